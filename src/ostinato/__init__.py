@@ -1,0 +1,61 @@
+"""Ostinato: recurrent sequence models, trained, examined and shipped from an ordinary CPU.
+
+    import ostinato
+
+    run = ostinato.train("lm", "book.txt", out="runs/book")
+    print("".join(run.generate("The ", length=200)))
+
+Importing this is quick: torch is imported when the first name that needs it is touched (PEP 562).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_HOME = {
+    "Recurrent": "ostinato.layers.recurrent",
+    "RNN": "ostinato.layers.drop_in",
+    "LSTM": "ostinato.layers.drop_in",
+    "GRU": "ostinato.layers.drop_in",
+    "RNNCell": "ostinato.layers.single_step",
+    "LSTMCell": "ostinato.layers.single_step",
+    "GRUCell": "ostinato.layers.single_step",
+    "KeptState": "ostinato.core.kept_state",
+    "register": "ostinato.core.registry",
+    "OstinatoError": "ostinato.core.errors",
+    "train": "ostinato.api",
+    "load": "ostinato.api",
+    "Run": "ostinato.api",
+}
+
+if TYPE_CHECKING:
+    from ostinato.api import Run as Run
+    from ostinato.api import load as load
+    from ostinato.api import train as train
+    from ostinato.core.errors import OstinatoError as OstinatoError
+    from ostinato.core.kept_state import KeptState as KeptState
+    from ostinato.core.registry import register as register
+    from ostinato.layers.drop_in import GRU as GRU
+    from ostinato.layers.drop_in import LSTM as LSTM
+    from ostinato.layers.drop_in import RNN as RNN
+    from ostinato.layers.recurrent import Recurrent as Recurrent
+    from ostinato.layers.single_step import GRUCell as GRUCell
+    from ostinato.layers.single_step import LSTMCell as LSTMCell
+    from ostinato.layers.single_step import RNNCell as RNNCell
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ostinato")
+    if name not in _HOME:
+        raise AttributeError(f"module 'ostinato' has no attribute {name!r}; it has {', '.join(__all__)}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

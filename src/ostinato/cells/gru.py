@@ -1,0 +1,73 @@
+"""Gated recurrent unit, the reset gate after the recurrent product: torch.nn's and Keras' default."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from ostinato.cells.contract import HiddenState, Parameter, gate_parameters, recurrent, require_positive
+from ostinato.core.legend import Parameters
+from ostinato.core.registry import register
+
+
+@register
+@dataclass(frozen=True)
+class GRU:
+    """Two gates, no memory cell beside the state.
+
+        r_t = sigmoid(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)              reset gate
+        z_t = sigmoid(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)              update gate
+        n_t =    tanh(W_in x_t + b_in + r_t * (W_hn h_{t-1} + b_hn))      candidate
+        h_t = (1 - z_t) * n_t + z_t * h_{t-1}
+
+    Equal to `torch.nn.GRU`. The paper resets the state before the product: that is the cell `gru_reset_before`.
+    """
+
+    name: ClassVar[str] = "gru"
+    gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
+    State: ClassVar[type[HiddenState]] = HiddenState
+    paper: ClassVar[str] = (
+        "Cho et al. 2014, Learning phrase representations using RNN encoder-decoder, arXiv:1406.1078; "
+        "reset after the product as in cuDNN"
+    )
+
+    input_size: int
+    hidden_size: int
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        require_positive(self)
+
+    @property
+    def output_size(self) -> int:
+        """H."""
+        return self.hidden_size
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        """torch.nn's four."""
+        return gate_parameters(self)
+
+    def project(self, p: Parameters, x: Tensor) -> Tensor:
+        """W_ih x + b_ih."""
+        return F.linear(x, p["weight_ih"], p.get("bias_ih"))
+
+    def step(self, p: Parameters, projected: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
+        """One step of the recurrence."""
+        (h,) = state
+        xr, xz, xn = projected.chunk(3, dim=-1)
+        hr, hz, hn = recurrent(p, h).chunk(3, dim=-1)
+        r, z = (xr + hr).sigmoid(), (xz + hz).sigmoid()
+        n = (xn + r * hn).tanh()
+        h = (1 - z) * n + z * h
+        return h, HiddenState(h)
+
+    def initial_state(self, batch_size: int, like: Tensor) -> HiddenState:
+        """Zeros."""
+        return HiddenState(like.new_zeros(batch_size, self.hidden_size))
+
+    @classmethod
+    def examples(cls) -> Sequence[Self]:
+        """With and without biases."""
+        return [cls(3, 5), cls(2, 4, bias=False)]

@@ -1,0 +1,74 @@
+"""Gated recurrent unit, the reset gate before the recurrent product: the paper's, and classic Keras'."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from ostinato.cells.contract import HiddenState, Parameter, gate_parameters, recurrent, require_positive
+from ostinato.core.legend import Parameters
+from ostinato.core.registry import register
+
+
+@register
+@dataclass(frozen=True)
+class ResetBeforeGRU:
+    """As `gru`, but the candidate sees the state already reset.
+
+        r_t = sigmoid(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)              reset gate
+        z_t = sigmoid(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)              update gate
+        n_t =    tanh(W_in x_t + b_in + W_hn (r_t * h_{t-1}) + b_hn)      candidate
+        h_t = (1 - z_t) * n_t + z_t * h_{t-1}
+
+    Keras calls this `reset_after=False`.
+    """
+
+    name: ClassVar[str] = "gru_reset_before"
+    gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
+    State: ClassVar[type[HiddenState]] = HiddenState
+    paper: ClassVar[str] = (
+        "Cho et al. 2014, Learning phrase representations using RNN encoder-decoder, arXiv:1406.1078, "
+        "equations 5 to 8 (there z and 1 - z change places)"
+    )
+
+    input_size: int
+    hidden_size: int
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        require_positive(self)
+
+    @property
+    def output_size(self) -> int:
+        """H."""
+        return self.hidden_size
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        """torch.nn's four."""
+        return gate_parameters(self)
+
+    def project(self, p: Parameters, x: Tensor) -> Tensor:
+        """W_ih x + b_ih."""
+        return F.linear(x, p["weight_ih"], p.get("bias_ih"))
+
+    def step(self, p: Parameters, projected: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
+        """One step of the recurrence."""
+        (h,) = state
+        H = self.hidden_size
+        xr, xz, xn = projected.chunk(3, dim=-1)
+        hr, hz = recurrent(p, h, rows=slice(0, 2 * H)).chunk(2, dim=-1)
+        r, z = (xr + hr).sigmoid(), (xz + hz).sigmoid()
+        n = (xn + recurrent(p, r * h, rows=slice(2 * H, 3 * H))).tanh()
+        h = (1 - z) * n + z * h
+        return h, HiddenState(h)
+
+    def initial_state(self, batch_size: int, like: Tensor) -> HiddenState:
+        """Zeros."""
+        return HiddenState(like.new_zeros(batch_size, self.hidden_size))
+
+    @classmethod
+    def examples(cls) -> Sequence[Self]:
+        """With and without biases."""
+        return [cls(3, 5), cls(2, 4, bias=False)]

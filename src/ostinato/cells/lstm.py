@@ -1,0 +1,101 @@
+"""Long short-term memory, with torch.nn's gate order, optional projection and a choice of forget-gate bias."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Self
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from ostinato.cells.contract import MemoryState, Parameter, gate_parameters, recurrent, require_positive, uniform
+from ostinato.core.errors import ConfigError
+from ostinato.core.legend import Parameters
+from ostinato.core.registry import register
+
+
+def forget_biased(bias: Tensor, hidden_size: int, by: float) -> None:
+    """Fill uniformly, then raise the forget gate's quarter by a constant: i, f, g, o in rows of H."""
+    uniform(bias, hidden_size)
+    bias.data[hidden_size : 2 * hidden_size] += by
+
+
+@register
+@dataclass(frozen=True)
+class LSTM:
+    """A memory cell that gates let be written, kept and read.
+
+        i_t = sigmoid(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi)      input gate
+        f_t = sigmoid(W_if x_t + b_if + W_hf h_{t-1} + b_hf)      forget gate
+        g_t =    tanh(W_ig x_t + b_ig + W_hg h_{t-1} + b_hg)      candidate
+        o_t = sigmoid(W_io x_t + b_io + W_ho h_{t-1} + b_ho)      output gate
+        c_t = f_t * c_{t-1} + i_t * g_t
+        h_t = o_t * tanh(c_t), or W_hr (o_t * tanh(c_t)) with projection
+
+    Equal to `torch.nn.LSTM`. The forget gate is Gers', the projection Sak's (2014, arXiv:1402.1128).
+
+    Attributes:
+        forget_bias: added to the forget gate's bias when a layer is made: 0 as torch, 1 as TensorFlow's BasicLSTMCell
+            (Jozefowicz et al. 2015). It is part of the trained bias, so weights mean the same everywhere.
+        proj_size: O where the output is projected; 0 means none.
+    """
+
+    name: ClassVar[str] = "lstm"
+    gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
+    State: ClassVar[type[MemoryState]] = MemoryState
+    paper: ClassVar[str] = (
+        "Hochreiter, Schmidhuber 1997, Long short-term memory, Neural Computation 9(8); "
+        "Gers, Schmidhuber, Cummins 2000, Learning to forget, Neural Computation 12(10)"
+    )
+
+    input_size: int
+    hidden_size: int
+    bias: bool = True
+    forget_bias: float = 0.0
+    proj_size: int = 0
+
+    def __post_init__(self) -> None:
+        require_positive(self)
+        if not 0 <= self.proj_size < self.hidden_size:
+            raise ConfigError(
+                f"lstm: proj_size must be at least 0 and below hidden_size {self.hidden_size}, got {self.proj_size}"
+            )
+        if self.forget_bias and not self.bias:
+            raise ConfigError(f"lstm: forget_bias {self.forget_bias} needs bias=True, which holds it")
+
+    @property
+    def output_size(self) -> int:
+        """H, or `proj_size`."""
+        return self.proj_size or self.hidden_size
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        """torch.nn's four, and `weight_hr` [O, H] with projection."""
+        found = gate_parameters(self, fed_back=self.output_size)
+        if self.forget_bias:
+            found["bias_ih"] = found["bias_ih"]._replace(initialise=partial(forget_biased, by=self.forget_bias))
+        if self.proj_size:
+            found["weight_hr"] = Parameter((self.proj_size, self.hidden_size))
+        return found
+
+    def project(self, p: Parameters, x: Tensor) -> Tensor:
+        """W_ih x + b_ih."""
+        return F.linear(x, p["weight_ih"], p.get("bias_ih"))
+
+    def step(self, p: Parameters, projected: Tensor, state: MemoryState) -> tuple[Tensor, MemoryState]:
+        """One step of the recurrence."""
+        h, c = state
+        i, f, g, o = (projected + recurrent(p, h)).chunk(4, dim=-1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+        if self.proj_size:
+            h = F.linear(h, p["weight_hr"])
+        return h, MemoryState(h, c)
+
+    def initial_state(self, batch_size: int, like: Tensor) -> MemoryState:
+        """Zeros."""
+        return MemoryState(like.new_zeros(batch_size, self.output_size), like.new_zeros(batch_size, self.hidden_size))
+
+    @classmethod
+    def examples(cls) -> Sequence[Self]:
+        """Plain, without biases, with a forget-gate bias, with projection."""
+        return [cls(3, 5), cls(2, 4, bias=False), cls(3, 5, forget_bias=1.0), cls(3, 5, proj_size=2)]

@@ -1,0 +1,78 @@
+"""LSTM with layer normalisation of both products and of the memory cell."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from ostinato.cells.contract import MemoryState, Parameter, gate_parameters, ones, recurrent, require_positive, zeros
+from ostinato.core.legend import Parameters
+from ostinato.core.registry import register
+
+
+@register
+@dataclass(frozen=True)
+class LayerNormLSTM:
+    """The LSTM with its sums brought to mean 0 and variance 1 over the units, then scaled by a learned gain.
+
+        i, f, g, o = LN(W_ih x_t; norm_ih) + b_ih + LN(W_hh h_{t-1}; norm_hh) + b_hh
+        c_t = sigmoid(f) * c_{t-1} + sigmoid(i) * tanh(g)
+        h_t = sigmoid(o) * tanh(LN(c_t; norm_c) + shift_c)
+        LN(v; gain) = gain * (v - mean(v)) / sqrt(variance(v) + eps)
+
+    Each product is normalised over all four gates together, as in the paper; its shifts are the two biases.
+    """
+
+    name: ClassVar[str] = "lstm_layer_norm"
+    gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
+    State: ClassVar[type[MemoryState]] = MemoryState
+    paper: ClassVar[str] = "Ba, Kiros, Hinton 2016, Layer normalization, arXiv:1607.06450, equations 20 to 22"
+    eps: ClassVar[float] = 1e-5
+
+    input_size: int
+    hidden_size: int
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        require_positive(self)
+
+    @property
+    def output_size(self) -> int:
+        """H."""
+        return self.hidden_size
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        """torch.nn's four, the gains `norm_ih`, `norm_hh` [4H] and `norm_c` [H], and `shift_c` [H]."""
+        H = self.hidden_size
+        norms = {"norm_ih": Parameter((4 * H,), ones), "norm_hh": Parameter((4 * H,), ones)}
+        norms["norm_c"] = Parameter((H,), ones)
+        if self.bias:
+            norms["shift_c"] = Parameter((H,), zeros)
+        return gate_parameters(self) | norms
+
+    def project(self, p: Parameters, x: Tensor) -> Tensor:
+        """LN(W_ih x) + b_ih."""
+        return self._normal(F.linear(x, p["weight_ih"]), p["norm_ih"], p.get("bias_ih"))
+
+    def step(self, p: Parameters, projected: Tensor, state: MemoryState) -> tuple[Tensor, MemoryState]:
+        """One step of the recurrence."""
+        h, c = state
+        product = self._normal(recurrent(p, h, bias=False), p["norm_hh"], p.get("bias_hh"))
+        i, f, g, o = (projected + product).chunk(4, dim=-1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * self._normal(c, p["norm_c"], p.get("shift_c")).tanh()
+        return h, MemoryState(h, c)
+
+    def initial_state(self, batch_size: int, like: Tensor) -> MemoryState:
+        """Zeros."""
+        return MemoryState(like.new_zeros(batch_size, self.hidden_size), like.new_zeros(batch_size, self.hidden_size))
+
+    @classmethod
+    def examples(cls) -> Sequence[Self]:
+        """With and without biases and shifts."""
+        return [cls(3, 5), cls(2, 4, bias=False)]
+
+    def _normal(self, v: Tensor, gain: Tensor, shift: Tensor | None) -> Tensor:
+        return F.layer_norm(v, v.shape[-1:], gain, shift, self.eps)

@@ -1,0 +1,76 @@
+"""LSTM whose gates look at the memory cell through peepholes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from ostinato.cells.contract import MemoryState, Parameter, gate_parameters, recurrent, require_positive
+from ostinato.core.legend import Parameters
+from ostinato.core.registry import register
+
+
+@register
+@dataclass(frozen=True)
+class PeepholeLSTM:
+    """The LSTM with one weight a unit from its memory cell to each of its gates.
+
+        i_t = sigmoid(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi + w_ci * c_{t-1})
+        f_t = sigmoid(W_if x_t + b_if + W_hf h_{t-1} + b_hf + w_cf * c_{t-1})
+        g_t =    tanh(W_ig x_t + b_ig + W_hg h_{t-1} + b_hg)
+        c_t = f_t * c_{t-1} + i_t * g_t
+        o_t = sigmoid(W_io x_t + b_io + W_ho h_{t-1} + b_ho + w_co * c_t)
+        h_t = o_t * tanh(c_t)
+
+    Input and forget gate see the memory before the step, the output gate sees it after.
+    """
+
+    name: ClassVar[str] = "lstm_peephole"
+    gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
+    State: ClassVar[type[MemoryState]] = MemoryState
+    paper: ClassVar[str] = (
+        "Gers, Schraudolph, Schmidhuber 2002, Learning precise timing with LSTM recurrent networks, JMLR 3; "
+        "as in Graves 2013, arXiv:1308.0850, equations 7 to 11"
+    )
+
+    input_size: int
+    hidden_size: int
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        require_positive(self)
+
+    @property
+    def output_size(self) -> int:
+        """H."""
+        return self.hidden_size
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        """torch.nn's four, and the peepholes `weight_ci`, `weight_cf`, `weight_co` [H]."""
+        return gate_parameters(self) | {f"weight_c{gate}": Parameter((self.hidden_size,)) for gate in "ifo"}
+
+    def project(self, p: Parameters, x: Tensor) -> Tensor:
+        """W_ih x + b_ih."""
+        return F.linear(x, p["weight_ih"], p.get("bias_ih"))
+
+    def step(self, p: Parameters, projected: Tensor, state: MemoryState) -> tuple[Tensor, MemoryState]:
+        """One step of the recurrence."""
+        h, c = state
+        i, f, g, o = (projected + recurrent(p, h)).chunk(4, dim=-1)
+        i = (i + p["weight_ci"] * c).sigmoid()
+        f = (f + p["weight_cf"] * c).sigmoid()
+        c = f * c + i * g.tanh()
+        o = (o + p["weight_co"] * c).sigmoid()
+        h = o * c.tanh()
+        return h, MemoryState(h, c)
+
+    def initial_state(self, batch_size: int, like: Tensor) -> MemoryState:
+        """Zeros."""
+        return MemoryState(like.new_zeros(batch_size, self.hidden_size), like.new_zeros(batch_size, self.hidden_size))
+
+    @classmethod
+    def examples(cls) -> Sequence[Self]:
+        """With and without biases."""
+        return [cls(3, 5), cls(2, 4, bias=False)]

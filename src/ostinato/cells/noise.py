@@ -1,0 +1,41 @@
+"""Noise on the state: recurrent dropout and zoneout, drawn once a sequence and applied to any cell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ostinato.core.legend import State
+
+
+@dataclass(frozen=True)
+class StateNoise:
+    """What one layer and direction draws before it runs over a sequence; empty, it changes nothing.
+
+    Attributes:
+        recurrent_mask: `[N, R]`, 0 or 1/(1-p), the same at every step: multiplies what the cell feeds back (Gal,
+            Ghahramani 2016, arXiv:1512.05287).
+        zoneout: `[T, N, size]` a field of the state: the share of the old value that stays, 0 or 1 in training and
+            the rate itself at evaluation (Krueger et al. 2017, arXiv:1606.01305).
+    """
+
+    recurrent_mask: Tensor | None = None
+    zoneout: Sequence[Tensor] | None = None
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to apply."""
+        return self.recurrent_mask is not None or self.zoneout is not None
+
+    @classmethod
+    def draw(
+        cls, state: State, steps: int, *, recurrent_dropout: float, zoneout: float, training: bool
+    ) -> "StateNoise":
+        """Draw the masks for a run of `steps` steps from `state`, whose first field is what the cell feeds back."""
+        mask = held = None
+        if recurrent_dropout and training:
+            mask = torch.empty_like(state[0]).bernoulli_(1 - recurrent_dropout) / (1 - recurrent_dropout)
+        if zoneout:
+            shares = [field.new_full((steps, *field.shape), zoneout) for field in state]
+            held = [share.bernoulli() for share in shares] if training else shares
+        return cls(mask, held)

@@ -1,0 +1,84 @@
+"""The loop over time: the reference that defines what every kernel has to compute."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ostinato.cells.contract import Cell
+from ostinato.cells.noise import StateNoise
+from ostinato.core.legend import Parameters
+
+
+class Unrolled(NamedTuple):
+    """A whole sequence through a cell.
+
+    Attributes:
+        output: `[T, N, O]`, zero beyond a sequence's length.
+        final: the state after each sequence's own last step (its first, in reverse).
+        states: the state after every step, `[T, N, size]` a field; None unless asked for.
+    """
+
+    output: Tensor
+    final: Any
+    states: Any = None
+
+
+def unroll(
+    cell: Cell,
+    p: Parameters,
+    x: Tensor,
+    state: Any,
+    *,
+    lengths: Tensor | None = None,
+    reverse: bool = False,
+    noise: StateNoise | None = None,
+    keep_states: bool = False,
+) -> Unrolled:
+    """Apply a cell's `step` at every time step, with the same parameters each time.
+
+    Past its length a sequence holds its state and its output is zero. In reverse the loop starts at the last step of
+    the padded batch, so that a shorter sequence holds its initial state until its own last step comes: only the valid
+    part is reversed.
+
+    Args:
+        cell: sizes and equations.
+        p: the cell's parameters by name.
+        x: `[T, N, D]`, of any content beyond the lengths.
+        state: the cell's state before the first step, `[N, size]` a field.
+        lengths: `[N]`, from 0 to T; None where all are T.
+        reverse: run from the last step to the first.
+        noise: recurrent dropout and zoneout to apply.
+        keep_states: return the state after every step too.
+    """
+    T = x.shape[0]
+    valid = None
+    if lengths is not None:
+        valid = (torch.arange(T, device=x.device)[:, None] < lengths.to(x.device)).unsqueeze(-1)
+        x = x.masked_fill(~valid, 0)  # whatever the padding holds, NaN included, reaches neither output nor gradient
+    if noise and noise.recurrent_mask is not None:
+        p = {**p, "recurrent_mask": noise.recurrent_mask}
+
+    projected = cell.project(p, x)
+    outputs, states = [projected.new_zeros(x.shape[1], cell.output_size)] * T, [state] * T
+    for t in reversed(range(T)) if reverse else range(T):
+        output, after = cell.step(p, projected[t], state)
+        if noise and noise.zoneout is not None:
+            follows = output is after[0]
+            after = cell.State(*(torch.lerp(n, o, z[t]) for n, o, z in zip(after, state, noise.zoneout, strict=True)))
+            output = after[0] if follows else output
+        if valid is not None:
+            output = output.masked_fill(~valid[t], 0)
+            after = cell.State(*(torch.where(valid[t], n, o) for n, o in zip(after, state, strict=True)))
+        outputs[t], states[t], state = output, after, after
+
+    output = torch.stack(outputs) if T else projected.new_zeros(0, x.shape[1], cell.output_size)
+    kept = None
+    if keep_states:
+        fields = zip(*states, strict=True) if T else ()
+        kept = (
+            cell.State(*map(torch.stack, map(list, fields)))
+            if T
+            else cell.State(*(f.new_zeros(0, *f.shape) for f in state))
+        )
+    return Unrolled(output, state, kept)

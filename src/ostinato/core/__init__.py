@@ -1,0 +1,1 @@
+"""What every room shares: the legend, the batch, kept state, errors and the registry of cells."""

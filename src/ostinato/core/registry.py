@@ -1,0 +1,60 @@
+"""Cells by name. `ostinato.register` is public: a cell written outside the package gets everything one inside has."""
+
+import difflib
+from typing import Any, TypeVar
+
+from ostinato.core.errors import ConfigError
+
+_CELLS: dict[str, type[Any]] = {}
+
+C = TypeVar("C", bound=type[Any])
+
+
+def register(cell: C) -> C:
+    """Make a cell available under its `name`, to `Recurrent`, to the command line and to every check.
+
+    Args:
+        cell: a class that follows `ostinato.cells.contract.Cell`; most easily a frozen dataclass.
+
+    Returns:
+        The class itself, so that this serves as a decorator.
+
+    Raises:
+        ConfigError: the class lacks something the contract asks for, or another class has the name already.
+    """
+    needed = ("name", "gates", "State", "paper", "parameters", "project", "step", "initial_state", "examples")
+    if missing := [attribute for attribute in needed if not hasattr(cell, attribute)]:
+        raise ConfigError(f"cell {cell.__name__} lacks {', '.join(missing)}; see ostinato.cells.contract.Cell")
+    name = cell.name
+    other = _CELLS.get(name)
+    # The same class again, as when a notebook cell is run twice, replaces itself.
+    if other is not None and (other.__module__, other.__qualname__) != (cell.__module__, cell.__qualname__):
+        raise ConfigError(f"the cell name {name!r} is taken by {other.__module__}.{other.__qualname__}; choose another")
+    _CELLS[name] = cell
+    return cell
+
+
+def unregister(name: str) -> None:
+    """Forget a cell; for tests and notebooks."""
+    _CELLS.pop(name, None)
+
+
+def registered() -> dict[str, type[Any]]:
+    """Every registered cell by name, in the order of registration."""
+    return dict(_CELLS)
+
+
+def lookup(name: str) -> type[Any]:
+    """The cell class of that name.
+
+    Raises:
+        ConfigError: no such cell; the message names those there are and the nearest.
+    """
+    if name in _CELLS:
+        return _CELLS[name]
+    near = difflib.get_close_matches(name, _CELLS, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ConfigError(
+        f"unknown cell {name!r}: {hint}there are {', '.join(sorted(_CELLS))}. "
+        "A cell of your own is found once the module that registers it is imported (command line: --plugin FILE.py)"
+    )

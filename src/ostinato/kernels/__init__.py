@@ -1,0 +1,5 @@
+"""Who runs a cell over a sequence: a fused implementation where there is one, the reference loop where not."""
+
+from ostinato.kernels.dispatch import Choice, Request, find, run
+
+__all__ = ["Choice", "Request", "find", "run"]

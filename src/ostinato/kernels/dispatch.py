@@ -1,0 +1,77 @@
+"""Choosing an implementation: the first that takes the request, or the reference loop and the reasons why."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from ostinato.cells.contract import Cell
+from ostinato.cells.noise import StateNoise
+from ostinato.cells.unroll import Unrolled, unroll
+from ostinato.core.legend import Parameters
+from ostinato.kernels import torch_fused
+
+
+class Request(NamedTuple):
+    """All that decides which implementation can run."""
+
+    dtype: torch.dtype
+    device: str
+    steps: int
+    lengths: bool = False
+    noise: bool = False
+    keep_states: bool = False
+
+
+class Implementation(Protocol):
+    """A module that runs some cells over a whole sequence."""
+
+    NAME: str
+
+    def refuses(self, cell: Cell, request: Request) -> str | None:
+        """Why it cannot run this, in a few words; None where it can."""
+
+    def run(self, cell: Cell, p: Parameters, x: Tensor, state: Any, *, reverse: bool) -> Unrolled:
+        """As `unroll`."""
+
+
+IMPLEMENTATIONS: tuple[Implementation, ...] = (torch_fused,)
+
+
+class Choice(NamedTuple):
+    """What will run, and why nothing faster will; `reason` is empty where a fused implementation was found."""
+
+    name: str
+    run: Callable[..., Unrolled]
+    reason: str = ""
+
+
+def find(cell: Cell, request: Request) -> Choice:
+    """The implementation for a request. A fallback is the reference, `unroll`, which takes everything."""
+    reasons = []
+    for implementation in IMPLEMENTATIONS:
+        reason = implementation.refuses(cell, request)
+        if reason is None:
+            return Choice(implementation.NAME, implementation.run)
+        reasons.append(f"{implementation.NAME}: {reason}")
+    return Choice("reference", unroll, "; ".join(reasons))
+
+
+def run(
+    cell: Cell,
+    p: Parameters,
+    x: Tensor,
+    state: Any,
+    *,
+    lengths: Tensor | None = None,
+    reverse: bool = False,
+    noise: StateNoise | None = None,
+    keep_states: bool = False,
+) -> Unrolled:
+    """A cell over a sequence by the best implementation there is; arguments and results as `cells.unroll.unroll`."""
+    request = Request(x.dtype, x.device.type, x.shape[0], lengths is not None, bool(noise), keep_states)
+    choice = find(cell, request)
+    if choice.run is unroll:
+        return unroll(cell, p, x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep_states)
+    return choice.run(cell, p, x, state, reverse=reverse)

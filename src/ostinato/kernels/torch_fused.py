@@ -1,0 +1,55 @@
+"""PyTorch's own fused layers (oneDNN, cuDNN), for the cells that torch has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ostinato.cells.contract import Cell
+from ostinato.cells.unroll import Unrolled
+from ostinato.core.legend import Parameters
+
+if TYPE_CHECKING:
+    from ostinato.kernels.dispatch import Request
+
+NAME = "torch"
+
+# The entry points torch.nn's layers call: (input, state, weights, has_biases, layers, dropout, train, both ways,
+# batch_first) -> (output, *final state).
+_ENTRY: dict[str, Callable[..., tuple[Tensor, ...]]] = {
+    "rnn": torch._VF.rnn_tanh,
+    "rnn_relu": torch._VF.rnn_relu,
+    "lstm": torch._VF.lstm,
+    "gru": torch._VF.gru,
+}
+
+
+def refuses(cell: Cell, request: Request) -> str | None:
+    """Why torch's layer cannot stand in; None where it can."""
+    reasons = {
+        f"torch has no {cell.name}": cell.name not in _ENTRY,
+        "no lengths without packing": request.lengths,
+        "no recurrent dropout or zoneout": request.noise,
+        "no state of every step": request.keep_states and cell.State._fields != ("h",),
+        "no projection on the CPU": bool(getattr(cell, "proj_size", 0)) and request.device == "cpu",
+        "float64 is for checking, by the reference": request.dtype == torch.float64,
+        "an empty sequence": request.steps == 0,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def run(cell: Cell, p: Parameters, x: Tensor, state: Any, *, reverse: bool = False) -> Unrolled:
+    """As `unroll`, by one call into torch."""
+    weights = [p[name] for name in cell.parameters()]
+    hx = [field.unsqueeze(0) for field in state]
+    x = x.flip(0) if reverse else x
+    training = torch.is_grad_enabled()
+    output, *final = _ENTRY[cell.name](
+        x, hx if len(hx) > 1 else hx[0], weights, cell.bias, 1, 0.0, training, False, False
+    )
+    output = output.flip(0) if reverse else output
+    states = cell.State(output) if cell.State._fields == ("h",) else None
+    return Unrolled(output, cell.State(*(field.squeeze(0) for field in final)), states)

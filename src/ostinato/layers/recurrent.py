@@ -1,0 +1,212 @@
+"""`Recurrent`: any registered cell as a layer."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence
+
+from ostinato import kernels
+from ostinato.cells.contract import Cell, Parameter
+from ostinato.cells.noise import StateNoise
+from ostinato.core.errors import ConfigError
+from ostinato.core.registry import lookup
+from ostinato.layers import shapes
+
+
+class Recurrent(nn.Module):
+    """A stack of recurrent layers of one cell, over whole sequences.
+
+    Parameters are named as torch.nn names them: `weight_ih_l0`, `weight_hh_l0`, ..., with `_reverse` for the other
+    direction, so that a cell that torch has exchanges its `state_dict` with torch's layer.
+
+    Args:
+        cell: a registered cell's name, such as "lstm"; `ostinato.cells` lists those in the package.
+        input_size: D, features of an input.
+        hidden_size: H, units of each layer.
+        num_layers: L, layers one above the other.
+        bias: whether there are biases.
+        batch_first: sequences are `[N, T, ...]` instead of `[T, N, ...]`. As with torch, not the state.
+        dropout: share of each layer's outputs, the last one's aside, set to zero in training.
+        bidirectional: run a second stack from the end to the start and concatenate both outputs.
+        recurrent_dropout: share of the fed-back state set to zero in training, the same units at every step of a
+            sequence (variational; Gal, Ghahramani 2016).
+        zoneout: probability that a unit of the state keeps its value for a step (Krueger et al. 2017); at evaluation
+            its expectation.
+        batch_first_state: the state is `[N, L*S, ...]` too.
+        device: where to make the parameters.
+        dtype: of the parameters.
+        **options: the cell's own, such as `forget_bias=1.0` or `proj_size=100` for the LSTM.
+
+    Raises:
+        ConfigError: an unknown cell or option, a size below 1, a rate outside 0 to 1.
+    """
+
+    #: Whether a state of one field is passed and returned as a bare tensor, as torch.nn.GRU does.
+    bare_state = False
+
+    def __init__(
+        self,
+        cell: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
+        batch_first_state: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        for label, rate in {"dropout": dropout, "recurrent_dropout": recurrent_dropout, "zoneout": zoneout}.items():
+            if not 0 <= rate <= 1:
+                raise ConfigError(f"{label} is a probability: expected 0 to 1, got {rate}")
+        if num_layers < 1:
+            raise ConfigError(f"num_layers must be at least 1, got {num_layers}")
+        if recurrent_dropout == 1:
+            raise ConfigError("recurrent_dropout 1 would feed nothing back; use a value below 1")
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
+        self.recurrent_dropout, self.zoneout, self.batch_first_state = recurrent_dropout, zoneout, batch_first_state
+        self.cells = _stack(cell, input_size, hidden_size, num_layers, bias, 2 if bidirectional else 1, options)
+        self._declared: dict[str, Parameter] = {}
+        for index, layer_cell in enumerate(self.cells):
+            for suffix in self._suffixes:
+                for name, declared in layer_cell.parameters().items():
+                    full = f"{name}_l{index}{suffix}"
+                    self._declared[full] = declared
+                    self.register_parameter(full, nn.Parameter(torch.empty(declared.shape, device=device, dtype=dtype)))
+        self.reset_parameters()
+
+    @property
+    def cell(self) -> Cell:
+        """The cell of the first layer."""
+        return self.cells[0]
+
+    @property
+    def output_size(self) -> int:
+        """Features of an output: O, twice that where bidirectional."""
+        return self.cells[-1].output_size * len(self._suffixes)
+
+    @property
+    def _suffixes(self) -> tuple[str, ...]:
+        return ("", "_reverse") if self.bidirectional else ("",)
+
+    def reset_parameters(self) -> None:
+        """Fill every parameter anew, as its cell declares it (by default as torch.nn does)."""
+        for name, declared in self._declared.items():
+            declared.initialise(self.get_parameter(name), self.hidden_size)
+
+    def flatten_parameters(self) -> None:
+        """Do nothing: torch.nn's layers have it, so programs call it."""
+
+    def initial_state(self, batch_size: int) -> Any:
+        """The state a call without one starts from: each field `[L*S, N, size]`."""
+        like = next(self.parameters())
+        each = [cell.initial_state(batch_size, like) for cell in self.cells for _ in self._suffixes]
+        return self.cell.State(*(torch.stack(fields) for fields in zip(*each, strict=True)))
+
+    def forward(
+        self,
+        input: Tensor | PackedSequence,
+        hx: Any = None,
+        lengths: Tensor | None = None,
+        *,
+        all_states: bool = False,
+    ) -> Any:
+        """Run over whole sequences.
+
+        Args:
+            input: `[T, N, D]`; `[N, T, D]` with batch_first; `[T, D]` for one sequence; or a PackedSequence.
+            hx: initial state, each field `[L*S, N, size]` (`[L*S, size]` for one sequence); zeros where None.
+            lengths: `[N]` integers from 0 to T: the valid steps of each sequence, padded on the right.
+            all_states: also return the state after every step of every layer.
+
+        Returns:
+            `(output, state)`, or with all_states `(output, state, states)`. The output is `[T, N, S*O]`, zero beyond
+            a length, laid out as the input was; the state is that after each sequence's last step, as `hx`; each
+            field of states is `[L*S, T, N, size]`.
+
+        Raises:
+            ValueError: a shape, dtype or device that does not fit, with what was expected.
+        """
+        view = shapes.Sequences.of(input, lengths, batch_first=self.batch_first)
+        state = self._read_state(hx, view)
+        shapes.check(self, view, state)
+        x, finals, history = view.x, [], []
+        for layer, cell in enumerate(self.cells):
+            outputs = []
+            for direction, suffix in enumerate(self._suffixes):
+                start = cell.State(*(field[layer * len(self._suffixes) + direction] for field in state))
+                p = {name: getattr(self, f"{name}_l{layer}{suffix}") for name in cell.parameters()}
+                noise = StateNoise.draw(
+                    start,
+                    x.shape[0],
+                    recurrent_dropout=self.recurrent_dropout,
+                    zoneout=self.zoneout,
+                    training=self.training,
+                )
+                ran = kernels.run(
+                    cell, p, x, start, lengths=view.lengths, reverse=bool(suffix), noise=noise, keep_states=all_states
+                )
+                outputs.append(ran.output)
+                finals.append(ran.final)
+                history.append(ran.states)
+            x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
+            if self.dropout and layer + 1 < self.num_layers:
+                x = F.dropout(x, self.dropout, self.training)
+        final = self._write_state([torch.stack(fields) for fields in zip(*finals, strict=True)], view)
+        if not all_states:
+            return view.restore(x), final
+        return view.restore(x), final, self.cell.State(*(torch.stack(f) for f in zip(*history, strict=True)))
+
+    def _read_state(self, hx: Any, view: shapes.Sequences) -> Any:
+        if hx is None:
+            return self.initial_state(view.batch_size)
+        fields = (hx,) if isinstance(hx, Tensor) else tuple(hx)
+        if len(fields) != len(self.cell.State._fields):
+            raise ValueError(
+                f"expected a state of {len(self.cell.State._fields)} tensors {self.cell.State._fields}, "
+                f"got {len(fields)}: pass what the layer returned"
+            )
+        if not view.batched:
+            fields = tuple(field.unsqueeze(1) for field in fields)
+        elif self.batch_first_state:
+            fields = tuple(field.transpose(0, 1) for field in fields)
+        return self.cell.State(*fields)
+
+    def _write_state(self, fields: list[Tensor], view: shapes.Sequences) -> Any:
+        if not view.batched:
+            fields = [field.squeeze(1) for field in fields]
+        elif self.batch_first_state:
+            fields = [field.transpose(0, 1) for field in fields]
+        return fields[0] if self.bare_state else self.cell.State(*fields)
+
+    def extra_repr(self) -> str:
+        """What distinguishes this layer in a printed model."""
+        shown = [self.cell.name, str(self.input_size), str(self.hidden_size)]
+        defaults = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+        defaults |= {"recurrent_dropout": 0.0, "zoneout": 0.0}
+        return ", ".join(shown + [f"{k}={getattr(self, k)}" for k, v in defaults.items() if getattr(self, k) != v])
+
+
+def _stack(
+    cell: str, input_size: int, hidden_size: int, num_layers: int, bias: bool, directions: int, options: dict[str, Any]
+) -> tuple[Cell, ...]:
+    """The cells of a stack, each as wide at its input as the one below is at its output."""
+    kind = lookup(cell)
+    cells: list[Cell] = []
+    for _ in range(num_layers):
+        width = cells[-1].output_size * directions if cells else input_size
+        try:
+            cells.append(kind(input_size=width, hidden_size=hidden_size, bias=bias, **options))
+        except TypeError as error:
+            raise ConfigError(f"cell {cell!r} does not take these options {sorted(options)}: {error}") from error
+    return tuple(cells)

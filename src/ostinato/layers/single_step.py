@@ -1,0 +1,109 @@
+"""One step at a time: drop-ins for torch.nn's RNNCell, LSTMCell and GRUCell."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ostinato.core.errors import ConfigError
+from ostinato.core.registry import lookup
+
+
+class SingleStep(nn.Module):
+    """Any registered cell for one time step, with parameters named as torch.nn's cells name them.
+
+    Args:
+        cell: a registered cell's name.
+        input_size: D.
+        hidden_size: H.
+        bias: whether there are biases.
+        device: where to make the parameters.
+        dtype: of the parameters.
+        **options: the cell's own.
+    """
+
+    #: Whether a state of one field is passed and returned as a bare tensor.
+    bare_state = False
+
+    def __init__(
+        self,
+        cell: str,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
+        self.cell = lookup(cell)(input_size=input_size, hidden_size=hidden_size, bias=bias, **options)
+        for name, declared in self.cell.parameters().items():
+            self.register_parameter(name, nn.Parameter(torch.empty(declared.shape, device=device, dtype=dtype)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Fill every parameter anew, as its cell declares it."""
+        for name, declared in self.cell.parameters().items():
+            declared.initialise(self.get_parameter(name), self.hidden_size)
+
+    def forward(self, input: Tensor, hx: Any = None) -> Any:
+        """One step.
+
+        Args:
+            input: `[N, D]`, or `[D]` for one sequence.
+            hx: the state before, `[N, size]` a field (`[size]` for one sequence); zeros where None.
+
+        Returns:
+            The state after, as torch.nn's cell returns it: `(h, c)`, or `h` alone.
+        """
+        if input.dim() not in (1, 2) or input.shape[-1] != self.input_size:
+            raise ValueError(f"expected input [N, {self.input_size}] or [{self.input_size}], got {tuple(input.shape)}")
+        batched = input.dim() == 2
+        x = input if batched else input.unsqueeze(0)
+        if hx is None:
+            state = self.cell.initial_state(x.shape[0], x)
+        else:
+            fields = (hx,) if isinstance(hx, Tensor) else hx
+            state = self.cell.State(*(field if batched else field.unsqueeze(0) for field in fields))
+        p = {name: getattr(self, name) for name in self.cell.parameters()}
+        _, state = self.cell.step(p, self.cell.project(p, x.unsqueeze(0))[0], state)
+        if not batched:
+            state = self.cell.State(*(field.squeeze(0) for field in state))
+        return state[0] if self.bare_state else state
+
+    def extra_repr(self) -> str:
+        """Sizes, as torch.nn's cells print them."""
+        return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
+
+
+class RNNCell(SingleStep):
+    """Drop-in for `torch.nn.RNNCell`."""
+
+    bare_state = True
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", **kwargs: Any
+    ) -> None:
+        cells = {"tanh": "rnn", "relu": "rnn_relu"}
+        if nonlinearity not in cells:
+            raise ConfigError(f"nonlinearity: expected 'tanh' or 'relu', got {nonlinearity!r}")
+        super().__init__(cells[nonlinearity], input_size, hidden_size, bias, **kwargs)
+        self.nonlinearity = nonlinearity
+
+
+class LSTMCell(SingleStep):
+    """Drop-in for `torch.nn.LSTMCell`."""
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, **kwargs: Any) -> None:
+        super().__init__("lstm", input_size, hidden_size, bias, **kwargs)
+
+
+class GRUCell(SingleStep):
+    """Drop-in for `torch.nn.GRUCell`."""
+
+    bare_state = True
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, **kwargs: Any) -> None:
+        super().__init__("gru", input_size, hidden_size, bias, **kwargs)
