@@ -1,0 +1,42 @@
+"""The short model card in a run folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ostinato.evaluation import bits_per_character, perplexity
+
+if TYPE_CHECKING:
+    from ostinato.api.run import Run
+
+
+def model_card(run: Run, test: dict[str, Any] | None = None) -> str:
+    """What was trained, on what, how well, and how to use it, in Markdown."""
+    config, position = run.config, run.folder.resume_point.values()["position"]
+    sizes, data = config["model"], config["data"]
+    parameters = sum(p.numel() for p in run.model.parameters())
+    level = run.tokenizer.level
+    lines = [
+        f"# Language model ({sizes['cell']}, level {level})",
+        "",
+        f"{sizes['num_layers']} x {sizes['hidden_size']} units, embedding {sizes['embed_size']}, vocabulary "
+        f"{sizes['vocab_size']:,}, {parameters:,} parameters. Made by ostinato {config['versions']['ostinato']}.",
+        "",
+        f"- trained on: {', '.join(data['train']['files'])} ({data['train']['characters']:,} characters), "
+        f"{position['step']:,} steps",
+        f"- validation: {_source(data)}, {_figures(position['best'], level)} at step {position['best_step']:,}",
+    ]
+    if test is not None:
+        lines.append(f"- test: {', '.join(data['test']['files'])}, {_figures(test['loss'], level)}")
+    use = ["import ostinato", "", f'run = ostinato.load("{run.folder.path}")']
+    use.append('print("".join(run.generate("", length=200)))')
+    return "\n".join([*lines, "", "```python", *use, "```", ""])
+
+
+def _source(data: dict[str, Any]) -> str:
+    return "the last tenth of the text" if data["held_out"] else ", ".join(data["valid"]["files"])
+
+
+def _figures(loss: float, level: str) -> str:
+    shown = f"perplexity {perplexity(loss):.2f}"
+    return f"{bits_per_character(loss):.3f} bits a character, {shown}" if level == "char" else shown

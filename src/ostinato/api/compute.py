@@ -1,0 +1,29 @@
+"""torch's process-wide settings, for as long as a call lasts."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def compute_settings(threads: int, precision: str, processes: int = 1) -> Iterator[None]:
+    """Set threads and the precision of matrix products, and put back what was there.
+
+    Args:
+        threads: of this process; 0 means torch's choice, or an even share of the cores among several processes.
+        precision: "highest", "high" or "medium".
+        processes: that compute side by side.
+    """
+    before = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    if not threads and processes > 1:
+        threads = max(1, (os.cpu_count() or 1) // processes)
+    if threads:
+        torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.set_float32_matmul_precision(before[1])

@@ -1,0 +1,34 @@
+"""What this installation has, and who runs each cell."""
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+import ostinato.cells  # noqa: F401  registers those of the package
+from ostinato.core.registry import registered
+from ostinato.kernels import Request, find
+
+
+def describe() -> dict[str, Any]:
+    """versions, threads, and for each registered cell name, kernel, reason and paper.
+
+    The reason is why nothing faster than the reference runs the cell; where a fused implementation does, it says what
+    that one leaves to the reference.
+    """
+    packages = ("ostinato", "torch", "lightning-fabric", "tokenizers")
+    cells = []
+    for name, kind in registered().items():
+        cell = kind.examples()[0]
+        plain = find(cell, Request(torch.float32, "cpu", steps=1))
+        reason = plain.reason
+        if not reason:
+            ragged = find(cell, Request(torch.float32, "cpu", steps=1, lengths=True))
+            reason = f"with lengths: {ragged.name} ({ragged.reason})" if ragged.reason else ""
+        cells.append({"name": name, "kernel": plain.name, "reason": reason, "paper": kind.paper})
+    return {
+        "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
+        "threads": torch.get_num_threads(),
+        "cells": cells,
+    }

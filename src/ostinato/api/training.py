@@ -1,0 +1,171 @@
+"""From options to a trained run."""
+
+from __future__ import annotations
+
+import platform
+import time
+import warnings
+from importlib.metadata import version
+from os import PathLike
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from ostinato.api import language_model
+from ostinato.api.card import model_card
+from ostinato.api.compute import compute_settings
+from ostinato.api.language_model import Prepared
+from ostinato.api.plugins import import_plugins
+from ostinato.api.run import Run, load
+from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.files import write_bytes
+from ostinato.config.commands import TrainLm
+from ostinato.config.merge import build, flatten
+from ostinato.config.presets import LANGUAGE_MODEL
+from ostinato.core.errors import ConfigError, RunFolderError
+from ostinato.core.registry import lookup
+from ostinato.data.corpus import Progress as TextProgress
+from ostinato.training import Clock, Progress, Trainer
+
+#: Options that may differ when a run is resumed: they say how long and where, not what.
+_MAY_CHANGE = {"epochs", "time_limit", "patience", "save_every", "test", "plugin"}
+#: Options of one invocation, which no run keeps.
+_PASSING = {"text", "out", "config", "resume", "overwrite", "json"}
+
+
+def train(task: str, *sources: str | PathLike[str], out: str | PathLike[str], **options: Any) -> Run:
+    """Train a model on your data; what `ostinato train` does.
+
+    Args:
+        task: "lm" for a language model.
+        *sources: text files, gzipped files or folders.
+        out: the run folder to write.
+        **options: those of the command line, with underscores: `level="word"`, `preset="rnnlm"`, `time_limit=600`.
+
+    Returns:
+        The run, with its best weights.
+
+    Raises:
+        ConfigError: an option that cannot be used.
+        DataError: text that cannot be used.
+        RunFolderError: `out` is in the way or cannot be written.
+        TrainingError: the loss is no longer finite.
+    """
+    started = time.monotonic()
+    if task != "lm":
+        raise ConfigError(f"unknown task {task!r}: expected 'lm'")
+    preset = options.get("preset")
+    if preset is not None and preset not in LANGUAGE_MODEL:
+        raise ConfigError(f"unknown preset {preset!r}: there are {', '.join(LANGUAGE_MODEL)}")
+    base = LANGUAGE_MODEL[preset] if preset else {}
+    if options.get("resume") and RunFolder(str(out)).is_run():
+        base = saved_options(str(out))
+    flat = {"text": [str(source) for source in sources], "out": str(out), **base, **options}
+    return train_language_model(build(TrainLm, flat, "train"), started)
+
+
+def train_language_model(options: TrainLm, started: float, reading: TextProgress | None = None) -> Run:
+    """Train as the options say, or go on with the run that is there.
+
+    Args:
+        options: of `ostinato train lm`.
+        started: `time.monotonic()` when the command began, which `time_limit` counts from.
+        reading: told how far tokenizing is.
+    """
+    folder = RunFolder(options.out)
+    import_plugins(options.plugin)
+    lookup(options.model.cell)
+    folder.claim(resume=options.resume, overwrite=options.overwrite)
+    resuming = options.resume and folder.resume_point.exists()
+    if resuming:
+        _require_same_options(options, folder)
+        if _finished(options, folder):
+            return load(folder.path)
+    if not options.text:
+        raise ConfigError("TEXT: expected at least one file, folder, or - for standard input")
+    prepared = language_model.prepare(options, reading)
+    config = language_model.configuration(options, prepared)
+    with torch.device("meta"):
+        language_model.build(config, folder.config)  # sizes that do not fit should show before anything is written
+    if resuming:
+        _require_same_text(config, folder)
+    else:
+        folder.start(config | {"versions": _versions()})
+        write_bytes(folder.tokenizer, prepared.tokenizer.to_json().encode())
+    _launch(options, prepared, started)
+    run = load(folder.path)
+    with compute_settings(options.training.threads, options.training.precision):
+        test = run.evaluate(options.test) if options.test is not None else None
+    folder.write_card(model_card(run, test))
+    run.test = test
+    return run
+
+
+def saved_options(out: str) -> dict[str, Any]:
+    """The options a run was started with, by plain name."""
+    folder = RunFolder(out)
+    found = language_model.saved_options(folder.read_config("lm"), folder.config)
+    return {name: value for name, value in found.items() if name not in _PASSING}
+
+
+def _launch(options: TrainLm, prepared: Prepared, started: float) -> None:
+    """Run the loop in this process, or in as many new ones as `devices` says."""
+    devices = options.training.devices
+    fabric = Fabric(accelerator="cpu", devices=devices, strategy="ddp_spawn" if devices > 1 else "auto")
+    if devices == 1:
+        _work(fabric, options, prepared, started)
+    else:
+        fabric.launch(_work, options, prepared, started)  # type: ignore[arg-type]  # passes them on
+
+
+def _work(fabric: Fabric, options: TrainLm, prepared: Prepared, started: float) -> None:
+    """What each process does: build the same model, take its slice of the streams, train."""
+    training, folder = options.training, RunFolder(options.out)
+    import_plugins(options.plugin)
+    with compute_settings(training.threads, training.precision, training.devices):
+        torch.manual_seed(training.seed)
+        model = language_model.build(folder.read_config(), folder.config)
+        if fabric.global_rank:
+            torch.manual_seed(training.seed + 1_000_003 * fabric.global_rank)  # other masks than the first process
+        job = language_model.job(options, model, prepared, fabric.global_rank)
+        progress = Progress(job.figure, training.last_epoch, shown=fabric.is_global_zero)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Fabric's advice on hardware that is not asked for
+            Trainer(fabric, job, folder, training, Clock(training.time_limit, started), progress).fit()
+
+
+def _require_same_options(options: TrainLm, folder: RunFolder) -> None:
+    now, then = flatten(options), saved_options(str(folder.path))
+    for name, value in then.items():
+        if (
+            name not in _MAY_CHANGE
+            and name in now
+            and now[name] != value
+            and name not in ("resume", "overwrite", "json")
+        ):
+            raise ConfigError(
+                f"--resume: the run in {folder.path} was started with {name} = {value!r}, now it is {now[name]!r}; "
+                "leave the option out, or start another run"
+            )
+
+
+def _require_same_text(config: dict[str, Any], folder: RunFolder) -> None:
+    then = folder.read_config("lm")["data"]
+    for part in ("train", "valid"):
+        if config["data"][part]["sha256"] != then[part]["sha256"]:
+            raise RunFolderError(
+                f"--resume: the text to {part} on is not the one that the run in {folder.path} was started with "
+                f"({', '.join(then[part]['files'])}); give the same, or start another run"
+            )
+
+
+def _finished(options: TrainLm, folder: RunFolder) -> bool:
+    position = folder.resume_point.values()["position"]
+    last = options.training.epochs
+    return bool(position["finished"]) and not (last is not None and position["epoch"] < last)
+
+
+def _versions() -> dict[str, str]:
+    packages = ("ostinato", "torch", "numpy", "tokenizers", "lightning-fabric")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

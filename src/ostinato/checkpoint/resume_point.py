@@ -1,0 +1,80 @@
+"""Where training stands: everything it takes to go on to the last bit."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ostinato.checkpoint.files import read_json, read_tensors, write_json, write_tensors
+
+
+class ResumePoint:
+    """The folder `checkpoint/`: a tensor file, and `latest.json`, which names it.
+
+    The JSON file is replaced last and in one step, so it always names a whole tensor file; older ones go afterwards.
+
+    Args:
+        folder: where; it need not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._latest = folder / "latest.json"
+
+    def exists(self) -> bool:
+        """Whether anything is saved."""
+        return self._latest.exists()
+
+    def save(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Write both; a kill in between leaves what was there."""
+        name = f"state-{secrets.token_hex(4)}.safetensors"
+        write_tensors(self.folder / name, tensors)
+        write_json(self._latest, {"tensors": name, **values})
+        for old in self.folder.iterdir():
+            if old.name not in (name, self._latest.name):
+                old.unlink(missing_ok=True)
+
+    def values(self) -> dict[str, Any]:
+        """The JSON part alone."""
+        return read_json(self._latest)
+
+    def load(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Both parts.
+
+        Raises:
+            RunFolderError: missing or damaged.
+        """
+        values = self.values()
+        return read_tensors(self.folder / values.pop("tensors")), values
+
+
+def model_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """A model's tensors, each once: a tied weight goes under its first name, as safetensors wants it."""
+    found: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            found[name] = tensor.detach()
+    return found
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What an optimiser has gathered, as `parameter index.name`; rates are set anew each step and not kept."""
+    return {
+        f"{index}.{name}": torch.as_tensor(value)
+        for index, gathered in optimizer.state_dict()["state"].items()
+        for name, value in gathered.items()
+        if value is not None
+    }
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Take back what `optimizer_tensors` gave."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

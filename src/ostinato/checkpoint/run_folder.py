@@ -1,0 +1,129 @@
+"""The files of a run, by name."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ostinato.checkpoint.files import read_json, read_tensors, write_bytes, write_json, write_tensors
+from ostinato.checkpoint.resume_point import ResumePoint, model_tensors
+from ostinato.core.errors import RunFolderError
+
+#: Raised by one when an older version could not read a folder any more.
+FORMAT = 1
+
+
+class RunFolder:
+    """One training run on the disk.
+
+    Args:
+        path: the folder; it need not exist.
+
+    Attributes:
+        config: everything needed to build the model and to repeat the run.
+        weights: the best weights; no date, path or duration in it.
+        tokenizer: where there is text.
+        metrics: one JSON object a line.
+        resume_point: the last state of a training under way.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.json"
+        self.weights = self.path / "model.safetensors"
+        self.tokenizer = self.path / "tokenizer.json"
+        self.metrics = self.path / "metrics.jsonl"
+        self.card = self.path / "README.md"
+        self.resume_point = ResumePoint(self.path / "checkpoint")
+
+    def is_run(self) -> bool:
+        """Whether a run was started here."""
+        return self.config.is_file()
+
+    def claim(self, *, resume: bool, overwrite: bool) -> None:
+        """Check, before any work, that a training may write here. Changes nothing but to make the folder.
+
+        Raises:
+            RunFolderError: something stands in the way, or the place cannot be written.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise RunFolderError(f"--out {self.path}: expected a folder, found a file; choose another name")
+        if self.is_run() and not (resume or overwrite):
+            raise RunFolderError(
+                f"--out {self.path}: holds a run already; go on with it by --resume, replace it by --overwrite, "
+                "or choose another name"
+            )
+        if not self.is_run() and self.path.is_dir() and any(self.path.iterdir()):
+            raise RunFolderError(
+                f"--out {self.path}: holds files that are not a run (no config.json); choose another name"
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe = self.path / ".write-test"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise RunFolderError(
+                f"--out {self.path}: cannot be written: {error.strerror}; choose another place"
+            ) from None
+
+    def start(self, config: dict[str, Any]) -> None:
+        """Begin a run: clear away an old one, then write the configuration.
+
+        The old configuration is replaced last, so that a kill in between leaves a folder that is still known as a run.
+        """
+        shutil.rmtree(self.resume_point.folder, ignore_errors=True)
+        for file in (self.weights, self.metrics, self.tokenizer, self.card):
+            file.unlink(missing_ok=True)
+        write_json(self.config, {"format": FORMAT, **config})
+
+    def read_config(self, task: str | None = None) -> dict[str, Any]:
+        """The configuration.
+
+        Args:
+            task: what it is needed for; None takes any.
+
+        Raises:
+            RunFolderError: missing, damaged, of a newer version or of another task.
+        """
+        if not self.path.is_dir():
+            raise RunFolderError(f"{self.path}: no such run folder")
+        if not self.is_run():
+            raise RunFolderError(f"{self.path}: not a run folder, it has no config.json")
+        config = read_json(self.config)
+        if config.get("format") != FORMAT:
+            raise RunFolderError(
+                f"{self.config}: expected format {FORMAT}, got {config.get('format')!r}: made by another version?"
+            )
+        if task is not None and config.get("task") != task:
+            raise RunFolderError(f"{self.path}: expected a run of task {task!r}, found one of {config.get('task')!r}")
+        return config
+
+    def save_weights(self, model: nn.Module) -> None:
+        """Write the best weights."""
+        write_tensors(self.weights, model_tensors(model))
+
+    def load_weights(self, model: nn.Module) -> None:
+        """Read the best weights into a model.
+
+        Raises:
+            RunFolderError: missing, damaged, or not of this model.
+        """
+        tensors = read_tensors(self.weights)
+        expected = model_tensors(model)
+        if missing := sorted(set(expected) ^ set(tensors)):
+            raise RunFolderError(f"{self.weights}: does not fit config.json: {', '.join(missing)} in one of them only")
+        for name, tensor in expected.items():
+            if tensor.shape != tensors[name].shape:
+                raise RunFolderError(
+                    f"{self.weights}: does not fit config.json: expected {name} of shape {tuple(tensor.shape)}, "
+                    f"got {tuple(tensors[name].shape)}"
+                )
+            with torch.no_grad():
+                tensor.copy_(tensors[name])
+
+    def write_card(self, text: str) -> None:
+        """Write the short model card."""
+        write_bytes(self.card, text.encode())

@@ -1,0 +1,115 @@
+"""From the words of a command line to a command's options: explicit over --config over saved run over preset."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import sys
+from typing import Any, NoReturn
+
+import tyro
+
+from ostinato.config import commands, merge, presets
+from ostinato.core.errors import ConfigError
+
+COMMANDS: dict[tuple[str, ...], type[Any]] = {
+    ("demo",): commands.Demo,
+    ("train", "lm"): commands.TrainLm,
+    ("evaluate",): commands.Evaluate,
+    ("generate",): commands.Generate,
+    ("info",): commands.Info,
+    ("runs",): commands.Runs,
+}
+
+_EXAMPLES = """\
+examples:
+  ostinato train lm book.txt --out runs/book
+  ostinato evaluate runs/book other.txt
+  ostinato generate runs/book --prompt "The " --temperature 0.8
+
+ostinato COMMAND --help says what a command takes."""
+
+
+def parse(arguments: list[str]) -> Any:
+    """A command's options, an instance of one of the classes in `ostinato.config.commands`.
+
+    Raises:
+        ConfigError: an unknown command, or an option that cannot be used.
+        SystemExit: help was asked for (0), or an option is misspelt (2).
+    """
+    path, rest = _find(arguments)
+    command = COMMANDS[path]
+    markers = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
+    return tyro.cli(
+        command,
+        prog=" ".join(("ostinato", *path)),
+        args=rest,
+        default=_default(command, rest),
+        config=markers,
+    )
+
+
+def _default(command: type[Any], words: list[str]) -> Any:
+    """The options before those given explicitly; help shows them."""
+    if command is not commands.TrainLm:
+        return tyro.MISSING_NONPROP
+    peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for option in ("--preset", "--config", "--out"):
+        peek.add_argument(option)
+    peek.add_argument("--resume", action="store_true")
+    try:
+        found, _ = peek.parse_known_args(words)
+    except argparse.ArgumentError:
+        return tyro.MISSING_NONPROP  # tyro will say what is wrong
+    flat: dict[str, Any] = dict(presets.LANGUAGE_MODEL.get(found.preset, {}))
+    if found.resume and found.out:
+        flat |= _saved(found.out)
+    if found.config:
+        flat |= merge.read_toml(found.config)
+    missing = {name: tyro.MISSING for name in ("text", "out") if name not in flat}
+    options = merge.build(command, {"text": [], "out": "", **flat}, f"--config {found.config}")
+    return dataclasses.replace(options, **missing)
+
+
+def _saved(out: str) -> dict[str, Any]:
+    from ostinato.checkpoint import RunFolder
+
+    if not RunFolder(out).is_run():
+        return {}
+    from ostinato.api.training import saved_options
+
+    return saved_options(out) | {"text": []}
+
+
+def _find(arguments: list[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Which command, and the words after its name."""
+    for path in COMMANDS:
+        if tuple(arguments[: len(path)]) == path:
+            return path, arguments[len(path) :]
+    first = arguments[0] if arguments else "--help"
+    if first in ("-h", "--help"):
+        _overview(COMMANDS)
+    if first == "--version":
+        import ostinato
+
+        print(f"ostinato {ostinato.__version__}")
+        sys.exit(0)
+    below = {path: command for path, command in COMMANDS.items() if path[0] == first}
+    if below and (len(arguments) == 1 or arguments[1] in ("-h", "--help")):
+        _overview(below)
+    position, word = (1, arguments[1]) if below else (0, first)
+    known = sorted({path[position] for path in (below or COMMANDS)})
+    near = difflib.get_close_matches(word, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ConfigError(f"unknown {'task' if below else 'command'} {word!r}: {hint}there are {', '.join(known)}")
+
+
+def _overview(shown: dict[tuple[str, ...], type[Any]]) -> NoReturn:
+    import ostinato
+
+    print(f"{(ostinato.__doc__ or '').splitlines()[0]}\n\nusage: ostinato COMMAND [options]\n")
+    for path, command in shown.items():
+        print(f"  {' '.join(path):<12}{(command.__doc__ or '').splitlines()[0]}")
+    print(f"\n{_EXAMPLES}")
+    sys.exit(0)

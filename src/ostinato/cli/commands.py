@@ -1,0 +1,161 @@
+"""What each command does, once its options are read."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ostinato.cli.output import Output
+from ostinato.config import commands
+from ostinato.core.errors import ConfigError, DataError, RunFolderError
+
+
+def run(options: Any, started: float) -> int:
+    """Carry out a command; returns the exit status."""
+    output = Output(as_json=options.json)
+    if isinstance(options, commands.TrainLm):
+        return _train_lm(options, output, started)
+    if isinstance(options, commands.Demo):
+        return _demo(options, output, started)
+    simple: dict[type[Any], Callable[[Any, Output], None]] = {
+        commands.Evaluate: _evaluate,
+        commands.Generate: _generate,
+        commands.Info: _info,
+        commands.Runs: _runs,
+    }
+    simple[type(options)](options, output)
+    return 0
+
+
+def _train_lm(options: commands.TrainLm, output: Output, started: float) -> int:
+    from ostinato.api.training import train_language_model
+
+    trained = _told(lambda: train_language_model(options, started, _Reading()), options)
+    result = _summary(trained)
+    output.text(f"{options.out}: {result['parameters']:,} parameters, {result['steps']:,} steps")
+    output.figures({name: value for name, value in result.items() if name.startswith("valid_")})
+    if trained.test is not None:
+        output.figures({f"test_{name}": value for name, value in trained.test.items()})
+    output.result(result | {"seconds": round(time.monotonic() - started, 2)})
+    return 0
+
+
+def _told(work: Callable[[], Any], options: commands.TrainLm) -> Any:
+    """Run a training; on Ctrl-C say how to go on."""
+    try:
+        return work()
+    except KeyboardInterrupt:
+        if (Path(options.out) / "checkpoint" / "latest.json").exists():
+            print(f"ostinato: the checkpoint is saved; go on with --out {options.out} --resume", file=sys.stderr)
+        raise
+
+
+def _summary(trained: Any) -> dict[str, Any]:
+    from ostinato.evaluation import bits_per_character, perplexity
+
+    position = trained.folder.resume_point.values()["position"]
+    best = position["best"]
+    result = {
+        "run": str(trained.folder.path),
+        "task": trained.config["task"],
+        "epochs": position["epoch"],
+        "steps": position["step"],
+        "tokens": position["tokens"],
+        "parameters": sum(p.numel() for p in trained.model.parameters()),
+        "valid_loss": best,
+        "valid_perplexity": perplexity(best),
+    }
+    if trained.tokenizer.level == "char":
+        result["valid_bits_per_character"] = bits_per_character(best)
+    return result | ({"test": trained.test} if trained.test is not None else {})
+
+
+class _Reading:
+    """Says how far tokenizing is, where that takes longer than two seconds."""
+
+    def __init__(self) -> None:
+        self._began = self._last = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done < total and now - self._last > 2:
+            self._last = now
+            left = (now - self._began) * (total - done) / max(done, 1)
+            print(f"reading text: {done / total:.0%}, {left:.0f} s left", file=sys.stderr, flush=True)
+
+
+def _evaluate(options: commands.Evaluate, output: Output) -> None:
+    from ostinato.api import load
+    from ostinato.api.compute import compute_settings
+    from ostinato.api.plugins import import_plugins
+
+    if not options.data:
+        raise ConfigError("DATA: expected at least one file, folder, or - for standard input")
+    import_plugins(options.plugin)
+    with compute_settings(options.threads, options.precision):
+        figures = load(options.run).evaluate(*options.data)
+    output.figures(figures)
+    output.result(figures)
+
+
+def _generate(options: commands.Generate, output: Output) -> None:
+    from ostinato.api import load
+    from ostinato.api.plugins import import_plugins
+
+    import_plugins(options.plugin)
+    run = load(options.run)
+    pieces = run.generate(options.prompt, options.length, stop=options.stop, **dataclasses.asdict(options.sampling))
+    output.text(options.prompt, end="")
+    written = []
+    for piece in pieces:
+        output.text(piece, end="")
+        written.append(piece)
+    output.text("")
+    output.result({"prompt": options.prompt, "text": "".join(written)})
+
+
+def _demo(options: commands.Demo, output: Output, started: float) -> int:
+    from ostinato.cli.demo import demo
+
+    result = demo(options, output, started)
+    output.result(result)
+    return 0
+
+
+def _info(options: commands.Info, output: Output) -> None:
+    from ostinato.api.info import describe
+    from ostinato.api.plugins import import_plugins
+
+    import_plugins(options.plugin)
+    found = describe()
+    for name, value in found["versions"].items():
+        output.text(f"{name:<20}{value}")
+    output.text(f"{'threads':<20}{found['threads']}\n")
+    output.text(f"{'cell':<20}{'runs on':<12}where not, or why")
+    for cell in found["cells"]:
+        output.text(f"{cell['name']:<20}{cell['kernel']:<12}{cell['reason']}")
+    output.result(found)
+
+
+def _runs(options: commands.Runs, output: Output) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ostinato.api.listing import list_runs
+
+    folder = Path(options.folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; expected one that holds run folders")
+    found = list_runs(folder)
+    if not found and not options.json:
+        raise RunFolderError(f"{folder}: holds no run folders")
+    table = Table("run", "task", "cell", "steps", "epochs", "valid loss", "state", box=None, pad_edge=False)
+    for row in found:
+        best = "-" if row["valid_loss"] is None else f"{row['valid_loss']:.4f}"
+        table.add_row(row["run"], row["task"], row["cell"], f"{row['steps']:,}", str(row["epochs"]), best, row["state"])
+    Console(stderr=options.json).print(table)
+    output.result({"runs": found})

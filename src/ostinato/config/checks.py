@@ -1,0 +1,37 @@
+"""Range checks of options; each names the option as the user typed it."""
+
+from ostinato.core.errors import ConfigError
+
+
+def at_least(**options: tuple[float, float]) -> None:
+    """Check `name=(value, least)`.
+
+    Raises:
+        ConfigError: a value below its least.
+    """
+    for name, (value, least) in options.items():
+        # A NaN fails every comparison, so ask for what is right.
+        if not value >= least:
+            raise ConfigError(f"--{name.replace('_', '-')}: expected at least {least}, got {value}")
+
+
+def above_zero(**options: float) -> None:
+    """Check `name=value`.
+
+    Raises:
+        ConfigError: a value of 0 or less.
+    """
+    for name, value in options.items():
+        if not value > 0:
+            raise ConfigError(f"--{name.replace('_', '-')}: expected more than 0, got {value}")
+
+
+def share(**options: float) -> None:
+    """Check `name=value`, a share from 0 up to, but not including, 1.
+
+    Raises:
+        ConfigError: a value outside.
+    """
+    for name, value in options.items():
+        if not 0 <= value < 1:
+            raise ConfigError(f"--{name.replace('_', '-')}: expected 0 up to below 1, got {value}")

@@ -1,0 +1,55 @@
+"""Named settings. A preset sets options by name, as --config does; an option given explicitly wins."""
+
+from typing import Any
+
+#: Presets of `train lm`.
+LANGUAGE_MODEL: dict[str, dict[str, Any]] = {
+    # Tiny: a few lines of text, learned by heart.
+    "hello": {
+        "level": "char",
+        "hidden": 32,
+        "embed": 16,
+        "dropout": 0.0,
+        "batch": 1,
+        "steps": 16,
+        "lr": 0.01,
+        "schedule": "constant",
+        "epochs": 100,
+    },
+    # The defaults, under a name.
+    "char": {"level": "char"},
+    # Saitoh, Deep Learning from Scratch 2, chapter 6: Rnnlm.
+    "rnnlm": {
+        "level": "word",
+        "vocab_size": 10_000,
+        "layers": 1,
+        "hidden": 100,
+        "embed": 100,
+        "dropout": 0.0,
+        "batch": 20,
+        "steps": 35,
+        "optimizer": "sgd",
+        "lr": 20.0,
+        "schedule": "constant",
+        "clip": 0.25,
+        "epochs": 4,
+    },
+    # The same chapter's BetterRnnlm, after Zaremba et al. 2014 and Press, Wolf 2017.
+    "better-rnnlm": {
+        "level": "word",
+        "vocab_size": 10_000,
+        "layers": 2,
+        "hidden": 650,
+        "embed": 650,
+        "dropout": 0.5,
+        "tied": True,
+        "batch": 20,
+        "steps": 35,
+        "optimizer": "sgd",
+        "lr": 20.0,
+        "schedule": "plateau",
+        "lr_divide": 4.0,
+        "clip": 0.25,
+        "epochs": 40,
+    },
+}

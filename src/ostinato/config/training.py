@@ -1,0 +1,97 @@
+"""The training loop's options, the same for every task."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ostinato.config.checks import above_zero, at_least, share
+from ostinato.core.errors import ConfigError
+
+#: Passes over the data where neither --epochs nor --time-limit says how long.
+DEFAULT_EPOCHS = 20
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How long, how fast, and from which random numbers."""
+
+    epochs: int | None = None
+    """Passes over the data. By default 20; with --time-limit alone, as many as there is time for."""
+
+    time_limit: float | None = None
+    """Seconds from the start of the command, reading and validation included; then a last validation, and the end."""
+
+    batch: int = 64
+    """Sequences side by side, over all processes together."""
+
+    steps: int = 100
+    """Time steps through which gradients flow (truncated BPTT)."""
+
+    optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
+    """How a gradient becomes a step."""
+
+    lr: float = 0.004
+    """Learning rate: the highest that the schedule reaches."""
+
+    schedule: Literal["constant", "cosine", "plateau"] = "cosine"
+    """Course of the learning rate: the same throughout; a rise, then half a cosine down to a hundredth; or divided
+    by --lr-divide whenever validation has not improved."""
+
+    warmup: float = 0.02
+    """Cosine: share of the training spent rising to --lr."""
+
+    lr_divide: float = 4.0
+    """Plateau: what the learning rate is divided by."""
+
+    weight_decay: float = 0.0
+    """AdamW's decoupled decay, SGD's and Adam's L2 penalty; of weights, not of biases."""
+
+    clip: float = 1.0
+    """Largest global norm of the gradient; a longer one is scaled down to it. 0 means no clipping."""
+
+    patience: int = 0
+    """Stop after this many validations without improvement. 0 means never."""
+
+    valid_every: int = 0
+    """Optimiser steps between validations. 0 means at the end of each epoch."""
+
+    log_every: int = 0
+    """Optimiser steps between lines of metrics.jsonl. 0 means 20 lines an epoch."""
+
+    save_every: float = 30.0
+    """Seconds between checkpoints; one is also written at each validation."""
+
+    seed: int = 1
+    """Of every random number: weights, dropout, order."""
+
+    precision: Literal["highest", "high", "medium"] = "highest"
+    """Of matrix products, as torch.set_float32_matmul_precision."""
+
+    threads: int = 0
+    """Threads a process computes with. 0 means torch's own choice."""
+
+    devices: int = 1
+    """Processes that train together, each on its slice of the batch."""
+
+    def __post_init__(self) -> None:
+        above_zero(batch=self.batch, steps=self.steps, lr=self.lr, lr_divide=self.lr_divide, devices=self.devices)
+        at_least(clip=(self.clip, 0), patience=(self.patience, 0), valid_every=(self.valid_every, 0))
+        at_least(log_every=(self.log_every, 0))
+        at_least(weight_decay=(self.weight_decay, 0), threads=(self.threads, 0), save_every=(self.save_every, 0))
+        at_least(seed=(self.seed, 0))
+        share(warmup=self.warmup)
+        if self.epochs is not None:
+            above_zero(epochs=self.epochs)
+        if self.time_limit is not None:
+            above_zero(time_limit=self.time_limit)
+        if self.batch % self.devices:
+            raise ConfigError(
+                f"--batch {self.batch} is shared out over --devices {self.devices}: "
+                f"expected a multiple of {self.devices}"
+            )
+
+    @property
+    def last_epoch(self) -> int | None:
+        """Epochs after which training ends; None where only the clock ends it."""
+        if self.epochs is None and self.time_limit is None:
+            return DEFAULT_EPOCHS
+        return self.epochs

@@ -1,0 +1,1 @@
+"""From raw files to batches: text, tokenizers, token ids on disk, and streams for truncated BPTT."""

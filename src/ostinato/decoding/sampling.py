@@ -1,0 +1,65 @@
+"""Writing on: one token at a time, each drawn from what the model predicts after all before it."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ostinato.config.commands import SamplingOptions
+
+
+@torch.no_grad()
+def sample(
+    model: nn.Module,
+    prompt: Sequence[int],
+    length: int,
+    options: SamplingOptions,
+    *,
+    never: Collection[int] = (),
+) -> Iterator[int]:
+    """Yield `length` tokens that go on from a prompt.
+
+    The prompt is read once; from then on each step reads one token, with the state carried in the open.
+
+    Args:
+        model: a language model in eval mode, called with `(inputs [T, 1], state)`.
+        prompt: token ids, at least one.
+        length: tokens to write.
+        options: how to choose.
+        never: ids that are not to be written.
+    """
+    generator = torch.Generator()
+    if options.seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(options.seed)
+    forbidden = torch.tensor(sorted(never), dtype=torch.long)
+    inputs, state = torch.tensor(prompt).unsqueeze(1), None
+    for _ in range(length):
+        output = model(inputs, state)
+        state = output.state
+        # only the last step's logits, however long the prompt
+        logits = output._replace(hidden=output.hidden[-1:]).logits()[0, 0].float()
+        logits[forbidden] = -torch.inf
+        token = choose(logits, options, generator)
+        yield token
+        inputs = torch.tensor([[token]])
+
+
+def choose(logits: Tensor, options: SamplingOptions, generator: torch.Generator) -> int:
+    """One token from its scores `[V]`: the best, or a draw at a temperature among the top k and the top p.
+
+    Top k comes before top p, and both look at the probabilities at the given temperature.
+    """
+    if options.greedy:
+        return int(logits.argmax())
+    logits = logits / options.temperature
+    if 0 < options.top_k < len(logits):
+        kept = logits.topk(options.top_k).indices
+        logits = torch.full_like(logits, -torch.inf).index_copy(0, kept, logits[kept])
+    probabilities = logits.softmax(0)
+    if options.top_p < 1:
+        ordered, order = probabilities.sort(descending=True)
+        beyond = ordered.cumsum(0) - ordered >= options.top_p  # the token that crosses the line still counts
+        probabilities[order[beyond]] = 0
+    return int(torch.multinomial(probabilities, 1, generator=generator))

@@ -1,0 +1,59 @@
+"""How well a language model predicts a text."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from ostinato.core.batch import Batch
+from ostinato.core.kept_state import KeptState
+from ostinato.losses import sequence_cross_entropy
+
+
+def perplexity(loss: float) -> float:
+    """E to the mean loss in nats: how many equally likely tokens the model wavers between."""
+    return math.exp(min(loss, 700.0))
+
+
+def bits_per_character(loss: float) -> float:
+    """The mean loss in bits instead of nats, where a token is a character."""
+    return loss / math.log(2)
+
+
+@torch.no_grad()
+def mean_loss(model: nn.Module, pieces: Iterable[Batch]) -> float:
+    """Mean loss in nats a token, the state carried from each piece to the next; the model must be in eval mode.
+
+    Args:
+        model: called with `(inputs, state)`.
+        pieces: in order, each going on where the one before ended.
+    """
+    kept, total, tokens = KeptState(), 0.0, 0
+    for batch in pieces:
+        output = model(batch.inputs, kept.state)
+        total += float(sequence_cross_entropy(output, batch)) * batch.tokens
+        tokens += batch.tokens
+        kept.keep(output.state)
+    return total / tokens
+
+
+def evaluate_language_model(model: nn.Module, pieces: Iterable[Batch], tokens: int, *, level: str) -> dict[str, Any]:
+    """The figures of `ostinato evaluate`.
+
+    Args:
+        model: a language model.
+        pieces: the whole text as one stream, the first token predicted from `<eos>`.
+        tokens: how many there are.
+        level: "char" adds bits_per_character.
+
+    Returns:
+        tokens, loss (nats a token), perplexity and, for characters, bits_per_character.
+    """
+    training = model.training
+    model.eval()
+    loss = mean_loss(model, pieces)
+    model.train(training)
+    figures = {"tokens": tokens, "loss": loss, "perplexity": perplexity(loss)}
+    return figures | ({"bits_per_character": bits_per_character(loss)} if level == "char" else {})

@@ -1,0 +1,97 @@
+"""Courses of the learning rate, over progress from 0 to 1 rather than steps: the end may be set by the clock."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class Schedule(Protocol):
+    """A factor on the highest learning rate."""
+
+    def factor(self, progress: float) -> float:
+        """The factor at a point of the training, 0 its start and 1 its end."""
+
+    def validated(self, improved: bool) -> None:
+        """Take note of a validation."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What to save, as JSON."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+
+
+class Constant:
+    """The same learning rate throughout."""
+
+    def factor(self, progress: float) -> float:
+        """1."""
+        return 1.0
+
+    def validated(self, improved: bool) -> None:
+        """Nothing changes."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing to save."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing to take back."""
+
+
+@dataclass
+class Cosine:
+    """A straight rise over the first `warmup` share, then half a cosine down to `floor` (Loshchilov, Hutter 2017)."""
+
+    warmup: float = 0.02
+    floor: float = 0.01
+
+    def validated(self, improved: bool) -> None:
+        """Nothing changes."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing to save."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing to take back."""
+
+    def factor(self, progress: float) -> float:
+        """The factor at a point of the training."""
+        if progress < self.warmup:
+            # never 0: the first step should count
+            return max(progress / self.warmup, 0.01)
+        done = min(1.0, (progress - self.warmup) / (1 - self.warmup))
+        return self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+@dataclass
+class Plateau:
+    """Divided by `divide` at each validation that does not improve on the best."""
+
+    divide: float = 4.0
+    current: float = 1.0
+
+    def factor(self, progress: float) -> float:
+        """The factor now."""
+        return self.current
+
+    def validated(self, improved: bool) -> None:
+        """Divide, unless this validation is the best so far."""
+        if not improved:
+            self.current /= self.divide
+
+    def state_dict(self) -> dict[str, Any]:
+        """The factor."""
+        return {"current": self.current}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back the factor."""
+        self.current = state["current"]
+
+
+def make_schedule(name: str, *, warmup: float = 0.02, lr_divide: float = 4.0) -> Schedule:
+    """A schedule by name: "constant", "cosine" or "plateau"."""
+    if name == "cosine":
+        return Cosine(warmup)
+    return Plateau(lr_divide) if name == "plateau" else Constant()

@@ -1,0 +1,7 @@
+"""The one loop, and what stands around it: progress, metrics, the clock, interruption."""
+
+from ostinato.training.clock import Clock
+from ostinato.training.loop import Job, Position, Trainer
+from ostinato.training.progress import Progress
+
+__all__ = ["Clock", "Job", "Position", "Progress", "Trainer"]

@@ -1,0 +1,56 @@
+"""Wall time against a limit, and the wish to stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from types import FrameType
+from typing import Any, Self
+
+
+class Clock:
+    """Seconds since the command started.
+
+    Args:
+        limit: seconds the whole command may take; None means no limit.
+        started: `time.monotonic()` of the start; now where None.
+    """
+
+    def __init__(self, limit: float | None = None, started: float | None = None) -> None:
+        self.limit = limit
+        self.started = time.monotonic() if started is None else started
+
+    def elapsed(self) -> float:
+        """Seconds so far."""
+        return time.monotonic() - self.started
+
+
+class Interrupt:
+    """Turns the first Ctrl-C (or SIGTERM) into a flag, so that a step is finished and saved; the second one stops.
+
+    A context manager. Outside the main thread, where Python takes no signals, it does nothing.
+    """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in self.SIGNALS}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._restore()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}

@@ -1,0 +1,285 @@
+"""The one training loop: batches through model and loss to the optimiser, validated, clipped, saved, resumable.
+
+Everything that decides how training goes on is in `Position` and the tensors of `Trainer.save`; a run that is killed
+and resumed therefore ends in the same weights, to the last bit, as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.resume_point import load_optimizer, model_tensors, optimizer_tensors
+from ostinato.config.training import TrainingOptions
+from ostinato.core.batch import Batch
+from ostinato.core.errors import TrainingError
+from ostinato.core.kept_state import KeptState
+from ostinato.optim import make_optimizer, make_schedule
+from ostinato.training.clock import Clock, Interrupt
+from ostinato.training.metrics import Interval, MetricsLog
+from ostinato.training.processes import agreed, from_each_process, mean_over_processes
+from ostinato.training.progress import Progress
+
+
+class Batches(Protocol):
+    """One epoch's batches, in order; where state is carried, each goes on where the one before ended."""
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+
+    def piece(self, index: int) -> Batch:
+        """One of them."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained: the only place where model, loss, data and validation meet.
+
+    Attributes:
+        model: called with `(inputs, state)`; its output has a `state`.
+        loss: `(output, Batch) -> scalar`, the mean over the batch's tokens in nats.
+        batches: of one epoch.
+        validate: the model's mean loss on the validation data.
+        figure: name and formula of the figure people read, from a mean loss: perplexity, bits per character.
+        validation_share: tokens to validate over tokens of an epoch, to keep time for a last validation.
+    """
+
+    model: nn.Module
+    loss: Callable[[Any, Batch], Tensor]
+    batches: Batches
+    validate: Callable[[nn.Module], float]
+    figure: tuple[str, Callable[[float], float]]
+    validation_share: float = 0.1
+
+
+@dataclass
+class Position:
+    """Where training stands; `best` is the lowest validation loss so far."""
+
+    epoch: int = 0
+    piece: int = 0
+    step: int = 0
+    tokens: int = 0
+    progress: float = 0.0
+    best: float | None = None
+    best_step: int = 0
+    since_best: int = 0
+    validated_step: int = -1
+    finished: bool = False
+    seconds: float = 0.0
+    interval: Interval = field(default_factory=Interval)
+
+
+class Trainer:
+    """Runs a job to its end, from wherever its run folder says it stands.
+
+    Args:
+        fabric: one process or several.
+        job: what to train.
+        folder: where to save, and to go on from.
+        options: how.
+        clock: what `time_limit` is measured by.
+        progress: told about everything worth showing.
+    """
+
+    def __init__(
+        self, fabric: Fabric, job: Job, folder: RunFolder, options: TrainingOptions, clock: Clock, progress: Progress
+    ) -> None:
+        self.fabric, self.job, self.folder = fabric, job, folder
+        self.options, self.clock, self.progress = options, clock, progress
+        self.schedule = make_schedule(options.schedule, warmup=options.warmup, lr_divide=options.lr_divide)
+        optimizer = make_optimizer(options.optimizer, job.model, lr=options.lr, weight_decay=options.weight_decay)
+        self.model, self.optimizer = fabric.setup(job.model, optimizer)
+        self.position, self.kept = Position(), KeptState()
+        size = self.restore() if folder.resume_point.exists() else 0
+        self.log = MetricsLog(folder.metrics, size) if fabric.is_global_zero else None
+        self.log_every = options.log_every or max(1, len(job.batches) // 20)
+        self.first_progress, self.first_elapsed = self.position.progress, clock.elapsed()
+        self.validation_seconds, self.saved_at = 0.0, time.monotonic()
+        self.warm: tuple[float, int] | None = None  # when the first step, which is slow, was done, and the tokens then
+        self.interval_began = time.monotonic()
+
+    def fit(self) -> Position:
+        """Train until the epochs, the time, or the patience are used up; the best weights are then in the folder.
+
+        Raises:
+            TrainingError: a loss or gradient that is not finite.
+            KeyboardInterrupt: Ctrl-C, once the checkpoint is written.
+        """
+        self.model.train()
+        if not self.folder.resume_point.exists():
+            self.save()  # so that there always is a last good version
+        began = self.clock.elapsed() - self.position.seconds
+        with Interrupt() as interrupt, self.progress:
+            while not self.position.finished:
+                elapsed, stop, save_now = agreed(
+                    self.fabric,
+                    self.clock.elapsed(),
+                    interrupt.requested,
+                    time.monotonic() - self.saved_at > self.options.save_every,
+                )
+                self.position.seconds = elapsed - began
+                if stop:
+                    self.save()
+                    raise KeyboardInterrupt
+                if self.at_end(elapsed):
+                    self.validate(last=True)
+                    break
+                self.step(self.job.batches.piece(self.position.piece))
+                if self.position.piece == len(self.job.batches):
+                    self.position.epoch, self.position.piece = self.position.epoch + 1, 0
+                    self.kept.reset()
+                if self.validation_due():
+                    self.validate()
+                elif save_now:
+                    self.save()
+        return self.position
+
+    def step(self, batch: Batch) -> None:
+        """One batch: forward, backward through time, clip, update; the state goes on to the next batch, detached."""
+        rate = self.options.lr * self.schedule.factor(self.position.progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        output = self.model(batch.inputs, self.kept.state)
+        loss = self.job.loss(output, batch)
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss)
+        gradients = [p.grad for p in self.job.model.parameters() if p.grad is not None]
+        norm = float(torch.nn.utils.get_total_norm(gradients))
+        self.require_finite(float(loss), norm, rate)
+        clipped = 0 < self.options.clip < norm
+        if clipped:
+            torch._foreach_mul_(gradients, self.options.clip / norm)
+        self.optimizer.step()
+        self.kept.keep(output.state)
+
+        at = self.position
+        at.piece, at.step = at.piece + 1, at.step + 1
+        at.tokens += batch.tokens * self.fabric.world_size
+        self.warm = self.warm or (self.clock.elapsed(), at.tokens)
+        at.interval.add(float(loss), batch.tokens, norm, clipped)
+        if at.step % self.log_every == 0:
+            self.write_interval(rate)
+
+    def at_end(self, elapsed: float) -> bool:
+        """Whether to stop; also notes the progress, which the learning rate follows."""
+        at, limit, last = self.position, self.clock.limit, self.options.last_epoch
+        left = math.inf if limit is None else limit - elapsed - self.reserved(elapsed)
+        if last is not None:
+            at.progress = at.step / max(1, last * len(self.job.batches))
+        else:
+            spent = elapsed - self.first_elapsed
+            at.progress = self.first_progress + (1 - self.first_progress) * spent / max(spent + left, 1e-9)
+        impatient = 0 < self.options.patience <= at.since_best
+        done = last is not None and at.epoch >= last
+        return done or left <= 0 or impatient
+
+    def reserved(self, elapsed: float) -> float:
+        """Seconds to keep for the last validation and for saving: as long as the last took, or by tokens trained."""
+        if self.validation_seconds or self.warm is None or self.position.tokens == self.warm[1]:
+            return 1.2 * self.validation_seconds + 0.5
+        epoch = self.position.tokens / self.position.step * len(self.job.batches)
+        seconds_a_token = (elapsed - self.warm[0]) / (self.position.tokens - self.warm[1])
+        return 0.6 * self.job.validation_share * epoch * seconds_a_token + 0.5
+
+    def validation_due(self) -> bool:
+        """Every `valid_every` steps, or at the end of each epoch."""
+        if self.options.valid_every:
+            return self.position.step % self.options.valid_every == 0
+        return self.position.piece == 0
+
+    def validate(self, last: bool = False) -> None:
+        """Measure, keep the weights if they are the best so far, tell the schedule, save."""
+        at, began = self.position, time.monotonic()
+        if at.validated_step != at.step:
+            self.job.model.eval()
+            mine = self.job.validate(self.job.model) if self.fabric.is_global_zero else 0.0
+            (loss,) = agreed(self.fabric, mine)
+            self.job.model.train()
+            improved = at.best is None or loss < at.best
+            at.since_best = 0 if improved else at.since_best + 1
+            at.validated_step = at.step
+            if improved:
+                at.best, at.best_step = loss, at.step
+                if self.fabric.is_global_zero:
+                    self.folder.save_weights(self.job.model)
+            self.schedule.validated(improved)
+            self.write({"valid_loss": loss, f"valid_{self.job.figure[0]}": self.job.figure[1](loss), "best": improved})
+            self.progress.validated(at, loss, improved)
+            self.validation_seconds = time.monotonic() - began
+        at.finished = last
+        self.save()
+        self.interval_began += time.monotonic() - began  # validation is no training time
+
+    def require_finite(self, loss: float, norm: float, rate: float) -> None:
+        """Stop before a step that would spoil the weights."""
+        if math.isfinite(loss) and math.isfinite(norm):
+            return
+        at = self.position
+        if at.best is None and self.fabric.is_global_zero:
+            self.restore()
+            self.folder.save_weights(self.job.model)
+        raise TrainingError(
+            f"training stopped in epoch {at.epoch + 1}, step {at.step + 1}: expected a finite loss, got loss {loss:g} "
+            f"with gradient norm {norm:g} at learning rate {rate:g}. The last good weights are in "
+            f"{self.folder.weights}. Try a lower --lr, or a lower --clip"
+        )
+
+    def write_interval(self, rate: float) -> None:
+        """One line of metrics for the steps since the last; the loss is the mean over all processes."""
+        at, sums = self.position, self.position.interval
+        loss = mean_over_processes(self.fabric, sums.loss / max(sums.tokens, 1))
+        now = time.monotonic()
+        speed = sums.tokens * self.fabric.world_size / max(now - self.interval_began, 1e-9)
+        line = {"loss": loss, self.job.figure[0]: self.job.figure[1](loss), "lr": rate}
+        line |= {"gradient_norm": sums.gradient_norm / sums.steps, "clipped": sums.clipped / sums.steps}
+        self.write(line | {"tokens_per_second": round(speed, 1)})
+        self.progress.trained(at, loss, rate, speed)
+        at.interval, self.interval_began = Interval(), now
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Add a line to metrics.jsonl, with where and when."""
+        at = self.position
+        where = {"step": at.step, "epoch": at.epoch + (at.piece > 0), "tokens": at.tokens}
+        if self.log is not None:
+            self.log.write(where | line | {"seconds": round(at.seconds, 2)})
+
+    def save(self) -> None:
+        """Write the checkpoint: what every process needs to go on to the last bit."""
+        own = {f"kept.{name}": field for name, field in self.kept.state_dict().items()}
+        own["random.torch"] = torch.get_rng_state()
+        # [processes, ...]: each has its own carried state and random numbers
+        shared = {name: from_each_process(self.fabric, field) for name, field in own.items()}
+        if self.fabric.is_global_zero:
+            tensors = {f"model.{name}": field for name, field in model_tensors(self.job.model).items()}
+            tensors |= {f"optimizer.{name}": field for name, field in optimizer_tensors(self.optimizer).items()}
+            size = self.log.size if self.log is not None else 0
+            values = {"position": asdict(self.position), "schedule": self.schedule.state_dict(), "metrics_bytes": size}
+            self.folder.resume_point.save(tensors | shared, values)
+        self.fabric.barrier()
+        self.saved_at = time.monotonic()
+
+    def restore(self) -> int:
+        """Take back what `save` wrote; returns the bytes of metrics that belong to it."""
+        tensors, values = self.folder.resume_point.load()
+        groups: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "kept": {}, "random": {}}
+        for name, tensor in tensors.items():
+            group, _, rest = name.partition(".")
+            groups[group][rest] = tensor
+        self.job.model.load_state_dict(groups["model"], strict=False)  # a tied weight is there once
+        load_optimizer(self.optimizer, groups["optimizer"])
+        rank = self.fabric.global_rank
+        self.kept.load_state_dict({name: field[rank].clone() for name, field in groups["kept"].items()})
+        torch.set_rng_state(groups["random"]["torch"][rank].clone())
+        interval = Interval(**values["position"].pop("interval"))
+        self.position = Position(**values["position"], interval=interval)
+        self.schedule.load_state_dict(values["schedule"])
+        return int(values["metrics_bytes"])

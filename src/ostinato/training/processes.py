@@ -1,0 +1,32 @@
+"""What several processes have to agree on, or share. With one process none of it costs anything."""
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+
+def agreed(fabric: Fabric, *values: float) -> tuple[float, ...]:
+    """The first process's values, in every process: what depends on time or signals must not differ between them."""
+    if fabric.world_size == 1:
+        return values
+    shared = torch.tensor(values, dtype=torch.float64)
+    torch.distributed.broadcast(shared, src=0)
+    return tuple(shared.tolist())
+
+
+def mean_over_processes(fabric: Fabric, value: float) -> float:
+    """The mean of a number that each process has its own of."""
+    if fabric.world_size == 1:
+        return value
+    total = torch.tensor(value, dtype=torch.float64)
+    torch.distributed.all_reduce(total)
+    return float(total) / fabric.world_size
+
+
+def from_each_process(fabric: Fabric, tensor: Tensor) -> Tensor:
+    """Every process's tensor of that name, `[processes, ...]`."""
+    if fabric.world_size == 1:
+        return tensor.unsqueeze(0)
+    gathered = [torch.empty_like(tensor) for _ in range(fabric.world_size)]
+    torch.distributed.all_gather(gathered, tensor.contiguous())
+    return torch.stack(gathered)

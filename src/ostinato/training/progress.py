@@ -1,0 +1,92 @@
+"""What a training shows while it runs: a bar where someone watches, plain lines where not."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
+
+if TYPE_CHECKING:
+    from ostinato.training.loop import Position
+
+
+class Progress:
+    """Reports on standard error; a context manager.
+
+    Args:
+        figure: name and formula of the figure people read, from a mean loss.
+        epochs: the last epoch; None where only the clock ends training.
+        shown: False for all processes but the first.
+    """
+
+    #: Seconds between plain lines.
+    PACE = 5.0
+
+    def __init__(self, figure: tuple[str, Callable[[float], float]], epochs: int | None, *, shown: bool = True) -> None:
+        self._name, self._formula = figure
+        self._epochs, self._shown = epochs, shown
+        self._began, self._first_progress, self._last_line = time.monotonic(), 0.0, 0.0
+        self._bar: Bar | None = None
+
+    def __enter__(self) -> Self:
+        self._began, self._first_progress = time.monotonic(), -1.0
+        console = Console(stderr=True)
+        if self._shown and console.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+            self._bar = Bar(*columns, TextColumn("{task.fields[figures]}"), console=console, transient=True)
+            self._bar.add_task("training", total=1.0, figures="")
+            self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def trained(self, at: Position, loss: float, rate: float, speed: float) -> None:
+        """An interval of training is over."""
+        if not self._shown:
+            return
+        figures = f"loss {loss:.3f}  {self._label} {self._formula(loss):.4g}"
+        figures += f"  {speed:,.0f} tokens/s  {self._left(at.progress)}"
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=at.progress, description=self._epoch(at), figures=figures)
+        elif time.monotonic() - self._last_line > self.PACE:
+            self._last_line = time.monotonic()
+            self._print(f"{self._epoch(at)}  step {at.step}  {figures}")
+
+    def validated(self, at: Position, loss: float, improved: bool) -> None:
+        """A validation is over."""
+        if self._shown:
+            mark = "  best so far" if improved else ""
+            where = f"epoch {at.epoch + (at.piece > 0)}  step {at.step}"
+            self._print(f"{where}  validation: loss {loss:.3f}  {self._label} {self._formula(loss):.4g}{mark}")
+
+    @property
+    def _label(self) -> str:
+        return self._name.replace("_", " ")
+
+    def _epoch(self, at: Position) -> str:
+        number = at.epoch + (at.piece > 0)
+        return f"epoch {number}" + (f" of {self._epochs}" if self._epochs else "")
+
+    def _left(self, progress: float) -> str:
+        if self._first_progress < 0:
+            self._first_progress, self._began = progress, time.monotonic()
+        done, spent = progress - self._first_progress, time.monotonic() - self._began
+        seconds = spent * (1 - progress) / done if done > 0 else math.nan
+        if math.isnan(seconds):
+            return ""
+        minutes, seconds = divmod(int(seconds + 0.5), 60)
+        return f"{minutes}:{seconds:02d} left" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d} h left"
+
+    def _print(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(line, highlight=False)
+        else:
+            print(line, file=sys.stderr, flush=True)
