@@ -20,10 +20,10 @@ class OutputAndHidden(NamedTuple):
 class FeedbackMGU:
     """The minimal gated unit of Zhou et al. with the output, not the state, fed back.
 
-        f_t = sigmoid(W_if x_t + b_if + W_hf y_{t-1} + b_hf)
-        n_t =    tanh(W_in x_t + b_in + f_t * (W_hn y_{t-1} + b_hn))
-        h_t = (1 - f_t) * h_{t-1} + f_t * n_t
-        y_t = tanh(W_ho h_t)
+    f_t = sigmoid(W_if x_t + b_if + W_hf y_{t-1} + b_hf)
+    n_t =    tanh(W_in x_t + b_in + f_t * (W_hn y_{t-1} + b_hn))
+    h_t = (1 - f_t) * h_{t-1} + f_t * n_t
+    y_t = tanh(W_ho h_t)
 
     """
 
@@ -64,7 +64,9 @@ class FeedbackMGU:
         return y, OutputAndHidden(y, h)
 
     def initial_state(self, batch_size: int, like: Tensor) -> OutputAndHidden:
-        return OutputAndHidden(like.new_zeros(batch_size, self.output_units), like.new_zeros(batch_size, self.hidden_size))
+        return OutputAndHidden(
+            like.new_zeros(batch_size, self.output_units), like.new_zeros(batch_size, self.hidden_size)
+        )
 
     @classmethod
     def examples(cls) -> Sequence[Self]:

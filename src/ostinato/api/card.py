@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def model_card(run: Run, test: dict[str, Any] | None = None) -> str:
     """What was trained, on what, how well, and how to use it, in Markdown."""
-    config, position = run.config, run.folder.resume_point.values()["position"]
+    config, position = run.config, run.folder.resume_point.position()
     sizes, data = config["model"], config["data"]
     parameters = sum(p.numel() for p in run.model.parameters())
     level = run.tokenizer.level

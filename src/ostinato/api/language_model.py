@@ -132,6 +132,15 @@ def job(options: TrainLm, model: nn.Module, prepared: Prepared, rank: int = 0) -
     )
 
 
+def describe(model: nn.Module, prepared: Prepared) -> str:
+    """One line on what is about to be trained, and on what it is validated."""
+    held_out = ", the last tenth of the text" if prepared.data["held_out"] else ""
+    return (
+        f"{len(prepared.train):,} tokens to train on, {len(prepared.valid):,} to validate on{held_out}; "
+        f"vocabulary {prepared.tokenizer.size:,}, {sum(p.numel() for p in model.parameters()):,} parameters"
+    )
+
+
 def _unmapped(ids: TokenIds) -> Any:
     return (ids.filename, ids.dtype.str) if isinstance(ids, np.memmap) and ids.filename else np.array(ids)
 

@@ -19,7 +19,7 @@ def _row(run: RunFolder) -> dict[str, Any]:
         config = run.read_config()
         row |= {"task": config["task"], "cell": config["model"]["cell"], "state": "training"}
         if run.resume_point.exists():
-            position = run.resume_point.values()["position"]
+            position = run.resume_point.position()
             row |= {"steps": position["step"], "epochs": position["epoch"], "valid_loss": position["best"]}
             row["state"] = "finished" if position["finished"] else "training"
     except (RunFolderError, KeyError):

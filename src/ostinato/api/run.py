@@ -11,7 +11,7 @@ from torch import nn
 from ostinato.api import language_model
 from ostinato.checkpoint import RunFolder
 from ostinato.config.commands import SamplingOptions
-from ostinato.core.errors import DataError, RunFolderError
+from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.corpus import token_ids
 from ostinato.data.streams import single_stream
 from ostinato.data.text import open_text
@@ -114,7 +114,10 @@ def load(path: str | PathLike[str]) -> Run:
         tokenizer = Tokenizer.load(folder.tokenizer)
     except DataError as error:
         raise RunFolderError(str(error)) from None
-    model = language_model.build(config, folder.config)
+    try:
+        model = language_model.build(config, folder.config)
+    except ConfigError as error:
+        raise ConfigError(f"{folder.config}: {error}") from None
     folder.load_weights(model)
     return Run(folder, config, model.eval(), tokenizer)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import time
 import warnings
+from functools import partial
 from importlib.metadata import version
 from os import PathLike
 from typing import Any
@@ -21,9 +23,8 @@ from ostinato.api.run import Run, load
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import write_bytes
 from ostinato.config.commands import TrainLm
-from ostinato.config.merge import build, flatten
-from ostinato.config.presets import LANGUAGE_MODEL
-from ostinato.core.errors import ConfigError, RunFolderError
+from ostinato.config.merge import beneath, build, flatten
+from ostinato.core.errors import ConfigError, OstinatoError, RunFolderError
 from ostinato.core.registry import lookup
 from ostinato.data.corpus import Progress as TextProgress
 from ostinato.training import Clock, Progress, Trainer
@@ -55,12 +56,8 @@ def train(task: str, *sources: str | PathLike[str], out: str | PathLike[str], **
     started = time.monotonic()
     if task != "lm":
         raise ConfigError(f"unknown task {task!r}: expected 'lm'")
-    preset = options.get("preset")
-    if preset is not None and preset not in LANGUAGE_MODEL:
-        raise ConfigError(f"unknown preset {preset!r}: there are {', '.join(LANGUAGE_MODEL)}")
-    base = LANGUAGE_MODEL[preset] if preset else {}
-    if options.get("resume") and RunFolder(str(out)).is_run():
-        base = saved_options(str(out))
+    saved = saved_options(str(out)) if options.get("resume") and RunFolder(str(out)).is_run() else {}
+    base = beneath(options.get("preset"), saved, options.get("config"))
     flat = {"text": [str(source) for source in sources], "out": str(out), **base, **options}
     return train_language_model(build(TrainLm, flat, "train"), started)
 
@@ -112,15 +109,28 @@ def saved_options(out: str) -> dict[str, Any]:
 def _launch(options: TrainLm, prepared: Prepared, started: float) -> None:
     """Run the loop in this process, or in as many new ones as `devices` says."""
     devices = options.training.devices
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     fabric = Fabric(accelerator="cpu", devices=devices, strategy="ddp_spawn" if devices > 1 else "auto")
     if devices == 1:
-        _work(fabric, options, prepared, started)
+        error = _work(fabric, options, prepared, started)
     else:
-        fabric.launch(_work, options, prepared, started)  # type: ignore[arg-type]  # passes them on
+        # bound, not passed on: Fabric looks into arguments and refuses frozen dataclasses
+        error = fabric.launch(partial(_work, options=options, prepared=prepared, started=started))
+    if error is not None:
+        raise error
 
 
-def _work(fabric: Fabric, options: TrainLm, prepared: Prepared, started: float) -> None:
-    """What each process does: build the same model, take its slice of the streams, train."""
+def _work(fabric: Fabric, options: TrainLm, prepared: Prepared, started: float) -> OstinatoError | None:
+    """What each process does; an error is returned, since raised in another process it would arrive as a traceback."""
+    try:
+        _train(fabric, options, prepared, started)
+    except OstinatoError as error:
+        return error
+    return None
+
+
+def _train(fabric: Fabric, options: TrainLm, prepared: Prepared, started: float) -> None:
+    """Build the same model in each process, take this one's slice of the streams, train."""
     training, folder = options.training, RunFolder(options.out)
     import_plugins(options.plugin)
     with compute_settings(training.threads, training.precision, training.devices):
@@ -129,7 +139,8 @@ def _work(fabric: Fabric, options: TrainLm, prepared: Prepared, started: float) 
         if fabric.global_rank:
             torch.manual_seed(training.seed + 1_000_003 * fabric.global_rank)  # other masks than the first process
         job = language_model.job(options, model, prepared, fabric.global_rank)
-        progress = Progress(job.figure, training.last_epoch, shown=fabric.is_global_zero)
+        about = language_model.describe(model, prepared)
+        progress = Progress(job.figure, training.last_epoch, about=about, shown=fabric.is_global_zero)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Fabric's advice on hardware that is not asked for
             Trainer(fabric, job, folder, training, Clock(training.time_limit, started), progress).fit()
@@ -161,9 +172,13 @@ def _require_same_text(config: dict[str, Any], folder: RunFolder) -> None:
 
 
 def _finished(options: TrainLm, folder: RunFolder) -> bool:
-    position = folder.resume_point.values()["position"]
+    """Whether there is nothing left to do: more epochs than the run was to have go on with it, however it ended."""
+    position = folder.resume_point.position()
+    planned = position.get("planned_epochs")
     last = options.training.epochs
-    return bool(position["finished"]) and not (last is not None and position["epoch"] < last)
+    return bool(position["finished"]) and not (
+        last is not None and last > (position["epoch"] if planned is None else planned)
+    )
 
 
 def _versions() -> dict[str, str]:

@@ -7,6 +7,7 @@ by name. `lstm.py` is the example to follow.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import torch
@@ -145,8 +146,9 @@ def require_positive(cell: Cell, **sizes: int) -> None:
     """Check the sizes of a cell.
 
     Raises:
-        ConfigError: a size below 1.
+        ConfigError: a size that is not a whole number, or below 1.
     """
-    for label, size in {"input_size": cell.input_size, "hidden_size": cell.hidden_size, **sizes}.items():
-        if size < 1:
-            raise ConfigError(f"{cell.name}: {label} must be at least 1, got {size}")
+    given: dict[str, Any] = {"input_size": cell.input_size, "hidden_size": cell.hidden_size, **sizes}
+    for label, size in given.items():
+        if not isinstance(size, Integral) or size < 1:
+            raise ConfigError(f"{cell.name}: {label} must be a whole number of at least 1, got {size!r}")

@@ -30,7 +30,7 @@ class GRU:
     State: ClassVar[type[HiddenState]] = HiddenState
     paper: ClassVar[str] = (
         "Cho et al. 2014, Learning phrase representations using RNN encoder-decoder, arXiv:1406.1078; "
-        "reset after the product as in cuDNN"
+        "reset after the product as in its version 1 and in cuDNN"
     )
 
     input_size: int

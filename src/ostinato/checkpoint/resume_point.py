@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.checkpoint.files import read_json, read_tensors, write_json, write_tensors
+from ostinato.core.errors import RunFolderError
 
 
 class ResumePoint:
@@ -37,8 +38,26 @@ class ResumePoint:
                 old.unlink(missing_ok=True)
 
     def values(self) -> dict[str, Any]:
-        """The JSON part alone."""
-        return read_json(self._latest)
+        """The JSON part alone.
+
+        Raises:
+            RunFolderError: missing or damaged.
+        """
+        values = read_json(self._latest)
+        if not isinstance(values.get("tensors"), str):
+            raise RunFolderError(f"{self._latest}: damaged, it names no tensor file")
+        return values
+
+    def position(self) -> dict[str, Any]:
+        """Where training stood: epoch, step, tokens, best (the lowest validation loss), finished and more.
+
+        Raises:
+            RunFolderError: missing or damaged.
+        """
+        position = self.values().get("position")
+        if not isinstance(position, dict) or not {"epoch", "step", "tokens", "best", "finished"} <= position.keys():
+            raise RunFolderError(f"{self._latest}: damaged, it does not say where training stood")
+        return position
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Both parts.

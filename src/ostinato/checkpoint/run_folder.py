@@ -13,6 +13,7 @@ from ostinato.core.errors import RunFolderError
 
 #: Raised by one when an older version could not read a folder any more.
 FORMAT = 1
+_PROBE = ".write-test"
 
 
 class RunFolder:
@@ -55,13 +56,13 @@ class RunFolder:
                 f"--out {self.path}: holds a run already; go on with it by --resume, replace it by --overwrite, "
                 "or choose another name"
             )
-        if not self.is_run() and self.path.is_dir() and any(self.path.iterdir()):
+        if not self.is_run() and self.path.is_dir() and any(not _left_by_a_kill(item) for item in self.path.iterdir()):
             raise RunFolderError(
                 f"--out {self.path}: holds files that are not a run (no config.json); choose another name"
             )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            probe = self.path / ".write-test"
+            probe = self.path / _PROBE
             probe.touch()
             probe.unlink()
         except OSError as error:
@@ -127,3 +128,8 @@ class RunFolder:
     def write_card(self, text: str) -> None:
         """Write the short model card."""
         write_bytes(self.card, text.encode())
+
+
+def _left_by_a_kill(path: Path) -> bool:
+    """Whether this is a file that was being written when the process was killed, even before config.json was there."""
+    return path.name == _PROBE or (path.name.startswith(".") and path.name.endswith(".tmp"))

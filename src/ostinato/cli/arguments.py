@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import difflib
 import sys
 from typing import Any, NoReturn
 
 import tyro
 
-from ostinato.config import commands, merge, presets
+from ostinato.config import commands, merge
 from ostinato.core.errors import ConfigError
 
 COMMANDS: dict[tuple[str, ...], type[Any]] = {
@@ -40,14 +39,14 @@ def parse(arguments: list[str]) -> Any:
     """
     path, rest = _find(arguments)
     command = COMMANDS[path]
-    markers = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
-    return tyro.cli(
+    options = tyro.cli(
         command,
         prog=" ".join(("ostinato", *path)),
         args=rest,
         default=_default(command, rest),
-        config=markers,
+        config=(tyro.conf.OmitArgPrefixes,),
     )
+    return merge.build(command, merge.flatten(options), "command line")  # what comes from --config is checked here
 
 
 def _default(command: type[Any], words: list[str]) -> Any:
@@ -62,14 +61,12 @@ def _default(command: type[Any], words: list[str]) -> Any:
         found, _ = peek.parse_known_args(words)
     except argparse.ArgumentError:
         return tyro.MISSING_NONPROP  # tyro will say what is wrong
-    flat: dict[str, Any] = dict(presets.LANGUAGE_MODEL.get(found.preset, {}))
-    if found.resume and found.out:
-        flat |= _saved(found.out)
-    if found.config:
-        flat |= merge.read_toml(found.config)
-    missing = {name: tyro.MISSING for name in ("text", "out") if name not in flat}
-    options = merge.build(command, {"text": [], "out": "", **flat}, f"--config {found.config}")
-    return dataclasses.replace(options, **missing)
+    saved = _saved(found.out) if found.resume and found.out else {}
+    flat = merge.beneath(found.preset, saved, found.config)
+    options = merge.unchecked(command, flat, f"--config {found.config}")
+    for name in {"text", "out"} - set(flat):
+        object.__setattr__(options, name, tyro.MISSING)
+    return options
 
 
 def _saved(out: str) -> dict[str, Any]:

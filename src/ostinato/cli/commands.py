@@ -50,14 +50,14 @@ def _told(work: Callable[[], Any], options: commands.TrainLm) -> Any:
         return work()
     except KeyboardInterrupt:
         if (Path(options.out) / "checkpoint" / "latest.json").exists():
-            print(f"ostinato: the checkpoint is saved; go on with --out {options.out} --resume", file=sys.stderr)
+            raise KeyboardInterrupt(f"the checkpoint is saved; go on with --out {options.out} --resume") from None
         raise
 
 
 def _summary(trained: Any) -> dict[str, Any]:
     from ostinato.evaluation import bits_per_character, perplexity
 
-    position = trained.folder.resume_point.values()["position"]
+    position = trained.folder.resume_point.position()
     best = position["best"]
     result = {
         "run": str(trained.folder.path),

@@ -5,16 +5,20 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 from pydoc_data.topics import topics
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ostinato.cli.output import Output
 from ostinato.config.commands import Demo, TrainLm
 from ostinato.config.merge import build
 
+if TYPE_CHECKING:
+    from ostinato.api.run import Run
+
 
 def demo(options: Demo, output: Output, started: float) -> dict[str, Any]:
     """Train on Python's own help texts, draw the curve, and write a sample."""
     from ostinato.api.training import train_language_model
+    from ostinato.evaluation import bits_per_character
 
     text = "\n\n".join(topics[name].strip() for name in sorted(topics))
     output.text(
@@ -27,7 +31,26 @@ def demo(options: Demo, output: Output, started: float) -> dict[str, Any]:
         flat = {"text": [str(file)], "out": options.out, "overwrite": True, "hidden": 256, "steps": 64, "log_every": 20}
         train_options = build(TrainLm, flat | {"time_limit": options.time_limit, "valid_every": 200}, "demo")
         trained = train_language_model(train_options, started)
-    position = trained.folder.resume_point.values()["position"]
+    picture = _draw(trained, output)
+    position = trained.folder.resume_point.position()
     sample = "".join(trained.generate("The ", length=400, temperature=0.7, seed=1))
     output.text(f"\nThe {sample}\n")
-    return {"run": options.out, "steps": position["step"], "sample": f"The {sample}"}
+    best = bits_per_character(position["best"])
+    output.text(f"{best:.2f} bits a character after {position['tokens'] / 1e6:.1f} million characters.")
+    output.text(f"\nGo on with:\n  ostinato generate {options.out} --prompt 'Python ' --temperature 0.7")
+    result = {"run": options.out, "steps": position["step"], "valid_bits_per_character": best}
+    return result | {"sample": f"The {sample}", "picture": picture}
+
+
+def _draw(trained: Run, output: Output) -> str | None:
+    """The training curve in the run folder, where matplotlib is installed."""
+    from ostinato.plots.style import available
+    from ostinato.plots.training import read_metrics, training_curve
+
+    if not available():
+        return None
+    file = trained.folder.path / "training.png"
+    title = "Python's help texts, character by character"
+    training_curve(read_metrics(trained.folder.metrics), file, figure="bits_per_character", title=title)
+    output.text(f"The training curve is in {file}.")
+    return str(file)

@@ -28,8 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     except OstinatoError as error:
         print(f"ostinato: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("ostinato: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        print("ostinato: interrupted", *interruption.args, sep="; ", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # Whoever read our output has gone (`ostinato generate ... | head`): nothing more to say.

@@ -26,6 +26,16 @@ def above_zero(**options: float) -> None:
             raise ConfigError(f"--{name.replace('_', '-')}: expected more than 0, got {value}")
 
 
+def valid_seed(seed: int) -> None:
+    """Check a seed of torch's random generators.
+
+    Raises:
+        ConfigError: it is outside of 0 to 2^63 - 1.
+    """
+    if not 0 <= seed < 1 << 63:
+        raise ConfigError(f"--seed: expected 0 to 2^63 - 1, got {seed}")
+
+
 def share(**options: float) -> None:
     """Check `name=value`, a share from 0 up to, but not including, 1.
 

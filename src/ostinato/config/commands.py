@@ -6,19 +6,20 @@ from typing import Annotated, Literal
 import tyro
 from tyro.conf import Positional
 
-from ostinato.config.checks import above_zero, at_least
+from ostinato.config.checks import above_zero, at_least, valid_seed
 from ostinato.config.model import ModelOptions
 from ostinato.config.text import TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 
-Json = Annotated[bool, tyro.conf.arg(help="End standard output with one JSON object; all else goes to standard error.")]
+Flag = tyro.conf.FlagCreatePairsOff[bool]  # --json, without a --no-json beside it
+Json = Annotated[Flag, tyro.conf.arg(help="End standard output with one JSON object; all else goes to standard error.")]
 Plugins = Annotated[
     tuple[str, ...],
     tyro.conf.arg(metavar="FILE.py", help="Python files, or modules, that register cells of your own."),
 ]
 RunFolder = Annotated[Positional[str], tyro.conf.arg(metavar="RUN", help="Run folder that train made.")]
-Overwrite = Annotated[bool, tyro.conf.arg(help="Replace what stands in --out.")]
+Overwrite = Annotated[Flag, tyro.conf.arg(help="Replace what stands in --out.")]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class TrainLm:
     model: ModelOptions = field(default_factory=ModelOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
 
-    resume: bool = False
+    resume: Flag = False
     """Go on from the last checkpoint in --out; starts afresh where there is none."""
 
     overwrite: Overwrite = False
@@ -95,7 +96,7 @@ class Evaluate:
 class SamplingOptions:
     """How the next token is chosen from the model's probabilities."""
 
-    greedy: bool = False
+    greedy: Flag = False
     """Always the most probable token."""
 
     temperature: float = 1.0
@@ -112,6 +113,10 @@ class SamplingOptions:
 
     def __post_init__(self) -> None:
         above_zero(temperature=self.temperature)
+        if self.temperature == float("inf"):
+            raise ConfigError("--temperature: expected a finite number, got inf")
+        if self.seed is not None:
+            valid_seed(self.seed)
         at_least(top_k=(self.top_k, 0))
         if not 0 < self.top_p <= 1:
             raise ConfigError(f"--top-p: expected more than 0 and at most 1, got {self.top_p}")

@@ -5,11 +5,15 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
 
 import msgspec
 
+from ostinato.config.presets import LANGUAGE_MODEL
 from ostinato.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 T = TypeVar("T")
 
@@ -44,18 +48,46 @@ def build(command: type[T], flat: Mapping[str, Any], source: str) -> T:
     Raises:
         ConfigError: an unknown name (the nearest is offered), or a value of the wrong type or range.
     """
-    known = names(command)
-    for name in flat:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ConfigError(f"{source}: unknown option {name!r}: {hint}there are {', '.join(known)}")
+    _require_known(command, flat, source)
     try:
         return msgspec.convert(_nest(command, flat), command)
     except msgspec.ValidationError as error:
         if isinstance(error.__cause__, ConfigError):
             raise error.__cause__ from None
         raise ConfigError(f"{source}: {error}") from None
+
+
+def unchecked(command: type[T], flat: Mapping[str, Any], source: str) -> T:
+    """As `build`, but ranges, and whether options fit together, are not looked at: others are still to come on top.
+
+    Raises:
+        ConfigError: an unknown name, or a value of the wrong type.
+    """
+    _require_known(command, flat, source)
+    try:
+        return _unchecked(command, flat)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def beneath(preset: str | None, saved: Mapping[str, Any], config: str | None) -> dict[str, Any]:
+    """What stands below the options given explicitly: --config over a saved run over the preset.
+
+    Args:
+        preset: a preset's name; where None, the one that --config names.
+        saved: options of a run to go on with.
+        config: a TOML file.
+
+    Raises:
+        ConfigError: an unknown preset, or a file that is missing or not TOML.
+    """
+    from_file = read_toml(config) if config else {}
+    name = from_file.get("preset") if preset is None else preset
+    if name is not None and name not in list(LANGUAGE_MODEL):
+        near = difflib.get_close_matches(str(name), LANGUAGE_MODEL, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ConfigError(f"unknown preset {name!r}: {hint}there are {', '.join(LANGUAGE_MODEL)}")
+    return {**(LANGUAGE_MODEL[name] if name is not None else {}), **saved, **from_file}
 
 
 def read_toml(path: str) -> dict[str, Any]:
@@ -71,6 +103,28 @@ def read_toml(path: str) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"--config {path}: expected TOML such as 'hidden = 256': {error}") from None
     return {name.replace("-", "_"): value for name, value in content.items()}
+
+
+def _require_known(command: type[Any], flat: Mapping[str, Any], source: str) -> None:
+    known = names(command)
+    for name in flat:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise ConfigError(f"{source}: unknown option {name!r}: {hint}there are {', '.join(known)}")
+
+
+def _unchecked(command: type[T], flat: Mapping[str, Any]) -> T:
+    hints = get_type_hints(command)
+    options = object.__new__(command)  # __init__ would check
+    for item in dataclasses.fields(cast("type[DataclassInstance]", command)):
+        value: Any = item.default
+        if dataclasses.is_dataclass(hints[item.name]):
+            value = _unchecked(hints[item.name], flat)
+        elif item.name in flat:
+            value = msgspec.convert(flat[item.name], hints[item.name])
+        object.__setattr__(options, item.name, value)
+    return options
 
 
 def _nest(command: type[Any], flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ostinato.config.checks import above_zero, at_least, share
+from ostinato.config.checks import above_zero, at_least, share, valid_seed
 from ostinato.core.errors import ConfigError
 
 #: Passes over the data where neither --epochs nor --time-limit says how long.
@@ -77,7 +77,9 @@ class TrainingOptions:
         at_least(clip=(self.clip, 0), patience=(self.patience, 0), valid_every=(self.valid_every, 0))
         at_least(log_every=(self.log_every, 0))
         at_least(weight_decay=(self.weight_decay, 0), threads=(self.threads, 0), save_every=(self.save_every, 0))
-        at_least(seed=(self.seed, 0))
+        if self.lr > 1e30:
+            raise ConfigError(f"--lr: expected at most 1e30, got {self.lr}")  # Adam's arithmetic would overflow
+        valid_seed(self.seed)
         share(warmup=self.warmup)
         if self.epochs is not None:
             above_zero(epochs=self.epochs)

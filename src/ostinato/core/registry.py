@@ -1,6 +1,7 @@
 """Cells by name. `ostinato.register` is public: a cell written outside the package gets everything one inside has."""
 
 import difflib
+import inspect
 from typing import Any, TypeVar
 
 from ostinato.core.errors import ConfigError
@@ -58,3 +59,20 @@ def lookup(name: str) -> type[Any]:
         f"unknown cell {name!r}: {hint}there are {', '.join(sorted(_CELLS))}. "
         "A cell of your own is found once the module that registers it is imported (command line: --plugin FILE.py)"
     )
+
+
+def build(name: str, input_size: int, hidden_size: int, bias: bool = True, **options: Any) -> Any:
+    """A configuration of the cell of that name.
+
+    Raises:
+        ConfigError: no such cell, an option it does not have, or a value it refuses.
+    """
+    kind = lookup(name)
+    given = inspect.signature(kind).parameters.values()
+    known = sorted({parameter.name for parameter in given} - {"input_size", "hidden_size", "bias"})
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in given)
+    if (unknown := sorted(set(options) - set(known))) and not open_ended:
+        raise ConfigError(
+            f"cell {name!r} has no option {', '.join(map(repr, unknown))}; it has {', '.join(known) or 'none'}"
+        )
+    return kind(input_size=input_size, hidden_size=hidden_size, bias=bias, **options)

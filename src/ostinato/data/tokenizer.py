@@ -27,7 +27,7 @@ TokenIds: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
 
 _AT_ONCE = 4 * BLOCK  #: characters encoded together: what the library keeps of a token is about 100 bytes
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_NOT_WHITE_SPACE = re.compile("[\x1c-\x1f]")  # white space to str.split, but neither to Unicode nor to the library
+_NOT_WHITE_SPACE = "\x1c\x1d\x1e\x1f"  # white space to str.split, but neither to Unicode nor to the library
 
 
 class Tokenizer:
@@ -223,7 +223,7 @@ def bpe_tokenizer(model: models.BPE) -> tokenizers.Tokenizer:
 
 def split_words(text: str) -> list[str]:
     """The words of a text as the library's `WhitespaceSplit` has them, `str.split` being ten times as fast."""
-    if _NOT_WHITE_SPACE.search(text):
+    if any(character in text for character in _NOT_WHITE_SPACE):
         return [word for word, _ in pre_tokenizers.WhitespaceSplit().pre_tokenize_str(text)]
     return text.split()
 

@@ -20,7 +20,7 @@ from ostinato.data.tokenizer import (
     word_tokenizer,
 )
 
-BPE_SAMPLE = 10_000_000  #: characters that byte-level BPE is learned from, at most
+BPE_SAMPLE = 10_000_000  #: bytes that byte-level BPE is learned from, at most
 BPE_SIZE = 8_000  #: default size of its vocabulary
 WORDS_HELD = 500_000  #: distinct words counted at once, at most
 _SMALLEST = {"char": 3, "word": 3, "bpe": 257}
@@ -33,7 +33,7 @@ def learn_tokenizer(text: Text, level: Level, vocab_size: int | None = None) -> 
         text: what to learn from.
         level: "char": characters, sorted by code point; "word": words between white space, the most frequent first,
             then by alphabet; "bpe": byte-level byte pair encoding (Sennrich et al. 2016, Radford et al. 2019), from a
-            sample of at most 10 million characters drawn evenly from the text.
+            sample of at most about 10 million bytes drawn evenly from the text.
         vocab_size: tokens at most, `<eos>` and `<unk>` included: the most frequent are kept. None for no limit; for
             8,000 at level bpe.
 
@@ -61,26 +61,32 @@ def count_characters(blocks: Iterable[str]) -> npt.NDArray[np.int64]:
 def count_words(blocks: Iterable[str], held: int = WORDS_HELD) -> Counter[str]:
     """Occurrences by word, by lossy counting (Manku and Motwani 2002) where there are many distinct words.
 
-    Once more than `held` words are in memory, those seen at most b times are dropped, with b = 1, 2, ... until a
-    quarter of the room is free; a word that comes after that starts at b, the most it may have lost. So a count is
-    exact while no word was dropped, never too low for a word that is held, and at most b too high.
+    Once more than `held` words are in memory, those seen at most b times are dropped, with b = 1, 2, ... until half of
+    the room is free; a word that comes after that starts at b, the most it may have lost. So a count is exact while
+    no word was dropped, never too low for a word that is held, and at most b too high.
 
     Args:
         blocks: text; words do not reach across blocks.
         held: distinct words kept from one block to the next.
     """
     counts: Counter[str] = Counter()
+    recent: Counter[str] = Counter()  # apart from the others, as they can then be counted without asking who is new
     lost = 0
     for block in blocks:
-        words = split_words(block)
-        if lost:
-            counts.update(dict.fromkeys(set(words).difference(counts), lost))
-        counts.update(words)
-        if len(counts) > held:
-            while len(counts) > held * 3 // 4:
+        recent.update(split_words(block))
+        if len(counts) + len(recent) > held:
+            _add(counts, recent, lost)
+            recent.clear()
+            while len(counts) > held // 2:
                 lost += 1
                 counts = Counter({word: count for word, count in counts.items() if count > lost})
+    _add(counts, recent, lost)
     return counts
+
+
+def _add(counts: Counter[str], recent: Counter[str], lost: int) -> None:
+    for word, count in recent.items():
+        counts[word] = counts.get(word, lost) + count
 
 
 def _learn_characters(text: Text, vocab_size: int | None) -> Tokenizer:
@@ -95,9 +101,12 @@ def _learn_characters(text: Text, vocab_size: int | None) -> Tokenizer:
 
 
 def _learn_words(text: Text, vocab_size: int | None) -> Tokenizer:
-    counts = count_words(_strings(text))
-    ranked = sorted(counts.keys() - {EOS, UNK}, key=lambda word: (-counts[word], word))
+    ranked = _rank(count_words(_strings(text)))
     return Tokenizer(word_tokenizer(ranked if vocab_size is None else ranked[: vocab_size - 2]))
+
+
+def _rank(counts: Counter[str]) -> list[str]:
+    return sorted(counts.keys() - {EOS, UNK}, key=lambda word: (-counts[word], word))
 
 
 def _learn_bpe(text: Text, vocab_size: int | None) -> Tokenizer:
@@ -122,14 +131,14 @@ def _learn_bpe(text: Text, vocab_size: int | None) -> Tokenizer:
     return Tokenizer(bpe_tokenizer(library.model))
 
 
-def _evenly(text: Text, characters: int) -> Iterator[str]:
-    """Blocks spread evenly over a text, with about so many characters in all."""
-    share = min(1.0, characters / text.characters)
+def _evenly(text: Text, size: int) -> Iterator[str]:
+    """Blocks spread evenly over a text, with about `size` bytes in all; the whole text where it has fewer."""
+    share = size / text.characters
     passed = taken = 0
     for block in _strings(text):
         if taken <= passed * share:
             yield block
-            taken += len(block)
+            taken += len(block.encode())
         passed += len(block)
 
 

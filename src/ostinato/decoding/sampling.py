@@ -53,7 +53,8 @@ def choose(logits: Tensor, options: SamplingOptions, generator: torch.Generator)
     """
     if options.greedy:
         return int(logits.argmax())
-    logits = logits / options.temperature
+    # from the best one down, so that no temperature, however low, makes infinities of several
+    logits = (logits - logits.max()) / max(options.temperature, 1e-30)
     if 0 < options.top_k < len(logits):
         kept = logits.topk(options.top_k).indices
         logits = torch.full_like(logits, -torch.inf).index_copy(0, kept, logits[kept])

@@ -11,7 +11,7 @@ from ostinato import kernels
 from ostinato.cells.contract import Cell, Parameter
 from ostinato.cells.noise import StateNoise
 from ostinato.core.errors import ConfigError
-from ostinato.core.registry import lookup
+from ostinato.core.registry import build
 from ostinato.layers import shapes
 
 
@@ -170,12 +170,7 @@ class Recurrent(nn.Module):
     def _read_state(self, hx: Any, view: shapes.Sequences) -> Any:
         if hx is None:
             return self.initial_state(view.batch_size)
-        fields = (hx,) if isinstance(hx, Tensor) else tuple(hx)
-        if len(fields) != len(self.cell.State._fields):
-            raise ValueError(
-                f"expected a state of {len(self.cell.State._fields)} tensors {self.cell.State._fields}, "
-                f"got {len(fields)}: pass what the layer returned"
-            )
+        fields = shapes.state_fields(self.cell, hx, dimensions=3 if view.batched else 2)
         if not view.batched:
             fields = tuple(field.unsqueeze(1) for field in fields)
         elif self.batch_first_state:
@@ -201,12 +196,8 @@ def _stack(
     cell: str, input_size: int, hidden_size: int, num_layers: int, bias: bool, directions: int, options: dict[str, Any]
 ) -> tuple[Cell, ...]:
     """The cells of a stack, each as wide at its input as the one below is at its output."""
-    kind = lookup(cell)
     cells: list[Cell] = []
     for _ in range(num_layers):
         width = cells[-1].output_size * directions if cells else input_size
-        try:
-            cells.append(kind(input_size=width, hidden_size=hidden_size, bias=bias, **options))
-        except TypeError as error:
-            raise ConfigError(f"cell {cell!r} does not take these options {sorted(options)}: {error}") from error
+        cells.append(build(cell, width, hidden_size, bias, **options))
     return tuple(cells)

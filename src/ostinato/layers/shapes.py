@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from ostinato.cells.contract import Cell
+
 if TYPE_CHECKING:
     from ostinato.layers.recurrent import Recurrent
 
@@ -41,7 +43,7 @@ class Sequences(NamedTuple):
         if lengths is not None:
             lengths = torch.as_tensor(lengths)
         if input.dim() == 2:
-            lengths = lengths.reshape(1) if lengths is not None else None
+            lengths = lengths.unsqueeze(0) if lengths is not None and lengths.dim() == 0 else lengths
             return cls(input.unsqueeze(1), lengths, batched=False)
         if input.dim() != 3:
             raise ValueError(f"expected input of 3 dimensions (2 for one sequence), got {tuple(input.shape)}")
@@ -81,18 +83,9 @@ def check(layer: Recurrent, view: Sequences, state: Any) -> None:
     weight = next(layer.parameters())
     if layer.input_size != D:
         raise ValueError(f"expected {layer.input_size} features in the input's last dimension, got {D}")
-    if view.x.dtype != weight.dtype and not torch.is_autocast_enabled(view.x.device.type):
-        raise ValueError(f"expected input of the layer's dtype {weight.dtype}, got {view.x.dtype}: use input.to(...)")
-    if view.x.device != weight.device:
-        raise ValueError(f"expected input on the layer's device {weight.device}, got {view.x.device}")
+    check_tensor(view.x, weight)
     directions = 2 if layer.bidirectional else 1
-    like = layer.cell.initial_state(N, weight)
-    for name, field, one in zip(like._fields, state, like, strict=True):
-        expected = (layer.num_layers * directions, *one.shape)
-        if tuple(field.shape) != expected:
-            raise ValueError(
-                f"expected the initial state's {name} as {expected} (layers, N, size), got {tuple(field.shape)}"
-            )
+    check_state(state, layer.cell.initial_state(N, weight), layer.num_layers * directions)
     if view.lengths is None:
         return
     if view.lengths.dtype.is_floating_point or view.lengths.dtype == torch.bool:
@@ -101,3 +94,58 @@ def check(layer: Recurrent, view: Sequences, state: Any) -> None:
         raise ValueError(f"expected one length for each of the {N} sequences, got shape {tuple(view.lengths.shape)}")
     if N and not 0 <= int(view.lengths.min()) <= int(view.lengths.max()) <= T:
         raise ValueError(f"expected lengths from 0 to {T} (the padded steps), got {view.lengths.tolist()}")
+
+
+def check_tensor(x: Tensor, weight: Tensor) -> None:
+    """Refuse an input of another dtype (autocast aside) or device than the weights.
+
+    Raises:
+        ValueError: says what was expected and what came.
+    """
+    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        raise ValueError(f"expected input of the layer's dtype {weight.dtype}, got {x.dtype}: use input.to(...)")
+    if x.device != weight.device:
+        raise ValueError(f"expected input on the layer's device {weight.device}, got {x.device}")
+
+
+def state_fields(cell: Cell, hx: Any, dimensions: int) -> tuple[Tensor, ...]:
+    """The tensors of a state that was passed as a tuple, or bare where the cell has one.
+
+    Raises:
+        ValueError: another number of tensors or of dimensions.
+    """
+    fields = (hx,) if isinstance(hx, Tensor) else tuple(hx)
+    names = cell.State._fields
+    if len(fields) != len(names):
+        raise ValueError(
+            f"expected a state of {len(names)} tensors ({', '.join(names)}), got {len(fields)}: "
+            "pass what the layer returned"
+        )
+    for name, field in zip(names, fields, strict=True):
+        if field.dim() != dimensions:
+            raise ValueError(
+                f"expected the initial state's {name} of {dimensions} dimensions, got {tuple(field.shape)}"
+            )
+    return fields
+
+
+def check_state(state: Any, like: Any, layers: int | None = None) -> None:
+    """Refuse a state that does not fit.
+
+    Args:
+        state: what came, in the package's own layout.
+        like: the cell's own initial state, `[N, size]` a field.
+        layers: L*S where the fields are `[L*S, N, size]`.
+
+    Raises:
+        ValueError: says what was expected and what came.
+    """
+    for name, field, one in zip(like._fields, state, like, strict=True):
+        expected = tuple(one.shape) if layers is None else (layers, *one.shape)
+        if tuple(field.shape) != expected:
+            meaning = "(N, size)" if layers is None else "(layers, N, size)"
+            raise ValueError(f"expected the initial state's {name} as {meaning} {expected}, got {tuple(field.shape)}")
+        if field.dtype != one.dtype and not torch.is_autocast_enabled(one.device.type):
+            raise ValueError(f"expected the initial state's {name} of dtype {one.dtype}, got {field.dtype}")
+        if field.device != one.device:
+            raise ValueError(f"expected the initial state's {name} on {one.device}, got {field.device}")

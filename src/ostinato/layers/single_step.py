@@ -5,8 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ostinato.cells.contract import Cell
 from ostinato.core.errors import ConfigError
-from ostinato.core.registry import lookup
+from ostinato.core.registry import build
+from ostinato.layers import shapes
 
 
 class SingleStep(nn.Module):
@@ -38,7 +40,7 @@ class SingleStep(nn.Module):
     ) -> None:
         super().__init__()
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
-        self.cell = lookup(cell)(input_size=input_size, hidden_size=hidden_size, bias=bias, **options)
+        self.cell: Cell = build(cell, input_size, hidden_size, bias, **options)
         for name, declared in self.cell.parameters().items():
             self.register_parameter(name, nn.Parameter(torch.empty(declared.shape, device=device, dtype=dtype)))
         self.reset_parameters()
@@ -57,16 +59,20 @@ class SingleStep(nn.Module):
 
         Returns:
             The state after, as torch.nn's cell returns it: `(h, c)`, or `h` alone.
+
+        Raises:
+            ValueError: a shape or dtype that does not fit, with what was expected.
         """
         if input.dim() not in (1, 2) or input.shape[-1] != self.input_size:
             raise ValueError(f"expected input [N, {self.input_size}] or [{self.input_size}], got {tuple(input.shape)}")
         batched = input.dim() == 2
         x = input if batched else input.unsqueeze(0)
-        if hx is None:
-            state = self.cell.initial_state(x.shape[0], x)
-        else:
-            fields = (hx,) if isinstance(hx, Tensor) else hx
+        shapes.check_tensor(x, next(self.parameters()))
+        state = zeros = self.cell.initial_state(x.shape[0], x)
+        if hx is not None:
+            fields = shapes.state_fields(self.cell, hx, dimensions=input.dim())
             state = self.cell.State(*(field if batched else field.unsqueeze(0) for field in fields))
+            shapes.check_state(state, zeros)
         p = {name: getattr(self, name) for name in self.cell.parameters()}
         _, state = self.cell.step(p, self.cell.project(p, x.unsqueeze(0))[0], state)
         if not batched:

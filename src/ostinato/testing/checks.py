@@ -169,8 +169,7 @@ def bfloat16(cell: Cell) -> None:
 def state_dict(cell: Cell) -> None:
     """A stack's parameters have the declared names, order and shapes, and load again into an equal stack."""
     first, second = (layer_of(cell, s, num_layers=2, bidirectional=True, dtype=torch.float64) for s in (1, 2))
-    assert type(first.cell) is type(cell), f"built {first.cell}"
-    assert first.cell == cell, f"built {first.cell} from {cell}: are its options fields, and do they compare?"
+    assert options_of(first.cell) == options_of(cell), f"built {first.cell} from {cell}: is every option kept as given?"
     names = [f"{name}_l{i}{s}" for i in range(2) for s in ("", "_reverse") for name in cell.parameters()]
     assert list(first.state_dict()) == names, f"parameters {list(first.state_dict())}, expected {names}"
     file = io.BytesIO()

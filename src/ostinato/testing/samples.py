@@ -100,8 +100,9 @@ def weigh(run: Unrolled) -> Tensor:
 
 def options_of(cell: Cell) -> dict[str, Any]:
     """What the configuration was made with, beyond sizes and bias."""
-    given = inspect.signature(type(cell)).parameters
-    return {name: getattr(cell, name) for name in given if name not in ("input_size", "hidden_size", "bias")}
+    given = inspect.signature(type(cell)).parameters.values()
+    names = [parameter.name for parameter in given if parameter.kind is not parameter.VAR_KEYWORD]
+    return {name: getattr(cell, name) for name in names if name not in ("input_size", "hidden_size", "bias")}
 
 
 def resized(cell: Cell, input_size: int, hidden_size: int) -> Cell:

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import torch
 from lightning_fabric import Fabric
@@ -62,7 +62,7 @@ class Job:
 
 @dataclass
 class Position:
-    """Where training stands; `best` is the lowest validation loss so far."""
+    """Where training stands; `best` is the lowest validation loss so far, `planned_epochs` those it finished with."""
 
     epoch: int = 0
     piece: int = 0
@@ -74,6 +74,7 @@ class Position:
     since_best: int = 0
     validated_step: int = -1
     finished: bool = False
+    planned_epochs: int | None = None
     seconds: float = 0.0
     interval: Interval = field(default_factory=Interval)
 
@@ -115,6 +116,7 @@ class Trainer:
             KeyboardInterrupt: Ctrl-C, once the checkpoint is written.
         """
         self.model.train()
+        self.position.finished = False  # who resumes a finished run wants more of it
         if not self.folder.resume_point.exists():
             self.save()  # so that there always is a last good version
         began = self.clock.elapsed() - self.position.seconds
@@ -154,7 +156,11 @@ class Trainer:
         self.fabric.backward(loss)
         gradients = [p.grad for p in self.job.model.parameters() if p.grad is not None]
         norm = float(torch.nn.utils.get_total_norm(gradients))
-        self.require_finite(float(loss), norm, rate)
+        if not (math.isfinite(loss.item()) and math.isfinite(norm)):
+            got = f"loss {loss.item():g} with gradient norm {norm:g} at learning rate {rate:g}"
+            self.stop_not_finite(
+                f"epoch {self.position.epoch + 1}, step {self.position.step + 1}: expected a finite loss, got {got}"
+            )
         clipped = 0 < self.options.clip < norm
         if clipped:
             torch._foreach_mul_(gradients, self.options.clip / norm)
@@ -165,7 +171,7 @@ class Trainer:
         at.piece, at.step = at.piece + 1, at.step + 1
         at.tokens += batch.tokens * self.fabric.world_size
         self.warm = self.warm or (self.clock.elapsed(), at.tokens)
-        at.interval.add(float(loss), batch.tokens, norm, clipped)
+        at.interval.add(loss.item(), batch.tokens, norm, clipped)
         if at.step % self.log_every == 0:
             self.write_interval(rate)
 
@@ -204,6 +210,8 @@ class Trainer:
             mine = self.job.validate(self.job.model) if self.fabric.is_global_zero else 0.0
             (loss,) = agreed(self.fabric, mine)
             self.job.model.train()
+            if not math.isfinite(loss):
+                self.stop_not_finite(f"the validation after step {at.step}: expected a finite loss, got {loss:g}")
             improved = at.best is None or loss < at.best
             at.since_best = 0 if improved else at.since_best + 1
             at.validated_step = at.step
@@ -215,21 +223,18 @@ class Trainer:
             self.write({"valid_loss": loss, f"valid_{self.job.figure[0]}": self.job.figure[1](loss), "best": improved})
             self.progress.validated(at, loss, improved)
             self.validation_seconds = time.monotonic() - began
-        at.finished = last
+        at.finished, at.planned_epochs = last, self.options.last_epoch
         self.save()
         self.interval_began += time.monotonic() - began  # validation is no training time
 
-    def require_finite(self, loss: float, norm: float, rate: float) -> None:
-        """Stop before a step that would spoil the weights."""
-        if math.isfinite(loss) and math.isfinite(norm):
-            return
+    def stop_not_finite(self, found: str) -> NoReturn:
+        """Stop before anything spoilt is saved; without a best model, the last checkpoint's weights are kept."""
         at = self.position
         if at.best is None and self.fabric.is_global_zero:
             self.restore()
             self.folder.save_weights(self.job.model)
         raise TrainingError(
-            f"training stopped in epoch {at.epoch + 1}, step {at.step + 1}: expected a finite loss, got loss {loss:g} "
-            f"with gradient norm {norm:g} at learning rate {rate:g}. The last good weights are in "
+            f"training stopped in {found}. The last good weights are in "
             f"{self.folder.weights}. Try a lower --lr, or a lower --clip"
         )
 
@@ -253,7 +258,13 @@ class Trainer:
             self.log.write(where | line | {"seconds": round(at.seconds, 2)})
 
     def save(self) -> None:
-        """Write the checkpoint: what every process needs to go on to the last bit."""
+        """Write the checkpoint: what every process needs to go on to the last bit.
+
+        Raises:
+            TrainingError: weights that are not finite, which must not replace the last good ones.
+        """
+        if not all(bool(p.isfinite().all()) for p in self.job.model.parameters()):
+            self.stop_not_finite(f"epoch {self.position.epoch + 1}, step {self.position.step}: expected finite weights")
         own = {f"kept.{name}": field for name, field in self.kept.state_dict().items()}
         own["random.torch"] = torch.get_rng_state()
         # [processes, ...]: each has its own carried state and random numbers

@@ -22,15 +22,18 @@ class Progress:
     Args:
         figure: name and formula of the figure people read, from a mean loss.
         epochs: the last epoch; None where only the clock ends training.
+        about: a line to begin with.
         shown: False for all processes but the first.
     """
 
     #: Seconds between plain lines.
     PACE = 5.0
 
-    def __init__(self, figure: tuple[str, Callable[[float], float]], epochs: int | None, *, shown: bool = True) -> None:
+    def __init__(
+        self, figure: tuple[str, Callable[[float], float]], epochs: int | None, *, about: str = "", shown: bool = True
+    ) -> None:
         self._name, self._formula = figure
-        self._epochs, self._shown = epochs, shown
+        self._epochs, self._about, self._shown = epochs, about, shown
         self._began, self._first_progress, self._last_line = time.monotonic(), 0.0, 0.0
         self._bar: Bar | None = None
 
@@ -42,6 +45,8 @@ class Progress:
             self._bar = Bar(*columns, TextColumn("{task.fields[figures]}"), console=console, transient=True)
             self._bar.add_task("training", total=1.0, figures="")
             self._bar.start()
+        if self._shown and self._about:
+            self._print(self._about)
         return self
 
     def __exit__(self, *exception: object) -> None:

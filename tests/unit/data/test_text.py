@@ -87,7 +87,7 @@ def test_blocks_end_at_lines_then_at_white_space(folder, content):
         ("aa\nbbb\ncc\nd\n", "aa\nbbb\n"),
         ("one two three four", "one two three "),  # no lines
         ("aaaaaaaaaaaa", "aaaaaa"),  # no white space either
-        ("aa bb cc dd ee\n", "aa bb cc "),  # the only line's end is the last character
+        ("aa bb cc d\n", "aa bb "),  # the only line's end is the last character
     ],
 )
 def test_cut_at_a_line(folder, content, head):

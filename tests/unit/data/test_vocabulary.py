@@ -58,6 +58,9 @@ def test_bpe_sample_is_spread_evenly(write, monkeypatch):
         [10] * 10, abs=1
     )
     assert sum(map(len, vocabulary._evenly(text, 10**9))) == text.characters
+    russian = open_text(write("да\n" * 10_000))
+    assert sum(map(len, vocabulary._evenly(russian, 10_000))) == pytest.approx(10_000 * 3 / 5, rel=0.02)
+    assert "".join(vocabulary._evenly(russian, 50_000)) == "да\n" * 10_000
 
 
 def test_learning_is_the_same_in_every_process(write):

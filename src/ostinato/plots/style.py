@@ -1,0 +1,58 @@
+"""Colours, sizes and files of every picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ostinato.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Okabe and Ito's colours: told apart by the colour-blind, and by their lightness in print.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+
+_RC: dict[str, Any] = {
+    "figure.figsize": (7.0, 3.6),
+    "figure.dpi": 120,
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "svg.hashsalt": "ostinato",  # the same picture is the same file
+}
+
+
+def available() -> bool:
+    """Whether matplotlib is there."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+@contextmanager
+def picture(path: str | Path) -> Iterator[Axes]:
+    """Axes to draw on; the file, PNG or SVG by its ending, is written when the block ends.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    if not available():
+        raise ConfigError("pictures need matplotlib: pip install 'ostinato[plots]'")
+    import matplotlib as mpl
+    from cycler import cycler
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_RC | {"axes.prop_cycle": cycler(color=COLOURS)}):
+        figure = Figure(layout="constrained")
+        yield figure.subplots()
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, metadata={"Date": None} if str(path).endswith(".svg") else {"Software": None})

@@ -1,0 +1,39 @@
+"""The documentation tells the truth: every page's code runs, each page in a folder of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.end_to_end.page import blocks
+
+import ostinato
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = [
+    *sorted((DOCS / "guides").glob("*.md")),
+    DOCS / "how-recurrence-works.md",
+    DOCS / "index.md",
+    ROOT / "README.md",
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_page_runs(page: Path, tmp_path: Path):
+    if not list(blocks(page)):
+        pytest.skip("nothing to run")
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "XDG_CACHE_HOME": str(tmp_path / ".cache"),
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, str(Path(__file__).with_name("page.py")), str(page)]
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, f"{page}\n{ran.stdout}\n{ran.stderr}"
+
+
+def test_every_public_name_is_in_the_reference():
+    page = (DOCS / "api" / "index.md").read_text()
+    assert not [name for name in ostinato.__all__ if f"`ostinato.{name}`" not in page]

@@ -1,0 +1,47 @@
+"""Which implementation runs, and why: never silently a slow one."""
+
+import pytest
+import torch
+
+import ostinato
+from ostinato.cells.unroll import unroll
+from ostinato.core.registry import lookup
+from ostinato.kernels import Request, find
+
+PLAIN = Request(torch.float32, "cpu", steps=4)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "rnn_relu", "lstm", "gru"])
+def test_cells_that_torch_has_run_fused(cell):
+    choice = find(lookup(cell)(3, 5), PLAIN)
+    assert choice.run is not unroll
+    assert choice.reason == ""
+
+
+@pytest.mark.parametrize(
+    ("cell", "options", "request_", "says"),
+    [
+        ("jordan", {}, PLAIN, "torch has no jordan"),
+        ("lstm", {"proj_size": 2}, PLAIN, "no projection on the CPU"),
+        ("lstm", {}, PLAIN._replace(lengths=True), "no lengths"),
+        ("lstm", {}, PLAIN._replace(keep_states=True), "no state of every step"),
+        ("gru", {}, PLAIN._replace(noise=True), "no recurrent dropout or zoneout"),
+        ("gru", {}, PLAIN._replace(dtype=torch.float64), "float64"),
+        ("gru", {}, PLAIN._replace(steps=0), "an empty sequence"),
+    ],
+)
+def test_a_fallback_says_why(cell, options, request_, says):
+    choice = find(lookup(cell)(3, 5, **options), request_)
+    assert choice.run is unroll
+    assert says in choice.reason
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_compiled_layers_give_the_same(kind):
+    layer, x = getattr(ostinato, kind)(3, 5), torch.randn(3, 2, 3)
+    # aot_eager: all of torch.compile but the C++ compiler
+    output, _ = torch.compile(layer, backend="aot_eager")(x)
+    torch.testing.assert_close(output, layer(x)[0])
+    found = torch.autograd.grad(output.sum(), list(layer.parameters()))
+    expected = torch.autograd.grad(layer(x)[0].sum(), list(layer.parameters()))
+    torch.testing.assert_close(found, expected)
