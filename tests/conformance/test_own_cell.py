@@ -7,8 +7,6 @@ from typing import ClassVar
 
 import pytest
 import torch
-from tests.conformance import own_cell
-from tests.conformance.own_cell import FeedbackMGU
 
 import ostinato
 from ostinato.cells.contract import HiddenState
@@ -16,6 +14,8 @@ from ostinato.cells.gru import GRU
 from ostinato.core.registry import registered, unregister
 from ostinato.testing import check_cell
 from ostinato.testing.samples import layer_of
+from tests.conformance import own_cell
+from tests.conformance.own_cell import FeedbackMGU
 
 
 @pytest.fixture

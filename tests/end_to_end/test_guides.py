@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.end_to_end.page import blocks
 
 import ostinato
+from tests.end_to_end.page import blocks
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -30,7 +30,7 @@ def test_page_runs(page: Path, tmp_path: Path):
         "OMP_NUM_THREADS": "1",
     }
     command = [sys.executable, str(Path(__file__).with_name("page.py")), str(page)]
-    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
     assert ran.returncode == 0, f"{page}\n{ran.stdout}\n{ran.stderr}"
 
 

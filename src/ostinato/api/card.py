@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ostinato.api.run import Run
 
 
-def model_card(run: Run, test: dict[str, Any] | None = None) -> str:
+def model_card(run: Run) -> str:
     """What was trained, on what, how well, and how to use it, in Markdown."""
     config, position = run.config, run.folder.resume_point.position()
     sizes, data = config["model"], config["data"]
@@ -26,8 +26,8 @@ def model_card(run: Run, test: dict[str, Any] | None = None) -> str:
         f"{position['step']:,} steps",
         f"- validation: {_source(data)}, {_figures(position['best'], level)} at step {position['best_step']:,}",
     ]
-    if test is not None:
-        lines.append(f"- test: {', '.join(data['test']['files'])}, {_figures(test['loss'], level)}")
+    if run.test is not None:
+        lines.append(f"- test: {', '.join(data['test']['files'])}, {_figures(run.test['loss'], level)}")
     use = ["import ostinato", "", f'run = ostinato.load("{run.folder.path}")']
     use.append('print("".join(run.generate("", length=200)))')
     return "\n".join([*lines, "", "```python", *use, "```", ""])

@@ -70,7 +70,7 @@ def prepare(options: TrainLm, progress: Progress | None = None) -> Prepared:
         data["test"] = _record(open_text([options.test]))  # read now: an error at the end would come too late
     tokenizer = learned_tokenizer(train, level, options.tokens.vocab_limit)
     ids = token_ids(train, tokenizer, progress=progress)
-    Streams(ids, options.training.batch, options.training.steps)  # long enough for one batch?
+    Streams(ids, options.training.batch_for(len(ids)), options.training.steps)  # long enough for one batch?
     return Prepared(tokenizer, ids, token_ids(valid, tokenizer, progress=progress), data)
 
 
@@ -111,16 +111,17 @@ def saved_options(config: Mapping[str, Any], file: Path) -> dict[str, Any]:
     """The options a run was started with, by plain name."""
     try:
         return flatten(build_options(TrainLm, {"text": ["-"], "out": "", **config["options"]}, str(file)))
-    except KeyError:
+    except (KeyError, TypeError):
         raise RunFolderError(f"{file}: damaged, it holds no options") from None
 
 
 def job(options: TrainLm, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
     """What the loop needs, for one process of several."""
     training, tokenizer = options.training, prepared.tokenizer
-    batches = Streams(prepared.train, training.batch, training.steps, tokenizer.eos_id, rank, training.devices)
+    batch = training.batch_for(len(prepared.train))
+    batches = Streams(prepared.train, batch, training.steps, tokenizer.eos_id, rank, training.devices)
     # Streams side by side, as in training: nearly the figure of `evaluate`, at a fraction of the time.
-    side_by_side = max(1, min(training.batch, len(prepared.valid) // (2 * training.steps)))
+    side_by_side = max(1, min(batch, len(prepared.valid) // (2 * training.steps)))
     valid = Streams(prepared.valid, side_by_side, training.steps, tokenizer.eos_id)
     return Job(
         model=model,

@@ -12,7 +12,7 @@ from ostinato.api import language_model
 from ostinato.checkpoint import RunFolder
 from ostinato.config.commands import SamplingOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
-from ostinato.data.corpus import token_ids
+from ostinato.data.corpus import Progress, token_ids
 from ostinato.data.streams import single_stream
 from ostinato.data.text import open_text
 from ostinato.data.tokenizer import Tokenizer
@@ -35,11 +35,12 @@ class Run:
         self.folder, self.config, self.model, self.tokenizer = folder, config, model, tokenizer
         self.test: dict[str, Any] | None = None
 
-    def evaluate(self, *sources: str | PathLike[str]) -> dict[str, Any]:
+    def evaluate(self, *sources: str | PathLike[str], progress: Progress | None = None) -> dict[str, Any]:
         """Measure the model on text, every token, the state carried through the whole of it.
 
         Args:
             *sources: files, gzipped files, folders, or "-" for standard input.
+            progress: told the tokens done, and those in all.
 
         Returns:
             tokens, loss (nats a token), perplexity and, at level char, bits_per_character.
@@ -51,7 +52,7 @@ class Run:
         # as many steps at once as logits fit 16 MB
         steps = max(1, min(1000, 4_000_000 // self.tokenizer.size))
         pieces = single_stream(ids, steps, self.tokenizer.eos_id)
-        return evaluate_language_model(self.model, pieces, len(ids), level=self.tokenizer.level)
+        return evaluate_language_model(self.model, pieces, len(ids), level=self.tokenizer.level, progress=progress)
 
     def generate(
         self, prompt: str = "", length: int = 200, *, stop: str | None = None, **options: Any

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import os
 import platform
+import signal
 import time
 import warnings
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
+from multiprocessing.process import BaseProcess
 from os import PathLike
 from typing import Any
 
@@ -26,7 +31,7 @@ from ostinato.config.commands import TrainLm
 from ostinato.config.merge import beneath, build, flatten
 from ostinato.core.errors import ConfigError, OstinatoError, RunFolderError
 from ostinato.core.registry import lookup
-from ostinato.data.corpus import Progress as TextProgress
+from ostinato.data.corpus import Progress as Told
 from ostinato.training import Clock, Progress, Trainer
 
 #: Options that may differ when a run is resumed: they say how long and where, not what.
@@ -62,13 +67,13 @@ def train(task: str, *sources: str | PathLike[str], out: str | PathLike[str], **
     return train_language_model(build(TrainLm, flat, "train"), started)
 
 
-def train_language_model(options: TrainLm, started: float, reading: TextProgress | None = None) -> Run:
+def train_language_model(options: TrainLm, started: float, told: Callable[[str], Told] | None = None) -> Run:
     """Train as the options say, or go on with the run that is there.
 
     Args:
         options: of `ostinato train lm`.
         started: `time.monotonic()` when the command began, which `time_limit` counts from.
-        reading: told how far tokenizing is.
+        told: called with the name of a long piece of work; gives what is then told how far it is.
     """
     folder = RunFolder(options.out)
     import_plugins(options.plugin)
@@ -81,7 +86,7 @@ def train_language_model(options: TrainLm, started: float, reading: TextProgress
             return load(folder.path)
     if not options.text:
         raise ConfigError("TEXT: expected at least one file, folder, or - for standard input")
-    prepared = language_model.prepare(options, reading)
+    prepared = language_model.prepare(options, told("reading text") if told else None)
     config = language_model.configuration(options, prepared)
     with torch.device("meta"):
         language_model.build(config, folder.config)  # sizes that do not fit should show before anything is written
@@ -93,9 +98,10 @@ def train_language_model(options: TrainLm, started: float, reading: TextProgress
     _launch(options, prepared, started)
     run = load(folder.path)
     with compute_settings(options.training.threads, options.training.precision):
-        test = run.evaluate(options.test) if options.test is not None else None
-    folder.write_card(model_card(run, test))
-    run.test = test
+        test = (
+            run.evaluate(options.test, progress=told("testing") if told else None) if options.test is not None else None
+        )
+    folder.write_card(model_card(run))
     return run
 
 
@@ -114,10 +120,25 @@ def _launch(options: TrainLm, prepared: Prepared, started: float) -> None:
     if devices == 1:
         error = _work(fabric, options, prepared, started)
     else:
-        # bound, not passed on: Fabric looks into arguments and refuses frozen dataclasses
-        error = fabric.launch(partial(_work, options=options, prepared=prepared, started=started))
+        before = set(multiprocessing.active_children())
+        try:
+            # bound, not passed on: Fabric looks into arguments and refuses frozen dataclasses
+            error = fabric.launch(partial(_work, options=options, prepared=prepared, started=started))
+        except KeyboardInterrupt:
+            _stop(set(multiprocessing.active_children()) - before)
+            raise
     if error is not None:
         raise error
+
+
+def _stop(processes: set[BaseProcess]) -> None:
+    """Wait until processes have saved and ended; tell those that were not told, as Ctrl-C at a terminal does."""
+    for process in processes:
+        process.join(2)
+    for process in processes:
+        if process.is_alive() and process.pid is not None:
+            os.kill(process.pid, signal.SIGINT)
+        process.join()
 
 
 def _work(fabric: Fabric, options: TrainLm, prepared: Prepared, started: float) -> OstinatoError | None:
@@ -126,6 +147,9 @@ def _work(fabric: Fabric, options: TrainLm, prepared: Prepared, started: float) 
         _train(fabric, options, prepared, started)
     except OstinatoError as error:
         return error
+    finally:
+        if fabric.world_size > 1:
+            torch.distributed.destroy_process_group()  # left to the end of the interpreter, it now and then aborts
     return None
 
 

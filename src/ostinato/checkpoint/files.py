@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,15 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise RunFolderError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def write_json(path: Path, content: Any) -> None:
     """As `write_bytes`, readable: two spaces, keys in the order given."""
-    write_bytes(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+    # a file name that is not UTF-8 is a surrogate in Python; a backslash escape is what JSON has for it
+    write_bytes(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(errors="backslashreplace"))
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

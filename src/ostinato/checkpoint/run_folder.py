@@ -127,7 +127,7 @@ class RunFolder:
 
     def write_card(self, text: str) -> None:
         """Write the short model card."""
-        write_bytes(self.card, text.encode())
+        write_bytes(self.card, text.encode(errors="backslashreplace"))
 
 
 def _left_by_a_kill(path: Path) -> bool:

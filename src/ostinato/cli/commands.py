@@ -34,7 +34,7 @@ def run(options: Any, started: float) -> int:
 def _train_lm(options: commands.TrainLm, output: Output, started: float) -> int:
     from ostinato.api.training import train_language_model
 
-    trained = _told(lambda: train_language_model(options, started, _Reading()), options)
+    trained = _or_how_to_go_on(lambda: train_language_model(options, started, _Told), options)
     result = _summary(trained)
     output.text(f"{options.out}: {result['parameters']:,} parameters, {result['steps']:,} steps")
     output.figures({name: value for name, value in result.items() if name.startswith("valid_")})
@@ -44,7 +44,7 @@ def _train_lm(options: commands.TrainLm, output: Output, started: float) -> int:
     return 0
 
 
-def _told(work: Callable[[], Any], options: commands.TrainLm) -> Any:
+def _or_how_to_go_on(work: Callable[[], Any], options: commands.TrainLm) -> Any:
     """Run a training; on Ctrl-C say how to go on."""
     try:
         return work()
@@ -74,10 +74,11 @@ def _summary(trained: Any) -> dict[str, Any]:
     return result | ({"test": trained.test} if trained.test is not None else {})
 
 
-class _Reading:
-    """Says how far tokenizing is, where that takes longer than two seconds."""
+class _Told:
+    """Says how far something is, where it takes longer than two seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str) -> None:
+        self._what = what
         self._began = self._last = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
@@ -85,7 +86,7 @@ class _Reading:
         if done < total and now - self._last > 2:
             self._last = now
             left = (now - self._began) * (total - done) / max(done, 1)
-            print(f"reading text: {done / total:.0%}, {left:.0f} s left", file=sys.stderr, flush=True)
+            print(f"{self._what}: {done / total:.0%}, {left:.0f} s left", file=sys.stderr, flush=True)
 
 
 def _evaluate(options: commands.Evaluate, output: Output) -> None:
@@ -97,7 +98,7 @@ def _evaluate(options: commands.Evaluate, output: Output) -> None:
         raise ConfigError("DATA: expected at least one file, folder, or - for standard input")
     import_plugins(options.plugin)
     with compute_settings(options.threads, options.precision):
-        figures = load(options.run).evaluate(*options.data)
+        figures = load(options.run).evaluate(*options.data, progress=_Told("evaluating"))
     output.figures(figures)
     output.result(figures)
 

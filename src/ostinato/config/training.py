@@ -20,8 +20,9 @@ class TrainingOptions:
     time_limit: float | None = None
     """Seconds from the start of the command, reading and validation included; then a last validation, and the end."""
 
-    batch: int = 64
-    """Sequences side by side, over all processes together."""
+    batch: int | None = None
+    """Sequences side by side, over all processes together. By default 64; for a short text fewer, down to 8, so that
+    an epoch has 50 steps."""
 
     steps: int = 100
     """Time steps through which gradients flow (truncated BPTT)."""
@@ -73,7 +74,7 @@ class TrainingOptions:
     """Processes that train together, each on its slice of the batch."""
 
     def __post_init__(self) -> None:
-        above_zero(batch=self.batch, steps=self.steps, lr=self.lr, lr_divide=self.lr_divide, devices=self.devices)
+        above_zero(steps=self.steps, lr=self.lr, lr_divide=self.lr_divide, devices=self.devices)
         at_least(clip=(self.clip, 0), patience=(self.patience, 0), valid_every=(self.valid_every, 0))
         at_least(log_every=(self.log_every, 0))
         at_least(weight_decay=(self.weight_decay, 0), threads=(self.threads, 0), save_every=(self.save_every, 0))
@@ -85,11 +86,20 @@ class TrainingOptions:
             above_zero(epochs=self.epochs)
         if self.time_limit is not None:
             above_zero(time_limit=self.time_limit)
-        if self.batch % self.devices:
+        if self.batch is not None:
+            above_zero(batch=self.batch)
+        if self.batch is not None and self.batch % self.devices:
             raise ConfigError(
                 f"--batch {self.batch} is shared out over --devices {self.devices}: "
                 f"expected a multiple of {self.devices}"
             )
+
+    def batch_for(self, tokens: int) -> int:
+        """`batch`, or its default for a text of so many tokens: a multiple of `devices`."""
+        if self.batch is not None:
+            return self.batch
+        fitting = max(8, min(64, tokens // (50 * self.steps)))
+        return -(-fitting // self.devices) * self.devices
 
     @property
     def last_epoch(self) -> int | None:

@@ -31,7 +31,10 @@ class KeptState:
         self.state = tuple(field.detach() for field in fields)
 
     def reset(self, rows: Tensor | None = None) -> None:
-        """Forget everything, or only the sequences that `rows` names (`[N]` bool, or indices)."""
+        """Forget everything, or only the sequences that `rows` names (`[N]` bool, or indices).
+
+        The batch is taken to be the state's second dimension, `[L*S, N, size]`.
+        """
         if rows is None:
             self.state = None
         elif self.state is not None:

@@ -1,7 +1,7 @@
 """How well a language model predicts a text."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -23,12 +23,13 @@ def bits_per_character(loss: float) -> float:
 
 
 @torch.no_grad()
-def mean_loss(model: nn.Module, pieces: Iterable[Batch]) -> float:
+def mean_loss(model: nn.Module, pieces: Iterable[Batch], progress: Callable[[int], None] | None = None) -> float:
     """Mean loss in nats a token, the state carried from each piece to the next; the model must be in eval mode.
 
     Args:
         model: called with `(inputs, state)`.
         pieces: in order, each going on where the one before ended.
+        progress: told the tokens done.
     """
     kept, total, tokens = KeptState(), 0.0, 0
     for batch in pieces:
@@ -36,10 +37,19 @@ def mean_loss(model: nn.Module, pieces: Iterable[Batch]) -> float:
         total += float(sequence_cross_entropy(output, batch)) * batch.tokens
         tokens += batch.tokens
         kept.keep(output.state)
+        if progress is not None:
+            progress(tokens)
     return total / tokens
 
 
-def evaluate_language_model(model: nn.Module, pieces: Iterable[Batch], tokens: int, *, level: str) -> dict[str, Any]:
+def evaluate_language_model(
+    model: nn.Module,
+    pieces: Iterable[Batch],
+    tokens: int,
+    *,
+    level: str,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
     """The figures of `ostinato evaluate`.
 
     Args:
@@ -47,13 +57,14 @@ def evaluate_language_model(model: nn.Module, pieces: Iterable[Batch], tokens: i
         pieces: the whole text as one stream, the first token predicted from `<eos>`.
         tokens: how many there are.
         level: "char" adds bits_per_character.
+        progress: told the tokens done, and those in all.
 
     Returns:
         tokens, loss (nats a token), perplexity and, for characters, bits_per_character.
     """
     training = model.training
     model.eval()
-    loss = mean_loss(model, pieces)
+    loss = mean_loss(model, pieces, None if progress is None else lambda done: progress(done, tokens))
     model.train(training)
     figures = {"tokens": tokens, "loss": loss, "perplexity": perplexity(loss)}
     return figures | ({"bits_per_character": bits_per_character(loss)} if level == "char" else {})

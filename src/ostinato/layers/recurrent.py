@@ -138,8 +138,9 @@ class Recurrent(nn.Module):
             ValueError: a shape, dtype or device that does not fit, with what was expected.
         """
         view = shapes.Sequences.of(input, lengths, batch_first=self.batch_first)
+        shapes.check_sequences(view, self.input_size)
+        shapes.check_tensor(view.x, next(self.parameters()))
         state = self._read_state(hx, view)
-        shapes.check(self, view, state)
         x, finals, history = view.x, [], []
         for layer, cell in enumerate(self.cells):
             outputs = []
@@ -175,6 +176,8 @@ class Recurrent(nn.Module):
             fields = tuple(field.unsqueeze(1) for field in fields)
         elif self.batch_first_state:
             fields = tuple(field.transpose(0, 1) for field in fields)
+        zeros = self.cell.initial_state(view.batch_size, next(self.parameters()))
+        shapes.check_state(fields, zeros, self.num_layers * len(self._suffixes))
         return self.cell.State(*fields)
 
     def _write_state(self, fields: list[Tensor], view: shapes.Sequences) -> Any:

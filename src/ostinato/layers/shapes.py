@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from ostinato.cells.contract import Cell
-
-if TYPE_CHECKING:
-    from ostinato.layers.recurrent import Recurrent
 
 
 class Sequences(NamedTuple):
@@ -73,19 +70,15 @@ class Sequences(NamedTuple):
         return PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
 
 
-def check(layer: Recurrent, view: Sequences, state: Any) -> None:
-    """Refuse what does not fit.
+def check_sequences(view: Sequences, input_size: int) -> None:
+    """Refuse inputs of another width, and lengths that cannot be.
 
     Raises:
         ValueError: says what was expected and what came.
     """
     T, N, D = view.x.shape
-    weight = next(layer.parameters())
-    if layer.input_size != D:
-        raise ValueError(f"expected {layer.input_size} features in the input's last dimension, got {D}")
-    check_tensor(view.x, weight)
-    directions = 2 if layer.bidirectional else 1
-    check_state(state, layer.cell.initial_state(N, weight), layer.num_layers * directions)
+    if input_size != D:
+        raise ValueError(f"expected {input_size} features in the input's last dimension, got {D}")
     if view.lengths is None:
         return
     if view.lengths.dtype.is_floating_point or view.lengths.dtype == torch.bool:

@@ -28,9 +28,11 @@ def sequence_cross_entropy(output: HasLogits, batch: Batch) -> Tensor:
     logits, targets = output.logits(), batch.targets
     if batch.lengths is None and batch.weights is None:
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
-    each = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
-    weights = torch.ones_like(each) if batch.weights is None else batch.weights.to(each.dtype)
+    rows, targets = logits.flatten(0, 1), targets.flatten()
+    weights = logits.new_ones(len(rows)) if batch.weights is None else batch.weights.to(logits.dtype).flatten()
     if batch.lengths is not None:
-        valid = torch.arange(len(targets), device=targets.device)[:, None] < batch.lengths
-        weights, each = weights * valid, each.masked_fill(~valid, 0)
+        # left out rather than multiplied by zero: a NaN there would spoil loss and gradient all the same
+        valid = (torch.arange(len(logits), device=logits.device)[:, None] < batch.lengths).flatten()
+        rows, targets, weights = rows[valid], targets[valid], weights[valid]
+    each = F.cross_entropy(rows, targets, reduction="none")
     return (each * weights).sum() / weights.sum().clamp(min=torch.finfo(each.dtype).tiny)

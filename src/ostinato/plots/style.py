@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: Okabe and Ito's colours: told apart by the colour-blind, and by their lightness in print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 
-_RC: dict[str, Any] = {
+_RC: Any = {
     "figure.figsize": (7.0, 3.6),
     "figure.dpi": 120,
     "font.size": 10,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import threading
 import time
@@ -27,7 +28,8 @@ class Clock:
 
 
 class Interrupt:
-    """Turns the first Ctrl-C (or SIGTERM) into a flag, so that a step is finished and saved; the second one stops.
+    """Turns the first Ctrl-C (or SIGTERM) into a flag, so that a step is finished and saved; the second one stops
+    at once, except in a process that another one started.
 
     A context manager. Outside the main thread, where Python takes no signals, it does nothing.
     """
@@ -48,7 +50,8 @@ class Interrupt:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
-        self._restore()
+        if multiprocessing.parent_process() is None:  # a process started by another hears of the same Ctrl-C twice
+            self._restore()
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, NoReturn, Protocol
 
 import torch
@@ -24,7 +24,8 @@ from ostinato.core.errors import TrainingError
 from ostinato.core.kept_state import KeptState
 from ostinato.optim import make_optimizer, make_schedule
 from ostinato.training.clock import Clock, Interrupt
-from ostinato.training.metrics import Interval, MetricsLog
+from ostinato.training.metrics import MetricsLog
+from ostinato.training.position import Interval, Position
 from ostinato.training.processes import agreed, from_each_process, mean_over_processes
 from ostinato.training.progress import Progress
 
@@ -58,25 +59,6 @@ class Job:
     validate: Callable[[nn.Module], float]
     figure: tuple[str, Callable[[float], float]]
     validation_share: float = 0.1
-
-
-@dataclass
-class Position:
-    """Where training stands; `best` is the lowest validation loss so far, `planned_epochs` those it finished with."""
-
-    epoch: int = 0
-    piece: int = 0
-    step: int = 0
-    tokens: int = 0
-    progress: float = 0.0
-    best: float | None = None
-    best_step: int = 0
-    since_best: int = 0
-    validated_step: int = -1
-    finished: bool = False
-    planned_epochs: int | None = None
-    seconds: float = 0.0
-    interval: Interval = field(default_factory=Interval)
 
 
 class Trainer:

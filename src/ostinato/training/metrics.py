@@ -1,8 +1,7 @@
-"""metrics.jsonl, and the sums between two of its lines."""
+"""metrics.jsonl: one line an interval."""
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,30 +28,3 @@ class MetricsLog:
     def size(self) -> int:
         """Bytes so far."""
         return self._path.stat().st_size
-
-
-@dataclass
-class Interval:
-    """Sums since the last line of metrics.
-
-    Attributes:
-        steps: optimiser steps.
-        tokens: tokens of this process.
-        loss: sum over the tokens, in nats.
-        gradient_norm: sum over the steps, before clipping.
-        clipped: steps whose gradient was clipped.
-    """
-
-    steps: int = 0
-    tokens: int = 0
-    loss: float = 0.0
-    gradient_norm: float = 0.0
-    clipped: int = 0
-
-    def add(self, loss: float, tokens: int, norm: float, clipped: bool) -> None:
-        """Take note of one step."""
-        self.steps += 1
-        self.tokens += tokens
-        self.loss += loss * tokens
-        self.gradient_norm += norm
-        self.clipped += clipped

@@ -6,14 +6,13 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-if TYPE_CHECKING:
-    from ostinato.training.loop import Position
+from ostinato.training.position import Position
 
 
 class Progress:

@@ -9,6 +9,11 @@ from ostinato.data.text import END, Text
 REPOSITORY = Path(__file__).parents[3]
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+
+
 @pytest.fixture
 def corpora() -> Path:
     folder = REPOSITORY / os.environ.get("OSTINATO_DATA", "../shared/data")

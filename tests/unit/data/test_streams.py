@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostinato.core.errors import ConfigError, DataError
@@ -12,6 +12,7 @@ from ostinato.data.streams import Streams, single_stream
 EOS = 7
 
 
+@settings(deadline=None)
 @given(st.integers(1, 300), st.integers(1, 8), st.integers(1, 40))
 def test_every_target_once_from_the_token_before(tokens, batch, steps):
     ids = np.arange(100, 100 + tokens, dtype=np.uint16)
@@ -44,6 +45,7 @@ def test_piece_written_out():
         streams.piece(2)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([(4, 2), (6, 3), (6, 1), (5, 5)]), st.integers(20, 100))
 def test_processes_share_the_same_streams(sizes, tokens):
     batch, world = sizes

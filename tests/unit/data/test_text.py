@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostinato.core.errors import DataError
@@ -39,6 +39,7 @@ def streamed(text):
     return ["".join(group) for end, group in groups if not end]
 
 
+@settings(deadline=None)
 @given(st.lists(written.filter(str.strip).filter(lambda t: t[0] != "\ufeff"), min_size=1, max_size=4), st.floats(0, 1))
 def test_blocks_and_parts_make_up_the_text(folder, contents, fraction):
     text = stored(folder, *contents)
@@ -68,6 +69,7 @@ def split_documents(contents, start, stop):
     return [part for part in parts if part]
 
 
+@settings(deadline=None)
 @given(written.filter(str.strip))
 def test_blocks_end_at_lines_then_at_white_space(folder, content):
     blocks = list(stored(folder, content).blocks())

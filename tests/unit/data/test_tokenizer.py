@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import tokenizers
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostinato.core.errors import DataError
@@ -38,6 +38,7 @@ def joined(tokenizer, blocks):
     return np.concatenate(list(tokenizer.encode_blocks(blocks))).tolist()
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_characters_are_looked_up_as_the_library_does(text):
     ids = characters.encode(text)
@@ -48,6 +49,7 @@ def test_characters_are_looked_up_as_the_library_does(text):
     assert characters.unknown(text) == list(dict.fromkeys(c for c in text if c not in characters.vocabulary))
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from(["the", "cat", "é", "##x", "dog", "<unk>", "x<eos>", "<eos>y"]))))
 def test_words_against_split(lines):
     text = "\n".join("  ".join(line) for line in lines) + "\n"
@@ -57,6 +59,7 @@ def test_words_against_split(lines):
     assert words.decode(words.encode(text)) == known
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_byte_level_bpe_is_exact(learned, text):
     tokenizer = learned["bpe"]
@@ -64,6 +67,7 @@ def test_byte_level_bpe_is_exact(learned, text):
     assert tokenizer.unknown(text) == []
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters()))
 def test_words_split_as_the_library_splits_them(text):
     sound = text.encode("utf-8", "replace").decode()
@@ -72,6 +76,7 @@ def test_words_split_as_the_library_splits_them(text):
     assert split_words("a\x1cb\x1fc\u3000d\x85e") == ["a\x1cb\x1fc", "d", "e"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 256)))
 def test_bytes_come_as_whole_characters(bytes_only, ids):
     decoder = bytes_only.decoder()
@@ -81,6 +86,7 @@ def test_bytes_come_as_whole_characters(bytes_only, ids):
     assert decoder.finish() == ""
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_streamed_text_is_the_decoded_text(learned, text):
     for level in LEVELS:

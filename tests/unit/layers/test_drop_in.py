@@ -88,6 +88,7 @@ def test_weights_go_to_torch_and_back(kind, arguments):
     close(again.parameters(), ours.parameters(), 0)
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported")
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=["float32", "float64"])
 @pytest.mark.parametrize(("kind", "arguments"), CASES)
 def test_results_and_gradients_are_torchs(kind, arguments, dtype):

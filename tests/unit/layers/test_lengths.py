@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from tests.unit.layers.test_drop_in import close, initial, pair, tensors
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 import ostinato
+from tests.unit.layers.test_drop_in import close, initial, pair, tensors
 
 LENGTHS = {"sorted": [5, 3, 3, 1], "unsorted": [3, 1, 5, 3], "none full": [2, 1, 2, 1], "all full": [5, 5, 5, 5]}
 CASES = [

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from tests.unit.layers.test_drop_in import close
 from torch import nn
 
 import ostinato
+from tests.unit.layers.test_drop_in import close
 
 X = torch.randn(5, 3, 3, generator=torch.Generator().manual_seed(3))
 

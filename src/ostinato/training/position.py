@@ -1,0 +1,49 @@
+"""Where a training stands: plain numbers, saved with every checkpoint."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Interval:
+    """Sums since the last line of metrics.
+
+    Attributes:
+        steps: optimiser steps.
+        tokens: tokens of this process.
+        loss: sum over the tokens, in nats.
+        gradient_norm: sum over the steps, before clipping.
+        clipped: steps whose gradient was clipped.
+    """
+
+    steps: int = 0
+    tokens: int = 0
+    loss: float = 0.0
+    gradient_norm: float = 0.0
+    clipped: int = 0
+
+    def add(self, loss: float, tokens: int, norm: float, clipped: bool) -> None:
+        """Take note of one step."""
+        self.steps += 1
+        self.tokens += tokens
+        self.loss += loss * tokens
+        self.gradient_norm += norm
+        self.clipped += clipped
+
+
+@dataclass
+class Position:
+    """Where training stands; `best` is the lowest validation loss so far, `planned_epochs` those it finished with."""
+
+    epoch: int = 0
+    piece: int = 0
+    step: int = 0
+    tokens: int = 0
+    progress: float = 0.0
+    best: float | None = None
+    best_step: int = 0
+    since_best: int = 0
+    validated_step: int = -1
+    finished: bool = False
+    planned_epochs: int | None = None
+    seconds: float = 0.0
+    interval: Interval = field(default_factory=Interval)

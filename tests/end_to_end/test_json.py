@@ -1,0 +1,104 @@
+"""What every command prints with --json is what docs/schemas promises."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ostinato.cli import main as program
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
+KINDS: dict[str, Any] = {"string": str, "integer": int, "number": (int, float), "object": dict, "array": list}
+KEYWORDS = {"$schema", "title", "description", "x-when", "type", "properties", "required", "additionalProperties"}
+KEYWORDS |= {"items", "enum", "minimum"}
+
+
+def faults(value: Any, schema: dict[str, Any], where: str = "$") -> list[str]:
+    """Where a value breaks a JSON Schema, of which only KEYWORDS are used."""
+    assert set(schema) <= KEYWORDS, f"{where}: teach this test {set(schema) - KEYWORDS}"
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if value is None:
+        return [] if "null" in kinds else [f"{where}: null"]
+    if isinstance(value, bool) or not any(isinstance(value, KINDS[kind]) for kind in kinds if kind != "null"):
+        return [f"{where}: {value!r} is not of type {schema['type']}"]
+    found = [f"{where}: {value!r} is none of {schema['enum']}"] if value not in schema.get("enum", [value]) else []
+    found += (
+        [f"{where}: {value} below {schema['minimum']}"] if "minimum" in schema and value < schema["minimum"] else []
+    )
+    for index, item in enumerate(value if isinstance(value, list) else []):
+        found += faults(item, schema["items"], f"{where}[{index}]")
+    if isinstance(value, dict):
+        known, others = schema.get("properties", {}), schema.get("additionalProperties", True)
+        found += [f"{where}.{key}: missing" for key in schema.get("required", []) if key not in value]
+        for key, item in value.items():
+            if isinstance(known.get(key, others), dict):
+                found += faults(item, known.get(key, others), f"{where}.{key}")
+            elif not others:
+                found.append(f"{where}.{key}: not documented")
+    return found
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def ask(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    def run(schema: str, *arguments: str) -> dict[str, Any]:
+        monkeypatch.setattr(program, "STARTED", time.monotonic())  # as if the command had its own process
+        capfd.readouterr()
+        assert program.main([*arguments, "--json"]) == 0
+        (line,) = capfd.readouterr().out.splitlines()  # nothing else on standard output
+        answer = json.loads(line)
+        assert not faults(answer, json.loads((SCHEMAS / f"{schema}.json").read_text()))
+        return answer
+
+    return run
+
+
+def test_a_life_of_a_run(ask):
+    Path("a.txt").write_text("the cat sat on the mat, the dog sat on the log.\n" * 60)
+    Path("b.txt").write_text("the dog sat on the mat.\n" * 9)
+    small = ("--hidden", "8", "--batch", "4", "--steps", "16", "--epochs", "1", "--threads", "1")
+    trained = ask("train-lm", "train", "lm", "a.txt", "--test", "b.txt", "--out", "runs/a", *small)
+    assert trained["test"] == ask("evaluate-lm", "evaluate", "runs/a", "b.txt", "--threads", "1")
+    words = ask("train-lm", "train", "lm", "a.txt", "--out", "runs/words", "--level", "word", *small)
+    assert "bits_per_character" in trained["test"]
+    assert "valid_bits_per_character" not in words
+    assert len(ask("generate", "generate", "runs/a", "--prompt", "the", "--length", "7")["text"]) == 7
+    assert [row["state"] for row in ask("runs", "runs", "runs")["runs"]] == ["finished", "finished"]
+
+
+def test_info(ask):
+    assert "lstm" in [cell["name"] for cell in ask("info", "info")["cells"]]
+
+
+def test_demo(ask):
+    demo = ask("demo", "demo", "--time-limit", "4")
+    assert demo["sample"].startswith("The ")
+    assert demo["picture"] is None or Path(demo["picture"]).is_file()
+
+
+def test_runs_of_a_folder_with_damage(ask):
+    Path("runs/broken").mkdir(parents=True)
+    Path("runs/broken/config.json").write_text("{")
+    assert ask("runs", "runs", "runs")["runs"][0]["state"] == "damaged"
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ({"prompt": "a"}, "$.text: missing"),
+        ({"prompt": "a", "text": 1}, "$.text: 1 is not of type string"),
+        ({"prompt": "a", "text": None}, "$.text: null"),
+        ({"prompt": "a", "text": "", "more": 1}, "$.more: not documented"),
+    ],
+)
+def test_the_check_itself(value, fault):
+    assert faults(value, json.loads((SCHEMAS / "generate.json").read_text())) == [fault]

@@ -1,0 +1,83 @@
+"""Killed at every single moment at which something goes to the disk, and gone on with: the same bits."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ostinato.training.metrics import MetricsLog
+from ostinato.training.position import Interval
+from tests.support import metrics
+
+SETTINGS = {
+    "sgd": {"optimizer": "sgd", "schedule": "plateau", "lr": 2.0},
+    "adam": {"optimizer": "adam", "schedule": "cosine", "lr": 0.05, "weight_decay": 0.1},
+    "adamw": {"optimizer": "adamw", "schedule": "cosine", "lr": 0.05, "weight_decay": 0.1},
+}
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of the package catches it."""
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_same_weights_whenever_it_was_killed(make, monkeypatch, name):
+    """Checkpoints after every step; killed before the 3rd, then the 6th, ... write, again and again until it is done."""
+    options = SETTINGS[name] | {"dropout": 0.3, "save_every": 0, "log_every": 3, "valid_every": 4}
+    reference = make("reference", **options)
+    reference.fit()
+    kills = 0
+
+    def run(after):
+        left = after
+
+        def fatal(original):
+            def call(*args, **keywords):
+                nonlocal left
+                left -= 1
+                if left == 0:
+                    raise Killed
+                return original(*args, **keywords)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for home, what in ((os, "fsync"), (Path, "replace"), (Path, "unlink"), (MetricsLog, "write")):
+                patch.setattr(home, what, fatal(getattr(home, what)))
+            try:
+                make("killed", **options).fit()
+            except Killed:
+                return False
+        return True
+
+    after = 3
+    while not run(after):
+        kills, after = kills + 1, after + 3
+    killed = make("killed", **options)
+    assert kills >= 4
+    assert replace(killed.position, seconds=0) == replace(reference.position, seconds=0)
+    assert killed.folder.weights.read_bytes() == reference.folder.weights.read_bytes()
+    assert metrics(killed.folder.path) == metrics(reference.folder.path)
+
+
+def test_lines_after_the_checkpoint_are_dropped(tmp_path):
+    file = tmp_path / "metrics.jsonl"
+    log = MetricsLog(file, 0)
+    log.write({"step": 1})
+    size = log.size
+    log.write({"step": 2})
+    assert file.read_text() == '{"step": 1}\n{"step": 2}\n'
+    MetricsLog(file, size).write({"step": 3})
+    assert file.read_text() == '{"step": 1}\n{"step": 3}\n'
+    MetricsLog(file, 10_000)
+    assert file.read_text() == '{"step": 1}\n{"step": 3}\n'
+    MetricsLog(file, 0)
+    assert file.read_text() == ""
+
+
+def test_sums_of_an_interval():
+    interval = Interval()
+    interval.add(2.0, 10, 3.0, True)
+    interval.add(1.0, 30, 1.0, False)
+    assert interval == Interval(steps=2, tokens=40, loss=50.0, gradient_norm=4.0, clipped=1)
