@@ -98,9 +98,8 @@ def train_language_model(options: TrainLm, started: float, told: Callable[[str],
     _launch(options, prepared, started)
     run = load(folder.path)
     with compute_settings(options.training.threads, options.training.precision):
-        test = (
-            run.evaluate(options.test, progress=told("testing") if told else None) if options.test is not None else None
-        )
+        if options.test is not None:
+            run.test = run.evaluate(options.test, progress=told("testing") if told else None)
     folder.write_card(model_card(run))
     return run
 

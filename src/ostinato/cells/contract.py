@@ -108,7 +108,7 @@ class Cell(Protocol):
 
 
 def gate_parameters(cell: Cell, fed_back: int | None = None) -> dict[str, Parameter]:
-    """torch.nn's four: `weight_ih` [G*H, D], `weight_hh` [G*H, fed_back], `bias_ih` and `bias_hh` [G*H].
+    """torch.nn's four: `weight_ih [G*H, D]`, `weight_hh [G*H, fed_back]`, `bias_ih [G*H]` and `bias_hh [G*H]`.
 
     Args:
         cell: sizes, gates and whether there are biases.

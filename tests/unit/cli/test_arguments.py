@@ -1,0 +1,213 @@
+"""From words to options: which place wins, and what is said about words that mean nothing."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ostinato.cli.arguments import COMMANDS, parse
+from ostinato.config.commands import Evaluate, Generate, TrainLm
+from ostinato.config.merge import build, flatten
+from ostinato.core.errors import ConfigError
+
+TRAIN = ["train", "lm", "book.txt", "--out", "run"]
+
+
+def saved_run(**options):
+    """A run folder's configuration, as far as options are concerned."""
+    Path("run").mkdir()
+    Path("run/config.json").write_text(json.dumps({"format": 1, "task": "lm", "options": options}))
+
+
+def toml(content):
+    Path("options.toml").write_text(content)
+    return ["--config", "options.toml"]
+
+
+def test_defaults():
+    assert parse(TRAIN) == TrainLm(("book.txt",), "run")
+
+
+def test_every_option_by_name():
+    """Each option, given explicitly with a value that is not its default, arrives."""
+    given = {
+        "valid": "v.txt",
+        "test": "t.txt",
+        "preset": "hello",
+        "config": toml("")[1],
+        "level": "bpe",
+        "vocab_size": 300,
+        "cell": "gru",
+        "layers": 2,
+        "hidden": 16,
+        "embed": 16,
+        "dropout": 0.5,
+        "epochs": 7,
+        "time_limit": 9.5,
+        "batch": 6,
+        "steps": 9,
+        "optimizer": "sgd",
+        "lr": 0.25,
+        "schedule": "plateau",
+        "warmup": 0.1,
+        "lr_divide": 3.0,
+        "weight_decay": 0.01,
+        "clip": 0.5,
+        "patience": 4,
+        "valid_every": 5,
+        "log_every": 6,
+        "save_every": 1.5,
+        "seed": 8,
+        "precision": "high",
+        "threads": 1,
+        "devices": 2,
+    }
+    words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    found = flatten(parse([*TRAIN, *words, "--tied", "--overwrite", "--plugin", "a.py", "b.py", "--json"]))
+    given |= {"tied": True, "overwrite": True, "plugin": ("a.py", "b.py"), "json": True}
+    assert {name: found[name] for name in given} == given
+    assert set(found) == set(given) | {"text", "out", "resume"}
+
+
+def test_text_may_be_several_files_or_standard_input():
+    assert parse(["train", "lm", "a.txt", "b.txt", "--out", "r"]).text == ("a.txt", "b.txt")
+    assert parse(["train", "lm", "-", "--out", "r"]).text == ("-",)
+    assert parse(["evaluate", "r", "a.txt", "-"]) == Evaluate("r", ("a.txt", "-"))
+
+
+def test_explicit_over_config_over_preset_over_default():
+    words = [*TRAIN, "--preset", "rnnlm", *toml("hidden = 3\nlr = 5.0\n")]
+    model, training = (parse([*words, "--lr", "6"]).model, parse([*words, "--lr", "6"]).training)
+    assert training.lr == 6.0  # explicit
+    assert model.hidden == 3  # --config
+    assert model.embed == 100  # preset
+    assert training.patience == 0  # default
+    assert parse(words).training.lr == 5.0
+
+
+def test_a_saved_run_stands_between_config_and_preset():
+    saved_run(hidden=7, lr=2.0, epochs=9, seed=4)  # what it does not name had its default then
+    words = [*TRAIN, "--resume", "--preset", "rnnlm", *toml("lr = 5.0")]
+    training = parse([*words, "--seed", "3"]).training
+    assert (training.seed, training.lr, training.epochs, training.steps) == (3, 5.0, 9, 100)
+    assert parse(words).model.hidden == 7
+    assert parse(TRAIN).model.hidden == TrainLm((), "").model.hidden  # without --resume it is not looked at
+
+
+def test_resume_needs_no_text_and_starts_afresh_where_nothing_is():
+    assert parse([*TRAIN, "--resume"]).resume
+    saved_run(hidden=7)
+    options = parse(["train", "lm", "--out", "run", "--resume"])
+    assert (options.text, options.model.hidden) == ((), 7)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("tied = true\nembed = 30\n", ["--hidden", "30"]),
+        ("batch = 64\ndevices = 3\n", ["--batch", "60"]),
+        ("hidden = 0\n", ["--hidden", "5"]),
+    ],
+)
+def test_options_are_judged_together_once_all_are_known(content, words):
+    parse([*TRAIN, *toml(content), *words])
+
+
+@pytest.mark.parametrize("content", ["tied = true\nembed = 30\n", "batch = 64\ndevices = 3\n", "hidden = 0\n"])
+def test_what_the_file_says_is_judged_too(content, capsys):
+    with pytest.raises((ConfigError, SystemExit)) as error:
+        parse([*TRAIN, *toml(content)])
+    assert getattr(error.value, "code", 2) == 2
+    assert "expected" in (capsys.readouterr().err or str(error.value))
+
+
+def test_a_preset_named_in_the_file_is_that_preset():
+    assert parse([*TRAIN, *toml('preset = "rnnlm"')]).training.lr == 20.0
+    assert parse([*TRAIN, *toml('preset = "rnnlm"'), "--preset", "hello"]).training.lr == 0.01
+
+
+@pytest.mark.parametrize("content", ["hiden = 3", "hidden = '3'", "optimizer = 'adan'"])
+def test_the_file_is_named_where_it_is_wrong(content):
+    with pytest.raises(ConfigError, match="--config options.toml: "):
+        parse([*TRAIN, *toml(content)])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["evalute"], "unknown command 'evalute': did you mean 'evaluate'"),
+        (["zzz"], "unknown command 'zzz': there are demo, evaluate, generate, info, "),
+        (["train", "lms"], r"unknown task 'lms': did you mean 'lm'\? there are lm"),
+        ([*TRAIN, "--preset", "rnn"], "unknown preset 'rnn': did you mean 'rnnlm'"),
+    ],
+)
+def test_what_is_unknown_is_named(words, message):
+    with pytest.raises(ConfigError, match=message):
+        parse(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([*TRAIN, "--hiden", "3"], "--hidden"),
+        ([*TRAIN, "--hidden", "many"], "many"),
+        ([*TRAIN, "--level", "sentence"], "sentence"),
+        (["train", "lm", "book.txt"], "--out"),
+        ([*TRAIN, "--resume", "--overwrite"], "give one of them"),
+        ([*TRAIN, "--hidden", "0"], "--hidden: expected at least 1, got 0"),
+        (["generate"], "RUN"),
+        (["generate", "r", "--greedy", "yes"], "yes"),
+    ],
+)
+def test_what_cannot_be_read_is_shown_on_standard_error(words, message, capsys):
+    with pytest.raises(SystemExit) as error:
+        parse(words)
+    out, err = capsys.readouterr()
+    assert (error.value.code, out) == (2, "")
+    assert message in err
+
+
+def test_generate():
+    words = ["generate", "r", "--prompt", "The ", "--length", "9", "--stop", "\n", "--greedy", "--temperature", "0.5"]
+    words += ["--top-k", "4", "--top-p", "0.5", "--seed", "3", "--json"]
+    flat = {"run": "r", "prompt": "The ", "length": 9, "stop": "\n", "greedy": True, "temperature": 0.5}
+    flat |= {"top_k": 4, "top_p": 0.5, "seed": 3, "json": True}
+    assert parse(words) == build(Generate, flat, "test")
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_the_overview_names_every_command(words, capsys):
+    with pytest.raises(SystemExit) as error:
+        parse(words)
+    out = capsys.readouterr().out
+    assert error.value.code == 0
+    for path, command in COMMANDS.items():
+        assert f"  {' '.join(path)} " in out
+        assert command.__doc__.splitlines()[0] in out
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_explains_every_option(path, capsys):
+    with pytest.raises(SystemExit) as error:
+        parse([*path, "--help"])
+    out = capsys.readouterr().out
+    assert error.value.code == 0
+    hidden_names = {"text", "run", "data", "folder"}
+    from ostinato.config.merge import names
+
+    for name in set(names(COMMANDS[path])) - hidden_names:
+        assert f"--{name.replace('_', '-')}" in out
+
+
+def test_help_shows_what_a_preset_sets(capsys):
+    with pytest.raises(SystemExit):
+        parse([*TRAIN, "--preset", "rnnlm", "--help"])
+    assert "20.0" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    import ostinato
+
+    with pytest.raises(SystemExit) as error:
+        parse(["--version"])
+    assert (error.value.code, capsys.readouterr().out) == (0, f"ostinato {ostinato.__version__}\n")
