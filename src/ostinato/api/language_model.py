@@ -91,6 +91,9 @@ def model_sizes(options: ModelOptions, tokenizer: Tokenizer) -> dict[str, Any]:
         "cell": options.cell,
         "dropout": options.dropout,
         "tied": options.tied,
+        "recurrent_dropout": options.recurrent_dropout,
+        "zoneout": options.zoneout,
+        **options.cell_settings(),
     }
 
 

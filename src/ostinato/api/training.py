@@ -14,10 +14,9 @@ from functools import partial
 from importlib.metadata import version
 from multiprocessing.process import BaseProcess
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 
 from ostinato.api import language_model
 from ostinato.api.card import model_card
@@ -33,6 +32,9 @@ from ostinato.core.errors import ConfigError, OstinatoError, RunFolderError
 from ostinato.core.registry import lookup
 from ostinato.data.corpus import Progress as Told
 from ostinato.training import Clock, Progress, Trainer
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 #: Options that may differ when a run is resumed: they say how long and where, not what.
 _MAY_CHANGE = {"epochs", "time_limit", "patience", "save_every", "test", "plugin"}
@@ -113,6 +115,8 @@ def saved_options(out: str) -> dict[str, Any]:
 
 def _launch(options: TrainLm, prepared: Prepared, started: float) -> None:
     """Run the loop in this process, or in as many new ones as `devices` says."""
+    from lightning_fabric import Fabric
+
     devices = options.training.devices
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     fabric = Fabric(accelerator="cpu", devices=devices, strategy="ddp_spawn" if devices > 1 else "auto")
@@ -131,12 +135,11 @@ def _launch(options: TrainLm, prepared: Prepared, started: float) -> None:
 
 
 def _stop(processes: set[BaseProcess]) -> None:
-    """Wait until processes have saved and ended; tell those that were not told, as Ctrl-C at a terminal does."""
-    for process in processes:
-        process.join(2)
+    """Tell processes to save and end, where Ctrl-C at a terminal has not done so already, and wait until they have."""
     for process in processes:
         if process.is_alive() and process.pid is not None:
             os.kill(process.pid, signal.SIGINT)
+    for process in processes:
         process.join()
 
 
@@ -148,6 +151,7 @@ def _work(fabric: Fabric, options: TrainLm, prepared: Prepared, started: float) 
         return error
     finally:
         if fabric.world_size > 1:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # one of two Ctrl-C may come late, when all is saved
             torch.distributed.destroy_process_group()  # left to the end of the interpreter, it now and then aborts
     return None
 

@@ -1,4 +1,4 @@
-"""`ostinato demo`: the whole of it in a minute and a half, on text that every Python carries."""
+"""`ostinato demo`: the whole of it in two and a half minutes, on text that every Python carries."""
 
 from __future__ import annotations
 

@@ -147,11 +147,11 @@ class Generate:
 
 @dataclass(frozen=True)
 class Demo:
-    """Train a character LSTM for a minute on text that every Python carries, and let it write."""
+    """Train a character LSTM for two and a half minutes on text that every Python carries, and let it write."""
 
     out: Annotated[str, tyro.conf.arg(metavar="RUN", help="Folder to write the run to.")] = "runs/demo"
 
-    time_limit: float = 90.0
+    time_limit: float = 150.0
     """Seconds to spend."""
 
     json: Json = False

@@ -118,7 +118,7 @@ def _unchecked(command: type[T], flat: Mapping[str, Any]) -> T:
     hints = get_type_hints(command)
     options = object.__new__(command)  # __init__ would check
     for item in dataclasses.fields(cast("type[DataclassInstance]", command)):
-        value: Any = item.default
+        value: Any = item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
         if dataclasses.is_dataclass(hints[item.name]):
             value = _unchecked(hints[item.name], flat)
         elif item.name in flat:

@@ -7,6 +7,7 @@ import tyro
 
 from ostinato.config.cells import CELL_NAMES
 from ostinato.config.checks import at_least, share
+from ostinato.core.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,21 @@ class ModelOptions:
     """Units of each layer."""
 
     embed: int | None = None
-    """Width of the embedding; by default 128 for characters, otherwise as --hidden."""
+    """Width of the embedding; by default as --hidden, for characters 128 at most."""
 
     dropout: float = 0.3
     """Share set to zero in training: after the embedding, between layers and before the output."""
+
+    recurrent_dropout: float = 0.0
+    """Share of the fed-back state set to zero in training, the same units at every step of a piece."""
+
+    zoneout: float = 0.0
+    """Probability that a unit of the state keeps its value for a step."""
+
+    cell_options: Annotated[
+        tuple[str, ...],
+        tyro.conf.arg(metavar="NAME=VALUE", help="Options of the cell itself, such as forget_bias=1 for the LSTM."),
+    ] = ()
 
     tied: bool = False
     """Let the output layer use the embedding's weights; then --embed is as --hidden."""
@@ -36,4 +48,20 @@ class ModelOptions:
         at_least(layers=(self.layers, 1), hidden=(self.hidden, 1))
         if self.embed is not None:
             at_least(embed=(self.embed, 1))
-        share(dropout=self.dropout)
+        share(dropout=self.dropout, recurrent_dropout=self.recurrent_dropout, zoneout=self.zoneout)
+        self.cell_settings()
+
+    def cell_settings(self) -> dict[str, float]:
+        """`cell_options` by name, as numbers; whole numbers stay whole.
+
+        Raises:
+            ConfigError: one that is not NAME=VALUE with a number.
+        """
+        found: dict[str, float] = {}
+        for option in self.cell_options:
+            name, _, value = option.partition("=")
+            try:
+                found[name] = int(value) if value.lstrip("-").isdecimal() else float(value)
+            except ValueError:
+                raise ConfigError(f"--cell-options: expected NAME=VALUE with a number, got {option!r}") from None
+        return found

@@ -7,8 +7,11 @@ from ostinato.config.checks import at_least
 
 Level = Literal["char", "word", "bpe"]
 
+#: Pieces that byte-level BPE learns where --vocab-size does not say.
+BPE_SIZE = 4_000
+
 #: Vocabulary limits where --vocab-size does not say; characters are all kept.
-DEFAULT_VOCAB_SIZE: dict[str, int | None] = {"char": None, "word": 10_000, "bpe": 4_000}
+DEFAULT_VOCAB_SIZE: dict[str, int | None] = {"char": None, "word": 10_000, "bpe": BPE_SIZE}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import models, pre_tokenizers, trainers
 
+from ostinato.config.text import BPE_SIZE
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.text import END, Text
 from ostinato.data.tokenizer import (
@@ -21,7 +22,6 @@ from ostinato.data.tokenizer import (
 )
 
 BPE_SAMPLE = 10_000_000  #: bytes that byte-level BPE is learned from, at most
-BPE_SIZE = 8_000  #: default size of its vocabulary
 WORDS_HELD = 500_000  #: distinct words counted at once, at most
 _SMALLEST = {"char": 3, "word": 3, "bpe": 257}
 
@@ -35,7 +35,7 @@ def learn_tokenizer(text: Text, level: Level, vocab_size: int | None = None) -> 
             then by alphabet; "bpe": byte-level byte pair encoding (Sennrich et al. 2016, Radford et al. 2019), from a
             sample of at most about 10 million bytes drawn evenly from the text.
         vocab_size: tokens at most, `<eos>` and `<unk>` included: the most frequent are kept. None for no limit; for
-            8,000 at level bpe.
+            4,000 at level bpe.
 
     Raises:
         ConfigError: vocab_size is too small for the level.

@@ -10,10 +10,9 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
@@ -28,6 +27,9 @@ from ostinato.training.metrics import MetricsLog
 from ostinato.training.position import Interval, Position
 from ostinato.training.processes import agreed, from_each_process, mean_over_processes
 from ostinato.training.progress import Progress
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # a second and a half to import, which evaluating need not wait for
 
 
 class Batches(Protocol):

@@ -1,8 +1,14 @@
 """What several processes have to agree on, or share. With one process none of it costs anything."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def agreed(fabric: Fabric, *values: float) -> tuple[float, ...]:

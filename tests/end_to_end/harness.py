@@ -1,0 +1,101 @@
+"""Commands in processes of their own.
+
+They are forked from a server that has imported torch once, so that each costs milliseconds instead of seconds; what is
+forked is an ordinary process, with its own group, which takes signals like any other.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+_FORKED = multiprocessing.get_context("forkserver")
+_FORKED.set_forkserver_preload(["torch", "torch._dynamo", "lightning_fabric", "ostinato.api", "ostinato.cli.commands"])
+PATIENCE = 120  #: seconds until a test is given up
+
+
+class Result(NamedTuple):
+    """What a command left."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Command:
+    """A command under way."""
+
+    def __init__(self, process: multiprocessing.process.BaseProcess, logs: Path) -> None:
+        self.process, self._logs = process, logs
+
+    def kill(self) -> None:
+        """Kill -9, its own processes included."""
+        self.signal(signal.SIGKILL)
+        self.process.join()
+
+    def signal(self, number: int, *, group: bool = True) -> None:
+        """Send a signal to it and its own processes, as Ctrl-C at a terminal does; or to itself alone."""
+        if self.process.is_alive():
+            (os.killpg if group else os.kill)(self.process.pid, number)
+
+    def wait(self) -> Result:
+        """What it left, once it has ended."""
+        self.process.join(PATIENCE)
+        assert not self.process.is_alive(), f"still running: {self._read('err')[-2000:]}"
+        return Result(self.process.exitcode, self._read("out"), self._read("err"))
+
+    def wait_until(self, condition: Callable[[], bool]) -> bool:
+        """Look every few milliseconds; False where it ended before the condition was met."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if condition():
+                return True
+            if not self.process.is_alive():
+                return condition()
+            time.sleep(0.003)
+        raise AssertionError(f"nothing happened: {self._read('err')[-2000:]}")
+
+    def _read(self, name: str) -> str:
+        return (self._logs / name).read_text(encoding="utf-8")
+
+
+def start(
+    arguments: list[str], folder: Path, logs: Path, environment: dict[str, str], stdin: str = os.devnull
+) -> Command:
+    """Start `ostinato` with these arguments, in a folder."""
+    logs.mkdir()
+    process = _FORKED.Process(target=_run, args=(arguments, str(folder), str(logs), environment, stdin))
+    os.environ["OMP_NUM_THREADS"] = "1"  # what the server starts with, the first time
+    process.start()
+    _wait_for_group(process.pid)
+    return Command(process, logs)
+
+
+def _wait_for_group(pid: int) -> None:
+    for _ in range(10_000):
+        try:
+            if os.getpgid(pid) == pid:
+                return
+        except ProcessLookupError:
+            return
+        time.sleep(0.001)
+
+
+def _run(arguments: list[str], folder: str, logs: str, environment: dict[str, str], stdin: str) -> None:
+    os.setsid()
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, (path, flags) in enumerate(
+        [(stdin, os.O_RDONLY), (f"{logs}/out", os.O_WRONLY | os.O_CREAT), (f"{logs}/err", os.O_WRONLY | os.O_CREAT)]
+    ):
+        os.dup2(os.open(path, flags), number)
+    sys.stdin = open(0, encoding="utf-8")
+    from ostinato.cli import main
+
+    main.STARTED = time.monotonic()
+    sys.exit(main.main(arguments))

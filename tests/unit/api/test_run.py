@@ -1,0 +1,256 @@
+"""A trained run: loading, measuring, writing on."""
+
+import json
+import math
+import shutil
+from collections import Counter
+
+import pytest
+import torch
+from tests.support import prose
+
+import ostinato
+from ostinato.api.info import describe
+from ostinato.api.listing import list_runs
+from ostinato.api.run import _until
+from ostinato.core.errors import ConfigError, DataError, RunFolderError
+
+TEXT = prose(60) + "ein Mäusebär\n"
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A small run a level, trained once."""
+    home = tmp_path_factory.mktemp("runs")
+    (home / "book.txt").write_text(TEXT)
+    options = {"hidden": 12, "batch": 4, "steps": 10, "threads": 1, "dropout": 0.0, "epochs": 2, "lr": 0.02}
+    sizes = {"char": None, "word": 9, "bpe": 270}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+        for level, size in sizes.items():
+            more = {} if size is None else {"vocab_size": size}
+            ostinato.train("lm", home / "book.txt", out=home / level, level=level, valid=str(home / "book.txt"),
+                           **options, **more)
+    return home
+
+
+@pytest.fixture
+def copy(runs, tmp_path):
+    """A run's folder to break."""
+    shutil.copytree(runs / "char", tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+@pytest.mark.parametrize("level", ["char", "word", "bpe"])
+def test_evaluate_is_the_mean_over_every_token(runs, tmp_path, level):
+    run = ostinato.load(runs / level)
+    (tmp_path / "some.txt").write_text(TEXT[-700:])
+    figures = run.evaluate(tmp_path / "some.txt")
+    ids = run.tokenizer.encode(TEXT[-700:])
+    with torch.no_grad():
+        logits = run.model(torch.tensor([run.tokenizer.eos_id, *ids[:-1]])[:, None]).logits()[:, 0].double()
+    loss = -sum(logits[t].log_softmax(0)[token] for t, token in enumerate(ids)).item() / len(ids)
+    assert figures["tokens"] == len(ids)
+    assert figures["loss"] == pytest.approx(loss, rel=1e-5)
+    assert figures["perplexity"] == pytest.approx(math.exp(loss), rel=1e-4)
+    assert ("bits_per_character" in figures) == (level == "char")
+
+
+def test_greedy_is_the_argmax_of_the_whole_text_so_far(runs):
+    run = ostinato.load(runs / "char")
+    ids = [0, *run.tokenizer.encode("the cat")]
+    for _ in range(30):
+        with torch.no_grad():
+            scores = run.model(torch.tensor(ids)[:, None]).logits()[-1, 0]
+        scores[[0, 1]] = -torch.inf  # <eos> and <unk> are no characters
+        ids.append(int(scores.argmax()))
+    expected = run.tokenizer.decode(ids[8:])
+    assert "".join(run.generate("the cat", length=30, greedy=True)) == expected
+    assert len(expected) == 30
+
+
+@pytest.mark.parametrize("level", ["char", "word", "bpe"])
+def test_the_same_seed_writes_the_same_text(runs, level):
+    run = ostinato.load(runs / level)
+    texts = ["".join(run.generate("the", length=40, seed=seed)) for seed in (1, 1, 2)]
+    assert texts[0] == texts[1] != texts[2]
+    assert "".join(ostinato.load(runs / level).generate("the", length=40, seed=1)) == texts[0]
+
+
+@pytest.mark.parametrize("level", ["char", "word"])
+def test_the_unknown_token_is_never_written(runs, level):
+    run = ostinato.load(runs / level)
+    with torch.no_grad():
+        run.model.decoder.bias[run.tokenizer.unk_id] += 100.0
+    for options in ({"greedy": True}, {"seed": 1}, {"seed": 1, "top_k": 2}):
+        assert "<unk>" not in "".join(run.generate("the", length=50, **options))
+
+
+def test_eos_ends_a_line_of_words_but_is_no_character(runs):
+    for level, written in (("word", True), ("char", False)):
+        run = ostinato.load(runs / level)
+        with torch.no_grad():
+            run.model.decoder.bias[0] += 100.0
+        text = "".join(run.generate("the", length=10, seed=1))
+        assert (text == "\n" * 10) == written
+        assert "<eos>" not in text
+
+
+def test_words_have_one_space_between_them_the_prompt_included(runs):
+    run = ostinato.load(runs / "word")
+    known = " ".join(word for word in run.tokenizer.vocabulary if word not in ("<eos>", "<unk>"))
+    for prompt, start in ((known, " "), (f"{known} ", "")):
+        text = "".join(run.generate(prompt, length=30, seed=4))
+        assert len((prompt + text).split()) + text.count("\n") == 7 + 30
+        assert text.startswith(start or text[0].strip() or "\n")
+        assert "  " not in text
+
+
+@pytest.mark.parametrize(
+    ("level", "prompt", "message"),
+    [
+        ("char", "the €ur€ of Q", r"characters that the model has never seen: '€', 'f', 'Q'; leave them out"),
+        ("word", "zebra zebra lion", "words that the model has never seen: 'zebra', 'lion'; leave them out"),
+    ],
+)
+def test_what_is_unknown_in_a_prompt_is_named_before_anything_is_written(runs, level, prompt, message):
+    with pytest.raises(DataError, match=message):
+        ostinato.load(runs / level).generate(prompt)
+
+
+def test_bytes_know_every_prompt(runs):
+    text = "".join(ostinato.load(runs / "bpe").generate("日本 ¿Ωx?", length=20, seed=1))
+    assert isinstance(text, str)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "stop", "expected"),
+    [
+        (["ab", "cd", "ef"], "cd", "abcd"),
+        (["ab", "cd", "ef"], "bc", "abc"),
+        (["a", "b", "c", "d", "e"], "bcd", "abcd"),
+        (["ab", "cd", "ef"], "f", "abcdef"),
+        (["ab", "cd", "ef"], "a", "a"),
+        (["abcdef"], "cd", "abcd"),
+        (["ab", "abc"], "abc", "ababc"),
+        (["aa", "ab"], "aab", "aaab"),
+        (["ab", "cd"], "x", "abcd"),
+        (["ab", "cd"], "abcde", "abcd"),
+        (["ab", "cd"], None, "abcd"),
+        (["ab", "cd"], "", "abcd"),
+        ([], "x", ""),
+    ],
+)
+def test_writing_ends_with_the_stop_text_across_pieces(pieces, stop, expected):
+    assert "".join(_until(stop, iter(pieces))) == expected
+
+
+def test_after_the_stop_text_no_more_is_computed(runs):
+    run = ostinato.load(runs / "char")
+    steps = []
+    run.model.register_forward_pre_hook(lambda *_: steps.append(1))
+    text = "".join(run.generate("the ", length=500, seed=1, stop="at"))
+    assert text.endswith("at")
+    assert text.count("at") == 1
+    assert len(steps) == len(text) < 500
+
+
+def test_options_are_checked(runs):
+    run = ostinato.load(runs / "char")
+    with pytest.raises(ConfigError, match="--temperature: expected more than 0, got 0"):
+        run.generate("the", temperature=0)
+    with pytest.raises(TypeError, match="top_q"):
+        run.generate("the", top_q=3)
+
+
+def test_a_sample_has_the_models_letters(runs):
+    """Not only plausible: over many draws the first letter follows the model's own probabilities."""
+    run = ostinato.load(runs / "char")
+    with torch.no_grad():
+        scores = run.model(torch.tensor([[0]])).logits()[0, 0]
+    scores[[0, 1]] = -torch.inf
+    shares = scores.softmax(0)
+    drawn = Counter("".join(run.generate("", length=1, seed=seed)) for seed in range(400))
+    likely = [token for token in range(run.tokenizer.size) if 400 * shares[token] >= 5]
+    square = sum(
+        float((drawn[run.tokenizer.token(token)] - 400 * shares[token]) ** 2 / (400 * shares[token])) for token in likely
+    )
+    assert len(likely) >= 5
+    assert square < 40
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        (lambda run: shutil.rmtree(run), RunFolderError, "copy: no such run folder"),
+        (lambda run: (run / "config.json").unlink(), RunFolderError, "copy: not a run folder"),
+        (lambda run: (run / "config.json").write_text("{"), RunFolderError, "config.json: damaged, expected JSON"),
+        (lambda run: edit(run, task="tag"), RunFolderError, "copy: a run of task 'tag'"),
+        (lambda run: edit(run, model=None), RunFolderError, "config.json: damaged, it does not describe"),
+        (lambda run: edit(run, model={"x": 1}), RunFolderError, "config.json: damaged, it does not describe"),
+        (lambda run: edit(run, cell="lstn"), ConfigError, "config.json: unknown cell 'lstn': did you mean 'lstm'"),
+        (lambda run: edit(run, hidden_size=13), RunFolderError, "model.safetensors: does not fit config.json"),
+        (lambda run: edit(run, num_layers=2), RunFolderError, "model.safetensors: does not fit config.json"),
+        (lambda run: (run / "tokenizer.json").unlink(), RunFolderError, "tokenizer.json: expected the JSON file"),
+        (lambda run: (run / "tokenizer.json").write_text("{}"), RunFolderError, "tokenizer.json: expected the JSON"),
+        (lambda run: (run / "model.safetensors").unlink(), RunFolderError, "model.safetensors: cannot be read"),
+        (lambda run: cut(run / "model.safetensors"), RunFolderError, "model.safetensors: damaged or cut off"),
+    ],
+)
+def test_what_is_wrong_with_a_folder_is_named(copy, change, kind, message):
+    change(copy)
+    with pytest.raises(kind, match=message):
+        ostinato.load(copy)
+
+
+def edit(run, **changes):
+    """Change config.json, or the model's part of it."""
+    config = json.loads((run / "config.json").read_text())
+    for name, value in changes.items():
+        (config if name in config else config["model"])[name] = value
+    (run / "config.json").write_text(json.dumps(config))
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def test_loading_runs_no_code_and_needs_no_checkpoint(copy):
+    shutil.rmtree(copy / "checkpoint")
+    run = ostinato.load(copy)
+    assert not run.model.training
+    assert "".join(run.generate("the", length=5, greedy=True))
+    assert repr(run) == f"Run({str(copy)!r}, task='lm')"
+
+
+def test_a_table_of_runs(runs, tmp_path):
+    for name in ("one", "two", "broken", "fresh"):
+        shutil.copytree(runs / "char", tmp_path / name)
+    (tmp_path / "notes").mkdir()
+    latest = tmp_path / "two/checkpoint/latest.json"
+    values = json.loads(latest.read_text())
+    values["position"] |= {"finished": False, "step": 3}
+    latest.write_text(json.dumps(values))
+    (tmp_path / "broken/checkpoint/latest.json").write_text("{}")
+    shutil.rmtree(tmp_path / "fresh/checkpoint")
+    rows = {row["run"].rsplit("/", 1)[1]: row for row in list_runs(tmp_path)}
+    best = json.loads((runs / "char/checkpoint/latest.json").read_text())["position"]["best"]
+    steps = 2 * -(-(len(TEXT) // 4) // 10)
+    assert list(rows) == ["broken", "fresh", "one", "two"]
+    assert {name: row["state"] for name, row in rows.items()} == {
+        "broken": "damaged",
+        "fresh": "training",
+        "one": "finished",
+        "two": "training",
+    }
+    assert rows["one"] | {"task": "lm", "cell": "lstm", "steps": steps, "epochs": 2, "valid_loss": best} == rows["one"]
+    assert rows["two"]["steps"] == 3
+
+
+def test_info_says_who_runs_each_cell():
+    found = describe()
+    cells = {cell["name"]: cell for cell in found["cells"]}
+    assert found["versions"]["torch"] == torch.__version__
+    assert found["threads"] == torch.get_num_threads()
+    assert cells["jordan"]["reason"]
+    assert "Hochreiter" in cells["lstm"]["paper"]

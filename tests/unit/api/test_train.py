@@ -1,0 +1,187 @@
+"""`ostinato.train`: options from several places, what the run folder records, what is refused."""
+
+import hashlib
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests.support import contents, prose
+
+import ostinato
+from ostinato.api.compute import compute_settings
+from ostinato.core.errors import ConfigError, DataError, RunFolderError, TrainingError
+
+TINY = {"hidden": 8, "batch": 4, "steps": 10, "threads": 1, "dropout": 0.0, "epochs": 1}
+
+
+@pytest.fixture
+def text(tmp_path):
+    (tmp_path / "book.txt").write_text(prose())
+    return tmp_path / "book.txt"
+
+
+def test_the_folder_says_what_was_done(text, tmp_path):
+    run = ostinato.train("lm", text, out=tmp_path / "run", seed=5, **TINY)
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    content = text.read_text()
+    characters = len(content) * 9 // 10
+    assert config["task"] == "lm"
+    assert config["options"] | TINY | {"seed": 5} == config["options"]
+    assert not {"text", "out", "resume", "overwrite", "json", "config"} & set(config["options"])
+    assert config["model"] == {
+        "vocab_size": len(set(content[:characters])) + 2,
+        "embed_size": 8,
+        "hidden_size": 8,
+        "num_layers": 1,
+        "cell": "lstm",
+        "dropout": 0.0,
+        "tied": False,
+    }
+    assert config["data"]["train"]["characters"] == characters
+    assert config["data"]["train"]["characters"] + config["data"]["valid"]["characters"] == len(content)
+    assert config["data"]["train"]["files"] == [str(text)]
+    assert config["data"]["held_out"]
+    assert config["versions"]["torch"] == torch.__version__
+    assert run.config == config
+    position = json.loads((tmp_path / "run/checkpoint/latest.json").read_text())["position"]
+    card = (tmp_path / "run/README.md").read_text()
+    assert "the last tenth of the text" in card
+    assert f"{position['best'] / 0.6931471805599453:.3f} bits a character" in card
+
+
+def test_the_texts_hash_is_that_of_its_characters(text, tmp_path):
+    """With --valid the whole text is trained on, and its hash can be checked by hand."""
+    (tmp_path / "valid.txt").write_text(prose(10, seed=3))
+    ostinato.train("lm", text, out=tmp_path / "run", valid=str(tmp_path / "valid.txt"), **TINY)
+    data = json.loads((tmp_path / "run/config.json").read_text())["data"]
+    for part, file in (("train", text), ("valid", tmp_path / "valid.txt")):
+        whole = hashlib.sha256(file.read_bytes()).hexdigest()
+        assert data[part]["sha256"] == hashlib.sha256(whole.encode()).hexdigest()
+    assert not data["held_out"]
+
+
+def test_the_same_again_is_the_same_bytes(text, tmp_path):
+    options = TINY | {"dropout": 0.2}
+    for name, seed in (("one", 1), ("two", 1), ("other", 2)):
+        ostinato.train("lm", text, out=tmp_path / name, seed=seed, **options)
+    one, two, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two", "other"))
+    assert one == two
+    assert one != other
+
+
+def test_explicit_over_config_over_preset(text, tmp_path):
+    (tmp_path / "o.toml").write_text("hidden = 6\nembed = 5\nepochs = 1\n")
+    run = ostinato.train(
+        "lm", text, out=tmp_path / "run", preset="hello", config=str(tmp_path / "o.toml"), embed=4, batch=4
+    )
+    sizes, options = run.config["model"], run.config["options"]
+    assert (sizes["embed_size"], sizes["hidden_size"], options["lr"], options["batch"]) == (4, 6, 0.01, 4)
+
+
+@pytest.mark.parametrize(("threads", "processes", "expected"), [(3, 1, 3), (3, 2, 3), (0, 1, 1), (0, 10**6, 1)])
+def test_settings_of_the_whole_process_come_back(threads, processes, expected):
+    torch.set_num_threads(1)
+    before = torch.get_float32_matmul_precision()
+    with pytest.raises(ZeroDivisionError), compute_settings(threads, "medium", processes):
+        assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == (expected, "medium")
+        1 / 0  # noqa: B018
+    assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == (1, before)
+
+
+def test_threads_and_precision_arrive(text, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(torch, "set_num_threads", seen.append)
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", seen.append)
+    before = [torch.get_num_threads(), torch.get_float32_matmul_precision()]
+    ostinato.train("lm", text, out=tmp_path / "run", **TINY | {"threads": 5}, precision="high")
+    assert seen[:4] == [5, "high", *before]
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "kind", "message"),
+    [
+        ("tagg", {}, ConfigError, "unknown task 'tagg': expected 'lm'"),
+        ("lm", {"hiden": 3}, ConfigError, "train: unknown option 'hiden': did you mean 'hidden'"),
+        ("lm", {"hidden": "3"}, ConfigError, "train: Expected `int`, got `str`"),
+        ("lm", {"hidden": 0}, ConfigError, "--hidden: expected at least 1, got 0"),
+        ("lm", {"preset": "rnn"}, ConfigError, "unknown preset 'rnn': did you mean 'rnnlm'"),
+        ("lm", {"cell": "lstn"}, ConfigError, "unknown cell 'lstn': did you mean 'lstm'"),
+        ("lm", {"config": "missing.toml"}, ConfigError, "--config missing.toml: cannot be read"),
+        ("lm", {"valid": "missing.txt"}, DataError, "missing.txt: no such file"),
+        ("lm", {"test": "missing.txt"}, DataError, "missing.txt: no such file"),
+        ("lm", {"plugin": ["missing.py"]}, ConfigError, "--plugin missing.py: cannot be imported: FileNotFoundError"),
+        ("lm", {"level": "bpe", "vocab_size": 99}, ConfigError, "at least 257 for level bpe, got 99"),
+        ("lm", {"batch": 5000}, DataError, "shorter than one batch: it has 1[0-9]* tokens, but a batch of 5000 needs"),
+    ],
+)
+def test_what_is_refused_leaves_nothing_behind(text, tmp_path, task, options, kind, message):
+    with pytest.raises(kind, match=message):
+        ostinato.train(task, text, out=tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())
+
+
+def test_overwriting_keeps_the_old_run_until_the_new_one_can_begin(text, tmp_path):
+    ostinato.train("lm", text, out=tmp_path / "run", **TINY)
+    before = contents(tmp_path / "run")
+    for options in ({"batch": 5000}, {"cell": "lstn"}, {"hidden": 0}, {"valid": "missing.txt"}):
+        with pytest.raises((ConfigError, DataError)):
+            ostinato.train("lm", text, out=tmp_path / "run", overwrite=True, **TINY | options)
+    assert contents(tmp_path / "run") == before
+    run = ostinato.train("lm", text, out=tmp_path / "run", overwrite=True, **TINY | {"hidden": 5})
+    assert run.config["model"]["hidden_size"] == 5
+
+
+def test_a_diverging_run_leaves_finite_weights(text, tmp_path):
+    with pytest.raises(TrainingError, match=r"training stopped in epoch \d+, .*expected .*last good weights"):
+        ostinato.train(
+            "lm", text, out=tmp_path / "run", **TINY, lr=1e30, optimizer="sgd", weight_decay=1.0, schedule="constant"
+        )
+    assert all(tensor.isfinite().all() for tensor in load_file(tmp_path / "run/model.safetensors").values())
+    ostinato.load(tmp_path / "run")
+
+
+def test_a_test_text_is_measured_with_the_best_weights(text, tmp_path):
+    (tmp_path / "test.txt").write_text(prose(9, seed=8))
+    run = ostinato.train("lm", text, out=tmp_path / "run", test=str(tmp_path / "test.txt"), **TINY)
+    assert run.test == ostinato.load(tmp_path / "run").evaluate(tmp_path / "test.txt")
+    assert run.test["tokens"] == len(prose(9, seed=8))
+
+
+def test_a_cell_of_ones_own_from_a_file(text, tmp_path):
+    plugin = tmp_path / "halving.py"
+    plugin.write_text(
+        "from dataclasses import dataclass\n"
+        "from ostinato import register\n"
+        "from ostinato.cells.rnn import ElmanRNN\n"
+        "@register\n"
+        "@dataclass(frozen=True)\n"
+        "class Halving(ElmanRNN):\n"
+        "    name = 'halving'\n"
+        "    def step(self, p, projected, state):\n"
+        "        output, state = super().step(p, projected, state)\n"
+        "        return output / 2, type(state)(*(field / 2 for field in state))\n"
+    )
+    from ostinato.core.registry import unregister
+
+    try:
+        run = ostinato.train("lm", text, out=tmp_path / "run", cell="halving", plugin=[str(plugin)], **TINY)
+        assert run.model.recurrent.cell.name == "halving"
+        with torch.no_grad():
+            assert run.model(torch.ones(50, 1, dtype=torch.long)).hidden.abs().max() <= 0.5
+    finally:
+        unregister("halving")
+    with pytest.raises(ConfigError, match="config.json: unknown cell 'halving': .*--plugin"):
+        ostinato.load(tmp_path / "run")
+
+
+def test_a_plugin_that_fails_says_why(text, tmp_path):
+    (tmp_path / "bad.py").write_text("1 / 0")
+    with pytest.raises(ConfigError, match=r"--plugin .*bad.py: cannot be imported: ZeroDivisionError: division by zero"):
+        ostinato.train("lm", text, out=tmp_path / "run", plugin=[str(tmp_path / "bad.py")])
+
+
+def test_an_out_that_is_a_file(text, tmp_path):
+    with pytest.raises(RunFolderError, match="expected a folder, found a file"):
+        ostinato.train("lm", text, out=text, overwrite=True, **TINY)
+    assert text.read_text() == prose()
