@@ -1,6 +1,6 @@
 """Draw a run's training curve, as in the README.
 
-    python scripts/training_curve.py runs/shakespeare docs/images/training-curve.png "Tiny Shakespeare, by characters"
+python scripts/training_curve.py runs/shakespeare docs/images/training-curve.png "Tiny Shakespeare, by characters"
 """
 
 import sys

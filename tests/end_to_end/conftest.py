@@ -2,9 +2,9 @@ import os
 import warnings
 
 import pytest
-from tests.end_to_end.harness import Result, start
 
 from ostinato.cli.main import main
+from tests.end_to_end.harness import Result, start
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def _run(arguments: list[str], folder: str, logs: str, environment: dict[str, st
         [(stdin, os.O_RDONLY), (f"{logs}/out", os.O_WRONLY | os.O_CREAT), (f"{logs}/err", os.O_WRONLY | os.O_CREAT)]
     ):
         os.dup2(os.open(path, flags), number)
-    sys.stdin = open(0, encoding="utf-8")
+    sys.stdin = os.fdopen(0, encoding="utf-8")
     from ostinato.cli import main
 
     main.STARTED = time.monotonic()

@@ -7,9 +7,9 @@ import signal
 import time
 
 import pytest
-from tests.support import TINY, contents, metrics, prose, times
 
 import ostinato
+from tests.support import TINY, contents, metrics, prose, times
 
 #: Two layers, dropout, a schedule, lines and validations in the middle of an epoch: all there is to remember.
 TRAIN = ["train", "lm", "book.txt", "--hidden", "24", "--layers", "2", "--batch", "8", "--steps", "20", "--epochs", "8"]
@@ -73,7 +73,9 @@ def test_interrupted_it_saves_and_says_how_to_go_on(book, work, spawn):
         assert "Traceback" not in result.err
         assert position(work / "run")["step"] > before
         assert not position(work / "run")["finished"]
-    assert spawn("train", "lm", "book.txt", "--out", "run", "--resume").wait().status == 0  # options need not be repeated
+    assert (
+        spawn("train", "lm", "book.txt", "--out", "run", "--resume").wait().status == 0
+    )  # options need not be repeated
     require_same(work / "run", work / "reference")
 
 
@@ -127,7 +129,10 @@ def test_more_epochs_go_on(book, work, cli):
         (["book.txt", "--seed", "2"], "was started with seed = 1, now it is 2"),
         (["book.txt", "--level", "word"], "was started with level = 'char', now it is 'word'"),
         (["book.txt", "--valid", "other.txt"], "was started with valid = None, now it is 'other.txt'"),
-        (["other.txt", "--epochs", "2"], "the text to train on is not the one that the run in run was started with (book"),
+        (
+            ["other.txt", "--epochs", "2"],
+            "the text to train on is not the one that the run in run was started with (book",
+        ),
         (["--epochs", "2"], "TEXT: expected at least one file"),
     ],
 )
@@ -165,7 +170,8 @@ def test_from_python(book, work):
 
 
 def test_two_processes_killed_and_interrupted(book, work, spawn):
-    """--devices 2: each process has its own state and random numbers to come back to; a signal to the first reaches both."""
+    """--devices 2: each process comes back to its own state and random numbers; a signal to the first reaches both."""
+    (work / "book.txt").write_text(prose(250))
     two = [*TRAIN, "--devices", "2", "--epochs", "3"]
     assert spawn(*two, "--out", "reference").wait().status == 0
     command = spawn(*two, "--out", "run")

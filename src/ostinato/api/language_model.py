@@ -14,7 +14,7 @@ from ostinato.config.commands import TrainLm
 from ostinato.config.merge import build as build_options
 from ostinato.config.merge import flatten
 from ostinato.config.model import ModelOptions
-from ostinato.core.errors import RunFolderError
+from ostinato.core.errors import DataError, RunFolderError
 from ostinato.data.corpus import Progress, learned_tokenizer, token_ids
 from ostinato.data.streams import Streams
 from ostinato.data.text import Text, open_text
@@ -26,6 +26,9 @@ from ostinato.training import Job
 
 #: Share of the text that is trained on where no validation text is given.
 TRAINED_SHARE = 0.9
+
+#: Tokens to validate on while training, at most: the first ones of a longer validation text.
+VALIDATED = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +73,10 @@ def prepare(options: TrainLm, progress: Progress | None = None) -> Prepared:
         data["test"] = _record(open_text([options.test]))  # read now: an error at the end would come too late
     tokenizer = learned_tokenizer(train, level, options.tokens.vocab_limit)
     ids = token_ids(train, tokenizer, progress=progress)
-    Streams(ids, options.training.batch_for(len(ids)), options.training.steps)  # long enough for one batch?
+    try:
+        Streams(ids, options.training.batch_for(len(ids)), options.training.steps)  # long enough for one batch?
+    except DataError as error:
+        raise DataError(f"{', '.join(train.names)}: {error}") from None
     return Prepared(tokenizer, ids, token_ids(valid, tokenizer, progress=progress), data)
 
 
@@ -124,8 +130,9 @@ def job(options: TrainLm, model: nn.Module, prepared: Prepared, rank: int = 0) -
     batch = training.batch_for(len(prepared.train))
     batches = Streams(prepared.train, batch, training.steps, tokenizer.eos_id, rank, training.devices)
     # Streams side by side, as in training: nearly the figure of `evaluate`, at a fraction of the time.
-    side_by_side = max(1, min(batch, len(prepared.valid) // (2 * training.steps)))
-    valid = Streams(prepared.valid, side_by_side, training.steps, tokenizer.eos_id)
+    held_out = prepared.valid[:VALIDATED]
+    side_by_side = max(1, min(batch, len(held_out) // (2 * training.steps)))
+    valid = Streams(held_out, side_by_side, training.steps, tokenizer.eos_id)
     return Job(
         model=model,
         loss=sequence_cross_entropy,
@@ -138,9 +145,11 @@ def job(options: TrainLm, model: nn.Module, prepared: Prepared, rank: int = 0) -
 
 def describe(model: nn.Module, prepared: Prepared) -> str:
     """One line on what is about to be trained, and on what it is validated."""
-    held_out = ", the last tenth of the text" if prepared.data["held_out"] else ""
+    where = ", the last tenth of the text" if prepared.data["held_out"] else ""
+    if len(prepared.valid) > VALIDATED:
+        where += f" (the first {VALIDATED:,} of them, while training)"
     return (
-        f"{len(prepared.train):,} tokens to train on, {len(prepared.valid):,} to validate on{held_out}; "
+        f"{len(prepared.train):,} tokens to train on, {len(prepared.valid):,} to validate on{where}; "
         f"vocabulary {prepared.tokenizer.size:,}, {sum(p.numel() for p in model.parameters()):,} parameters"
     )
 

@@ -6,6 +6,9 @@ from typing import Literal
 from ostinato.config.checks import above_zero, at_least, share, valid_seed
 from ostinato.core.errors import ConfigError
 
+#: Most optimiser steps between validations where --valid-every does not say.
+VALID_EVERY = 2_000
+
 #: Passes over the data where neither --epochs nor --time-limit says how long.
 DEFAULT_EPOCHS = 20
 
@@ -53,7 +56,7 @@ class TrainingOptions:
     """Stop after this many validations without improvement. 0 means never."""
 
     valid_every: int = 0
-    """Optimiser steps between validations. 0 means at the end of each epoch."""
+    """Optimiser steps between validations. 0 means at the end of each epoch, or every 2,000 where it is longer."""
 
     log_every: int = 0
     """Optimiser steps between lines of metrics.jsonl. 0 means 20 lines an epoch."""

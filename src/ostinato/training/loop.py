@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.resume_point import load_optimizer, model_tensors, optimizer_tensors
-from ostinato.config.training import TrainingOptions
+from ostinato.config.training import VALID_EVERY, TrainingOptions
 from ostinato.core.batch import Batch
 from ostinato.core.errors import TrainingError
 from ostinato.core.kept_state import KeptState
@@ -86,6 +86,7 @@ class Trainer:
         self.position, self.kept = Position(), KeptState()
         size = self.restore() if folder.resume_point.exists() else 0
         self.log = MetricsLog(folder.metrics, size) if fabric.is_global_zero else None
+        self.valid_every = options.valid_every or (VALID_EVERY if len(job.batches) > VALID_EVERY else 0)
         self.log_every = options.log_every or max(1, len(job.batches) // 20)
         self.first_progress, self.first_elapsed = self.position.progress, clock.elapsed()
         self.validation_seconds, self.saved_at = 0.0, time.monotonic()
@@ -182,8 +183,8 @@ class Trainer:
 
     def validation_due(self) -> bool:
         """Every `valid_every` steps, or at the end of each epoch."""
-        if self.options.valid_every:
-            return self.position.step % self.options.valid_every == 0
+        if self.valid_every:
+            return self.position.step % self.valid_every == 0
         return self.position.piece == 0
 
     def validate(self, last: bool = False) -> None:
@@ -251,7 +252,8 @@ class Trainer:
             self.stop_not_finite(f"epoch {self.position.epoch + 1}, step {self.position.step}: expected finite weights")
         own = {f"kept.{name}": field for name, field in self.kept.state_dict().items()}
         own["random.torch"] = torch.get_rng_state()
-        # [processes, ...]: each has its own carried state and random numbers
+        own["interval.loss"] = torch.tensor(self.position.interval.loss, dtype=torch.float64)
+        # [processes, ...]: each has its own carried state, random numbers and loss
         shared = {name: from_each_process(self.fabric, field) for name, field in own.items()}
         if self.fabric.is_global_zero:
             tensors = {f"model.{name}": field for name, field in model_tensors(self.job.model).items()}
@@ -265,7 +267,7 @@ class Trainer:
     def restore(self) -> int:
         """Take back what `save` wrote; returns the bytes of metrics that belong to it."""
         tensors, values = self.folder.resume_point.load()
-        groups: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "kept": {}, "random": {}}
+        groups: dict[str, dict[str, Tensor]] = {g: {} for g in ("model", "optimizer", "kept", "random", "interval")}
         for name, tensor in tensors.items():
             group, _, rest = name.partition(".")
             groups[group][rest] = tensor
@@ -274,7 +276,7 @@ class Trainer:
         rank = self.fabric.global_rank
         self.kept.load_state_dict({name: field[rank].clone() for name, field in groups["kept"].items()})
         torch.set_rng_state(groups["random"]["torch"][rank].clone())
-        interval = Interval(**values["position"].pop("interval"))
+        interval = Interval(**values["position"].pop("interval") | {"loss": float(groups["interval"]["loss"][rank])})
         self.position = Position(**values["position"], interval=interval)
         self.schedule.load_state_dict(values["schedule"])
         return int(values["metrics_bytes"])

@@ -7,13 +7,13 @@ from collections import Counter
 
 import pytest
 import torch
-from tests.support import prose
 
 import ostinato
 from ostinato.api.info import describe
 from ostinato.api.listing import list_runs
 from ostinato.api.run import _until
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
+from tests.support import prose
 
 TEXT = prose(60) + "ein Mäusebär\n"
 
@@ -29,8 +29,9 @@ def runs(tmp_path_factory):
         patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
         for level, size in sizes.items():
             more = {} if size is None else {"vocab_size": size}
-            ostinato.train("lm", home / "book.txt", out=home / level, level=level, valid=str(home / "book.txt"),
-                           **options, **more)
+            ostinato.train(
+                "lm", home / "book.txt", out=home / level, level=level, valid=str(home / "book.txt"), **options, **more
+            )
     return home
 
 
@@ -173,7 +174,8 @@ def test_a_sample_has_the_models_letters(runs):
     drawn = Counter("".join(run.generate("", length=1, seed=seed)) for seed in range(400))
     likely = [token for token in range(run.tokenizer.size) if 400 * shares[token] >= 5]
     square = sum(
-        float((drawn[run.tokenizer.token(token)] - 400 * shares[token]) ** 2 / (400 * shares[token])) for token in likely
+        float((drawn[run.tokenizer.token(token)] - 400 * shares[token]) ** 2 / (400 * shares[token]))
+        for token in likely
     )
     assert len(likely) >= 5
     assert square < 40

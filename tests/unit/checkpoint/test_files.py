@@ -104,7 +104,7 @@ def test_missing_tensors_are_named(tmp_path):
 def test_damaged_json_is_named(tmp_path, content):
     file = tmp_path / "config.json"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(RunFolderError, match="config.json: damaged, expected "):
+    with pytest.raises(RunFolderError, match=r"config.json: damaged, expected "):
         read_json(file)
 
 

@@ -57,9 +57,9 @@ def test_old_states_and_what_a_kill_left_go_with_the_next_save(tmp_path):
 def test_what_is_damaged_is_named(tmp_path, content):
     point = ResumePoint(tmp_path)
     (tmp_path / "latest.json").write_text(content)
-    with pytest.raises(RunFolderError, match="latest.json: damaged, |state.safetensors: cannot be read: "):
+    with pytest.raises(RunFolderError, match=r"latest.json: damaged, |state.safetensors: cannot be read: "):
         point.load()
-    with pytest.raises(RunFolderError, match="latest.json: damaged, "):
+    with pytest.raises(RunFolderError, match=r"latest.json: damaged, "):
         point.position()
 
 

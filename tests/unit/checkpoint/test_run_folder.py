@@ -26,7 +26,9 @@ def test_a_fresh_place_is_made_and_an_empty_one_taken(tmp_path):
 
 def test_a_run_needs_resume_or_overwrite(run):
     before = contents(run.path)
-    with pytest.raises(RunFolderError, match="book: holds a run already; go on with it by --resume, replace it by --over"):
+    with pytest.raises(
+        RunFolderError, match="book: holds a run already; go on with it by --resume, replace it by --over"
+    ):
         run.claim(resume=False, overwrite=False)
     run.claim(resume=True, overwrite=False)
     run.claim(resume=False, overwrite=True)
@@ -89,7 +91,7 @@ def test_what_is_wrong_with_a_configuration_is_said(run, content, message):
 def test_what_is_no_run_is_said(tmp_path):
     with pytest.raises(RunFolderError, match="gone: no such run folder"):
         RunFolder(tmp_path / "gone").read_config()
-    with pytest.raises(RunFolderError, match="not a run folder, it has no config.json"):
+    with pytest.raises(RunFolderError, match=r"not a run folder, it has no config.json"):
         RunFolder(tmp_path).read_config()
 
 
@@ -121,9 +123,12 @@ def test_equal_models_are_equal_bytes(run):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (dict(hidden=5), r"does not fit config.json: expected recurrent.weight_ih_l0 of shape \(20, 4\), got \(16, 4\)"),
-        (dict(tied=True), "does not fit config.json: decoder.weight in one of them only"),
-        (dict(vocabulary=7), r"expected embedding.weight of shape \(7, 4\), got \(6, 4\)"),
+        (
+            {"hidden": 5},
+            r"does not fit config.json: expected recurrent.weight_ih_l0 of shape \(20, 4\), got \(16, 4\)",
+        ),
+        ({"tied": True}, "does not fit config.json: decoder.weight in one of them only"),
+        ({"vocabulary": 7}, r"expected embedding.weight of shape \(7, 4\), got \(6, 4\)"),
     ],
 )
 def test_weights_of_another_model_are_refused(run, other, message):
@@ -135,5 +140,5 @@ def test_weights_of_another_model_are_refused(run, other, message):
 def test_truncated_weights_are_refused(run):
     run.save_weights(make())
     run.weights.write_bytes(run.weights.read_bytes()[:-10])
-    with pytest.raises(RunFolderError, match="model.safetensors: damaged or cut off"):
+    with pytest.raises(RunFolderError, match=r"model.safetensors: damaged or cut off"):
         run.load_weights(make())

@@ -10,6 +10,7 @@ from ostinato.config.commands import Evaluate, Generate, TrainLm
 from ostinato.config.merge import build, flatten
 from ostinato.core.errors import ConfigError
 
+CELL = ["--cell-options", "a=1", "b=2"]
 TRAIN = ["train", "lm", "book.txt", "--out", "run"]
 
 
@@ -42,6 +43,8 @@ def test_every_option_by_name():
         "hidden": 16,
         "embed": 16,
         "dropout": 0.5,
+        "recurrent_dropout": 0.25,
+        "zoneout": 0.125,
         "epochs": 7,
         "time_limit": 9.5,
         "batch": 6,
@@ -63,8 +66,9 @@ def test_every_option_by_name():
         "devices": 2,
     }
     words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    found = flatten(parse([*TRAIN, *words, "--tied", "--overwrite", "--plugin", "a.py", "b.py", "--json"]))
+    found = flatten(parse([*TRAIN, *words, "--tied", "--overwrite", "--plugin", "a.py", "b.py", "--json", *CELL]))
     given |= {"tied": True, "overwrite": True, "plugin": ("a.py", "b.py"), "json": True}
+    given |= {"cell_options": ("a=1", "b=2")}
     assert {name: found[name] for name in given} == given
     assert set(found) == set(given) | {"text", "out", "resume"}
 
@@ -128,7 +132,7 @@ def test_a_preset_named_in_the_file_is_that_preset():
 
 @pytest.mark.parametrize("content", ["hiden = 3", "hidden = '3'", "optimizer = 'adan'"])
 def test_the_file_is_named_where_it_is_wrong(content):
-    with pytest.raises(ConfigError, match="--config options.toml: "):
+    with pytest.raises(ConfigError, match=r"--config options.toml: "):
         parse([*TRAIN, *toml(content)])
 
 

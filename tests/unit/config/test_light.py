@@ -23,4 +23,13 @@ def test_no_module_of_the_room_imports_torch():
 def test_names_read_off_the_folder_are_those_that_register():
     inside = {name for name, cell in registered().items() if cell.__module__.startswith("ostinato.cells.")}
     assert set(CELL_NAMES) == inside
-    assert {"rnn", "rnn_relu", "jordan", "lstm", "lstm_peephole", "lstm_layer_norm", "gru", "gru_reset_before"} <= inside
+    assert {
+        "rnn",
+        "rnn_relu",
+        "jordan",
+        "lstm",
+        "lstm_peephole",
+        "lstm_layer_norm",
+        "gru",
+        "gru_reset_before",
+    } <= inside

@@ -19,7 +19,7 @@ COMMANDS = [
         "run",
         valid="v",
         tokens=TextOptions("word", 50),
-        model=ModelOptions("gru", 2, 16, 16, 0.5, True),
+        model=ModelOptions("gru", 2, 16, 16, 0.5, tied=True, cell_options=("a=1", "b=0.5")),
         training=TrainingOptions(epochs=3, time_limit=9.5, batch=8, devices=2, optimizer="sgd", schedule="plateau"),
         plugin=("cell.py",),
         resume=True,
@@ -127,7 +127,7 @@ def test_a_file_that_is_not_toml_is_named(tmp_path, content):
 
 @pytest.mark.parametrize("name", ["missing.toml", "."])
 def test_a_file_that_cannot_be_read_is_named(tmp_path, name):
-    with pytest.raises(ConfigError, match="--config .*: cannot be read: "):
+    with pytest.raises(ConfigError, match=r"--config .*: cannot be read: "):
         read_toml(str(tmp_path / name))
 
 

@@ -25,6 +25,8 @@ RANGES = [
     (TrainLm, "hidden", [1], [0, -1]),
     (TrainLm, "embed", [1], [0, -1]),
     (TrainLm, "dropout", [0.0, 0.999], [-0.1, 1.0, 1.5, math.nan]),
+    (TrainLm, "recurrent_dropout", [0.0, 0.999], [-0.1, 1.0, math.nan]),
+    (TrainLm, "zoneout", [0.0, 0.999], [-0.1, 1.0, math.nan]),
     (TrainLm, "epochs", [1], [0, -1]),
     (TrainLm, "time_limit", [0.001], [0.0, -1.0, math.nan]),
     (TrainLm, "batch", [1], [0, -1]),
@@ -87,9 +89,22 @@ def test_options_that_do_not_go_together(options, message):
         build(TrainLm, NEEDED[TrainLm] | options, "test")
 
 
-@pytest.mark.parametrize("options", [{"tied": True, "hidden": 8, "embed": 8}, {"tied": True}, {"batch": 4, "devices": 2}])
+@pytest.mark.parametrize(
+    "options", [{"tied": True, "hidden": 8, "embed": 8}, {"tied": True}, {"batch": 4, "devices": 2}]
+)
 def test_options_that_do(options):
     build(TrainLm, NEEDED[TrainLm] | options, "test")
+
+
+def test_a_cells_own_options_are_numbers_by_name():
+    assert ModelOptions(cell_options=("forget_bias=1", "x=-2", "y=0.5")).cell_settings() == {
+        "forget_bias": 1,
+        "x": -2,
+        "y": 0.5,
+    }
+    for wrong in ("forget_bias", "forget_bias=much", "=", ""):
+        with pytest.raises(ConfigError, match="--cell-options: expected NAME=VALUE with a number, got "):
+            build(TrainLm, NEEDED[TrainLm] | {"cell_options": [wrong]}, "test")
 
 
 def test_epochs_default_only_where_nothing_else_ends_training():

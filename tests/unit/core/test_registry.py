@@ -33,7 +33,7 @@ def test_what_the_contract_asks_for_is_named():
 
 def test_a_name_is_taken_once_but_the_same_class_may_come_again():
     other = type("Other", (LSTM,), {"__module__": "elsewhere"})
-    with pytest.raises(ConfigError, match="'lstm' is taken by ostinato.cells.lstm.LSTM"):
+    with pytest.raises(ConfigError, match=r"'lstm' is taken by ostinato.cells.lstm.LSTM"):
         register(other)
     assert register(LSTM) is LSTM
     assert lookup("lstm") is LSTM

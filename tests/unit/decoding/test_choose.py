@@ -60,7 +60,7 @@ def test_top_p_keeps_the_fewest_that_make_up_p(p, left):
 
 
 def test_top_k_comes_before_top_p_and_the_temperature_before_both():
-    """The best three of five, at temperature 2: 1/sqrt(2), 1/2, 1/sqrt(8), that is 0.453, 0.320 and 0.227 of the whole."""
+    """The best three of five at temperature 2: 1/sqrt(2), 1/2, 1/sqrt(8), so 0.453, 0.320, 0.227 of the whole."""
     three = {token: SHARES[token] ** 0.5 for token in (3, 0, 4)}
     expect(drawn(temperature=2.0, top_k=3, top_p=0.78), three)
     expect(drawn(temperature=2.0, top_k=3, top_p=0.76), {token: three[token] for token in (3, 0)})

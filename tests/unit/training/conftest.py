@@ -15,7 +15,9 @@ from ostinato.training import Clock, Job, Progress, Trainer
 
 V = 11
 DRAW = random.Random(7)
-IDS = np.array([DRAW.randrange(1, V) for _ in range(2 * 47)], np.uint16)  #: two streams of 47, pieces of 10: the last has 7
+IDS = np.array(
+    [DRAW.randrange(1, V) for _ in range(2 * 47)], np.uint16
+)  #: two streams of 47, pieces of 10: the last has 7
 VALID = np.array([DRAW.randrange(1, V) for _ in range(40)], np.uint16)
 
 
@@ -29,10 +31,19 @@ def same_numbers():
 def make(tmp_path):
     """A trainer of a tiny language model, in the folder `name`; the job's parts and the clock can be replaced."""
 
-    def trainer(name="run", *, model=None, loss=sequence_cross_entropy, validate=None, clock=None, dropout=0.0, **options):
+    def trainer(
+        name="run", *, model=None, loss=sequence_cross_entropy, validate=None, clock=None, dropout=0.0, **options
+    ):
         folder = RunFolder(tmp_path / name)
         folder.path.mkdir(exist_ok=True)
-        options = {"batch": 2, "steps": 10, "epochs": 2, "schedule": "constant", "optimizer": "sgd", "lr": 0.5} | options
+        options = {
+            "batch": 2,
+            "steps": 10,
+            "epochs": 2,
+            "schedule": "constant",
+            "optimizer": "sgd",
+            "lr": 0.5,
+        } | options
         options = TrainingOptions(**options)
         torch.manual_seed(options.seed)
         if model is None:

@@ -102,7 +102,9 @@ def poisoned(at, value):
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(make, value):
     trainer = make(loss=poisoned(8, value), save_every=0)
-    with pytest.raises(TrainingError, match=r"epoch 2, step 8: expected a finite loss, got loss (nan|inf) with gradient"):
+    with pytest.raises(
+        TrainingError, match=r"epoch 2, step 8: expected a finite loss, got loss (nan|inf) with gradient"
+    ):
         trainer.fit()
     assert all(tensor.isfinite().all() for tensor in current(trainer).values())
     assert trainer.position.step == 7
@@ -113,7 +115,9 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(make, val
 
 def test_without_a_validation_yet_the_last_checkpoints_weights_stay(make):
     trainer = make(loss=poisoned(4, math.nan), save_every=0)
-    with pytest.raises(TrainingError, match=r"epoch 1, step 4: .*learning rate 0.5. The last good weights are in .*model"):
+    with pytest.raises(
+        TrainingError, match=r"epoch 1, step 4: .*learning rate 0.5. The last good weights are in .*model"
+    ):
         trainer.fit()
     other = make("other", epochs=1)
     other.model.train()
@@ -125,7 +129,7 @@ def test_without_a_validation_yet_the_last_checkpoints_weights_stay(make):
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_validation_that_is_not_finite_stops_too(make, value):
     trainer = make(validate=scripted([2.0, value]))
-    with pytest.raises(TrainingError, match="the validation after step 10: expected a finite loss, got (nan|inf)"):
+    with pytest.raises(TrainingError, match=r"the validation after step 10: expected a finite loss, got (nan|inf)"):
         trainer.fit()
     other = make("other", epochs=1)
     other.fit()

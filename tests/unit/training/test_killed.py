@@ -23,7 +23,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_same_weights_whenever_it_was_killed(make, monkeypatch, name):
-    """Checkpoints after every step; killed before the 3rd, then the 6th, ... write, again and again until it is done."""
+    """Checkpoints after every step; killed before the 3rd, then the 6th, ... write, again and again until the end."""
     options = SETTINGS[name] | {"dropout": 0.3, "save_every": 0, "log_every": 3, "valid_every": 4}
     reference = make("reference", **options)
     reference.fit()

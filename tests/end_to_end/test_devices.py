@@ -1,0 +1,79 @@
+"""Two processes compute what one does on the same global batch."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.support import metrics, prose
+
+TRAIN = ["train", "lm", "book.txt", "--hidden", "24", "--layers", "2", "--batch", "8", "--steps", "20", "--epochs", "2"]
+TRAIN += ["--dropout", "0", "--clip", "0", "--log-every", "1", "--threads", "1", "--plugin", "watch.py"]
+
+#: Imported in every process before it trains; writes down the gradients of the first step, and what it was given.
+WATCH = """
+from pathlib import Path
+from safetensors.torch import save_file
+from ostinato.training.loop import Trainer
+
+original = Trainer.step
+
+def step(self, batch):
+    original(self, batch)
+    if self.position.step == 1:
+        found = {name: p.grad for name, p in self.job.model.named_parameters()}
+        rank = self.fabric.global_rank
+        save_file(found | {"inputs": batch.inputs.contiguous()}, f"gradients-{self.fabric.world_size}-{rank}")
+
+if Trainer.step.__module__ == "ostinato.training.loop":
+    Trainer.step = step
+"""
+
+
+@pytest.fixture
+def ran(work, spawn):
+    """The same training by one process and by two, with a watch on the first step."""
+    (work / "book.txt").write_text(prose(400))
+    (work / "watch.py").write_text(WATCH)
+    results = {}
+    for devices in (1, 2):
+        results[devices] = spawn(*TRAIN, "--devices", devices, "--out", f"run-{devices}", "--json").wait()
+        assert results[devices].status == 0, results[devices].err
+    return results
+
+
+def test_two_processes_are_one(ran, work):
+    one = load_file(work / "gradients-1-0")
+    both = [load_file(work / f"gradients-2-{rank}") for rank in range(2)]
+    inputs = one.pop("inputs")
+    assert torch.equal(
+        torch.cat([found.pop("inputs") for found in both], dim=1), inputs
+    )  # each its slice of the streams
+    for name, gradient in one.items():
+        for found in both:
+            torch.testing.assert_close(found[name], gradient, rtol=0, atol=1e-6, msg=name)
+    assert max(float(gradient.abs().max()) for gradient in one.values()) > 1e-3
+
+    lines = {devices: [line for line in metrics(work / f"run-{devices}") if "loss" in line] for devices in (1, 2)}
+    assert len(lines[1]) == len(lines[2]) > 100
+    for single, double in zip(lines[1][:100], lines[2][:100], strict=True):
+        assert abs(single["loss"] - double["loss"]) < 1e-4
+        assert single["gradient_norm"] == pytest.approx(double["gradient_norm"], rel=1e-2)
+        for same in ("step", "epoch", "tokens", "lr"):
+            assert single[same] == double[same]
+    results = [json.loads(ran[devices].out) for devices in (1, 2)]
+    assert results[0]["tokens"] == results[1]["tokens"]
+    assert results[0]["valid_loss"] == pytest.approx(results[1]["valid_loss"], abs=1e-3)
+    assert ran[2].err.count("validation: loss") == 2  # one process speaks for both
+
+
+def test_a_loss_that_is_not_finite_ends_both_with_one_message(work, spawn):
+    (work / "book.txt").write_text(prose(60))
+    options = ["--hidden", "8", "--batch", "4", "--steps", "10", "--threads", "1", "--lr", "1e30", "--optimizer", "sgd"]
+    result = spawn("train", "lm", "book.txt", "--out", "run", *options, "--weight-decay", "1", "--devices", "2").wait()
+    assert result.status == 2
+    assert "ostinato: training stopped in epoch 1, step " in result.err
+    assert result.err.count("ostinato: ") == 1
+    assert "Traceback" not in result.err
+    assert all(tensor.isfinite().all() for tensor in load_file(work / "run/model.safetensors").values())

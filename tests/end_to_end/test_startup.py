@@ -1,0 +1,44 @@
+"""Help and import are quick, because nothing heavy is imported for them."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+COMMAND = str(Path(sys.executable).with_name("ostinato"))
+HEAVY = ["torch", "numpy", "tokenizers", "lightning_fabric", "safetensors", "matplotlib"]
+
+
+def best_of_three(*command):
+    seconds = []
+    for _ in range(3):
+        began = time.monotonic()
+        subprocess.run(command, check=True, capture_output=True)
+        seconds.append(time.monotonic() - began)
+    return min(seconds)
+
+
+def test_help_takes_less_than_a_second():
+    assert best_of_three(COMMAND, "--help") < 1.0
+
+
+def test_import_takes_less_than_half_a_second():
+    nothing, ours = (best_of_three(sys.executable, "-c", code) for code in ("pass", "import ostinato"))
+    assert ours - nothing < 0.5
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "lm", "--help"], ["generate", "--help"], ["--version"]])
+def test_nothing_heavy_is_imported(words):
+    script = (
+        "import json, sys\n"
+        "from ostinato.cli.main import main\n"
+        f"try: main({words!r})\n"
+        "except SystemExit as exit: assert exit.code == 0\n"
+        f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]), file=sys.stderr)"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert json.loads(found.stderr) == []
+    assert found.stdout
