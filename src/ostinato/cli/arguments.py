@@ -39,14 +39,13 @@ def parse(arguments: list[str]) -> Any:
     """
     path, rest = _find(arguments)
     command = COMMANDS[path]
-    options = tyro.cli(
+    return tyro.cli(
         command,
         prog=" ".join(("ostinato", *path)),
         args=rest,
         default=_default(command, rest),
         config=(tyro.conf.OmitArgPrefixes,),
     )
-    return merge.build(command, merge.flatten(options), "command line")  # what comes from --config is checked here
 
 
 def _default(command: type[Any], words: list[str]) -> Any:

@@ -70,6 +70,15 @@ def test_greedy_is_the_argmax_of_the_whole_text_so_far(runs):
     assert len(expected) == 30
 
 
+@pytest.mark.parametrize("prompt", ["", "the cat"])
+def test_a_text_begins_behind_eos(runs, prompt):
+    run = ostinato.load(runs / "char")
+    seen = []
+    run.model.register_forward_pre_hook(lambda _, args: seen.append(args[0][:, 0].tolist()))
+    next(run.generate(prompt, length=1))
+    assert seen == [[0, *run.tokenizer.encode(prompt)]]
+
+
 @pytest.mark.parametrize("level", ["char", "word", "bpe"])
 def test_the_same_seed_writes_the_same_text(runs, level):
     run = ostinato.load(runs / level)
