@@ -10,7 +10,7 @@ from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, unroll
 from ostinato.core.legend import Parameters
-from ostinato.kernels import torch_fused
+from ostinato.kernels import native, torch_fused
 
 
 class Request(NamedTuple):
@@ -32,11 +32,13 @@ class Implementation(Protocol):
     def refuses(self, cell: Cell, request: Request) -> str | None:
         """Why it cannot run this, in a few words; None where it can."""
 
-    def run(self, cell: Cell, p: Parameters, x: Tensor, state: Any, *, reverse: bool) -> Unrolled:
+    def run(
+        self, cell: Cell, p: Parameters, x: Tensor, state: Any, *, lengths: Tensor | None, reverse: bool
+    ) -> Unrolled:
         """As `unroll`."""
 
 
-IMPLEMENTATIONS: tuple[Implementation, ...] = (torch_fused,)
+IMPLEMENTATIONS: tuple[Implementation, ...] = (native, torch_fused)
 
 
 class Choice(NamedTuple):
@@ -74,4 +76,4 @@ def run(
     choice = find(cell, request)
     if choice.run is unroll:
         return unroll(cell, p, x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep_states)
-    return choice.run(cell, p, x, state, reverse=reverse)
+    return choice.run(cell, p, x, state, lengths=lengths, reverse=reverse)

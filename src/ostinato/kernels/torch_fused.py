@@ -42,8 +42,10 @@ def refuses(cell: Cell, request: Request) -> str | None:
     return next((reason for reason, holds in reasons.items() if holds), None)
 
 
-def run(cell: Cell, p: Parameters, x: Tensor, state: Any, *, reverse: bool = False) -> Unrolled:
-    """As `unroll`, by one call into torch."""
+def run(
+    cell: Cell, p: Parameters, x: Tensor, state: Any, *, lengths: Tensor | None = None, reverse: bool = False
+) -> Unrolled:
+    """As `unroll`, by one call into torch; lengths it refuses."""
     weights = [p[name] for name in cell.parameters()]
     hx = [field.unsqueeze(0) for field in state]
     x = x.flip(0) if reverse else x
