@@ -22,6 +22,7 @@ class Request(NamedTuple):
     lengths: bool = False
     noise: bool = False
     keep_states: bool = False
+    transformed: bool = False
 
 
 class Implementation(Protocol):
@@ -72,8 +73,15 @@ def run(
     keep_states: bool = False,
 ) -> Unrolled:
     """A cell over a sequence by the best implementation there is; arguments and results as `cells.unroll.unroll`."""
-    request = Request(x.dtype, x.device.type, x.shape[0], lengths is not None, bool(noise), keep_states)
+    request = Request(x.dtype, x.device.type, x.shape[0], lengths is not None, bool(noise), keep_states, _transformed())
     choice = find(cell, request)
     if choice.run is unroll:
         return unroll(cell, p, x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep_states)
     return choice.run(cell, p, x, state, lengths=lengths, reverse=reverse)
+
+
+def _transformed() -> bool:
+    """Whether torch.func (vmap, grad, jvp) or forward-mode differentiation is at work: they need single operations."""
+    if torch.compiler.is_compiling():
+        return False
+    return torch._C._functorch.peek_interpreter_stack() is not None or torch.autograd.forward_ad._current_level >= 0

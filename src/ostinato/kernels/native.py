@@ -36,7 +36,7 @@ def refuses(cell: Cell, request: Request) -> str | None:
         "no recurrent dropout or zoneout": request.noise,
         "no state of every step": request.keep_states and (cell.State._fields != ("h",) or request.lengths),
         "no projection": bool(getattr(cell, "proj_size", 0)),
-        "torch.func transforms and forward-mode gradients go through the reference": _transformed(),
+        "no torch.func transform or forward-mode gradient": request.transformed,
     }
     return _lacks(cell.name) or next((reason for reason, holds in reasons.items() if holds), None)
 
@@ -73,12 +73,6 @@ def _lacks(cell: str) -> str | None:
 
 # To torch.compile the answer is a constant: it need not look into the loading of a library.
 _lacks._dynamo_marked_constant = True  # type: ignore[attr-defined]
-
-
-def _transformed() -> bool:
-    if torch.compiler.is_compiling():
-        return False
-    return torch._C._functorch.peek_interpreter_stack() is not None or torch.autograd.forward_ad._current_level >= 0
 
 
 def _library() -> NativeLibrary:
@@ -133,7 +127,8 @@ def _inputs(
     """A run with everything that both directions read, and the tensors to keep alive until it is over."""
     library = _library()
     T, N, D = x.shape
-    H, rows = weight_hh.shape[1], weight_hh.shape[0]
+    H = h0.shape[-1]
+    rows = len(lookup(cell).gates) * H
     if x.stride(2) != 1:
         x = x.contiguous()
     if lengths is not None:
@@ -233,12 +228,12 @@ def _recurrence_backward(
         _dense("gradient of final h", grad_h, N, H),
         _dense("gradient of final c", None if c0 is None else grad_c, N, H),
     ]
-    names = ("output", "saved", "grad_output", "grad_final_h", "grad_final_c")
-    for name, tensor in zip(names, alive[-5:], strict=True):
+    given = ("output", "saved", "grad_output", "grad_final_h", "grad_final_c")
+    for name, tensor in zip(given, alive[-5:], strict=True):
         setattr(call, name, _pointer(tensor))
     grads = _gradients_like(x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0, wanted)
-    names = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "extra", "h0", "c0")
-    for name, grad in zip(names, grads, strict=True):
+    wanting = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "extra", "h0", "c0")
+    for name, grad in zip(wanting, grads, strict=True):
         setattr(call, f"grad_{name}", grad.data_ptr() if grad.dim() > 1 or grad.numel() else None)
     if not wanted[0]:
         call.grad_x = None
@@ -316,15 +311,19 @@ def _differentiate_reference(
     """Gradients that can be differentiated again: those of the reference, computed anew."""
     *tensors, lengths = inputs
     x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0 = tensors
-    assert x is not None and weight_hh is not None
+    assert x is not None
+    assert weight_ih is not None
+    assert weight_hh is not None
     cell = lookup(ctx.cell)(input_size=x.shape[2], hidden_size=weight_hh.shape[1], bias=bias_ih is not None)
-    given = dict(zip(_SHARED, (weight_ih, weight_hh, bias_ih, bias_hh), strict=True))
-    rest = iter(()) if extra is None else iter(extra)
-    p = {name: given[name] if name in given else next(rest) for name in cell.parameters()}
+    p = {"weight_ih": weight_ih, "weight_hh": weight_hh}
+    p |= {name: bias for name, bias in (("bias_ih", bias_ih), ("bias_hh", bias_hh)) if bias is not None}
+    if extra is not None:
+        p |= dict(zip((name for name in cell.parameters() if name not in _SHARED), extra, strict=True))
     state = cell.State(*(field for field in (h0, c0) if field is not None))
     ran = unroll(cell, p, x, state, lengths=lengths, reverse=ctx.reverse)
     pairs = [(out, up) for out, up in zip((ran.output, *ran.final), upstream, strict=False) if up is not None]
-    needed = [tensor for tensor, needs in zip(tensors, ctx.needs_input_grad[1:9], strict=True) if needs]
+    wanted = zip(tensors, ctx.needs_input_grad[1:9], strict=True)
+    needed = [tensor for tensor, needs in wanted if needs and tensor is not None]
     found = iter(
         torch.autograd.grad(
             [out for out, _ in pairs], needed, [up for _, up in pairs], create_graph=True, allow_unused=True

@@ -19,12 +19,10 @@ ABI = 1
 ISA_VARIABLE = "OSTINATO_ISA"
 
 _SIZES = ("cell", "isa", "N", "T", "D", "H", "threads", "split", "reverse")
-_POINTERS = (
-    ("lengths", "x", "x_stride_t", "x_stride_n", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_extra")
-    + ("h0", "c0", "output", "saved", "final_h", "final_c", "grad_output", "grad_final_h", "grad_final_c")
-    + ("grad_x", "grad_weight_ih", "grad_weight_hh", "grad_bias_ih", "grad_bias_hh", "grad_extra")
-    + ("grad_h0", "grad_c0", "workspace")
-)
+_INPUTS = ("lengths", "x", "x_stride_t", "x_stride_n", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_extra")
+_STATE = ("h0", "c0", "output", "saved", "final_h", "final_c", "grad_output", "grad_final_h", "grad_final_c")
+_GRADIENTS = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "extra", "h0", "c0")
+_POINTERS = (*_INPUTS, *_STATE, *(f"grad_{name}" for name in _GRADIENTS), "workspace")
 _PROBLEMS = {1: "instruction set", 2: "cell", 3: "size", 4: "length"}
 
 
