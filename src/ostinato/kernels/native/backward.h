@@ -3,6 +3,10 @@
 // Time goes in chunks, from the last step to the first. Within a chunk, step after step: the gradients by the gates,
 // then by h before the step, which is their product with W_hh. After a chunk, the gradients of its gates, still in
 // cache, are multiplied with x and h before the step for the gradients by the weights, and with W_ih for those by x.
+//
+// What is done after a chunk is shared by the team, which meets before and after it; or, where sequences are split among
+// threads and the weights are small, each thread does it for its own sequences, into gradients of its own that are added
+// up in the end. Then no thread waits for another, and none reads what another has in its cache.
 #pragma once
 
 #include "cells/cell.h"
@@ -30,13 +34,19 @@ public:
         spans_ = carver.take<Span>(panels.count * division.threads);
         extra_ = carver.take<float>(padded * C::extra);
         grad_extra_ = carver.take<float>(padded * C::extra * division.threads);
-        grad_bias_ = carver.take<float>(padded * planes);
+        grad_bias_ = carver.take<float>(padded * planes * division.threads);
         grad_h_ = carver.take<float>(N * state_stride);
         grad_c_ = carver.take<float>(C::memory >= 0 ? padded * N : 0);
         c0_ = carver.take<float>(C::memory >= 0 ? padded * N : 0);
-        gates_ = carver.take<float>(chunk_rows_ * padded * planes);
-        x_ = carver.take<float>(chunk_rows_ * columns(x_columns_));
-        h_ = carver.take<float>(chunk_rows_ * columns(h_columns_));
+        // Where each thread has a slot of its own: a team may be smaller than asked for, its slots larger.
+        const int64_t rows = chunk_steps_ * (apart_ ? N + division.threads : N);
+        gates_ = carver.take<float>(rows * padded * planes);
+        x_ = carver.take<float>(rows * columns(x_columns_));
+        h_ = carver.take<float>(rows * columns(h_columns_));
+        row_start_ = carver.take<int64_t>((chunk_steps_ + 1) * division.threads);
+        // The first thread's are the caller's.
+        const int64_t others = apart_ && run.grad_weight_ih ? division.threads - 1 : 0;
+        grad_weights_ = carver.take<float>(others * G * H * (D + H));
         bytes_ = carver.used();
     }
 
@@ -48,21 +58,27 @@ public:
     }
 
 private:
-    // A chunk of consecutive steps, all rows of them.
+    // Consecutive steps, and of each the rows that are worked on together after it: all, or a thread's own.
     struct Chunk {
-        int64_t begin, end, rows;
-        int64_t first_row;
+        Segment rows;            // which
+        int64_t begin, end;      // steps
+        int64_t count;           // rows of all steps
+        const int64_t* start;    // rows of the chunk's steps before each
+        float *gates, *x, *h;    // gradients by the gates; x and h before the step, in panels of columns
+        Share shared(int64_t n, int thread, int team, bool apart) const {
+            return apart ? Share{0, n} : Share::of(n, thread, team);
+        }
     };
 
     static int64_t columns(const Panels& panels) { return static_cast<int64_t>(panels.vectors) * W; }
 
     // Rows of a chunk: few, so that its gates stay in cache, but enough that passing over the weights' gradients pays.
     void plan_chunks() {
-        const bool weights_fit = 4 * G * H * (D + H) <= second_level_cache() / 2;
-        const int64_t wanted = weights_fit ? 256 : 768;
-        const int64_t steps = larger<int64_t>(wanted / larger<int64_t>(N, 1), 1);
-        chunk_steps_ = smaller(steps, larger<int64_t>(run.T, 1));
-        chunk_rows_ = chunk_steps_ * N;
+        const int64_t cache = second_level_cache(), weights = 4 * G * H * (D + H);
+        apart_ = !division.by_units && division.threads > 1 && weights <= cache / 3;
+        const int64_t rows = apart_ ? ceil_div(N, division.threads) : N;
+        const int64_t wanted = weights <= cache / 2 ? 256 : 768;
+        chunk_steps_ = smaller(larger<int64_t>(wanted / larger<int64_t>(rows, 1), 1), larger<int64_t>(run.T, 1));
     }
 
     void work(int thread, int team) {
@@ -76,7 +92,7 @@ private:
         const Share own_columns = division.by_units ? Share::of(h_columns_.count, thread, team) : Share{0, h_columns_.count};
         Span* spans = spans_ + panels.count * thread;
         for (int64_t done = 0; done < schedule.steps; done += chunk_steps_) {
-            const Chunk chunk = chunk_at(done);
+            const Chunk chunk = chunk_at(done, segment, thread, team);
             for (int p = 0; p < panels.count; ++p) spans[p] = span(p, C::apart, chunk);
             for (int64_t i = 0; i < chunk.end - chunk.begin; ++i) {
                 const int64_t t = run.reverse ? chunk.begin + i : chunk.end - 1 - i;
@@ -89,25 +105,41 @@ private:
                                     count, chunk, spans);
                 if (division.by_units) barrier_.wait(team);
             }
-            collect(chunk, thread, team);
-            barrier_.wait(team);
+            if (run.grad_weight_ih) collect(chunk, thread, team);
+            if (!apart_) barrier_.wait(team);
             if (run.grad_weight_ih) weight_gradients(chunk, done == 0, thread, team);
-            bias_gradients(chunk, thread, team);
             if (run.grad_x) input_gradients(chunk, spans, thread, team);
-            barrier_.wait(team);
+            if (!apart_) barrier_.wait(team);
         }
+        if (apart_) barrier_.wait(team);
         finish(thread, team);
     }
 
-    Chunk chunk_at(int64_t done) const {
+    Chunk chunk_at(int64_t done, const Segment& segment, int thread, int team) {
         const int64_t steps = smaller(chunk_steps_, schedule.steps - done);
         const int64_t begin = run.reverse ? done : schedule.steps - done - steps;
-        const int64_t first = schedule.start[begin];
-        return {begin, begin + steps, schedule.start[begin + steps] - first, first};
+        const Segment rows = apart_ ? segment : Segment{0, 1, N};
+        int64_t* start = row_start_ + (chunk_steps_ + 1) * thread;
+        start[0] = 0;
+        for (int64_t i = 0; i < steps; ++i) start[i + 1] = start[i] + rows.count(schedule.active(begin + i));
+        const int64_t slot = apart_ ? chunk_steps_ * ceil_div(N, team) * thread : 0;
+        return {rows, begin, begin + steps, start[steps], start, gates_ + slot * columns(panels) * planes,
+                x_ + slot * columns(x_columns_), h_ + slot * columns(h_columns_)};
+    }
+
+    // Where a thread's i-th row of step t stands in its chunk: at `first + i * step`.
+    struct Place {
+        int64_t first, step;
+    };
+    Place place(const Chunk& chunk, const Segment& segment, int64_t t) const {
+        const int64_t start = chunk.start[t - chunk.begin];
+        return apart_ ? Place{start, 1} : Place{start + segment.first, segment.step};
     }
 
     // Gate gradients of a chunk, by panels: [rows][planes][width][W].
-    float* gates(int panel, const Chunk& chunk) const { return gates_ + panels.begin(panel) * chunk.rows * planes * W; }
+    float* gates(int panel, const Chunk& chunk) const {
+        return chunk.gates + panels.begin(panel) * chunk.count * planes * W;
+    }
     int64_t gates_stride(int panel) const { return static_cast<int64_t>(planes) * panels.width(panel) * W; }
     Span span(int panel, int plane, const Chunk& chunk) const {
         const int64_t width = panels.width(panel) * W;
@@ -146,8 +178,7 @@ private:
     void begin(int thread, int team) {
         const int64_t padded = static_cast<int64_t>(panels.vectors) * W;
         zero(grad_extra_ + thread * padded * C::extra, padded * C::extra);
-        const Share lanes = Share::of(padded * planes, thread, team);
-        zero(grad_bias_ + lanes.begin, lanes.end - lanes.begin);
+        zero(grad_bias_ + thread * padded * planes, padded * planes);
         const Share share = Share::of(N, thread, team);
         for (int64_t n = share.begin; n < share.end; ++n) {
             const int64_t at = schedule.order[n] * H;
@@ -187,11 +218,13 @@ private:
     void gate_gradients(int panel, int64_t t, const Segment& segment, int64_t count, const Chunk& chunk, int thread) {
         const int64_t unit = Base::unit(panel), before = Base::before(t), rows_before = schedule.active(before);
         const int last = Base::last(panel);
-        float* target = gates(panel, chunk) + (schedule.start[t] - chunk.first_row) * planes * U * W;
+        const Place at = place(chunk, segment, t);
+        float* target = gates(panel, chunk);
         const float* kept = C::saved ? Base::saved(t, panel) : nullptr;
         const float* kept_before = C::memory >= 0 && rows_before ? Base::saved(before, panel) : nullptr;
         const int64_t at_extra = panels.begin(panel) * C::extra * W;
-        float* grad_extra = grad_extra_ + thread * static_cast<int64_t>(panels.vectors) * W * C::extra + at_extra;
+        float* grad_extra = grad_extra_ + thread * columns(panels) * C::extra + at_extra;
+        float* grad_bias = grad_bias_ + (thread * columns(panels) + unit) * planes;
         for (int u = 0; u < U; ++u) {
             const int there = u < U - 1 ? W : last;
             Backward b;
@@ -199,6 +232,8 @@ private:
                 b.extra[e] = load(extra_ + at_extra + (e * U + u) * W);
                 b.d_extra[e] = load(grad_extra + (e * U + u) * W);
             }
+            V sums[planes];
+            for (int q = 0; q < planes; ++q) sums[q] = load(grad_bias + (q * U + u) * W);
             for (int64_t i = 0; i < count; ++i) {
                 const int64_t n = segment.row(i), column = unit + u * W;
                 for (int k = 0; k < C::saved; ++k) b.saved[k] = load(kept + ((n * C::saved + k) * U + u) * W);
@@ -213,39 +248,42 @@ private:
                 if (run.grad_output)
                     b.dh = b.dh + load_first(run.grad_output + (t * N + schedule.order[n]) * H + column, there);
                 C::backward(b);
-                for (int q = 0; q < planes; ++q) store(target + ((n * planes + q) * U + u) * W, b.planes[q]);
+                for (int q = 0; q < planes; ++q) {
+                    store(target + (((at.first + i * at.step) * planes + q) * U + u) * W, b.planes[q]);
+                    sums[q] = sums[q] + b.planes[q];
+                }
                 if constexpr (C::memory >= 0) store(grad_c(panel, n) + u * W, b.dc);
                 if constexpr (C::carries) store(grad_h_ + n * state_stride + column, b.carried);
             }
             for (int e = 0; e < C::extra; ++e) store(grad_extra + (e * U + u) * W, b.d_extra[e]);
+            for (int q = 0; q < planes; ++q) store(grad_bias + (q * U + u) * W, sums[q]);
         }
     }
 
     void state_gradients(int j, int64_t t, const Segment& segment, int64_t count, const Chunk& chunk, const Span* spans) {
         const int width = h_columns_.width(j);
-        const int64_t tile_count = tiles(count, tile_rows(width)), row = schedule.start[t] - chunk.first_row;
+        const int64_t tile_count = tiles(count, tile_rows(width));
+        const Place at = place(chunk, segment, t);
         const float* b = weight_hh_ + h_columns_.begin(j) * W * panels.vectors * W * G;
         for (int64_t i = 0; i < tile_count; ++i) {
             const int64_t begin = tile_begin(count, tile_count, i), height = tile_begin(count, tile_count, i + 1) - begin;
             float* c[ROWS];
             for (int64_t r = 0; r < height; ++r)
                 c[r] = grad_h_ + segment.row(begin + r) * state_stride + h_columns_.begin(j) * W;
-            run_tile(SpansProduct{spans, panels.count, row + segment.row(begin), segment.step, b, c, W, C::carries}, height, width);
+            run_tile(SpansProduct{spans, panels.count, at.first + begin * at.step, at.step, b, c, W, C::carries}, height, width);
         }
     }
 
-    // x and h before the step, of all rows of a chunk, in panels of columns.
+    // x and h before the step, of the rows of a chunk.
     void collect(const Chunk& chunk, int thread, int team) {
-        if (!run.grad_weight_ih) return;
-        const Share share = Share::of(chunk.rows, thread, team);
-        int64_t row = 0;
-        for (int64_t t = chunk.begin; t < chunk.end && row < share.end; ++t) {
-            const int64_t active = schedule.active(t);
-            for (int64_t n = larger<int64_t>(share.begin - row, 0); n < smaller(active, share.end - row); ++n) {
-                collect_row(Base::x(t, n), D, x_columns_, x_, chunk.rows, row + n);
-                collect_row(Base::h_before(t, n), H, h_columns_, h_, chunk.rows, row + n);
+        const Share share = chunk.shared(chunk.count, thread, team, apart_);
+        for (int64_t t = chunk.begin; t < chunk.end; ++t) {
+            const int64_t start = chunk.start[t - chunk.begin], stop = chunk.start[t - chunk.begin + 1];
+            for (int64_t i = larger(share.begin, start); i < smaller(share.end, stop); ++i) {
+                const int64_t n = chunk.rows.row(i - start);
+                collect_row(Base::x(t, n), D, x_columns_, chunk.x, chunk.count, i);
+                collect_row(Base::h_before(t, n), H, h_columns_, chunk.h, chunk.count, i);
             }
-            row += active;
         }
     }
     static void collect_row(const float* from, int64_t K, const Panels& into, float* to, int64_t rows, int64_t row) {
@@ -255,12 +293,20 @@ private:
         }
     }
 
-    // Each thread its own rows of the weights, so that a sum has one order whatever the number of threads.
+    // Shared, each thread has its own rows of the weights, so that a sum has one order whatever the number of threads.
     void weight_gradients(const Chunk& chunk, bool first, int thread, int team) {
-        const Share share = Share::of(G * H, thread, team);
-        weight_gradients(chunk, first, share, x_columns_, x_, D, 0, C::input_order, run.grad_weight_ih);
-        weight_gradients(chunk, first, share, h_columns_, h_, H, C::apart, C::recurrent_order, run.grad_weight_hh);
+        const Share share = chunk.shared(G * H, thread, team, apart_);
+        float *grad_ih = run.grad_weight_ih, *grad_hh = run.grad_weight_hh;
+        if (apart_ && thread > 0) grad_ih = grad_weights(thread), grad_hh = grad_ih + G * H * D;
+        if (first && chunk.count == 0) {
+            zero(grad_ih + share.begin * D, (share.end - share.begin) * D);
+            zero(grad_hh + share.begin * H, (share.end - share.begin) * H);
+        }
+        weight_gradients(chunk, first, share, x_columns_, chunk.x, D, 0, C::input_order, grad_ih);
+        weight_gradients(chunk, first, share, h_columns_, chunk.h, H, C::apart, C::recurrent_order, grad_hh);
     }
+
+    float* grad_weights(int thread) const { return grad_weights_ + (thread - 1) * G * H * (D + H); }
 
     void weight_gradients(const Chunk& chunk, bool first, Share share, const Panels& into, const float* operand, int64_t K,
                           int plane, const int (&order)[G], float* grad) {
@@ -269,10 +315,10 @@ private:
             const int64_t column = static_cast<int64_t>(into.begin(j)) * W;
             const int last = static_cast<int>(smaller<int64_t>(W, K - column - (width - 1) * W));
             const int64_t block = (32 << 10) / (4 * width * W);  // rows of the operand that stay in first-level cache
-            for (int64_t row = 0; row < chunk.rows; row += block) {
+            for (int64_t row = 0; row < chunk.count; row += block) {
                 TransposedProduct product{};
-                product.b = operand + column * chunk.rows + row * width * W;
-                product.K = smaller(block, chunk.rows - row);
+                product.b = operand + column * chunk.count + row * width * W;
+                product.K = smaller(block, chunk.count - row);
                 product.last = last;
                 product.accumulate = !first || row > 0;
                 for (int64_t lane = share.begin; lane < share.end;) {
@@ -304,24 +350,10 @@ private:
         return panel;
     }
 
-    void bias_gradients(const Chunk& chunk, int thread, int team) {
-        const Share share = Share::of(panels.count, thread, team);
-        for (int p = static_cast<int>(share.begin); p < share.end; ++p) {
-            const int64_t stride = gates_stride(p);
-            for (int64_t v = 0; v < stride; v += W) {
-                float* sum = grad_bias_ + static_cast<int64_t>(panels.begin(p)) * planes * W + v;
-                const float* from = gates(p, chunk) + v;
-                V total = load(sum);
-                for (int64_t row = 0; row < chunk.rows; ++row) total = total + load(from + row * stride);
-                store(sum, total);
-            }
-        }
-    }
-
     // Some panels of gates at a time, so that their part of W_ih stays in first-level cache for all rows.
     void input_gradients(const Chunk& chunk, Span* spans, int thread, int team) {
         for (int p = 0; p < panels.count; ++p) spans[p] = span(p, 0, chunk);
-        const Share share = Share::of(chunk.rows, thread, team);
+        const Share share = chunk.shared(chunk.count, thread, team, apart_);
         for (int j = 0; j < x_columns_.count; ++j) {
             const int width = x_columns_.width(j);
             const int64_t column = static_cast<int64_t>(x_columns_.begin(j)) * W;
@@ -330,16 +362,15 @@ private:
             for (int p = 0, next; p < panels.count; p = next) {
                 int64_t K = 0;
                 for (next = p; next < panels.count && (next == p || K + spans[next].K <= 128); ++next) K += spans[next].K;
-                int64_t t = chunk.begin, before = chunk.first_row;  // rows of all steps before t
+                int64_t step = 0;
                 const int64_t count = tiles(share.end - share.begin, tile_rows(width));
                 for (int64_t i = 0; i < count; ++i) {
                     const int64_t begin = share.begin + tile_begin(share.end - share.begin, count, i);
                     const int64_t height = share.begin + tile_begin(share.end - share.begin, count, i + 1) - begin;
                     float* c[ROWS];
                     for (int64_t r = 0; r < height; ++r) {
-                        const int64_t row = chunk.first_row + begin + r;
-                        while (row >= schedule.start[t + 1]) before = schedule.start[++t];
-                        c[r] = grad_x(t, row - before) + column;
+                        while (begin + r >= chunk.start[step + 1]) ++step;
+                        c[r] = grad_x(chunk.begin + step, chunk.rows.row(begin + r - chunk.start[step])) + column;
                     }
                     run_tile(SpansProduct{spans + p, next - p, begin, 1, b, c, last, p > 0}, height, width);
                 }
@@ -358,27 +389,47 @@ private:
         }
         const Share own = Share::of(panels.count, thread, team);
         for (int p = static_cast<int>(own.begin); p < own.end; ++p) {
-            const int64_t unit = Base::unit(p), units = Base::units(p), width = panels.width(p) * W;
-            const float* sums = grad_bias_ + unit * planes;
+            const int64_t unit = Base::unit(p), width = panels.width(p) * W;
+            add_up(grad_bias_, planes, p, team);
+            add_up(grad_extra_, C::extra, p, team);
+            const float *bias = grad_bias_ + unit * planes, *extra = grad_extra_ + unit * C::extra;
             for (int g = 0; g < G; ++g) {
-                if (run.grad_bias_ih) copy(run.grad_bias_ih + C::input_order[g] * H + unit, sums + g * width, units);
+                if (run.grad_bias_ih) copy(run.grad_bias_ih + C::input_order[g] * H + unit, bias + g * width, Base::units(p));
                 if (run.grad_bias_hh)
-                    copy(run.grad_bias_hh + C::recurrent_order[g] * H + unit, sums + (g + C::apart) * width, units);
+                    copy(run.grad_bias_hh + C::recurrent_order[g] * H + unit, bias + (g + C::apart) * width, Base::units(p));
             }
             for (int e = 0; e < C::extra && run.grad_extra; ++e)
-                for (int64_t u = 0; u < units; ++u) {
-                    float total = 0;
-                    for (int k = 0; k < team; ++k)
-                        total += grad_extra_[(k * static_cast<int64_t>(panels.vectors) + panels.begin(p)) * W * C::extra + e * width + u];
-                    run.grad_extra[e * H + unit + u] = total;
-                }
+                copy(run.grad_extra + e * H + unit, extra + e * width, Base::units(p));
+        }
+        if (!apart_ || !run.grad_weight_ih || schedule.steps == 0) return;
+        const Share rows = Share::of(G * H, thread, team);
+        for (int other = 1; other < team; ++other) {
+            add(run.grad_weight_ih, grad_weights(other), rows.begin * D, rows.end * D);
+            add(run.grad_weight_hh, grad_weights(other) + G * H * D, rows.begin * H, rows.end * H);
+        }
+    }
+
+    // Sums of one panel that the threads of a team collected: into the first thread's.
+    void add_up(float* sums, int vectors, int panel, int team) {
+        for (int thread = 1; thread < team; ++thread) {
+            const int64_t begin = Base::unit(panel) * vectors, end = begin + panels.width(panel) * W * vectors;
+            add(sums, sums + thread * columns(panels) * vectors, begin, end);
+        }
+    }
+    static void add(float* to, const float* from, int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; i += W) {
+            const int n = static_cast<int>(smaller<int64_t>(W, end - i));
+            store_first(to + i, load_first(to + i, n) + load_first(from + i, n), n);
         }
     }
 
     const Panels x_columns_, h_columns_;
     float *weight_hh_, *weight_ih_, *extra_, *grad_extra_, *grad_bias_, *grad_h_, *grad_c_, *c0_, *gates_, *x_, *h_;
+    float* grad_weights_;
     Span* spans_;
-    int64_t chunk_steps_, chunk_rows_, bytes_;
+    int64_t* row_start_;
+    bool apart_;  // each thread works off chunks of its own
+    int64_t chunk_steps_, bytes_;
     Barrier barrier_;
 };
 
