@@ -8,12 +8,13 @@ import torch
 
 import ostinato.cells  # noqa: F401  registers those of the package
 from ostinato.core.registry import registered
-from ostinato.kernels import Request, find
+from ostinato.kernels import Request, find, native_library
 
 
 def describe() -> dict[str, Any]:
-    """versions, threads, and for each registered cell name, kernel, reason and paper.
+    """versions, threads, native (kernels), and for each registered cell name, kernel, reason and paper.
 
+    `native` is the instruction set that the native kernels use here, or why there are none.
     The reason is why nothing faster than the reference runs the cell; where a fused implementation does, it says what
     that one leaves to the reference.
     """
@@ -27,8 +28,10 @@ def describe() -> dict[str, Any]:
             ragged = find(cell, Request(torch.float32, "cpu", steps=1, lengths=True))
             reason = f"with lengths: {ragged.name} ({ragged.reason})" if ragged.reason else ""
         cells.append({"name": name, "kernel": plain.name, "reason": reason, "paper": kind.paper})
+    library = native_library.load()
     return {
         "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
         "threads": torch.get_num_threads(),
+        "native": library if isinstance(library, str) else library.isa,
         "cells": cells,
     }

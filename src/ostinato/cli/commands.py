@@ -135,7 +135,8 @@ def _info(options: commands.Info, output: Output) -> None:
     found = describe()
     for name, value in found["versions"].items():
         output.text(f"{name:<20}{value}")
-    output.text(f"{'threads':<20}{found['threads']}\n")
+    output.text(f"{'threads':<20}{found['threads']}")
+    output.text(f"{'native kernels':<20}{found['native']}\n")
     output.text(f"{'cell':<20}{'runs on':<12}where not, or why")
     for cell in found["cells"]:
         output.text(f"{cell['name']:<20}{cell['kernel']:<12}{cell['reason']}")

@@ -10,7 +10,7 @@ from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, unroll
 from ostinato.core.legend import Parameters
-from ostinato.kernels import torch_fused
+from ostinato.kernels import native, torch_fused
 
 
 class Request(NamedTuple):
@@ -22,6 +22,7 @@ class Request(NamedTuple):
     lengths: bool = False
     noise: bool = False
     keep_states: bool = False
+    transformed: bool = False
 
 
 class Implementation(Protocol):
@@ -32,11 +33,13 @@ class Implementation(Protocol):
     def refuses(self, cell: Cell, request: Request) -> str | None:
         """Why it cannot run this, in a few words; None where it can."""
 
-    def run(self, cell: Cell, p: Parameters, x: Tensor, state: Any, *, reverse: bool) -> Unrolled:
+    def run(
+        self, cell: Cell, p: Parameters, x: Tensor, state: Any, *, lengths: Tensor | None, reverse: bool
+    ) -> Unrolled:
         """As `unroll`."""
 
 
-IMPLEMENTATIONS: tuple[Implementation, ...] = (torch_fused,)
+IMPLEMENTATIONS: tuple[Implementation, ...] = (native, torch_fused)
 
 
 class Choice(NamedTuple):
@@ -70,8 +73,15 @@ def run(
     keep_states: bool = False,
 ) -> Unrolled:
     """A cell over a sequence by the best implementation there is; arguments and results as `cells.unroll.unroll`."""
-    request = Request(x.dtype, x.device.type, x.shape[0], lengths is not None, bool(noise), keep_states)
+    request = Request(x.dtype, x.device.type, x.shape[0], lengths is not None, bool(noise), keep_states, _transformed())
     choice = find(cell, request)
     if choice.run is unroll:
         return unroll(cell, p, x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep_states)
-    return choice.run(cell, p, x, state, reverse=reverse)
+    return choice.run(cell, p, x, state, lengths=lengths, reverse=reverse)
+
+
+def _transformed() -> bool:
+    """Whether torch.func (vmap, grad, jvp) or forward-mode differentiation is at work: they need single operations."""
+    if torch.compiler.is_compiling():
+        return False
+    return torch._C._functorch.peek_interpreter_stack() is not None or torch.autograd.forward_ad._current_level >= 0

@@ -36,14 +36,17 @@ def refuses(cell: Cell, request: Request) -> str | None:
         "no state of every step": request.keep_states and cell.State._fields != ("h",),
         "no projection on the CPU": bool(getattr(cell, "proj_size", 0)) and request.device == "cpu",
         "float64 is for checking, by the reference": request.dtype == torch.float64,
+        "no torch.func transform or forward-mode gradient": request.transformed,
         "an empty sequence": request.steps == 0,
         "oneDNN's LSTM does not pass torch.compile": cell.name == "lstm" and torch.compiler.is_dynamo_compiling(),
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
 
 
-def run(cell: Cell, p: Parameters, x: Tensor, state: Any, *, reverse: bool = False) -> Unrolled:
-    """As `unroll`, by one call into torch."""
+def run(
+    cell: Cell, p: Parameters, x: Tensor, state: Any, *, lengths: Tensor | None = None, reverse: bool = False
+) -> Unrolled:
+    """As `unroll`, by one call into torch; lengths it refuses."""
     weights = [p[name] for name in cell.parameters()]
     hx = [field.unsqueeze(0) for field in state]
     x = x.flip(0) if reverse else x

@@ -6,8 +6,9 @@ import torch
 import ostinato
 from ostinato.cells.unroll import unroll
 from ostinato.core.registry import lookup
-from ostinato.kernels import Request, find
+from ostinato.kernels import Request, find, native_library
 
+NATIVE = not isinstance(native_library.load(), str)
 PLAIN = Request(torch.float32, "cpu", steps=4)
 
 
@@ -23,17 +24,26 @@ def test_cells_that_torch_has_run_fused(cell):
     [
         ("jordan", {}, PLAIN, "torch has no jordan"),
         ("lstm", {"proj_size": 2}, PLAIN, "no projection on the CPU"),
-        ("lstm", {}, PLAIN._replace(lengths=True), "no lengths"),
+        ("lstm_layer_norm", {}, PLAIN, "native: no lstm_layer_norm yet" if NATIVE else "native: not built"),
         ("lstm", {}, PLAIN._replace(keep_states=True), "no state of every step"),
         ("gru", {}, PLAIN._replace(noise=True), "no recurrent dropout or zoneout"),
-        ("gru", {}, PLAIN._replace(dtype=torch.float64), "float64"),
-        ("gru", {}, PLAIN._replace(steps=0), "an empty sequence"),
+        ("gru", {}, PLAIN._replace(dtype=torch.float64), "only float32" if NATIVE else "float64"),
+        ("gru", {}, PLAIN._replace(dtype=torch.bfloat16, steps=0), "an empty sequence"),
     ],
 )
 def test_a_fallback_says_why(cell, options, request_, says):
     choice = find(lookup(cell)(3, 5, **options), request_)
     assert choice.run is unroll
     assert says in choice.reason
+
+
+def test_without_the_library_torch_takes_what_it_can(monkeypatch):
+    monkeypatch.setattr(native_library, "load", lambda: "not built: no compiler")
+    assert find(lookup("lstm")(3, 5), PLAIN).name == "torch"
+    ragged = find(lookup("lstm")(3, 5), PLAIN._replace(lengths=True))
+    assert ragged.run is unroll
+    assert "native: not built: no compiler" in ragged.reason
+    assert "torch: no lengths without packing" in ragged.reason
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])

@@ -1,0 +1,437 @@
+// A whole sequence backward, in one parallel region.
+//
+// Time goes in chunks, from the last step to the first. Within a chunk, step after step: the gradients by the gates,
+// then by h before the step, which is their product with W_hh. After a chunk, the gradients of its gates, still in
+// cache, are multiplied with x and h before the step for the gradients by the weights, and with W_ih for those by x.
+//
+// What is done after a chunk is shared by the team, which meets before and after it; or, where sequences are split among
+// threads and the weights are small, each thread does it for its own sequences, into gradients of its own that are added
+// up in the end. Then no thread waits for another, and none reads what another has in its cache.
+#pragma once
+
+#include "cells/cell.h"
+#include "schedule.h"
+
+namespace ostinato {
+namespace OSTINATO_ISA {
+
+template <class C>
+class BackwardPass : Problem<C> {
+    using Base = Problem<C>;
+    using Base::D, Base::H, Base::N, Base::division, Base::panels, Base::run, Base::schedule, Base::state_stride;
+    static constexpr int G = C::gates;
+    static constexpr int planes = C::gates + C::apart;
+
+public:
+    BackwardPass(const ostinato_run& r, void* workspace)
+        : Base(r), x_columns_(Panels::of(r.D, COLUMNS)), h_columns_(Panels::of(r.H, COLUMNS, Base::division.by_units ? Base::division.threads : 1)) {
+        Carver carver(workspace);
+        schedule.carve(r, carver);
+        const int64_t padded = static_cast<int64_t>(panels.vectors) * W;
+        plan_chunks();
+        weight_hh_ = carver.take<float>(padded * G * columns(h_columns_));
+        weight_ih_ = carver.take<float>(run.grad_x ? padded * G * columns(x_columns_) : 0);
+        spans_ = carver.take<Span>(panels.count * division.threads);
+        extra_ = carver.take<float>(padded * C::extra);
+        grad_extra_ = carver.take<float>(padded * C::extra * division.threads);
+        grad_bias_ = carver.take<float>(padded * planes * division.threads);
+        grad_h_ = carver.take<float>(N * state_stride);
+        grad_c_ = carver.take<float>(C::memory >= 0 ? padded * N : 0);
+        c0_ = carver.take<float>(C::memory >= 0 ? padded * N : 0);
+        // Where each thread has a slot of its own: a team may be smaller than asked for, its slots larger.
+        const int64_t rows = chunk_steps_ * (apart_ ? N + division.threads : N);
+        gates_ = carver.take<float>(rows * padded * planes);
+        x_ = carver.take<float>(rows * columns(x_columns_));
+        h_ = carver.take<float>(rows * columns(h_columns_));
+        row_start_ = carver.take<int64_t>((chunk_steps_ + 1) * division.threads);
+        // The first thread's are the caller's.
+        const int64_t others = apart_ && run.grad_weight_ih ? division.threads - 1 : 0;
+        grad_weights_ = carver.take<float>(others * G * H * (D + H));
+        bytes_ = carver.used();
+    }
+
+    int64_t bytes() const { return bytes_; }
+
+    void compute() {
+        schedule.fill();
+        in_parallel(division.threads, [this](int thread, int team) { work(thread, team); });
+    }
+
+private:
+    // Consecutive steps, and of each the rows that are worked on together after it: all, or a thread's own.
+    struct Chunk {
+        Segment rows;            // which
+        int64_t begin, end;      // steps
+        int64_t count;           // rows of all steps
+        const int64_t* start;    // rows of the chunk's steps before each
+        float *gates, *x, *h;    // gradients by the gates; x and h before the step, in panels of columns
+        Share shared(int64_t n, int thread, int team, bool apart) const {
+            return apart ? Share{0, n} : Share::of(n, thread, team);
+        }
+    };
+
+    static int64_t columns(const Panels& panels) { return static_cast<int64_t>(panels.vectors) * W; }
+
+    // Rows of a chunk: few, so that its gates stay in cache, but enough that passing over the weights' gradients pays.
+    void plan_chunks() {
+        const int64_t cache = second_level_cache(), weights = 4 * G * H * (D + H);
+        apart_ = !division.by_units && division.threads > 1 && weights <= cache / 3;
+        const int64_t rows = apart_ ? ceil_div(N, division.threads) : N;
+        const int64_t wanted = weights <= cache / 2 ? 256 : 768;
+        chunk_steps_ = smaller(larger<int64_t>(wanted / larger<int64_t>(rows, 1), 1), larger<int64_t>(run.T, 1));
+    }
+
+    void work(int thread, int team) {
+        const Segment segment = division.segment(run, thread, team);
+        const Share own = division.panels(panels, thread, team);
+        pack(thread, team);
+        begin(thread, team);
+        barrier_.wait(team);
+
+        // Units of this thread's panels as columns of the product with W_hh.
+        const Share own_columns = division.by_units ? Share::of(h_columns_.count, thread, team) : Share{0, h_columns_.count};
+        Span* spans = spans_ + panels.count * thread;
+        for (int64_t done = 0; done < schedule.steps; done += chunk_steps_) {
+            const Chunk chunk = chunk_at(done, segment, thread, team);
+            for (int p = 0; p < panels.count; ++p) spans[p] = span(p, C::apart, chunk);
+            for (int64_t i = 0; i < chunk.end - chunk.begin; ++i) {
+                const int64_t t = run.reverse ? chunk.begin + i : chunk.end - 1 - i;
+                const int64_t count = segment.count(schedule.active(t));
+                for (int64_t p = own.begin; p < own.end; ++p)
+                    gate_gradients(static_cast<int>(p), t, segment, count, chunk, thread);
+                if (division.by_units) barrier_.wait(team);
+                for (int64_t j = own_columns.begin; j < own_columns.end; ++j)
+                    state_gradients(static_cast<int>(i & 1 ? own_columns.begin + own_columns.end - 1 - j : j), t, segment,
+                                    count, chunk, spans);
+                if (division.by_units) barrier_.wait(team);
+            }
+            if (run.grad_weight_ih) collect(chunk, thread, team);
+            if (!apart_) barrier_.wait(team);
+            if (run.grad_weight_ih) weight_gradients(chunk, done == 0, thread, team);
+            if (run.grad_x) input_gradients(chunk, spans, thread, team);
+            if (!apart_) barrier_.wait(team);
+        }
+        if (apart_) barrier_.wait(team);
+        finish(thread, team);
+    }
+
+    Chunk chunk_at(int64_t done, const Segment& segment, int thread, int team) {
+        const int64_t steps = smaller(chunk_steps_, schedule.steps - done);
+        const int64_t begin = run.reverse ? done : schedule.steps - done - steps;
+        const Segment rows = apart_ ? segment : Segment{0, 1, N};
+        int64_t* start = row_start_ + (chunk_steps_ + 1) * thread;
+        start[0] = 0;
+        for (int64_t i = 0; i < steps; ++i) start[i + 1] = start[i] + rows.count(schedule.active(begin + i));
+        const int64_t slot = apart_ ? chunk_steps_ * ceil_div(N, team) * thread : 0;
+        return {rows, begin, begin + steps, start[steps], start, gates_ + slot * columns(panels) * planes,
+                x_ + slot * columns(x_columns_), h_ + slot * columns(h_columns_)};
+    }
+
+    // Where a thread's i-th row of step t stands in its chunk: at `first + i * step`.
+    struct Place {
+        int64_t first, step;
+    };
+    Place place(const Chunk& chunk, const Segment& segment, int64_t t) const {
+        const int64_t start = chunk.start[t - chunk.begin];
+        return apart_ ? Place{start, 1} : Place{start + segment.first, segment.step};
+    }
+
+    // Gate gradients of a chunk, by panels: [rows][planes][width][W].
+    float* gates(int panel, const Chunk& chunk) const {
+        return chunk.gates + panels.begin(panel) * chunk.count * planes * W;
+    }
+    int64_t gates_stride(int panel) const { return static_cast<int64_t>(planes) * panels.width(panel) * W; }
+    Span span(int panel, int plane, const Chunk& chunk) const {
+        const int64_t width = panels.width(panel) * W;
+        return {gates(panel, chunk) + plane * width, gates_stride(panel), G * width};
+    }
+    float* grad_c(int panel, int64_t n) const { return grad_c_ + (panels.begin(panel) * N + n * panels.width(panel)) * W; }
+    float* c0(int panel, int64_t n) const { return c0_ + (panels.begin(panel) * N + n * panels.width(panel)) * W; }
+
+    // Weights in panels of columns; rows in the order of the gate gradients: panel, gate, unit.
+    void pack_columns(const float* weights, int64_t K, const int (&order)[G], const Panels& into, float* packed, Share share) {
+        for (int j = static_cast<int>(share.begin); j < share.end; ++j) {
+            const int64_t column = static_cast<int64_t>(into.begin(j)) * W;
+            const int width = into.width(j);
+            float* target = packed + into.begin(j) * W * panels.vectors * W * G;
+            for (int p = 0; p < panels.count; ++p)
+                for (int g = 0; g < G; ++g)
+                    for (int64_t u = 0; u < panels.width(p) * W; ++u, target += width * W) {
+                        const int64_t unit = Base::unit(p) + u;
+                        const float* row = unit < H ? weights + (order[g] * H + unit) * K + column : nullptr;
+                        copy_padded(row, K - column, target, width);
+                    }
+        }
+    }
+
+    void pack(int thread, int team) {
+        pack_columns(run.weight_hh, H, C::recurrent_order, h_columns_, weight_hh_, Share::of(h_columns_.count, thread, team));
+        if (run.grad_x)
+            pack_columns(run.weight_ih, D, C::input_order, x_columns_, weight_ih_, Share::of(x_columns_.count, thread, team));
+        const Share share = Share::of(panels.count, thread, team);
+        for (int p = static_cast<int>(share.begin); p < share.end; ++p)
+            for (int e = 0; e < C::extra; ++e)
+                copy_padded(run.weight_extra + e * H + Base::unit(p), Base::units(p),
+                            extra_ + (panels.begin(p) * C::extra + e * panels.width(p)) * W, panels.width(p));
+    }
+
+    void begin(int thread, int team) {
+        const int64_t padded = static_cast<int64_t>(panels.vectors) * W;
+        zero(grad_extra_ + thread * padded * C::extra, padded * C::extra);
+        zero(grad_bias_ + thread * padded * planes, padded * planes);
+        const Share share = Share::of(N, thread, team);
+        for (int64_t n = share.begin; n < share.end; ++n) {
+            const int64_t at = schedule.order[n] * H;
+            copy_padded(run.grad_final_h ? run.grad_final_h + at : nullptr, H, grad_h_ + n * state_stride,
+                        static_cast<int>(state_stride / W));
+            if constexpr (C::memory >= 0)
+                for (int p = 0; p < panels.count; ++p) {
+                    const int64_t unit = at + Base::unit(p);
+                    copy_padded(run.grad_final_c ? run.grad_final_c + unit : nullptr, Base::units(p), grad_c(p, n), panels.width(p));
+                    copy_padded(run.c0 + unit, Base::units(p), c0(p, n), panels.width(p));
+                }
+        }
+        if (run.grad_x) {
+            const Share times = Share::of(run.T, thread, team);
+            for (int64_t t = times.begin; t < times.end; ++t)
+                for (int64_t n = schedule.active(t); n < N; ++n) zero(grad_x(t, n), D);
+        }
+        if (run.grad_weight_ih && schedule.steps == 0) {
+            const Share rows = Share::of(G * H, thread, team);
+            zero(run.grad_weight_ih + rows.begin * D, (rows.end - rows.begin) * D);
+            zero(run.grad_weight_hh + rows.begin * H, (rows.end - rows.begin) * H);
+        }
+    }
+
+    float* grad_x(int64_t t, int64_t n) const { return run.grad_x + (t * N + schedule.order[n]) * D; }
+
+    void gate_gradients(int panel, int64_t t, const Segment& segment, int64_t count, const Chunk& chunk, int thread) {
+        switch (panels.width(panel)) {
+            case 1: return gate_gradients<1>(panel, t, segment, count, chunk, thread);
+            case 2: if constexpr (C::widest >= 2) gate_gradients<2>(panel, t, segment, count, chunk, thread); return;
+            case 3: if constexpr (C::widest >= 3) gate_gradients<3>(panel, t, segment, count, chunk, thread); return;
+            case 4: if constexpr (C::widest >= 4) gate_gradients<4>(panel, t, segment, count, chunk, thread); return;
+        }
+    }
+
+    template <int U>
+    void gate_gradients(int panel, int64_t t, const Segment& segment, int64_t count, const Chunk& chunk, int thread) {
+        const int64_t unit = Base::unit(panel), before = Base::before(t), rows_before = schedule.active(before);
+        const int last = Base::last(panel);
+        const Place at = place(chunk, segment, t);
+        float* target = gates(panel, chunk);
+        const float* kept = C::saved ? Base::saved(t, panel) : nullptr;
+        const float* kept_before = C::memory >= 0 && rows_before ? Base::saved(before, panel) : nullptr;
+        const int64_t at_extra = panels.begin(panel) * C::extra * W;
+        float* grad_extra = grad_extra_ + thread * columns(panels) * C::extra + at_extra;
+        float* grad_bias = grad_bias_ + (thread * columns(panels) + unit) * planes;
+        for (int u = 0; u < U; ++u) {
+            const int there = u < U - 1 ? W : last;
+            Backward b;
+            for (int e = 0; e < C::extra; ++e) {
+                b.extra[e] = load(extra_ + at_extra + (e * U + u) * W);
+                b.d_extra[e] = load(grad_extra + (e * U + u) * W);
+            }
+            V sums[planes];
+            for (int q = 0; q < planes; ++q) sums[q] = load(grad_bias + (q * U + u) * W);
+            for (int64_t i = 0; i < count; ++i) {
+                const int64_t n = segment.row(i), column = unit + u * W;
+                for (int k = 0; k < C::saved; ++k) b.saved[k] = load(kept + ((n * C::saved + k) * U + u) * W);
+                if constexpr (C::memory >= 0) {
+                    b.saved_before = n < rows_before ? load(kept_before + ((n * C::saved + C::memory) * U + u) * W)
+                                                     : load(c0(panel, n) + u * W);
+                    b.dc = load(grad_c(panel, n) + u * W);
+                }
+                if constexpr (C::uses_h) b.h = load_first(Base::output(t, n) + column, there);
+                if constexpr (C::uses_h_before) b.h_before = load_first(Base::h_before(t, n) + column, there);
+                b.dh = load(grad_h_ + n * state_stride + column);
+                if (run.grad_output)
+                    b.dh = b.dh + load_first(run.grad_output + (t * N + schedule.order[n]) * H + column, there);
+                C::backward(b);
+                for (int q = 0; q < planes; ++q) {
+                    store(target + (((at.first + i * at.step) * planes + q) * U + u) * W, b.planes[q]);
+                    sums[q] = sums[q] + b.planes[q];
+                }
+                if constexpr (C::memory >= 0) store(grad_c(panel, n) + u * W, b.dc);
+                if constexpr (C::carries) store(grad_h_ + n * state_stride + column, b.carried);
+            }
+            for (int e = 0; e < C::extra; ++e) store(grad_extra + (e * U + u) * W, b.d_extra[e]);
+            for (int q = 0; q < planes; ++q) store(grad_bias + (q * U + u) * W, sums[q]);
+        }
+    }
+
+    void state_gradients(int j, int64_t t, const Segment& segment, int64_t count, const Chunk& chunk, const Span* spans) {
+        const int width = h_columns_.width(j);
+        const int64_t tile_count = tiles(count, tile_rows(width));
+        const Place at = place(chunk, segment, t);
+        const float* b = weight_hh_ + h_columns_.begin(j) * W * panels.vectors * W * G;
+        for (int64_t i = 0; i < tile_count; ++i) {
+            const int64_t begin = tile_begin(count, tile_count, i), height = tile_begin(count, tile_count, i + 1) - begin;
+            float* c[ROWS];
+            for (int64_t r = 0; r < height; ++r)
+                c[r] = grad_h_ + segment.row(begin + r) * state_stride + h_columns_.begin(j) * W;
+            run_tile(SpansProduct{spans, panels.count, at.first + begin * at.step, at.step, b, c, W, C::carries}, height, width);
+        }
+    }
+
+    // x and h before the step, of the rows of a chunk.
+    void collect(const Chunk& chunk, int thread, int team) {
+        const Share share = chunk.shared(chunk.count, thread, team, apart_);
+        for (int64_t t = chunk.begin; t < chunk.end; ++t) {
+            const int64_t start = chunk.start[t - chunk.begin], stop = chunk.start[t - chunk.begin + 1];
+            for (int64_t i = larger(share.begin, start); i < smaller(share.end, stop); ++i) {
+                const int64_t n = chunk.rows.row(i - start);
+                collect_row(Base::x(t, n), D, x_columns_, chunk.x, chunk.count, i);
+                collect_row(Base::h_before(t, n), H, h_columns_, chunk.h, chunk.count, i);
+            }
+        }
+    }
+    static void collect_row(const float* from, int64_t K, const Panels& into, float* to, int64_t rows, int64_t row) {
+        for (int j = 0; j < into.count; ++j) {
+            const int64_t column = static_cast<int64_t>(into.begin(j)) * W;
+            copy_padded(from + column, K - column, to + column * rows + row * into.width(j) * W, into.width(j));
+        }
+    }
+
+    // Shared, each thread has its own rows of the weights, so that a sum has one order whatever the number of threads.
+    void weight_gradients(const Chunk& chunk, bool first, int thread, int team) {
+        const Share share = chunk.shared(G * H, thread, team, apart_);
+        float *grad_ih = run.grad_weight_ih, *grad_hh = run.grad_weight_hh;
+        if (apart_ && thread > 0) grad_ih = grad_weights(thread), grad_hh = grad_ih + G * H * D;
+        if (first && chunk.count == 0) {
+            zero(grad_ih + share.begin * D, (share.end - share.begin) * D);
+            zero(grad_hh + share.begin * H, (share.end - share.begin) * H);
+        }
+        weight_gradients(chunk, first, share, x_columns_, chunk.x, D, 0, C::input_order, grad_ih);
+        weight_gradients(chunk, first, share, h_columns_, chunk.h, H, C::apart, C::recurrent_order, grad_hh);
+    }
+
+    float* grad_weights(int thread) const { return grad_weights_ + (thread - 1) * G * H * (D + H); }
+
+    void weight_gradients(const Chunk& chunk, bool first, Share share, const Panels& into, const float* operand, int64_t K,
+                          int plane, const int (&order)[G], float* grad) {
+        for (int j = 0; j < into.count; ++j) {
+            const int width = into.width(j);
+            const int64_t column = static_cast<int64_t>(into.begin(j)) * W;
+            const int last = static_cast<int>(smaller<int64_t>(W, K - column - (width - 1) * W));
+            const int64_t block = (32 << 10) / (4 * width * W);  // rows of the operand that stay in first-level cache
+            for (int64_t row = 0; row < chunk.count; row += block) {
+                TransposedProduct product{};
+                product.b = operand + column * chunk.count + row * width * W;
+                product.K = smaller(block, chunk.count - row);
+                product.last = last;
+                product.accumulate = !first || row > 0;
+                for (int64_t lane = share.begin; lane < share.end;) {
+                    const int64_t g = lane / H, unit = lane % H;
+                    const int panel = panel_of(unit);
+                    const int64_t inside = unit - Base::unit(panel), stop = Base::units(panel) - inside;
+                    const int64_t n = smaller(stop, share.end - lane);
+                    product.stride = gates_stride(panel);
+                    const float* a = gates(panel, chunk) + row * product.stride + (plane + g) * panels.width(panel) * W + inside;
+                    const int64_t count = tiles(n, tile_rows(width));
+                    for (int64_t i = 0; i < count; ++i) {
+                        const int64_t begin = tile_begin(n, count, i), height = tile_begin(n, count, i + 1) - begin;
+                        float* c[ROWS];
+                        for (int64_t r = 0; r < height; ++r) c[r] = grad + (order[g] * H + unit + begin + r) * K + column;
+                        product.a = a + begin;
+                        product.c = c;
+                        run_tile(product, height, width);
+                    }
+                    lane += n;
+                }
+            }
+        }
+    }
+
+    int panel_of(int64_t unit) const {
+        int panel = static_cast<int>(unit / W * panels.count / panels.vectors);
+        while (Base::unit(panel) > unit) --panel;
+        while (panel + 1 < panels.count && Base::unit(panel + 1) <= unit) ++panel;
+        return panel;
+    }
+
+    // Some panels of gates at a time, so that their part of W_ih stays in first-level cache for all rows.
+    void input_gradients(const Chunk& chunk, Span* spans, int thread, int team) {
+        for (int p = 0; p < panels.count; ++p) spans[p] = span(p, 0, chunk);
+        const Share share = chunk.shared(chunk.count, thread, team, apart_);
+        for (int j = 0; j < x_columns_.count; ++j) {
+            const int width = x_columns_.width(j);
+            const int64_t column = static_cast<int64_t>(x_columns_.begin(j)) * W;
+            const int last = static_cast<int>(smaller<int64_t>(W, D - column - (width - 1) * W));
+            const float* b = weight_ih_ + column * panels.vectors * W * G;
+            for (int p = 0, next; p < panels.count; p = next) {
+                int64_t K = 0;
+                for (next = p; next < panels.count && (next == p || K + spans[next].K <= 128); ++next) K += spans[next].K;
+                int64_t step = 0;
+                const int64_t count = tiles(share.end - share.begin, tile_rows(width));
+                for (int64_t i = 0; i < count; ++i) {
+                    const int64_t begin = share.begin + tile_begin(share.end - share.begin, count, i);
+                    const int64_t height = share.begin + tile_begin(share.end - share.begin, count, i + 1) - begin;
+                    float* c[ROWS];
+                    for (int64_t r = 0; r < height; ++r) {
+                        while (begin + r >= chunk.start[step + 1]) ++step;
+                        c[r] = grad_x(chunk.begin + step, chunk.rows.row(begin + r - chunk.start[step])) + column;
+                    }
+                    run_tile(SpansProduct{spans + p, next - p, begin, 1, b, c, last, p > 0}, height, width);
+                }
+                b += K * width * W;
+            }
+        }
+    }
+
+    void finish(int thread, int team) {
+        const Share share = Share::of(N, thread, team);
+        for (int64_t n = share.begin; n < share.end; ++n) {
+            const int64_t at = schedule.order[n] * H;
+            copy(run.grad_h0 + at, grad_h_ + n * state_stride, H);
+            if constexpr (C::memory >= 0)
+                for (int p = 0; p < panels.count; ++p) copy(run.grad_c0 + at + Base::unit(p), grad_c(p, n), Base::units(p));
+        }
+        const Share own = Share::of(panels.count, thread, team);
+        for (int p = static_cast<int>(own.begin); p < own.end; ++p) {
+            const int64_t unit = Base::unit(p), width = panels.width(p) * W;
+            add_up(grad_bias_, planes, p, team);
+            add_up(grad_extra_, C::extra, p, team);
+            const float *bias = grad_bias_ + unit * planes, *extra = grad_extra_ + unit * C::extra;
+            for (int g = 0; g < G; ++g) {
+                if (run.grad_bias_ih) copy(run.grad_bias_ih + C::input_order[g] * H + unit, bias + g * width, Base::units(p));
+                if (run.grad_bias_hh)
+                    copy(run.grad_bias_hh + C::recurrent_order[g] * H + unit, bias + (g + C::apart) * width, Base::units(p));
+            }
+            for (int e = 0; e < C::extra && run.grad_extra; ++e)
+                copy(run.grad_extra + e * H + unit, extra + e * width, Base::units(p));
+        }
+        if (!apart_ || !run.grad_weight_ih || schedule.steps == 0) return;
+        const Share rows = Share::of(G * H, thread, team);
+        for (int other = 1; other < team; ++other) {
+            add(run.grad_weight_ih, grad_weights(other), rows.begin * D, rows.end * D);
+            add(run.grad_weight_hh, grad_weights(other) + G * H * D, rows.begin * H, rows.end * H);
+        }
+    }
+
+    // Sums of one panel that the threads of a team collected: into the first thread's.
+    void add_up(float* sums, int vectors, int panel, int team) {
+        for (int thread = 1; thread < team; ++thread) {
+            const int64_t begin = Base::unit(panel) * vectors, end = begin + panels.width(panel) * W * vectors;
+            add(sums, sums + thread * columns(panels) * vectors, begin, end);
+        }
+    }
+    static void add(float* to, const float* from, int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; i += W) {
+            const int n = static_cast<int>(smaller<int64_t>(W, end - i));
+            store_first(to + i, load_first(to + i, n) + load_first(from + i, n), n);
+        }
+    }
+
+    const Panels x_columns_, h_columns_;
+    float *weight_hh_, *weight_ih_, *extra_, *grad_extra_, *grad_bias_, *grad_h_, *grad_c_, *c0_, *gates_, *x_, *h_;
+    float* grad_weights_;
+    Span* spans_;
+    int64_t* row_start_;
+    bool apart_;  // each thread works off chunks of its own
+    int64_t chunk_steps_, bytes_;
+    Barrier barrier_;
+};
+
+}  // namespace OSTINATO_ISA
+}  // namespace ostinato

@@ -1,0 +1,56 @@
+// The form of a cell: what the recurrence asks of the files beside this one.
+//
+// A cell's struct holds constants and two pure functions over vectors of units; `s` carries everything that goes in and
+// out, so that all cells have the same two signatures. The recurrence has done the products; a cell never sees memory.
+//
+// Gates come in an order in which those whose recurrent product stays apart from that of the input (a GRU's candidate,
+// n = tanh(x + r * h)) stand first on the input's side and last on the recurrent side:
+//
+//   gradient planes:  [ apart | merged | apart ]      input's side: the first `gates` planes
+//                                                     recurrent side: the last `gates` planes
+//
+// so that either side of the gate gradients is one block of memory, ready as the operand of a product.
+#pragma once
+
+#include "../vectors.h"
+
+namespace ostinato {
+namespace OSTINATO_ISA {
+
+// One step of W units forward.
+struct Forward {
+    V sum[4];     // in: recurrent order. Merged gates: both products and biases; gates apart: the recurrent ones
+    V input[1];   // in: input's side of the gates apart
+    V extra[3];   // in: weights a unit has beside the products
+    V h_before;   // in
+    V c_before;   // in, cells with a memory
+    V h, c;       // out: the state after
+    V saved[5];   // out: what backward wants to know
+};
+
+// One step of W units backward.
+struct Backward {
+    V saved[5];       // in: as forward left them
+    V saved_before;   // in, cells with a memory: c before the step
+    V h, h_before;    // in, where the cell says it uses them
+    V extra[3];       // in
+    V dh, dc;         // in: gradients by the state after the step; dc becomes that by c before the step
+    V carried;        // out, where the cell carries h over: the direct part of the gradient by h before the step
+    V planes[4];      // out: gradients by the gates' sums, in the order above
+    V d_extra[3];     // in and out: the sums of the gradients by the extra weights
+};
+
+// Defaults; a cell derives from this and redefines what differs.
+struct Cell {
+    static constexpr int apart = 0;               // gates whose recurrent product stays apart
+    static constexpr int saved = 0;               // vectors kept for backward
+    static constexpr int memory = -1;             // which of the saved vectors is c; -1: no memory
+    static constexpr int extra = 0;               // weights a unit has beside the products
+    static constexpr int widest = 1;              // vectors of units side by side in a tile
+    static constexpr bool uses_h = false;         // backward reads h after the step
+    static constexpr bool uses_h_before = false;  // backward reads h before the step
+    static constexpr bool carries = false;        // h before the step reaches h after it past the gates too
+};
+
+}  // namespace OSTINATO_ISA
+}  // namespace ostinato

@@ -1,0 +1,21 @@
+// h = tanh(W_ih x + b_ih + W_hh h' + b_hh)
+#pragma once
+
+#include "cell.h"
+
+namespace ostinato {
+namespace OSTINATO_ISA {
+
+struct Rnn : Cell {
+    static constexpr int gates = 1;
+    static constexpr int input_order[] = {0}, recurrent_order[] = {0};
+    static constexpr int widest = 4;
+    static constexpr bool uses_h = true;
+
+    OSTINATO_INLINE void forward(Forward& s) { s.h = tanh(s.sum[0]); }
+
+    OSTINATO_INLINE void backward(Backward& s) { s.planes[0] = s.dh * (broadcast(1.0f) - s.h * s.h); }
+};
+
+}  // namespace OSTINATO_ISA
+}  // namespace ostinato

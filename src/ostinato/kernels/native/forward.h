@@ -1,0 +1,282 @@
+// A whole sequence forward, in one parallel region.
+//
+// Time goes in chunks. For each chunk a thread first multiplies the inputs of all its steps by W_ih, into a buffer that
+// stays in its second-level cache; then step after step the recurrent product is added, tile by tile, and as a tile
+// holds all gates of its units, the equations follow while the sums are still in registers.
+#pragma once
+
+#include "cells/cell.h"
+#include "schedule.h"
+
+namespace ostinato {
+namespace OSTINATO_ISA {
+
+// Some rows of one panel at one step.
+struct StepTile {
+    const float* h;        // state before, whole rows
+    float* h_after;        // at the panel's first unit
+    int64_t h_stride;
+    int64_t unit, H;
+    const float* weights;  // [H][gates][U][W]
+    const float* input;    // [R][gates][U][W], biases included
+    const float* bias;     // [apart][U][W]
+    const float* extra;    // [extra][U][W]
+    float* c;
+    int64_t c_stride;
+    float* saved;          // null: nothing is kept
+    int64_t saved_stride;
+    float* const* output;  // a row each, at the panel's first unit
+    int last;
+};
+
+template <class C, int R, int U>
+static void step_tile(const StepTile& s) {
+    constexpr int NV = C::gates * U;
+    constexpr int merged = C::gates - C::apart;
+    V acc[R][NV];
+    const float* h[R];
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+        h[r] = s.h + r * s.h_stride;
+        const float* input = s.input + r * NV * W;
+#pragma GCC unroll 16
+        for (int i = 0; i < NV; ++i)
+            acc[r][i] = i < merged * U ? load(input + (i + C::apart * U) * W) : load(s.bias + (i - merged * U) * W);
+    }
+    multiply(acc, h, s.weights, s.H);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+        for (int u = 0; u < U; ++u) {
+            Forward f;
+            for (int g = 0; g < C::gates; ++g) f.sum[g] = acc[r][g * U + u];
+            for (int a = 0; a < C::apart; ++a) f.input[a] = load(s.input + (r * NV + a * U + u) * W);
+            for (int e = 0; e < C::extra; ++e) f.extra[e] = load(s.extra + (e * U + u) * W);
+            f.h_before = load(h[r] + s.unit + u * W);
+            if constexpr (C::memory >= 0) f.c_before = load(s.c + r * s.c_stride + u * W);
+            C::forward(f);
+            if constexpr (C::memory >= 0) store(s.c + r * s.c_stride + u * W, f.c);
+            store(s.h_after + r * s.h_stride + u * W, f.h);
+            if (u < U - 1 || s.last == W)
+                store(s.output[r] + u * W, f.h);
+            else
+                store_first(s.output[r] + u * W, f.h, s.last);
+            if (C::saved && s.saved)
+                for (int k = 0; k < C::saved; ++k) store(s.saved + r * s.saved_stride + (k * U + u) * W, f.saved[k]);
+        }
+    }
+}
+
+template <class C, int U>
+static void step_rows(const StepTile& s, int64_t rows) {
+    constexpr int most = tile_rows(C::gates * U);
+    switch (rows) {
+        case 1: return step_tile<C, 1, U>(s);
+        case 2: return step_tile<C, 2, U>(s);
+        case 3: return step_tile<C, 3, U>(s);
+        case 4:
+            if constexpr (most >= 4) return step_tile<C, 4, U>(s);
+            return;
+        case 5:
+            if constexpr (most >= 5) return step_tile<C, 5, U>(s);
+            return;
+        case 6:
+            if constexpr (most >= 6) return step_tile<C, 6, U>(s);
+    }
+}
+
+template <class C>
+class ForwardPass : Problem<C> {
+    using Base = Problem<C>;
+    using Base::D, Base::H, Base::N, Base::division, Base::panels, Base::run, Base::schedule, Base::state_stride;
+    static constexpr int G = C::gates;
+
+public:
+    ForwardPass(const ostinato_run& r, void* workspace) : Base(r) {
+        Carver carver(workspace);
+        schedule.carve(r, carver);
+        const int64_t padded = static_cast<int64_t>(panels.vectors) * W;
+        weight_ih_ = carver.take<float>(padded * G * D);
+        weight_hh_ = carver.take<float>(padded * G * H);
+        bias_ = carver.take<float>(padded * G);
+        bias_apart_ = carver.take<float>(padded * C::apart);
+        extra_ = carver.take<float>(padded * C::extra);
+        for (float*& h : h_) h = carver.take<float>(N * state_stride);
+        c_ = carver.take<float>(C::memory >= 0 ? padded * N : 0);
+        plan_chunks();
+        // Split by sequences, each thread of a team has a slot of its own; a team may be smaller than asked for.
+        const int64_t all = chunk_steps_ * (division.by_units ? N : N + division.threads);
+        chunk_ = carver.take<float>(all * padded * G);
+        x_rows_ = carver.take<const float*>(all * (division.by_units ? division.threads : 1));
+        bytes_ = carver.used();
+    }
+
+    int64_t bytes() const { return bytes_; }
+
+    void compute() {
+        schedule.fill();
+        in_parallel(division.threads, [this](int thread, int team) { work(thread, team); });
+    }
+
+private:
+    // Rows of a chunk: as many as keep the projected input in cache, but enough that reading W_ih pays.
+    void plan_chunks() {
+        const int team = division.threads;
+        const int64_t rows = division.by_units ? N : ceil_div(N, team);
+        const int64_t row_bytes = 4 * G * W * ceil_div(panels.vectors, division.by_units ? team : 1);
+        const int64_t wanted = larger<int64_t>(second_level_cache() / 8 / row_bytes, 128);
+        chunk_steps_ = smaller(larger<int64_t>(wanted / larger<int64_t>(rows, 1), 1), larger<int64_t>(run.T, 1));
+    }
+    int64_t slot_rows(int team) const { return chunk_steps_ * (division.by_units ? N : ceil_div(N, team)); }
+
+    void work(int thread, int team) {
+        pack(Share::of(panels.count, thread, team));
+        const Segment segment = division.segment(run, thread, team);
+        begin_state(Share::of(N, thread, team));
+        clear_padding(thread, team);
+        barrier_.wait(team);
+
+        const Share own = division.panels(panels, thread, team);
+        const float** x_rows = x_rows_ + slot_rows(team) * thread;
+        float* chunk = chunk_ + (division.by_units ? 0 : slot_rows(team) * thread * panels.vectors * W * G);
+        int parity = 0;
+        for (int64_t done = 0; done < schedule.steps; done += chunk_steps_) {
+            const int64_t steps = smaller(chunk_steps_, schedule.steps - done);
+            int64_t rows = 0;
+            for (int64_t i = 0; i < steps; ++i) {
+                const int64_t t = time(done + i), count = segment.count(schedule.active(t));
+                for (int64_t j = 0; j < count; ++j) x_rows[rows++] = Base::x(t, segment.row(j));
+            }
+            for (int64_t p = own.begin; p < own.end; ++p) project(static_cast<int>(p), x_rows, rows, chunk);
+            int64_t row = 0;
+            for (int64_t i = 0; i < steps; ++i, parity ^= 1) {
+                const int64_t t = time(done + i), count = segment.count(schedule.active(t));
+                // On every other step the other way round: what is in cache of the weights is used first.
+                for (int64_t p = own.begin; p < own.end; ++p) {
+                    const int panel = static_cast<int>(parity ? own.begin + own.end - 1 - p : p);
+                    step(panel, t, segment, count, chunk + panels.begin(panel) * rows * G * W, row, parity);
+                }
+                row += count;
+                if (division.by_units) barrier_.wait(team);
+            }
+        }
+        barrier_.wait(team);
+        end_state(Share::of(N, thread, team));
+    }
+
+    int64_t time(int64_t i) const { return run.reverse ? schedule.steps - 1 - i : i; }
+
+    // Weights of a panel: [k][gate][unit], so that one tile ends with all gates of its units.
+    void pack(Share share) {
+        for (int p = static_cast<int>(share.begin); p < share.end; ++p) {
+            const int width = panels.width(p), first = panels.begin(p);
+            const int64_t line = static_cast<int64_t>(G) * width * W;
+            for (int g = 0; g < G; ++g) {
+                for (int u = 0; u < width; ++u) {
+                    const int64_t unit = static_cast<int64_t>(first + u) * W, lane = (g * width + u) * W;
+                    const int64_t there = smaller<int64_t>(W, H - unit);
+                    const int64_t in = C::input_order[g] * H + unit, rec = C::recurrent_order[g] * H + unit;
+                    pack_transposed(run.weight_ih + in * D, there, D, weight_ih_ + first * G * W * D + lane, line);
+                    pack_transposed(run.weight_hh + rec * H, there, H, weight_hh_ + first * G * W * H + lane, line);
+                    const int n = static_cast<int>(there);
+                    V bias = run.bias_ih ? load_first(run.bias_ih + in, n) : broadcast(0.0f);
+                    if (g >= C::apart && run.bias_hh) bias = bias + load_first(run.bias_hh + in, n);
+                    store(bias_ + first * G * W + lane, bias);
+                    const int apart = g - (G - C::apart);
+                    if (apart >= 0)
+                        copy_padded(run.bias_hh ? run.bias_hh + rec : nullptr, there,
+                                    bias_apart_ + first * C::apart * W + (apart * width + u) * W, 1);
+                }
+            }
+            for (int e = 0; e < C::extra; ++e)
+                copy_padded(run.weight_extra + e * H + Base::unit(p), Base::units(p),
+                            extra_ + (first * C::extra + e * width) * W, width);
+        }
+    }
+
+    // Both copies of h, as a row may begin at any step; c by panels.
+    void begin_state(Share share) {
+        for (int64_t n = share.begin; n < share.end; ++n) {
+            const int64_t row = schedule.order[n];
+            for (float* h : h_) copy_padded(run.h0 + row * H, H, h + n * state_stride, static_cast<int>(state_stride / W));
+            if constexpr (C::memory >= 0)
+                for (int p = 0; p < panels.count; ++p)
+                    copy_padded(run.c0 + row * H + Base::unit(p), Base::units(p), c(p, n), panels.width(p));
+        }
+    }
+
+    void end_state(Share share) {
+        for (int64_t n = share.begin; n < share.end; ++n) {
+            const int64_t row = schedule.order[n], length = schedule.length(row);
+            copy(run.final_h + row * H, length ? Base::output(run.reverse ? 0 : length - 1, n) : run.h0 + row * H, H);
+            if constexpr (C::memory >= 0)
+                for (int p = 0; p < panels.count; ++p)
+                    copy(run.final_c + row * H + Base::unit(p), c(p, n), Base::units(p));
+        }
+    }
+
+    void clear_padding(int thread, int team) {
+        if (!run.lengths) return;
+        const Share times = Share::of(run.T, thread, team);
+        for (int64_t t = times.begin; t < times.end; ++t)
+            for (int64_t n = schedule.active(t); n < N; ++n) zero(Base::output(t, n), H);
+    }
+
+    float* c(int panel, int64_t n) const { return c_ + (panels.begin(panel) * N + n * panels.width(panel)) * W; }
+
+    void project(int panel, const float* const* x_rows, int64_t rows, float* chunk) const {
+        const int width = panels.width(panel), first = panels.begin(panel), NV = G * width;
+        float* target = chunk + first * rows * G * W;
+        const int64_t count = tiles(rows, tile_rows(NV));
+        for (int64_t i = 0; i < count; ++i) {
+            const int64_t begin = tile_begin(rows, count, i), height = tile_begin(rows, count, i + 1) - begin;
+            float* c[ROWS];
+            for (int64_t r = 0; r < height; ++r) c[r] = target + (begin + r) * NV * W;
+            run_tile(RowsProduct{x_rows + begin, weight_ih_ + first * G * W * D, D, bias_ + first * G * W, c}, height, NV);
+        }
+    }
+
+    void step(int panel, int64_t t, const Segment& segment, int64_t count, const float* input, int64_t row, int parity) const {
+        const int width = panels.width(panel), first = panels.begin(panel), NV = G * width;
+        const int64_t tile_count = tiles(count, tile_rows(NV));
+        StepTile s;
+        s.h_stride = state_stride * segment.step;
+        s.unit = Base::unit(panel), s.H = H;
+        s.weights = weight_hh_ + first * G * W * H;
+        s.bias = bias_apart_ + first * C::apart * W;
+        s.extra = extra_ + first * C::extra * W;
+        s.c_stride = width * W * segment.step;
+        s.saved_stride = Base::saved_stride(panel) * segment.step;
+        s.last = Base::last(panel);
+        float* output[ROWS];
+        s.output = output;
+        for (int64_t i = 0; i < tile_count; ++i) {
+            const int64_t begin = tile_begin(count, tile_count, i), height = tile_begin(count, tile_count, i + 1) - begin;
+            const int64_t n = segment.row(begin);
+            s.h = h_[parity] + n * state_stride;
+            s.h_after = h_[parity ^ 1] + n * state_stride + s.unit;
+            s.input = input + (row + begin) * NV * W;
+            s.c = C::memory >= 0 ? c(panel, n) : nullptr;
+            s.saved = C::saved && run.saved ? Base::saved(t, panel) + n * Base::saved_stride(panel) : nullptr;
+            for (int64_t r = 0; r < height; ++r) output[r] = Base::output(t, segment.row(begin + r)) + s.unit;
+            if constexpr (C::widest == 1) {
+                step_rows<C, 1>(s, height);
+            } else {
+                switch (width) {
+                    case 1: step_rows<C, 1>(s, height); break;
+                    case 2: step_rows<C, 2>(s, height); break;
+                    case 3: step_rows<C, 3>(s, height); break;
+                    case 4: step_rows<C, 4>(s, height); break;
+                }
+            }
+        }
+    }
+
+    float *weight_ih_, *weight_hh_, *bias_, *bias_apart_, *extra_, *h_[2], *c_, *chunk_;
+    const float** x_rows_;
+    int64_t chunk_steps_, bytes_;
+    Barrier barrier_;
+};
+
+}  // namespace OSTINATO_ISA
+}  // namespace ostinato

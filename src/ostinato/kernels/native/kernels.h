@@ -1,0 +1,20 @@
+// What one build of the recurrence offers: a pass forward and one backward for each cell.
+#pragma once
+
+#include "ostinato.h"
+
+namespace ostinato {
+
+struct CellKernels {
+    const char* name;
+    int64_t saved;     // vectors a unit and step keeps for backward
+    bool memory;
+    int64_t (*workspace)(const ostinato_run&, bool backward);
+    void (*forward)(const ostinato_run&);
+    void (*backward)(const ostinato_run&);
+};
+
+// In the same order for every instruction set; the last has no name.
+using CellTable = const CellKernels*;
+
+}  // namespace ostinato

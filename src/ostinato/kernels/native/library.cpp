@@ -1,0 +1,145 @@
+// The C interface: which instruction sets and cells there are, arguments checked, calls passed on. Compiled for any
+// machine of the architecture.
+#include "ostinato.h"
+
+#include <sys/mman.h>
+
+#include "kernels.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace ostinato {
+
+#if defined(__x86_64__)
+namespace avx512 { extern const CellKernels cells[]; }
+namespace avx2 { extern const CellKernels cells[]; }
+namespace baseline { extern const CellKernels cells[]; }
+#elif defined(__aarch64__)
+namespace neon { extern const CellKernels cells[]; }
+#else
+namespace generic { extern const CellKernels cells[]; }
+#endif
+
+namespace {
+
+bool always() { return true; }
+
+#if defined(__x86_64__)
+// Register state that the system saves when it switches between threads: 6 is SSE and AVX, 0xe6 AVX-512 as well.
+bool system_saves(unsigned wanted) {
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return false;
+    unsigned low, high;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (low & wanted) == wanted;
+}
+
+bool has_avx2() {
+    unsigned a, b, c, d;
+    if (!system_saves(0x6) || !__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_FMA)) return false;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2);
+}
+
+bool has_avx512() {
+    constexpr unsigned needed = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
+    unsigned a, b, c, d;
+    return has_avx2() && system_saves(0xe6) && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & needed) == needed;
+}
+#endif
+
+struct Isa {
+    const char* name;
+    bool (*supported)();
+    CellTable cells;
+};
+
+// Best first.
+const Isa isas[] = {
+#if defined(__x86_64__)
+    {"avx512", has_avx512, avx512::cells},
+    {"avx2", has_avx2, avx2::cells},
+    {"baseline", always, baseline::cells},
+#elif defined(__aarch64__)
+    {"neon", always, neon::cells},
+#else
+    {"generic", always, generic::cells},
+#endif
+};
+constexpr int64_t isa_count = sizeof isas / sizeof *isas;
+
+const CellKernels* cell_of(const ostinato_run& run) {
+    return &isas[run.isa].cells[run.cell];
+}
+
+int64_t cell_count() {
+    int64_t count = 0;
+    while (isas[0].cells[count].name) ++count;
+    return count;
+}
+
+int64_t check(const ostinato_run& run) {
+    if (run.isa < 0 || run.isa >= isa_count) return OSTINATO_BAD_ISA;
+    if (run.cell < 0 || run.cell >= cell_count()) return OSTINATO_BAD_CELL;
+    if (run.N < 0 || run.N > INT32_MAX || run.T < 0 || run.D < 1 || run.H < 1 || run.threads < 1) return OSTINATO_BAD_SIZE;
+    for (int64_t n = 0; run.lengths && n < run.N; ++n)
+        if (run.lengths[n] < 0 || run.lengths[n] > run.T) return OSTINATO_BAD_LENGTH;
+    return OSTINATO_OK;
+}
+
+// Fresh memory comes in pages of 4 KiB, each at the price of an interrupt, a quarter of the time of a large forward
+// pass. Asks for large pages where an array is about to be written for the first time; no more than a hint.
+void expect_large(const float* array, int64_t floats) {
+#if defined(MADV_HUGEPAGE)
+    constexpr uintptr_t page = 2 << 20;
+    const uintptr_t begin = (reinterpret_cast<uintptr_t>(array) + page - 1) / page * page;
+    const uintptr_t end = (reinterpret_cast<uintptr_t>(array) + sizeof(float) * floats) / page * page;
+    if (array && end >= begin + 2 * page) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#endif
+}
+
+}  // namespace
+}  // namespace ostinato
+
+extern "C" {
+
+int64_t ostinato_abi(void) { return OSTINATO_ABI; }
+
+const char* ostinato_isa(int64_t index) {
+    return index >= 0 && index < ostinato::isa_count ? ostinato::isas[index].name : nullptr;
+}
+
+int64_t ostinato_isa_supported(int64_t index) {
+    return index >= 0 && index < ostinato::isa_count && ostinato::isas[index].supported();
+}
+
+const char* ostinato_cell(int64_t index) {
+    return index >= 0 && index < ostinato::cell_count() ? ostinato::isas[0].cells[index].name : nullptr;
+}
+
+int64_t ostinato_saved_size(int64_t cell, int64_t N, int64_t T, int64_t H) {
+    if (cell < 0 || cell >= ostinato::cell_count()) return 0;
+    return N * T * ostinato::isas[0].cells[cell].saved * ((H + 15) / 16 * 16);
+}
+
+int64_t ostinato_workspace_size(const ostinato_run* run, int64_t backward) {
+    return ostinato::check(*run) ? 0 : ostinato::cell_of(*run)->workspace(*run, backward != 0);
+}
+
+int64_t ostinato_forward(const ostinato_run* run) {
+    if (int64_t wrong = ostinato::check(*run)) return wrong;
+    ostinato::expect_large(run->saved, ostinato_saved_size(run->cell, run->N, run->T, run->H));
+    ostinato::expect_large(run->output, run->T * run->N * run->H);
+    ostinato::cell_of(*run)->forward(*run);
+    return OSTINATO_OK;
+}
+
+int64_t ostinato_backward(const ostinato_run* run) {
+    if (int64_t wrong = ostinato::check(*run)) return wrong;
+    ostinato::expect_large(run->grad_x, run->T * run->N * run->D);
+    ostinato::cell_of(*run)->backward(*run);
+    return OSTINATO_OK;
+}
+
+}  // extern "C"

@@ -1,0 +1,104 @@
+/* Recurrent cells over whole sequences on the CPU: the C interface of the native library.
+ *
+ * The library knows no framework: raw pointers, sizes and strides, nothing allocated, nothing kept between calls.
+ * Several threads may call at once, each with buffers of its own.
+ *
+ * Legend
+ *   N  sequences side by side      T  time steps        D  input features      H  hidden units
+ *   G  gates of the cell (rnn, rnn_relu 1; gru 3; lstm, lstm_peephole 4)
+ *   E  weights a unit has beside the products (lstm_peephole 3: to input, forget and output gate; otherwise 0)
+ *
+ * Arrays are float32 and dense in C order, except where strides are named; strides count floats. No output may overlap
+ * another array. A pointer described as "or NULL" may be NULL; a cell without a memory ignores every *_c.
+ *
+ * Lengths. Sequence n has lengths[n] valid steps, 0 to T, padded on the right. What the padding of an input holds is
+ * never read; outputs and gradients there are written as zero; the state is that after a sequence's own last step. With
+ * `reverse`, each sequence runs from its own last valid step to its first, and row t of the output is the state after
+ * reading row t of the input.
+ *
+ * Bits. With the same instruction set, the outputs of a sequence are the same bits whatever else is in the batch and
+ * however many threads run; gradients are the same bits on every run with the same number of threads.
+ */
+#ifndef OSTINATO_H
+#define OSTINATO_H
+
+#include <stdint.h>
+
+#define OSTINATO_ABI 1
+#define OSTINATO_API __attribute__((visibility("default")))
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { OSTINATO_OK = 0, OSTINATO_BAD_ISA = 1, OSTINATO_BAD_CELL = 2, OSTINATO_BAD_SIZE = 3, OSTINATO_BAD_LENGTH = 4 };
+
+/* How the work is shared among threads: by sequences (no waiting for one another within a chunk of steps), or by units
+ * (all threads meet after every step). */
+enum { OSTINATO_SPLIT_AUTO = 0, OSTINATO_SPLIT_SEQUENCES = 1, OSTINATO_SPLIT_UNITS = 2 };
+
+typedef struct {
+    /* What to compute */
+    int64_t cell;    /* index by ostinato_cell */
+    int64_t isa;     /* index by ostinato_isa; the machine must support it */
+    int64_t N, T, D, H;
+    int64_t threads; /* at most this many, 1 or more */
+    int64_t split;   /* OSTINATO_SPLIT_* */
+    int64_t reverse; /* 0 or 1 */
+
+    /* Read by forward and backward */
+    const int64_t *lengths;                 /* [N], or NULL where all are T */
+    const float *x;                         /* [T, N, D]; features side by side */
+    int64_t x_stride_t, x_stride_n;
+    const float *weight_ih;                 /* [G*H, D], gates in the order of torch.nn */
+    const float *weight_hh;                 /* [G*H, H] */
+    const float *bias_ih, *bias_hh;         /* [G*H], or NULL */
+    const float *weight_extra;              /* [E, H], or NULL where E is 0 */
+    const float *h0, *c0;                   /* [N, H] */
+
+    /* Written by forward, read by backward */
+    float *output;                          /* [T, N, H] */
+    float *saved;                           /* ostinato_saved_size floats, or NULL: no backward will follow */
+
+    /* Written by forward */
+    float *final_h, *final_c;               /* [N, H] */
+
+    /* Read by backward: gradients of the loss by ... */
+    const float *grad_output;               /* [T, N, H], or NULL: zero; of any content beyond the lengths */
+    const float *grad_final_h, *grad_final_c; /* [N, H], or NULL: zero */
+
+    /* Written by backward, all of it (nothing is added to what is there) */
+    float *grad_x;                          /* [T, N, D], or NULL: not wanted */
+    float *grad_weight_ih, *grad_weight_hh; /* as the weights; both or neither NULL */
+    float *grad_bias_ih, *grad_bias_hh;     /* as the biases, each or NULL */
+    float *grad_extra;                      /* [E, H]; NULL where E is 0 */
+    float *grad_h0, *grad_c0;               /* [N, H] */
+
+    /* Scratch: ostinato_workspace_size bytes, aligned to 64, of any content */
+    void *workspace;
+} ostinato_run;
+
+/* OSTINATO_ABI of the library: a caller refuses another one. */
+OSTINATO_API int64_t ostinato_abi(void);
+
+/* Names in order of preference, NULL past the last; whether this machine (processor and system) can run it. */
+OSTINATO_API const char *ostinato_isa(int64_t index);
+OSTINATO_API int64_t ostinato_isa_supported(int64_t index);
+
+/* Names of the cells, NULL past the last. */
+OSTINATO_API const char *ostinato_cell(int64_t index);
+
+/* Floats that forward keeps for backward, for sequences of T steps each; the same for every instruction set. */
+OSTINATO_API int64_t ostinato_saved_size(int64_t cell, int64_t N, int64_t T, int64_t H);
+
+/* Bytes of scratch a call needs; reads only what the run is to compute and which pointers are NULL. */
+OSTINATO_API int64_t ostinato_workspace_size(const ostinato_run *run, int64_t backward);
+
+/* OSTINATO_OK, or which argument is wrong; then nothing was written. */
+OSTINATO_API int64_t ostinato_forward(const ostinato_run *run);
+OSTINATO_API int64_t ostinato_backward(const ostinato_run *run);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,208 @@
+// Products of matrices, tile by tile: R rows by NV vectors of columns, all sums of a tile in registers.
+//
+// Each sum is one chain of multiply-adds in the order of k, whatever R and NV are: that is why a result has the same
+// bits however its rows are grouped into tiles.
+#pragma once
+
+#include "vectors.h"
+
+namespace ostinato {
+namespace OSTINATO_ISA {
+
+constexpr int ROWS = 6;     // at most, in a tile
+constexpr int COLUMNS = 4;  // vectors of columns, at most
+
+// Rows of a tile of NV vectors that keep its sums in registers.
+constexpr int tile_rows(int NV) { return ACCUMULATORS / NV < ROWS ? ACCUMULATORS / NV : ROWS; }
+
+// How many tiles n rows take, and where the i-th begins; all are equally high, give or take a row.
+OSTINATO_INLINE int64_t tiles(int64_t n, int rows) { return ceil_div(n, rows); }
+OSTINATO_INLINE int64_t tile_begin(int64_t n, int64_t count, int64_t i) { return n * i / count; }
+
+// Columns in panels of nearly equal width, at most `widest` vectors each.
+struct Panels {
+    int vectors;  // in all
+    int count;
+    OSTINATO_INLINE Panels of(int64_t columns, int widest, int at_least = 1) {
+        int vectors = static_cast<int>(ceil_div(columns, W));
+        int count = static_cast<int>(ceil_div(vectors, widest));
+        return {vectors, smaller(vectors, larger(count, at_least))};
+    }
+    int begin(int i) const { return static_cast<int>(static_cast<int64_t>(vectors) * i / count); }
+    int width(int i) const { return begin(i + 1) - begin(i); }
+};
+
+// acc[r][v] += a[r][k] * b[k][v], for k from 0 to K; rows of b follow one another.
+template <int R, int NV>
+OSTINATO_INLINE void multiply(V (&acc)[R][NV], const float* const (&a)[R], const float* b, int64_t K) {
+#pragma GCC unroll 2
+    for (int64_t k = 0; k < K; ++k, b += NV * W) {
+        V w[NV];
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; ++v) w[v] = load(b + v * W);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) {
+            V x = broadcast(a[r][k]);
+#pragma GCC unroll 4
+            for (int v = 0; v < NV; ++v) acc[r][v] = fma(x, w[v], acc[r][v]);
+        }
+    }
+}
+
+// The same where a is transposed: a(r, k) = a[k * stride + r].
+template <int R, int NV>
+OSTINATO_INLINE void multiply_transposed(V (&acc)[R][NV], const float* a, int64_t stride, const float* b, int64_t K) {
+#pragma GCC unroll 2
+    for (int64_t k = 0; k < K; ++k, a += stride, b += NV * W) {
+        V w[NV];
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; ++v) w[v] = load(b + v * W);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) {
+            V x = broadcast(a[r]);
+#pragma GCC unroll 4
+            for (int v = 0; v < NV; ++v) acc[r][v] = fma(x, w[v], acc[r][v]);
+        }
+    }
+}
+
+// Rows of a result. `last` floats of the last vector exist in memory.
+template <int R, int NV>
+OSTINATO_INLINE void load_tile(V (&acc)[R][NV], float* const* c, int last) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+        for (int v = 0; v < NV - 1; ++v) acc[r][v] = load(c[r] + v * W);
+        acc[r][NV - 1] = last == W ? load(c[r] + (NV - 1) * W) : load_first(c[r] + (NV - 1) * W, last);
+    }
+}
+
+template <int R, int NV>
+OSTINATO_INLINE void store_tile(const V (&acc)[R][NV], float* const* c, int last) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+        for (int v = 0; v < NV - 1; ++v) store(c[r] + v * W, acc[r][v]);
+        if (last == W)
+            store(c[r] + (NV - 1) * W, acc[r][NV - 1]);
+        else
+            store_first(c[r] + (NV - 1) * W, acc[r][NV - 1], last);
+    }
+}
+
+// Begins every row with the same vectors; null for zeros.
+template <int R, int NV>
+OSTINATO_INLINE void fill_tile(V (&acc)[R][NV], const float* row) {
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) {
+        V value = row ? load(row + v * W) : broadcast(0.0f);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) acc[r][v] = value;
+    }
+}
+
+// c = bias + a b, one row of a by pointer each.
+struct RowsProduct {
+    const float* const* a;
+    const float* b;
+    int64_t K;
+    const float* bias;
+    float* const* c;
+
+    template <int R, int NV>
+    static void tile(const RowsProduct& p) {
+        V acc[R][NV];
+        const float* a[R];
+        for (int r = 0; r < R; ++r) a[r] = p.a[r];
+        fill_tile(acc, p.bias);
+        multiply(acc, a, p.b, p.K);
+        store_tile(acc, p.c, W);
+    }
+};
+
+// A block of memory that holds columns [0, K) of some rows; several make up a row.
+struct Span {
+    const float* base;
+    int64_t stride, K;
+};
+
+// c (+)= a b over spans; row r of the tile is row `row + r * row_step` of each span, b continues from span to span.
+struct SpansProduct {
+    const Span* spans;
+    int64_t count, row, row_step;
+    const float* b;
+    float* const* c;
+    int last;
+    bool accumulate;
+
+    template <int R, int NV>
+    static void tile(const SpansProduct& p) {
+        V acc[R][NV];
+        if (p.accumulate)
+            load_tile(acc, p.c, p.last);
+        else
+            fill_tile(acc, nullptr);
+        const float* b = p.b;
+        for (int64_t i = 0; i < p.count; ++i) {
+            const Span& span = p.spans[i];
+            const float* a[R];
+            for (int r = 0; r < R; ++r) a[r] = span.base + (p.row + r * p.row_step) * span.stride;
+            multiply(acc, a, b, span.K);
+            b += span.K * NV * W;
+        }
+        store_tile(acc, p.c, p.last);
+    }
+};
+
+// c (+)= a^T b: a(r, k) = a[k * stride + r].
+struct TransposedProduct {
+    const float* a;
+    int64_t stride;
+    const float* b;
+    int64_t K;
+    float* const* c;
+    int last;
+    bool accumulate;
+
+    template <int R, int NV>
+    static void tile(const TransposedProduct& p) {
+        V acc[R][NV];
+        if (p.accumulate)
+            load_tile(acc, p.c, p.last);
+        else
+            fill_tile(acc, nullptr);
+        multiply_transposed(acc, p.a, p.stride, p.b, p.K);
+        store_tile(acc, p.c, p.last);
+    }
+};
+
+template <class Product, int NV>
+static void run_rows(const Product& p, int64_t rows) {
+    switch (rows) {
+        case 1: return Product::template tile<1, NV>(p);
+        case 2: return Product::template tile<2, NV>(p);
+        case 3: return Product::template tile<3, NV>(p);
+        case 4:
+            if constexpr (tile_rows(NV) >= 4) return Product::template tile<4, NV>(p);
+            return;
+        case 5:
+            if constexpr (tile_rows(NV) >= 5) return Product::template tile<5, NV>(p);
+            return;
+        case 6:
+            if constexpr (tile_rows(NV) >= 6) return Product::template tile<6, NV>(p);
+    }
+}
+
+// One tile; rows from 1 to tile_rows(vectors).
+template <class Product>
+static void run_tile(const Product& p, int64_t rows, int vectors) {
+    switch (vectors) {
+        case 1: return run_rows<Product, 1>(p, rows);
+        case 2: return run_rows<Product, 2>(p, rows);
+        case 3: return run_rows<Product, 3>(p, rows);
+        case 4: return run_rows<Product, 4>(p, rows);
+    }
+}
+
+}  // namespace OSTINATO_ISA
+}  // namespace ostinato

@@ -1,0 +1,128 @@
+"""The compiled library: found beside this module, its interface declared once, from `native/ostinato.h`.
+
+No torch here: whatever can hand over pointers can call it.
+"""
+
+import ctypes
+import os
+from collections.abc import Iterator
+from ctypes import POINTER, c_char_p, c_int64, c_void_p
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ostinato.core.errors import ConfigError
+
+#: OSTINATO_ABI of the header this module was written after.
+ABI = 1
+#: Forces an instruction set.
+ISA_VARIABLE = "OSTINATO_ISA"
+
+_SIZES = ("cell", "isa", "N", "T", "D", "H", "threads", "split", "reverse")
+_INPUTS = ("lengths", "x", "x_stride_t", "x_stride_n", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_extra")
+_STATE = ("h0", "c0", "output", "saved", "final_h", "final_c", "grad_output", "grad_final_h", "grad_final_c")
+_GRADIENTS = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "extra", "h0", "c0")
+_POINTERS = (*_INPUTS, *_STATE, *(f"grad_{name}" for name in _GRADIENTS), "workspace")
+_PROBLEMS = {1: "instruction set", 2: "cell", 3: "size", 4: "length"}
+
+
+class Run(ctypes.Structure):
+    """`ostinato_run` of the header: what a call computes, and where everything lies."""
+
+    _fields_ = [(name, c_int64) for name in _SIZES] + [
+        (name, c_int64 if name.startswith("x_stride") else c_void_p) for name in _POINTERS
+    ]
+
+
+class NativeLibrary:
+    """The loaded library.
+
+    Attributes:
+        cells: index of each cell by name.
+        isas: index of each instruction set by name, best first.
+        supported: names of those this machine can run, best first.
+        isa: name of the one in use.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._library = library = ctypes.CDLL(str(path))
+        library.ostinato_isa.restype = library.ostinato_cell.restype = c_char_p
+        for name in ("abi", "isa_supported", "saved_size", "workspace_size", "forward", "backward"):
+            getattr(library, f"ostinato_{name}").restype = c_int64
+        library.ostinato_isa.argtypes = library.ostinato_cell.argtypes = [c_int64]
+        library.ostinato_isa_supported.argtypes = [c_int64]
+        library.ostinato_saved_size.argtypes = [c_int64] * 4
+        library.ostinato_workspace_size.argtypes = [POINTER(Run), c_int64]
+        library.ostinato_forward.argtypes = library.ostinato_backward.argtypes = [POINTER(Run)]
+        if (found := library.ostinato_abi()) != ABI:
+            raise OSError(f"{path} has interface {found}, expected {ABI}: install the package again")
+        self.cells = {name: index for index, name in enumerate(_names(library.ostinato_cell))}
+        self.isas = {name: index for index, name in enumerate(_names(library.ostinato_isa))}
+        self.supported = tuple(name for name, index in self.isas.items() if library.ostinato_isa_supported(index))
+        self.isa = self._choose(os.environ.get(ISA_VARIABLE))
+
+    def _choose(self, forced: str | None) -> str:
+        if not forced:
+            return self.supported[0]
+        if forced not in self.supported:
+            why = "this machine cannot run it" if forced in self.isas else "there is no such instruction set"
+            raise ConfigError(
+                f"{ISA_VARIABLE}={forced}: {why}; this machine runs {', '.join(self.supported)} (unset it for the best)"
+            )
+        return forced
+
+    def saved_size(self, cell: str, N: int, T: int, H: int) -> int:
+        """Floats that forward keeps for backward."""
+        return int(self._library.ostinato_saved_size(self.cells[cell], N, T, H))
+
+    def workspace_size(self, run: Run, *, backward: bool) -> int:
+        """Bytes of scratch that a call needs."""
+        return int(self._library.ostinato_workspace_size(run, backward))
+
+    def forward(self, run: Run) -> None:
+        """Compute output, final state and what backward needs.
+
+        Raises:
+            ValueError: an argument the library refuses.
+        """
+        _check(self._library.ostinato_forward(run), run)
+
+    def backward(self, run: Run) -> None:
+        """Compute every gradient that is wanted.
+
+        Raises:
+            ValueError: an argument the library refuses.
+        """
+        _check(self._library.ostinato_backward(run), run)
+
+
+def _names(entry: Any) -> Iterator[str]:
+    index = 0
+    while (name := entry(index)) is not None:
+        yield name.decode()
+        index += 1
+
+
+def _check(status: int, run: Run) -> None:
+    if status:
+        sizes = ", ".join(f"{name}={getattr(run, name)}" for name in _SIZES)
+        raise ValueError(f"the native library refuses the {_PROBLEMS[status]} in {sizes}")
+
+
+@cache
+def load() -> NativeLibrary | str:
+    """The library, or why there is none.
+
+    Raises:
+        ConfigError: OSTINATO_ISA names an instruction set that is unknown or that this machine lacks.
+    """
+    # An editable install keeps the sources and what was built in two folders, both of them the package's.
+    import ostinato.kernels
+
+    for folder in ostinato.kernels.__path__:
+        for path in sorted(Path(folder).glob("libostinato_native.*")):
+            try:
+                return NativeLibrary(path)
+            except OSError as error:
+                return f"cannot be loaded ({error})"
+    return "not built: no C++ compiler was found when the package was installed"

@@ -1,0 +1,280 @@
+"""The native kernels against the reference in float64: every instruction set, thread count, shape and stride."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from ostinato.cells.contract import Cell
+from ostinato.cells.unroll import Unrolled, unroll
+from ostinato.core.registry import lookup
+from ostinato.kernels import native, native_library
+
+LIBRARY = native_library.load()
+CELLS = [] if isinstance(LIBRARY, str) else list(LIBRARY.cells)
+ISAS = [] if isinstance(LIBRARY, str) else list(LIBRARY.supported)
+
+
+class Problem:
+    """Random tensors for one run, in float32; deliberately awkward strides where asked for."""
+
+    def __init__(self, cell: Cell, T: int, N: int, *, ragged: bool = False, batch_first: bool = False, gap: int = 0):
+        self.cell, D = cell, cell.input_size
+        self.p = {n: torch.randn(d.shape) / cell.hidden_size**0.5 for n, d in cell.parameters().items()}
+        wide = torch.randn(N, T, D + gap).transpose(0, 1) if batch_first else torch.randn(T, N, D + gap)
+        self.x = wide[..., :D]
+        self.state = cell.State(*(torch.randn_like(field) for field in cell.initial_state(N, self.x)))
+        self.lengths = torch.randint(0, T + 1, (N,)) if ragged else None
+
+    def tensors(self) -> list[Tensor]:
+        return [self.x, *self.state, *self.p.values()]
+
+    def run(self, implementation: Any, tensors: list[Tensor], **kwargs: Any) -> Unrolled:
+        x, *rest = tensors
+        state, p = rest[: len(self.state)], rest[len(self.state) :]
+        names = dict(zip(self.p, p, strict=True))
+        return implementation(self.cell, names, x, self.cell.State(*state), lengths=self.lengths, **kwargs)
+
+    def results(self, implementation: Any, dtype: torch.dtype, **kwargs: Any) -> dict[str, Tensor]:
+        """Outputs, final state and all gradients, from random upstream gradients of every output."""
+        leaves = [tensor.detach().to(dtype).requires_grad_() for tensor in self.tensors()]
+        ran = self.run(implementation, leaves, **kwargs)
+        outputs = (ran.output, *ran.final)
+        generator = torch.Generator().manual_seed(1)
+        pairs = [(out, torch.randn(out.shape, generator=generator).to(dtype)) for out in outputs]
+        # the reference's output of no steps depends on nothing
+        outs, upstream = zip(*((out, up) for out, up in pairs if out.requires_grad), strict=True)
+        grads = torch.autograd.grad(outs, leaves, upstream, allow_unused=True)
+        names = ["output", *(f"final {f}" for f in self.state._fields), "grad x"]
+        names += [f"grad {name}" for name in (*self.state._fields, *self.p)]
+        # what nothing depends on (weights of an empty sequence) has a gradient of zero
+        grads = tuple(torch.zeros_like(leaf) if g is None else g for g, leaf in zip(grads, leaves, strict=True))
+        return dict(zip(names, (*outputs, *grads), strict=True))
+
+    def check(self, tolerance: float = 2e-5, **kwargs: Any) -> None:
+        found = self.results(native.run, torch.float32, **kwargs)
+        for name, expected in self.results(unroll, torch.float64, **kwargs).items():
+            scale = max(1.0, float(expected.abs().max())) if expected.numel() else 1.0
+            difference = (found[name].detach() - expected.detach()).abs()
+            assert found[name].shape == expected.shape, name
+            assert bool((difference <= tolerance * scale).all()), (
+                f"{name}: {float(difference.max()):.3g} of {scale:.3g}"
+            )
+
+
+@pytest.fixture(params=ISAS)
+def isa(request, library, monkeypatch):
+    monkeypatch.setattr(library, "isa", request.param)
+    return request.param
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
+@pytest.mark.usefixtures("poisoned")
+def test_every_instruction_set_computes_the_reference(name, threads, ragged, isa):
+    torch.set_num_threads(threads)
+    # below, at and above a vector register; one sequence, as many as a tile, more than a chunk of steps
+    for T, N, D, H in [(1, 1, 1, 1), (5, 3, 4, 5), (4, 7, 33, 16), (6, 1, 17, 48), (25, 13, 9, 70), (3, 2, 130, 65)]:
+        for reverse in (False, True):
+            Problem(lookup(name)(D, H), T, N, ragged=ragged).check(reverse=reverse)
+    Problem(lookup(name)(6, 20, bias=False), 5, 4, ragged=ragged).check()
+
+
+@pytest.mark.parametrize("name", CELLS)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    T=st.integers(0, 9),
+    N=st.integers(0, 9),
+    D=st.integers(1, 40),
+    H=st.integers(1, 40),
+    threads=st.integers(1, 4),
+    ragged=st.booleans(),
+    reverse=st.booleans(),
+    batch_first=st.booleans(),
+    gap=st.integers(0, 3),
+    bias=st.booleans(),
+)
+def test_any_shape_length_and_stride(name, T, N, D, H, threads, ragged, reverse, batch_first, gap, bias):
+    torch.set_num_threads(threads)
+    torch.manual_seed(T + 10 * N + 100 * D + 1000 * H)
+    problem = Problem(lookup(name)(D, H, bias=bias), T, N, ragged=ragged, batch_first=batch_first, gap=gap)
+    problem.check(reverse=reverse)
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("split", [1, 2], ids=["by sequences", "by units"])
+def test_both_ways_to_share_the_work(name, split, library, monkeypatch):
+    torch.set_num_threads(3)
+    for entry in ("forward", "backward", "workspace_size"):
+        call = getattr(library, entry)
+
+        def forced(run, *args, call=call, **kwargs):
+            run.split = split
+            return call(run, *args, **kwargs)
+
+        monkeypatch.setattr(library, entry, forced)
+    # large enough that three threads are worth it
+    for ragged in (False, True):
+        Problem(lookup(name)(60, 70), 11, 5, ragged=ragged).check()
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_sequence_has_the_same_bits_whatever_its_batch_mates(name, isa):
+    T, D, H = 9, 30, 37
+    whole = Problem(lookup(name)(D, H), T, 21, ragged=True)
+    assert whole.lengths is not None
+    expected = whole.run(native.run, whole.tensors())
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        for rows in ([0], [20, 3], [5, 6, 7, 8, 9, 10, 11], list(range(20, -1, -1))):
+            part = Problem(lookup(name)(D, H), T, len(rows), ragged=True)
+            part.lengths = whole.lengths[rows]
+            state = [field[rows] for field in whole.state]
+            found = part.run(native.run, [whole.x[:, rows], *state, *whole.p.values()])
+            assert torch.equal(found.output, expected.output[:, rows])
+            for one, other in zip(found.final, expected.final, strict=True):
+                assert torch.equal(one, other[rows])
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_same_bits_on_every_run(name, library):
+    torch.set_num_threads(2)
+    problem = Problem(lookup(name)(40, 50), 20, 11, ragged=True)
+    first = problem.results(native.run, torch.float32)
+    for _ in range(5):
+        again = problem.results(native.run, torch.float32)
+        for what, tensor in first.items():
+            assert torch.equal(tensor, again[what]), what
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_what_the_padding_holds_reaches_nothing(name, library):
+    problem = Problem(lookup(name)(5, 6), 7, 4, ragged=True)
+    problem.lengths = torch.tensor([7, 0, 3, 1])
+    beyond = torch.arange(7)[:, None] >= problem.lengths
+    problem.x = problem.x.masked_fill(beyond.unsqueeze(-1), torch.nan)
+    problem.check()
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_not_a_number_is_passed_on(name, library):
+    problem = Problem(lookup(name)(5, 20), 4, 3)
+    problem.x = problem.x.clone()
+    problem.x[2, 1, 0] = torch.nan
+    output = problem.run(native.run, problem.tensors()).output
+    assert output[2:, 1].isnan().all()
+    assert not output[:, [0, 2]].isnan().any()
+    assert not output[:2].isnan().any()
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_double_backward_goes_through_the_reference(name, library):
+    problem = Problem(lookup(name)(3, 4), 3, 2, ragged=True)
+
+    def second(implementation: Any, dtype: torch.dtype) -> list[Tensor]:
+        leaves = [tensor.detach().to(dtype).requires_grad_() for tensor in problem.tensors()]
+        ran = problem.run(implementation, leaves)
+        first = torch.autograd.grad(ran.output.square().sum(), leaves, create_graph=True)
+        return list(torch.autograd.grad(sum(g.square().sum() for g in first), leaves))
+
+    for found, expected in zip(second(native.run, torch.float32), second(unroll, torch.float64), strict=True):
+        torch.testing.assert_close(found, expected.float(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_backward_twice_over_a_kept_graph(name, library):
+    problem = Problem(lookup(name)(3, 4), 5, 2)
+    leaves = [tensor.detach().requires_grad_() for tensor in problem.tensors()]
+    loss = problem.run(native.run, leaves).output.square().sum()
+    first = torch.autograd.grad(loss, leaves, retain_graph=True)
+    torch.testing.assert_close(torch.autograd.grad(loss, leaves), first, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_gradients_nobody_wants_are_not_computed(name, library):
+    problem = Problem(lookup(name)(3, 4), 5, 2)
+    expected = problem.results(native.run, torch.float32)
+    for only in ("x", "weight_hh"):
+        tensors = problem.tensors()
+        index = 0 if only == "x" else 1 + len(problem.state) + list(problem.p).index(only)
+        tensors[index] = tensors[index].detach().requires_grad_()
+        ran = problem.run(native.run, tensors)
+        generator = torch.Generator().manual_seed(1)
+        outputs = (ran.output, *ran.final)
+        upstream = [torch.randn(out.shape, generator=generator) for out in outputs]
+        (found,) = torch.autograd.grad(outputs, tensors[index], upstream)
+        torch.testing.assert_close(found, expected[f"grad {only}"], rtol=0, atol=0)
+
+
+def _operator_arguments(cell: Cell, problem: Problem) -> tuple[Any, ...]:
+    extra = [t for n, t in problem.p.items() if n not in native._SHARED]
+    p = {name: tensor.requires_grad_() for name, tensor in problem.p.items() if name in native._SHARED}
+    state = [field.requires_grad_() for field in problem.state]
+    return (
+        cell.name,
+        problem.x.detach().requires_grad_(),
+        *(p[name] for name in native._SHARED),
+        torch.stack(extra).requires_grad_() if extra else None,
+        state[0],
+        state[1] if len(state) > 1 else None,
+        problem.lengths,
+    )
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
+def test_the_operators_keep_torchs_rules(name, ragged, library):
+    # 16 units: everything that is kept for backward is written, so that it can be compared
+    cell = lookup(name)(3, 16)
+    arguments = _operator_arguments(cell, Problem(cell, 4, 3, ragged=ragged))
+    checks = ["test_schema", "test_autograd_registration", "test_faketensor"]
+    torch.library.opcheck(
+        torch.ops.ostinato.recurrence,
+        (*arguments, False, True),
+        test_utils=checks if ragged else [*checks, "test_aot_dispatch_dynamic"],
+    )
+    output, h, c, saved = torch.ops.ostinato.recurrence(*arguments, False, True)
+    detached = [a.detach() if isinstance(a, Tensor) else a for a in arguments]
+    upstream = (torch.randn_like(output), torch.randn_like(h), torch.randn_like(c) if c.numel() else None)
+    rest = (False, output.detach(), saved, *upstream, [True, True])
+    torch.library.opcheck(
+        torch.ops.ostinato.recurrence_backward, (*detached, *rest), test_utils=["test_schema", "test_faketensor"]
+    )
+
+
+def test_a_transform_of_torch_func_runs_on_the_reference(library):
+    cell = lookup("gru")(3, 4)
+    problem = Problem(cell, 5, 2)
+
+    def loss(x: Tensor) -> Tensor:
+        from ostinato import kernels
+
+        return kernels.run(cell, problem.p, x, problem.state).output.square().sum()
+
+    found = torch.func.grad(loss)(problem.x)
+    x = problem.x.detach().requires_grad_()
+    torch.testing.assert_close(found, torch.autograd.grad(loss(x), x)[0])
+    per_sequence = torch.func.vmap(loss, in_dims=0)(torch.randn(3, 5, 2, 3))
+    assert per_sequence.shape == (3,)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "says"),
+    [
+        (1, torch.zeros(4, 3, 3, dtype=torch.float64), r"x: expected torch.float32 .* got torch.float64"),
+        (3, torch.zeros(9, 4), r"weight_hh: expected .* got .* \(9, 4\)"),
+        (7, torch.zeros(2, 5), r"h0: expected .* of shape \(3, 5\), got .* \(2, 5\)"),
+        (9, torch.tensor([1, -1, 2]), "refuses the length"),
+        (9, torch.tensor([1, 5, 2]), "refuses the length"),
+    ],
+)
+def test_a_wrong_argument_is_refused(argument, value, says, library):
+    cell = lookup("gru")(3, 5)
+    arguments = list(_operator_arguments(cell, Problem(cell, 4, 3)))
+    arguments[argument] = value
+    with pytest.raises(ValueError, match=says):
+        torch.ops.ostinato.recurrence(*arguments, False, False)
