@@ -188,3 +188,16 @@ def test_two_processes_killed_and_interrupted(book, work, spawn):
     result = spawn(*two, "--out", "run", "--resume").wait()
     assert result.status == 0, result.err
     require_same(work / "run", work / "reference")
+
+
+def test_two_processes_interrupted_while_they_start(book, work, spawn):
+    """They import torch for seconds; Ctrl-C is held back until there is something to save, and leaves no traceback."""
+    command = spawn(*TRAIN, "--devices", "2", "--epochs", "1000", "--out", "run")
+    assert command.wait_until((work / "run/tokenizer.json").exists)
+    time.sleep(0.6)
+    command.signal(signal.SIGINT)
+    result = command.wait()
+    assert result.status == 130
+    assert "Traceback" not in result.err
+    assert result.err.endswith("ostinato: interrupted; the checkpoint is saved; go on with --out run --resume\n")
+    assert position(work / "run")["step"] < 20

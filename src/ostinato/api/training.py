@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import multiprocessing
 import os
@@ -10,9 +11,10 @@ import signal
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from importlib.metadata import version
-from multiprocessing.process import BaseProcess
+from multiprocessing import resource_tracker
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +84,11 @@ def train_language_model(options: TrainLm, started: float, told: Callable[[str],
     lookup(options.model.cell)
     folder.claim(resume=options.resume, overwrite=options.overwrite)
     resuming = options.resume and folder.resume_point.exists()
+    if options.resume and not resuming and folder.weights.exists():
+        raise RunFolderError(
+            f"--resume: {folder.path} holds weights but no checkpoint to go on from; use it as it is, "
+            "or replace it by --overwrite"
+        )
     if resuming:
         _require_same_options(options, folder)
         if _finished(options, folder):
@@ -123,37 +130,51 @@ def _launch(options: TrainLm, prepared: Prepared, started: float) -> None:
     if devices == 1:
         error = _work(fabric, options, prepared, started)
     else:
-        before = set(multiprocessing.active_children())
-        try:
-            # bound, not passed on: Fabric looks into arguments and refuses frozen dataclasses
-            error = fabric.launch(partial(_work, options=options, prepared=prepared, started=started))
-        except KeyboardInterrupt:
-            _stop(set(multiprocessing.active_children()) - before)
-            raise
+        # bound, not passed on: Fabric looks into arguments and refuses frozen dataclasses
+        work = partial(_work, options=options, prepared=prepared, started=started)
+        error = _in_processes(partial(fabric.launch, work))
     if error is not None:
         raise error
 
 
-def _stop(processes: set[BaseProcess]) -> None:
-    """Tell processes to save and end, where Ctrl-C at a terminal has not done so already, and wait until they have."""
-    for process in processes:
-        if process.is_alive() and process.pid is not None:
-            os.kill(process.pid, signal.SIGINT)
-    for process in processes:
-        process.join()
+def _in_processes(launch: Callable[[], Any]) -> Any:
+    """Start processes and wait for them; on Ctrl-C, let them save and end.
+
+    They are started from a thread that holds back Ctrl-C, which they inherit: one that comes while they still import
+    torch waits until they can save, where it would have left a traceback.
+    """
+    before = set(multiprocessing.active_children())
+    with ThreadPoolExecutor(1, initializer=_hold_back_interrupts) as starter:
+        ended = starter.submit(launch)
+        try:
+            return ended.result()
+        except KeyboardInterrupt:
+            while not ended.done():  # again and again, as some may not have been there yet
+                for process in set(multiprocessing.active_children()) - before:
+                    if process.pid is not None:
+                        os.kill(process.pid, signal.SIGINT)
+                wait([ended], timeout=0.5)
+            raise
 
 
-def _work(fabric: Fabric, options: TrainLm, prepared: Prepared, started: float) -> OstinatoError | None:
+def _hold_back_interrupts() -> None:
+    """For this thread, and the processes that it starts."""
+    resource_tracker.ensure_running()  # it would end the holding back when it comes with the first process
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+def _work(fabric: Fabric, options: TrainLm, prepared: Prepared, started: float) -> BaseException | None:
     """What each process does; an error is returned, since raised in another process it would arrive as a traceback."""
+    error: BaseException | None = None
     try:
         _train(fabric, options, prepared, started)
-    except OstinatoError as error:
-        return error
-    finally:
-        if fabric.world_size > 1:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # one of two Ctrl-C may come late, when all is saved
-            torch.distributed.destroy_process_group()  # left to the end of the interpreter, it now and then aborts
-    return None
+    except (OstinatoError, KeyboardInterrupt) as stopped:
+        error = stopped
+    if fabric.world_size > 1:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one of two Ctrl-C may come late, when all is saved
+        torch.distributed.destroy_process_group()
+        atexit.register(os._exit, 0)  # ending the interpreter, torch's threads abort it now and then
+    return error
 
 
 def _train(fabric: Fabric, options: TrainLm, prepared: Prepared, started: float) -> None:

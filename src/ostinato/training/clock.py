@@ -43,6 +43,8 @@ class Interrupt:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._note) for number in self.SIGNALS}
+            if multiprocessing.parent_process() is not None:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)  # a Ctrl-C held back since the start comes now
         return self
 
     def __exit__(self, *exception: object) -> None:
