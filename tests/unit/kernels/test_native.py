@@ -57,7 +57,7 @@ class Problem:
     def check(self, tolerance: float = 2e-5, **kwargs: Any) -> None:
         found = self.results(native.run, torch.float32, **kwargs)
         for name, expected in self.results(unroll, torch.float64, **kwargs).items():
-            scale = max(1.0, float(expected.abs().max())) if expected.numel() else 1.0
+            scale = max(1.0, float(expected.detach().abs().max())) if expected.numel() else 1.0
             difference = (found[name].detach() - expected.detach()).abs()
             assert found[name].shape == expected.shape, name
             assert bool((difference <= tolerance * scale).all()), (
