@@ -160,6 +160,17 @@ def test_where_nothing_is_saved_it_starts_afresh(book, work, cli):
     require_same(work / "run", work / "reference")
 
 
+def test_weights_without_a_checkpoint_are_not_trained_over(book, work, cli):
+    assert cli("train", "lm", "book.txt", "--out", "run", *TINY).status == 0
+    for file in (work / "run" / "checkpoint").iterdir():
+        file.unlink()
+    before = contents(work / "run")
+    refused = cli("train", "lm", "book.txt", "--out", "run", *TINY, "--resume")
+    assert refused.status == 2
+    assert "run holds weights but no checkpoint to go on from" in refused.err
+    assert contents(work / "run") == before
+
+
 def test_from_python(book, work):
     options = {"hidden": 8, "batch": 4, "steps": 10, "threads": 1, "schedule": "constant"}
     ostinato.train("lm", "book.txt", out="reference", epochs=2, **options)

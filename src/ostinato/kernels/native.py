@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,6 +26,22 @@ _SHARED = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _KEPT_SCRATCH = 64 << 20
 
 Optional = Tensor | None
+
+
+class Inputs(NamedTuple):
+    """What both directions read, in the operators' order; shapes as in `native/ostinato.h`."""
+
+    cell: str
+    x: Tensor
+    weight_ih: Tensor
+    weight_hh: Tensor
+    bias_ih: Optional
+    bias_hh: Optional
+    extra: Optional
+    h0: Tensor
+    c0: Optional
+    lengths: Optional
+    reverse: bool
 
 
 def refuses(cell: Cell, request: Request) -> str | None:
@@ -111,20 +127,9 @@ def _pointer(tensor: Optional) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
-def _inputs(
-    cell: str,
-    x: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Optional,
-    bias_hh: Optional,
-    extra: Optional,
-    h0: Tensor,
-    c0: Optional,
-    lengths: Optional,
-    reverse: bool,
-) -> tuple[Run, list[Optional]]:
+def _described(given: Inputs) -> tuple[Run, list[Optional]]:
     """A run with everything that both directions read, and the tensors to keep alive until it is over."""
+    cell, x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0, lengths, reverse = given
     library = _library()
     T, N, D = x.shape
     H = h0.shape[-1]
@@ -149,21 +154,11 @@ def _inputs(
     return Run(*sizes, *pointers[:2], x.stride(0), x.stride(1), *pointers[2:]), tensors
 
 
-def _recurrence(
-    cell: str,
-    x: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Optional,
-    bias_hh: Optional,
-    extra: Optional,
-    h0: Tensor,
-    c0: Optional,
-    lengths: Optional,
-    reverse: bool,
-    training: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    call, alive = _inputs(cell, x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0, lengths, reverse)
+def _recurrence(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    *inputs, training = arguments
+    given = Inputs(*inputs)
+    cell, x, weight_hh, c0 = given.cell, given.x, given.weight_hh, given.c0
+    call, alive = _described(given)
     library = _library()
     T, N, H = x.shape[0], x.shape[1], weight_hh.shape[1]
     output, h = x.new_empty(T, N, H), x.new_empty(N, H)
@@ -178,46 +173,21 @@ def _recurrence(
     return output, h, c, saved
 
 
-def _recurrence_fake(
-    cell: str,
-    x: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Optional,
-    bias_hh: Optional,
-    extra: Optional,
-    h0: Tensor,
-    c0: Optional,
-    lengths: Optional,
-    reverse: bool,
-    training: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _recurrence_fake(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    *inputs, training = arguments
+    given = Inputs(*inputs)
+    cell, x, weight_hh, c0 = given.cell, given.x, given.weight_hh, given.c0
     T, N, H = x.shape[0], x.shape[1], weight_hh.shape[1]
     # ostinato_saved_size is linear in N and T
     saved = N * T * _library().saved_size(cell, 1, 1, H) if training else 0
     return x.new_empty(T, N, H), x.new_empty(N, H), x.new_empty(0 if c0 is None else N, H), x.new_empty(saved)
 
 
-def _recurrence_backward(
-    cell: str,
-    x: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Optional,
-    bias_hh: Optional,
-    extra: Optional,
-    h0: Tensor,
-    c0: Optional,
-    lengths: Optional,
-    reverse: bool,
-    output: Tensor,
-    saved: Tensor,
-    grad_output: Optional,
-    grad_h: Optional,
-    grad_c: Optional,
-    wanted: Sequence[bool],
-) -> tuple[Tensor, ...]:
-    call, alive = _inputs(cell, x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0, lengths, reverse)
+def _recurrence_backward(*arguments: Any) -> tuple[Tensor, ...]:
+    *inputs, output, saved, grad_output, grad_h, grad_c, wanted = arguments
+    given = Inputs(*inputs)
+    cell, x, h0, c0 = given.cell, given.x, given.h0, given.c0
+    call, alive = _described(given)
     library = _library()
     N, H = h0.shape
     alive += [
@@ -227,10 +197,10 @@ def _recurrence_backward(
         _dense("gradient of final h", grad_h, (N, H)),
         _dense("gradient of final c", None if c0 is None else grad_c, (N, H)),
     ]
-    given = ("output", "saved", "grad_output", "grad_final_h", "grad_final_c")
-    for name, tensor in zip(given, alive[-5:], strict=True):
+    read = ("output", "saved", "grad_output", "grad_final_h", "grad_final_c")
+    for name, tensor in zip(read, alive[-5:], strict=True):
         setattr(call, name, _pointer(tensor))
-    grads = _gradients_like(x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0, wanted)
+    grads = _gradients_like(given, wanted)
     wanting = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "extra", "h0", "c0")
     for name, grad in zip(wanting, grads, strict=True):
         setattr(call, f"grad_{name}", grad.data_ptr() if grad.dim() > 1 or grad.numel() else None)
@@ -242,46 +212,20 @@ def _recurrence_backward(
     return grads
 
 
-def _gradients_like(
-    x: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Optional,
-    bias_hh: Optional,
-    extra: Optional,
-    h0: Tensor,
-    c0: Optional,
-    wanted: Sequence[bool],
-) -> tuple[Tensor, ...]:
+def _gradients_like(given: Inputs, wanted: Sequence[bool]) -> tuple[Tensor, ...]:
     """Empty tensors for the gradients; one of no elements where there is nothing to compute.
 
     `wanted` is for x and for both weights: what is large is left out where nobody asks for it.
     """
+    _, x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0, _, _ = given
     weights = wanted[1]
     sources = (x if wanted[0] else None, *(w if weights else None for w in (weight_ih, weight_hh)), bias_ih, bias_hh)
     return tuple(x.new_empty(0) if s is None else x.new_empty(s.shape) for s in (*sources, extra, h0, c0))
 
 
-def _recurrence_backward_fake(
-    cell: str,
-    x: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Optional,
-    bias_hh: Optional,
-    extra: Optional,
-    h0: Tensor,
-    c0: Optional,
-    lengths: Optional,
-    reverse: bool,
-    output: Tensor,
-    saved: Tensor,
-    grad_output: Optional,
-    grad_h: Optional,
-    grad_c: Optional,
-    wanted: Sequence[bool],
-) -> tuple[Tensor, ...]:
-    return _gradients_like(x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0, wanted)
+def _recurrence_backward_fake(*arguments: Any) -> tuple[Tensor, ...]:
+    *inputs, _output, _saved, _grad_output, _grad_h, _grad_c, wanted = arguments
+    return _gradients_like(Inputs(*inputs), wanted)
 
 
 class _Recurrence(torch.autograd.Function):
