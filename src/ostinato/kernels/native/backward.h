@@ -15,12 +15,14 @@
 namespace ostinato {
 namespace OSTINATO_ISA {
 
-template <class C>
-class BackwardPass : Problem<C> {
-    using Base = Problem<C>;
+template <class C, class P>
+class BackwardPass : Problem<C, P> {
+    using Base = Problem<C, P>;
     using Base::D, Base::H, Base::N, Base::division, Base::panels, Base::run, Base::schedule, Base::state_stride;
     static constexpr int G = C::gates;
     static constexpr int planes = C::gates + C::apart;
+    // Words of a vector of units: of all planes, of one side of them
+    static constexpr int64_t unit_words = P::words(planes * W), side_words = P::words(G * W);
 
 public:
     BackwardPass(const ostinato_run& r, void* workspace)
@@ -29,8 +31,8 @@ public:
         schedule.carve(r, carver);
         const int64_t padded = static_cast<int64_t>(panels.vectors) * W;
         plan_chunks();
-        weight_hh_ = carver.take<float>(padded * G * columns(h_columns_));
-        weight_ih_ = carver.take<float>(run.grad_x ? padded * G * columns(x_columns_) : 0);
+        weight_hh_ = carver.take<Word>(panels.vectors * side_words * columns(h_columns_));
+        weight_ih_ = carver.take<Word>(run.grad_x ? panels.vectors * side_words * columns(x_columns_) : 0);
         spans_ = carver.take<Span>(panels.count * division.threads);
         extra_ = carver.take<float>(padded * C::extra);
         grad_extra_ = carver.take<float>(padded * C::extra * division.threads);
@@ -40,9 +42,11 @@ public:
         c0_ = carver.take<float>(C::memory >= 0 ? padded * N : 0);
         // Where each thread has a slot of its own: a team may be smaller than asked for, its slots larger.
         const int64_t rows = chunk_steps_ * (apart_ ? N + division.threads : N);
-        gates_ = carver.take<float>(rows * padded * planes);
-        x_ = carver.take<float>(rows * columns(x_columns_));
-        h_ = carver.take<float>(rows * columns(h_columns_));
+        const int64_t lines = P::words(rows) + (apart_ ? division.threads * P::words(1) : 0);
+        gates_ = carver.take<Word>(rows * panels.vectors * unit_words);
+        gate_lines_ = carver.take<Word>(P::converts ? lines * padded * planes : 0);
+        x_ = carver.take<Word>(lines * columns(x_columns_));
+        h_ = carver.take<Word>(lines * columns(h_columns_));
         row_start_ = carver.take<int64_t>((chunk_steps_ + 1) * division.threads);
         // The first thread's are the caller's.
         const int64_t others = apart_ && run.grad_weight_ih ? division.threads - 1 : 0;
@@ -64,7 +68,8 @@ private:
         int64_t begin, end;      // steps
         int64_t count;           // rows of all steps
         const int64_t* start;    // rows of the chunk's steps before each
-        float *gates, *x, *h;    // gradients by the gates; x and h before the step, in panels of columns
+        Word* gates;             // gradients by the gates as rows of words, in panels of units
+        Word *lines, *x, *h;     // the same, x and h before the step as lines of words, in panels of columns
         Share shared(int64_t n, int thread, int team, bool apart) const {
             return apart ? Share{0, n} : Share::of(n, thread, team);
         }
@@ -122,9 +127,9 @@ private:
         int64_t* start = row_start_ + (chunk_steps_ + 1) * thread;
         start[0] = 0;
         for (int64_t i = 0; i < steps; ++i) start[i + 1] = start[i] + rows.count(schedule.active(begin + i));
-        const int64_t slot = apart_ ? chunk_steps_ * ceil_div(N, team) * thread : 0;
-        return {rows, begin, begin + steps, start[steps], start, gates_ + slot * columns(panels) * planes,
-                x_ + slot * columns(x_columns_), h_ + slot * columns(h_columns_)};
+        const int64_t slot = apart_ ? chunk_steps_ * ceil_div(N, team) : 0, row = slot * thread, line = P::words(slot) * thread;
+        return {rows, begin, begin + steps, start[steps], start, gates_ + row * panels.vectors * unit_words,
+                gate_lines_ + line * columns(panels) * planes, x_ + line * columns(x_columns_), h_ + line * columns(h_columns_)};
     }
 
     // Where a thread's i-th row of step t stands in its chunk: at `first + i * step`.
@@ -136,30 +141,37 @@ private:
         return apart_ ? Place{start, 1} : Place{start + segment.first, segment.step};
     }
 
-    // Gate gradients of a chunk, by panels: [rows][planes][width][W].
-    float* gates(int panel, const Chunk& chunk) const {
-        return chunk.gates + panels.begin(panel) * chunk.count * planes * W;
+    // Gate gradients of a chunk, by panels: rows of [planes][width][W] numbers.
+    Word* gates(int panel, const Chunk& chunk) const {
+        return chunk.gates + panels.begin(panel) * chunk.count * unit_words;
     }
-    int64_t gates_stride(int panel) const { return static_cast<int64_t>(planes) * panels.width(panel) * W; }
+    int64_t gates_stride(int panel) const { return panels.width(panel) * unit_words; }
     Span span(int panel, int plane, const Chunk& chunk) const {
-        const int64_t width = panels.width(panel) * W;
-        return {gates(panel, chunk) + plane * width, gates_stride(panel), G * width};
+        const int width = panels.width(panel);
+        return {gates(panel, chunk) + P::words(plane * width * W), gates_stride(panel), width * side_words};
     }
+    // The same as lines: [words of the rows][planes][width][W].
+    Word* lines(int panel, const Chunk& chunk) const {
+        if (!P::converts) return gates(panel, chunk);
+        return chunk.lines + panels.begin(panel) * P::words(chunk.count) * planes * W;
+    }
+    int64_t lines_stride(int panel) const { return static_cast<int64_t>(planes) * panels.width(panel) * W; }
     float* grad_c(int panel, int64_t n) const { return grad_c_ + (panels.begin(panel) * N + n * panels.width(panel)) * W; }
     float* c0(int panel, int64_t n) const { return c0_ + (panels.begin(panel) * N + n * panels.width(panel)) * W; }
 
     // Weights in panels of columns; rows in the order of the gate gradients: panel, gate, unit.
-    void pack_columns(const float* weights, int64_t K, const int (&order)[G], const Panels& into, float* packed, Share share) {
+    void pack_columns(const float* weights, int64_t K, const int (&order)[G], const Panels& into, Word* packed, Share share) {
         for (int j = static_cast<int>(share.begin); j < share.end; ++j) {
             const int64_t column = static_cast<int64_t>(into.begin(j)) * W;
             const int width = into.width(j);
-            float* target = packed + into.begin(j) * W * panels.vectors * W * G;
+            Word* target = packed + into.begin(j) * W * panels.vectors * side_words;
             for (int p = 0; p < panels.count; ++p)
                 for (int g = 0; g < G; ++g)
-                    for (int64_t u = 0; u < panels.width(p) * W; ++u, target += width * W) {
-                        const int64_t unit = Base::unit(p) + u;
-                        const float* row = unit < H ? weights + (order[g] * H + unit) * K + column : nullptr;
-                        copy_padded(row, K - column, target, width);
+                    for (int64_t u = 0; u < panels.width(p) * W; u += P::depth, target += width * W) {
+                        const float* rows[P::depth];
+                        for (int64_t d = 0, unit = Base::unit(p) + u; d < P::depth; ++d, ++unit)
+                            rows[d] = unit < H ? weights + (order[g] * H + unit) * K + column : nullptr;
+                        pack_line<P>(rows, K - column, target, width);
                     }
         }
     }
@@ -219,7 +231,8 @@ private:
         const int64_t unit = Base::unit(panel), before = Base::before(t), rows_before = schedule.active(before);
         const int last = Base::last(panel);
         const Place at = place(chunk, segment, t);
-        float* target = gates(panel, chunk);
+        Word* target = gates(panel, chunk) + at.first * gates_stride(panel);
+        const int64_t stride = at.step * gates_stride(panel);
         const float* kept = C::saved ? Base::saved(t, panel) : nullptr;
         const float* kept_before = C::memory >= 0 && rows_before ? Base::saved(before, panel) : nullptr;
         const int64_t at_extra = panels.begin(panel) * C::extra * W;
@@ -249,7 +262,7 @@ private:
                     b.dh = b.dh + load_first(run.grad_output + (t * N + schedule.order[n]) * H + column, there);
                 C::backward(b);
                 for (int q = 0; q < planes; ++q) {
-                    store(target + (((at.first + i * at.step) * planes + q) * U + u) * W, b.planes[q]);
+                    P::write(target + i * stride, (q * U + u) * W, b.planes[q]);
                     sums[q] = sums[q] + b.planes[q];
                 }
                 if constexpr (C::memory >= 0) store(grad_c(panel, n) + u * W, b.dc);
@@ -264,32 +277,39 @@ private:
         const int width = h_columns_.width(j);
         const int64_t tile_count = tiles(count, tile_rows(width));
         const Place at = place(chunk, segment, t);
-        const float* b = weight_hh_ + h_columns_.begin(j) * W * panels.vectors * W * G;
+        const Word* b = weight_hh_ + h_columns_.begin(j) * W * panels.vectors * side_words;
         for (int64_t i = 0; i < tile_count; ++i) {
             const int64_t begin = tile_begin(count, tile_count, i), height = tile_begin(count, tile_count, i + 1) - begin;
             float* c[ROWS];
             for (int64_t r = 0; r < height; ++r)
                 c[r] = grad_h_ + segment.row(begin + r) * state_stride + h_columns_.begin(j) * W;
-            run_tile(SpansProduct{spans, panels.count, at.first + begin * at.step, at.step, b, c, W, C::carries}, height, width);
+            run_tile(SpansProduct<P>{spans, panels.count, at.first + begin * at.step, at.step, b, c, W, C::carries}, height, width);
         }
     }
 
-    // x and h before the step, of the rows of a chunk.
+    // The factors of the gradients by the weights: x and h before the step, of the rows of a chunk, as lines of words.
     void collect(const Chunk& chunk, int thread, int team) {
-        const Share share = chunk.shared(chunk.count, thread, team, apart_);
-        for (int64_t t = chunk.begin; t < chunk.end; ++t) {
-            const int64_t start = chunk.start[t - chunk.begin], stop = chunk.start[t - chunk.begin + 1];
-            for (int64_t i = larger(share.begin, start); i < smaller(share.end, stop); ++i) {
-                const int64_t n = chunk.rows.row(i - start);
-                collect_row(Base::x(t, n), D, x_columns_, chunk.x, chunk.count, i);
-                collect_row(Base::h_before(t, n), H, h_columns_, chunk.h, chunk.count, i);
+        const int64_t words = P::words(chunk.count);
+        const Share share = chunk.shared(words, thread, team, apart_);
+        int64_t step = 0;
+        for (int64_t i = share.begin; i < share.end; ++i) {
+            const float *x[P::depth], *h[P::depth];
+            for (int64_t d = 0, row = i * P::depth; d < P::depth; ++d, ++row) {
+                while (row < chunk.count && row >= chunk.start[step + 1]) ++step;
+                const int64_t t = chunk.begin + step, n = chunk.rows.row(row - chunk.start[step]);
+                x[d] = row < chunk.count ? Base::x(t, n) : nullptr;
+                h[d] = row < chunk.count ? Base::h_before(t, n) : nullptr;
             }
+            collect_line(x, D, x_columns_, chunk.x, words, i);
+            collect_line(h, H, h_columns_, chunk.h, words, i);
         }
     }
-    static void collect_row(const float* from, int64_t K, const Panels& into, float* to, int64_t rows, int64_t row) {
+    static void collect_line(const float* const (&from)[P::depth], int64_t K, const Panels& into, Word* to, int64_t words, int64_t i) {
         for (int j = 0; j < into.count; ++j) {
             const int64_t column = static_cast<int64_t>(into.begin(j)) * W;
-            copy_padded(from + column, K - column, to + column * rows + row * into.width(j) * W, into.width(j));
+            const float* rows[P::depth];
+            for (int d = 0; d < P::depth; ++d) rows[d] = from[d] ? from[d] + column : nullptr;
+            pack_line<P>(rows, K - column, to + column * words + i * into.width(j) * W, into.width(j));
         }
     }
 
@@ -308,26 +328,27 @@ private:
 
     float* grad_weights(int thread) const { return grad_weights_ + (thread - 1) * G * H * (D + H); }
 
-    void weight_gradients(const Chunk& chunk, bool first, Share share, const Panels& into, const float* operand, int64_t K,
+    void weight_gradients(const Chunk& chunk, bool first, Share share, const Panels& into, const Word* lines_of, int64_t K,
                           int plane, const int (&order)[G], float* grad) {
         for (int j = 0; j < into.count; ++j) {
             const int width = into.width(j);
             const int64_t column = static_cast<int64_t>(into.begin(j)) * W;
             const int last = static_cast<int>(smaller<int64_t>(W, K - column - (width - 1) * W));
-            const int64_t block = (32 << 10) / (4 * width * W);  // rows of the operand that stay in first-level cache
-            for (int64_t row = 0; row < chunk.count; row += block) {
-                TransposedProduct product{};
-                product.b = operand + column * chunk.count + row * width * W;
-                product.K = smaller(block, chunk.count - row);
+            const int64_t words = P::words(chunk.count);
+            const int64_t block = (32 << 10) / (4 * width * W);  // lines that stay in first-level cache
+            for (int64_t line = 0; line < words; line += block) {
+                TransposedProduct<P> product{};
+                product.b = lines_of + column * words + line * width * W;
+                product.words = smaller(block, words - line);
                 product.last = last;
-                product.accumulate = !first || row > 0;
+                product.accumulate = !first || line > 0;
                 for (int64_t lane = share.begin; lane < share.end;) {
                     const int64_t g = lane / H, unit = lane % H;
                     const int panel = panel_of(unit);
                     const int64_t inside = unit - Base::unit(panel), stop = Base::units(panel) - inside;
                     const int64_t n = smaller(stop, share.end - lane);
-                    product.stride = gates_stride(panel);
-                    const float* a = gates(panel, chunk) + row * product.stride + (plane + g) * panels.width(panel) * W + inside;
+                    product.stride = lines_stride(panel);
+                    const Word* a = lines(panel, chunk) + line * product.stride + (plane + g) * panels.width(panel) * W + inside;
                     const int64_t count = tiles(n, tile_rows(width));
                     for (int64_t i = 0; i < count; ++i) {
                         const int64_t begin = tile_begin(n, count, i), height = tile_begin(n, count, i + 1) - begin;
@@ -358,10 +379,11 @@ private:
             const int width = x_columns_.width(j);
             const int64_t column = static_cast<int64_t>(x_columns_.begin(j)) * W;
             const int last = static_cast<int>(smaller<int64_t>(W, D - column - (width - 1) * W));
-            const float* b = weight_ih_ + column * panels.vectors * W * G;
+            const Word* b = weight_ih_ + column * panels.vectors * side_words;
             for (int p = 0, next; p < panels.count; p = next) {
-                int64_t K = 0;
-                for (next = p; next < panels.count && (next == p || K + spans[next].K <= 128); ++next) K += spans[next].K;
+                int64_t words = 0;
+                for (next = p; next < panels.count && (next == p || words + spans[next].words <= 128); ++next)
+                    words += spans[next].words;
                 int64_t step = 0;
                 const int64_t count = tiles(share.end - share.begin, tile_rows(width));
                 for (int64_t i = 0; i < count; ++i) {
@@ -372,9 +394,9 @@ private:
                         while (begin + r >= chunk.start[step + 1]) ++step;
                         c[r] = grad_x(chunk.begin + step, chunk.rows.row(begin + r - chunk.start[step])) + column;
                     }
-                    run_tile(SpansProduct{spans + p, next - p, begin, 1, b, c, last, p > 0}, height, width);
+                    run_tile(SpansProduct<P>{spans + p, next - p, begin, 1, b, c, last, p > 0}, height, width);
                 }
-                b += K * width * W;
+                b += words * width * W;
             }
         }
     }
@@ -424,7 +446,8 @@ private:
     }
 
     const Panels x_columns_, h_columns_;
-    float *weight_hh_, *weight_ih_, *extra_, *grad_extra_, *grad_bias_, *grad_h_, *grad_c_, *c0_, *gates_, *x_, *h_;
+    Word *weight_hh_, *weight_ih_, *gates_, *gate_lines_, *x_, *h_;
+    float *extra_, *grad_extra_, *grad_bias_, *grad_h_, *grad_c_, *c0_;
     float* grad_weights_;
     Span* spans_;
     int64_t* row_start_;

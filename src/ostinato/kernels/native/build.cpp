@@ -18,10 +18,10 @@ static constexpr CellKernels kernels_of(const char* name) {
         C::saved,
         C::memory >= 0,
         [](const ostinato_run& run, bool backward) {
-            return backward ? BackwardPass<C>(run, nullptr).bytes() : ForwardPass<C>(run, nullptr).bytes();
+            return backward ? BackwardPass<C, Single>(run, nullptr).bytes() : ForwardPass<C, Single>(run, nullptr).bytes();
         },
-        [](const ostinato_run& run) { ForwardPass<C>(run, run.workspace).compute(); },
-        [](const ostinato_run& run) { BackwardPass<C>(run, run.workspace).compute(); },
+        [](const ostinato_run& run) { ForwardPass<C, Single>(run, run.workspace).compute(); },
+        [](const ostinato_run& run) { BackwardPass<C, Single>(run, run.workspace).compute(); },
     };
 }
 

@@ -14,10 +14,14 @@ namespace OSTINATO_ISA {
 // Some rows of one panel at one step.
 struct StepTile {
     const float* h;        // state before, whole rows
-    float* h_after;        // at the panel's first unit
+    float* h_after;
     int64_t h_stride;
-    int64_t unit, H;
-    const float* weights;  // [H][gates][U][W]
+    const Word* factor;    // the same as the left factor of a product, where that is not the state itself
+    Word* factor_after;
+    int64_t factor_stride;
+    int64_t unit;          // the panel's first
+    const Word* weights;   // [words][gates][U][W]
+    int64_t words;
     const float* input;    // [R][gates][U][W], biases included
     const float* bias;     // [apart][U][W]
     const float* extra;    // [extra][U][W]
@@ -29,21 +33,21 @@ struct StepTile {
     int last;
 };
 
-template <class C, int R, int U>
+template <class C, class P, int R, int U>
 static void step_tile(const StepTile& s) {
     constexpr int NV = C::gates * U;
     constexpr int merged = C::gates - C::apart;
     V acc[R][NV];
-    const float* h[R];
+    const Word* factor[R];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-        h[r] = s.h + r * s.h_stride;
+        factor[r] = P::converts ? s.factor + r * s.factor_stride : s.h + r * s.h_stride;
         const float* input = s.input + r * NV * W;
 #pragma GCC unroll 16
         for (int i = 0; i < NV; ++i)
             acc[r][i] = i < merged * U ? load(input + (i + C::apart * U) * W) : load(s.bias + (i - merged * U) * W);
     }
-    multiply(acc, h, s.weights, s.H);
+    multiply<P>(acc, factor, s.weights, s.words);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
@@ -52,11 +56,12 @@ static void step_tile(const StepTile& s) {
             for (int g = 0; g < C::gates; ++g) f.sum[g] = acc[r][g * U + u];
             for (int a = 0; a < C::apart; ++a) f.input[a] = load(s.input + (r * NV + a * U + u) * W);
             for (int e = 0; e < C::extra; ++e) f.extra[e] = load(s.extra + (e * U + u) * W);
-            f.h_before = load(h[r] + s.unit + u * W);
+            f.h_before = load(s.h + r * s.h_stride + s.unit + u * W);
             if constexpr (C::memory >= 0) f.c_before = load(s.c + r * s.c_stride + u * W);
             C::forward(f);
             if constexpr (C::memory >= 0) store(s.c + r * s.c_stride + u * W, f.c);
-            store(s.h_after + r * s.h_stride + u * W, f.h);
+            store(s.h_after + r * s.h_stride + s.unit + u * W, f.h);
+            if constexpr (P::converts) P::write(s.factor_after + r * s.factor_stride, s.unit + u * W, f.h);
             if (u < U - 1 || s.last == W)
                 store(s.output[r] + u * W, f.h);
             else
@@ -67,47 +72,50 @@ static void step_tile(const StepTile& s) {
     }
 }
 
-template <class C, int U>
+template <class C, class P, int U>
 static void step_rows(const StepTile& s, int64_t rows) {
     constexpr int most = tile_rows(C::gates * U);
     switch (rows) {
-        case 1: return step_tile<C, 1, U>(s);
-        case 2: return step_tile<C, 2, U>(s);
-        case 3: return step_tile<C, 3, U>(s);
+        case 1: return step_tile<C, P, 1, U>(s);
+        case 2: return step_tile<C, P, 2, U>(s);
+        case 3: return step_tile<C, P, 3, U>(s);
         case 4:
-            if constexpr (most >= 4) return step_tile<C, 4, U>(s);
+            if constexpr (most >= 4) return step_tile<C, P, 4, U>(s);
             return;
         case 5:
-            if constexpr (most >= 5) return step_tile<C, 5, U>(s);
+            if constexpr (most >= 5) return step_tile<C, P, 5, U>(s);
             return;
         case 6:
-            if constexpr (most >= 6) return step_tile<C, 6, U>(s);
+            if constexpr (most >= 6) return step_tile<C, P, 6, U>(s);
     }
 }
 
-template <class C>
-class ForwardPass : Problem<C> {
-    using Base = Problem<C>;
+template <class C, class P>
+class ForwardPass : Problem<C, P> {
+    using Base = Problem<C, P>;
     using Base::D, Base::H, Base::N, Base::division, Base::panels, Base::run, Base::schedule, Base::state_stride;
     static constexpr int G = C::gates;
 
 public:
-    ForwardPass(const ostinato_run& r, void* workspace) : Base(r) {
+    ForwardPass(const ostinato_run& r, void* workspace) : Base(r), x_words_(P::words(r.D)), h_words_(P::words(r.H)) {
         Carver carver(workspace);
         schedule.carve(r, carver);
         const int64_t padded = static_cast<int64_t>(panels.vectors) * W;
-        weight_ih_ = carver.take<float>(padded * G * D);
-        weight_hh_ = carver.take<float>(padded * G * H);
+        weight_ih_ = carver.take<Word>(padded * G * x_words_);
+        weight_hh_ = carver.take<Word>(padded * G * h_words_);
         bias_ = carver.take<float>(padded * G);
         bias_apart_ = carver.take<float>(padded * C::apart);
         extra_ = carver.take<float>(padded * C::extra);
         for (float*& h : h_) h = carver.take<float>(N * state_stride);
+        for (Word*& factor : factor_) factor = carver.take<Word>(P::converts ? N * state_stride : 0);
         c_ = carver.take<float>(C::memory >= 0 ? padded * N : 0);
         plan_chunks();
         // Split by sequences, each thread of a team has a slot of its own; a team may be smaller than asked for.
         const int64_t all = chunk_steps_ * (division.by_units ? N : N + division.threads);
         chunk_ = carver.take<float>(all * padded * G);
-        x_rows_ = carver.take<const float*>(all * (division.by_units ? division.threads : 1));
+        const int64_t x_all = all * (division.by_units ? division.threads : 1);
+        x_rows_ = carver.take<const Word*>(x_all);
+        x_factor_ = carver.take<Word>(P::converts ? x_all * x_stride() : 0);
         bytes_ = carver.used();
     }
 
@@ -137,7 +145,8 @@ private:
         barrier_.wait(team);
 
         const Share own = division.panels(panels, thread, team);
-        const float** x_rows = x_rows_ + slot_rows(team) * thread;
+        const Word** x_rows = x_rows_ + slot_rows(team) * thread;
+        Word* x_factor = x_factor_ + slot_rows(team) * thread * x_stride();
         float* chunk = chunk_ + (division.by_units ? 0 : slot_rows(team) * thread * panels.vectors * W * G);
         int parity = 0;
         for (int64_t done = 0; done < schedule.steps; done += chunk_steps_) {
@@ -145,7 +154,8 @@ private:
             int64_t rows = 0;
             for (int64_t i = 0; i < steps; ++i) {
                 const int64_t t = time(done + i), count = segment.count(schedule.active(t));
-                for (int64_t j = 0; j < count; ++j) x_rows[rows++] = Base::x(t, segment.row(j));
+                for (int64_t j = 0; j < count; ++j, ++rows)
+                    x_rows[rows] = x_row(Base::x(t, segment.row(j)), x_factor + rows * x_stride());
             }
             for (int64_t p = own.begin; p < own.end; ++p) project(static_cast<int>(p), x_rows, rows, chunk);
             int64_t row = 0;
@@ -164,6 +174,14 @@ private:
         end_state(Share::of(N, thread, team));
     }
 
+    // The left factor of a product from a row of x; a buffer takes it where it is not the row itself.
+    const Word* x_row(const float* x, Word* buffer) const {
+        if (!P::converts) return x;
+        for (int64_t at = 0; at < x_words_; at += W) store(buffer + at, P::row(x + at * P::depth, D - at * P::depth));
+        return buffer;
+    }
+    int64_t x_stride() const { return ceil_div(x_words_, W) * W; }
+
     int64_t time(int64_t i) const { return run.reverse ? schedule.steps - 1 - i : i; }
 
     // Weights of a panel: [k][gate][unit], so that one tile ends with all gates of its units.
@@ -176,8 +194,8 @@ private:
                     const int64_t unit = static_cast<int64_t>(first + u) * W, lane = (g * width + u) * W;
                     const int64_t there = smaller<int64_t>(W, H - unit);
                     const int64_t in = C::input_order[g] * H + unit, rec = C::recurrent_order[g] * H + unit;
-                    pack_transposed(run.weight_ih + in * D, there, D, weight_ih_ + first * G * W * D + lane, line);
-                    pack_transposed(run.weight_hh + rec * H, there, H, weight_hh_ + first * G * W * H + lane, line);
+                    pack_transposed<P>(run.weight_ih + in * D, there, D, weight_ih(first) + lane, line);
+                    pack_transposed<P>(run.weight_hh + rec * H, there, H, weight_hh(first) + lane, line);
                     const int n = static_cast<int>(there);
                     V bias = run.bias_ih ? load_first(run.bias_ih + in, n) : broadcast(0.0f);
                     if (g >= C::apart && run.bias_hh) bias = bias + load_first(run.bias_hh + in, n);
@@ -198,7 +216,12 @@ private:
     void begin_state(Share share) {
         for (int64_t n = share.begin; n < share.end; ++n) {
             const int64_t row = schedule.order[n];
-            for (float* h : h_) copy_padded(run.h0 + row * H, H, h + n * state_stride, static_cast<int>(state_stride / W));
+            const int vectors = static_cast<int>(state_stride / W);
+            for (float* h : h_) copy_padded(run.h0 + row * H, H, h + n * state_stride, vectors);
+            if constexpr (P::converts)
+                for (Word* factor : factor_)
+                    for (int64_t k = 0; k < state_stride; k += W)
+                        P::write(factor + n * state_stride, k, load(h_[0] + n * state_stride + k));
             if constexpr (C::memory >= 0)
                 for (int p = 0; p < panels.count; ++p)
                     copy_padded(run.c0 + row * H + Base::unit(p), Base::units(p), c(p, n), panels.width(p));
@@ -222,9 +245,11 @@ private:
             for (int64_t n = schedule.active(t); n < N; ++n) zero(Base::output(t, n), H);
     }
 
+    Word* weight_ih(int vector) const { return weight_ih_ + vector * G * W * x_words_; }
+    Word* weight_hh(int vector) const { return weight_hh_ + vector * G * W * h_words_; }
     float* c(int panel, int64_t n) const { return c_ + (panels.begin(panel) * N + n * panels.width(panel)) * W; }
 
-    void project(int panel, const float* const* x_rows, int64_t rows, float* chunk) const {
+    void project(int panel, const Word* const* x_rows, int64_t rows, float* chunk) const {
         const int width = panels.width(panel), first = panels.begin(panel), NV = G * width;
         float* target = chunk + first * rows * G * W;
         const int64_t count = tiles(rows, tile_rows(NV));
@@ -232,7 +257,7 @@ private:
             const int64_t begin = tile_begin(rows, count, i), height = tile_begin(rows, count, i + 1) - begin;
             float* c[ROWS];
             for (int64_t r = 0; r < height; ++r) c[r] = target + (begin + r) * NV * W;
-            run_tile(RowsProduct{x_rows + begin, weight_ih_ + first * G * W * D, D, bias_ + first * G * W, c}, height, NV);
+            run_tile(RowsProduct<P>{x_rows + begin, weight_ih(first), x_words_, bias_ + first * G * W, c}, height, NV);
         }
     }
 
@@ -240,9 +265,9 @@ private:
         const int width = panels.width(panel), first = panels.begin(panel), NV = G * width;
         const int64_t tile_count = tiles(count, tile_rows(NV));
         StepTile s;
-        s.h_stride = state_stride * segment.step;
-        s.unit = Base::unit(panel), s.H = H;
-        s.weights = weight_hh_ + first * G * W * H;
+        s.h_stride = s.factor_stride = state_stride * segment.step;
+        s.unit = Base::unit(panel);
+        s.weights = weight_hh(first), s.words = h_words_;
         s.bias = bias_apart_ + first * C::apart * W;
         s.extra = extra_ + first * C::extra * W;
         s.c_stride = width * W * segment.step;
@@ -254,26 +279,30 @@ private:
             const int64_t begin = tile_begin(count, tile_count, i), height = tile_begin(count, tile_count, i + 1) - begin;
             const int64_t n = segment.row(begin);
             s.h = h_[parity] + n * state_stride;
-            s.h_after = h_[parity ^ 1] + n * state_stride + s.unit;
+            s.h_after = h_[parity ^ 1] + n * state_stride;
+            s.factor = factor_[parity] + n * state_stride;
+            s.factor_after = factor_[parity ^ 1] + n * state_stride;
             s.input = input + (row + begin) * NV * W;
             s.c = C::memory >= 0 ? c(panel, n) : nullptr;
             s.saved = C::saved && run.saved ? Base::saved(t, panel) + n * Base::saved_stride(panel) : nullptr;
             for (int64_t r = 0; r < height; ++r) output[r] = Base::output(t, segment.row(begin + r)) + s.unit;
             if constexpr (C::widest == 1) {
-                step_rows<C, 1>(s, height);
+                step_rows<C, P, 1>(s, height);
             } else {
                 switch (width) {
-                    case 1: step_rows<C, 1>(s, height); break;
-                    case 2: step_rows<C, 2>(s, height); break;
-                    case 3: step_rows<C, 3>(s, height); break;
-                    case 4: step_rows<C, 4>(s, height); break;
+                    case 1: step_rows<C, P, 1>(s, height); break;
+                    case 2: step_rows<C, P, 2>(s, height); break;
+                    case 3: step_rows<C, P, 3>(s, height); break;
+                    case 4: step_rows<C, P, 4>(s, height); break;
                 }
             }
         }
     }
 
-    float *weight_ih_, *weight_hh_, *bias_, *bias_apart_, *extra_, *h_[2], *c_, *chunk_;
-    const float** x_rows_;
+    const int64_t x_words_, h_words_;  // of a row of x and of h, as left factors
+    Word *weight_ih_, *weight_hh_, *factor_[2], *x_factor_;
+    float *bias_, *bias_apart_, *extra_, *h_[2], *c_, *chunk_;
+    const Word** x_rows_;
     int64_t chunk_steps_, bytes_;
     Barrier barrier_;
 };

@@ -1,10 +1,10 @@
 // Products of matrices, tile by tile: R rows by NV vectors of columns, all sums of a tile in registers.
 //
 // Each sum is one chain of multiply-adds in the order of k, whatever R and NV are: that is why a result has the same
-// bits however its rows are grouped into tiles.
+// bits however its rows are grouped into tiles. P is the precision: see operands.h.
 #pragma once
 
-#include "vectors.h"
+#include "operands.h"
 
 namespace ostinato {
 namespace OSTINATO_ISA {
@@ -32,11 +32,11 @@ struct Panels {
     int width(int i) const { return begin(i + 1) - begin(i); }
 };
 
-// acc[r][v] += a[r][k] * b[k][v], for k from 0 to K; rows of b follow one another.
-template <int R, int NV>
-OSTINATO_INLINE void multiply(V (&acc)[R][NV], const float* const (&a)[R], const float* b, int64_t K) {
+// acc[r][v] += a[r][k] * b[k][v], for k from 0 to `words`; lines of b follow one another.
+template <class P, int R, int NV>
+OSTINATO_INLINE void multiply(V (&acc)[R][NV], const Word* const (&a)[R], const Word* b, int64_t words) {
 #pragma GCC unroll 2
-    for (int64_t k = 0; k < K; ++k, b += NV * W) {
+    for (int64_t k = 0; k < words; ++k, b += NV * W) {
         V w[NV];
 #pragma GCC unroll 4
         for (int v = 0; v < NV; ++v) w[v] = load(b + v * W);
@@ -44,16 +44,16 @@ OSTINATO_INLINE void multiply(V (&acc)[R][NV], const float* const (&a)[R], const
         for (int r = 0; r < R; ++r) {
             V x = broadcast(a[r][k]);
 #pragma GCC unroll 4
-            for (int v = 0; v < NV; ++v) acc[r][v] = fma(x, w[v], acc[r][v]);
+            for (int v = 0; v < NV; ++v) acc[r][v] = P::multiply_add(x, w[v], acc[r][v]);
         }
     }
 }
 
 // The same where a is transposed: a(r, k) = a[k * stride + r].
-template <int R, int NV>
-OSTINATO_INLINE void multiply_transposed(V (&acc)[R][NV], const float* a, int64_t stride, const float* b, int64_t K) {
+template <class P, int R, int NV>
+OSTINATO_INLINE void multiply_transposed(V (&acc)[R][NV], const Word* a, int64_t stride, const Word* b, int64_t words) {
 #pragma GCC unroll 2
-    for (int64_t k = 0; k < K; ++k, a += stride, b += NV * W) {
+    for (int64_t k = 0; k < words; ++k, a += stride, b += NV * W) {
         V w[NV];
 #pragma GCC unroll 4
         for (int v = 0; v < NV; ++v) w[v] = load(b + v * W);
@@ -61,7 +61,7 @@ OSTINATO_INLINE void multiply_transposed(V (&acc)[R][NV], const float* a, int64_
         for (int r = 0; r < R; ++r) {
             V x = broadcast(a[r]);
 #pragma GCC unroll 4
-            for (int v = 0; v < NV; ++v) acc[r][v] = fma(x, w[v], acc[r][v]);
+            for (int v = 0; v < NV; ++v) acc[r][v] = P::multiply_add(x, w[v], acc[r][v]);
         }
     }
 }
@@ -102,35 +102,37 @@ OSTINATO_INLINE void fill_tile(V (&acc)[R][NV], const float* row) {
 }
 
 // c = bias + a b, one row of a by pointer each.
+template <class P>
 struct RowsProduct {
-    const float* const* a;
-    const float* b;
-    int64_t K;
+    const Word* const* a;
+    const Word* b;
+    int64_t words;
     const float* bias;
     float* const* c;
 
     template <int R, int NV>
     static void tile(const RowsProduct& p) {
         V acc[R][NV];
-        const float* a[R];
+        const Word* a[R];
         for (int r = 0; r < R; ++r) a[r] = p.a[r];
         fill_tile(acc, p.bias);
-        multiply(acc, a, p.b, p.K);
+        multiply<P>(acc, a, p.b, p.words);
         store_tile(acc, p.c, W);
     }
 };
 
-// A block of memory that holds columns [0, K) of some rows; several make up a row.
+// A block of memory that holds some words of every row; several make up a row.
 struct Span {
-    const float* base;
-    int64_t stride, K;
+    const Word* base;
+    int64_t stride, words;
 };
 
 // c (+)= a b over spans; row r of the tile is row `row + r * row_step` of each span, b continues from span to span.
+template <class P>
 struct SpansProduct {
     const Span* spans;
     int64_t count, row, row_step;
-    const float* b;
+    const Word* b;
     float* const* c;
     int last;
     bool accumulate;
@@ -142,24 +144,25 @@ struct SpansProduct {
             load_tile(acc, p.c, p.last);
         else
             fill_tile(acc, nullptr);
-        const float* b = p.b;
+        const Word* b = p.b;
         for (int64_t i = 0; i < p.count; ++i) {
             const Span& span = p.spans[i];
-            const float* a[R];
+            const Word* a[R];
             for (int r = 0; r < R; ++r) a[r] = span.base + (p.row + r * p.row_step) * span.stride;
-            multiply(acc, a, b, span.K);
-            b += span.K * NV * W;
+            multiply<P>(acc, a, b, span.words);
+            b += span.words * NV * W;
         }
         store_tile(acc, p.c, p.last);
     }
 };
 
 // c (+)= a^T b: a(r, k) = a[k * stride + r].
+template <class P>
 struct TransposedProduct {
-    const float* a;
+    const Word* a;
     int64_t stride;
-    const float* b;
-    int64_t K;
+    const Word* b;
+    int64_t words;
     float* const* c;
     int last;
     bool accumulate;
@@ -171,7 +174,7 @@ struct TransposedProduct {
             load_tile(acc, p.c, p.last);
         else
             fill_tile(acc, nullptr);
-        multiply_transposed(acc, p.a, p.stride, p.b, p.K);
+        multiply_transposed<P>(acc, p.a, p.stride, p.b, p.words);
         store_tile(acc, p.c, p.last);
     }
 };

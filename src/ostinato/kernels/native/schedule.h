@@ -127,9 +127,10 @@ struct Division {
     bool by_units;
     int threads;  // at most; a team may turn out smaller
 
+    template <class P>
     OSTINATO_INLINE Division of(const ostinato_run& run, int gates) {
         const int64_t vectors = ceil_div(run.H, W);
-        const int64_t weights = 4 * gates * vectors * W * run.H;
+        const int64_t weights = sizeof(Word) * gates * vectors * W * P::words(run.H);
         const double work = static_cast<double>(run.N) * run.T * gates * run.H * (run.D + run.H);
         int64_t threads = smaller<int64_t>(larger<int64_t>(run.threads, 1), 1 + static_cast<int64_t>(work / 5e4));
         bool by_units = run.N < threads || weights > second_level_cache() * 3 / 4;
@@ -156,22 +157,6 @@ static void in_parallel(int threads, const Body& body) {
     body(omp_get_thread_num(), omp_get_num_threads());
 }
 
-// dst[k * stride + l] = src[l * K + k]: rows of a weight matrix as lanes; lanes from `rows` on are zero.
-static void pack_transposed(const float* src, int64_t rows, int64_t K, float* dst, int64_t stride) {
-    for (int64_t k = 0; k < K; k += W) {
-        const int n = static_cast<int>(smaller<int64_t>(W, K - k));
-        V block[W];
-        for (int l = 0; l < W; ++l) {
-            if (l >= rows)
-                block[l] = broadcast(0.0f);
-            else
-                block[l] = n == W ? load(src + l * K + k) : load_first(src + l * K + k, n);
-        }
-        transpose(block);
-        for (int i = 0; i < n; ++i) store(dst + (k + i) * stride, block[i]);
-    }
-}
-
 // `vectors` vectors of which `n` floats exist at src, zeros after them; null for zeros.
 OSTINATO_INLINE void copy_padded(const float* src, int64_t n, float* dst, int vectors) {
     for (int v = 0; v < vectors; ++v, n -= W) {
@@ -189,8 +174,8 @@ OSTINATO_INLINE void copy(float* to, const float* from, int64_t n) {
     if (n > 0) std::memcpy(to, from, sizeof(float) * n);
 }
 
-// What both passes know of a run of cell C.
-template <class C>
+// What both passes know of a run of cell C in precision P.
+template <class C, class P>
 struct Problem {
     const ostinato_run& run;
     const int64_t N, D, H;
@@ -200,7 +185,7 @@ struct Problem {
     Schedule schedule;
 
     explicit Problem(const ostinato_run& r)
-        : run(r), N(r.N), D(r.D), H(r.H), division(Division::of(r, C::gates)),
+        : run(r), N(r.N), D(r.D), H(r.H), division(Division::of<P>(r, C::gates)),
           panels(Panels::of(r.H, C::widest, division.by_units ? division.threads : 1)),
           state_stride(ceil_div(r.H, 16) * 16 + 16) {
         static_assert(C::widest == 1 || C::saved == 0, "what is kept must not depend on the number of threads");
