@@ -13,7 +13,7 @@ install: .venv/installed
 
 .venv/installed: $(SOURCES) | .venv/bin/python
 	@echo "installing ostinato into .venv (a minute or so the first time)"
-	$(PIP) --editable '.[plots]'
+	$(PIP) --editable '.[plots,parquet]'
 	touch $@
 
 .venv/installed-dev: $(SOURCES) | .venv/bin/python

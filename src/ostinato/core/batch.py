@@ -1,27 +1,56 @@
 """What `data` hands to a model and to a loss."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Aligned sequences: one target a step.
+    """Sequences side by side, padded on the right.
 
     Attributes:
         inputs: `[T, N]` token ids, or `[T, N, D]` features.
-        targets: `[T, N]` the id expected at each step.
+        targets: what is expected: `[T, N]` an id at each step, `[N]` one for each sequence, or whatever the loss wants.
         lengths: `[N]` valid steps of each sequence; None where all have T.
         weights: `[T, N]` weight of each step in the loss; None for one everywhere.
+        more: tensors that only some models read, such as characters of words or a decoder's inputs, by the name of the
+            argument that takes them.
+        counted: what the loss is a mean over, where that is not the steps: `[N]` sequences for a classifier, a
+            decoder's steps.
+        total: the same over all processes that share a batch; None where there is one process.
+        world: processes that share a batch.
     """
 
     inputs: Tensor
     targets: Tensor
     lengths: Tensor | None = None
     weights: Tensor | None = None
+    more: Mapping[str, Tensor] = field(default_factory=dict)
+    counted: int | None = None
+    total: int | None = None
+    world: int = 1
 
     @property
     def tokens(self) -> int:
-        """Steps that count: the sum of the lengths."""
+        """What the loss is a mean over: `counted`, or the steps within the lengths."""
+        if self.counted is not None:
+            return self.counted
         return self.targets.numel() if self.lengths is None else int(self.lengths.sum())
+
+    @property
+    def share(self) -> float:
+        """Weight of this batch's mean loss in the mean over all processes' batches: 1 where these are equal in size."""
+        return self.tokens * self.world / self.total if self.total else 1.0
+
+    def arguments(self) -> dict[str, Any]:
+        """What a model is called with besides `inputs`: `lengths`, where there are any, and `more`."""
+        return ({} if self.lengths is None else {"lengths": self.lengths}) | dict(self.more)
+
+    def of_several(self, total: int, world: int) -> Batch:
+        """The same batch as one process's part of a larger one."""
+        return replace(self, total=total, world=world)

@@ -1,5 +1,8 @@
 """Errors that a user can mend: one message that says what was expected, what came, and the remedy."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class OstinatoError(Exception):
     """Base of every error this package raises on purpose; the command line prints it and exits with status 2."""
@@ -19,3 +22,20 @@ class RunFolderError(OstinatoError):
 
 class TrainingError(OstinatoError, ArithmeticError):
     """Training that cannot go on: a loss or a gradient that is not finite."""
+
+
+def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
+    """The message for a name that is not among those there are; offers the nearest.
+
+        >>> unknown_name("unknown task", "tga", ["lm", "tag"])
+        "unknown task 'tga': did you mean 'tag'? there are lm, tag"
+
+    Args:
+        what: begins the message.
+        name: what came.
+        known: the names there are.
+    """
+    names = list(known)
+    near = difflib.get_close_matches(str(name), names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{what} {name!r}: {hint}there are {', '.join(names)}"

@@ -84,6 +84,14 @@ class TextFile:
             if piece:
                 yield piece
 
+    def head(self, size: int) -> bytes:
+        """The first bytes, gunzipped: as many as `size`, or somewhat fewer.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        return next(self._chunks())[:size]
+
     def _chunks(self) -> Iterator[bytes]:
         """The bytes, gunzipped; an empty chunk ends them."""
         try:

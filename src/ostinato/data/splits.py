@@ -1,0 +1,60 @@
+"""Holding out examples to validate on, by the seed."""
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ostinato.core.errors import DataError
+
+#: Share of the examples held out where no validation data is given.
+HELD_OUT = 0.1
+
+
+def held_out(
+    examples: int, seed: int, *, share: float = HELD_OUT, strata: Sequence[Hashable] | None = None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """A random part of the examples, the same for the same seed.
+
+    Args:
+        examples: how many there are.
+        seed: of the choice.
+        share: of the examples to hold out; at least one is, and one stays.
+        strata: `[examples]` the class of each, to hold out the same share of every class: rounded to whole examples,
+            with those left over going to the classes that rounding treated worst. A class's last example stays.
+
+    Returns:
+        Numbers of the examples to train on, and of those held out, both in order.
+
+    Raises:
+        DataError: fewer than two examples.
+    """
+    if examples < 2:
+        raise DataError(f"expected at least two examples, one of them to validate on, got {examples}; give --valid")
+    draw = np.random.default_rng([seed, 0x5EED])
+    wanted = min(max(1, round(share * examples)), examples - 1)
+    if strata is None:
+        out = draw.permutation(examples)[:wanted]
+    else:
+        classes: dict[Hashable, list[int]] = {}
+        for row, stratum in enumerate(strata):
+            classes.setdefault(stratum, []).append(row)
+        groups = list(classes.values())
+        sizes = _apportion([share * len(group) for group in groups], [len(group) - 1 for group in groups], wanted)
+        chosen = [draw.permutation(group)[:size] for group, size in zip(groups, sizes, strict=True)]
+        out = np.concatenate(chosen).astype(np.int64)
+        if not len(out):  # every class has one example only
+            out = draw.permutation(examples)[:1]
+    mask = np.zeros(examples, bool)
+    mask[out] = True
+    return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+
+def _apportion(quotas: list[float], most: list[int], total: int) -> list[int]:
+    """Whole numbers near the quotas that sum to total where `most` allows: the largest remainders are rounded up."""
+    sizes = [min(int(quota), limit) for quota, limit in zip(quotas, most, strict=True)]
+    by_remainder = sorted(range(len(quotas)), key=lambda index: sizes[index] - quotas[index])
+    for index in by_remainder:
+        if sum(sizes) < total and sizes[index] < most[index]:
+            sizes[index] += 1
+    return sizes

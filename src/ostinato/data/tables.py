@@ -1,0 +1,335 @@
+"""Rows of CSV, TSV, JSON lines and Parquet, gzipped or not, read strictly: what is wrong is named by file and line."""
+
+import csv
+import gzip
+import hashlib
+import io
+import math
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from ostinato.core.errors import ConfigError, DataError, unknown_name
+from ostinato.data.files import PathLike, TextFile, find_files
+
+Format: TypeAlias = Literal["csv", "tsv", "jsonl", "parquet"]
+
+#: Format by the ending of a file's name, an additional .gz aside.
+ENDINGS: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}
+
+#: Cells that stand for a missing number, apart from the empty one; small and capital letters are the same.
+MISSING_NUMBERS = frozenset({"na", "n/a", "nan", "null", "none", "?"})
+
+_PARQUET_MAGIC = b"PAR1"
+
+
+@dataclass(frozen=True)
+class Table:
+    """The columns that were asked for, cell by cell.
+
+    Attributes:
+        name: of the file, as messages call it.
+        columns: cells by column: strings from CSV and TSV, what the file holds from JSON lines and Parquet; None is a
+            missing one (an empty cell, null, or a key that a JSON line lacks).
+        lines: `[rows]` the line that each row begins on, from 1; in Parquet the row, from 1.
+        digest: SHA-256 of the content.
+        unit: what `lines` counts, "line" or "row".
+    """
+
+    name: str
+    columns: dict[str, list[Any]]
+    lines: npt.NDArray[np.int64]
+    digest: str
+    unit: str = "line"
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def place(self, row: int) -> str:
+        """How a message names a row: "reviews.csv: line 7"."""
+        return f"{self.name}: {self.unit} {self.lines[row]}"
+
+    def column(self, name: str) -> list[Any]:
+        """A column's cells.
+
+        Raises:
+            DataError: there is no such column; names those there are.
+        """
+        if name not in self.columns:
+            raise _no_column(self.name, name, self.columns)
+        return self.columns[name]
+
+    def missing(self, name: str) -> list[int]:
+        """Rows whose cell is missing."""
+        return [row for row, cell in enumerate(self.column(name)) if cell is None]
+
+    def texts(self, name: str) -> list[str | None]:
+        """A column as text: a whole number is written without a point, true and false as JSON has them.
+
+        Raises:
+            DataError: there is no such column, or a cell is a list or an object.
+        """
+        return [None if cell is None else self._text(name, row, cell) for row, cell in enumerate(self.column(name))]
+
+    def numbers(self, name: str) -> npt.NDArray[np.float64]:
+        """A column as `[rows]` numbers; NaN where one is missing: an empty cell, or any of `MISSING_NUMBERS`.
+
+        Raises:
+            DataError: there is no such column, or a cell is not a number.
+        """
+        cells = self.column(name)
+        try:
+            return np.array([math.nan if cell is None else float(cell) for cell in cells], np.float64)
+        except (TypeError, ValueError):
+            return np.array([self._number(name, row, cell) for row, cell in enumerate(cells)], np.float64)
+
+    def _text(self, name: str, row: int, cell: Any) -> str:
+        if isinstance(cell, str):
+            return cell
+        if isinstance(cell, bool):
+            return "true" if cell else "false"
+        if isinstance(cell, float) and cell.is_integer():
+            return str(int(cell))
+        if isinstance(cell, list | dict):
+            raise DataError(
+                f"{self.place(row)}: column {name!r}: expected one value, got {type(cell).__name__} {str(cell)[:60]}"
+            )
+        return str(cell)
+
+    def _number(self, name: str, row: int, cell: Any) -> float:
+        if cell is None or (isinstance(cell, str) and cell.strip().lower() in MISSING_NUMBERS):
+            return math.nan
+        try:
+            return float(cell)
+        except (TypeError, ValueError):
+            raise DataError(
+                f"{self.place(row)}: column {name!r}: expected a number, got {str(cell)[:60]!r}; "
+                "leave the cell empty where the value is missing"
+            ) from None
+
+
+def read_table(source: PathLike, columns: Sequence[str] | None = None, *, lines: str | None = None) -> Table:
+    """Read a table.
+
+    The format follows from the file's name (`ENDINGS`, an additional .gz aside), else from its first bytes. CSV is RFC
+    4180; TSV knows no quoting, so that a quotation mark is text; both begin with a line of column names. Empty lines
+    are passed over. Parquet needs pyarrow.
+
+    Args:
+        source: a file, plain or gzipped, or `-` for standard input.
+        columns: those to keep, in any order; None keeps all.
+        lines: for standard input: one text a line, under this column's name, instead of a table.
+
+    Raises:
+        DataError: the file is missing, unreadable, not UTF-8, malformed (names the line), has no rows, or lacks a
+            column (names those there are).
+        ConfigError: a Parquet file, and no pyarrow to read it.
+    """
+    files = find_files(source)
+    if len(files) != 1:
+        raise DataError(f"{source}: expected one file with a table, got a folder of {len(files)} files")
+    (file,) = files
+    kept = None if columns is None else list(dict.fromkeys(columns))
+    content = _Content(file)
+    if source == "-" and lines is not None:
+        columns_read, numbers = _from_rows(content, _text_rows(content, lines), kept)
+    else:
+        columns_read, numbers = _READERS[_format(file)](content, kept)
+    if not numbers:
+        raise DataError(f"{file.name}: the table is empty: it has no rows; expected at least one")
+    return Table(file.name, columns_read, np.array(numbers, np.int64), content.digest, content.unit)
+
+
+def _format(file: TextFile) -> Format:
+    suffixes = [suffix.lower() for suffix in PurePath(file.name).suffixes]
+    if suffixes and suffixes[-1] == ".gz":
+        suffixes.pop()
+    if suffixes and suffixes[-1] in ENDINGS:
+        return ENDINGS[suffixes[-1]]
+    start = file.head(1 << 16)
+    if start.startswith(_PARQUET_MAGIC):
+        return "parquet"
+    if start.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"{"):
+        return "jsonl"
+    return "tsv" if b"\t" in start.partition(b"\n")[0] else "csv"
+
+
+class _Content:
+    """A file that is hashed while it is read through once."""
+
+    def __init__(self, file: TextFile) -> None:
+        self.file, self.name, self.unit = file, file.name, "line"
+        self._hash = hashlib.sha256()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what was read."""
+        return self._hash.hexdigest()
+
+    def lines(self) -> Iterator[str]:
+        """The file's lines with their ends; a line ends at a line feed, nowhere else."""
+        held = ""
+        for piece in self.file.pieces():
+            self._hash.update(piece.encode())
+            *whole, held = (held + piece).split("\n")
+            for line in whole:
+                yield line + "\n"
+        if held:
+            yield held
+
+    def bytes(self) -> bytes:
+        """All of it, gunzipped."""
+        try:
+            content = self.file.path.read_bytes()
+            self._hash.update(content)
+            return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{self.name}: cannot be read: {error}") from None
+
+
+_Row: TypeAlias = tuple[int, list[str]]  # line number and fields
+_Read: TypeAlias = tuple[dict[str, list[Any]], list[int]]  # columns, and the line of each row
+
+
+def _from_rows(content: _Content, rows: Iterator[_Row], kept: list[str] | None, advice: str = "") -> _Read:
+    """Columns from rows of fields, of which the first holds the names."""
+    _, header = next(rows, (0, []))
+    if not header:
+        raise DataError(f"{content.name}: the file is empty; expected a line of column names, then rows")
+    if twice := [name for index, name in enumerate(header) if name in header[:index]]:
+        raise DataError(f"{content.name}: line 1: the column name {twice[0]!r} occurs twice; rename one")
+    for name in kept or []:
+        if name not in header:
+            raise _no_column(content.name, name, header)
+    wanted = header if kept is None else kept
+    lines: list[int] = []
+    found: list[tuple[int, list[Any]]] = [(header.index(name), []) for name in wanted]
+    for line, row in rows:
+        if len(row) != len(header):
+            raise DataError(
+                f"{content.name}: line {line}: expected {len(header)} fields, as in the first line, "
+                f"got {len(row)}; {advice}"
+            )
+        lines.append(line)
+        for index, cells in found:
+            cells.append(row[index] or None)
+    return {name: cells for name, (_, cells) in zip(wanted, found, strict=True)}, lines
+
+
+def _read_csv(content: _Content, kept: list[str] | None) -> _Read:
+    return _from_rows(
+        content,
+        _csv_rows(content),
+        kept,
+        "a field that holds commas, quotation marks or line breaks stands in quotation marks",
+    )
+
+
+def _csv_rows(content: _Content) -> Iterator[_Row]:
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # by default 128 KiB, less than some texts have
+    reader = csv.reader(content.lines(), strict=True)
+    line = 1
+    try:
+        for row in reader:
+            if row:
+                yield line, row
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(
+            f"{content.name}: line {line}: expected comma-separated values as RFC 4180 has them: {error}; a "
+            'quotation mark within a quoted field is doubled ("")'
+        ) from None
+
+
+def _read_tsv(content: _Content, kept: list[str] | None) -> _Read:
+    rows = (
+        (number, fields.split("\t"))
+        for number, line in enumerate(content.lines(), 1)
+        if (fields := line.removesuffix("\n").removesuffix("\r"))
+    )
+    return _from_rows(content, rows, kept, "TSV has no quoting: a field can hold neither a tab nor a line break")
+
+
+def _text_rows(content: _Content, column: str) -> Iterator[_Row]:
+    """One text a line, empty ones too, under a name."""
+    yield 0, [column]
+    for number, line in enumerate(content.lines(), 1):
+        yield number, [line.removesuffix("\n").removesuffix("\r")]
+
+
+def _read_json_lines(content: _Content, kept: list[str] | None) -> _Read:
+    columns: dict[str, list[Any]] = {name: [] for name in kept or []}
+    known: dict[str, None] = {}
+    lines: list[int] = []
+    for number, line in enumerate(content.lines(), 1):
+        if line.isspace():
+            continue
+        row = _json_object(content.name, number, line)
+        if row.keys() - known.keys():
+            known |= dict.fromkeys(row)
+            if kept is None:
+                columns = {name: columns.get(name, [None] * len(lines)) for name in known}
+        for name, cells in columns.items():
+            cell = row.get(name)
+            cells.append(None if cell == "" else cell)
+        lines.append(number)
+    for name in kept or []:
+        if lines and name not in known:
+            raise _no_column(content.name, name, known)
+    return columns, lines
+
+
+def _json_object(file: str, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = msgspec.json.decode(line)
+    except msgspec.DecodeError as error:
+        raise DataError(f"{file}: line {number}: expected one JSON object a line: {error}") from None
+    if not isinstance(row, dict):
+        raise DataError(f"{file}: line {number}: expected one JSON object a line, got {line.strip()[:60]}")
+    return row
+
+
+def _read_parquet(content: _Content, kept: list[str] | None) -> _Read:
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ImportError:
+        raise ConfigError(f"{content.name}: Parquet is read by pyarrow: pip install 'ostinato[parquet]'") from None
+    content.unit = "row"
+    try:
+        opened = parquet.ParquetFile(io.BytesIO(content.bytes()))
+        for name in kept or []:
+            if name not in opened.schema_arrow.names:
+                raise _no_column(content.name, name, opened.schema_arrow.names)
+        table = opened.read(columns=kept)
+    except (arrow.ArrowException, OSError) as error:
+        raise DataError(f"{content.name}: damaged, or not a Parquet file: {error}") from None
+    cells = {name: table.column(name).to_pylist() for name in kept or table.column_names}
+    columns = {name: [None if cell == "" else cell for cell in column] for name, column in cells.items()}
+    return columns, list(range(1, table.num_rows + 1))
+
+
+_READERS: dict[Format, Callable[[_Content, list[str] | None], _Read]] = {
+    "csv": _read_csv,
+    "tsv": _read_tsv,
+    "jsonl": _read_json_lines,
+    "parquet": _read_parquet,
+}
+
+
+def _no_column(file: str, name: str, known: Iterable[str]) -> DataError:
+    return DataError(unknown_name(f"{file}: no column", name, known))
