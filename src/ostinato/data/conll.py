@@ -1,0 +1,222 @@
+"""Words and their tags in columns: CoNLL-U, and any other file of one word a line with a blank line between sentences.
+
+What is read keeps every line as it stands (comments, multiword tokens, empty nodes, spacing, line ends), so that
+writing it back with other tags changes nothing else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ostinato.core.errors import DataError
+from ostinato.data.files import TextFile
+
+#: Columns of CoNLL-U (https://universaldependencies.org/format.html).
+CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+
+_WORD_ID = re.compile(r"[1-9][0-9]*")
+_ANY_ID = re.compile(r"[0-9]+([-.][0-9]+)?")
+_FIELD = re.compile(r"[^ \t]+")  # a no-break space is part of a word
+_GLOBAL_COLUMNS = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
+_DOCUMENT = "-DOCSTART-"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the columns of a file stand.
+
+    Attributes:
+        width: number of columns.
+        names: of the columns, in small letters; empty where they have none.
+        tabs: columns are separated by one TAB each, else by blanks.
+        numbered: the first column is an id as in CoNLL-U, and only whole numbers are words.
+    """
+
+    width: int
+    names: tuple[str, ...] = ()
+    tabs: bool = True
+    numbered: bool = False
+
+    @property
+    def word_column(self) -> int:
+        """Where the words are, unless someone says otherwise: the column named form, else the first; from 0."""
+        return self.names.index("form") if "form" in self.names else 0
+
+    @property
+    def tag_column(self) -> int:
+        """Where the tags are, unless someone says otherwise: the column named upos, else the last; from 0."""
+        return self.names.index("upos") if "upos" in self.names else self.width - 1
+
+    def find(self, column: str, file: str) -> int:
+        """A column by name or by number counted from 1, as an index from 0.
+
+        Raises:
+            DataError: there is none; names those there are.
+        """
+        if column.isdecimal():
+            if 1 <= int(column) <= self.width:
+                return int(column) - 1
+            raise DataError(f"{file}: has no column {column}: expected 1 to {self.width}{self._shown}")
+        if column.lower() in self.names:
+            return self.names.index(column.lower())
+        if not self.names:
+            raise DataError(
+                f"{file}: has no column {column!r}: its columns have no names; give a number from 1 to {self.width}, "
+                "or name them in its first line: # global.columns = FORM ..."
+            )
+        near = difflib.get_close_matches(column.lower(), self.names, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise DataError(f"{file}: has no column {column!r}: {hint}there are {', '.join(self.names)}")
+
+    @property
+    def _shown(self) -> str:
+        return f" ({', '.join(self.names)})" if self.names else ""
+
+    def split(self, line: str) -> list[str]:
+        """The fields of a line."""
+        line = line.rstrip("\r\n")
+        return line.split("\t") if self.tabs else _FIELD.findall(line)
+
+    def put(self, line: str, column: int, value: str) -> str:
+        """The line with another value in a column, all else untouched; behind its last column where it has fewer."""
+        body = line.rstrip("\r\n")
+        end = line[len(body) :]
+        if self.tabs:
+            fields = body.split("\t")
+            fields[column:] = [value, *fields[column + 1 :]]
+            return "\t".join(fields) + end
+        found = list(_FIELD.finditer(body))
+        if column >= len(found):
+            return f"{body.rstrip(' ')} {value}{end}"
+        return body[: found[column].start()] + value + body[found[column].end() :] + end
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Consecutive lines of a file, of which some are words. All sentences together are the whole file.
+
+    Attributes:
+        layout: how to read them.
+        file: what messages call the file.
+        first: number of the first line, from 1.
+        lines: as they stand, line ends included.
+        rows: which of the lines are words.
+    """
+
+    layout: Layout
+    file: str
+    first: int
+    lines: tuple[str, ...]
+    rows: tuple[int, ...]
+
+    def __len__(self) -> int:
+        """Words."""
+        return len(self.rows)
+
+    def column(self, column: int) -> list[str]:
+        """One field of each word.
+
+        Raises:
+            DataError: a field is empty.
+        """
+        found = [fields[column] for fields in self._fields]
+        if "" in found:
+            line = self.first + self.rows[found.index("")]
+            raise DataError(f"{self.file}: line {line}: column {column + 1} is empty; expected a value, or _ for none")
+        return found
+
+    def text(self, tags: Sequence[str], column: int) -> str:
+        """The lines with these tags in a column, which is added where there is none."""
+        lines = list(self.lines)
+        for row, tag in zip(self.rows, tags, strict=True):
+            lines[row] = self.layout.put(lines[row], column, tag)
+        return "".join(lines)
+
+    @cached_property
+    def _fields(self) -> list[list[str]]:
+        return [self.layout.split(self.lines[row]) for row in self.rows]
+
+
+def read_layout(file: TextFile) -> Layout:
+    """How the columns of a file stand, by its first word; CoNLL-U also by the file's name.
+
+    Raises:
+        DataError: no line of it is a word.
+    """
+    named: tuple[str, ...] = ()
+    for line in _lines(file):
+        if match := _GLOBAL_COLUMNS.match(line):
+            named = tuple(match[1].lower().split())
+        elif not _blank(line) and not line.startswith((_DOCUMENT, "# ")):
+            return _layout(line.rstrip("\r\n"), named, file.name)
+    raise DataError(
+        f"{file.name}: holds no words; expected CoNLL-U, or one word and its tag a line with a blank line between "
+        "sentences"
+    )
+
+
+def read_sentences(file: TextFile, layout: Layout) -> Iterator[Sentence]:
+    """The sentences of a file; the last may be without words (comments, blank lines).
+
+    Raises:
+        DataError: a line has too few or too many columns, or no id; the message names file and line.
+    """
+    first = 1
+    lines: list[str] = []
+    rows: list[int] = []
+    for number, line in enumerate(_lines(file), 1):
+        blank = _blank(line)
+        if not blank and rows and _blank(lines[-1]):
+            yield Sentence(layout, file.name, first, tuple(lines), tuple(rows))
+            first, lines, rows = number, [], []
+        if not blank and _is_word(line, layout, not rows, file.name, number):
+            rows.append(len(lines))
+        lines.append(line)
+    if lines:
+        yield Sentence(layout, file.name, first, tuple(lines), tuple(rows))
+
+
+def _layout(line: str, named: tuple[str, ...], file: str) -> Layout:
+    tabs = "\t" in line
+    width = len(line.split("\t") if tabs else _FIELD.findall(line))
+    if named:
+        return Layout(len(named), named, tabs or "id" in named, named[0] == "id")
+    conllu = file.removesuffix(".gz").endswith(".conllu")
+    if conllu or (width == len(CONLLU) and tabs and _ANY_ID.fullmatch(line.split("\t")[0])):
+        return Layout(len(CONLLU), CONLLU, tabs=True, numbered=True)
+    return Layout(width, tabs=tabs)
+
+
+def _is_word(line: str, layout: Layout, at_head: bool, file: str, number: int) -> bool:
+    """Whether a line that is not blank is a word."""
+    fields = layout.split(line)
+    if line.startswith("#") and (layout.numbered or (at_head and len(fields) != layout.width)):
+        return False
+    if line.startswith(_DOCUMENT):
+        return False
+    if len(fields) != layout.width:
+        kind = "TAB-separated columns" if layout.tabs else "columns"
+        as_what = " (CoNLL-U)" if layout.names == CONLLU else " as in its first word" if not layout.names else ""
+        raise DataError(f"{file}: line {number}: expected {layout.width} {kind}{as_what}, got {len(fields)}")
+    if layout.numbered and not _ANY_ID.fullmatch(fields[0]):
+        raise DataError(f"{file}: line {number}: expected a word's number, such as 7, 7-8 or 7.1, got {fields[0]!r}")
+    return not layout.numbered or _WORD_ID.fullmatch(fields[0]) is not None
+
+
+def _blank(line: str) -> bool:
+    return not line.strip(" \t\r\n")
+
+
+def _lines(file: TextFile) -> Iterator[str]:
+    """The lines with their ends; only a line feed ends one."""
+    held = ""
+    for piece in file.pieces():
+        *whole, held = (held + piece).split("\n")
+        for line in whole:
+            yield line + "\n"
+    if held:
+        yield held

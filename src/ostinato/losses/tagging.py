@@ -1,0 +1,30 @@
+"""The loss of a tagger, with a softmax or a CRF behind it."""
+
+from typing import Protocol
+
+from torch import Tensor
+
+from ostinato.core.batch import Batch
+from ostinato.layers.crf import Chain, log_likelihood
+from ostinato.losses.cross_entropy import HasLogits, sequence_cross_entropy
+
+
+class HasChain(HasLogits, Protocol):
+    """A tagger's output: logits, and scores of neighbouring tags where there are any."""
+
+    @property
+    def chain(self) -> Chain | None:
+        """None where each tag is chosen by itself."""
+
+
+def tag_loss(output: HasChain, batch: Batch) -> Tensor:
+    """Mean negative log-likelihood of the tags, in nats a word; with a CRF that of whole sequences, over their words.
+
+    Args:
+        output: of a tagger.
+        batch: targets `[T, N]`, with lengths where given.
+    """
+    if output.chain is None:
+        return sequence_cross_entropy(output, batch)
+    likelihoods = log_likelihood(output.logits(), output.chain, batch.targets, batch.lengths)
+    return -likelihoods.sum() / max(batch.tokens, 1)

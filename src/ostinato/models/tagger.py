@@ -1,0 +1,150 @@
+"""Many to many, aligned: a tag for every word."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ostinato.core.errors import ConfigError
+from ostinato.layers.crf import CRF, Chain
+from ostinato.layers.recurrent import Recurrent
+
+#: Id of the unknown word, and of the unknown character.
+UNKNOWN = 0
+
+
+class TaggerOutput(NamedTuple):
+    """What a loss and a decoder need.
+
+    Attributes:
+        emissions: `[T, N, K]`, the score of each tag at each step.
+        lengths: `[N]`, or None.
+        chain: scores of neighbouring tags; None where each tag is chosen by itself (softmax).
+    """
+
+    emissions: Tensor
+    lengths: Tensor | None
+    chain: Chain | None
+
+    def logits(self) -> Tensor:
+        """The emissions, as the cross-entropy wants them."""
+        return self.emissions
+
+
+class Tagger(nn.Module):
+    """Words by embedding and by spelling, a bidirectional stack over the sentence, and a softmax or a CRF.
+
+        spelling_w = [last forward state; last backward state] of a recurrent layer over the characters of w
+        x_t = [embedding(w_t); spelling(w_t)]
+        h = stack(x),    e_t = W h_t + b
+
+    Ling et al. 2015 (arXiv:1508.02096) and Lample et al. 2016 (arXiv:1603.01360), who put a CRF behind it. Each
+    different word of a batch is spelled once. In training a word's embedding is now and then that of the unknown word
+    (Lample et al. 2016, 4.1), so that the spelling must serve, as it must for words never seen.
+
+    Args:
+        num_words: V, word ids; 0 is the unknown word.
+        num_characters: character ids; 0 is the unknown character.
+        num_tags: K.
+        embed_size: width of the word embedding.
+        hidden_size: H of the stack, each direction.
+        num_layers: L of the stack.
+        cell: a registered cell's name, for the stack and for the characters.
+        character_embed_size: width of the character embedding.
+        character_hidden_size: H of the character layer, each direction; 0 leaves the spelling out.
+        dropout: share set to zero in training: of x, between layers, of h.
+        word_dropout: share of the words that are unknown in training.
+        head: "softmax" or "crf".
+        **options: of the stack's `Recurrent` and of the cell.
+
+    Raises:
+        ConfigError: an unknown head, or a rate outside of 0 to 1.
+    """
+
+    def __init__(
+        self,
+        num_words: int,
+        num_characters: int,
+        num_tags: int,
+        embed_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        cell: str = "lstm",
+        character_embed_size: int = 32,
+        character_hidden_size: int = 64,
+        dropout: float = 0.0,
+        word_dropout: float = 0.0,
+        head: str = "softmax",
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        if head not in ("softmax", "crf"):
+            raise ConfigError(f"head: expected 'softmax' or 'crf', got {head!r}")
+        if not 0 <= word_dropout <= 1:
+            raise ConfigError(f"word_dropout is a probability: expected 0 to 1, got {word_dropout}")
+        self.word_dropout = word_dropout
+        self.embedding = nn.Embedding(num_words, embed_size)
+        self.spelling = Spelling(num_characters, character_embed_size, character_hidden_size, cell)
+        width = embed_size + self.spelling.output_size
+        self.recurrent = Recurrent(cell, width, hidden_size, num_layers, dropout=dropout, bidirectional=True, **options)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(self.recurrent.output_size, num_tags)
+        self.crf = CRF(num_tags) if head == "crf" else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """The embedding within 0.1 and the output's bias zero; all else as its layer has it."""
+        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(
+        self,
+        words: Tensor,
+        lengths: Tensor | None,
+        spelled: Tensor,
+        characters: Tensor,
+        character_lengths: Tensor,
+    ) -> TaggerOutput:
+        """Read sentences.
+
+        Args:
+            words: `[T, N]` word ids.
+            lengths: `[N]` words of each sentence; T where None.
+            spelled: `[T, N]` which column of `characters` spells the word.
+            characters: `[C, U]` character ids of the U different words.
+            character_lengths: `[U]` characters of each.
+        """
+        if self.training and self.word_dropout:
+            kept = torch.rand(words.shape, device=words.device) >= self.word_dropout
+            words = words.where(kept, UNKNOWN)
+        x = self.embedding(words)
+        if self.spelling.output_size:
+            x = torch.cat([x, self.spelling(characters, character_lengths)[spelled]], dim=-1)
+        hidden, _ = self.recurrent(self.dropout(x), lengths=lengths)
+        emissions = self.output(self.dropout(hidden))
+        return TaggerOutput(emissions, lengths, None if self.crf is None else self.crf.chain())
+
+
+class Spelling(nn.Module):
+    """A vector for a word from its characters: the last states of a bidirectional layer.
+
+    Args:
+        num_characters: character ids.
+        embed_size: width of their embedding.
+        hidden_size: H of each direction; 0 makes no layer at all.
+        cell: a registered cell's name.
+    """
+
+    def __init__(self, num_characters: int, embed_size: int, hidden_size: int, cell: str) -> None:
+        super().__init__()
+        self.output_size = 0
+        if hidden_size:
+            self.embedding = nn.Embedding(num_characters, embed_size)
+            self.recurrent = Recurrent(cell, embed_size, hidden_size, bidirectional=True)
+            self.output_size = self.recurrent.output_size
+
+    def forward(self, characters: Tensor, lengths: Tensor) -> Tensor:
+        """`[C, U]` ids and `[U]` lengths -> `[U, output_size]`."""
+        _, state = self.recurrent(self.embedding(characters), lengths=lengths)
+        return torch.cat([*state[0]], dim=-1)

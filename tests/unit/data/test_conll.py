@@ -1,0 +1,131 @@
+"""Files of words and tags: read, written back, and what is said where they are malformed."""
+
+import gzip
+
+import pytest
+
+from ostinato.core.errors import DataError
+from ostinato.data.conll import CONLLU, Layout, read_layout, read_sentences
+from ostinato.data.files import find_files
+
+
+def conllu(*words: tuple[str, ...], tail: str = "_") -> str:
+    """Lines of CoNLL-U from (id, form, upos)."""
+    return "".join(f"{i}\t{form}\t_\t{upos}\t_\t_\t_\t_\t_\t{tail}\n" for i, form, upos in words)
+
+
+TWO = (
+    "# newdoc\n# text = vámonos al mar\n"
+    + conllu(("1-2", "vámonos", "_"), ("1", "vamos", "VERB"), ("2", "nos", "PRON"), ("3-4", "al", "_"))
+    + conllu(("3", "a", "ADP"), ("4", "el", "DET"), ("5", "mar", "NOUN"), ("5.1", "voy", "VERB"))
+    + "\n# text = # 1\n"
+    + conllu(("1", "#", "SYM"), ("2", "1", "NUM"), tail="SpaceAfter=No")
+    + "\n# the end\n"
+)
+
+
+@pytest.fixture
+def sentences(write):
+    def read(content, name="words.txt"):
+        (file,) = find_files(write(content, name))
+        layout = read_layout(file)
+        return layout, list(read_sentences(file, layout))
+
+    return read
+
+
+@pytest.fixture
+def message(sentences):
+    def fails(content, name="words.txt"):
+        with pytest.raises(DataError) as caught:
+            sentences(content, name)
+        return str(caught.value)
+
+    return fails
+
+
+def test_conllu_words_are_the_whole_numbers(sentences):
+    layout, (first, second, end) = sentences(TWO)
+    assert layout == Layout(10, CONLLU, tabs=True, numbered=True)
+    assert first.column(layout.word_column) == ["vamos", "nos", "a", "el", "mar"]
+    assert first.column(layout.tag_column) == ["VERB", "PRON", "ADP", "DET", "NOUN"]
+    assert second.column(1) == ["#", "1"]
+    assert (len(first), len(second), len(end)) == (5, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "column", "expected"),
+    [
+        (TWO, 3, TWO.replace("VERB\t", "X\t", 1).replace("PRON", "X").replace("ADP", "X").replace("DET", "X")
+         .replace("NOUN", "X").replace("SYM", "X").replace("NUM", "X")),
+        ("a  DT\nb NN \n\n \n c   VB\n", 1, "a  X\nb X \n\n \n c   X\n"),
+        ("the DT  O\r\ncat NN  B-X\r\n\r\nsat VB O", 2, "the DT  X\r\ncat NN  X\r\n\r\nsat VB X"),
+        ("the\ncat \n\nsat", 1, "the X\ncat X\n\nsat X"),
+        ("the\tDT\n\tNN\n", 1, "the\tX\n\tX\n"),
+        ("-DOCSTART- -X- O\n\n# 12 O\nU.N. NNP B-ORG\n", 2, "-DOCSTART- -X- O\n\n# 12 X\nU.N. NNP X\n"),
+        ("# id 12 b\na\u2028b NN\n1\xa0000 CD\n\x85 SYM\n", 1, "# id 12 b\na\u2028b X\n1\xa0000 X\n\x85 X\n"),
+    ],
+)  # fmt: skip
+def test_written_back_with_other_tags(sentences, content, column, expected):
+    _, found = sentences(content)
+    assert "".join("".join(sentence.lines) for sentence in found) == content
+    assert "".join(sentence.text(["X"] * len(sentence), column) for sentence in found) == expected
+
+
+def test_columns_have_names_where_the_file_gives_them(sentences):
+    layout, (only,) = sentences("# global.columns = ID FORM UPOS PARSEME:MWE\n1\tthe\tDET\t*\n2-3\tdon't\t_\t1\n\n")
+    assert layout == Layout(4, ("id", "form", "upos", "parseme:mwe"), numbered=True)
+    assert only.column(layout.word_column) == ["the"]
+    assert layout.find("parseme:MWE", "f") == layout.find("4", "f") == 3
+
+
+def test_default_columns():
+    assert (Layout(4).word_column, Layout(4).tag_column) == (0, 3)
+    assert (Layout(10, CONLLU).word_column, Layout(10, CONLLU).tag_column) == (1, 3)
+
+
+def test_gzipped(sentences):
+    assert sentences(gzip.compress(TWO.encode()), "words.conllu.gz")[0].names == CONLLU
+
+
+def test_unknown_column_names_those_there_are():
+    with pytest.raises(DataError, match=r"did you mean 'upos'\? there are id, form, lemma, upos,"):
+        Layout(10, CONLLU).find("uppos", "f.conllu")
+    with pytest.raises(DataError, match=r"f: has no column 5: expected 1 to 4"):
+        Layout(4).find("5", "f")
+    with pytest.raises(DataError, match="f: has no column 0: expected 1 to 4"):
+        Layout(4).find("0", "f")
+    with pytest.raises(DataError, match="f: has no column 'ner': its columns have no names; give a number from 1 to 4"):
+        Layout(4).find("ner", "f")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "expected"),
+    [
+        ("", "a.txt", "a.txt: holds no words; expected CoNLL-U, or one word and its tag a line"),
+        ("# only\n\n", "a.conllu", "a.conllu: holds no words"),
+        ("a DT O\nb NN\n", "a.txt", "a.txt: line 2: expected 3 columns as in its first word, got 2"),
+        ("a\tDT\n\nb\tNN\tO\n", "a.txt", "line 3: expected 2 TAB-separated columns as in its first word, got 3"),
+        ("1 the _ DET\n", "a.conllu", "a.conllu: line 1: expected 10 TAB-separated columns (CoNLL-U), got 1"),
+        (TWO.replace("5\tmar\t_", "5\tmar", 1), "a.txt", "line 9: expected 10 TAB-separated columns (CoNLL-U), got 9"),
+        (TWO.replace("5\tmar", "five\tmar"), "a.txt", "line 9: expected a word's number, such as 7, 7-8 or 7.1"),
+        ("# global.columns = ID FORM UPOS\n1\tthe\n", "a.conllup", "line 2: expected 3 TAB-separated columns, got 2"),
+    ],
+)
+def test_malformed(message, content, name, expected):
+    assert expected in message(content, name)
+
+
+def test_empty_field_is_named(sentences):
+    _, (only,) = sentences("# x\na\tDT\nb\t\n")
+    with pytest.raises(DataError, match=r"words.txt: line 3: column 2 is empty"):
+        only.column(1)
+
+
+def test_ewt_is_read_as_counted_and_written_back_to_the_byte(corpora):
+    (file,) = find_files(corpora / "ud_english_ewt/en_ewt-ud-dev.conllu.gz")
+    found = list(read_sentences(file, read_layout(file)))
+    assert (len(found), sum(map(len, found))) == (2001, 25147)
+    with gzip.open(file.path, "rt", encoding="utf-8", newline="") as stream:
+        original = stream.read()
+    assert "".join(sentence.text(sentence.column(3), 3) for sentence in found) == original

@@ -1,0 +1,38 @@
+"""A tagger's loss with either head."""
+
+import pytest
+import torch
+
+from ostinato.core.batch import Batch
+from ostinato.layers.crf import CRF, log_likelihood
+from ostinato.losses import tag_loss
+from ostinato.models.tagger import TaggerOutput
+
+T, N, K = 5, 3, 4
+
+
+def test_softmax_is_the_mean_over_words():
+    emissions, targets, lengths = torch.randn(T, N, K), torch.randint(K, (T, N)), torch.tensor([5, 2, 0])
+    loss = tag_loss(TaggerOutput(emissions, lengths, None), Batch(emissions, targets, lengths))
+    logs = emissions.log_softmax(2)
+    each = [float(logs[t, n, targets[t, n]]) for n in range(N) for t in range(int(lengths[n]))]
+    assert float(loss) == pytest.approx(-sum(each) / 7, abs=1e-6)
+
+
+def test_crf_is_the_likelihood_of_sentences_over_their_words():
+    emissions, targets, lengths = torch.randn(T, N, K), torch.randint(K, (T, N)), torch.tensor([5, 2, 0])
+    chain = CRF(K).chain()
+    loss = tag_loss(TaggerOutput(emissions, lengths, chain), Batch(emissions, targets, lengths))
+    each = [float(log_likelihood(emissions[:t, n : n + 1], chain, targets[:t, n : n + 1])) for n, t in ((0, 5), (1, 2))]
+    assert float(loss.detach()) == pytest.approx(-sum(each) / 7, abs=1e-6)
+
+
+def test_a_crf_without_scores_of_neighbours_is_a_softmax():
+    emissions, targets = torch.randn(T, N, K), torch.randint(K, (T, N))
+    flat = CRF(K)
+    for scores in flat.parameters():
+        torch.nn.init.zeros_(scores)
+    batch = Batch(emissions, targets)
+    crf = tag_loss(TaggerOutput(emissions, None, flat.chain()), batch)
+    softmax = tag_loss(TaggerOutput(emissions, None, None), batch)
+    torch.testing.assert_close(crf, softmax)
