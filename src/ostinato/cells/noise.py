@@ -36,6 +36,8 @@ class StateNoise:
         if recurrent_dropout and training:
             mask = torch.empty_like(state[0]).bernoulli_(1 - recurrent_dropout) / (1 - recurrent_dropout)
         if zoneout:
-            shares = [field.new_full((steps, *field.shape), zoneout) for field in state]
-            held = [share.bernoulli() for share in shares] if training else shares
+            if training:
+                held = [field.new_full((steps, *field.shape), zoneout).bernoulli() for field in state]
+            else:  # one row stands for all
+                held = [field.new_full(field.shape[-1:], zoneout).expand(steps, *field.shape) for field in state]
         return cls(mask, held)

@@ -34,7 +34,16 @@ class Implementation(Protocol):
         """Why it cannot run this, in a few words; None where it can."""
 
     def run(
-        self, cell: Cell, p: Parameters, x: Tensor, state: Any, *, lengths: Tensor | None, reverse: bool
+        self,
+        cell: Cell,
+        p: Parameters,
+        x: Tensor,
+        state: Any,
+        *,
+        lengths: Tensor | None = None,
+        reverse: bool = False,
+        noise: StateNoise | None = None,
+        keep_states: bool = False,
     ) -> Unrolled:
         """As `unroll`."""
 
@@ -75,9 +84,7 @@ def run(
     """A cell over a sequence by the best implementation there is; arguments and results as `cells.unroll.unroll`."""
     request = Request(x.dtype, x.device.type, x.shape[0], lengths is not None, bool(noise), keep_states, _transformed())
     choice = find(cell, request)
-    if choice.run is unroll:
-        return unroll(cell, p, x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep_states)
-    return choice.run(cell, p, x, state, lengths=lengths, reverse=reverse)
+    return choice.run(cell, p, x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep_states)
 
 
 def _transformed() -> bool:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ostinato.cells.contract import Cell
+from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, unroll
 from ostinato.core.legend import Parameters
 from ostinato.core.registry import lookup
@@ -41,7 +42,20 @@ class Inputs(NamedTuple):
     h0: Tensor
     c0: Optional
     lengths: Optional
+    recurrent_mask: Optional
+    zoneout_h: Optional
+    zoneout_c: Optional
     reverse: bool
+
+    @property
+    def noise(self) -> tuple[Optional, Optional, Optional]:
+        """Mask and zoneout, None for each there is none of."""
+        return self.recurrent_mask, self.zoneout_h, self.zoneout_c
+
+    def saved_size(self, N: int, T: int) -> int:
+        """Floats that forward keeps for backward."""
+        noisy = any(tensor is not None for tensor in self.noise)
+        return _library().saved_size(self.cell, N, T, self.h0.shape[-1], noisy=noisy)
 
 
 def refuses(cell: Cell, request: Request) -> str | None:
@@ -49,8 +63,6 @@ def refuses(cell: Cell, request: Request) -> str | None:
     reasons = {
         "only float32": request.dtype != torch.float32,
         "only on the CPU": request.device != "cpu",
-        "no recurrent dropout or zoneout": request.noise,
-        "no state of every step": request.keep_states and (cell.State._fields != ("h",) or request.lengths),
         "no projection": bool(getattr(cell, "proj_size", 0)),
         "no torch.func transform or forward-mode gradient": request.transformed,
     }
@@ -58,11 +70,21 @@ def refuses(cell: Cell, request: Request) -> str | None:
 
 
 def run(
-    cell: Cell, p: Parameters, x: Tensor, state: Any, *, lengths: Tensor | None = None, reverse: bool = False
+    cell: Cell,
+    p: Parameters,
+    x: Tensor,
+    state: Any,
+    *,
+    lengths: Tensor | None = None,
+    reverse: bool = False,
+    noise: StateNoise | None = None,
+    keep_states: bool = False,
 ) -> Unrolled:
     """As `unroll`, by one call into the native library."""
     extra = [tensor for name, tensor in p.items() if name not in _SHARED]
-    output, *final, _ = torch.ops.ostinato.recurrence(
+    memory = len(state) > 1
+    zoneout = noise.zoneout if noise and noise.zoneout else (None, None)
+    output, *final, states_c, _ = torch.ops.ostinato.recurrence(
         cell.name,
         x,
         p["weight_ih"],
@@ -71,13 +93,25 @@ def run(
         p.get("bias_hh"),
         torch.stack(extra) if extra else None,
         state[0],
-        state[1] if len(state) > 1 else None,
+        state[1] if memory else None,
         lengths,
+        noise.recurrent_mask if noise else None,
+        zoneout[0],
+        zoneout[1] if memory else None,
         reverse,
         torch.is_grad_enabled(),
+        keep_states and memory,
     )
-    states = cell.State(output) if cell.State._fields == ("h",) and lengths is None else None
-    return Unrolled(output, cell.State(*final[: len(state)]), states)
+    final = final[: len(state)]
+    states = None
+    if keep_states:
+        every = (output, states_c)[: len(state)]
+        if lengths is not None:  # a sequence that is over, or has not begun, holds its state
+            valid = (torch.arange(x.shape[0])[:, None] < lengths).unsqueeze(-1)
+            held = state if reverse else final
+            every = tuple(torch.where(valid, field, still) for field, still in zip(every, held, strict=True))
+        states = cell.State(*every)
+    return Unrolled(output, cell.State(*final), states)
 
 
 def _lacks(cell: str) -> str | None:
@@ -113,6 +147,17 @@ def _workspace(size: int) -> Tensor:
 
 def _dense(name: str, tensor: Optional, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Optional:
     """The tensor in C order, once it is what the library will read."""
+    tensor = _checked(name, tensor, shape, dtype)
+    return tensor if tensor is None or tensor.is_contiguous() else tensor.contiguous()
+
+
+def _rows(name: str, tensor: Optional, shape: tuple[int, ...]) -> Optional:
+    """The tensor with the last dimension dense, the others at any stride."""
+    tensor = _checked(name, tensor, shape, torch.float32)
+    return tensor if tensor is None or tensor.stride(-1) == 1 else tensor.contiguous()
+
+
+def _checked(name: str, tensor: Optional, shape: tuple[int, ...], dtype: torch.dtype) -> Optional:
     if tensor is None:
         return None
     if tensor.shape != shape or tensor.dtype != dtype or not tensor.is_cpu:
@@ -120,7 +165,7 @@ def _dense(name: str, tensor: Optional, shape: tuple[int, ...], dtype: torch.dty
             f"{name}: expected {dtype} on the CPU of shape {shape}, "
             f"got {tensor.dtype} on {tensor.device} of shape {tuple(tensor.shape)}"
         )
-    return tensor if tensor.is_contiguous() else tensor.contiguous()
+    return tensor
 
 
 def _pointer(tensor: Optional) -> int | None:
@@ -129,7 +174,7 @@ def _pointer(tensor: Optional) -> int | None:
 
 def _described(given: Inputs) -> tuple[Run, list[Optional]]:
     """A run with everything that both directions read, and the tensors to keep alive until it is over."""
-    cell, x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0, lengths, reverse = given
+    cell, x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0, lengths, mask, *zoneout, reverse = given
     library = _library()
     T, N, D = x.shape
     H = h0.shape[-1]
@@ -148,57 +193,67 @@ def _described(given: Inputs) -> tuple[Run, list[Optional]]:
         _dense("extra", extra, (0 if extra is None else extra.shape[0], H)),
         _dense("h0", h0, (N, H)),
         _dense("c0", c0, (N, H)),
+        _dense("recurrent_mask", mask, (N, H)),
+        *(_rows(f"zoneout of {field}", share, (T, N, H)) for field, share in zip("hc", zoneout, strict=True)),
     ]
     pointers = [_pointer(tensor) for tensor in tensors]
     sizes = [library.cells[cell], library.isas[library.isa], N, T, D, H, torch.get_num_threads(), 0, int(reverse)]
-    return Run(*sizes, *pointers[:2], x.stride(0), x.stride(1), *pointers[2:]), tensors
+    strides = [stride for share in tensors[-2:] for stride in ((0, 0) if share is None else share.stride()[:2])]
+    return Run(*sizes, *pointers[:2], x.stride(0), x.stride(1), *pointers[2:], *strides), tensors
 
 
-def _recurrence(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    *inputs, training = arguments
+def _recurrence(*arguments: Any) -> tuple[Tensor, ...]:
+    *inputs, training, keep_states = arguments
     given = Inputs(*inputs)
-    cell, x, weight_hh, c0 = given.cell, given.x, given.weight_hh, given.c0
     call, alive = _described(given)
     library = _library()
-    T, N, H = x.shape[0], x.shape[1], weight_hh.shape[1]
-    output, h = x.new_empty(T, N, H), x.new_empty(N, H)
-    c = x.new_empty(0 if c0 is None else N, H)
-    saved = x.new_empty(library.saved_size(cell, N, T, H) if training else 0)
+    results = _results(given, training, keep_states)
     workspace = _workspace(library.workspace_size(call, backward=False))
-    call.output, call.final_h, call.final_c = output.data_ptr(), h.data_ptr(), c.data_ptr()
-    call.saved = saved.data_ptr() if training else None
+    call.output, call.final_h, call.final_c = (tensor.data_ptr() for tensor in results[:3])
+    call.states_c = results[3].data_ptr() if keep_states else None
+    call.saved = results[4].data_ptr() if training or keep_states else None
     call.workspace = workspace.data_ptr()
     library.forward(call)
     del alive
-    return output, h, c, saved
+    return results
 
 
-def _recurrence_fake(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    *inputs, training = arguments
-    given = Inputs(*inputs)
-    cell, x, weight_hh, c0 = given.cell, given.x, given.weight_hh, given.c0
-    T, N, H = x.shape[0], x.shape[1], weight_hh.shape[1]
+def _results(given: Inputs, training: bool, keep_states: bool) -> tuple[Tensor, ...]:
+    """Empty tensors for output, final h and c, c of every step, and what is saved for backward."""
+    x, h0, c0 = given.x, given.h0, given.c0
+    T, N, H = x.shape[0], x.shape[1], h0.shape[1]
     # ostinato_saved_size is linear in N and T
-    saved = N * T * _library().saved_size(cell, 1, 1, H) if training else 0
-    return x.new_empty(T, N, H), x.new_empty(N, H), x.new_empty(0 if c0 is None else N, H), x.new_empty(saved)
+    saved = N * T * given.saved_size(1, 1) if training or keep_states else 0
+    c, states_c = x.new_empty(0 if c0 is None else N, H), x.new_empty(T if keep_states else 0, N, H)
+    return x.new_empty(T, N, H), x.new_empty(N, H), c, states_c, x.new_empty(saved)
+
+
+def _recurrence_fake(*arguments: Any) -> tuple[Tensor, ...]:
+    *inputs, training, keep_states = arguments
+    return _results(Inputs(*inputs), training, keep_states)
 
 
 def _recurrence_backward(*arguments: Any) -> tuple[Tensor, ...]:
-    *inputs, output, saved, grad_output, grad_h, grad_c, wanted = arguments
+    *inputs, output, saved, grad_output, grad_h, grad_c, grad_states_c, wanted = arguments
     given = Inputs(*inputs)
-    cell, x, h0, c0 = given.cell, given.x, given.h0, given.c0
+    x, h0, c0 = given.x, given.h0, given.c0
     call, alive = _described(given)
     library = _library()
     N, H = h0.shape
+    if c0 is None:
+        grad_c = None
+    if grad_states_c is not None and not grad_states_c.numel():  # not kept
+        grad_states_c = None
     alive += [
         _dense("output", output, (x.shape[0], N, H)),
-        _dense("saved", saved, (library.saved_size(cell, N, x.shape[0], H),)),
+        _dense("saved", saved, (given.saved_size(N, x.shape[0]),)),
         _dense("gradient of output", grad_output, (x.shape[0], N, H)),
         _dense("gradient of final h", grad_h, (N, H)),
-        _dense("gradient of final c", None if c0 is None else grad_c, (N, H)),
+        _dense("gradient of final c", grad_c, (N, H)),
+        _dense("gradient of every step's c", grad_states_c, (x.shape[0], N, H)),
     ]
-    read = ("output", "saved", "grad_output", "grad_final_h", "grad_final_c")
-    for name, tensor in zip(read, alive[-5:], strict=True):
+    read = ("output", "saved", "grad_output", "grad_final_h", "grad_final_c", "grad_states_c")
+    for name, tensor in zip(read, alive[-6:], strict=True):
         setattr(call, name, _pointer(tensor))
     grads = _gradients_like(given, wanted)
     wanting = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "extra", "h0", "c0")
@@ -217,14 +272,14 @@ def _gradients_like(given: Inputs, wanted: Sequence[bool]) -> tuple[Tensor, ...]
 
     `wanted` is for x and for both weights: what is large is left out where nobody asks for it.
     """
-    _, x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0, _, _ = given
+    _, x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0, *_ = given
     weights = wanted[1]
     sources = (x if wanted[0] else None, *(w if weights else None for w in (weight_ih, weight_hh)), bias_ih, bias_hh)
     return tuple(x.new_empty(0) if s is None else x.new_empty(s.shape) for s in (*sources, extra, h0, c0))
 
 
 def _recurrence_backward_fake(*arguments: Any) -> tuple[Tensor, ...]:
-    *inputs, _output, _saved, _grad_output, _grad_h, _grad_c, wanted = arguments
+    *inputs, _output, _saved, _grad_output, _grad_h, _grad_c, _grad_states_c, wanted = arguments
     return _gradients_like(Inputs(*inputs), wanted)
 
 
@@ -234,24 +289,24 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:
         with torch._C._AutoDispatchBelowAutograd():
-            output, h, c, saved = torch.ops.ostinato.recurrence(*arguments)
-        ctx.cell, *tensors, ctx.reverse, _ = arguments
+            output, *states, saved = torch.ops.ostinato.recurrence(*arguments)
+        ctx.cell, *tensors, ctx.reverse, _, _ = arguments
         ctx.mark_non_differentiable(saved)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, output, saved)
-        return output, h, c, saved
+        return output, *states, saved
 
     @staticmethod
     def backward(ctx: Any, *upstream: Optional) -> tuple[Optional, ...]:
         *inputs, output, saved = ctx.saved_tensors
         needed = ctx.needs_input_grad[1:9]
         if torch.is_grad_enabled():
-            return None, *_differentiate_reference(ctx, inputs, upstream[:3]), None, None, None
+            return None, *_differentiate_reference(ctx, inputs, upstream[:4]), *[None] * 7
         wanted = [needed[0], needed[1] or needed[2]]  # x, either weight
         grads = torch.ops.ostinato.recurrence_backward(
-            ctx.cell, *inputs, ctx.reverse, output, saved, *upstream[:3], wanted
+            ctx.cell, *inputs, ctx.reverse, output, saved, *upstream[:4], wanted
         )
-        return None, *(grad if need else None for grad, need in zip(grads, needed, strict=True)), None, None, None
+        return None, *(grad if need else None for grad, need in zip(grads, needed, strict=True)), *[None] * 7
 
 
 def _recurrence_autograd(*arguments: Any) -> Any:
@@ -265,7 +320,7 @@ def _differentiate_reference(
     ctx: Any, inputs: Sequence[Optional], upstream: Sequence[Optional]
 ) -> tuple[Optional, ...]:
     """Gradients that can be differentiated again: those of the reference, computed anew."""
-    *tensors, lengths = inputs
+    *tensors, lengths, mask, zoneout_h, zoneout_c = inputs
     x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0 = tensors
     assert x is not None
     assert weight_ih is not None
@@ -276,8 +331,12 @@ def _differentiate_reference(
     if extra is not None:
         p |= dict(zip((name for name in cell.parameters() if name not in _SHARED), extra, strict=True))
     state = cell.State(*(field for field in (h0, c0) if field is not None))
-    ran = unroll(cell, p, x, state, lengths=lengths, reverse=ctx.reverse)
-    pairs = [(out, up) for out, up in zip((ran.output, *ran.final), upstream, strict=False) if up is not None]
+    zoneout = [share for share in (zoneout_h, zoneout_c) if share is not None]
+    noise = StateNoise(mask, zoneout or None)
+    keep = upstream[3] is not None
+    ran = unroll(cell, p, x, state, lengths=lengths, reverse=ctx.reverse, noise=noise, keep_states=keep)
+    outputs = [ran.output, *ran.final, *[None] * (2 - len(state)), ran.states[1] if keep else None]
+    pairs = [(out, up) for out, up in zip(outputs, upstream, strict=True) if out is not None and up is not None]
     wanted = zip(tensors, ctx.needs_input_grad[1:9], strict=True)
     needed = [tensor for tensor, needs in wanted if needs and tensor is not None]
     found = iter(
@@ -290,12 +349,16 @@ def _differentiate_reference(
 
 _ARGUMENTS = (
     "str cell, Tensor x, Tensor weight_ih, Tensor weight_hh, Tensor? bias_ih, Tensor? bias_hh, Tensor? extra, "
-    "Tensor h0, Tensor? c0, Tensor? lengths, bool reverse"
+    "Tensor h0, Tensor? c0, Tensor? lengths, Tensor? recurrent_mask, Tensor? zoneout_h, Tensor? zoneout_c, bool reverse"
 )
-torch.library.define("ostinato::recurrence", f"({_ARGUMENTS}, bool training) -> (Tensor, Tensor, Tensor, Tensor)")
+torch.library.define(
+    "ostinato::recurrence",
+    f"({_ARGUMENTS}, bool training, bool keep_states) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
+)
 torch.library.define(
     "ostinato::recurrence_backward",
-    f"({_ARGUMENTS}, Tensor output, Tensor saved, Tensor? grad_output, Tensor? grad_h, Tensor? grad_c, bool[] wanted)"
+    f"({_ARGUMENTS}, Tensor output, Tensor saved, Tensor? grad_output, Tensor? grad_h, Tensor? grad_c, "
+    "Tensor? grad_states_c, bool[] wanted)"
     " -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
 torch.library.impl("ostinato::recurrence", "CPU")(_recurrence)

@@ -14,15 +14,19 @@ from typing import Any
 from ostinato.core.errors import ConfigError
 
 #: OSTINATO_ABI of the header this module was written after.
-ABI = 1
+ABI = 2
 #: Forces an instruction set.
 ISA_VARIABLE = "OSTINATO_ISA"
 
 _SIZES = ("cell", "isa", "N", "T", "D", "H", "threads", "split", "reverse")
 _INPUTS = ("lengths", "x", "x_stride_t", "x_stride_n", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_extra")
-_STATE = ("h0", "c0", "output", "saved", "final_h", "final_c", "grad_output", "grad_final_h", "grad_final_c")
+_NOISE = ("recurrent_mask", "zoneout_h", "zoneout_c")
+_NOISE_STRIDES = tuple(f"zoneout_{field}_stride_{axis}" for field in "hc" for axis in "tn")
+_RESULTS = ("output", "saved", "final_h", "final_c", "states_c")
+_UPSTREAM = ("grad_output", "grad_final_h", "grad_final_c", "grad_states_c")
 _GRADIENTS = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "extra", "h0", "c0")
-_POINTERS = (*_INPUTS, *_STATE, *(f"grad_{name}" for name in _GRADIENTS), "workspace")
+_ARRAYS = (*_INPUTS, "h0", "c0", *_NOISE, *_NOISE_STRIDES, *_RESULTS, *_UPSTREAM)
+_REST = (*_ARRAYS, *(f"grad_{name}" for name in _GRADIENTS), "workspace")
 _PROBLEMS = {1: "instruction set", 2: "cell", 3: "size", 4: "length"}
 
 
@@ -30,7 +34,7 @@ class Run(ctypes.Structure):
     """`ostinato_run` of the header: what a call computes, and where everything lies."""
 
     _fields_ = [(name, c_int64) for name in _SIZES] + [
-        (name, c_int64 if name.startswith("x_stride") else c_void_p) for name in _POINTERS
+        (name, c_int64 if "_stride_" in name else c_void_p) for name in _REST
     ]
 
 
@@ -51,7 +55,7 @@ class NativeLibrary:
             getattr(library, f"ostinato_{name}").restype = c_int64
         library.ostinato_isa.argtypes = library.ostinato_cell.argtypes = [c_int64]
         library.ostinato_isa_supported.argtypes = [c_int64]
-        library.ostinato_saved_size.argtypes = [c_int64] * 4
+        library.ostinato_saved_size.argtypes = [c_int64] * 5
         library.ostinato_workspace_size.argtypes = [POINTER(Run), c_int64]
         library.ostinato_forward.argtypes = library.ostinato_backward.argtypes = [POINTER(Run)]
         if (found := library.ostinato_abi()) != ABI:
@@ -71,9 +75,9 @@ class NativeLibrary:
             )
         return forced
 
-    def saved_size(self, cell: str, N: int, T: int, H: int) -> int:
+    def saved_size(self, cell: str, N: int, T: int, H: int, *, noisy: bool) -> int:
         """Floats that forward keeps for backward."""
-        return int(self._library.ostinato_saved_size(self.cells[cell], N, T, H))
+        return int(self._library.ostinato_saved_size(self.cells[cell], N, T, H, noisy))
 
     def workspace_size(self, run: Run, *, backward: bool) -> int:
         """Bytes of scratch that a call needs."""

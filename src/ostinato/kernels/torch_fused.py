@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ostinato.cells.contract import Cell
+from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
 from ostinato.core.legend import Parameters
 
@@ -44,9 +45,17 @@ def refuses(cell: Cell, request: Request) -> str | None:
 
 
 def run(
-    cell: Cell, p: Parameters, x: Tensor, state: Any, *, lengths: Tensor | None = None, reverse: bool = False
+    cell: Cell,
+    p: Parameters,
+    x: Tensor,
+    state: Any,
+    *,
+    lengths: Tensor | None = None,
+    reverse: bool = False,
+    noise: StateNoise | None = None,
+    keep_states: bool = False,
 ) -> Unrolled:
-    """As `unroll`, by one call into torch; lengths it refuses."""
+    """As `unroll`, by one call into torch; `refuses` has kept lengths and noise away."""
     weights = [p[name] for name in cell.parameters()]
     hx = [field.unsqueeze(0) for field in state]
     x = x.flip(0) if reverse else x

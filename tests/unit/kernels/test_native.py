@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ostinato.cells.contract import Cell
+from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, unroll
 from ostinato.core.registry import lookup
 from ostinato.kernels import native, native_library
@@ -21,13 +22,25 @@ ISAS = [] if isinstance(LIBRARY, str) else list(LIBRARY.supported)
 class Problem:
     """Random tensors for one run, in float32; deliberately awkward strides where asked for."""
 
-    def __init__(self, cell: Cell, T: int, N: int, *, ragged: bool = False, batch_first: bool = False, gap: int = 0):
+    def __init__(
+        self,
+        cell: Cell,
+        T: int,
+        N: int,
+        *,
+        ragged: bool = False,
+        batch_first: bool = False,
+        gap: int = 0,
+        noise: str = "",
+    ):
         self.cell, D = cell, cell.input_size
         self.p = {n: torch.randn(d.shape) / cell.hidden_size**0.5 for n, d in cell.parameters().items()}
         wide = torch.randn(N, T, D + gap).transpose(0, 1) if batch_first else torch.randn(T, N, D + gap)
         self.x = wide[..., :D]
         self.state = cell.State(*(torch.randn_like(field) for field in cell.initial_state(N, self.x)))
         self.lengths = torch.randint(0, T + 1, (N,)) if ragged else None
+        rates = {"recurrent_dropout": 0.3 * ("mask" in noise), "zoneout": 0.4 * ("zoneout" in noise)}
+        self.noise = StateNoise.draw(self.state, T, **rates, training="share" not in noise)
 
     def tensors(self) -> list[Tensor]:
         return [self.x, *self.state, *self.p.values()]
@@ -36,19 +49,25 @@ class Problem:
         x, *rest = tensors
         state, p = rest[: len(self.state)], rest[len(self.state) :]
         names = dict(zip(self.p, p, strict=True))
-        return implementation(self.cell, names, x, self.cell.State(*state), lengths=self.lengths, **kwargs)
+        noise = StateNoise(
+            None if self.noise.recurrent_mask is None else self.noise.recurrent_mask.to(x.dtype),
+            None if self.noise.zoneout is None else [share.to(x.dtype) for share in self.noise.zoneout],
+        )
+        state = self.cell.State(*state)
+        return implementation(self.cell, names, x, state, lengths=self.lengths, noise=noise, **kwargs)
 
     def results(self, implementation: Any, dtype: torch.dtype, **kwargs: Any) -> dict[str, Tensor]:
-        """Outputs, final state and all gradients, from random upstream gradients of every output."""
+        """Outputs, final state, every step's and all gradients, from random upstream gradients of every output."""
         leaves = [tensor.detach().to(dtype).requires_grad_() for tensor in self.tensors()]
         ran = self.run(implementation, leaves, **kwargs)
-        outputs = (ran.output, *ran.final)
+        outputs = (ran.output, *ran.final, *(ran.states or ()))
         generator = torch.Generator().manual_seed(1)
         pairs = [(out, torch.randn(out.shape, generator=generator).to(dtype)) for out in outputs]
         # the reference's output of no steps depends on nothing
         outs, upstream = zip(*((out, up) for out, up in pairs if out.requires_grad), strict=True)
         grads = torch.autograd.grad(outs, leaves, upstream, allow_unused=True)
-        names = ["output", *(f"final {f}" for f in self.state._fields), "grad x"]
+        fields = self.state._fields
+        names = ["output", *(f"final {f}" for f in fields), *(f"every {f}" for f in fields if ran.states), "grad x"]
         names += [f"grad {name}" for name in (*self.state._fields, *self.p)]
         # what nothing depends on (weights of an empty sequence) has a gradient of zero
         grads = tuple(torch.zeros_like(leaf) if g is None else g for g, leaf in zip(grads, leaves, strict=True))
@@ -85,6 +104,24 @@ def test_every_instruction_set_computes_the_reference(name, threads, ragged, isa
 
 
 @pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("noise", ["mask", "zoneout", "zoneout share", "mask zoneout"])
+@pytest.mark.usefixtures("poisoned")
+def test_noise_is_the_reference_s(name, noise, isa):
+    torch.set_num_threads(2)
+    for T, N, D, H in [(1, 1, 1, 1), (5, 3, 4, 5), (4, 7, 33, 16), (12, 13, 9, 70)]:
+        for ragged in (False, True):
+            Problem(lookup(name)(D, H), T, N, ragged=ragged, noise=noise).check(reverse=ragged)
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("noise", ["", "zoneout"])
+@pytest.mark.usefixtures("poisoned")
+def test_the_state_of_every_step(name, noise, isa):
+    for ragged, reverse in [(False, False), (True, False), (True, True)]:
+        Problem(lookup(name)(5, 19), 6, 7, ragged=ragged, noise=noise).check(reverse=reverse, keep_states=True)
+
+
+@pytest.mark.parametrize("name", CELLS)
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     T=st.integers(0, 9),
@@ -97,11 +134,12 @@ def test_every_instruction_set_computes_the_reference(name, threads, ragged, isa
     batch_first=st.booleans(),
     gap=st.integers(0, 3),
     bias=st.booleans(),
+    noise=st.sampled_from(["", "", "mask", "zoneout", "mask zoneout share"]),
 )
-def test_any_shape_length_and_stride(name, T, N, D, H, threads, ragged, reverse, batch_first, gap, bias):
+def test_any_shape_length_and_stride(name, T, N, D, H, threads, ragged, reverse, batch_first, gap, bias, noise):
     torch.set_num_threads(threads)
     torch.manual_seed(T + 10 * N + 100 * D + 1000 * H)
-    problem = Problem(lookup(name)(D, H, bias=bias), T, N, ragged=ragged, batch_first=batch_first, gap=gap)
+    problem = Problem(lookup(name)(D, H, bias=bias), T, N, ragged=ragged, batch_first=batch_first, gap=gap, noise=noise)
     problem.check(reverse=reverse)
 
 
@@ -118,8 +156,8 @@ def test_both_ways_to_share_the_work(name, split, library, monkeypatch):
 
         monkeypatch.setattr(library, entry, forced)
     # large enough that three threads are worth it
-    for ragged in (False, True):
-        Problem(lookup(name)(60, 70), 11, 5, ragged=ragged).check()
+    for ragged, noise in [(False, ""), (True, ""), (True, "mask zoneout")]:
+        Problem(lookup(name)(60, 70), 11, 5, ragged=ragged, noise=noise).check()
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -172,13 +210,15 @@ def test_not_a_number_is_passed_on(name, library):
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_double_backward_goes_through_the_reference(name, library):
-    problem = Problem(lookup(name)(3, 4), 3, 2, ragged=True)
+@pytest.mark.parametrize("noise", ["", "mask zoneout"])
+def test_double_backward_goes_through_the_reference(name, noise, library):
+    problem = Problem(lookup(name)(3, 4), 3, 2, ragged=True, noise=noise)
 
     def second(implementation: Any, dtype: torch.dtype) -> list[Tensor]:
         leaves = [tensor.detach().to(dtype).requires_grad_() for tensor in problem.tensors()]
-        ran = problem.run(implementation, leaves)
-        first = torch.autograd.grad(ran.output.square().sum(), leaves, create_graph=True)
+        ran = problem.run(implementation, leaves, keep_states=True)
+        loss = ran.output.square().sum() + sum(field.square().sum() for field in ran.states)
+        first = torch.autograd.grad(loss, leaves, create_graph=True)
         return list(torch.autograd.grad(sum(g.square().sum() for g in first), leaves))
 
     for found, expected in zip(second(native.run, torch.float32), second(unroll, torch.float64), strict=True):
@@ -222,24 +262,30 @@ def _operator_arguments(cell: Cell, problem: Problem) -> tuple[Any, ...]:
         state[0],
         state[1] if len(state) > 1 else None,
         problem.lengths,
+        problem.noise.recurrent_mask,
+        *(problem.noise.zoneout or (None, None)),
+        *([None] if problem.noise.zoneout and len(state) == 1 else []),
     )
 
 
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
-def test_the_operators_keep_torchs_rules(name, ragged, library):
+@pytest.mark.parametrize("noise", ["", "mask zoneout"])
+def test_the_operators_keep_torchs_rules(name, ragged, noise, library):
     # 16 units: everything that is kept for backward is written, so that it can be compared
     cell = lookup(name)(3, 16)
-    arguments = _operator_arguments(cell, Problem(cell, 4, 3, ragged=ragged))
+    arguments = _operator_arguments(cell, Problem(cell, 4, 3, ragged=ragged, noise=noise))
+    keep = bool(noise) and len(cell.State._fields) > 1
     checks = ["test_schema", "test_autograd_registration", "test_faketensor"]
     torch.library.opcheck(
         torch.ops.ostinato.recurrence,
-        (*arguments, False, True),
+        (*arguments, False, True, keep),
         test_utils=checks if ragged else [*checks, "test_aot_dispatch_dynamic"],
     )
-    output, h, c, saved = torch.ops.ostinato.recurrence(*arguments, False, True)
+    output, h, c, every_c, saved = torch.ops.ostinato.recurrence(*arguments, False, True, keep)
     detached = [a.detach() if isinstance(a, Tensor) else a for a in arguments]
     upstream = (torch.randn_like(output), torch.randn_like(h), torch.randn_like(c) if c.numel() else None)
+    upstream = (*upstream, torch.randn_like(every_c) if keep else None)
     rest = (False, output.detach(), saved, *upstream, [True, True])
     torch.library.opcheck(
         torch.ops.ostinato.recurrence_backward, (*detached, *rest), test_utils=["test_schema", "test_faketensor"]
@@ -277,4 +323,4 @@ def test_a_wrong_argument_is_refused(argument, value, says, library):
     arguments = list(_operator_arguments(cell, Problem(cell, 4, 3)))
     arguments[argument] = value
     with pytest.raises(ValueError, match=says):
-        torch.ops.ostinato.recurrence(*arguments, False, False)
+        torch.ops.ostinato.recurrence(*arguments, False, False, False)

@@ -47,6 +47,7 @@ public:
         gate_lines_ = carver.take<Word>(P::converts ? lines * padded * planes : 0);
         x_ = carver.take<Word>(lines * columns(x_columns_));
         h_ = carver.take<Word>(lines * columns(h_columns_));
+        fed_ = carver.take<float>(run.recurrent_mask ? P::depth * state_stride * division.threads : 0);
         row_start_ = carver.take<int64_t>((chunk_steps_ + 1) * division.threads);
         // The first thread's are the caller's.
         const int64_t others = apart_ && run.grad_weight_ih ? division.threads - 1 : 0;
@@ -235,6 +236,7 @@ private:
         const int64_t stride = at.step * gates_stride(panel);
         const float* kept = C::saved ? Base::saved(t, panel) : nullptr;
         const float* kept_before = C::memory >= 0 && rows_before ? Base::saved(before, panel) : nullptr;
+        const int64_t kept_vector = Base::saved_vector(t), kept_vector_before = Base::saved_vector(before);
         const int64_t at_extra = panels.begin(panel) * C::extra * W;
         float* grad_extra = grad_extra_ + thread * columns(panels) * C::extra + at_extra;
         float* grad_bias = grad_bias_ + (thread * columns(panels) + unit) * planes;
@@ -249,17 +251,24 @@ private:
             for (int q = 0; q < planes; ++q) sums[q] = load(grad_bias + (q * U + u) * W);
             for (int64_t i = 0; i < count; ++i) {
                 const int64_t n = segment.row(i), column = unit + u * W;
-                for (int k = 0; k < C::saved; ++k) b.saved[k] = load(kept + ((n * C::saved + k) * U + u) * W);
+                for (int k = 0; k < C::saved; ++k) b.saved[k] = load(kept + u * kept_vector + (n * C::saved + k) * W);
                 if constexpr (C::memory >= 0) {
-                    b.saved_before = n < rows_before ? load(kept_before + ((n * C::saved + C::memory) * U + u) * W)
+                    b.saved_before = n < rows_before ? load(kept_before + u * kept_vector_before + (n * C::saved + C::memory) * W)
                                                      : load(c0(panel, n) + u * W);
                     b.dc = load(grad_c(panel, n) + u * W);
+                    if (run.grad_states_c)
+                        b.dc = b.dc + load_first(run.grad_states_c + (t * N + schedule.order[n]) * H + column, there);
                 }
                 if constexpr (C::uses_h) b.h = load_first(Base::output(t, n) + column, there);
                 if constexpr (C::uses_h_before) b.h_before = load_first(Base::h_before(t, n) + column, there);
                 b.dh = load(grad_h_ + n * state_stride + column);
                 if (run.grad_output)
                     b.dh = b.dh + load_first(run.grad_output + (t * N + schedule.order[n]) * H + column, there);
+                if constexpr (C::noisy) {
+                    const float *hold_h = Base::hold_h(t, n), *hold_c = Base::hold_c(t, n);
+                    b.hold_h = hold_h ? load_first(hold_h + column, there) : broadcast(0.0f);
+                    b.hold_c = hold_c ? load_first(hold_c + column, there) : broadcast(0.0f);
+                }
                 C::backward(b);
                 for (int q = 0; q < planes; ++q) {
                     P::write(target + i * stride, (q * U + u) * W, b.planes[q]);
@@ -283,7 +292,27 @@ private:
             float* c[ROWS];
             for (int64_t r = 0; r < height; ++r)
                 c[r] = grad_h_ + segment.row(begin + r) * state_stride + h_columns_.begin(j) * W;
-            run_tile(SpansProduct<P>{spans, panels.count, at.first + begin * at.step, at.step, b, c, W, C::carries}, height, width);
+            SpansProduct<P> product{spans, panels.count, at.first + begin * at.step, at.step, b, c, W, C::carries};
+            if (C::noisy && run.recurrent_mask)
+                masked_gradients(j, segment, begin, product, height);
+            else
+                run_tile(product, height, width);
+        }
+    }
+
+    // The same where the product is a gradient by h as it is fed back: masked, then added to what is carried over.
+    void masked_gradients(int j, const Segment& segment, int64_t begin, SpansProduct<P> product, int64_t height) {
+        const int width = h_columns_.width(j);
+        const int64_t column = static_cast<int64_t>(h_columns_.begin(j)) * W;
+        alignas(64) float fed[ROWS][COLUMNS * W];
+        float *rows[ROWS], *const* c = product.c;
+        for (int r = 0; r < ROWS; ++r) rows[r] = fed[r];
+        product.c = rows, product.accumulate = false;
+        run_tile(product, height, width);
+        for (int64_t r = 0; r < height; ++r) {
+            const float* mask = Base::mask(segment.row(begin + r)) + column;
+            for (int v = 0; v < width; ++v)
+                store(c[r] + v * W, fma(load(fed[r] + v * W), load_first(mask + v * W, within(H - column - v * W)), load(c[r] + v * W)));
         }
     }
 
@@ -291,6 +320,7 @@ private:
     void collect(const Chunk& chunk, int thread, int team) {
         const int64_t words = P::words(chunk.count);
         const Share share = chunk.shared(words, thread, team, apart_);
+        float* fed = fed_ + P::depth * state_stride * thread;
         int64_t step = 0;
         for (int64_t i = share.begin; i < share.end; ++i) {
             const float *x[P::depth], *h[P::depth];
@@ -298,11 +328,19 @@ private:
                 while (row < chunk.count && row >= chunk.start[step + 1]) ++step;
                 const int64_t t = chunk.begin + step, n = chunk.rows.row(row - chunk.start[step]);
                 x[d] = row < chunk.count ? Base::x(t, n) : nullptr;
-                h[d] = row < chunk.count ? Base::h_before(t, n) : nullptr;
+                h[d] = row < chunk.count ? fed_back(t, n, fed + d * state_stride) : nullptr;
             }
             collect_line(x, D, x_columns_, chunk.x, words, i);
             collect_line(h, H, h_columns_, chunk.h, words, i);
         }
+    }
+    // h before a step as it was fed back; a buffer takes it where that is masked.
+    const float* fed_back(int64_t t, int64_t n, float* buffer) const {
+        const float *h = Base::h_before(t, n), *mask = C::noisy ? Base::mask(n) : nullptr;
+        if (!mask) return h;
+        for (int64_t k = 0; k < H; k += W)
+            store(buffer + k, load_first(h + k, within(H - k)) * load_first(mask + k, within(H - k)));
+        return buffer;
     }
     static void collect_line(const float* const (&from)[P::depth], int64_t K, const Panels& into, Word* to, int64_t words, int64_t i) {
         for (int j = 0; j < into.count; ++j) {
@@ -447,7 +485,7 @@ private:
 
     const Panels x_columns_, h_columns_;
     Word *weight_hh_, *weight_ih_, *gates_, *gate_lines_, *x_, *h_;
-    float *extra_, *grad_extra_, *grad_bias_, *grad_h_, *grad_c_, *c0_;
+    float *extra_, *grad_extra_, *grad_bias_, *grad_h_, *grad_c_, *c0_, *fed_;
     float* grad_weights_;
     Span* spans_;
     int64_t* row_start_;

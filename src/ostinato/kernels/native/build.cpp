@@ -7,21 +7,36 @@
 #include "cells/rnn_relu.h"
 #include "forward.h"
 #include "kernels.h"
+#include "noise.h"
 
 namespace ostinato {
 namespace OSTINATO_ISA {
+
+template <template <class, class> class Pass, class C>
+static int64_t bytes(const ostinato_run& run) {
+    return noisy(run) ? Pass<Noisy<C>, Single>(run, nullptr).bytes() : Pass<C, Single>(run, nullptr).bytes();
+}
+
+template <template <class, class> class Pass, class C>
+static void compute(const ostinato_run& run) {
+    if (noisy(run))
+        Pass<Noisy<C>, Single>(run, run.workspace).compute();
+    else
+        Pass<C, Single>(run, run.workspace).compute();
+}
 
 template <class C>
 static constexpr CellKernels kernels_of(const char* name) {
     return {
         name,
         C::saved,
+        Noisy<C>::saved,
         C::memory >= 0,
         [](const ostinato_run& run, bool backward) {
-            return backward ? BackwardPass<C, Single>(run, nullptr).bytes() : ForwardPass<C, Single>(run, nullptr).bytes();
+            return backward ? bytes<BackwardPass, C>(run) : bytes<ForwardPass, C>(run);
         },
-        [](const ostinato_run& run) { ForwardPass<C, Single>(run, run.workspace).compute(); },
-        [](const ostinato_run& run) { BackwardPass<C, Single>(run, run.workspace).compute(); },
+        compute<ForwardPass, C>,
+        compute<BackwardPass, C>,
     };
 }
 

@@ -28,10 +28,21 @@ struct StepTile {
     float* c;
     int64_t c_stride;
     float* saved;          // null: nothing is kept
-    int64_t saved_stride;
+    int64_t saved_stride, saved_vector;
     float* const* output;  // a row each, at the panel's first unit
     int last;
+    // With noise
+    const float *const *mask, *const *hold_h, *const *hold_c;  // a row each, at the panel's first unit, or null
 };
+
+// Whether h as it is fed back is written apart from h itself.
+template <class C, class P>
+constexpr bool separate_factor = P::converts || C::noisy;
+
+OSTINATO_INLINE V load_or(V otherwise, const float* row, int offset, int n) {
+    if (!row) return otherwise;
+    return n == W ? load(row + offset) : load_first(row + offset, n);
+}
 
 template <class C, class P, int R, int U>
 static void step_tile(const StepTile& s) {
@@ -41,7 +52,7 @@ static void step_tile(const StepTile& s) {
     const Word* factor[R];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-        factor[r] = P::converts ? s.factor + r * s.factor_stride : s.h + r * s.h_stride;
+        factor[r] = separate_factor<C, P> ? s.factor + r * s.factor_stride : s.h + r * s.h_stride;
         const float* input = s.input + r * NV * W;
 #pragma GCC unroll 16
         for (int i = 0; i < NV; ++i)
@@ -58,16 +69,25 @@ static void step_tile(const StepTile& s) {
             for (int e = 0; e < C::extra; ++e) f.extra[e] = load(s.extra + (e * U + u) * W);
             f.h_before = load(s.h + r * s.h_stride + s.unit + u * W);
             if constexpr (C::memory >= 0) f.c_before = load(s.c + r * s.c_stride + u * W);
+            const int there = u < U - 1 ? W : s.last;
+            if constexpr (C::noisy) {
+                f.hold_h = load_or(broadcast(0.0f), s.hold_h[r], u * W, there);
+                f.hold_c = load_or(broadcast(0.0f), s.hold_c[r], u * W, there);
+            }
             C::forward(f);
             if constexpr (C::memory >= 0) store(s.c + r * s.c_stride + u * W, f.c);
             store(s.h_after + r * s.h_stride + s.unit + u * W, f.h);
-            if constexpr (P::converts) P::write(s.factor_after + r * s.factor_stride, s.unit + u * W, f.h);
-            if (u < U - 1 || s.last == W)
+            if constexpr (separate_factor<C, P>) {
+                V fed = f.h;
+                if constexpr (C::noisy) fed = fed * load_or(broadcast(1.0f), s.mask[r], u * W, there);
+                P::write(s.factor_after + r * s.factor_stride, s.unit + u * W, fed);
+            }
+            if (there == W)
                 store(s.output[r] + u * W, f.h);
             else
-                store_first(s.output[r] + u * W, f.h, s.last);
+                store_first(s.output[r] + u * W, f.h, there);
             if (C::saved && s.saved)
-                for (int k = 0; k < C::saved; ++k) store(s.saved + r * s.saved_stride + (k * U + u) * W, f.saved[k]);
+                for (int k = 0; k < C::saved; ++k) store(s.saved + u * s.saved_vector + r * s.saved_stride + k * W, f.saved[k]);
         }
     }
 }
@@ -107,7 +127,7 @@ public:
         bias_apart_ = carver.take<float>(padded * C::apart);
         extra_ = carver.take<float>(padded * C::extra);
         for (float*& h : h_) h = carver.take<float>(N * state_stride);
-        for (Word*& factor : factor_) factor = carver.take<Word>(P::converts ? N * state_stride : 0);
+        for (Word*& factor : factor_) factor = carver.take<Word>(separate_factor<C, P> ? N * state_stride : 0);
         c_ = carver.take<float>(C::memory >= 0 ? padded * N : 0);
         plan_chunks();
         // Split by sequences, each thread of a team has a slot of its own; a team may be smaller than asked for.
@@ -172,6 +192,8 @@ private:
         }
         barrier_.wait(team);
         end_state(Share::of(N, thread, team));
+        if constexpr (C::memory >= 0)
+            if (run.states_c) every_c(Share::of(run.T, thread, team));
     }
 
     // The left factor of a product from a row of x; a buffer takes it where it is not the row itself.
@@ -218,10 +240,12 @@ private:
             const int64_t row = schedule.order[n];
             const int vectors = static_cast<int>(state_stride / W);
             for (float* h : h_) copy_padded(run.h0 + row * H, H, h + n * state_stride, vectors);
-            if constexpr (P::converts)
-                for (Word* factor : factor_)
-                    for (int64_t k = 0; k < state_stride; k += W)
-                        P::write(factor + n * state_stride, k, load(h_[0] + n * state_stride + k));
+            if constexpr (separate_factor<C, P>)
+                for (int64_t k = 0; k < state_stride; k += W) {
+                    V fed = load(h_[0] + n * state_stride + k);
+                    if (run.recurrent_mask) fed = fed * load_first(Base::mask(n) + k, within(H - k));
+                    for (Word* factor : factor_) P::write(factor + n * state_stride, k, fed);
+                }
             if constexpr (C::memory >= 0)
                 for (int p = 0; p < panels.count; ++p)
                     copy_padded(run.c0 + row * H + Base::unit(p), Base::units(p), c(p, n), panels.width(p));
@@ -238,6 +262,19 @@ private:
         }
     }
 
+    // c after every step, from what is kept of it; zero beyond a length.
+    void every_c(Share times) const {
+        for (int64_t t = times.begin; t < times.end; ++t)
+            for (int64_t n = 0; n < N; ++n) {
+                float* to = run.states_c + (t * N + schedule.order[n]) * H;
+                if (n >= schedule.active(t)) zero(to, H);
+                for (int64_t v = 0; n < schedule.active(t) && v * W < H; ++v) {
+                    const float* kept = run.saved + (schedule.start[t] * panels.vectors + schedule.active(t) * v + n) * C::saved * W;
+                    copy(to + v * W, kept + C::memory * W, smaller<int64_t>(W, H - v * W));
+                }
+            }
+    }
+
     void clear_padding(int thread, int team) {
         if (!run.lengths) return;
         const Share times = Share::of(run.T, thread, team);
@@ -247,6 +284,7 @@ private:
 
     Word* weight_ih(int vector) const { return weight_ih_ + vector * G * W * x_words_; }
     Word* weight_hh(int vector) const { return weight_hh_ + vector * G * W * h_words_; }
+    static const float* at_unit(const float* row, int64_t unit) { return row ? row + unit : nullptr; }
     float* c(int panel, int64_t n) const { return c_ + (panels.begin(panel) * N + n * panels.width(panel)) * W; }
 
     void project(int panel, const Word* const* x_rows, int64_t rows, float* chunk) const {
@@ -271,10 +309,13 @@ private:
         s.bias = bias_apart_ + first * C::apart * W;
         s.extra = extra_ + first * C::extra * W;
         s.c_stride = width * W * segment.step;
-        s.saved_stride = Base::saved_stride(panel) * segment.step;
+        s.saved_stride = C::saved * W * segment.step;
+        s.saved_vector = Base::saved_vector(t);
         s.last = Base::last(panel);
         float* output[ROWS];
         s.output = output;
+        const float *mask[ROWS], *hold_h[ROWS], *hold_c[ROWS];
+        s.mask = mask, s.hold_h = hold_h, s.hold_c = hold_c;
         for (int64_t i = 0; i < tile_count; ++i) {
             const int64_t begin = tile_begin(count, tile_count, i), height = tile_begin(count, tile_count, i + 1) - begin;
             const int64_t n = segment.row(begin);
@@ -284,8 +325,16 @@ private:
             s.factor_after = factor_[parity ^ 1] + n * state_stride;
             s.input = input + (row + begin) * NV * W;
             s.c = C::memory >= 0 ? c(panel, n) : nullptr;
-            s.saved = C::saved && run.saved ? Base::saved(t, panel) + n * Base::saved_stride(panel) : nullptr;
+            s.saved = C::saved && run.saved ? Base::saved(t, panel) + n * C::saved * W : nullptr;
             for (int64_t r = 0; r < height; ++r) output[r] = Base::output(t, segment.row(begin + r)) + s.unit;
+            if constexpr (C::noisy) {
+                for (int64_t r = 0; r < height; ++r) {
+                    const int64_t row = segment.row(begin + r);
+                    mask[r] = at_unit(Base::mask(row), s.unit);
+                    hold_h[r] = at_unit(Base::hold_h(t, row), s.unit);
+                    hold_c[r] = at_unit(Base::hold_c(t, row), s.unit);
+                }
+            }
             if constexpr (C::widest == 1) {
                 step_rows<C, P, 1>(s, height);
             } else {

@@ -7,12 +7,15 @@ namespace ostinato {
 
 struct CellKernels {
     const char* name;
-    int64_t saved;     // vectors a unit and step keeps for backward
+    int64_t saved, saved_noisy;  // vectors a unit and step keeps for backward
     bool memory;
     int64_t (*workspace)(const ostinato_run&, bool backward);
     void (*forward)(const ostinato_run&);
     void (*backward)(const ostinato_run&);
 };
+
+// static: a copy for each build, see vectors.h
+static inline bool noisy(const ostinato_run& run) { return run.recurrent_mask || run.zoneout_h || run.zoneout_c; }
 
 // In the same order for every instruction set; the last has no name.
 using CellTable = const CellKernels*;

@@ -118,9 +118,10 @@ const char* ostinato_cell(int64_t index) {
     return index >= 0 && index < ostinato::cell_count() ? ostinato::isas[0].cells[index].name : nullptr;
 }
 
-int64_t ostinato_saved_size(int64_t cell, int64_t N, int64_t T, int64_t H) {
+int64_t ostinato_saved_size(int64_t cell, int64_t N, int64_t T, int64_t H, int64_t noisy) {
     if (cell < 0 || cell >= ostinato::cell_count()) return 0;
-    return N * T * ostinato::isas[0].cells[cell].saved * ((H + 15) / 16 * 16);
+    const ostinato::CellKernels& kernels = ostinato::isas[0].cells[cell];
+    return N * T * (noisy ? kernels.saved_noisy : kernels.saved) * ((H + 15) / 16 * 16);
 }
 
 int64_t ostinato_workspace_size(const ostinato_run* run, int64_t backward) {
@@ -129,7 +130,7 @@ int64_t ostinato_workspace_size(const ostinato_run* run, int64_t backward) {
 
 int64_t ostinato_forward(const ostinato_run* run) {
     if (int64_t wrong = ostinato::check(*run)) return wrong;
-    ostinato::expect_large(run->saved, ostinato_saved_size(run->cell, run->N, run->T, run->H));
+    ostinato::expect_large(run->saved, ostinato_saved_size(run->cell, run->N, run->T, run->H, ostinato::noisy(*run)));
     ostinato::expect_large(run->output, run->T * run->N * run->H);
     ostinato::cell_of(*run)->forward(*run);
     return OSTINATO_OK;

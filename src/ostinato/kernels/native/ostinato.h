@@ -24,7 +24,7 @@
 
 #include <stdint.h>
 
-#define OSTINATO_ABI 1
+#define OSTINATO_ABI 2
 #define OSTINATO_API __attribute__((visibility("default")))
 
 #ifdef __cplusplus
@@ -55,6 +55,10 @@ typedef struct {
     const float *bias_ih, *bias_hh;         /* [G*H], or NULL */
     const float *weight_extra;              /* [E, H], or NULL where E is 0 */
     const float *h0, *c0;                   /* [N, H] */
+    /* Noise, each NULL for none: what h is multiplied by where it is fed back [N, H], and the shares of the state
+     * before a step that stay [T, N, H], units side by side */
+    const float *recurrent_mask, *zoneout_h, *zoneout_c;
+    int64_t zoneout_h_stride_t, zoneout_h_stride_n, zoneout_c_stride_t, zoneout_c_stride_n;
 
     /* Written by forward, read by backward */
     float *output;                          /* [T, N, H] */
@@ -62,10 +66,12 @@ typedef struct {
 
     /* Written by forward */
     float *final_h, *final_c;               /* [N, H] */
+    float *states_c;                        /* [T, N, H]: c after every step, or NULL; else `saved` must not be */
 
     /* Read by backward: gradients of the loss by ... */
     const float *grad_output;               /* [T, N, H], or NULL: zero; of any content beyond the lengths */
     const float *grad_final_h, *grad_final_c; /* [N, H], or NULL: zero */
+    const float *grad_states_c;             /* [T, N, H], or NULL: zero; of any content beyond the lengths */
 
     /* Written by backward, all of it (nothing is added to what is there) */
     float *grad_x;                          /* [T, N, D], or NULL: not wanted */
@@ -88,8 +94,9 @@ OSTINATO_API int64_t ostinato_isa_supported(int64_t index);
 /* Names of the cells, NULL past the last. */
 OSTINATO_API const char *ostinato_cell(int64_t index);
 
-/* Floats that forward keeps for backward, for sequences of T steps each; the same for every instruction set. */
-OSTINATO_API int64_t ostinato_saved_size(int64_t cell, int64_t N, int64_t T, int64_t H);
+/* Floats that forward keeps for backward, for sequences of T steps each; the same for every instruction set. `noisy`:
+ * whether the run has a mask or zoneout. */
+OSTINATO_API int64_t ostinato_saved_size(int64_t cell, int64_t N, int64_t T, int64_t H, int64_t noisy);
 
 /* Bytes of scratch a call needs; reads only what the run is to compute and which pointers are NULL. */
 OSTINATO_API int64_t ostinato_workspace_size(const ostinato_run *run, int64_t backward);

@@ -167,6 +167,9 @@ OSTINATO_INLINE void copy_padded(const float* src, int64_t n, float* dst, int ve
     }
 }
 
+// How many of the next W numbers exist where n do.
+OSTINATO_INLINE int within(int64_t n) { return static_cast<int>(n < 0 ? 0 : n < W ? n : W); }
+
 OSTINATO_INLINE void zero(float* p, int64_t n) {
     if (n > 0) std::memset(p, 0, sizeof(float) * n);
 }
@@ -188,7 +191,6 @@ struct Problem {
         : run(r), N(r.N), D(r.D), H(r.H), division(Division::of<P>(r, C::gates)),
           panels(Panels::of(r.H, C::widest, division.by_units ? division.threads : 1)),
           state_stride(ceil_div(r.H, 16) * 16 + 16) {
-        static_assert(C::widest == 1 || C::saved == 0, "what is kept must not depend on the number of threads");
     }
 
     int64_t unit(int panel) const { return static_cast<int64_t>(panels.begin(panel)) * W; }
@@ -196,14 +198,22 @@ struct Problem {
     // Floats of a panel's last vector that exist in memory.
     int last(int panel) const { return static_cast<int>(units(panel) - (panels.width(panel) - 1) * W); }
     int64_t before(int64_t t) const { return run.reverse ? t + 1 : t - 1; }
-    // What a step keeps for one panel: [active(t)][saved][width][W].
+    // What a step keeps for one panel: [width][active(t)][saved][W], which does not depend on how wide panels are.
     float* saved(int64_t t, int panel) const {
         return run.saved + (schedule.start[t] * panels.vectors + schedule.active(t) * panels.begin(panel)) * C::saved * W;
     }
-    int64_t saved_stride(int panel) const { return C::saved * panels.width(panel) * W; }
+    int64_t saved_vector(int64_t t) const { return schedule.active(t) * C::saved * W; }
     float* output(int64_t t, int64_t row) const { return run.output + (t * N + schedule.order[row]) * H; }
     const float* x(int64_t t, int64_t row) const {
         return run.x + t * run.x_stride_t + schedule.order[row] * run.x_stride_n;
+    }
+    // Noise of a row, each null where there is none: the mask on what is fed back, and shares of the state that stay.
+    const float* mask(int64_t row) const { return run.recurrent_mask ? run.recurrent_mask + schedule.order[row] * H : nullptr; }
+    const float* hold_h(int64_t t, int64_t row) const {
+        return run.zoneout_h ? run.zoneout_h + t * run.zoneout_h_stride_t + schedule.order[row] * run.zoneout_h_stride_n : nullptr;
+    }
+    const float* hold_c(int64_t t, int64_t row) const {
+        return run.zoneout_c ? run.zoneout_c + t * run.zoneout_c_stride_t + schedule.order[row] * run.zoneout_c_stride_n : nullptr;
     }
     const float* h_before(int64_t t, int64_t row) const {
         const int64_t previous = before(t);

@@ -25,12 +25,13 @@ struct Forward {
     V h_before;   // in
     V c_before;   // in, cells with a memory
     V h, c;       // out: the state after
-    V saved[5];   // out: what backward wants to know
+    V saved[7];   // out: what backward wants to know
+    V hold_h, hold_c;  // in, with noise: shares of the state before that stay
 };
 
 // One step of W units backward.
 struct Backward {
-    V saved[5];       // in: as forward left them
+    V saved[7];       // in: as forward left them
     V saved_before;   // in, cells with a memory: c before the step
     V h, h_before;    // in, where the cell says it uses them
     V extra[3];       // in
@@ -38,6 +39,7 @@ struct Backward {
     V carried;        // out, where the cell carries h over: the direct part of the gradient by h before the step
     V planes[4];      // out: gradients by the gates' sums, in the order above
     V d_extra[3];     // in and out: the sums of the gradients by the extra weights
+    V hold_h, hold_c;  // in, with noise
 };
 
 // Defaults; a cell derives from this and redefines what differs.
@@ -50,6 +52,7 @@ struct Cell {
     static constexpr bool uses_h = false;         // backward reads h after the step
     static constexpr bool uses_h_before = false;  // backward reads h before the step
     static constexpr bool carries = false;        // h before the step reaches h after it past the gates too
+    static constexpr bool noisy = false;          // see noise.h
 };
 
 }  // namespace OSTINATO_ISA
