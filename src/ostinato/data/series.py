@@ -1,0 +1,278 @@
+"""Series from the columns of a table: one or many, on a regular grid, with what is known about them beside.
+
+Rules, the same for training, evaluation and prediction:
+
+- Times ascend within a series. What lies between two times further apart than the spacing is a gap; its rows are
+  filled in, with every value missing.
+- A series begins and ends with the first and the last row that has a target; rows after the end may still give
+  covariates that are known in advance.
+- A missing value is replaced by the last known one, and a column with missing values gets an indicator. A missing
+  target weighs nothing, in the loss as in every figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ostinato.core.errors import DataError
+from ostinato.data.tables import MISSING_NUMBERS
+from ostinato.data.times import Column, Spacing, infer_spacing, read_times
+
+#: Rows a series may grow to by filling gaps, as a multiple of those it has.
+_SPARSE = 10
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which column is what.
+
+    Attributes:
+        target: to be forecast.
+        time: together a row's time; none where the rows themselves are the time.
+        id: tells the series of a table apart; none where there is one.
+        past: known up to the moment of forecasting.
+        future: known beyond it too: prices, holidays.
+        static: the same in all rows of a series.
+    """
+
+    target: tuple[str, ...]
+    time: tuple[str, ...] = ()
+    id: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
+    future: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """Past, future and static."""
+        return self.past + self.future + self.static
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series, every row one step after the row before.
+
+    Attributes:
+        key: its id; empty where there is one series.
+        first: tick of its first row.
+        target: `[T, K]` float64, NaN where missing.
+        covariates: by name, `[T+, ]` float64 or text (object), with rows beyond the end where the table has them.
+        gaps: rows filled in.
+        where: names row t in the file, for messages; None for a row filled in.
+    """
+
+    key: str
+    first: int
+    target: np.ndarray
+    covariates: Mapping[str, np.ndarray]
+    gaps: int = 0
+    where: Callable[[int], str | None] = field(default=lambda row: None, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    @property
+    def missing(self) -> int:
+        """Targets missing, those in gaps included."""
+        return int(np.isnan(self.target).sum())
+
+    @property
+    def given(self) -> int:
+        """Rows that the covariates cover."""
+        return min((len(column) for column in self.covariates.values()), default=len(self))
+
+
+def read_series(
+    table: Mapping[str, Column],
+    columns: Columns,
+    where: Callable[[int], str],
+    spacing: Spacing | None = None,
+) -> tuple[list[Series], Spacing]:
+    """All series of a table.
+
+    Args:
+        table: columns by name, each of numbers or of text.
+        columns: which is what.
+        where: names a row, for messages: "sales.csv, line 12".
+        spacing: of the series the model was trained on; inferred where None.
+
+    Returns:
+        The series in the order of their first rows, and their spacing.
+
+    Raises:
+        DataError: columns that are not there, times or targets that cannot be used; the message names the row.
+    """
+    require_columns(table, columns)
+    count = len(table[columns.target[0]])
+    if not count:
+        raise DataError("expected at least one row of data, found none")
+    target = np.stack([numbers(table[name], name, where) for name in columns.target], axis=1)
+    covariates = {name: numbers_or_text(table[name]) for name in columns.covariates}
+    keys = [",".join(str(part) for part in row) for row in zip(*(table[name] for name in columns.id), strict=True)]
+    rows_of = _grouped(keys) if keys else {"": np.arange(count)}
+    if columns.time:
+        times = read_times({name: table[name] for name in columns.time}, where)
+        for key, rows in rows_of.items():
+            _require_ascending(times[rows], rows, key, columns, where)
+        spacing = spacing or infer_spacing([times[rows] for rows in rows_of.values()])
+        if spacing.dated != (times.dtype.kind == "M"):
+            raise DataError(f"column {','.join(columns.time)}: expected {_kind(spacing.dated)}, as in training")
+        ticks = spacing.ticks(times)
+    else:
+        spacing = Spacing("row", 1)
+        ticks = np.zeros(count, np.int64)
+        for rows in rows_of.values():
+            ticks[rows] = np.arange(len(rows))
+    found = []
+    for key, rows in rows_of.items():
+        places = _places(ticks[rows], rows, spacing, where)
+        series = _on_grid(key, ticks[rows], places, rows, target, covariates, where)
+        if series is not None:
+            found.append(series)
+    if not found:
+        raise DataError(f"column {', '.join(columns.target)}: expected numbers, every value is missing")
+    return found, spacing
+
+
+def require_columns(table: Mapping[str, Any], columns: Columns) -> None:
+    """Check that a table has every column, and that none is in two places.
+
+    Raises:
+        DataError: it lacks one; the message names those there are.
+    """
+    for role in ("target", "time", "id", "past", "future", "static"):
+        for name in getattr(columns, role):
+            if name not in table:
+                raise DataError(f"--{role}: no column {name!r}; there are {', '.join(map(repr, table))}")
+    used = columns.target + columns.past + columns.future
+    for name in used:
+        if used.count(name) > 1:
+            raise DataError(f"column {name!r} is named twice; a column is one of --target, --past and --future")
+
+
+def numbers(column: Column, name: str, where: Callable[[int], str]) -> np.ndarray:
+    """A column as float64, NaN where it is missing.
+
+    Raises:
+        DataError: something else than a number, or an infinite one, and its row.
+    """
+    found = numbers_or_text(column)
+    if found.dtype == object:
+        row = next(row for row, value in enumerate(found) if value is not None and _number(value) is None)
+        raise DataError(f"{where(row)}: expected a number in column {name!r}, got {found[row]!r}")
+    if np.isinf(found).any():
+        raise DataError(f"{where(int(np.isinf(found).argmax()))}: column {name!r} is infinite; expected a number")
+    return found
+
+
+def numbers_or_text(column: Column) -> np.ndarray:
+    """A column as float64 with NaN for missing values; as objects, text and None, where one is not a number."""
+    if isinstance(column, np.ndarray) and column.dtype.kind in "fiub":
+        return column.astype(np.float64)
+    texts = [None if _missing(value) else value for value in column]
+    found = [np.nan if value is None else _number(value) for value in texts]
+    if any(value is None for value in found):
+        return np.array([None if value is None else str(value) for value in texts], dtype=object)
+    return np.array(found, dtype=np.float64)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and (not value.strip() or value.strip().lower() in MISSING_NUMBERS))
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _kind(dated: bool) -> str:
+    return "dates" if dated else "whole numbers"
+
+
+def _grouped(keys: list[str]) -> dict[str, np.ndarray]:
+    rows: dict[str, list[int]] = {}
+    for row, key in enumerate(keys):
+        rows.setdefault(key, []).append(row)
+    return {key: np.array(of) for key, of in rows.items()}
+
+
+def _require_ascending(
+    times: np.ndarray, rows: np.ndarray, key: str, columns: Columns, where: Callable[[int], str]
+) -> None:
+    steps = np.diff(times).astype(np.int64)
+    if np.all(steps > 0):
+        return
+    at = int((steps <= 0).argmax()) + 1
+    of = f" of series {key!r}" if key else ""
+    fault = "is there twice" if steps[at - 1] == 0 else f"comes after {_shown(times[at - 1])}"
+    remedy = "sort the rows by time" if steps[at - 1] else "keep one row for each time"
+    if not columns.id:
+        remedy += ", or name the column that tells the series apart with --id"
+    raise DataError(
+        f"{where(int(rows[at]))}: time {_shown(times[at])}{of} {fault}; expected times that ascend: {remedy}"
+    )
+
+
+def _shown(time: Any) -> str:
+    return str(time).replace("T", " ").removesuffix(" 00:00:00")
+
+
+def _places(ticks: np.ndarray, rows: np.ndarray, spacing: Spacing, where: Callable[[int], str]) -> np.ndarray:
+    """Each row's place on the series' grid, counted from its first row."""
+    apart = ticks - ticks[0]
+    wrong = (apart % spacing.step != 0) | np.r_[False, np.diff(ticks) == 0]
+    if wrong.any():
+        at = int(wrong.argmax())
+        before, time = spacing.written(ticks[[max(at - 1, 0), at]])
+        raise DataError(
+            f"{where(int(rows[at]))}: time {time} after {before} does not fit the spacing of {spacing.describe()} that "
+            "most rows have; expected regular times: bring the rows to one spacing first"
+        )
+    places = apart // spacing.step
+    if places[-1] >= _SPARSE * len(places) + 100:
+        raise DataError(
+            f"{where(int(rows[-1]))}: at the spacing of {spacing.describe()} that most rows have, {places[-1] + 1:,} "
+            f"rows would be needed where there are {len(places):,}; expected regular times"
+        )
+    return places
+
+
+def _on_grid(
+    key: str,
+    ticks: np.ndarray,
+    places: np.ndarray,
+    rows: np.ndarray,
+    target: np.ndarray,
+    covariates: Mapping[str, np.ndarray],
+    where: Callable[[int], str],
+) -> Series | None:
+    """The rows laid out on the grid, from the first to the last known target; None where there is none."""
+    known = np.flatnonzero(~np.isnan(target[rows]).all(axis=1))
+    if not len(known):
+        return None
+    begin = known[0]
+    first, last = int(places[begin]), int(places[known[-1]])
+    places, rows = places[begin:] - first, rows[begin:]
+    values = np.full((last - first + 1, target.shape[1]), np.nan)
+    inside = places < len(values)
+    values[places[inside]] = target[rows[inside]]
+    beside = {}
+    for name, column in covariates.items():
+        laid = np.full(places[-1] + 1, None if column.dtype == object else np.nan, column.dtype)
+        laid[places] = column[rows]
+        beside[name] = laid
+    row_at = dict(zip(places.tolist(), rows.tolist(), strict=True))
+    return Series(
+        key,
+        int(ticks[begin]),
+        values,
+        beside,
+        gaps=len(values) - int(inside.sum()),
+        where=lambda place: where(row_at[place]) if place in row_at else None,
+    )

@@ -1,0 +1,102 @@
+"""Series from small tables, each laid out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from ostinato.core.errors import DataError
+from ostinato.data.series import Columns, numbers, read_series
+
+
+def where(row):
+    return f"t.csv, line {row + 2}"
+
+
+def read(table, **columns):
+    names = {role: (value,) if isinstance(value, str) else value for role, value in columns.items()}
+    return read_series(table, Columns(**names), where)
+
+
+def test_one_series_with_a_gap_and_a_missing_value():
+    table = {"day": ["2024-01-01", "2024-01-02", "2024-01-05", "2024-01-06"], "y": ["1", "NA", "3", "4"]}
+    (series,), spacing = read(table, target="y", time="day")
+    assert spacing.describe() == "1 day"
+    np.testing.assert_array_equal(series.target[:, 0], [1, np.nan, np.nan, np.nan, 3, 4])
+    assert (series.gaps, series.missing) == (2, 3)
+    assert series.where(4) == "t.csv, line 4"
+    assert series.where(2) is None
+
+
+def test_leading_rows_without_target_go_and_trailing_ones_give_covariates():
+    table = {"y": [np.nan, 2.0, 3.0, np.nan, np.nan], "price": [1.0, 2.0, 3.0, 4.0, 5.0], "sky": list("abcde")}
+    (series,), spacing = read(table, target="y", future="price", past="sky")
+    assert spacing.unit == "row"
+    assert series.first == 1
+    np.testing.assert_array_equal(series.target[:, 0], [2, 3])
+    np.testing.assert_array_equal(series.covariates["price"], [2, 3, 4, 5])
+    assert series.covariates["sky"].tolist() == list("bcde")
+    assert series.given == 4
+
+
+def test_many_series_mixed_row_by_row():
+    table = {
+        "shop": ["b", "a", "b", "a", "a", "empty"],
+        "month": ["2020-01", "2020-03", "2020-02", "2020-04", "2020-06", "2020-01"],
+        "y": [1, 10, 2, 20, 40, None],
+    }
+    series, _ = read(table, target="y", time="month", id="shop")
+    assert [each.key for each in series] == ["b", "a"]
+    np.testing.assert_array_equal(series[0].target[:, 0], [1, 2])
+    np.testing.assert_array_equal(series[1].target[:, 0], [10, 20, np.nan, 40])
+    assert series[1].first - series[0].first == 2
+
+
+def test_several_targets():
+    (series,), _ = read({"a": [1, 2, 3], "b": [4, None, 6]}, target=("a", "b"))
+    np.testing.assert_array_equal(series.target, [[1, 4], [2, np.nan], [3, 6]])
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (["2024-01-01", "2024-01-03", "2024-01-02"], r"line 4: time 2024-01-02 comes after 2024-01-03.*sort the rows"),
+        (["2024-01-01", "2024-01-02", "2024-01-02"], r"line 4: time 2024-01-02 is there twice.*one row.*--id"),
+        (["2024-01-01", "2024-01-02", "2024-01-03 12:00"], r"line 4: .* does not fit the spacing of 1 day"),
+    ],
+)
+def test_times_that_cannot_be_are_refused_with_their_line(times, message):
+    if len(times[-1]) > 10:
+        times = ["2023-12-31", *times]
+        message = message.replace("4", "5", 1)
+    with pytest.raises(DataError, match=message):
+        read({"t": times, "y": [1.0] * len(times)}, target="y", time="t")
+
+
+def test_a_few_times_very_far_apart_are_refused():
+    times = [0, 1, 2, 3, 100_000]
+    with pytest.raises(DataError, match=r"line 6: at the spacing of 1 number .* 100,001 rows .* where there are 5"):
+        read({"t": times, "y": [1.0] * 5}, target="y", time="t")
+
+
+def test_targets_that_are_no_numbers_are_refused_with_their_line():
+    with pytest.raises(DataError, match=r"line 3: expected a number in column 'y', got 'two'"):
+        read({"y": ["1", "two", "3"]}, target="y")
+    with pytest.raises(DataError, match=r"line 3: column 'y' is infinite"):
+        read({"y": ["1", "inf", "3"]}, target="y")
+    with pytest.raises(DataError, match=r"column y: expected numbers, every value is missing"):
+        read({"y": ["", "nan", "NULL"]}, target="y")
+
+
+def test_columns_that_are_not_there_or_twice():
+    with pytest.raises(DataError, match=r"--past: no column 'wind'; there are 'y', 'sun'"):
+        read({"y": [1], "sun": [1]}, target="y", past="wind")
+    with pytest.raises(DataError, match=r"'y' is named twice"):
+        read({"y": [1]}, target="y", past="y")
+    with pytest.raises(DataError, match="found none"):
+        read({"y": []}, target="y")
+
+
+@pytest.mark.parametrize("word", ["", " ", "NA", "n/a", "NaN", "null", "None", "?", None, math.nan])
+def test_what_counts_as_missing(word):
+    assert np.isnan(numbers([word, "1"], "y", where)[0])
