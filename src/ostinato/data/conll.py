@@ -6,13 +6,12 @@ writing it back with other tags changes nothing else.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ostinato.core.errors import DataError
+from ostinato.core.errors import DataError, unknown_name
 from ostinato.data.files import TextFile
 
 #: Columns of CoNLL-U (https://universaldependencies.org/format.html).
@@ -68,9 +67,7 @@ class Layout:
                 f"{file}: has no column {column!r}: its columns have no names; give a number from 1 to {self.width}, "
                 "or name them in its first line: # global.columns = FORM ..."
             )
-        near = difflib.get_close_matches(column.lower(), self.names, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise DataError(f"{file}: has no column {column!r}: {hint}there are {', '.join(self.names)}")
+        raise DataError(unknown_name(f"{file}: has no column", column, self.names))
 
     @property
     def _shown(self) -> str:

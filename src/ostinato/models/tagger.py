@@ -101,7 +101,8 @@ class Tagger(nn.Module):
     def forward(
         self,
         words: Tensor,
-        lengths: Tensor | None,
+        lengths: Tensor | None = None,
+        *,
         spelled: Tensor,
         characters: Tensor,
         character_lengths: Tensor,

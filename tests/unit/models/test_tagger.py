@@ -13,6 +13,7 @@ SIZES = {"embed_size": 6, "hidden_size": 5, "num_layers": 2, "character_embed_si
 WORDS = [[3, 1, 0, 9], [2], [9, 3]]  # sentences
 SPELLED = [[0, 1, 2, 0], [1], [0, 3]]  # which of the spellings each word has
 SPELLINGS = [[1, 2], [3], [6, 5, 4, 0, 1], [2, 2, 2]]
+NOTHING = dict.fromkeys(["spelled", "characters", "character_lengths"])
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,14 @@ def batch(filling=0, extra=0):
     words, lengths = padded(WORDS, filling, extra)
     spelled, _ = padded(SPELLED, filling and 1, extra)
     characters, character_lengths = padded(SPELLINGS, filling, extra)
-    return words, lengths, spelled, characters, character_lengths
+    more = {"spelled": spelled, "characters": characters, "character_lengths": character_lengths}
+    return words, lengths, more
+
+
+def read(model, **padding):
+    """What the model makes of the batch."""
+    words, lengths, more = batch(**padding)
+    return model(words, lengths, **more)
 
 
 class Plain(nn.Module):
@@ -61,7 +69,7 @@ class Plain(nn.Module):
 def test_scores_and_gradients_are_torchs(cell, kind):
     ours, theirs = Tagger(V, A, K, cell=cell, **SIZES).double(), Plain(kind).double()
     theirs.load_state_dict(ours.state_dict())
-    emissions = ours(*batch()).emissions
+    emissions = read(ours).emissions
     expected = [theirs(*pair) for pair in zip(WORDS, SPELLED, strict=True)]
     for n, one in enumerate(expected):
         torch.testing.assert_close(emissions[: len(one), n], one)
@@ -73,7 +81,7 @@ def test_scores_and_gradients_are_torchs(cell, kind):
 
 def test_padding_changes_nothing():
     model = Tagger(V, A, K, **SIZES).double()
-    one, other = model(*batch()), model(*batch(filling=4, extra=3))
+    one, other = read(model), read(model, filling=4, extra=3)
     for n, length in enumerate(one.lengths):
         torch.testing.assert_close(one.emissions[:length, n], other.emissions[:length, n])
 
@@ -81,11 +89,11 @@ def test_padding_changes_nothing():
 def test_words_are_dropped_to_the_unknown_one_in_training_only():
     always, never = Tagger(V, A, K, word_dropout=1.0, **SIZES), Tagger(V, A, K, **SIZES)
     never.load_state_dict(always.state_dict())
-    words, *rest = batch()
-    unknown = never(torch.zeros_like(words), *rest).emissions
-    torch.testing.assert_close(always(words, *rest).emissions, unknown)
-    torch.testing.assert_close(always.eval()(words, *rest).emissions, never(words, *rest).emissions)
-    assert not torch.allclose(unknown, never(words, *rest).emissions)
+    words, lengths, more = batch()
+    unknown = never(torch.zeros_like(words), lengths, **more).emissions
+    torch.testing.assert_close(read(always).emissions, unknown)
+    torch.testing.assert_close(read(always.eval()).emissions, read(never).emissions)
+    assert not torch.allclose(unknown, read(never).emissions)
 
 
 def test_the_share_of_words_dropped():
@@ -93,7 +101,7 @@ def test_the_share_of_words_dropped():
     seen = []
     model.embedding.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     words = torch.full((100, 50), 3)
-    model(words, None, None, None, None)
+    model(words, **NOTHING)
     assert abs(float((seen[0] == 0).float().mean()) - 0.25) < 0.02
     assert set(seen[0].unique().tolist()) == {0, 3}
 
@@ -101,27 +109,27 @@ def test_the_share_of_words_dropped():
 def test_without_spelling_there_are_words_only():
     model = Tagger(V, A, K, **SIZES | {"character_hidden_size": 0})
     assert not any("spelling" in name for name, _ in model.named_parameters())
-    words, lengths, *_ = batch()
-    assert model(words, lengths, None, None, None).emissions.shape == (4, 3, K)
+    words, lengths, _ = batch()
+    assert model(words, lengths, **NOTHING).emissions.shape == (4, 3, K)
 
 
 def test_a_crf_comes_with_its_scores():
     model = Tagger(V, A, K, head="crf", **SIZES)
-    output = model(*batch())
+    output = read(model)
     assert output.chain.transitions is model.crf.transitions
-    assert Tagger(V, A, K, **SIZES)(*batch()).chain is None
+    assert read(Tagger(V, A, K, **SIZES)).chain is None
 
 
 def test_a_small_model_learns_from_spelling_what_words_do_not_tell():
     """The tag is the last character; every word is unknown."""
     model = Tagger(1, A, A, 4, 16, character_hidden_size=16)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    words, lengths, spelled, characters, character_lengths = batch()
+    words, lengths, more = batch()
     words = torch.zeros_like(words)
-    last = torch.tensor([row[-1] for row in SPELLINGS])[spelled]
+    last = torch.tensor([row[-1] for row in SPELLINGS])[more["spelled"]]
     inside = torch.arange(len(words)).unsqueeze(1) < lengths
     for _ in range(60):
-        emissions = model(words, lengths, spelled, characters, character_lengths).emissions
+        emissions = model(words, lengths, **more).emissions
         loss = F.cross_entropy(emissions[inside], last[inside])
         optimizer.zero_grad()
         loss.backward()

@@ -1,0 +1,87 @@
+"""How well a tagger tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from ostinato.data.tagging import WordSequences
+from ostinato.decoding.tags import decode_tags, tag_probabilities
+from ostinato.evaluation.spans import is_bio, span_scores
+from ostinato.layers.crf import Chain
+from ostinato.models.tagger import TaggerOutput
+
+#: Sentences tagged at once.
+AT_ONCE = 64
+
+
+def predict_tags(
+    model: nn.Module,
+    sequences: WordSequences,
+    constraints: Chain | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> npt.NDArray[np.int64]:
+    """The most probable tag of every word, `[words]` ids.
+
+    Args:
+        model: a tagger, which is put into eval mode for it.
+        sequences: what to tag.
+        constraints: what may follow what.
+        progress: told the words done, and those in all.
+    """
+    tags = np.zeros(sequences.words, np.int64)
+    _each(model, sequences, lambda output: decode_tags(output, constraints), tags, progress)
+    return tags
+
+
+def predict_probabilities(model: nn.Module, sequences: WordSequences, num_tags: int) -> npt.NDArray[np.float32]:
+    """The probability of each tag for every word, `[words, K]`; with a CRF, given the whole sentence."""
+    probabilities = np.zeros((sequences.words, num_tags), np.float32)
+    _each(model, sequences, tag_probabilities, probabilities, None)
+    return probabilities
+
+
+def tagging_figures(right: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """The figures of `ostinato evaluate`.
+
+    Args:
+        right: the tags of each sentence.
+        predicted: those a model gave.
+
+    Returns:
+        tokens, accuracy and, where the right tags are BIO, span_f1.
+    """
+    pairs = list(zip(chain.from_iterable(right), chain.from_iterable(predicted), strict=True))
+    agree = sum(one == other for one, other in pairs)
+    figures = {"tokens": len(pairs), "accuracy": agree / max(len(pairs), 1)}
+    if is_bio(tag for tag, _ in pairs):
+        figures["span_f1"] = span_scores(right, predicted)[""].f1
+    return figures
+
+
+@torch.no_grad()
+def _each(
+    model: nn.Module,
+    sequences: WordSequences,
+    answer: Callable[[TaggerOutput], torch.Tensor],
+    into: npt.NDArray[Any],
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Fill an array, a row a word, with answers `[T, N, ...]`."""
+    training, done = model.training, 0
+    model.eval()
+    for places, batch in sequences.in_length_order(AT_ONCE):
+        found = answer(model(batch.inputs, **batch.arguments()))
+        assert batch.lengths is not None
+        inside = torch.arange(len(found)).unsqueeze(1) < batch.lengths
+        into[places] = found.transpose(0, 1)[inside.T].numpy()
+        done += len(places)
+        if progress is not None:
+            progress(done, sequences.words)
+    model.train(training)

@@ -1,0 +1,63 @@
+"""Answers in the order of the words, and the figures."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ostinato.data.tagging import TagVocabulary, WordSequences
+from ostinato.decoding.tags import bio_constraints
+from ostinato.evaluation.tagging import predict_probabilities, predict_tags, tagging_figures
+from ostinato.models.tagger import TaggerOutput
+
+WORDS = [["a"], [], ["b", "a", "c"], ["c", "b"]] * 40  # more than one batch
+
+
+class Echo(nn.Module):
+    """Scores each word's own id highest, modulo the tags."""
+
+    def forward(self, words, lengths, **more):
+        assert not self.training
+        return TaggerOutput(nn.functional.one_hot(words % 3, 3).float(), lengths, None)
+
+
+@pytest.fixture
+def sequences():
+    return WordSequences(WORDS, TagVocabulary({"a": 1, "b": 2, "c": 3}, "abc", ("B-X", "I-X", "O")))
+
+
+def test_each_word_gets_its_answer(sequences):
+    expected = [{"a": 1, "b": 2, "c": 0}[word] for sentence in WORDS for word in sentence]
+    model = Echo().train()
+    told = []
+    found = predict_tags(model, sequences, progress=lambda done, total: told.append((done, total)))
+    assert found.tolist() == expected
+    assert model.training
+    assert told[-1] == (240, 240)
+    probabilities = predict_probabilities(model, sequences, 3)
+    assert probabilities.argmax(1).tolist() == expected
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-6)
+
+
+def test_rules_are_kept_where_asked_for(sequences):
+    names = ("B-X", "I-X", "O")
+    found = predict_tags(Echo(), sequences, bio_constraints(names))
+    sentences = np.split(found, np.cumsum([len(sentence) for sentence in WORDS]))
+    for sentence in sentences:
+        assert not any(tag == 1 and before == 2 for before, tag in itertools.pairwise([2, *sentence]))
+
+
+def test_figures():
+    right = [["B-X", "I-X", "O"], ["O"]]
+    assert tagging_figures(right, [["B-X", "O", "O"], ["O"]]) == {"tokens": 4, "accuracy": 0.75, "span_f1": 0.0}
+    assert tagging_figures(right, right) == {"tokens": 4, "accuracy": 1.0, "span_f1": 1.0}
+    assert tagging_figures([["N", "V"]], [["N", "N"]]) == {"tokens": 2, "accuracy": 0.5}
+    with pytest.raises(ValueError, match="zip"):
+        tagging_figures(right, [["O", "O", "O"]])
+
+
+def test_no_gradient_is_kept(sequences):
+    predict_tags(Echo(), sequences)
+    assert torch.is_grad_enabled()
