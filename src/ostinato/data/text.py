@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from ostinato.core.errors import DataError
 from ostinato.data.files import PathLike, TextFile, as_list, find_files
@@ -21,6 +21,43 @@ class Marker(enum.Enum):
 
 END: Final = Marker.END
 Block: TypeAlias = str | Literal[Marker.END]
+
+
+class Source(Protocol):
+    """What a tokenizer can be learned from."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the files, for messages."""
+
+    @property
+    def characters(self) -> int:
+        """How many there are."""
+
+    def blocks(self) -> Iterator[Block]:
+        """The text, piece by piece, as often as asked for."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Short texts held in memory, one a line: sentences, captions, reviews.
+
+    Attributes:
+        texts: none of them with a line's end.
+        names: of the files they come from.
+    """
+
+    texts: tuple[str, ...]
+    names: tuple[str, ...]
+
+    @property
+    def characters(self) -> int:
+        """Length in characters, without line ends."""
+        return sum(map(len, self.texts))
+
+    def blocks(self) -> Iterator[Block]:
+        """One text after the other: none runs on into the next."""
+        return iter(self.texts)
 
 
 @dataclass(frozen=True)

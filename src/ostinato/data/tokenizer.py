@@ -106,6 +106,13 @@ class Tokenizer:
         ids: list[int] = self._encode_batch([text])[0].tolist()
         return ids
 
+    def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Ids of each text, without `<eos>`."""
+        found: list[TokenIds] = []
+        for start in range(0, len(texts), 10_000):
+            found += self._encode_batch(texts[start : start + 10_000])
+        return found
+
     def encode_blocks(self, blocks: Iterable[Block]) -> Iterator[TokenIds]:
         """Ids of a stream of blocks as `Text.blocks` gives it.
 

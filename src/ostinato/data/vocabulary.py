@@ -9,7 +9,7 @@ from tokenizers import models, pre_tokenizers, trainers
 
 from ostinato.config.text import BPE_SIZE
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.text import END, Text
+from ostinato.data.text import END, Source
 from ostinato.data.tokenizer import (
     EOS,
     UNK,
@@ -26,7 +26,7 @@ WORDS_HELD = 500_000  #: distinct words counted at once, at most
 _SMALLEST = {"char": 3, "word": 3, "bpe": 257}
 
 
-def learn_tokenizer(text: Text, level: Level, vocab_size: int | None = None) -> Tokenizer:
+def learn_tokenizer(text: Source, level: Level, vocab_size: int | None = None) -> Tokenizer:
     """Learn a vocabulary.
 
     Args:
@@ -89,7 +89,7 @@ def _add(counts: Counter[str], recent: Counter[str], lost: int) -> None:
         counts[word] = counts.get(word, lost) + count
 
 
-def _learn_characters(text: Text, vocab_size: int | None) -> Tokenizer:
+def _learn_characters(text: Source, vocab_size: int | None) -> Tokenizer:
     counts = count_characters(_strings(text))
     codes = np.flatnonzero(counts)
     if len(codes) < 2:
@@ -100,7 +100,7 @@ def _learn_characters(text: Text, vocab_size: int | None) -> Tokenizer:
     return Tokenizer(char_tokenizer([chr(code) for code in codes]))
 
 
-def _learn_words(text: Text, vocab_size: int | None) -> Tokenizer:
+def _learn_words(text: Source, vocab_size: int | None) -> Tokenizer:
     ranked = _rank(count_words(_strings(text)))
     return Tokenizer(word_tokenizer(ranked if vocab_size is None else ranked[: vocab_size - 2]))
 
@@ -109,7 +109,7 @@ def _rank(counts: Counter[str]) -> list[str]:
     return sorted(counts.keys() - {EOS, UNK}, key=lambda word: (-counts[word], word))
 
 
-def _learn_bpe(text: Text, vocab_size: int | None) -> Tokenizer:
+def _learn_bpe(text: Source, vocab_size: int | None) -> Tokenizer:
     seen: set[str] = set()
 
     def sample() -> Iterator[str]:
@@ -131,7 +131,7 @@ def _learn_bpe(text: Text, vocab_size: int | None) -> Tokenizer:
     return Tokenizer(bpe_tokenizer(library.model))
 
 
-def _evenly(text: Text, size: int) -> Iterator[str]:
+def _evenly(text: Source, size: int) -> Iterator[str]:
     """Blocks spread evenly over a text, with about `size` bytes in all; the whole text where it has fewer."""
     share = size / text.characters
     passed = taken = 0
@@ -142,11 +142,11 @@ def _evenly(text: Text, size: int) -> Iterator[str]:
         passed += len(block)
 
 
-def _strings(text: Text) -> Iterator[str]:
+def _strings(text: Source) -> Iterator[str]:
     return (block for block in text.blocks() if block is not END)
 
 
-def _one_character(text: Text, character: str) -> DataError:
+def _one_character(text: Source, character: str) -> DataError:
     return DataError(
         f"{', '.join(text.names)}: one-character vocabulary: the text holds nothing but {character!r}, "
         "so there is nothing to predict; give a text with at least two different characters"

@@ -1,0 +1,147 @@
+"""Pairs of texts to learn translating from: one file with a separator in each line, or two files line by line."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ostinato.core.errors import ConfigError, DataError
+from ostinato.data.files import PathLike, TextFile, find_files
+from ostinato.data.text import Lines
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Sources and their targets, blanks at both ends stripped.
+
+    Attributes:
+        sources: `[pairs]`.
+        targets: `[pairs]`.
+        names: of the files.
+        digest: SHA-256 of the texts.
+        incomplete: pairs that were left out because one of their sides is empty.
+    """
+
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    names: tuple[str, ...]
+    digest: str
+    incomplete: int = 0
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def select(self, rows: Sequence[int]) -> "Pairs":
+        """Some of the pairs, by number."""
+        sources, targets = (tuple(side[row] for row in rows) for side in (self.sources, self.targets))
+        return replace(self, sources=sources, targets=targets, digest=_digest(sources, targets), incomplete=0)
+
+    def lines(self, *sides: Sequence[str]) -> Lines:
+        """Texts to learn a tokenizer from, such as `pairs.sources`."""
+        return Lines(tuple(text for side in sides for text in side), self.names)
+
+
+def read_pairs(source: PathLike, separator: str = "\t") -> Pairs:
+    """Read pairs from one file: each line a source, the separator, a target. Empty lines are passed over.
+
+    Args:
+        source: a UTF-8 file, plain or gzipped, or `-` for standard input.
+        separator: what stands between source and target, once in each line.
+
+    Raises:
+        DataError: the file cannot be read, holds no pairs, or a line does not have the separator once.
+        ConfigError: an empty separator.
+    """
+    if not separator:
+        raise ConfigError("--separator: expected at least one character, such as a TAB")
+    file = _one_file(source)
+    found = []
+    for number, line in enumerate(read_lines(file), 1):
+        if not line.strip():
+            continue
+        parts = line.split(separator)
+        if len(parts) != 2:
+            raise _not_a_pair(file.name, number, line, separator, len(parts))
+        found.append((parts[0].strip(), parts[1].strip()))
+    return _pairs(found, (file.name,), f"lines of source, {shown(separator)}, target")
+
+
+def read_two_files(source: PathLike, target: PathLike) -> Pairs:
+    """Read pairs from two files whose lines belong together.
+
+    Args:
+        source: the file of sources, UTF-8, plain or gzipped.
+        target: the file of their targets.
+
+    Raises:
+        DataError: a file cannot be read, or they have different numbers of lines, or hold no pairs.
+    """
+    files = _one_file(source), _one_file(target)
+    sides = [[line.strip() for line in read_lines(file)] for file in files]
+    if len(sides[0]) != len(sides[1]):
+        raise DataError(
+            f"{files[0].name} has {len(sides[0]):,} lines and {files[1].name} {len(sides[1]):,}: expected as many, "
+            "each line of the one belonging to the same line of the other"
+        )
+    return _pairs(list(zip(*sides, strict=True)), tuple(file.name for file in files), "one text a line")
+
+
+def read_sources(source: PathLike) -> tuple[str, ...]:
+    """Texts to translate, one a line; an empty line stays one.
+
+    Args:
+        source: a UTF-8 file, plain or gzipped, or `-` for standard input.
+
+    Raises:
+        DataError: the file cannot be read, or holds nothing.
+    """
+    file = _one_file(source)
+    found = tuple(line.strip() for line in read_lines(file))
+    if not any(found):
+        raise DataError(f"{file.name}: expected one text a line, found nothing")
+    return found
+
+
+def read_lines(file: TextFile) -> Iterator[str]:
+    """The lines of a file, without their ends; a line ends at a line feed, nowhere else."""
+    held = ""
+    for piece in file.pieces():
+        *whole, held = (held + piece).split("\n")
+        yield from whole
+    if held:
+        yield held
+
+
+def shown(separator: str) -> str:
+    """A separator as a message names it."""
+    return "TAB" if separator == "\t" else repr(separator)
+
+
+def _one_file(source: PathLike) -> TextFile:
+    files = find_files(source)
+    if len(files) != 1:
+        raise DataError(f"{source}: expected one file, got a folder of {len(files)} files")
+    return files[0]
+
+
+def _not_a_pair(name: str, number: int, line: str, separator: str, parts: int) -> DataError:
+    what = "no separator" if parts == 1 else f"{parts - 1} separators"
+    remedy = "name the one there is by --separator" if parts == 1 else "take the other fields out, as cut -f1,2 does"
+    return DataError(
+        f"{name}: line {number}: expected a source, {shown(separator)} and a target, got {what} "
+        f"in {line.strip()[:60]!r}; {remedy}"
+    )
+
+
+def _pairs(found: list[tuple[str, str]], names: tuple[str, ...], expected: str) -> Pairs:
+    complete = [pair for pair in found if all(pair)]
+    if not complete:
+        raise DataError(f"{' and '.join(names)}: no pairs there; expected {expected}")
+    sources, targets = zip(*complete, strict=True)
+    return Pairs(sources, targets, names, _digest(sources, targets), len(found) - len(complete))
+
+
+def _digest(sources: Sequence[str], targets: Sequence[str]) -> str:
+    content = hashlib.sha256()
+    for pair in zip(sources, targets, strict=True):
+        content.update("\n".join(pair).encode("utf-8", "surrogatepass") + b"\n")
+    return content.hexdigest()

@@ -1,0 +1,97 @@
+import gzip
+
+import pytest
+
+from ostinato.core.errors import ConfigError, DataError
+from ostinato.data.pairs import read_pairs, read_sources, read_two_files
+from ostinato.data.vocabulary import learn_tokenizer
+
+
+def write(folder, content, name="pairs.txt"):
+    path = folder / name
+    path.write_bytes(gzip.compress(content.encode()) if name.endswith(".gz") else content.encode())
+    return path
+
+
+@pytest.mark.parametrize("name", ["pairs.txt", "pairs.txt.gz"])
+def test_pairs_of_one_file_with_blanks_stripped_and_empty_lines_passed_over(tmp_path, name):
+    pairs = read_pairs(write(tmp_path, "16+75  _91  \n\n52+607 _659\r\n 1+1_ 2", name), "_")
+    assert pairs.sources == ("16+75", "52+607", "1+1")
+    assert pairs.targets == ("91", "659", "2")
+    assert pairs.incomplete == 0
+
+
+def test_tab_is_the_separator_unless_told_and_may_be_longer(tmp_path):
+    assert read_pairs(write(tmp_path, "ein Hund\ta dog\n")).targets == ("a dog",)
+    assert read_pairs(write(tmp_path, "ein Hund ||| a dog\n"), "|||").sources == ("ein Hund",)
+
+
+def test_a_line_feed_alone_ends_a_line(tmp_path):
+    assert read_pairs(write(tmp_path, "a\x0bb\u2028c\td\x85e\n")).sources == ("a\x0bb\u2028c",)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a_b\nc d\n", r"line 2: expected a source, '_' and a target, got no separator in 'c d'; name .* --separator"),
+        ("a_b\n\nc_d_e\n", r"line 3: .* got 2 separators in 'c_d_e'; take the other fields out"),
+        ("\n \n", r"pairs.txt: no pairs there; expected lines of source, '_', target"),
+        ("_b\na_\n", "no pairs there"),
+    ],
+)
+def test_lines_that_are_no_pairs(tmp_path, content, message):
+    with pytest.raises(DataError, match=message):
+        read_pairs(write(tmp_path, content), "_")
+
+
+def test_pairs_with_an_empty_side_are_counted(tmp_path):
+    pairs = read_pairs(write(tmp_path, "a\tb\n\tc\nd\t\ne\tf\n"))
+    assert (pairs.sources, pairs.targets, pairs.incomplete) == (("a", "e"), ("b", "f"), 2)
+
+
+def test_two_files_line_by_line(tmp_path):
+    one, two = write(tmp_path, "eins\n\nzwei\n", "a.de.gz"), write(tmp_path, "one\nvoid\ntwo", "a.en")
+    pairs = read_two_files(one, two)
+    assert (pairs.sources, pairs.targets, pairs.incomplete) == (("eins", "zwei"), ("one", "two"), 1)
+
+
+def test_two_files_of_unequal_length(tmp_path):
+    with pytest.raises(DataError, match=r"a.de has 3 lines and .*a.en 2: expected as many"):
+        read_two_files(write(tmp_path, "1\n2\n3\n", "a.de"), write(tmp_path, "1\n2\n", "a.en"))
+
+
+def test_an_empty_separator_and_a_folder(tmp_path):
+    write(tmp_path, "a\tb", "1")
+    write(tmp_path, "a\tb", "2")
+    with pytest.raises(ConfigError, match="at least one character"):
+        read_pairs(tmp_path / "1", "")
+    with pytest.raises(DataError, match="expected one file, got a folder of 2"):
+        read_pairs(tmp_path)
+
+
+def test_sources_keep_their_empty_lines(tmp_path):
+    assert read_sources(write(tmp_path, "a\n\n b \n")) == ("a", "", "b")
+    with pytest.raises(DataError, match="found nothing"):
+        read_sources(write(tmp_path, "\n\n"))
+
+
+def test_selected_pairs_are_other_content_for_the_record(tmp_path):
+    pairs = read_pairs(write(tmp_path, "a\tb\nc\td\ne\tf\n"))
+    part = pairs.select([2, 0])
+    assert (part.sources, part.targets) == (("e", "a"), ("f", "b"))
+    assert part.digest not in (pairs.digest, pairs.select([0, 2]).digest)
+    assert pairs.select(range(3)).digest == pairs.digest
+
+
+@pytest.mark.parametrize("level", ["char", "word", "bpe"])
+def test_a_tokenizer_learned_from_pairs_knows_no_line_end(tmp_path, level):
+    pairs = read_pairs(write(tmp_path, "ein Hund\ta dog\nzwei Hunde\ttwo dogs\n"))
+    tokenizer = learn_tokenizer(pairs.lines(pairs.targets), level)
+    ids = tokenizer.encode_all(pairs.targets)
+    assert [tokenizer.decode(row) for row in ids] == ["a dog", "two dogs"]
+    if level != "bpe":
+        assert "\n" not in tokenizer.vocabulary
+        assert "z" not in tokenizer.vocabulary
+        assert "Hund" not in tokenizer.vocabulary
+    both = learn_tokenizer(pairs.lines(pairs.sources, pairs.targets), level)
+    assert both.unknown("Hunde zwei dogs a") == []
