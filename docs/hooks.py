@@ -23,7 +23,6 @@ import ostinato.cells  # noqa: F401  registers those of the package
 from ostinato.cells.contract import Cell
 from ostinato.cli.arguments import COMMANDS, parse
 from ostinato.config.cells import CELL_NAMES
-from ostinato.config.presets import LANGUAGE_MODEL
 from ostinato.core.registry import lookup
 from ostinato.kernels import Request, find
 
@@ -74,15 +73,16 @@ def command_page(path: tuple[str, ...]) -> str:
     help_text = "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
     name = " ".join(path)
     page = f"# ostinato {name}\n\n```text\n$ ostinato {name} --help\n{help_text}\n```\n"
-    return page + preset_table() if path == ("train", "lm") else page
+    presets = getattr(COMMANDS[path], "PRESETS", {})
+    return page + preset_table(presets) if presets else page
 
 
-def preset_table() -> str:
+def preset_table(presets: dict[str, dict]) -> str:
     """Presets side by side."""
-    options = list(dict.fromkeys(option for preset in LANGUAGE_MODEL.values() for option in preset))
-    head = f"| option | {' | '.join(LANGUAGE_MODEL)} |\n|---|{'---|' * len(LANGUAGE_MODEL)}\n"
+    options = list(dict.fromkeys(option for preset in presets.values() for option in preset))
+    head = f"| option | {' | '.join(presets)} |\n|---|{'---|' * len(presets)}\n"
     rows = [
-        f"| --{option.replace('_', '-')} | {' | '.join(str(p.get(option, '')) for p in LANGUAGE_MODEL.values())} |"
+        f"| --{option.replace('_', '-')} | {' | '.join(str(p.get(option, '')) for p in presets.values())} |"
         for option in options
     ]
     return f"\n## Presets\n\nAn empty field is the default.\n\n{head}" + "\n".join(rows) + "\n"

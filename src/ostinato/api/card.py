@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ostinato.api.run import Run
 
 
-def model_card(run: Run) -> str:
+def language_model_card(run: Run) -> str:
     """What was trained, on what, how well, and how to use it, in Markdown."""
     config, position = run.config, run.folder.resume_point.position()
     sizes, data = config["model"], config["data"]

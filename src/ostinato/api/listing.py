@@ -20,7 +20,8 @@ def _row(run: RunFolder) -> dict[str, Any]:
         row |= {"task": config["task"], "cell": config["model"]["cell"], "state": "training"}
         if run.resume_point.exists():
             position = run.resume_point.position()
-            row |= {"steps": position["step"], "epochs": position["epoch"], "valid_loss": position["best"]}
+            best = position.get("best_figures", {}).get("loss", position["best"])
+            row |= {"steps": position["step"], "epochs": position["epoch"], "valid_loss": best}
             row["state"] = "finished" if position["finished"] else "training"
     except (RunFolderError, KeyError):
         row["state"] = "damaged"

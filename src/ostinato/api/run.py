@@ -6,18 +6,14 @@ from collections.abc import Iterator
 from os import PathLike
 from typing import Any
 
+import torch
 from torch import nn
 
-from ostinato.api import language_model
+from ostinato.api.tasks import find
+from ostinato.api.tasks.contract import Generates, Predicts, Progress, Task
 from ostinato.checkpoint import RunFolder
-from ostinato.config.commands import SamplingOptions
-from ostinato.core.errors import ConfigError, DataError, RunFolderError
-from ostinato.data.corpus import Progress, token_ids
-from ostinato.data.streams import single_stream
-from ostinato.data.text import open_text
-from ostinato.data.tokenizer import Tokenizer
-from ostinato.decoding import sample
-from ostinato.evaluation import evaluate_language_model
+from ostinato.config.tasks import TRAIN_OPTIONS
+from ostinato.core.errors import ConfigError, RunFolderError
 
 
 class Run:
@@ -27,37 +23,74 @@ class Run:
         folder: the files.
         config: what config.json says.
         model: a torch module with the best weights, in eval mode.
-        tokenizer: text to token ids and back.
-        test: figures on the test text, where training was given one.
+        codec: what reads data for the model and makes sense of its answers: tokenizers, labels, scales.
+        task: what the model is for.
+        test: figures on the test data, where training was given some.
     """
 
-    def __init__(self, folder: RunFolder, config: dict[str, Any], model: nn.Module, tokenizer: Tokenizer) -> None:
-        self.folder, self.config, self.model, self.tokenizer = folder, config, model, tokenizer
+    def __init__(self, folder: RunFolder, config: dict[str, Any], model: nn.Module, codec: Any) -> None:
+        self.folder, self.config, self.model, self.codec = folder, config, model, codec
+        self.task: Task[Any, Any] = find(config["task"])
         self.test: dict[str, Any] | None = None
 
-    def evaluate(self, *sources: str | PathLike[str], progress: Progress | None = None) -> dict[str, Any]:
-        """Measure the model on text, every token, the state carried through the whole of it.
+    @property
+    def tokenizer(self) -> Any:
+        """Text to token ids and back, where the task has text."""
+        return self.codec.tokenizer
+
+    @torch.no_grad()
+    def evaluate(
+        self, *sources: str | PathLike[str], progress: Progress | None = None, beam: int | None = None
+    ) -> dict[str, Any]:
+        """Measure the model on data it has not seen.
 
         Args:
-            *sources: files, gzipped files, folders, or "-" for standard input.
-            progress: told the tokens done, and those in all.
+            *sources: what `ostinato evaluate` takes: files, or "-" for standard input.
+            progress: told what is done, and all there is to do.
+            beam: width of a beam search, where the task decodes; None is its default.
 
         Returns:
-            tokens, loss (nats a token), perplexity and, at level char, bits_per_character.
+            Figures by name: for a language model tokens, loss (nats a token), perplexity and, at level char,
+            bits_per_character.
 
         Raises:
-            DataError: text that cannot be read.
+            DataError: data that cannot be read.
+            ConfigError: an option that the task has no use for.
         """
-        ids = token_ids(open_text(sources), self.tokenizer)
-        # as many steps at once as logits fit 16 MB
-        steps = max(1, min(1000, 4_000_000 // self.tokenizer.size))
-        pieces = single_stream(ids, steps, self.tokenizer.eos_id)
-        return evaluate_language_model(self.model, pieces, len(ids), level=self.tokenizer.level, progress=progress)
+        return self.task.evaluate(self, [str(source) for source in sources], progress, beam=beam)
+
+    @torch.no_grad()
+    def predict(
+        self, source: str | PathLike[str], *, progress: Progress | None = None, beam: int | None = None
+    ) -> list[Any]:
+        """Answer each input.
+
+        Args:
+            source: what `ostinato predict` takes: a file, or "-" for standard input, one text a line.
+            progress: told what is done, and all there is to do.
+            beam: width of a beam search, where the task decodes; None is its default.
+
+        Returns:
+            An answer an input, in order.
+
+        Raises:
+            DataError: data that cannot be read.
+            ConfigError: the task answers nothing, or has no use for an option.
+        """
+        return list(self._predicts().predict(self, str(source), progress, beam=beam))
+
+    @torch.no_grad()
+    def predicted_lines(
+        self, source: str | PathLike[str], *, progress: Progress | None = None, beam: int | None = None
+    ) -> Iterator[str]:
+        """As `predict`, in the lines that `ostinato predict` writes."""
+        task = self._predicts()
+        yield from task.lines(self, task.predict(self, str(source), progress, beam=beam))
 
     def generate(
         self, prompt: str = "", length: int = 200, *, stop: str | None = None, **options: Any
     ) -> Iterator[str]:
-        """Write on from a prompt.
+        """Write on from a prompt: a language model.
 
         Args:
             prompt: where to go on from; empty means the beginning of a text.
@@ -71,27 +104,20 @@ class Run:
         Raises:
             DataError: the prompt has characters (at level word: words) that the model does not know; names them.
             ConfigError: an option out of range.
+            RunFolderError: not a run of a language model.
         """
-        if unknown := self.tokenizer.unknown(prompt):
-            what = "words" if self.tokenizer.level == "word" else "characters"
-            raise DataError(
-                f"prompt: {what} that the model has never seen: {', '.join(map(repr, unknown))}; leave them out"
+        if not isinstance(self.task, Generates):
+            raise RunFolderError(
+                f"{self.folder.path}: a run of task {self.config['task']!r} writes no text; predict has its answers"
             )
-        eos, unk = self.tokenizer.eos_id, self.tokenizer.unk_id
-        never = {unk} if unk is not None else set()
-        if self.tokenizer.level == "char":
-            never.add(eos)
-        ids = [eos, *self.tokenizer.encode(prompt)]
-        tokens = sample(self.model, ids, length, SamplingOptions(**options), never=never)
-        return _until(stop, self._text(prompt, tokens))
+        return self.task.generate(self, prompt, length, stop=stop, **options)
 
-    def _text(self, prompt: str, tokens: Iterator[int]) -> Iterator[str]:
-        decoder = self.tokenizer.decoder(after=prompt)
-        for token in tokens:
-            if piece := decoder.step(token):
-                yield piece
-        if rest := decoder.finish():
-            yield rest
+    def _predicts(self) -> Predicts:
+        if not isinstance(self.task, Predicts):
+            raise RunFolderError(
+                f"{self.folder.path}: a run of task {self.config['task']!r} answers nothing; generate lets it write"
+            )
+        return self.task
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder.path)!r}, task={self.config['task']!r})"
@@ -109,30 +135,27 @@ def load(path: str | PathLike[str]) -> Run:
     """
     folder = RunFolder(str(path))
     config = folder.read_config()
-    if config.get("task") != "lm":
+    if config.get("task") not in TRAIN_OPTIONS:
         raise RunFolderError(f"{folder.path}: a run of task {config.get('task')!r}, which this version does not know")
+    codec = find(config["task"]).codec(folder, config)
     try:
-        tokenizer = Tokenizer.load(folder.tokenizer)
-    except DataError as error:
-        raise RunFolderError(str(error)) from None
-    try:
-        model = language_model.build(config, folder.config)
+        model = build_model(config, folder)
     except ConfigError as error:
         raise ConfigError(f"{folder.config}: {error}") from None
     folder.load_weights(model)
-    return Run(folder, config, model.eval(), tokenizer)
+    return Run(folder, config, model.eval(), codec)
 
 
-def _until(stop: str | None, pieces: Iterator[str]) -> Iterator[str]:
-    """Pass pieces on up to and including the stop text."""
-    written = ""
-    for piece in pieces:
-        if stop:
-            written += piece
-            at = written.find(stop)
-            if at >= 0:
-                end = at + len(stop) - (len(written) - len(piece))
-                yield piece[:end]
-                return
-            written = written[-len(stop) :] if len(stop) > 1 else ""
-        yield piece
+def build_model(config: dict[str, Any], folder: RunFolder) -> nn.Module:
+    """The model that a configuration describes, with random weights.
+
+    Raises:
+        RunFolderError: the configuration lacks something.
+        ConfigError: an unknown cell.
+    """
+    try:
+        return find(config["task"]).build(config)
+    except (KeyError, TypeError) as error:
+        raise RunFolderError(
+            f"{folder.config}: damaged, it does not describe a model of task {config['task']!r}: {error}"
+        ) from None

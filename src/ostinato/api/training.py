@@ -20,19 +20,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ostinato.api import language_model
-from ostinato.api.card import model_card
 from ostinato.api.compute import compute_settings
-from ostinato.api.language_model import Prepared
 from ostinato.api.plugins import import_plugins
-from ostinato.api.run import Run, load
+from ostinato.api.run import Run, build_model, load
+from ostinato.api.tasks import find
+from ostinato.api.tasks.contract import Progress as Told
 from ostinato.checkpoint import RunFolder
-from ostinato.checkpoint.files import write_bytes
-from ostinato.config.commands import TrainLm
 from ostinato.config.merge import beneath, build, flatten
-from ostinato.core.errors import ConfigError, OstinatoError, RunFolderError
+from ostinato.config.tasks import TRAIN_OPTIONS
+from ostinato.config.tasks.contract import TrainOptions
+from ostinato.core.errors import ConfigError, OstinatoError, RunFolderError, unknown_name
 from ostinato.core.registry import lookup
-from ostinato.data.corpus import Progress as Told
 from ostinato.training import Clock, Progress, Trainer
 
 if TYPE_CHECKING:
@@ -40,16 +38,16 @@ if TYPE_CHECKING:
 
 #: Options that may differ when a run is resumed: they say how long and where, not what.
 _MAY_CHANGE = {"epochs", "time_limit", "patience", "save_every", "test", "plugin"}
-#: Options of one invocation, which no run keeps.
-_PASSING = {"text", "out", "config", "resume", "overwrite", "json"}
+#: Options of one invocation, which no run keeps; the data is another.
+_PASSING = {"out", "config", "resume", "overwrite", "json"}
 
 
 def train(task: str, *sources: str | PathLike[str], out: str | PathLike[str], **options: Any) -> Run:
     """Train a model on your data; what `ostinato train` does.
 
     Args:
-        task: "lm" for a language model.
-        *sources: text files, gzipped files or folders.
+        task: "lm" for a language model, "classify" for labels, and so on.
+        *sources: what the command line takes as data: text files, tables.
         out: the run folder to write.
         **options: those of the command line, with underscores: `level="word"`, `preset="rnnlm"`, `time_limit=600`.
 
@@ -58,28 +56,29 @@ def train(task: str, *sources: str | PathLike[str], out: str | PathLike[str], **
 
     Raises:
         ConfigError: an option that cannot be used.
-        DataError: text that cannot be used.
+        DataError: data that cannot be used.
         RunFolderError: `out` is in the way or cannot be written.
         TrainingError: the loss is no longer finite.
     """
     started = time.monotonic()
-    if task != "lm":
-        raise ConfigError(f"unknown task {task!r}: expected 'lm'")
-    saved = saved_options(str(out)) if options.get("resume") and RunFolder(str(out)).is_run() else {}
-    base = beneath(options.get("preset"), saved, options.get("config"))
-    flat = {"text": [str(source) for source in sources], "out": str(out), **base, **options}
-    return train_language_model(build(TrainLm, flat, "train"), started)
+    if task not in TRAIN_OPTIONS:
+        raise ConfigError(unknown_name("unknown task", task, TRAIN_OPTIONS))
+    kind = TRAIN_OPTIONS[task]
+    saved = saved_options(kind, str(out)) if options.get("resume") and RunFolder(str(out)).is_run() else {}
+    base = beneath(options.get("preset"), saved, options.get("config"), kind.PRESETS)
+    flat = {kind.SOURCES: [str(source) for source in sources], "out": str(out), **base, **options}
+    return train_task(build(kind, flat, "train"), started)
 
 
-def train_language_model(options: TrainLm, started: float, told: Callable[[str], Told] | None = None) -> Run:
+def train_task(options: TrainOptions, started: float, told: Callable[[str], Told] | None = None) -> Run:
     """Train as the options say, or go on with the run that is there.
 
     Args:
-        options: of `ostinato train lm`.
+        options: of `ostinato train TASK`.
         started: `time.monotonic()` when the command began, which `time_limit` counts from.
         told: called with the name of a long piece of work; gives what is then told how far it is.
     """
-    folder = RunFolder(options.out)
+    task, folder = find(options.TASK), RunFolder(options.out)
     import_plugins(options.plugin)
     lookup(options.model.cell)
     folder.claim(resume=options.resume, overwrite=options.overwrite)
@@ -93,34 +92,49 @@ def train_language_model(options: TrainLm, started: float, told: Callable[[str],
         _require_same_options(options, folder)
         if _finished(options, folder):
             return load(folder.path)
-    if not options.text:
-        raise ConfigError("TEXT: expected at least one file, folder, or - for standard input")
-    prepared = language_model.prepare(options, told("reading text") if told else None)
-    config = language_model.configuration(options, prepared)
+    prepared = task.prepare(options, told("reading") if told else None)
+    config = {"task": options.TASK, "options": _saved(options), **task.configuration(options, prepared)}
     with torch.device("meta"):
-        language_model.build(config, folder.config)  # sizes that do not fit should show before anything is written
+        build_model(config, folder)  # sizes that do not fit should show before anything is written
     if resuming:
-        _require_same_text(config, folder)
+        _require_same_data(options, config, folder)
     else:
-        folder.start(config | {"versions": _versions()})
-        write_bytes(folder.tokenizer, prepared.tokenizer.to_json().encode())
+        folder.start(config | {"versions": _versions()}, task.files(prepared))
     _launch(options, prepared, started)
     run = load(folder.path)
     with compute_settings(options.training.threads, options.training.precision):
         if options.test is not None:
             run.test = run.evaluate(options.test, progress=told("testing") if told else None)
-    folder.write_card(model_card(run))
+        task.finish(run, prepared)
+    folder.write_card(task.card(run))
     return run
 
 
-def saved_options(out: str) -> dict[str, Any]:
-    """The options a run was started with, by plain name."""
+def saved_options(kind: type[TrainOptions], out: str) -> dict[str, Any]:
+    """The options a run was started with, by plain name.
+
+    Args:
+        kind: the class of the task's options.
+        out: the run folder.
+
+    Raises:
+        RunFolderError: missing, damaged, or of another task.
+    """
     folder = RunFolder(out)
-    found = language_model.saved_options(folder.read_config("lm"), folder.config)
-    return {name: value for name, value in found.items() if name not in _PASSING}
+    config = folder.read_config(kind.TASK)
+    try:
+        flat = flatten(build(kind, {kind.SOURCES: ["-"], "out": "", **config["options"]}, str(folder.config)))
+    except (KeyError, TypeError):
+        raise RunFolderError(f"{folder.config}: damaged, it holds no options") from None
+    return {name: value for name, value in flat.items() if name not in _PASSING | {kind.SOURCES}}
 
 
-def _launch(options: TrainLm, prepared: Prepared, started: float) -> None:
+def _saved(options: TrainOptions) -> dict[str, Any]:
+    """Options that belong to the run, not to one invocation."""
+    return {name: value for name, value in flatten(options).items() if name not in _PASSING | {options.SOURCES}}
+
+
+def _launch(options: TrainOptions, prepared: Any, started: float) -> None:
     """Run the loop in this process, or in as many new ones as `devices` says."""
     from lightning_fabric import Fabric
 
@@ -163,7 +177,7 @@ def _hold_back_interrupts() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
-def _work(fabric: Fabric, options: TrainLm, prepared: Prepared, started: float) -> BaseException | None:
+def _work(fabric: Fabric, options: TrainOptions, prepared: Any, started: float) -> BaseException | None:
     """What each process does; an error is returned, since raised in another process it would arrive as a traceback."""
     error: BaseException | None = None
     try:
@@ -177,49 +191,44 @@ def _work(fabric: Fabric, options: TrainLm, prepared: Prepared, started: float) 
     return error
 
 
-def _train(fabric: Fabric, options: TrainLm, prepared: Prepared, started: float) -> None:
+def _train(fabric: Fabric, options: TrainOptions, prepared: Any, started: float) -> None:
     """Build the same model in each process, take this one's slice of the streams, train."""
-    training, folder = options.training, RunFolder(options.out)
+    task, training, folder = find(options.TASK), options.training, RunFolder(options.out)
     import_plugins(options.plugin)
     with compute_settings(training.threads, training.precision, training.devices):
         torch.manual_seed(training.seed)
-        model = language_model.build(folder.read_config(), folder.config)
+        model = build_model(folder.read_config(), folder)
         if fabric.global_rank:
             torch.manual_seed(training.seed + 1_000_003 * fabric.global_rank)  # other masks than the first process
-        job = language_model.job(options, model, prepared, fabric.global_rank)
-        about = language_model.describe(model, prepared)
-        progress = Progress(job.figure, training.last_epoch, about=about, shown=fabric.is_global_zero)
+        job = task.job(options, model, prepared, fabric.global_rank)
+        about, last_epoch = task.describe(model, prepared), training.last_epoch_or(job.epochs)
+        progress = Progress(job.figure, last_epoch, about=about, shown=fabric.is_global_zero, unit=job.unit)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Fabric's advice on hardware that is not asked for
             Trainer(fabric, job, folder, training, Clock(training.time_limit, started), progress).fit()
 
 
-def _require_same_options(options: TrainLm, folder: RunFolder) -> None:
-    now, then = flatten(options), saved_options(str(folder.path))
+def _require_same_options(options: TrainOptions, folder: RunFolder) -> None:
+    now, then = flatten(options), saved_options(type(options), str(folder.path))
     for name, value in then.items():
-        if (
-            name not in _MAY_CHANGE
-            and name in now
-            and now[name] != value
-            and name not in ("resume", "overwrite", "json")
-        ):
+        if name not in _MAY_CHANGE and name in now and now[name] != value:
             raise ConfigError(
                 f"--resume: the run in {folder.path} was started with {name} = {value!r}, now it is {now[name]!r}; "
                 "leave the option out, or start another run"
             )
 
 
-def _require_same_text(config: dict[str, Any], folder: RunFolder) -> None:
-    then = folder.read_config("lm")["data"]
+def _require_same_data(options: TrainOptions, config: dict[str, Any], folder: RunFolder) -> None:
+    then = folder.read_config(options.TASK)["data"]
     for part in ("train", "valid"):
         if config["data"][part]["sha256"] != then[part]["sha256"]:
             raise RunFolderError(
-                f"--resume: the text to {part} on is not the one that the run in {folder.path} was started with "
-                f"({', '.join(then[part]['files'])}); give the same, or start another run"
+                f"--resume: the {options.SOURCES} to {part} on is not the one that the run in {folder.path} was "
+                f"started with ({', '.join(then[part]['files'])}); give the same, or start another run"
             )
 
 
-def _finished(options: TrainLm, folder: RunFolder) -> bool:
+def _finished(options: TrainOptions, folder: RunFolder) -> bool:
     """Whether there is nothing left to do: more epochs than the run was to have go on with it, however it ended."""
     position = folder.resume_point.position()
     planned = position.get("planned_epochs")

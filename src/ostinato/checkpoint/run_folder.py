@@ -1,7 +1,9 @@
 """The files of a run, by name."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -70,15 +72,26 @@ class RunFolder:
                 f"--out {self.path}: cannot be written: {error.strerror}; choose another place"
             ) from None
 
-    def start(self, config: dict[str, Any]) -> None:
-        """Begin a run: clear away an old one, then write the configuration.
+    def start(self, config: dict[str, Any], files: Mapping[str, bytes] = MappingProxyType({})) -> None:
+        """Begin a run: clear away an old one, then write the configuration and what else a run holds from its start.
 
         The old configuration is replaced last, so that a kill in between leaves a folder that is still known as a run.
         """
         shutil.rmtree(self.resume_point.folder, ignore_errors=True)
-        for file in (self.weights, self.metrics, self.tokenizer, self.card):
+        old = [self.path / Path(name).name for name in self._files()]
+        for file in (self.weights, self.metrics, self.tokenizer, self.card, *old):
             file.unlink(missing_ok=True)
-        write_json(self.config, {"format": FORMAT, **config})
+        write_json(self.config, {"format": FORMAT, **config, "files": sorted(files)})
+        for name, content in files.items():
+            write_bytes(self.path / name, content)
+
+    def _files(self) -> list[str]:
+        """Names of the files that an old run began with."""
+        try:
+            found = read_json(self.config).get("files")
+        except RunFolderError:
+            return []
+        return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
     def read_config(self, task: str | None = None) -> dict[str, Any]:
         """The configuration.

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import difflib
+import dataclasses
 import sys
 from typing import Any, NoReturn
 
 import tyro
 
 from ostinato.config import commands, merge
-from ostinato.core.errors import ConfigError
+from ostinato.config.tasks import TRAIN_OPTIONS
+from ostinato.core.errors import ConfigError, unknown_name
 
 COMMANDS: dict[tuple[str, ...], type[Any]] = {
     ("demo",): commands.Demo,
-    ("train", "lm"): commands.TrainLm,
+    **{("train", name): kind for name, kind in TRAIN_OPTIONS.items()},
     ("evaluate",): commands.Evaluate,
+    ("predict",): commands.Predict,
     ("generate",): commands.Generate,
     ("info",): commands.Info,
     ("runs",): commands.Runs,
@@ -50,7 +52,7 @@ def parse(arguments: list[str]) -> Any:
 
 def _default(command: type[Any], words: list[str]) -> Any:
     """The options before those given explicitly; help shows them."""
-    if command is not commands.TrainLm:
+    if command not in TRAIN_OPTIONS.values():
         return tyro.MISSING_NONPROP
     peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for option in ("--preset", "--config", "--out"):
@@ -60,22 +62,24 @@ def _default(command: type[Any], words: list[str]) -> Any:
         found, _ = peek.parse_known_args(words)
     except argparse.ArgumentError:
         return tyro.MISSING_NONPROP  # tyro will say what is wrong
-    saved = _saved(found.out) if found.resume and found.out else {}
-    flat = merge.beneath(found.preset, saved, found.config)
+    saved = _saved(command, found.out) if found.resume and found.out else {}
+    flat = merge.beneath(found.preset, saved, found.config, command.PRESETS)
     options = merge.unchecked(command, flat, f"--config {found.config}")
-    for name in {"text", "out"} - set(flat):
-        object.__setattr__(options, name, tyro.MISSING)
+    for item in dataclasses.fields(command):
+        required = item.default is item.default_factory is dataclasses.MISSING
+        if required and item.name not in flat:
+            object.__setattr__(options, item.name, tyro.MISSING)
     return options
 
 
-def _saved(out: str) -> dict[str, Any]:
+def _saved(command: type[Any], out: str) -> dict[str, Any]:
     from ostinato.checkpoint import RunFolder
 
     if not RunFolder(out).is_run():
         return {}
     from ostinato.api.training import saved_options
 
-    return saved_options(out) | {"text": []}
+    return saved_options(command, out) | {command.SOURCES: []}
 
 
 def _find(arguments: list[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -94,11 +98,9 @@ def _find(arguments: list[str]) -> tuple[tuple[str, ...], list[str]]:
     below = {path: command for path, command in COMMANDS.items() if path[0] == first}
     if below and (len(arguments) == 1 or arguments[1] in ("-h", "--help")):
         _overview(below)
-    position, word = (1, arguments[1]) if below else (0, first)
-    known = sorted({path[position] for path in (below or COMMANDS)})
-    near = difflib.get_close_matches(word, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ConfigError(f"unknown {'task' if below else 'command'} {word!r}: {hint}there are {', '.join(known)}")
+    word = arguments[1] if below else first
+    known = list(TRAIN_OPTIONS) if below else sorted({path[0] for path in COMMANDS})
+    raise ConfigError(unknown_name(f"unknown {'task' if below else 'command'}", word, known))
 
 
 def _overview(shown: dict[tuple[str, ...], type[Any]]) -> NoReturn:
@@ -106,6 +108,6 @@ def _overview(shown: dict[tuple[str, ...], type[Any]]) -> NoReturn:
 
     print(f"{(ostinato.__doc__ or '').splitlines()[0]}\n\nusage: ostinato COMMAND [options]\n")
     for path, command in shown.items():
-        print(f"  {' '.join(path):<12}{(command.__doc__ or '').splitlines()[0]}")
+        print(f"  {' '.join(path):<18}{(command.__doc__ or '').splitlines()[0]}")
     print(f"\n{_EXAMPLES}")
     sys.exit(0)

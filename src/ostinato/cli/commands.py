@@ -9,20 +9,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ostinato.cli.output import Output
+from ostinato.cli.output import Output, write_lines
 from ostinato.config import commands
+from ostinato.config.tasks import TRAIN_OPTIONS
+from ostinato.config.tasks.contract import TrainOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 
 
 def run(options: Any, started: float) -> int:
     """Carry out a command; returns the exit status."""
     output = Output(as_json=options.json)
-    if isinstance(options, commands.TrainLm):
-        return _train_lm(options, output, started)
+    if type(options) in TRAIN_OPTIONS.values():
+        return _train(options, output, started)
     if isinstance(options, commands.Demo):
         return _demo(options, output, started)
     simple: dict[type[Any], Callable[[Any, Output], None]] = {
         commands.Evaluate: _evaluate,
+        commands.Predict: _predict,
         commands.Generate: _generate,
         commands.Info: _info,
         commands.Runs: _runs,
@@ -31,10 +34,10 @@ def run(options: Any, started: float) -> int:
     return 0
 
 
-def _train_lm(options: commands.TrainLm, output: Output, started: float) -> int:
-    from ostinato.api.training import train_language_model
+def _train(options: TrainOptions, output: Output, started: float) -> int:
+    from ostinato.api.training import train_task
 
-    trained = _or_how_to_go_on(lambda: train_language_model(options, started, _Told), options)
+    trained = _or_how_to_go_on(lambda: train_task(options, started, _Told), options)
     result = _summary(trained)
     output.text(f"{options.out}: {result['parameters']:,} parameters, {result['steps']:,} steps")
     output.figures({name: value for name, value in result.items() if name.startswith("valid_")})
@@ -44,7 +47,7 @@ def _train_lm(options: commands.TrainLm, output: Output, started: float) -> int:
     return 0
 
 
-def _or_how_to_go_on(work: Callable[[], Any], options: commands.TrainLm) -> Any:
+def _or_how_to_go_on(work: Callable[[], Any], options: TrainOptions) -> Any:
     """Run a training; on Ctrl-C say how to go on."""
     try:
         return work()
@@ -55,23 +58,16 @@ def _or_how_to_go_on(work: Callable[[], Any], options: commands.TrainLm) -> Any:
 
 
 def _summary(trained: Any) -> dict[str, Any]:
-    from ostinato.evaluation import bits_per_character, perplexity
-
     position = trained.folder.resume_point.position()
-    best = position["best"]
-    result = {
+    return {
         "run": str(trained.folder.path),
         "task": trained.config["task"],
         "epochs": position["epoch"],
         "steps": position["step"],
-        "tokens": position["tokens"],
         "parameters": sum(p.numel() for p in trained.model.parameters()),
-        "valid_loss": best,
-        "valid_perplexity": perplexity(best),
+        **trained.task.summary(trained),
+        **({"test": trained.test} if trained.test is not None else {}),
     }
-    if trained.tokenizer.level == "char":
-        result["valid_bits_per_character"] = bits_per_character(best)
-    return result | ({"test": trained.test} if trained.test is not None else {})
 
 
 class _Told:
@@ -98,9 +94,26 @@ def _evaluate(options: commands.Evaluate, output: Output) -> None:
         raise ConfigError("DATA: expected at least one file, folder, or - for standard input")
     import_plugins(options.plugin)
     with compute_settings(options.threads, options.precision):
-        figures = load(options.run).evaluate(*options.data, progress=_Told("evaluating"))
+        figures = load(options.run).evaluate(*options.data, progress=_Told("evaluating"), beam=options.beam)
     output.figures(figures)
     output.result(figures)
+
+
+def _predict(options: commands.Predict, output: Output) -> None:
+    from ostinato.api import load
+    from ostinato.api.compute import compute_settings
+    from ostinato.api.plugins import import_plugins
+
+    import_plugins(options.plugin)
+    run = load(options.run)
+    with compute_settings(options.threads, options.precision):
+        lines = run.predicted_lines(options.data, progress=_Told("predicting"), beam=options.beam)
+        if options.output is None:
+            written = output.lines(lines)
+        else:
+            written = write_lines(Path(options.output), lines)
+            output.text(f"{options.output}: {written:,} lines")
+    output.result({"run": options.run, "task": run.config["task"], "lines": written, "output": options.output})
 
 
 def _generate(options: commands.Generate, output: Output) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def demo(options: Demo, output: Output, started: float) -> dict[str, Any]:
     """Train on Python's own help texts, draw the curve, and write a sample."""
-    from ostinato.api.training import train_language_model
+    from ostinato.api.training import train_task
     from ostinato.evaluation import bits_per_character
 
     text = "\n\n".join(topics[name].strip() for name in sorted(topics))
@@ -30,7 +30,7 @@ def demo(options: Demo, output: Output, started: float) -> dict[str, Any]:
         file.write_text(text, encoding="utf-8")
         flat = {"text": [str(file)], "out": options.out, "overwrite": True, "hidden": 256, "steps": 64, "log_every": 20}
         train_options = build(TrainLm, flat | {"time_limit": options.time_limit, "valid_every": 200}, "demo")
-        trained = train_language_model(train_options, started)
+        trained = train_task(train_options, started)
     picture = _draw(trained, output)
     position = trained.folder.resume_point.position()
     sample = "".join(trained.generate("The ", length=400, temperature=0.7, seed=1))

@@ -1,9 +1,14 @@
 """Where results go: people read standard output, unless --json keeps it for programs."""
 
 import json
+import os
 import sys
 import warnings
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
+
+from ostinato.core.errors import DataError
 
 
 class Output:
@@ -22,6 +27,13 @@ class Output:
         """Print for people."""
         print(*parts, end=end, file=self._stream, flush=True)
 
+    def lines(self, lines: Iterable[str]) -> int:
+        """Print lines as they come; returns how many there were."""
+        count = 0
+        for count, line in enumerate(lines, 1):  # noqa: B007  used behind the loop
+            self.text(line)
+        return count
+
     def figures(self, figures: dict[str, Any]) -> None:
         """One figure a line."""
         for name, value in figures.items():
@@ -32,6 +44,33 @@ class Output:
         """The JSON object, where it was asked for."""
         if self._json:
             print(json.dumps(content, ensure_ascii=False), flush=True)
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> int:
+    """Write a text file in one step: whatever stood there stays until the last line is known.
+
+    Args:
+        path: the file.
+        lines: without their ends.
+
+    Returns:
+        How many lines there are.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    count = 0
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            for count, line in enumerate(lines, 1):  # noqa: B007  used behind the loop
+                file.write(f"{line}\n")
+        temporary.replace(path)
+    except OSError as error:
+        raise DataError(f"--output {path}: cannot be written: {error.strerror}; choose another place") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count
 
 
 def _plain_warning(message: Warning | str, *details: Any, **more: Any) -> None:

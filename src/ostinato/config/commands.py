@@ -1,76 +1,20 @@
 """One class a command: what `ostinato --help` lists, with every option's meaning."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import above_zero, at_least, valid_seed
-from ostinato.config.model import ModelOptions
-from ostinato.config.text import TextOptions
-from ostinato.config.training import TrainingOptions
+from ostinato.config.fields import Beam, File, Flag, Json, Out, Plugins, Precision, RunFolder, Threads
+from ostinato.config.tasks.lm import TrainLm as TrainLm
 from ostinato.core.errors import ConfigError
-
-Flag = tyro.conf.FlagCreatePairsOff[bool]  # --json, without a --no-json beside it
-Json = Annotated[Flag, tyro.conf.arg(help="End standard output with one JSON object; all else goes to standard error.")]
-Plugins = Annotated[
-    tuple[str, ...],
-    tyro.conf.arg(metavar="FILE.py", help="Python files, or modules, that register cells of your own."),
-]
-RunFolder = Annotated[Positional[str], tyro.conf.arg(metavar="RUN", help="Run folder that train made.")]
-Overwrite = Annotated[Flag, tyro.conf.arg(help="Replace what stands in --out.")]
-
-
-@dataclass(frozen=True)
-class TrainLm:
-    """Train a language model on text, to continue it: one token after the other."""
-
-    text: Annotated[
-        Positional[tuple[str, ...]],
-        tyro.conf.arg(
-            metavar="TEXT", help="UTF-8 text: files, plain or gzipped, folders of them, or - for standard input."
-        ),
-    ]
-
-    out: Annotated[str, tyro.conf.arg(metavar="RUN", help="Folder to write the run to.")]
-
-    valid: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
-    """Text to validate on. By default the last tenth of TEXT, which is then not trained on."""
-
-    test: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
-    """Text to evaluate the best weights on at the end."""
-
-    preset: Literal["hello", "char", "rnnlm", "better-rnnlm"] | None = None
-    """Named settings, which options and --config override."""
-
-    config: Annotated[str | None, tyro.conf.arg(metavar="FILE.toml")] = None
-    """Options by name in a TOML file (hidden = 256); they override the preset."""
-
-    tokens: TextOptions = field(default_factory=TextOptions)
-    model: ModelOptions = field(default_factory=ModelOptions)
-    training: TrainingOptions = field(default_factory=TrainingOptions)
-
-    resume: Flag = False
-    """Go on from the last checkpoint in --out; starts afresh where there is none."""
-
-    overwrite: Overwrite = False
-    plugin: Plugins = ()
-    json: Json = False
-
-    def __post_init__(self) -> None:
-        if self.resume and self.overwrite:
-            raise ConfigError("--resume goes on with a run and --overwrite deletes it: give one of them")
-        if self.model.tied and self.model.embed not in (None, self.model.hidden):
-            raise ConfigError(
-                f"--tied shares the embedding with the output layer: expected --embed {self.model.hidden} "
-                f"(as --hidden), got {self.model.embed}"
-            )
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure a trained run on data: for a language model perplexity and bits per character."""
+    """Measure a trained run on data it has not seen: perplexity, accuracy, whatever its task is judged by."""
 
     run: RunFolder
 
@@ -79,17 +23,42 @@ class Evaluate:
         tyro.conf.arg(metavar="DATA", help="Files as train takes them, or - for standard input."),
     ]
 
-    threads: int = 0
-    """Threads to compute with. 0 means torch's own choice."""
-
-    precision: Literal["highest", "high", "medium"] = "highest"
-    """Of matrix products, as torch.set_float32_matmul_precision."""
-
+    threads: Threads = 0
+    precision: Precision = "highest"
+    beam: Beam = None
     plugin: Plugins = ()
     json: Json = False
 
     def __post_init__(self) -> None:
         at_least(threads=(self.threads, 0))
+        if self.beam is not None:
+            at_least(beam=(self.beam, 1))
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Let a trained run answer: a label, tags, a translation, a forecast or a caption for each input."""
+
+    run: RunFolder
+
+    data: Annotated[
+        Positional[str],
+        tyro.conf.arg(metavar="DATA", help="A file as train takes it, or - for standard input, one text a line."),
+    ]
+
+    output: File = None
+    """Where to write the answers. By default standard output."""
+
+    threads: Threads = 0
+    precision: Precision = "highest"
+    beam: Beam = None
+    plugin: Plugins = ()
+    json: Json = False
+
+    def __post_init__(self) -> None:
+        at_least(threads=(self.threads, 0))
+        if self.beam is not None:
+            at_least(beam=(self.beam, 1))
 
 
 @dataclass(frozen=True)
@@ -149,7 +118,7 @@ class Generate:
 class Demo:
     """Train a character LSTM for two and a half minutes on text that every Python carries, and let it write."""
 
-    out: Annotated[str, tyro.conf.arg(metavar="RUN", help="Folder to write the run to.")] = "runs/demo"
+    out: Out = "runs/demo"
 
     time_limit: float = 150.0
     """Seconds to spend."""

@@ -1,7 +1,6 @@
 """Options from several places, and into plain names and back: option over --config over saved run over preset."""
 
 import dataclasses
-import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
 import msgspec
 
 from ostinato.config.presets import LANGUAGE_MODEL
-from ostinato.core.errors import ConfigError
+from ostinato.core.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -70,24 +69,28 @@ def unchecked(command: type[T], flat: Mapping[str, Any], source: str) -> T:
         raise ConfigError(f"{source}: {error}") from None
 
 
-def beneath(preset: str | None, saved: Mapping[str, Any], config: str | None) -> dict[str, Any]:
+def beneath(
+    preset: str | None,
+    saved: Mapping[str, Any],
+    config: str | None,
+    presets: Mapping[str, Mapping[str, Any]] = LANGUAGE_MODEL,
+) -> dict[str, Any]:
     """What stands below the options given explicitly: --config over a saved run over the preset.
 
     Args:
         preset: a preset's name; where None, the one that --config names.
         saved: options of a run to go on with.
         config: a TOML file.
+        presets: those of the task.
 
     Raises:
         ConfigError: an unknown preset, or a file that is missing or not TOML.
     """
     from_file = read_toml(config) if config else {}
     name = from_file.get("preset") if preset is None else preset
-    if name is not None and name not in list(LANGUAGE_MODEL):
-        near = difflib.get_close_matches(str(name), LANGUAGE_MODEL, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ConfigError(f"unknown preset {name!r}: {hint}there are {', '.join(LANGUAGE_MODEL)}")
-    return {**(LANGUAGE_MODEL[name] if name is not None else {}), **saved, **from_file}
+    if name is not None and name not in list(presets):
+        raise ConfigError(unknown_name("unknown preset", name, presets))
+    return {**(presets[name] if name is not None else {}), **saved, **from_file}
 
 
 def read_toml(path: str) -> dict[str, Any]:
@@ -109,9 +112,7 @@ def _require_known(command: type[Any], flat: Mapping[str, Any], source: str) -> 
     known = names(command)
     for name in flat:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ConfigError(f"{source}: unknown option {name!r}: {hint}there are {', '.join(known)}")
+            raise ConfigError(unknown_name(f"{source}: unknown option", name, known))
 
 
 def _unchecked(command: type[T], flat: Mapping[str, Any]) -> T:
@@ -120,7 +121,7 @@ def _unchecked(command: type[T], flat: Mapping[str, Any]) -> T:
     for item in dataclasses.fields(cast("type[DataclassInstance]", command)):
         value: Any = item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
         if dataclasses.is_dataclass(hints[item.name]):
-            value = _unchecked(hints[item.name], flat)
+            value = _unchecked(hints[item.name], _group_defaults(item) | dict(flat))
         elif item.name in flat:
             value = msgspec.convert(flat[item.name], hints[item.name])
         object.__setattr__(options, item.name, value)
@@ -132,7 +133,12 @@ def _nest(command: type[Any], flat: Mapping[str, Any]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for item in dataclasses.fields(command):
         if dataclasses.is_dataclass(hints[item.name]):
-            nested[item.name] = _nest(hints[item.name], flat)
+            nested[item.name] = _nest(hints[item.name], _group_defaults(item) | dict(flat))
         elif item.name in flat:
             nested[item.name] = flat[item.name]
     return nested
+
+
+def _group_defaults(item: dataclasses.Field[Any]) -> dict[str, Any]:
+    """What a command changes in a group's defaults: `field(default_factory=lambda: ModelOptions(hidden=128))`."""
+    return {} if item.default_factory is dataclasses.MISSING else flatten(item.default_factory())

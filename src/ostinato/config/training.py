@@ -18,7 +18,8 @@ class TrainingOptions:
     """How long, how fast, and from which random numbers."""
 
     epochs: int | None = None
-    """Passes over the data. By default 20; with --time-limit alone, as many as there is time for."""
+    """Passes over the data. By default 20, or more where they are short; with --time-limit alone, as many as there is
+    time for."""
 
     time_limit: float | None = None
     """Seconds from the start of the command, reading and validation included; then a last validation, and the end."""
@@ -28,7 +29,7 @@ class TrainingOptions:
     an epoch has 50 steps."""
 
     steps: int = 100
-    """Time steps through which gradients flow (truncated BPTT)."""
+    """Time steps through which gradients flow (truncated BPTT), where one sequence goes on from batch to batch: lm."""
 
     optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
     """How a gradient becomes a step."""
@@ -104,9 +105,18 @@ class TrainingOptions:
         fitting = max(8, min(64, tokens // (50 * self.steps)))
         return -(-fitting // self.devices) * self.devices
 
+    def batch_of(self, examples: int) -> int:
+        """`batch`, or its default for so many examples of their own: a multiple of `devices`."""
+        if self.batch is not None:
+            return self.batch
+        fitting = max(8, min(64, examples // 50))
+        return -(-fitting // self.devices) * self.devices
+
     @property
     def last_epoch(self) -> int | None:
         """Epochs after which training ends; None where only the clock ends it."""
-        if self.epochs is None and self.time_limit is None:
-            return DEFAULT_EPOCHS
-        return self.epochs
+        return self.last_epoch_or(DEFAULT_EPOCHS)
+
+    def last_epoch_or(self, default: int) -> int | None:
+        """Epochs after which training ends, `default` where no option says; None where only the clock ends it."""
+        return default if self.epochs is None and self.time_limit is None else self.epochs

@@ -30,6 +30,9 @@ class Streams:
         DataError: fewer than two tokens for each stream (for a single stream, none).
     """
 
+    #: A piece's initial state is the final one of the piece before.
+    carried = True
+
     def __init__(
         self, ids: TokenIds, batch_size: int, steps: int, eos_id: int = 0, rank: int = 0, world: int = 1
     ) -> None:
@@ -62,8 +65,12 @@ class Streams:
         """Targets in one pass, over all processes."""
         return self._streams.size
 
-    def piece(self, index: int) -> Batch:
+    def piece(self, index: int, epoch: int = 0) -> Batch:
         """Piece number `index` of this process: int64 inputs and targets, both `[T, N]` and contiguous.
+
+        Args:
+            index: of the piece.
+            epoch: of no influence: the text is the same in each.
 
         Raises:
             IndexError: there is no such piece.

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.resume_point import load_optimizer, model_tensors, optimizer_tensors
-from ostinato.config.training import VALID_EVERY, TrainingOptions
+from ostinato.config.training import DEFAULT_EPOCHS, VALID_EVERY, TrainingOptions
 from ostinato.core.batch import Batch
 from ostinato.core.errors import TrainingError
 from ostinato.core.kept_state import KeptState
@@ -25,7 +25,7 @@ from ostinato.optim import make_optimizer, make_schedule
 from ostinato.training.clock import Clock, Interrupt
 from ostinato.training.metrics import MetricsLog
 from ostinato.training.position import Interval, Position
-from ostinato.training.processes import agreed, from_each_process, mean_over_processes
+from ostinato.training.processes import agreed, agreed_figures, from_each_process, mean_over_processes
 from ostinato.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -33,13 +33,24 @@ if TYPE_CHECKING:
 
 
 class Batches(Protocol):
-    """One epoch's batches, in order; where state is carried, each goes on where the one before ended."""
+    """The batches of every epoch.
+
+    Attributes:
+        carried: whether each batch goes on where the one before ended, so that the state is carried over; the model
+            then takes a `state` and its output has one.
+    """
+
+    carried: bool
 
     def __len__(self) -> int:
         """Batches in an epoch."""
 
-    def piece(self, index: int) -> Batch:
-        """One of them."""
+    def piece(self, index: int, epoch: int = 0) -> Batch:
+        """One of them; of several processes, this one's part."""
+
+
+#: Mean loss on the validation data; or figures by name, `loss` among them.
+Validation: TypeAlias = float | Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -47,20 +58,41 @@ class Job:
     """What is trained: the only place where model, loss, data and validation meet.
 
     Attributes:
-        model: called with `(inputs, state)`; its output has a `state`.
-        loss: `(output, Batch) -> scalar`, the mean over the batch's tokens in nats.
-        batches: of one epoch.
-        validate: the model's mean loss on the validation data.
-        figure: name and formula of the figure people read, from a mean loss: perplexity, bits per character.
+        model: called with a batch's `inputs` and `arguments()`, and with `state` where state is carried.
+        loss: `(output, Batch) -> scalar`, the mean over the batch's `tokens`.
+        batches: of every epoch.
+        validate: the model's figures on the validation data; the model comes in eval mode.
+        figure: name and formula of a figure people read, from a mean loss: perplexity, bits per character.
         validation_share: tokens to validate over tokens of an epoch, to keep time for a last validation.
+        best: the figure of `validate` that the best weights are chosen by; where it is equal, by the loss.
+        higher: whether more of it is better.
+        unit: what the loss is a mean over and speed is counted in: "tokens", "examples", "windows".
+        epochs: passes over the data where no option says how long.
     """
 
     model: nn.Module
     loss: Callable[[Any, Batch], Tensor]
     batches: Batches
-    validate: Callable[[nn.Module], float]
-    figure: tuple[str, Callable[[float], float]]
+    validate: Callable[[nn.Module], Validation]
+    figure: tuple[str, Callable[[float], float]] | None = None
     validation_share: float = 0.1
+    best: str = "loss"
+    higher: bool = False
+    unit: str = "tokens"
+    epochs: int = DEFAULT_EPOCHS
+
+    def figures(self, found: Validation) -> dict[str, float]:
+        """What `validate` gave, as figures by name, with `figure` beside the loss."""
+        named = {"loss": found} if isinstance(found, float | int) else dict(found)
+        return named | self.figure_of(named["loss"])
+
+    def figure_of(self, loss: float) -> dict[str, float]:
+        """`figure` of a mean loss, by its name."""
+        return {} if self.figure is None else {self.figure[0]: self.figure[1](loss)}
+
+    def rank(self, figures: Mapping[str, float]) -> tuple[float, float]:
+        """The lower, the better."""
+        return (-1 if self.higher else 1) * figures[self.best], figures["loss"]
 
 
 class Trainer:
@@ -86,6 +118,7 @@ class Trainer:
         self.position, self.kept = Position(), KeptState()
         size = self.restore() if folder.resume_point.exists() else 0
         self.log = MetricsLog(folder.metrics, size) if fabric.is_global_zero else None
+        self.last_epoch = options.last_epoch_or(job.epochs)
         self.valid_every = options.valid_every or (VALID_EVERY if len(job.batches) > VALID_EVERY else 0)
         self.log_every = options.log_every or max(1, len(job.batches) // 20)
         self.first_progress, self.first_elapsed = self.position.progress, clock.elapsed()
@@ -120,7 +153,7 @@ class Trainer:
                 if self.at_end(elapsed):
                     self.validate(last=True)
                     break
-                self.step(self.job.batches.piece(self.position.piece))
+                self.step(self.job.batches.piece(self.position.piece, self.position.epoch))
                 if self.position.piece == len(self.job.batches):
                     self.position.epoch, self.position.piece = self.position.epoch + 1, 0
                     self.kept.reset()
@@ -131,14 +164,15 @@ class Trainer:
         return self.position
 
     def step(self, batch: Batch) -> None:
-        """One batch: forward, backward through time, clip, update; the state goes on to the next batch, detached."""
+        """One batch: forward, backward through time, clip, update; a carried state goes on to the next, detached."""
         rate = self.options.lr * self.schedule.factor(self.position.progress)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        output = self.model(batch.inputs, self.kept.state)
+        carried = {"state": self.kept.state} if self.job.batches.carried else {}
+        output = self.model(batch.inputs, **batch.arguments(), **carried)
         loss = self.job.loss(output, batch)
         self.optimizer.zero_grad()
-        self.fabric.backward(loss)
+        self.fabric.backward(loss if batch.share == 1 else loss * batch.share)
         gradients = [p.grad for p in self.job.model.parameters() if p.grad is not None]
         norm = float(torch.nn.utils.get_total_norm(gradients))
         if not (math.isfinite(loss.item()) and math.isfinite(norm)):
@@ -150,11 +184,12 @@ class Trainer:
         if clipped:
             torch._foreach_mul_(gradients, self.options.clip / norm)
         self.optimizer.step()
-        self.kept.keep(output.state)
+        if carried:
+            self.kept.keep(output.state)
 
         at = self.position
         at.piece, at.step = at.piece + 1, at.step + 1
-        at.tokens += batch.tokens * self.fabric.world_size
+        at.tokens += batch.tokens * self.fabric.world_size if batch.total is None else batch.total
         self.warm = self.warm or (self.clock.elapsed(), at.tokens)
         at.interval.add(loss.item(), batch.tokens, norm, clipped)
         if at.step % self.log_every == 0:
@@ -162,7 +197,7 @@ class Trainer:
 
     def at_end(self, elapsed: float) -> bool:
         """Whether to stop; also notes the progress, which the learning rate follows."""
-        at, limit, last = self.position, self.clock.limit, self.options.last_epoch
+        at, limit, last = self.position, self.clock.limit, self.last_epoch
         left = math.inf if limit is None else limit - elapsed - self.reserved(elapsed)
         if last is not None:
             at.progress = at.step / max(1, last * len(self.job.batches))
@@ -191,26 +226,34 @@ class Trainer:
         """Measure, keep the weights if they are the best so far, tell the schedule, save."""
         at, began = self.position, time.monotonic()
         if at.validated_step != at.step:
-            self.job.model.eval()
-            mine = self.job.validate(self.job.model) if self.fabric.is_global_zero else 0.0
-            (loss,) = agreed(self.fabric, mine)
-            self.job.model.train()
-            if not math.isfinite(loss):
-                self.stop_not_finite(f"the validation after step {at.step}: expected a finite loss, got {loss:g}")
-            improved = at.best is None or loss < at.best
+            figures = self.measure()
+            improved = at.best is None or self.job.rank(figures) < self.job.rank(at.best_figures)
             at.since_best = 0 if improved else at.since_best + 1
             at.validated_step = at.step
             if improved:
-                at.best, at.best_step = loss, at.step
+                at.best, at.best_step, at.best_figures = figures[self.job.best], at.step, figures
                 if self.fabric.is_global_zero:
                     self.folder.save_weights(self.job.model)
             self.schedule.validated(improved)
-            self.write({"valid_loss": loss, f"valid_{self.job.figure[0]}": self.job.figure[1](loss), "best": improved})
-            self.progress.validated(at, loss, improved)
+            self.write({f"valid_{name}": value for name, value in figures.items()} | {"best": improved})
+            self.progress.validated(at, figures, improved)
             self.validation_seconds = time.monotonic() - began
-        at.finished, at.planned_epochs = last, self.options.last_epoch
+        at.finished, at.planned_epochs = last, self.last_epoch
         self.save()
         self.interval_began += time.monotonic() - began  # validation is no training time
+
+    def measure(self) -> dict[str, float]:
+        """The first process's figures on the validation data, in every process."""
+        self.job.model.eval()
+        mine = self.job.figures(self.job.validate(self.job.model)) if self.fabric.is_global_zero else {}
+        self.job.model.train()
+        figures = agreed_figures(self.fabric, mine)
+        for name in ("loss", self.job.best):
+            if not math.isfinite(figures[name]):
+                self.stop_not_finite(
+                    f"the validation after step {self.position.step}: expected a finite {name}, got {figures[name]:g}"
+                )
+        return figures
 
     def stop_not_finite(self, found: str) -> NoReturn:
         """Stop before anything spoilt is saved; without a best model, the last checkpoint's weights are kept."""
@@ -229,16 +272,16 @@ class Trainer:
         loss = mean_over_processes(self.fabric, sums.loss / max(sums.tokens, 1))
         now = time.monotonic()
         speed = sums.tokens * self.fabric.world_size / max(now - self.interval_began, 1e-9)
-        line = {"loss": loss, self.job.figure[0]: self.job.figure[1](loss), "lr": rate}
+        line = {"loss": loss, **self.job.figure_of(loss), "lr": rate}
         line |= {"gradient_norm": sums.gradient_norm / sums.steps, "clipped": sums.clipped / sums.steps}
-        self.write(line | {"tokens_per_second": round(speed, 1)})
+        self.write(line | {f"{self.job.unit}_per_second": round(speed, 1)})
         self.progress.trained(at, loss, rate, speed)
         at.interval, self.interval_began = Interval(), now
 
     def write(self, line: dict[str, Any]) -> None:
         """Add a line to metrics.jsonl, with where and when."""
         at = self.position
-        where = {"step": at.step, "epoch": at.epoch + (at.piece > 0), "tokens": at.tokens}
+        where = {"step": at.step, "epoch": at.epoch + (at.piece > 0), self.job.unit: at.tokens}
         if self.log is not None:
             self.log.write(where | line | {"seconds": round(at.seconds, 2)})
 

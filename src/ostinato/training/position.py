@@ -9,8 +9,8 @@ class Interval:
 
     Attributes:
         steps: optimiser steps.
-        tokens: tokens of this process.
-        loss: sum over the tokens, in nats.
+        tokens: tokens of this process, or whatever the job's unit is.
+        loss: sum over the tokens.
         gradient_norm: sum over the steps, before clipping.
         clipped: steps whose gradient was clipped.
     """
@@ -32,7 +32,14 @@ class Interval:
 
 @dataclass
 class Position:
-    """Where training stands; `best` is the lowest validation loss so far, `planned_epochs` those it finished with."""
+    """Where training stands.
+
+    Attributes:
+        tokens: trained on, or whatever the job's unit is.
+        best: the figure that the best weights are chosen by, the lowest validation loss for most, at its best.
+        best_figures: all figures of that validation.
+        planned_epochs: those it finished with.
+    """
 
     epoch: int = 0
     piece: int = 0
@@ -41,6 +48,7 @@ class Position:
     progress: float = 0.0
     best: float | None = None
     best_step: int = 0
+    best_figures: dict[str, float] = field(default_factory=dict)
     since_best: int = 0
     validated_step: int = -1
     finished: bool = False

@@ -20,6 +20,15 @@ def agreed(fabric: Fabric, *values: float) -> tuple[float, ...]:
     return tuple(shared.tolist())
 
 
+def agreed_figures(fabric: Fabric, figures: dict[str, float]) -> dict[str, float]:
+    """The first process's figures by name, in every process."""
+    if fabric.world_size == 1:
+        return figures
+    shared: list[dict[str, float]] = [figures]
+    torch.distributed.broadcast_object_list(shared, src=0)
+    return shared[0]
+
+
 def mean_over_processes(fabric: Fabric, value: float) -> float:
     """The mean of a number that each process has its own of."""
     if fabric.world_size == 1:

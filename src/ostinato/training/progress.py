@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Self
 
 from rich.console import Console
@@ -19,19 +19,26 @@ class Progress:
     """Reports on standard error; a context manager.
 
     Args:
-        figure: name and formula of the figure people read, from a mean loss.
+        figure: name and formula of a figure people read, from a mean loss, where there is one.
         epochs: the last epoch; None where only the clock ends training.
         about: a line to begin with.
         shown: False for all processes but the first.
+        unit: what speed is counted in.
     """
 
     #: Seconds between plain lines.
     PACE = 5.0
 
     def __init__(
-        self, figure: tuple[str, Callable[[float], float]], epochs: int | None, *, about: str = "", shown: bool = True
+        self,
+        figure: tuple[str, Callable[[float], float]] | None,
+        epochs: int | None,
+        *,
+        about: str = "",
+        shown: bool = True,
+        unit: str = "tokens",
     ) -> None:
-        self._name, self._formula = figure
+        self._figure, self._unit = figure, unit
         self._epochs, self._about, self._shown = epochs, about, shown
         self._began, self._first_progress, self._last_line = time.monotonic(), 0.0, 0.0
         self._bar: Bar | None = None
@@ -56,24 +63,20 @@ class Progress:
         """An interval of training is over."""
         if not self._shown:
             return
-        figures = f"loss {loss:.3f}  {self._label} {self._formula(loss):.4g}"
-        figures += f"  {speed:,.0f} tokens/s  {self._left(at.progress)}"
+        extra = {} if self._figure is None else {self._figure[0]: self._figure[1](loss)}
+        figures = f"{_shown({'loss': loss} | extra)}  {speed:,.0f} {self._unit}/s  {self._left(at.progress)}"
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=at.progress, description=self._epoch(at), figures=figures)
         elif time.monotonic() - self._last_line > self.PACE:
             self._last_line = time.monotonic()
             self._print(f"{self._epoch(at)}  step {at.step}  {figures}")
 
-    def validated(self, at: Position, loss: float, improved: bool) -> None:
+    def validated(self, at: Position, figures: Mapping[str, float], improved: bool) -> None:
         """A validation is over."""
         if self._shown:
             mark = "  best so far" if improved else ""
             where = f"epoch {at.epoch + (at.piece > 0)}  step {at.step}"
-            self._print(f"{where}  validation: loss {loss:.3f}  {self._label} {self._formula(loss):.4g}{mark}")
-
-    @property
-    def _label(self) -> str:
-        return self._name.replace("_", " ")
+            self._print(f"{where}  validation: {_shown(figures)}{mark}")
 
     def _epoch(self, at: Position) -> str:
         number = at.epoch + (at.piece > 0)
@@ -94,3 +97,9 @@ class Progress:
             self._bar.console.print(line, highlight=False)
         else:
             print(line, file=sys.stderr, flush=True)
+
+
+def _shown(figures: Mapping[str, float]) -> str:
+    return "  ".join(
+        f"{name.replace('_', ' ')} {value:{'.3f' if name == 'loss' else '.4g'}}" for name, value in figures.items()
+    )

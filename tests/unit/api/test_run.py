@@ -11,7 +11,7 @@ import torch
 import ostinato
 from ostinato.api.info import describe
 from ostinato.api.listing import list_runs
-from ostinato.api.run import _until
+from ostinato.api.tasks.lm import until
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from tests.support import prose
 
@@ -152,7 +152,7 @@ def test_bytes_know_every_prompt(runs):
     ],
 )
 def test_writing_ends_with_the_stop_text_across_pieces(pieces, stop, expected):
-    assert "".join(_until(stop, iter(pieces))) == expected
+    assert "".join(until(stop, iter(pieces))) == expected
 
 
 def test_after_the_stop_text_no_more_is_computed(runs):
@@ -196,7 +196,7 @@ def test_a_sample_has_the_models_letters(runs):
         (lambda run: shutil.rmtree(run), RunFolderError, "copy: no such run folder"),
         (lambda run: (run / "config.json").unlink(), RunFolderError, "copy: not a run folder"),
         (lambda run: (run / "config.json").write_text("{"), RunFolderError, "config.json: damaged, expected JSON"),
-        (lambda run: edit(run, task="tag"), RunFolderError, "copy: a run of task 'tag'"),
+        (lambda run: edit(run, task="chess"), RunFolderError, "copy: a run of task 'chess'"),
         (lambda run: edit(run, model=None), RunFolderError, "config.json: damaged, it does not describe"),
         (lambda run: edit(run, model={"x": 1}), RunFolderError, "config.json: damaged, it does not describe"),
         (lambda run: edit(run, cell="lstn"), ConfigError, "config.json: unknown cell 'lstn': did you mean 'lstm'"),

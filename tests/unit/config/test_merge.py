@@ -161,3 +161,16 @@ def test_better_rnnlm_is_the_books():
 def test_every_preset_is_offered_and_can_be_used(name):
     flat = {"text": ["a"], "out": "b", "preset": name, **LANGUAGE_MODEL[name]}
     assert build(TrainLm, flat, "test").preset == name
+
+
+@dataclasses.dataclass(frozen=True)
+class Small:
+    """A command that changes a group's defaults."""
+
+    model: ModelOptions = dataclasses.field(default_factory=lambda: ModelOptions(cell="gru", hidden=9))
+
+
+@pytest.mark.parametrize("make", [build, unchecked])
+def test_a_command_may_change_a_groups_defaults(make):
+    assert make(Small, {}, "test") == Small()
+    assert make(Small, {"hidden": 7}, "test").model == ModelOptions(cell="gru", hidden=7)

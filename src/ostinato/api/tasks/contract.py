@@ -1,0 +1,129 @@
+"""What a task is: everything that training, evaluating and predicting need to know of it.
+
+A task is found by its name, by which `config/tasks/NAME.py` holds its options and `api/tasks/NAME.py` this, as `TASK`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+from torch import nn
+
+from ostinato.checkpoint import RunFolder
+from ostinato.core.errors import ConfigError
+from ostinato.training import Job
+
+if TYPE_CHECKING:
+    from ostinato.api.run import Run
+
+#: Called with what is done and with all there is to do.
+Progress: TypeAlias = Callable[[int, int], None]
+
+Options = TypeVar("Options", contravariant=True)  # the task's class in config
+Prepared = TypeVar("Prepared")  # data made ready; pickled where several processes train, so keep it small
+
+
+class Task(Protocol[Options, Prepared]):
+    """One topology, from raw files to figures."""
+
+    def prepare(self, options: Options, progress: Progress | None = None) -> Prepared:
+        """Read all data, the test data included, so that what is wrong with it shows before anything is written.
+
+        Raises:
+            DataError: data that cannot be used.
+        """
+
+    def configuration(self, options: Options, prepared: Prepared) -> dict[str, Any]:
+        """The task's part of config.json.
+
+        Returns:
+            `model`, the arguments of the model's class, `cell` among them; `data`, with a record of `train` and of
+            `valid` (each with `files` and `sha256`) and whether the latter was `held_out`; and whatever else loading
+            the run takes, such as labels.
+        """
+
+    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+        """Content of the files that a run holds from its start, by name: tokenizers."""
+
+    def build(self, config: Mapping[str, Any]) -> nn.Module:
+        """A model from config.json, with random weights.
+
+        Raises:
+            KeyError, TypeError: the configuration lacks something.
+            ConfigError: an unknown cell.
+        """
+
+    def job(self, options: Options, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+        """What the loop needs, for one process of several."""
+
+    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+        """One line on what is about to be trained, and on what it is validated."""
+
+    def finish(self, run: Run, prepared: Prepared) -> None:
+        """Write what a finished run holds besides: pictures."""
+
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Any:
+        """What reads data for a run's model and makes sense of its answers: tokenizers, labels, scales.
+
+        Raises:
+            RunFolderError: a file is missing or damaged.
+        """
+
+    def evaluate(
+        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+    ) -> dict[str, Any]:
+        """The figures of `ostinato evaluate`, as the contract has them.
+
+        Raises:
+            DataError: data that cannot be used.
+            ConfigError: an option that the task has no use for.
+        """
+
+    def summary(self, run: Run) -> dict[str, Any]:
+        """What a training's result holds besides run, task, epochs, steps and parameters: best figures as `valid_*`."""
+
+    def card(self, run: Run) -> str:
+        """The model card in the run folder, Markdown."""
+
+
+@runtime_checkable
+class Predicts(Protocol):
+    """A task that answers inputs."""
+
+    def predict(
+        self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
+    ) -> Iterator[Any]:
+        """An answer to each input, in order.
+
+        Raises:
+            DataError: data that cannot be used.
+            ConfigError: an option that the task has no use for.
+        """
+
+    def lines(self, run: Run, answers: Iterable[Any]) -> Iterator[str]:
+        """Answers as the lines that `ostinato predict` writes, without their ends."""
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """A task that writes on."""
+
+    def generate(self, run: Run, prompt: str, length: int, *, stop: str | None, **options: Any) -> Iterator[str]:
+        """Pieces of text, as they are written."""
+
+
+def record(files: Iterable[str | Path], digest: str, **more: Any) -> dict[str, Any]:
+    """What `configuration` says of a part of the data: its files, its content's SHA-256, and more."""
+    return {"files": [str(file) for file in files], "sha256": digest, **more}
+
+
+def no_beam(task: str, beam: int | None) -> None:
+    """Refuse a beam search where nothing is decoded.
+
+    Raises:
+        ConfigError: one was asked for.
+    """
+    if beam is not None:
+        raise ConfigError(f"--beam: {task} decodes nothing, a beam search is of no use; leave the option out")

@@ -1,0 +1,240 @@
+"""lm: a language model, from text to its perplexity and to text."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import nn
+
+from ostinato.api.card import language_model_card
+from ostinato.api.tasks.contract import Progress, Task, no_beam, record
+from ostinato.checkpoint import RunFolder
+from ostinato.config.commands import SamplingOptions
+from ostinato.config.model import ModelOptions
+from ostinato.config.tasks.lm import TrainLm
+from ostinato.core.errors import ConfigError, DataError, RunFolderError
+from ostinato.data.corpus import learned_tokenizer, token_ids
+from ostinato.data.streams import Streams, single_stream
+from ostinato.data.text import Text, open_text
+from ostinato.data.tokenizer import TokenIds, Tokenizer
+from ostinato.decoding import sample
+from ostinato.evaluation import bits_per_character, evaluate_language_model, mean_loss, perplexity
+from ostinato.losses import sequence_cross_entropy
+from ostinato.models.language_model import LanguageModel
+from ostinato.training import Job
+
+if TYPE_CHECKING:
+    from ostinato.api.run import Run
+
+#: Share of the text that is trained on where no validation text is given.
+TRAINED_SHARE = 0.9
+
+#: Tokens to validate on while training, at most: the first ones of a longer validation text.
+VALIDATED = 1_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Codec:
+    """Text to token ids and back."""
+
+    tokenizer: Tokenizer
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """Text made ready. Sent to another process, the token ids go as the name of the file they are mapped from.
+
+    Attributes:
+        tokenizer: learned from the training text.
+        train: token ids to train on.
+        valid: token ids to validate on.
+        data: what the run folder records of the text.
+    """
+
+    tokenizer: Tokenizer
+    train: TokenIds
+    valid: TokenIds
+    data: dict[str, Any]
+
+    def __getstate__(self) -> dict[str, Any]:
+        ids = {name: _unmapped(getattr(self, name)) for name in ("train", "valid")}
+        return {"tokenizer": self.tokenizer.to_json(), "data": self.data, **ids}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        ids = {name: _mapped(state[name]) for name in ("train", "valid")}
+        self.__dict__.update(tokenizer=Tokenizer.from_json(state["tokenizer"]), data=state["data"], **ids)
+
+
+class LanguageModelling:
+    """Text in, the next token out, for as long as one likes."""
+
+    def prepare(self, options: TrainLm, progress: Progress | None = None) -> Prepared:
+        """Read, split and tokenise."""
+        if not options.text:
+            raise ConfigError("TEXT: expected at least one file, folder, or - for standard input")
+        level = options.tokens.level
+        whole = open_text(options.text)
+        if options.valid is None:
+            train, valid = whole.split(TRAINED_SHARE, at="character" if level == "char" else "line")
+        else:
+            train, valid = whole, open_text([options.valid])
+        data = {"train": _record(train), "valid": _record(valid), "held_out": options.valid is None}
+        if options.test is not None:
+            data["test"] = _record(open_text([options.test]))
+        tokenizer = learned_tokenizer(train, level, options.tokens.vocab_limit)
+        ids = token_ids(train, tokenizer, progress=progress)
+        try:
+            Streams(ids, options.training.batch_for(len(ids)), options.training.steps)  # long enough for one batch?
+        except DataError as error:
+            raise DataError(f"{', '.join(train.names)}: {error}") from None
+        return Prepared(tokenizer, ids, token_ids(valid, tokenizer, progress=progress), data)
+
+    def configuration(self, options: TrainLm, prepared: Prepared) -> dict[str, Any]:
+        """The model's sizes, and records of the text."""
+        return {"model": model_sizes(options.model, prepared.tokenizer), "data": prepared.data}
+
+    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+        """The tokenizer."""
+        return {"tokenizer.json": prepared.tokenizer.to_json().encode()}
+
+    def build(self, config: Mapping[str, Any]) -> LanguageModel:
+        """A model from a run's configuration."""
+        return LanguageModel(**config["model"])
+
+    def job(self, options: TrainLm, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+        """What the loop needs, for one process of several."""
+        training, tokenizer = options.training, prepared.tokenizer
+        batch = training.batch_for(len(prepared.train))
+        batches = Streams(prepared.train, batch, training.steps, tokenizer.eos_id, rank, training.devices)
+        # Streams side by side, as in training: nearly the figure of `evaluate`, at a fraction of the time.
+        held_out = prepared.valid[:VALIDATED]
+        side_by_side = max(1, min(batch, len(held_out) // (2 * training.steps)))
+        valid = Streams(held_out, side_by_side, training.steps, tokenizer.eos_id)
+        by_character = tokenizer.level == "char"
+        return Job(
+            model=model,
+            loss=sequence_cross_entropy,
+            batches=batches,
+            validate=lambda trained: mean_loss(trained, valid),
+            figure=("bits_per_character", bits_per_character) if by_character else ("perplexity", perplexity),
+            validation_share=valid.tokens / batches.tokens,
+        )
+
+    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+        """Tokens, vocabulary, parameters."""
+        where = ", the last tenth of the text" if prepared.data["held_out"] else ""
+        if len(prepared.valid) > VALIDATED:
+            where += f" (the first {VALIDATED:,} of them, while training)"
+        return (
+            f"{len(prepared.train):,} tokens to train on, {len(prepared.valid):,} to validate on{where}; "
+            f"vocabulary {prepared.tokenizer.size:,}, {sum(p.numel() for p in model.parameters()):,} parameters"
+        )
+
+    def finish(self, run: Run, prepared: Prepared) -> None:
+        """Nothing more."""
+
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Codec:
+        """The tokenizer."""
+        try:
+            return Codec(Tokenizer.load(folder.tokenizer))
+        except DataError as error:
+            raise RunFolderError(str(error)) from None
+
+    def evaluate(
+        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+    ) -> dict[str, Any]:
+        """Every token, the state carried through the whole text: tokens, loss, perplexity, bits_per_character."""
+        no_beam("lm", beam)
+        ids = token_ids(open_text(sources), run.tokenizer)
+        # as many steps at once as logits fit 16 MB
+        steps = max(1, min(1000, 4_000_000 // run.tokenizer.size))
+        pieces = single_stream(ids, steps, run.tokenizer.eos_id)
+        return evaluate_language_model(run.model, pieces, len(ids), level=run.tokenizer.level, progress=progress)
+
+    def generate(self, run: Run, prompt: str, length: int, *, stop: str | None, **options: Any) -> Iterator[str]:
+        """Write on from a prompt."""
+        tokenizer = run.tokenizer
+        if unknown := tokenizer.unknown(prompt):
+            what = "words" if tokenizer.level == "word" else "characters"
+            raise DataError(
+                f"prompt: {what} that the model has never seen: {', '.join(map(repr, unknown))}; leave them out"
+            )
+        eos, unk = tokenizer.eos_id, tokenizer.unk_id
+        never = {unk} if unk is not None else set()
+        if tokenizer.level == "char":
+            never.add(eos)
+        ids = [eos, *tokenizer.encode(prompt)]
+        tokens = sample(run.model, ids, length, SamplingOptions(**options), never=never)
+        return until(stop, _text(tokenizer, prompt, tokens))
+
+    def summary(self, run: Run) -> dict[str, Any]:
+        """Tokens trained on, and the lowest validation loss."""
+        position = run.folder.resume_point.position()
+        best = position["best"]
+        found = {"tokens": position["tokens"], "valid_loss": best, "valid_perplexity": perplexity(best)}
+        if run.tokenizer.level == "char":
+            found["valid_bits_per_character"] = bits_per_character(best)
+        return found
+
+    def card(self, run: Run) -> str:
+        """What was trained, on what, how well, and how to use it."""
+        return language_model_card(run)
+
+
+TASK: Task[TrainLm, Prepared] = LanguageModelling()
+
+
+def model_sizes(options: ModelOptions, tokenizer: Tokenizer) -> dict[str, Any]:
+    """Arguments of `LanguageModel`."""
+    narrow = 128 if tokenizer.level == "char" and not options.tied else options.hidden
+    return {
+        "vocab_size": tokenizer.size,
+        "embed_size": options.embed or min(narrow, options.hidden),
+        "hidden_size": options.hidden,
+        "num_layers": options.layers,
+        "cell": options.cell,
+        "dropout": options.dropout,
+        "tied": options.tied,
+        "recurrent_dropout": options.recurrent_dropout,
+        "zoneout": options.zoneout,
+        **options.cell_settings(),
+    }
+
+
+def _unmapped(ids: TokenIds) -> Any:
+    return (ids.filename, ids.dtype.str) if isinstance(ids, np.memmap) and ids.filename else np.array(ids)
+
+
+def _mapped(ids: Any) -> TokenIds:
+    return np.memmap(ids[0], np.dtype(ids[1]), "r") if isinstance(ids, tuple) else ids
+
+
+def _record(text: Text) -> dict[str, Any]:
+    return record(text.names, text.digest, characters=text.characters)
+
+
+def _text(tokenizer: Tokenizer, prompt: str, tokens: Iterator[int]) -> Iterator[str]:
+    decoder = tokenizer.decoder(after=prompt)
+    for token in tokens:
+        if piece := decoder.step(token):
+            yield piece
+    if rest := decoder.finish():
+        yield rest
+
+
+def until(stop: str | None, pieces: Iterator[str]) -> Iterator[str]:
+    """Pass pieces on up to and including the stop text."""
+    written = ""
+    for piece in pieces:
+        if stop:
+            written += piece
+            at = written.find(stop)
+            if at >= 0:
+                end = at + len(stop) - (len(written) - len(piece))
+                yield piece[:end]
+                return
+            written = written[-len(stop) :] if len(stop) > 1 else ""
+        yield piece

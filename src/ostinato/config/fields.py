@@ -1,0 +1,39 @@
+"""Options that several commands have, each with its help: `out: Out`, `test: File = None`."""
+
+from typing import Annotated, Literal
+
+import tyro
+from tyro.conf import Positional
+
+Flag = tyro.conf.FlagCreatePairsOff[bool]  # --json, without a --no-json beside it
+
+Json = Annotated[Flag, tyro.conf.arg(help="End standard output with one JSON object; all else goes to standard error.")]
+Plugins = Annotated[
+    tuple[str, ...],
+    tyro.conf.arg(metavar="FILE.py", help="Python files, or modules, that register cells of your own."),
+]
+RunFolder = Annotated[Positional[str], tyro.conf.arg(metavar="RUN", help="Run folder that train made.")]
+Threads = Annotated[int, tyro.conf.arg(help="Threads to compute with. 0 means torch's own choice.")]
+Precision = Annotated[
+    Literal["highest", "high", "medium"],
+    tyro.conf.arg(help="Of matrix products, as torch.set_float32_matmul_precision."),
+]
+Beam = Annotated[
+    int | None,
+    tyro.conf.arg(
+        metavar="K", help="Width of the beam search, for tasks that decode: translate, caption. 1 is greedy."
+    ),
+]
+
+# of train
+Out = Annotated[str, tyro.conf.arg(metavar="RUN", help="Folder to write the run to.")]
+Column = Annotated[str | None, tyro.conf.arg(metavar="COL")]
+File = Annotated[str | None, tyro.conf.arg(metavar="FILE")]
+Config = Annotated[
+    str | None,
+    tyro.conf.arg(metavar="FILE.toml", help="Options by name in a TOML file (hidden = 256); they override the preset."),
+]
+Resume = Annotated[
+    Flag, tyro.conf.arg(help="Go on from the last checkpoint in --out; starts afresh where there is none.")
+]
+Overwrite = Annotated[Flag, tyro.conf.arg(help="Replace what stands in --out.")]

@@ -1,0 +1,56 @@
+"""What every task's options have in common."""
+
+from typing import Any, ClassVar, Protocol
+
+from ostinato.config.model import ModelOptions
+from ostinato.config.training import TrainingOptions
+
+
+class TrainOptions(Protocol):
+    """Options of `ostinato train TASK`: a frozen dataclass, whose docstring's first line is its help.
+
+    Attributes:
+        TASK: the task's name, which its files in `config/tasks` and `api/tasks` bear.
+        SOURCES: the field that takes the data from the command line: `tuple[str, ...]`, positional.
+        PRESETS: named settings, options by name; empty where there are none.
+    """
+
+    TASK: ClassVar[str]
+    SOURCES: ClassVar[str]
+    PRESETS: ClassVar[dict[str, dict[str, Any]]]
+
+    @property
+    def out(self) -> str:
+        """The run folder."""
+
+    @property
+    def valid(self) -> str | None:
+        """What to validate on, apart from the data."""
+
+    @property
+    def test(self) -> str | None:
+        """What to evaluate the best weights on at the end."""
+
+    @property
+    def model(self) -> ModelOptions:
+        """Sizes."""
+
+    @property
+    def training(self) -> TrainingOptions:
+        """The loop's options."""
+
+    @property
+    def resume(self) -> bool:
+        """Go on from the last checkpoint."""
+
+    @property
+    def overwrite(self) -> bool:
+        """Replace a run."""
+
+    @property
+    def plugin(self) -> tuple[str, ...]:
+        """Python files to import first."""
+
+    @property
+    def json(self) -> bool:
+        """Whether the command ends with a JSON object."""

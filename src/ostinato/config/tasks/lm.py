@@ -1,0 +1,64 @@
+"""Options of `ostinato train lm`."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+import tyro
+from tyro.conf import Positional
+
+from ostinato.config.fields import Config, File, Json, Out, Overwrite, Plugins, Resume
+from ostinato.config.model import ModelOptions
+from ostinato.config.presets import LANGUAGE_MODEL
+from ostinato.config.tasks.checks import one_of_resume_and_overwrite
+from ostinato.config.text import TextOptions
+from ostinato.config.training import TrainingOptions
+from ostinato.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class TrainLm:
+    """Train a language model on text, to continue it: one token after the other."""
+
+    TASK: ClassVar[str] = "lm"
+    SOURCES: ClassVar[str] = "text"
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = LANGUAGE_MODEL
+
+    text: Annotated[
+        Positional[tuple[str, ...]],
+        tyro.conf.arg(
+            metavar="TEXT", help="UTF-8 text: files, plain or gzipped, folders of them, or - for standard input."
+        ),
+    ]
+
+    out: Out
+
+    valid: File = None
+    """Text to validate on. By default the last tenth of TEXT, which is then not trained on."""
+
+    test: File = None
+    """Text to evaluate the best weights on at the end."""
+
+    preset: Literal["hello", "char", "rnnlm", "better-rnnlm"] | None = None
+    """Named settings, which options and --config override."""
+
+    config: Config = None
+
+    tokens: TextOptions = field(default_factory=TextOptions)
+    model: ModelOptions = field(default_factory=ModelOptions)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+
+    resume: Resume = False
+    overwrite: Overwrite = False
+    plugin: Plugins = ()
+    json: Json = False
+
+    def __post_init__(self) -> None:
+        one_of_resume_and_overwrite(self)
+        if self.model.tied and self.model.embed not in (None, self.model.hidden):
+            raise ConfigError(
+                f"--tied shares the embedding with the output layer: expected --embed {self.model.hidden} "
+                f"(as --hidden), got {self.model.embed}"
+            )
+
+
+OPTIONS = TrainLm

@@ -1,0 +1,43 @@
+"""Every task keeps to the contract: options and task of the same name, with everything that the seam asks for."""
+
+import dataclasses
+import inspect
+
+import pytest
+
+from ostinato.api.tasks import find
+from ostinato.api.tasks.contract import Generates, Predicts, Task
+from ostinato.cli.arguments import COMMANDS
+from ostinato.config.merge import names
+from ostinato.config.tasks import TRAIN_OPTIONS
+from ostinato.config.training import TrainingOptions
+from ostinato.core.errors import ConfigError
+
+ASKED = [name for name, value in vars(Task).items() if inspect.isfunction(value) and not name.startswith("_")]
+
+
+def test_an_unknown_task_is_named():
+    with pytest.raises(ConfigError, match=r"^unknown task 'lmm': did you mean 'lm'\? there are lm"):
+        find("lmm")
+
+
+@pytest.mark.parametrize("name", TRAIN_OPTIONS)
+def test_a_task_has_what_is_asked_for(name):
+    task, options = find(name), TRAIN_OPTIONS[name]
+    assert len(ASKED) == 11
+    for method in ASKED:
+        asked, given = inspect.signature(getattr(Task, method)), inspect.signature(getattr(type(task), method))
+        assert list(given.parameters) == list(asked.parameters), method
+    assert isinstance(task, Predicts) != isinstance(task, Generates)
+    assert (options.TASK, COMMANDS["train", name]) == (name, options)
+
+
+@pytest.mark.parametrize("name", TRAIN_OPTIONS)
+def test_options_have_the_common_ones(name):
+    options = TRAIN_OPTIONS[name]
+    shared = {"out", "valid", "test", "preset", "config", "resume", "overwrite", "plugin", "json", options.SOURCES}
+    assert shared <= {item.name for item in dataclasses.fields(options)}
+    assert {item.name for item in dataclasses.fields(TrainingOptions)} <= set(names(options))
+    assert len(set(names(options))) == len(names(options))
+    for preset in options.PRESETS.values():
+        assert set(preset) <= set(names(options))

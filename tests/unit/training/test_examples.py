@@ -1,0 +1,140 @@
+"""The loop with examples of their own instead of streams: nothing is carried, and a figure decides what is best."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torch.nn import functional as F
+
+from ostinato.checkpoint import RunFolder
+from ostinato.config.training import TrainingOptions
+from ostinato.core.batch import Batch
+from ostinato.core.errors import TrainingError
+from ostinato.data.bucketing import Buckets, pad_ids
+from ostinato.training import Clock, Job, Progress, Trainer
+from tests.support import metrics
+
+DRAW = np.random.default_rng(3)
+ROWS = [DRAW.integers(0, 9, DRAW.integers(1, 7)) for _ in range(23)]
+LABELS = np.array([int(row.sum() % 2) for row in ROWS])
+
+
+class Mean(nn.Module):
+    """Mean of the embeddings within the lengths, and a linear layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.out, self.drop = nn.Embedding(9, 4), nn.Linear(4, 2), nn.Dropout(0.3)
+
+    def forward(self, inputs, lengths):
+        valid = torch.arange(len(inputs))[:, None] < lengths
+        return self.out(self.drop((self.embedding(inputs) * valid[..., None]).sum(0) / lengths[:, None]))
+
+
+def collate(rows):
+    ids, lengths = pad_ids([ROWS[row] for row in rows])
+    return Batch(ids, torch.tensor(LABELS[rows]), lengths, counted=len(rows))
+
+
+@pytest.fixture
+def make(tmp_path):
+    def trainer(name="run", *, validate=lambda model: 1.0, best="loss", higher=False, epochs=3, **options):
+        folder = RunFolder(tmp_path / name)
+        folder.path.mkdir(exist_ok=True)
+        options = TrainingOptions(epochs=epochs, lr=0.1, optimizer="sgd", schedule="constant", log_every=2, **options)
+        torch.manual_seed(options.seed)
+        model = Mean()
+        lengths = [len(row) for row in ROWS]
+        job = Job(
+            model,
+            lambda output, batch: F.cross_entropy(output, batch.targets),
+            Buckets(lengths, 5, collate, seed=options.seed),
+            validate,
+            best=best,
+            higher=higher,
+            unit="examples",
+            epochs=2,
+        )
+        fabric = Fabric(accelerator="cpu", devices=1)
+        return Trainer(fabric, job, folder, options, Clock(), Progress(None, epochs, shown=False, unit="examples"))
+
+    return trainer
+
+
+def test_every_epoch_has_its_own_order_and_every_example(make):
+    trainer = make()
+    seen = []
+    trainer.job.model.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[1]))
+    position = trainer.fit()
+    assert (position.step, position.tokens, sum(seen)) == (15, 69, 69)
+    lines = metrics(trainer.folder.path, with_times=True)
+    assert [line["examples"] for line in lines if "examples_per_second" in line][-1] == sum(seen[:14])
+    assert not any("tokens" in line or "perplexity" in line for line in lines)
+
+
+def test_a_step_by_hand(make):
+    trainer = make(epochs=1, clip=0)
+    trainer.job.model.eval()
+    other = Mean().eval()
+    other.load_state_dict(trainer.job.model.state_dict())
+    batch = trainer.job.batches.piece(0, 0)
+    optimizer = torch.optim.SGD(other.parameters(), lr=0.1)
+    F.cross_entropy(other(batch.inputs, batch.lengths), batch.targets).backward()
+    optimizer.step()
+    trainer.step(batch)
+    for one, two in zip(trainer.job.model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(one, two)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 5, 11])
+def test_stopped_and_resumed_is_the_same_run(make, steps):
+    reference = make("reference")
+    reference.fit()
+    stopped = make("stopped", save_every=0)
+    calls = itertools.count(1)
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(*_):
+        if next(calls) > steps:
+            raise StoppedError
+
+    stopped.job.model.register_forward_pre_hook(stop)
+    with pytest.raises(StoppedError):
+        stopped.fit()
+    make("stopped").fit()
+    assert (reference.folder.path / "model.safetensors").read_bytes() == (
+        stopped.folder.path / "model.safetensors"
+    ).read_bytes()
+    assert metrics(reference.folder.path) == metrics(stopped.folder.path)
+
+
+def scripted(*figures):
+    left = iter(figures)
+    return lambda model: dict(zip(("loss", "accuracy"), next(left), strict=True))
+
+
+def test_the_best_is_the_highest_accuracy_then_the_lowest_loss(make):
+    figures = [(0.9, 0.5), (0.8, 0.7), (0.7, 0.6), (0.75, 0.7), (0.76, 0.7)]
+    trainer = make(validate=scripted(*figures), best="accuracy", higher=True, epochs=5)
+    position = trainer.fit()
+    assert (position.best, position.best_step, position.since_best) == (0.7, 20, 1)
+    assert position.best_figures == {"loss": 0.75, "accuracy": 0.7}
+    lines = [line for line in metrics(trainer.folder.path) if "best" in line]
+    assert [line["best"] for line in lines] == [True, True, False, True, False]
+    assert [(line["valid_loss"], line["valid_accuracy"]) for line in lines] == figures
+    assert make(validate=scripted(), best="accuracy", higher=True, epochs=5).position == position  # as saved
+
+
+def test_a_figure_that_is_no_number_stops(make):
+    with pytest.raises(TrainingError, match="after step 5: expected a finite accuracy, got nan"):
+        make(validate=scripted((0.9, float("nan"))), best="accuracy", higher=True).fit()
+
+
+def test_the_tasks_own_epochs_where_no_option_says(make):
+    assert make(epochs=None).last_epoch == 2
+    assert make("other", epochs=None, time_limit=5.0).last_epoch is None
