@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 import ostinato.cells  # noqa: F401  registers those of the package
+from ostinato.core import native_library
 from ostinato.core.registry import registered
-from ostinato.kernels import Request, find, native_library
+from ostinato.kernels import Request, find
 
 
 def describe() -> dict[str, Any]:

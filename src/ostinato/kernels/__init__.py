@@ -1,5 +1,7 @@
 """Who runs a cell over a sequence: a fused implementation where there is one, the reference loop where not."""
 
+from ostinato.cells.unroll import unroll as reference
+from ostinato.kernels import native
 from ostinato.kernels.dispatch import Choice, Request, find, run
 
-__all__ = ["Choice", "Request", "find", "run"]
+__all__ = ["Choice", "Request", "find", "native", "reference", "run"]

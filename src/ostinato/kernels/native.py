@@ -12,10 +12,10 @@ from torch import Tensor
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, unroll
+from ostinato.core import native_library
 from ostinato.core.legend import Parameters
+from ostinato.core.native_library import NativeLibrary, Run
 from ostinato.core.registry import lookup
-from ostinato.kernels import native_library
-from ostinato.kernels.native_library import NativeLibrary, Run
 
 if TYPE_CHECKING:
     from ostinato.kernels.dispatch import Request
@@ -55,7 +55,7 @@ class Inputs(NamedTuple):
     def saved_size(self, N: int, T: int) -> int:
         """Floats that forward keeps for backward."""
         noisy = any(tensor is not None for tensor in self.noise)
-        return _library().saved_size(self.cell, N, T, self.h0.shape[-1], noisy=noisy)
+        return loaded().saved_size(self.cell, N, T, self.h0.shape[-1], noisy=noisy)
 
 
 def refuses(cell: Cell, request: Request) -> str | None:
@@ -81,10 +81,35 @@ def run(
     keep_states: bool = False,
 ) -> Unrolled:
     """As `unroll`, by one call into the native library."""
+    given = inputs(cell, p, x, state, lengths, noise, reverse)
+    keep_c = keep_states and given.c0 is not None
+    output, *final, states_c, _ = torch.ops.ostinato.recurrence(*given, torch.is_grad_enabled(), keep_c)
+    final = final[: len(state)]
+    states = None
+    if keep_states:
+        every = (output, states_c)[: len(state)]
+        if lengths is not None:  # a sequence that is over, or has not begun, holds its state
+            valid = (torch.arange(x.shape[0])[:, None] < lengths).unsqueeze(-1)
+            held = state if reverse else final
+            every = tuple(torch.where(valid, field, still) for field, still in zip(every, held, strict=True))
+        states = cell.State(*every)
+    return Unrolled(output, cell.State(*final), states)
+
+
+def inputs(
+    cell: Cell,
+    p: Parameters,
+    x: Tensor,
+    state: Any,
+    lengths: Optional = None,
+    noise: StateNoise | None = None,
+    reverse: bool = False,
+) -> Inputs:
+    """What the operators take for a cell over a sequence."""
     extra = [tensor for name, tensor in p.items() if name not in _SHARED]
     memory = len(state) > 1
     zoneout = noise.zoneout if noise and noise.zoneout else (None, None)
-    output, *final, states_c, _ = torch.ops.ostinato.recurrence(
+    return Inputs(
         cell.name,
         x,
         p["weight_ih"],
@@ -99,19 +124,7 @@ def run(
         zoneout[0],
         zoneout[1] if memory else None,
         reverse,
-        torch.is_grad_enabled(),
-        keep_states and memory,
     )
-    final = final[: len(state)]
-    states = None
-    if keep_states:
-        every = (output, states_c)[: len(state)]
-        if lengths is not None:  # a sequence that is over, or has not begun, holds its state
-            valid = (torch.arange(x.shape[0])[:, None] < lengths).unsqueeze(-1)
-            held = state if reverse else final
-            every = tuple(torch.where(valid, field, still) for field, still in zip(every, held, strict=True))
-        states = cell.State(*every)
-    return Unrolled(output, cell.State(*final), states)
 
 
 def _lacks(cell: str) -> str | None:
@@ -125,7 +138,8 @@ def _lacks(cell: str) -> str | None:
 _lacks._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
-def _library() -> NativeLibrary:
+def loaded() -> NativeLibrary:
+    """The library, where `refuses` has found one."""
     library = native_library.load()
     if isinstance(library, str):
         raise RuntimeError(f"the native library is {library}")
@@ -172,10 +186,10 @@ def _pointer(tensor: Optional) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
-def _described(given: Inputs) -> tuple[Run, list[Optional]]:
+def described(given: Inputs) -> tuple[Run, list[Optional]]:
     """A run with everything that both directions read, and the tensors to keep alive until it is over."""
     cell, x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0, lengths, mask, *zoneout, reverse = given
-    library = _library()
+    library = loaded()
     T, N, D = x.shape
     H = h0.shape[-1]
     rows = len(lookup(cell).gates) * H
@@ -205,8 +219,8 @@ def _described(given: Inputs) -> tuple[Run, list[Optional]]:
 def _recurrence(*arguments: Any) -> tuple[Tensor, ...]:
     *inputs, training, keep_states = arguments
     given = Inputs(*inputs)
-    call, alive = _described(given)
-    library = _library()
+    call, alive = described(given)
+    library = loaded()
     results = _results(given, training, keep_states)
     workspace = _workspace(library.workspace_size(call, backward=False))
     call.output, call.final_h, call.final_c = (tensor.data_ptr() for tensor in results[:3])
@@ -237,8 +251,8 @@ def _recurrence_backward(*arguments: Any) -> tuple[Tensor, ...]:
     *inputs, output, saved, grad_output, grad_h, grad_c, grad_states_c, wanted = arguments
     given = Inputs(*inputs)
     x, h0, c0 = given.x, given.h0, given.c0
-    call, alive = _described(given)
-    library = _library()
+    call, alive = described(given)
+    library = loaded()
     N, H = h0.shape
     if c0 is None:
         grad_c = None

@@ -13,6 +13,7 @@ from ostinato.cells.noise import StateNoise
 from ostinato.core.errors import ConfigError
 from ostinato.core.registry import build
 from ostinato.layers import shapes
+from ostinato.layers.stream import Stream
 
 
 class Recurrent(nn.Module):
@@ -167,6 +168,17 @@ class Recurrent(nn.Module):
         if not all_states:
             return view.restore(x), final
         return view.restore(x), final, self.cell.State(*(torch.stack(f) for f in zip(*history, strict=True)))
+
+    def stream(self, batch_size: int) -> Stream:
+        """The layer one time step at a time, for inference: `y = stream.step(x_t)`, `[N, D] -> [N, O]`.
+
+        Args:
+            batch_size: N, sequences side by side.
+
+        Raises:
+            ConfigError: a bidirectional layer.
+        """
+        return Stream(self, batch_size)
 
     def _read_state(self, hx: Any, view: shapes.Sequences) -> Any:
         if hx is None:

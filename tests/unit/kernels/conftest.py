@@ -1,21 +1,11 @@
 import pytest
 import torch
 
-from ostinato.kernels import native_library
-
 
 @pytest.fixture(autouse=True)
 def same_numbers():
     torch.set_num_threads(1)
     torch.manual_seed(0)
-
-
-@pytest.fixture
-def library():
-    found = native_library.load()
-    if isinstance(found, str):
-        pytest.skip(f"native library {found}")
-    return found
 
 
 @pytest.fixture

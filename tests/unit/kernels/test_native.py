@@ -11,8 +11,9 @@ from torch import Tensor
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, unroll
+from ostinato.core import native_library
 from ostinato.core.registry import lookup
-from ostinato.kernels import native, native_library
+from ostinato.kernels import native
 
 LIBRARY = native_library.load()
 CELLS = [] if isinstance(LIBRARY, str) else list(LIBRARY.cells)

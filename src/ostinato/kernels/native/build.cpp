@@ -26,6 +26,19 @@ static void compute(const ostinato_run& run) {
 }
 
 template <class C>
+static int64_t packed_size(const ostinato_run& run) {
+    return noisy(run) ? ForwardPass<Noisy<C>, Single>(run, nullptr).packed_bytes() : ForwardPass<C, Single>(run, nullptr).packed_bytes();
+}
+
+template <class C>
+static void pack(const ostinato_run& run) {
+    if (noisy(run))
+        ForwardPass<Noisy<C>, Single>(run, nullptr).pack_all();
+    else
+        ForwardPass<C, Single>(run, nullptr).pack_all();
+}
+
+template <class C>
 static constexpr CellKernels kernels_of(const char* name) {
     return {
         name,
@@ -35,6 +48,8 @@ static constexpr CellKernels kernels_of(const char* name) {
         [](const ostinato_run& run, bool backward) {
             return backward ? bytes<BackwardPass, C>(run) : bytes<ForwardPass, C>(run);
         },
+        packed_size<C>,
+        pack<C>,
         compute<ForwardPass, C>,
         compute<BackwardPass, C>,
     };

@@ -121,11 +121,8 @@ public:
         Carver carver(workspace);
         schedule.carve(r, carver);
         const int64_t padded = static_cast<int64_t>(panels.vectors) * W;
-        weight_ih_ = carver.take<Word>(padded * G * x_words_);
-        weight_hh_ = carver.take<Word>(padded * G * h_words_);
-        bias_ = carver.take<float>(padded * G);
-        bias_apart_ = carver.take<float>(padded * C::apart);
-        extra_ = carver.take<float>(padded * C::extra);
+        Carver packed(run.packed);
+        carve_weights(run.packed ? packed : carver);
         for (float*& h : h_) h = carver.take<float>(N * state_stride);
         for (Word*& factor : factor_) factor = carver.take<Word>(separate_factor<C, P> ? N * state_stride : 0);
         c_ = carver.take<float>(C::memory >= 0 ? padded * N : 0);
@@ -141,12 +138,29 @@ public:
 
     int64_t bytes() const { return bytes_; }
 
+    int64_t packed_bytes() {
+        Carver carver(nullptr);
+        carve_weights(carver);
+        return carver.used();
+    }
+
+    void pack_all() { pack({0, panels.count}); }
+
     void compute() {
         schedule.fill();
         in_parallel(division.threads, [this](int thread, int team) { work(thread, team); });
     }
 
 private:
+    void carve_weights(Carver& carver) {
+        const int64_t padded = static_cast<int64_t>(panels.vectors) * W;
+        weight_ih_ = carver.take<Word>(padded * G * x_words_);
+        weight_hh_ = carver.take<Word>(padded * G * h_words_);
+        bias_ = carver.take<float>(padded * G);
+        bias_apart_ = carver.take<float>(padded * C::apart);
+        extra_ = carver.take<float>(padded * C::extra);
+    }
+
     // Rows of a chunk: as many as keep the projected input in cache, but enough that reading W_ih pays.
     void plan_chunks() {
         const int team = division.threads;
@@ -158,7 +172,7 @@ private:
     int64_t slot_rows(int team) const { return chunk_steps_ * (division.by_units ? N : ceil_div(N, team)); }
 
     void work(int thread, int team) {
-        pack(Share::of(panels.count, thread, team));
+        if (!run.packed) pack(Share::of(panels.count, thread, team));
         const Segment segment = division.segment(run, thread, team);
         begin_state(Share::of(N, thread, team));
         clear_padding(thread, team);

@@ -10,6 +10,8 @@ struct CellKernels {
     int64_t saved, saved_noisy;  // vectors a unit and step keeps for backward
     bool memory;
     int64_t (*workspace)(const ostinato_run&, bool backward);
+    int64_t (*packed_size)(const ostinato_run&);
+    void (*pack)(const ostinato_run&);
     void (*forward)(const ostinato_run&);
     void (*backward)(const ostinato_run&);
 };

@@ -128,6 +128,16 @@ int64_t ostinato_workspace_size(const ostinato_run* run, int64_t backward) {
     return ostinato::check(*run) ? 0 : ostinato::cell_of(*run)->workspace(*run, backward != 0);
 }
 
+int64_t ostinato_packed_size(const ostinato_run* run) {
+    return ostinato::check(*run) ? 0 : ostinato::cell_of(*run)->packed_size(*run);
+}
+
+int64_t ostinato_pack(const ostinato_run* run) {
+    if (int64_t wrong = ostinato::check(*run)) return wrong;
+    ostinato::cell_of(*run)->pack(*run);
+    return OSTINATO_OK;
+}
+
 int64_t ostinato_forward(const ostinato_run* run) {
     if (int64_t wrong = ostinato::check(*run)) return wrong;
     ostinato::expect_large(run->saved, ostinato_saved_size(run->cell, run->N, run->T, run->H, ostinato::noisy(*run)));

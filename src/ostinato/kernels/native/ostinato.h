@@ -65,7 +65,7 @@ typedef struct {
     float *saved;                           /* ostinato_saved_size floats, or NULL: no backward will follow */
 
     /* Written by forward */
-    float *final_h, *final_c;               /* [N, H] */
+    float *final_h, *final_c;               /* [N, H]; may be h0 and c0 themselves where `saved` is NULL */
     float *states_c;                        /* [T, N, H]: c after every step, or NULL; else `saved` must not be */
 
     /* Read by backward: gradients of the loss by ... */
@@ -82,6 +82,10 @@ typedef struct {
 
     /* Scratch: ostinato_workspace_size bytes, aligned to 64, of any content */
     void *workspace;
+
+    /* What ostinato_pack wrote, or NULL: forward then packs the weights itself, at each call. Where it is there, forward
+     * reads neither weights nor biases. */
+    void *packed;
 } ostinato_run;
 
 /* OSTINATO_ABI of the library: a caller refuses another one. */
@@ -100,6 +104,13 @@ OSTINATO_API int64_t ostinato_saved_size(int64_t cell, int64_t N, int64_t T, int
 
 /* Bytes of scratch a call needs; reads only what the run is to compute and which pointers are NULL. */
 OSTINATO_API int64_t ostinato_workspace_size(const ostinato_run *run, int64_t backward);
+
+/* Weights in the order in which forward reads them, for callers that run the same weights often over few steps. Bytes
+ * that `packed` needs, aligned to 64; and what writes them there. Reads of the run what to compute, weights and biases.
+ * What is packed holds for one cell, instruction set, D and H, with
+ * noise or without, and for any N, T, number of threads and direction. */
+OSTINATO_API int64_t ostinato_packed_size(const ostinato_run *run);
+OSTINATO_API int64_t ostinato_pack(const ostinato_run *run);
 
 /* OSTINATO_OK, or which argument is wrong; then nothing was written. */
 OSTINATO_API int64_t ostinato_forward(const ostinato_run *run);

@@ -189,7 +189,8 @@ struct Problem {
 
     explicit Problem(const ostinato_run& r)
         : run(r), N(r.N), D(r.D), H(r.H), division(Division::of<P>(r, C::gates)),
-          panels(Panels::of(r.H, C::widest, division.by_units ? division.threads : 1)),
+          // Packed weights keep one order for any number of threads.
+          panels(Panels::of(r.H, C::widest, division.by_units && !r.packed ? division.threads : 1)),
           state_stride(ceil_div(r.H, 16) * 16 + 16) {
     }
 

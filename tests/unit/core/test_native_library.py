@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ostinato.kernels import native_library
-from ostinato.kernels.native_library import Run
+from ostinato.core import native_library
+from ostinato.core.native_library import Run
 
-HEADER = Path(native_library.__file__).parent / "native" / "ostinato.h"
+HEADER = Path(native_library.__file__).parents[1] / "kernels" / "native" / "ostinato.h"
 
 
 def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -42,7 +42,7 @@ def test_the_best_instruction_set_is_used(library):
     assert set(library.supported) <= set(library.isas)
 
 
-SHOW = "from ostinato.kernels import native_library; print(native_library.load().isa)"
+SHOW = "from ostinato.core import native_library; print(native_library.load().isa)"
 
 
 def test_an_instruction_set_can_be_forced(library):

@@ -1,13 +1,14 @@
-"""The compiled library: found beside this module, its interface declared once, from `native/ostinato.h`.
+"""The compiled library: found beside the kernels, its interface declared once, from `native/ostinato.h`.
 
 No torch here: whatever can hand over pointers can call it.
 """
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ctypes import POINTER, c_char_p, c_int64, c_void_p
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ _RESULTS = ("output", "saved", "final_h", "final_c", "states_c")
 _UPSTREAM = ("grad_output", "grad_final_h", "grad_final_c", "grad_states_c")
 _GRADIENTS = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "extra", "h0", "c0")
 _ARRAYS = (*_INPUTS, "h0", "c0", *_NOISE, *_NOISE_STRIDES, *_RESULTS, *_UPSTREAM)
-_REST = (*_ARRAYS, *(f"grad_{name}" for name in _GRADIENTS), "workspace")
+_REST = (*_ARRAYS, *(f"grad_{name}" for name in _GRADIENTS), "workspace", "packed")
 _PROBLEMS = {1: "instruction set", 2: "cell", 3: "size", 4: "length"}
 
 
@@ -50,16 +51,18 @@ class NativeLibrary:
 
     def __init__(self, path: Path) -> None:
         self._library = library = ctypes.CDLL(str(path))
+        library.ostinato_abi.restype = c_int64
+        if (found := library.ostinato_abi()) != ABI:
+            raise OSError(f"{path} has interface {found}, expected {ABI}: install the package again")
         library.ostinato_isa.restype = library.ostinato_cell.restype = c_char_p
-        for name in ("abi", "isa_supported", "saved_size", "workspace_size", "forward", "backward"):
+        for name in ("isa_supported", "saved_size", "workspace_size", "packed_size", "pack", "forward", "backward"):
             getattr(library, f"ostinato_{name}").restype = c_int64
         library.ostinato_isa.argtypes = library.ostinato_cell.argtypes = [c_int64]
         library.ostinato_isa_supported.argtypes = [c_int64]
         library.ostinato_saved_size.argtypes = [c_int64] * 5
         library.ostinato_workspace_size.argtypes = [POINTER(Run), c_int64]
-        library.ostinato_forward.argtypes = library.ostinato_backward.argtypes = [POINTER(Run)]
-        if (found := library.ostinato_abi()) != ABI:
-            raise OSError(f"{path} has interface {found}, expected {ABI}: install the package again")
+        for name in ("packed_size", "pack", "forward", "backward"):
+            getattr(library, f"ostinato_{name}").argtypes = [POINTER(Run)]
         self.cells = {name: index for index, name in enumerate(_names(library.ostinato_cell))}
         self.isas = {name: index for index, name in enumerate(_names(library.ostinato_isa))}
         self.supported = tuple(name for name, index in self.isas.items() if library.ostinato_isa_supported(index))
@@ -83,6 +86,18 @@ class NativeLibrary:
         """Bytes of scratch that a call needs."""
         return int(self._library.ostinato_workspace_size(run, backward))
 
+    def packed_size(self, run: Run) -> int:
+        """Bytes that the packed weights of a run take."""
+        return int(self._library.ostinato_packed_size(run))
+
+    def pack(self, run: Run) -> None:
+        """Write the weights to `run.packed` in the order in which forward reads them.
+
+        Raises:
+            ValueError: an argument the library refuses.
+        """
+        _check(self._library.ostinato_pack(run), run)
+
     def forward(self, run: Run) -> None:
         """Compute output, final state and what backward needs.
 
@@ -98,6 +113,30 @@ class NativeLibrary:
             ValueError: an argument the library refuses.
         """
         _check(self._library.ostinato_backward(run), run)
+
+
+class Steps:
+    """Layers one above the other, for one time step, called again and again with as little Python as there can be.
+
+    Args:
+        library: the loaded library.
+        runs: a forward run of one step (T is 1) for each layer, complete but for the first one's `x` and the last
+            one's `output`. Whatever they point to has to live as long as this.
+    """
+
+    def __init__(self, library: NativeLibrary, runs: Sequence[Run]) -> None:
+        self._forward = library._library.ostinato_forward
+        self._runs = list(runs)
+        self._first, self._last = self._runs[0], self._runs[-1]
+        self._calls = [ctypes.byref(run) for run in runs]
+
+    def __call__(self, x: int, output: int) -> None:
+        """Take a step: addresses of the inputs `[N, D]` and of the outputs `[N, O]`, both dense."""
+        self._first.x, self._last.output = x, output
+        forward = self._forward
+        for call in self._calls:
+            if status := forward(call):
+                _check(status, self._first)
 
 
 def _names(entry: Any) -> Iterator[str]:
@@ -120,10 +159,10 @@ def load() -> NativeLibrary | str:
     Raises:
         ConfigError: OSTINATO_ISA names an instruction set that is unknown or that this machine lacks.
     """
-    # An editable install keeps the sources and what was built in two folders, both of them the package's.
-    import ostinato.kernels
-
-    for folder in ostinato.kernels.__path__:
+    # An editable install keeps the sources and what was built in two folders, both of them the package's. Looked up
+    # without importing it: it imports torch.
+    spec = find_spec("ostinato.kernels")
+    for folder in (spec and spec.submodule_search_locations) or ():
         for path in sorted(Path(folder).glob("libostinato_native.*")):
             try:
                 return NativeLibrary(path)

@@ -1,0 +1,64 @@
+"""Native kernels one time step at a time, the weights of every layer packed once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ostinato.cells.contract import Cell
+from ostinato.cells.noise import StateNoise
+from ostinato.core.legend import Parameters
+from ostinato.core.native_library import NativeLibrary, Run, Steps
+from ostinato.kernels import native
+
+#: Floats in 64 bytes, the alignment that the library asks for.
+_ALIGNED = 16
+
+
+class NativeSteps:
+    """Layers one above the other, a step a call; the state lives in the tensors it was made with.
+
+    Args:
+        cells: the cells, the lowest first; `native.refuses` must take each.
+        parameters: those of each cell, by name.
+        state: `[L, N, size]` a field, dense; read and overwritten by every step.
+        noise: of each cell, for one step.
+    """
+
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        parameters: Sequence[Parameters],
+        state: Sequence[Tensor],
+        noise: Sequence[StateNoise],
+    ) -> None:
+        library = native.loaded()
+        self._alive: list[Any] = [*state]  # all that the runs point to
+        runs: list[Run] = []
+        x = state[0].new_zeros(1, state[0].shape[1], cells[0].input_size)
+        for layer, (cell, p, held) in enumerate(zip(cells, parameters, noise, strict=True)):
+            fields = cell.State(*(field[layer] for field in state))
+            output = x.new_empty(1, x.shape[1], cell.output_size)
+            runs.append(self._prepare(library, native.inputs(cell, p, x, fields, noise=held), output))
+            x = output
+        self._steps = Steps(library, runs)
+
+    def __call__(self, x: Tensor, output: Tensor) -> None:
+        """Take a step: `[N, D]` to `[N, O]`, both float32 and dense."""
+        self._steps(x.data_ptr(), output.data_ptr())
+
+    def _prepare(self, library: NativeLibrary, given: native.Inputs, output: Tensor) -> Run:
+        run, alive = native.described(given)
+        packed = _bytes(library.packed_size(run))
+        run.packed = packed.data_ptr()
+        library.pack(run)
+        workspace = _bytes(library.workspace_size(run, backward=False))
+        run.workspace = workspace.data_ptr()
+        run.output, run.final_h, run.final_c = output.data_ptr(), run.h0, run.c0
+        self._alive += [alive, packed, workspace, output]
+        return run
+
+
+def _bytes(size: int) -> Tensor:
+    return torch.empty(-(-size // (4 * _ALIGNED)) * _ALIGNED, dtype=torch.float32, device="cpu")

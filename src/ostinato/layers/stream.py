@@ -1,0 +1,177 @@
+"""A layer fed one time step at a time, its weights packed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ostinato import kernels
+from ostinato.cells.contract import Cell
+from ostinato.cells.noise import StateNoise
+from ostinato.core.errors import ConfigError
+from ostinato.core.legend import Parameters
+from ostinato.kernels.steps import NativeSteps
+from ostinato.layers import shapes
+
+if TYPE_CHECKING:
+    from ostinato.layers.recurrent import Recurrent
+
+
+class Stream:
+    """Steps of a layer, for inference: made by `Recurrent.stream`.
+
+    It computes what the layer computes in evaluation, and keeps no graph. The native kernels run it where they have the
+    cell: the weights are then packed once, and again when a parameter has changed (an optimiser's step,
+    `load_state_dict`, another tensor in its place; a write through `.data` cannot be seen: call `refresh`). Otherwise
+    it calls the cell's `step`. Several streams of one layer may run in several threads, each in one.
+
+    Args:
+        layer: the layer, of one direction.
+        batch_size: N.
+
+    Attributes:
+        batch_size: N.
+        reason: why it runs on the reference; empty where the native kernels do it.
+
+    Raises:
+        ConfigError: a bidirectional layer, or a batch size below 0.
+    """
+
+    def __init__(self, layer: Recurrent, batch_size: int) -> None:
+        if layer.bidirectional:
+            raise ConfigError(
+                "a bidirectional layer reads each sequence to its end before the first output: it cannot stream; "
+                "make the layer with bidirectional=False"
+            )
+        if not isinstance(batch_size, int) or batch_size < 0:
+            raise ConfigError(f"batch_size: expected a whole number of at least 0, got {batch_size!r}")
+        self._layer, self.batch_size = layer, batch_size
+        self._names = [[f"{name}_l{index}" for name in cell.parameters()] for index, cell in enumerate(layer.cells)]
+        self.reason = ""
+        self._take: Callable[[Tensor, Tensor], None]
+        self.refresh()
+
+    def step(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        """Take a step.
+
+        Args:
+            x: `[N, D]`, of the layer's dtype, on its device.
+            out: `[N, O]`, dense, to be overwritten; then nothing is allocated. By default a fresh tensor.
+
+        Returns:
+            The outputs of the last layer, `[N, O]`.
+
+        Raises:
+            ValueError: an `x` or `out` that does not fit, with what was expected.
+        """
+        if self._stamp() != self._packed:
+            self.refresh()
+        like = self._like
+        if x.shape != self._x_shape or x.dtype is not like.dtype or x.device != like.device:
+            raise ValueError(_expected("x", x, self._x_shape, like))
+        if out is None:
+            out = torch.empty(self._out_shape, dtype=like.dtype, device=like.device)
+        elif out.shape != self._out_shape or out.dtype is not like.dtype or out.device != like.device:
+            raise ValueError(_expected("out", out, self._out_shape, like))
+        elif not out.is_contiguous() or out.requires_grad:
+            raise ValueError("out: expected a dense tensor (out.contiguous()) that asks for no gradient")
+        self._take(x if x.is_contiguous() else x.contiguous(), out)
+        return out
+
+    @property
+    def state(self) -> Any:
+        """The state after the last step, each field `[L, N, size]`: a copy, and a layer's `hx`."""
+        fields = [field.clone() for field in self._state]
+        return fields[0] if self._layer.bare_state else self._layer.cell.State(*fields)
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        fields = shapes.state_fields(self._layer.cell, state, dimensions=3)
+        one = self._layer.cell.State(*(field[0] for field in self._state))
+        shapes.check_state(fields, one, self._layer.num_layers)
+        with torch.no_grad():
+            for field, given in zip(self._state, fields, strict=True):
+                field.copy_(given)
+
+    def reset(self, rows: Sequence[int] | Tensor | None = None) -> None:
+        """Go back to the initial state; only the sequences that `rows` names, where it is given."""
+        with torch.no_grad():
+            for field, initial in zip(self._state, self._layer.initial_state(self.batch_size), strict=True):
+                if rows is None:
+                    field.copy_(initial)
+                else:
+                    field[:, rows] = initial[:, rows]
+
+    def refresh(self) -> None:
+        """Read the layer's weights again. The state stays."""
+        layer, before = self._layer, getattr(self, "_state", None)
+        first = layer.cells[0]
+        parameters = [
+            {name: getattr(layer, full) for name, full in zip(cell.parameters(), names, strict=True)}
+            for cell, names in zip(layer.cells, self._names, strict=True)
+        ]
+        self._packed, self._like = self._stamp(), next(iter(parameters[0].values())).detach()
+        self._x_shape, self._out_shape = (self.batch_size, first.input_size), (self.batch_size, layer.output_size)
+        with torch.no_grad():
+            initial = layer.initial_state(self.batch_size) if before is None else before
+            self._state = [field.to(self._like, copy=True).contiguous() for field in initial]
+            self.reason = self._refused()
+            if self.reason:
+                self._take = _ReferenceSteps(layer.cells, parameters, self._state, self._noise())
+            else:
+                self._take = NativeSteps(layer.cells, parameters, self._state, self._noise())
+
+    def _noise(self) -> list[StateNoise]:
+        """Of each layer: zoneout's expectation, where there is zoneout."""
+        states = zip(*self._state, strict=True)
+        rates = {"recurrent_dropout": 0.0, "zoneout": self._layer.zoneout}
+        return [StateNoise.draw(state, 1, training=False, **rates) for state in states]
+
+    def _refused(self) -> str:
+        request = kernels.Request(self._like.dtype, self._like.device.type, 1, noise=bool(self._layer.zoneout))
+        return next(filter(None, (kernels.native.refuses(cell, request) for cell in self._layer.cells)), "")
+
+    def _stamp(self) -> list[Any]:
+        """What changes when a weight does, or the number of threads, or zoneout."""
+        own = self._layer._parameters
+        stamp: list[Any] = [torch.get_num_threads(), self._layer.zoneout]
+        for names in self._names:
+            for name in names:
+                tensor = own.get(name)
+                if tensor is None or tensor.is_inference():
+                    return [object()]  # a computed weight (torch.nn.utils.parametrize) says nothing of its changes
+                stamp += (tensor._version, tensor.data_ptr())
+        return stamp
+
+
+class _ReferenceSteps:
+    """The same by the cells' own `step`, on any device and in any dtype."""
+
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        parameters: Sequence[Parameters],
+        state: Sequence[Tensor],
+        noise: Sequence[StateNoise],
+    ) -> None:
+        self._layers, self._state = list(zip(cells, parameters, noise, strict=True)), state
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, output: Tensor) -> None:
+        for layer, (cell, p, noise) in enumerate(self._layers):
+            before = cell.State(*(field[layer] for field in self._state))
+            ran = kernels.reference(cell, p, x.unsqueeze(0), before, noise=noise)
+            for field, after in zip(self._state, ran.final, strict=True):
+                field[layer] = after
+            x = ran.output[0]
+        output.copy_(x)
+
+
+def _expected(name: str, got: Tensor, shape: tuple[int, ...], like: Tensor) -> str:
+    return (
+        f"{name}: expected {like.dtype} on {like.device} of shape {shape}, "
+        f"got {got.dtype} on {got.device} of shape {tuple(got.shape)}"
+    )

@@ -1,0 +1,11 @@
+import pytest
+
+from ostinato.core import native_library
+
+
+@pytest.fixture
+def library():
+    found = native_library.load()
+    if isinstance(found, str):
+        pytest.skip(f"native library {found}")
+    return found
