@@ -1,38 +1,57 @@
 """Softmax with cross-entropy over the steps of sequences."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ostinato.core.batch import Batch
+from ostinato.losses.linear_cross_entropy import linear_cross_entropy
 
 
-class HasLogits(Protocol):
+class Scores(Protocol):
     """A model output that can give scores."""
 
     def logits(self) -> Tensor:
         """`[T, N, V]`."""
 
 
-def sequence_cross_entropy(output: HasLogits, batch: Batch) -> Tensor:
+@runtime_checkable
+class LinearScores(Protocol):
+    """A model output whose scores are a linear layer over the vocabulary, not yet applied.
+
+    Attributes:
+        hidden: `[T, N, E]`, input of the layer.
+        weight: `[V, E]`.
+        bias: `[V]`, or None.
+    """
+
+    hidden: Tensor
+    weight: Tensor
+    bias: Tensor | None
+
+
+def sequence_cross_entropy(output: Scores | LinearScores, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
     """Mean negative log-likelihood of the targets, in nats a step: sum of w * -log p(target) over the sum of w.
 
     A step beyond its sequence's length weighs nothing. Where no step weighs anything the loss is zero.
 
     Args:
-        output: of a model that predicts one token a step.
+        output: of a model that predicts one token a step. One that holds its linear layer is never scored as a whole.
         batch: targets `[T, N]`, with lengths and weights where given.
+        label_smoothing: share of the target's probability that is spread evenly over the vocabulary.
     """
-    logits, targets = output.logits(), batch.targets
-    if batch.lengths is None and batch.weights is None:
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
-    rows, targets = logits.flatten(0, 1), targets.flatten()
-    weights = logits.new_ones(len(rows)) if batch.weights is None else batch.weights.to(logits.dtype).flatten()
+    rows = (output.hidden if isinstance(output, LinearScores) else output.logits()).flatten(0, 1)
+    targets = batch.targets.flatten()
+    weights = rows.new_ones(len(rows)) if batch.weights is None else batch.weights.to(rows.dtype).flatten()
     if batch.lengths is not None:
         # left out rather than multiplied by zero: a NaN there would spoil loss and gradient all the same
-        valid = (torch.arange(len(logits), device=logits.device)[:, None] < batch.lengths).flatten()
+        steps = torch.arange(len(batch.targets), device=rows.device)
+        valid = (steps[:, None] < batch.lengths).flatten()
         rows, targets, weights = rows[valid], targets[valid], weights[valid]
-    each = F.cross_entropy(rows, targets, reduction="none")
-    return (each * weights).sum() / weights.sum().clamp(min=torch.finfo(each.dtype).tiny)
+    if isinstance(output, LinearScores):
+        total = linear_cross_entropy(rows, output.weight, output.bias, targets, weights, label_smoothing)
+    else:
+        total = F.cross_entropy(rows, targets, reduction="none", label_smoothing=label_smoothing) @ weights
+    return total / weights.sum().clamp(min=torch.finfo(total.dtype).tiny)

@@ -1,0 +1,104 @@
+"""Linear layer, softmax and cross-entropy in one against the three of torch, one after the other."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from ostinato.core.batch import Batch
+from ostinato.losses import linear_cross_entropy, sequence_cross_entropy
+from ostinato.losses import linear_cross_entropy as module_function
+from ostinato.models.language_model import LanguageModelOutput
+
+M, E, V = 23, 5, 11
+
+
+@pytest.fixture(autouse=True, params=[1, 7, 1000], ids="rows at a time: {}".format)
+def pieces(request, monkeypatch):
+    """Few rows at a time, so that there are several pieces, the last one shorter."""
+    monkeypatch.setitem(module_function.__globals__, "_BUFFER", 0)
+    monkeypatch.setitem(module_function.__globals__, "_FEWEST_ROWS", request.param)
+
+
+@pytest.fixture
+def given():
+    torch.manual_seed(0)
+    leaves = [torch.randn(M, E), torch.randn(V, E), torch.randn(V)]
+    return [leaf.double().requires_grad_() for leaf in leaves], torch.randint(0, V, (M,)), torch.rand(M).double()
+
+
+def definition(leaves, targets, weights=None, smoothing=0.0):
+    hidden, weight, bias = leaves
+    each = F.cross_entropy(F.linear(hidden, weight, bias), targets, reduction="none", label_smoothing=smoothing)
+    return (each if weights is None else each * weights).sum()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("biased", [False, True])
+def test_loss_and_gradients(given, smoothing, weighted, biased):
+    leaves, targets, weights = given
+    weights = weights if weighted else None
+    if not biased:
+        leaves[2] = None
+    ours = linear_cross_entropy(*leaves, targets, weights, smoothing)
+    theirs = definition(leaves, targets, weights, smoothing)
+    torch.testing.assert_close(ours, theirs)
+    wanted = [leaf for leaf in leaves if leaf is not None]
+    found = torch.autograd.grad(3 * ours, wanted)  # by a factor that is not one
+    for one, other in zip(found, torch.autograd.grad(3 * theirs, wanted), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_only_what_is_wanted(given):
+    (hidden, weight, bias), targets, _ = given
+    for leaf in (hidden, weight, bias):
+        leaves = [other if other is leaf else other.detach() for other in (hidden, weight, bias)]
+        (found,) = torch.autograd.grad(linear_cross_entropy(*leaves, targets), leaf)
+        (expected,) = torch.autograd.grad(definition(leaves, targets), leaf)
+        torch.testing.assert_close(found, expected)
+    with torch.no_grad():
+        torch.testing.assert_close(linear_cross_entropy(hidden, weight, bias, targets), definition(given[0], targets))
+
+
+def test_differentiated_twice_and_asked_twice(given):
+    leaves, targets, weights = given
+    loss = linear_cross_entropy(*leaves, targets, weights, 0.1)
+    first = torch.autograd.grad(loss, leaves, retain_graph=True)
+    for one, again in zip(first, torch.autograd.grad(loss, leaves, retain_graph=True), strict=True):
+        torch.testing.assert_close(one, again)
+    twice = []
+    for function in (linear_cross_entropy, lambda h, w, b, *rest: definition((h, w, b), *rest)):
+        grads = torch.autograd.grad(function(*leaves, targets, weights, 0.1), leaves, create_graph=True)
+        twice.append(torch.autograd.grad(sum(g.square().sum() for g in grads), leaves))
+    for one, other in zip(*twice, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_huge_scores_and_no_rows(given):
+    (hidden, weight, bias), targets, _ = given
+    assert linear_cross_entropy(hidden * 1e4, weight, bias, targets).isfinite()
+    none = linear_cross_entropy(hidden[:0], weight, bias, targets[:0])
+    assert none == 0
+    assert not any(g.any() for g in torch.autograd.grad(none, (hidden, weight, bias)))
+
+
+@pytest.mark.parametrize("wrong", [-1, V])
+def test_a_target_outside_the_vocabulary_is_refused(given, wrong):
+    leaves, targets, _ = given
+    targets[4] = wrong
+    with pytest.raises(IndexError, match=f"expected ids from 0 to {V - 1}, got .*{wrong}"):
+        linear_cross_entropy(*leaves, targets)
+
+
+def test_the_sequence_loss_takes_the_layer_as_well_as_its_scores(given):
+    (hidden, weight, bias), targets, weights = given
+    output = LanguageModelOutput(hidden[:20].view(5, 4, E), weight, bias, None)
+    batch = Batch(targets[:20].view(5, 4), targets[:20].view(5, 4), torch.tensor([5, 0, 3, 1]), weights[:20].view(5, 4))
+
+    class Scored:
+        def logits(self):
+            return output.logits()
+
+    for smoothing in (0.0, 0.2):
+        losses = [sequence_cross_entropy(kind, batch, smoothing) for kind in (output, Scored())]
+        torch.testing.assert_close(*losses)
