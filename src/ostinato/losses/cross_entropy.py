@@ -10,7 +10,7 @@ from ostinato.core.batch import Batch
 from ostinato.losses.linear_cross_entropy import linear_cross_entropy
 
 
-class Scores(Protocol):
+class HasLogits(Protocol):
     """A model output that can give scores."""
 
     def logits(self) -> Tensor:
@@ -32,7 +32,7 @@ class LinearScores(Protocol):
     bias: Tensor | None
 
 
-def sequence_cross_entropy(output: Scores | LinearScores, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
+def sequence_cross_entropy(output: HasLogits | LinearScores, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
     """Mean negative log-likelihood of the targets, in nats a step: sum of w * -log p(target) over the sum of w.
 
     A step beyond its sequence's length weighs nothing. Where no step weighs anything the loss is zero.
