@@ -13,9 +13,10 @@ from ostinato.kernels import Request, find
 
 
 def describe() -> dict[str, Any]:
-    """versions, threads, native (kernels), and for each registered cell name, kernel, reason and paper.
+    """versions, threads, native (kernels), precision, and for each registered cell name, kernel, reason and paper.
 
-    `native` is the instruction set that the native kernels use here, or why there are none.
+    `native` is the instruction set that the native kernels use here, or why there are none; `precision` says for each
+    value of `torch.set_float32_matmul_precision` what their products are computed in.
     The reason is why nothing faster than the reference runs the cell; where a fused implementation does, it says what
     that one leaves to the reference.
     """
@@ -34,5 +35,13 @@ def describe() -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
         "threads": torch.get_num_threads(),
         "native": library if isinstance(library, str) else library.isa,
+        "precision": {} if isinstance(library, str) else _products(library),
         "cells": cells,
     }
+
+
+_PRODUCTS = {"highest": "float32", "high": "bf16x3", "medium": "bf16"}
+
+
+def _products(library: native_library.NativeLibrary) -> dict[str, str]:
+    return {wanted: _PRODUCTS[library.precision(wanted)] for wanted in native_library.PRECISIONS}

@@ -27,6 +27,14 @@ class StateNoise:
         """Whether there is anything to apply."""
         return self.recurrent_mask is not None or self.zoneout is not None
 
+    def to(self, dtype: torch.dtype) -> "StateNoise":
+        """The same masks in another dtype."""
+        mask, zoneout = self.recurrent_mask, self.zoneout
+        return StateNoise(
+            None if mask is None else mask.to(dtype),
+            None if zoneout is None else [share.to(dtype) for share in zoneout],
+        )
+
     @classmethod
     def draw(
         cls, state: State, steps: int, *, recurrent_dropout: float, zoneout: float, training: bool

@@ -149,7 +149,11 @@ def _info(options: commands.Info, output: Output) -> None:
     for name, value in found["versions"].items():
         output.text(f"{name:<20}{value}")
     output.text(f"{'threads':<20}{found['threads']}")
-    output.text(f"{'native kernels':<20}{found['native']}\n")
+    output.text(f"{'native kernels':<20}{found['native']}")
+    if found["precision"]:
+        products = ", ".join(f"{wanted} {computed}" for wanted, computed in found["precision"].items())
+        output.text(f"{'matmul precision':<20}{products}")
+    output.text("")
     output.text(f"{'cell':<20}{'runs on':<12}where not, or why")
     for cell in found["cells"]:
         output.text(f"{cell['name']:<20}{cell['kernel']:<12}{cell['reason']}")

@@ -19,7 +19,10 @@ ABI = 2
 #: Forces an instruction set.
 ISA_VARIABLE = "OSTINATO_ISA"
 
-_SIZES = ("cell", "isa", "N", "T", "D", "H", "threads", "split", "reverse")
+#: Names of OSTINATO_HIGHEST and those that follow: the values of `torch.set_float32_matmul_precision`.
+PRECISIONS = ("highest", "high", "medium")
+
+_SIZES = ("cell", "isa", "precision", "N", "T", "D", "H", "threads", "split", "reverse")
 _INPUTS = ("lengths", "x", "x_stride_t", "x_stride_n", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_extra")
 _NOISE = ("recurrent_mask", "zoneout_h", "zoneout_c")
 _NOISE_STRIDES = tuple(f"zoneout_{field}_stride_{axis}" for field in "hc" for axis in "tn")
@@ -28,7 +31,7 @@ _UPSTREAM = ("grad_output", "grad_final_h", "grad_final_c", "grad_states_c")
 _GRADIENTS = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "extra", "h0", "c0")
 _ARRAYS = (*_INPUTS, "h0", "c0", *_NOISE, *_NOISE_STRIDES, *_RESULTS, *_UPSTREAM)
 _REST = (*_ARRAYS, *(f"grad_{name}" for name in _GRADIENTS), "workspace", "packed")
-_PROBLEMS = {1: "instruction set", 2: "cell", 3: "size", 4: "length"}
+_PROBLEMS = {1: "instruction set", 2: "cell", 3: "size", 4: "length", 5: "precision"}
 
 
 class Run(ctypes.Structure):
@@ -55,10 +58,13 @@ class NativeLibrary:
         if (found := library.ostinato_abi()) != ABI:
             raise OSError(f"{path} has interface {found}, expected {ABI}: install the package again")
         library.ostinato_isa.restype = library.ostinato_cell.restype = c_char_p
-        for name in ("isa_supported", "saved_size", "workspace_size", "packed_size", "pack", "forward", "backward"):
+        for name in ("isa_supported", "precision", "saved_size", "workspace_size", "packed_size", "pack"):
+            getattr(library, f"ostinato_{name}").restype = c_int64
+        for name in ("forward", "backward"):
             getattr(library, f"ostinato_{name}").restype = c_int64
         library.ostinato_isa.argtypes = library.ostinato_cell.argtypes = [c_int64]
         library.ostinato_isa_supported.argtypes = [c_int64]
+        library.ostinato_precision.argtypes = [c_int64] * 2
         library.ostinato_saved_size.argtypes = [c_int64] * 5
         library.ostinato_workspace_size.argtypes = [POINTER(Run), c_int64]
         for name in ("packed_size", "pack", "forward", "backward"):
@@ -77,6 +83,10 @@ class NativeLibrary:
                 f"{ISA_VARIABLE}={forced}: {why}; this machine runs {', '.join(self.supported)} (unset it for the best)"
             )
         return forced
+
+    def precision(self, wanted: str) -> str:
+        """What products are computed in where one of PRECISIONS is asked for: the same or a higher one."""
+        return PRECISIONS[self._library.ostinato_precision(self.isas[self.isa], PRECISIONS.index(wanted))]
 
     def saved_size(self, cell: str, N: int, T: int, H: int, *, noisy: bool) -> int:
         """Floats that forward keeps for backward."""

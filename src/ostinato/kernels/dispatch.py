@@ -81,10 +81,28 @@ def run(
     noise: StateNoise | None = None,
     keep_states: bool = False,
 ) -> Unrolled:
-    """A cell over a sequence by the best implementation there is; arguments and results as `cells.unroll.unroll`."""
+    """A cell over a sequence by the best implementation there is; arguments and results as `cells.unroll.unroll`.
+
+    Under autocast everything is taken and returned in autocast's dtype, whichever implementation runs.
+    """
+    if (dtype := _autocast_dtype(x)) is not None:
+        with torch.autocast(x.device.type, enabled=False):
+            p = {name: tensor.to(dtype) for name, tensor in p.items()}
+            state = cell.State(*(field.to(dtype) for field in state))
+            noise = noise and noise.to(dtype)
+            return run(
+                cell, p, x.to(dtype), state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep_states
+            )
     request = Request(x.dtype, x.device.type, x.shape[0], lengths is not None, bool(noise), keep_states, _transformed())
     choice = find(cell, request)
     return choice.run(cell, p, x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep_states)
+
+
+def _autocast_dtype(x: Tensor) -> torch.dtype | None:
+    """What autocast makes of this input; None outside of it, and for float64, which it leaves alone."""
+    if x.dtype == torch.float64 or not torch.is_autocast_enabled(x.device.type):
+        return None
+    return torch.get_autocast_dtype(x.device.type)
 
 
 def _transformed() -> bool:

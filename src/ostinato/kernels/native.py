@@ -1,4 +1,8 @@
-"""The package's own kernels: a whole sequence in one call into the native library, as torch custom operators."""
+"""The package's own kernels: a whole sequence in one call into the native library, as torch custom operators.
+
+The products of float32 tensors are as precise as `torch.set_float32_matmul_precision` says when they are computed,
+forward and backward; bfloat16 tensors are computed in "medium", with gates, state and sums in float32.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, unroll
 from ostinato.core import native_library
 from ostinato.core.legend import Parameters
-from ostinato.core.native_library import NativeLibrary, Run
+from ostinato.core.native_library import PRECISIONS, NativeLibrary, Run
 from ostinato.core.registry import lookup
 
 if TYPE_CHECKING:
@@ -61,7 +65,7 @@ class Inputs(NamedTuple):
 def refuses(cell: Cell, request: Request) -> str | None:
     """Why the native kernels cannot run this; None where they can."""
     reasons = {
-        "only float32": request.dtype != torch.float32,
+        "only float32 and bfloat16": request.dtype not in (torch.float32, torch.bfloat16),
         "only on the CPU": request.device != "cpu",
         "no projection": bool(getattr(cell, "proj_size", 0)),
         "no torch.func transform or forward-mode gradient": request.transformed,
@@ -159,15 +163,15 @@ def _workspace(size: int) -> Tensor:
     return fresh
 
 
-def _dense(name: str, tensor: Optional, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Optional:
-    """The tensor in C order, once it is what the library will read."""
+def _dense(name: str, tensor: Optional, shape: tuple[int, ...], dtype: torch.dtype) -> Optional:
+    """The tensor as the library will read it, in C order and float32, once it is what is expected."""
     tensor = _checked(name, tensor, shape, dtype)
     return tensor if tensor is None or tensor.is_contiguous() else tensor.contiguous()
 
 
-def _rows(name: str, tensor: Optional, shape: tuple[int, ...]) -> Optional:
-    """The tensor with the last dimension dense, the others at any stride."""
-    tensor = _checked(name, tensor, shape, torch.float32)
+def _rows(name: str, tensor: Optional, shape: tuple[int, ...], dtype: torch.dtype) -> Optional:
+    """The same with the last dimension dense, the others at any stride."""
+    tensor = _checked(name, tensor, shape, dtype)
     return tensor if tensor is None or tensor.stride(-1) == 1 else tensor.contiguous()
 
 
@@ -179,7 +183,7 @@ def _checked(name: str, tensor: Optional, shape: tuple[int, ...], dtype: torch.d
             f"{name}: expected {dtype} on the CPU of shape {shape}, "
             f"got {tensor.dtype} on {tensor.device} of shape {tuple(tensor.shape)}"
         )
-    return tensor
+    return tensor.float() if dtype == torch.bfloat16 else tensor
 
 
 def _pointer(tensor: Optional) -> int | None:
@@ -193,25 +197,29 @@ def described(given: Inputs) -> tuple[Run, list[Optional]]:
     T, N, D = x.shape
     H = h0.shape[-1]
     rows = len(lookup(cell).gates) * H
-    if x.dtype != torch.float32 or not x.is_cpu:
-        raise ValueError(f"x: expected torch.float32 on the CPU, got {x.dtype} on {x.device}")
+    dtype = x.dtype
+    if dtype not in (torch.float32, torch.bfloat16) or not x.is_cpu:
+        raise ValueError(f"x: expected torch.float32 or torch.bfloat16 on the CPU, got {dtype} on {x.device}")
+    precision = "medium" if dtype == torch.bfloat16 else torch.get_float32_matmul_precision()
+    x = x.float()
     if x.stride(2) != 1:
         x = x.contiguous()
     tensors = [
         _dense("lengths", None if lengths is None else lengths.to(torch.int64), (N,), torch.int64),
         x,
-        _dense("weight_ih", weight_ih, (rows, D)),
-        _dense("weight_hh", weight_hh, (rows, H)),
-        _dense("bias_ih", bias_ih, (rows,)),
-        _dense("bias_hh", bias_hh, (rows,)),
-        _dense("extra", extra, (0 if extra is None else extra.shape[0], H)),
-        _dense("h0", h0, (N, H)),
-        _dense("c0", c0, (N, H)),
-        _dense("recurrent_mask", mask, (N, H)),
-        *(_rows(f"zoneout of {field}", share, (T, N, H)) for field, share in zip("hc", zoneout, strict=True)),
+        _dense("weight_ih", weight_ih, (rows, D), dtype),
+        _dense("weight_hh", weight_hh, (rows, H), dtype),
+        _dense("bias_ih", bias_ih, (rows,), dtype),
+        _dense("bias_hh", bias_hh, (rows,), dtype),
+        _dense("extra", extra, (0 if extra is None else extra.shape[0], H), dtype),
+        _dense("h0", h0, (N, H), dtype),
+        _dense("c0", c0, (N, H), dtype),
+        _dense("recurrent_mask", mask, (N, H), dtype),
+        *(_rows(f"zoneout of {field}", share, (T, N, H), dtype) for field, share in zip("hc", zoneout, strict=True)),
     ]
     pointers = [_pointer(tensor) for tensor in tensors]
-    sizes = [library.cells[cell], library.isas[library.isa], N, T, D, H, torch.get_num_threads(), 0, int(reverse)]
+    what = [library.cells[cell], library.isas[library.isa], PRECISIONS.index(precision)]
+    sizes = [*what, N, T, D, H, torch.get_num_threads(), 0, int(reverse)]
     strides = [stride for share in tensors[-2:] for stride in ((0, 0) if share is None else share.stride()[:2])]
     return Run(*sizes, *pointers[:2], x.stride(0), x.stride(1), *pointers[2:], *strides), tensors
 
@@ -221,7 +229,7 @@ def _recurrence(*arguments: Any) -> tuple[Tensor, ...]:
     given = Inputs(*inputs)
     call, alive = described(given)
     library = loaded()
-    results = _results(given, training, keep_states)
+    results = _results(given, training, keep_states, torch.float32)
     workspace = _workspace(library.workspace_size(call, backward=False))
     call.output, call.final_h, call.final_c = (tensor.data_ptr() for tensor in results[:3])
     call.states_c = results[3].data_ptr() if keep_states else None
@@ -229,22 +237,24 @@ def _recurrence(*arguments: Any) -> tuple[Tensor, ...]:
     call.workspace = workspace.data_ptr()
     library.forward(call)
     del alive
-    return results
+    *state, saved = results
+    return *(tensor.to(given.x.dtype) for tensor in state), saved
 
 
-def _results(given: Inputs, training: bool, keep_states: bool) -> tuple[Tensor, ...]:
+def _results(given: Inputs, training: bool, keep_states: bool, dtype: torch.dtype) -> tuple[Tensor, ...]:
     """Empty tensors for output, final h and c, c of every step, and what is saved for backward."""
     x, h0, c0 = given.x, given.h0, given.c0
     T, N, H = x.shape[0], x.shape[1], h0.shape[1]
     # ostinato_saved_size is linear in N and T
     saved = N * T * given.saved_size(1, 1) if training or keep_states else 0
-    c, states_c = x.new_empty(0 if c0 is None else N, H), x.new_empty(T if keep_states else 0, N, H)
-    return x.new_empty(T, N, H), x.new_empty(N, H), c, states_c, x.new_empty(saved)
+    shapes = ((T, N, H), (N, H), (0 if c0 is None else N, H), (T if keep_states else 0, N, H))
+    return *(x.new_empty(shape, dtype=dtype) for shape in shapes), x.new_empty(saved, dtype=torch.float32)
 
 
 def _recurrence_fake(*arguments: Any) -> tuple[Tensor, ...]:
     *inputs, training, keep_states = arguments
-    return _results(Inputs(*inputs), training, keep_states)
+    given = Inputs(*inputs)
+    return _results(given, training, keep_states, given.x.dtype)
 
 
 def _recurrence_backward(*arguments: Any) -> tuple[Tensor, ...]:
@@ -253,23 +263,23 @@ def _recurrence_backward(*arguments: Any) -> tuple[Tensor, ...]:
     x, h0, c0 = given.x, given.h0, given.c0
     call, alive = described(given)
     library = loaded()
-    N, H = h0.shape
+    (N, H), dtype = h0.shape, x.dtype
     if c0 is None:
         grad_c = None
     if grad_states_c is not None and not grad_states_c.numel():  # not kept
         grad_states_c = None
     alive += [
-        _dense("output", output, (x.shape[0], N, H)),
-        _dense("saved", saved, (given.saved_size(N, x.shape[0]),)),
-        _dense("gradient of output", grad_output, (x.shape[0], N, H)),
-        _dense("gradient of final h", grad_h, (N, H)),
-        _dense("gradient of final c", grad_c, (N, H)),
-        _dense("gradient of every step's c", grad_states_c, (x.shape[0], N, H)),
+        _dense("output", output, (x.shape[0], N, H), dtype),
+        _dense("saved", saved, (given.saved_size(N, x.shape[0]),), torch.float32),
+        _dense("gradient of output", grad_output, (x.shape[0], N, H), dtype),
+        _dense("gradient of final h", grad_h, (N, H), dtype),
+        _dense("gradient of final c", grad_c, (N, H), dtype),
+        _dense("gradient of every step's c", grad_states_c, (x.shape[0], N, H), dtype),
     ]
     read = ("output", "saved", "grad_output", "grad_final_h", "grad_final_c", "grad_states_c")
     for name, tensor in zip(read, alive[-6:], strict=True):
         setattr(call, name, _pointer(tensor))
-    grads = _gradients_like(given, wanted)
+    grads = _gradients_like(given, wanted, torch.float32)
     wanting = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "extra", "h0", "c0")
     for name, grad in zip(wanting, grads, strict=True):
         setattr(call, f"grad_{name}", grad.data_ptr() if grad.dim() > 1 or grad.numel() else None)
@@ -278,10 +288,10 @@ def _recurrence_backward(*arguments: Any) -> tuple[Tensor, ...]:
     workspace = _workspace(library.workspace_size(call, backward=True))
     call.workspace = workspace.data_ptr()
     library.backward(call)
-    return grads
+    return tuple(grad.to(dtype) for grad in grads)
 
 
-def _gradients_like(given: Inputs, wanted: Sequence[bool]) -> tuple[Tensor, ...]:
+def _gradients_like(given: Inputs, wanted: Sequence[bool], dtype: torch.dtype) -> tuple[Tensor, ...]:
     """Empty tensors for the gradients; one of no elements where there is nothing to compute.
 
     `wanted` is for x and for both weights: what is large is left out where nobody asks for it.
@@ -289,12 +299,14 @@ def _gradients_like(given: Inputs, wanted: Sequence[bool]) -> tuple[Tensor, ...]
     _, x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0, *_ = given
     weights = wanted[1]
     sources = (x if wanted[0] else None, *(w if weights else None for w in (weight_ih, weight_hh)), bias_ih, bias_hh)
-    return tuple(x.new_empty(0) if s is None else x.new_empty(s.shape) for s in (*sources, extra, h0, c0))
+    shapes = ((0,) if s is None else s.shape for s in (*sources, extra, h0, c0))
+    return tuple(x.new_empty(shape, dtype=dtype) for shape in shapes)
 
 
 def _recurrence_backward_fake(*arguments: Any) -> tuple[Tensor, ...]:
     *inputs, _output, _saved, _grad_output, _grad_h, _grad_c, _grad_states_c, wanted = arguments
-    return _gradients_like(Inputs(*inputs), wanted)
+    given = Inputs(*inputs)
+    return _gradients_like(given, wanted, given.x.dtype)
 
 
 class _Recurrence(torch.autograd.Function):

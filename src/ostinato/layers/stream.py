@@ -131,13 +131,15 @@ class Stream:
         return [StateNoise.draw(state, 1, training=False, **rates) for state in states]
 
     def _refused(self) -> str:
+        if self._like.dtype != torch.float32:
+            return "native: a stream's steps only in float32"
         request = kernels.Request(self._like.dtype, self._like.device.type, 1, noise=bool(self._layer.zoneout))
         return next(filter(None, (kernels.native.refuses(cell, request) for cell in self._layer.cells)), "")
 
     def _stamp(self) -> list[Any]:
-        """What changes when a weight does, or the number of threads, or zoneout."""
+        """What changes when a weight does, or the number of threads, the precision of products, or zoneout."""
         own = self._layer._parameters
-        stamp: list[Any] = [torch.get_num_threads(), self._layer.zoneout]
+        stamp: list[Any] = [torch.get_num_threads(), torch.get_float32_matmul_precision(), self._layer.zoneout]
         for names in self._names:
             for name in names:
                 tensor = own.get(name)

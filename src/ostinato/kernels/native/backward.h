@@ -111,7 +111,10 @@ private:
                                     count, chunk, spans);
                 if (division.by_units) barrier_.wait(team);
             }
-            if (run.grad_weight_ih) collect(chunk, thread, team);
+            if (run.grad_weight_ih) {
+                if (P::converts && !apart_) barrier_.wait(team);  // lines are made of rows of other threads too
+                collect(chunk, thread, team);
+            }
             if (!apart_) barrier_.wait(team);
             if (run.grad_weight_ih) weight_gradients(chunk, done == 0, thread, team);
             if (run.grad_x) input_gradients(chunk, spans, thread, team);
@@ -332,6 +335,17 @@ private:
             }
             collect_line(x, D, x_columns_, chunk.x, words, i);
             collect_line(h, H, h_columns_, chunk.h, words, i);
+            if constexpr (P::converts) collect_gates(chunk, i);
+        }
+    }
+    void collect_gates(const Chunk& chunk, int64_t i) const {
+        for (int p = 0; p < panels.count; ++p) {
+            const int64_t stride = gates_stride(p);
+            const Word* rows[P::depth];
+            for (int64_t d = 0, row = i * P::depth; d < P::depth; ++d, ++row)
+                rows[d] = row < chunk.count ? gates(p, chunk) + row * stride : nullptr;
+            Word* to = lines(p, chunk) + i * lines_stride(p);
+            for (int64_t k = 0; k < lines_stride(p); k += W) store(to + k, P::line_of(rows, k));
         }
     }
     // h before a step as it was fed back; a buffer takes it where that is masked.

@@ -1,4 +1,5 @@
-// The recurrence of every cell for one instruction set: compiled once for each, with OSTINATO_ISA its name.
+// The recurrence of every cell for one instruction set and the precision of its products: compiled once for each, with
+// OSTINATO_ISA the name of the set and OSTINATO_OPERANDS that of the precision's struct in operands.h.
 #include "backward.h"
 #include "cells/gru.h"
 #include "cells/lstm.h"
@@ -12,30 +13,32 @@
 namespace ostinato {
 namespace OSTINATO_ISA {
 
+using P = OSTINATO_OPERANDS;
+
 template <template <class, class> class Pass, class C>
 static int64_t bytes(const ostinato_run& run) {
-    return noisy(run) ? Pass<Noisy<C>, Single>(run, nullptr).bytes() : Pass<C, Single>(run, nullptr).bytes();
+    return noisy(run) ? Pass<Noisy<C>, P>(run, nullptr).bytes() : Pass<C, P>(run, nullptr).bytes();
 }
 
 template <template <class, class> class Pass, class C>
 static void compute(const ostinato_run& run) {
     if (noisy(run))
-        Pass<Noisy<C>, Single>(run, run.workspace).compute();
+        Pass<Noisy<C>, P>(run, run.workspace).compute();
     else
-        Pass<C, Single>(run, run.workspace).compute();
+        Pass<C, P>(run, run.workspace).compute();
 }
 
 template <class C>
 static int64_t packed_size(const ostinato_run& run) {
-    return noisy(run) ? ForwardPass<Noisy<C>, Single>(run, nullptr).packed_bytes() : ForwardPass<C, Single>(run, nullptr).packed_bytes();
+    return noisy(run) ? ForwardPass<Noisy<C>, P>(run, nullptr).packed_bytes() : ForwardPass<C, P>(run, nullptr).packed_bytes();
 }
 
 template <class C>
 static void pack(const ostinato_run& run) {
     if (noisy(run))
-        ForwardPass<Noisy<C>, Single>(run, nullptr).pack_all();
+        ForwardPass<Noisy<C>, P>(run, nullptr).pack_all();
     else
-        ForwardPass<C, Single>(run, nullptr).pack_all();
+        ForwardPass<C, P>(run, nullptr).pack_all();
 }
 
 template <class C>

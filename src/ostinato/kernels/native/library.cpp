@@ -13,6 +13,7 @@
 namespace ostinato {
 
 #if defined(__x86_64__)
+namespace avx512_bf16 { extern const CellKernels cells[]; }
 namespace avx512 { extern const CellKernels cells[]; }
 namespace avx2 { extern const CellKernels cells[]; }
 namespace baseline { extern const CellKernels cells[]; }
@@ -47,40 +48,56 @@ bool has_avx512() {
     unsigned a, b, c, d;
     return has_avx2() && system_saves(0xe6) && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & needed) == needed;
 }
+
+bool has_avx512_bf16() {
+    constexpr unsigned bit_bf16 = 1 << 5;
+    unsigned a, b, c, d;
+    return has_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit_bf16);
+}
 #endif
 
 struct Isa {
     const char* name;
     bool (*supported)();
-    CellTable cells;
+    CellTable cells[3];  // by precision; null where the set has nothing better than the next higher one
 };
 
 // Best first.
 const Isa isas[] = {
 #if defined(__x86_64__)
-    {"avx512", has_avx512, avx512::cells},
-    {"avx2", has_avx2, avx2::cells},
-    {"baseline", always, baseline::cells},
+    {"avx512_bf16", has_avx512_bf16, {avx512::cells, nullptr, avx512_bf16::cells}},
+    {"avx512", has_avx512, {avx512::cells}},
+    {"avx2", has_avx2, {avx2::cells}},
+    {"baseline", always, {baseline::cells}},
 #elif defined(__aarch64__)
-    {"neon", always, neon::cells},
+    {"neon", always, {neon::cells}},
 #else
-    {"generic", always, generic::cells},
+    {"generic", always, {generic::cells}},
 #endif
 };
 constexpr int64_t isa_count = sizeof isas / sizeof *isas;
 
-const CellKernels* cell_of(const ostinato_run& run) {
-    return &isas[run.isa].cells[run.cell];
+int64_t computed(const Isa& isa, int64_t precision) {
+    while (!isa.cells[precision]) --precision;
+    return precision;
 }
+
+const CellKernels* cell_of(const ostinato_run& run) {
+    const Isa& isa = isas[run.isa];
+    return &isa.cells[computed(isa, run.precision)][run.cell];
+}
+
+const CellKernels* any_cells() { return isas[0].cells[OSTINATO_HIGHEST]; }
 
 int64_t cell_count() {
     int64_t count = 0;
-    while (isas[0].cells[count].name) ++count;
+    while (any_cells()[count].name) ++count;
     return count;
 }
 
 int64_t check(const ostinato_run& run) {
     if (run.isa < 0 || run.isa >= isa_count) return OSTINATO_BAD_ISA;
+    if (run.precision < OSTINATO_HIGHEST || run.precision > OSTINATO_MEDIUM) return OSTINATO_BAD_PRECISION;
     if (run.cell < 0 || run.cell >= cell_count()) return OSTINATO_BAD_CELL;
     if (run.N < 0 || run.N > INT32_MAX || run.T < 0 || run.D < 1 || run.H < 1 || run.threads < 1) return OSTINATO_BAD_SIZE;
     for (int64_t n = 0; run.lengths && n < run.N; ++n)
@@ -114,13 +131,19 @@ int64_t ostinato_isa_supported(int64_t index) {
     return index >= 0 && index < ostinato::isa_count && ostinato::isas[index].supported();
 }
 
+int64_t ostinato_precision(int64_t isa, int64_t precision) {
+    if (isa < 0 || isa >= ostinato::isa_count) return OSTINATO_HIGHEST;
+    if (precision < OSTINATO_HIGHEST || precision > OSTINATO_MEDIUM) return OSTINATO_HIGHEST;
+    return ostinato::computed(ostinato::isas[isa], precision);
+}
+
 const char* ostinato_cell(int64_t index) {
-    return index >= 0 && index < ostinato::cell_count() ? ostinato::isas[0].cells[index].name : nullptr;
+    return index >= 0 && index < ostinato::cell_count() ? ostinato::any_cells()[index].name : nullptr;
 }
 
 int64_t ostinato_saved_size(int64_t cell, int64_t N, int64_t T, int64_t H, int64_t noisy) {
     if (cell < 0 || cell >= ostinato::cell_count()) return 0;
-    const ostinato::CellKernels& kernels = ostinato::isas[0].cells[cell];
+    const ostinato::CellKernels& kernels = ostinato::any_cells()[cell];
     return N * T * (noisy ? kernels.saved_noisy : kernels.saved) * ((H + 15) / 16 * 16);
 }
 

@@ -16,7 +16,10 @@
  * `reverse`, each sequence runs from its own last valid step to its first, and row t of the output is the state after
  * reading row t of the input.
  *
- * Bits. With the same instruction set, the outputs of a sequence are the same bits whatever else is in the batch and
+ * Precision, that of the factors of products; sums, gates and state are float32 always. An instruction set that lacks
+ * the one asked for computes the next higher: ostinato_precision says which it will be. Every array is float32 in all.
+ *
+ * Bits. With the same instruction set and precision, the outputs of a sequence are the same bits whatever else is in the batch and
  * however many threads run; gradients are the same bits on every run with the same number of threads.
  */
 #ifndef OSTINATO_H
@@ -31,7 +34,11 @@
 extern "C" {
 #endif
 
-enum { OSTINATO_OK = 0, OSTINATO_BAD_ISA = 1, OSTINATO_BAD_CELL = 2, OSTINATO_BAD_SIZE = 3, OSTINATO_BAD_LENGTH = 4 };
+enum { OSTINATO_OK = 0, OSTINATO_BAD_ISA = 1, OSTINATO_BAD_CELL = 2, OSTINATO_BAD_SIZE = 3, OSTINATO_BAD_LENGTH = 4,
+       OSTINATO_BAD_PRECISION = 5 };
+
+/* Factors as they are; each as the sum of two bf16, of whose four products the three larger count; rounded to bf16. */
+enum { OSTINATO_HIGHEST = 0, OSTINATO_HIGH = 1, OSTINATO_MEDIUM = 2 };
 
 /* How the work is shared among threads: by sequences (no waiting for one another within a chunk of steps), or by units
  * (all threads meet after every step). */
@@ -41,6 +48,7 @@ typedef struct {
     /* What to compute */
     int64_t cell;    /* index by ostinato_cell */
     int64_t isa;     /* index by ostinato_isa; the machine must support it */
+    int64_t precision; /* OSTINATO_HIGHEST, _HIGH or _MEDIUM */
     int64_t N, T, D, H;
     int64_t threads; /* at most this many, 1 or more */
     int64_t split;   /* OSTINATO_SPLIT_* */
@@ -95,10 +103,13 @@ OSTINATO_API int64_t ostinato_abi(void);
 OSTINATO_API const char *ostinato_isa(int64_t index);
 OSTINATO_API int64_t ostinato_isa_supported(int64_t index);
 
+/* The precision that an instruction set computes in where this one is asked for: the same or a higher one. */
+OSTINATO_API int64_t ostinato_precision(int64_t isa, int64_t precision);
+
 /* Names of the cells, NULL past the last. */
 OSTINATO_API const char *ostinato_cell(int64_t index);
 
-/* Floats that forward keeps for backward, for sequences of T steps each; the same for every instruction set. `noisy`:
+/* Floats that forward keeps for backward, for sequences of T steps each; the same for every set and precision. `noisy`:
  * whether the run has a mask or zoneout. */
 OSTINATO_API int64_t ostinato_saved_size(int64_t cell, int64_t N, int64_t T, int64_t H, int64_t noisy);
 
@@ -107,8 +118,8 @@ OSTINATO_API int64_t ostinato_workspace_size(const ostinato_run *run, int64_t ba
 
 /* Weights in the order in which forward reads them, for callers that run the same weights often over few steps. Bytes
  * that `packed` needs, aligned to 64; and what writes them there. Reads of the run what to compute, weights and biases.
- * What is packed holds for one cell, instruction set, D and H, with
- * noise or without, and for any N, T, number of threads and direction. */
+ * What is packed holds for one cell, instruction set, precision, D and H, with noise or without, and for any N, T, number
+ * of threads and direction. */
 OSTINATO_API int64_t ostinato_packed_size(const ostinato_run *run);
 OSTINATO_API int64_t ostinato_pack(const ostinato_run *run);
 
