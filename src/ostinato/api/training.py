@@ -93,9 +93,7 @@ def train_task(options: TrainOptions, started: float, told: Callable[[str], Told
         if _finished(options, folder):
             return load(folder.path)
     prepared = task.prepare(options, told("reading") if told else None)
-    config = {"task": options.TASK, "options": _saved(options), **task.configuration(options, prepared)}
-    with torch.device("meta"):
-        build_model(config, folder)  # sizes that do not fit should show before anything is written
+    config = _configuration(options, prepared)
     if resuming:
         _require_same_data(options, config, folder)
     else:
@@ -108,6 +106,30 @@ def train_task(options: TrainOptions, started: float, told: Callable[[str], Told
         task.finish(run, prepared)
     folder.write_card(task.card(run))
     return run
+
+
+def train_prepared(options: TrainOptions, prepared: Any, *, shown: bool = True) -> Run:
+    """Train on data that is in memory already.
+
+    Args:
+        options: of the command; `out` is a folder that holds no run yet.
+        prepared: what the task's `prepare` would have made of files.
+        shown: whether to show progress.
+    """
+    started, folder = time.monotonic(), RunFolder(options.out)
+    lookup(options.model.cell)
+    folder.claim(resume=False, overwrite=False)
+    folder.start(_configuration(options, prepared) | {"versions": _versions()}, find(options.TASK).files(prepared))
+    _launch(options, prepared, started, shown=shown)
+    return load(folder.path)
+
+
+def _configuration(options: TrainOptions, prepared: Any) -> dict[str, Any]:
+    """What config.json will say, once a model has been built by it: sizes that do not fit show here."""
+    config = {"task": options.TASK, "options": _saved(options), **find(options.TASK).configuration(options, prepared)}
+    with torch.device("meta"):
+        build_model(config, RunFolder(options.out))
+    return config
 
 
 def saved_options(kind: type[TrainOptions], out: str) -> dict[str, Any]:
@@ -134,7 +156,7 @@ def _saved(options: TrainOptions) -> dict[str, Any]:
     return {name: value for name, value in flatten(options).items() if name not in _PASSING | {options.SOURCES}}
 
 
-def _launch(options: TrainOptions, prepared: Any, started: float) -> None:
+def _launch(options: TrainOptions, prepared: Any, started: float, *, shown: bool = True) -> None:
     """Run the loop in this process, or in as many new ones as `devices` says."""
     from lightning_fabric import Fabric
 
@@ -142,10 +164,10 @@ def _launch(options: TrainOptions, prepared: Any, started: float) -> None:
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     fabric = Fabric(accelerator="cpu", devices=devices, strategy="ddp_spawn" if devices > 1 else "auto")
     if devices == 1:
-        error = _work(fabric, options, prepared, started)
+        error = _work(fabric, options, prepared, started, shown)
     else:
         # bound, not passed on: Fabric looks into arguments and refuses frozen dataclasses
-        work = partial(_work, options=options, prepared=prepared, started=started)
+        work = partial(_work, options=options, prepared=prepared, started=started, shown=shown)
         error = _in_processes(partial(fabric.launch, work))
     if error is not None:
         raise error
@@ -177,11 +199,11 @@ def _hold_back_interrupts() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
-def _work(fabric: Fabric, options: TrainOptions, prepared: Any, started: float) -> BaseException | None:
+def _work(fabric: Fabric, options: TrainOptions, prepared: Any, started: float, shown: bool) -> BaseException | None:
     """What each process does; an error is returned, since raised in another process it would arrive as a traceback."""
     error: BaseException | None = None
     try:
-        _train(fabric, options, prepared, started)
+        _train(fabric, options, prepared, started, shown)
     except (OstinatoError, KeyboardInterrupt) as stopped:
         error = stopped
     if fabric.world_size > 1:
@@ -191,7 +213,7 @@ def _work(fabric: Fabric, options: TrainOptions, prepared: Any, started: float) 
     return error
 
 
-def _train(fabric: Fabric, options: TrainOptions, prepared: Any, started: float) -> None:
+def _train(fabric: Fabric, options: TrainOptions, prepared: Any, started: float, shown: bool) -> None:
     """Build the same model in each process, take this one's slice of the streams, train."""
     task, training, folder = find(options.TASK), options.training, RunFolder(options.out)
     import_plugins(options.plugin)
@@ -202,7 +224,7 @@ def _train(fabric: Fabric, options: TrainOptions, prepared: Any, started: float)
             torch.manual_seed(training.seed + 1_000_003 * fabric.global_rank)  # other masks than the first process
         job = task.job(options, model, prepared, fabric.global_rank)
         about, last_epoch = task.describe(model, prepared), training.last_epoch_or(job.epochs)
-        progress = Progress(job.figure, last_epoch, about=about, shown=fabric.is_global_zero, unit=job.unit)
+        progress = Progress(job.figure, last_epoch, about=about, shown=shown and fabric.is_global_zero, unit=job.unit)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Fabric's advice on hardware that is not asked for
             Trainer(fabric, job, folder, training, Clock(training.time_limit, started), progress).fit()

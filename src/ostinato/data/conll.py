@@ -7,12 +7,13 @@ writing it back with other tags changes nothing else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from ostinato.core.errors import DataError, unknown_name
-from ostinato.data.files import TextFile
+from ostinato.data.files import PathLike, TextFile
+from ostinato.data.text import open_text
 
 #: Columns of CoNLL-U (https://universaldependencies.org/format.html).
 CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -22,6 +23,65 @@ _ANY_ID = re.compile(r"[0-9]+([-.][0-9]+)?")
 _FIELD = re.compile(r"[^ \t]+")  # a no-break space is part of a word
 _GLOBAL_COLUMNS = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
 _DOCUMENT = "-DOCSTART-"
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """The sentences of some files, those without words left out.
+
+    Attributes:
+        words: of each sentence.
+        tags: one a word.
+        files: their names.
+        digest: SHA-256 of their content.
+        name: of the tags' column in the first file, where it has one.
+        index: of the tags' column in the first file, from 0.
+        where: place of the first word of each tag, as messages name it: "names.txt: line 7".
+    """
+
+    words: list[list[str]]
+    tags: list[list[str]]
+    files: tuple[str, ...]
+    digest: str
+    name: str | None
+    index: int
+    where: dict[str, str]
+
+
+def read_tagged(sources: Iterable[PathLike], column: str | None = None, word_column: str | None = None) -> Tagged:
+    """Read sentences with their tags.
+
+    Args:
+        sources: files, gzipped or not, folders of them, or "-".
+        column: of the tags, by name or number from 1; upos where there is one, else the last, where None.
+        word_column: of the words; form where there is one, else the first, where None.
+
+    Raises:
+        DataError: a file that cannot be read, holds no words, lacks a column, or is malformed in some line.
+    """
+    text = open_text(sources)
+    words: list[list[str]] = []
+    tags: list[list[str]] = []
+    where: dict[str, str] = {}
+    used: list[tuple[str | None, int]] = []
+    for document in text.documents:
+        layout = read_layout(document.file)
+        tag = layout.tag_column if column is None else layout.find(column, document.file.name)
+        word = layout.word_column if word_column is None else layout.find(word_column, document.file.name)
+        if tag == word:
+            raise DataError(
+                f"{document.file.name}: column {word + 1} would be both words and tags; expected two columns at "
+                "least, or --column and --word-column that name two"
+            )
+        used.append((layout.names[tag] if layout.names else None, tag))
+        for sentence in read_sentences(document.file, layout):
+            if len(sentence):
+                words.append(sentence.column(word))
+                tags.append(sentence.column(tag))
+                for row, name in zip(sentence.rows, tags[-1], strict=True):
+                    if name not in where:
+                        where[name] = f"{sentence.file}: line {sentence.first + row}"
+    return Tagged(words, tags, text.names, text.digest, *used[0], where)
 
 
 @dataclass(frozen=True)
@@ -68,6 +128,23 @@ class Layout:
                 "or name them in its first line: # global.columns = FORM ..."
             )
         raise DataError(unknown_name(f"{file}: has no column", column, self.names))
+
+    def output_column(self, name: str | None, index: int) -> int:
+        """Where a model writes tags that it learned from a column, so that nothing else is overwritten.
+
+        Args:
+            name: of the column it learned from, where that had one.
+            index: of that column, from 0.
+
+        Returns:
+            The same column where the file has it; where columns with names meet columns without, upos, or a new one
+            behind the last.
+        """
+        if name in self.names:
+            return self.names.index(name)
+        if self.names and name is None:
+            return self.tag_column
+        return min(index, self.width) if name is None and not self.names else self.width
 
     @property
     def _shown(self) -> str:

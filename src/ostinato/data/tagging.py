@@ -138,9 +138,9 @@ class WordSequences:
         """A batch of the sequences with these numbers.
 
         Returns:
-            `inputs` `[T, N]` word ids and `lengths`; `targets` `[T, N]` tag ids, 0 where there are none or the tag is
-            unknown; `more` with `spelled` `[T, N]`, `characters` `[C, U]` and `character_lengths` `[U]`, the U
-            different words of the batch spelled once.
+            `inputs` `[T, N]` word ids and `lengths`; `targets` `[T, N]` tag ids; where some tags are unknown, `weights`
+            that are 0 there and 1 elsewhere; `more` with `spelled` `[T, N]`, `characters` `[C, U]` and
+            `character_lengths` `[U]`, the U different words of the batch spelled once.
         """
         spans = [slice(self._starts[row], self._starts[row + 1]) for row in rows]
         words, lengths = pad_ids([self._ids[span] for span in spans])
@@ -149,11 +149,17 @@ class WordSequences:
         starts = self._character_starts
         spellings = [self._characters[starts[word] : starts[word + 1]] for word in distinct]
         characters, character_lengths = pad_ids(spellings)
-        targets = torch.zeros_like(words)
+        targets, weights = torch.zeros_like(words), None
         if self.tags is not None:
-            targets, _ = pad_ids([np.maximum(self.tags[span], 0) for span in spans])
+            targets, _ = pad_ids([self.tags[span] for span in spans])
+            if int(targets.min()) == NO_TAG:
+                weights, targets = (targets != NO_TAG).float(), targets.clamp(min=0)
         more = {"spelled": spelled, "characters": characters, "character_lengths": character_lengths}
-        return Batch(words, targets, lengths, more=more)
+        return Batch(words, targets, lengths, weights, more=more)
+
+    def counts(self, num_words: int) -> Ids:
+        """How often each word id occurs, `[num_words]`."""
+        return np.bincount(self._ids, minlength=num_words)
 
     def in_length_order(self, batch_size: int) -> Iterator[tuple[Ids, Batch]]:
         """All of them, the longest first: with each batch the places `[words]` of its words among all words.

@@ -11,10 +11,12 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from ostinato.core.batch import Batch
 from ostinato.data.tagging import WordSequences
 from ostinato.decoding.tags import decode_tags, tag_probabilities
 from ostinato.evaluation.spans import is_bio, span_scores
 from ostinato.layers.crf import Chain
+from ostinato.losses import tag_loss
 from ostinato.models.tagger import TaggerOutput
 
 #: Sentences tagged at once.
@@ -36,31 +38,61 @@ def predict_tags(
         progress: told the words done, and those in all.
     """
     tags = np.zeros(sequences.words, np.int64)
-    _each(model, sequences, lambda output: decode_tags(output, constraints), tags, progress)
+    _each(model, sequences, lambda output, batch: decode_tags(output, constraints), tags, progress)
     return tags
+
+
+def predict_with_loss(
+    model: nn.Module, sequences: WordSequences, constraints: Chain | None = None
+) -> tuple[npt.NDArray[np.int64], float]:
+    """As `predict_tags`, and the mean loss in nats a word, as in training; words of unknown tags are left out of it."""
+    tags, losses, counts = np.zeros(sequences.words, np.int64), [0.0], [0]
+
+    def answer(output: TaggerOutput, batch: Batch) -> torch.Tensor:
+        losses.append(float(tag_loss(output, batch)) * batch.tokens)
+        counts.append(batch.tokens)
+        return decode_tags(output, constraints)
+
+    _each(model, sequences, answer, tags, None)
+    return tags, sum(losses) / max(sum(counts), 1)
 
 
 def predict_probabilities(model: nn.Module, sequences: WordSequences, num_tags: int) -> npt.NDArray[np.float32]:
     """The probability of each tag for every word, `[words, K]`; with a CRF, given the whole sentence."""
     probabilities = np.zeros((sequences.words, num_tags), np.float32)
-    _each(model, sequences, tag_probabilities, probabilities, None)
+    _each(model, sequences, lambda output, batch: tag_probabilities(output), probabilities, None)
     return probabilities
 
 
-def tagging_figures(right: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> dict[str, Any]:
+def named(ids: npt.NDArray[np.int64], names: Sequence[str], sentences: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Tags by name, sentence by sentence.
+
+    Args:
+        ids: `[words]`, as `predict_tags` gives them.
+        names: of the tags by id.
+        sentences: whose words they are.
+    """
+    ends = np.cumsum([len(sentence) for sentence in sentences])
+    return [[names[tag] for tag in part] for part in np.split(ids, ends)[: len(sentences)]]
+
+
+def tagging_figures(
+    right: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], bio: bool | None = None
+) -> dict[str, Any]:
     """The figures of `ostinato evaluate`.
 
     Args:
         right: the tags of each sentence.
         predicted: those a model gave.
+        bio: whether the tags mark spans; where None, as the right ones look.
 
     Returns:
-        tokens, accuracy and, where the right tags are BIO, span_f1.
+        tokens, accuracy and, where the tags are BIO, span_f1.
     """
     pairs = list(zip(chain.from_iterable(right), chain.from_iterable(predicted), strict=True))
     agree = sum(one == other for one, other in pairs)
     figures = {"tokens": len(pairs), "accuracy": agree / max(len(pairs), 1)}
-    if is_bio(tag for tag, _ in pairs):
+    if is_bio(tag for tag, _ in pairs) if bio is None else bio:
         figures["span_f1"] = span_scores(right, predicted)[""].f1
     return figures
 
@@ -69,7 +101,7 @@ def tagging_figures(right: Sequence[Sequence[str]], predicted: Sequence[Sequence
 def _each(
     model: nn.Module,
     sequences: WordSequences,
-    answer: Callable[[TaggerOutput], torch.Tensor],
+    answer: Callable[[TaggerOutput, Batch], torch.Tensor],
     into: npt.NDArray[Any],
     progress: Callable[[int, int], None] | None,
 ) -> None:
@@ -77,7 +109,7 @@ def _each(
     training, done = model.training, 0
     model.eval()
     for places, batch in sequences.in_length_order(AT_ONCE):
-        found = answer(model(batch.inputs, **batch.arguments()))
+        found = answer(model(batch.inputs, **batch.arguments()), batch)
         assert batch.lengths is not None
         inside = torch.arange(len(found)).unsqueeze(1) < batch.lengths
         into[places] = found.transpose(0, 1)[inside.T].numpy()

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from ostinato.core.batch import Batch
@@ -22,9 +23,16 @@ def tag_loss(output: HasChain, batch: Batch) -> Tensor:
 
     Args:
         output: of a tagger.
-        batch: targets `[T, N]`, with lengths where given.
+        batch: targets `[T, N]`, with lengths where given. With weights, a CRF leaves out the sequences that have a step
+            of weight 0, and knows no other weights than 0 and 1.
     """
     if output.chain is None:
         return sequence_cross_entropy(output, batch)
     likelihoods = log_likelihood(output.logits(), output.chain, batch.targets, batch.lengths)
-    return -likelihoods.sum() / max(batch.tokens, 1)
+    if batch.weights is None:
+        return -likelihoods.sum() / max(batch.tokens, 1)
+    T = len(batch.targets)
+    steps = batch.targets.new_tensor(T).expand_as(likelihoods) if batch.lengths is None else batch.lengths
+    inside = torch.arange(T, device=steps.device).unsqueeze(1) < steps
+    whole = ((batch.weights > 0) | ~inside).all(0)
+    return -likelihoods[whole].sum() / steps[whole].sum().clamp(min=1)

@@ -39,8 +39,9 @@ class Tagger(nn.Module):
         h = stack(x),    e_t = W h_t + b
 
     Ling et al. 2015 (arXiv:1508.02096) and Lample et al. 2016 (arXiv:1603.01360), who put a CRF behind it. Each
-    different word of a batch is spelled once. In training a word's embedding is now and then that of the unknown word
-    (Lample et al. 2016, 4.1), so that the spelling must serve, as it must for words never seen.
+    different word of a batch is spelled once. In training a word that occurs n times in the data is unknown with
+    probability a / (a + n) (Kiperwasser, Goldberg 2016, arXiv:1603.04351): rare words, which are most like those never
+    seen, teach what an unknown word is, and that its spelling must serve.
 
     Args:
         num_words: V, word ids; 0 is the unknown word.
@@ -53,13 +54,15 @@ class Tagger(nn.Module):
         character_embed_size: width of the character embedding.
         character_hidden_size: H of the character layer, each direction; 0 leaves the spelling out.
         dropout: share set to zero in training: of x, between layers, of h.
-        word_dropout: share of the words that are unknown in training.
+        word_dropout: a above; 0 means that no word is dropped. It takes effect once `count_words` has told the n.
         head: "softmax" or "crf".
         **options: of the stack's `Recurrent` and of the cell.
 
     Raises:
-        ConfigError: an unknown head, or a rate outside of 0 to 1.
+        ConfigError: an unknown head, or word_dropout below 0.
     """
+
+    dropped: Tensor | None
 
     def __init__(
         self,
@@ -81,9 +84,10 @@ class Tagger(nn.Module):
         super().__init__()
         if head not in ("softmax", "crf"):
             raise ConfigError(f"head: expected 'softmax' or 'crf', got {head!r}")
-        if not 0 <= word_dropout <= 1:
-            raise ConfigError(f"word_dropout is a probability: expected 0 to 1, got {word_dropout}")
+        if word_dropout < 0:
+            raise ConfigError(f"word_dropout: expected at least 0, got {word_dropout}")
         self.word_dropout = word_dropout
+        self.register_buffer("dropped", None, persistent=False)  # [V], probability of each word
         self.embedding = nn.Embedding(num_words, embed_size)
         self.spelling = Spelling(num_characters, character_embed_size, character_hidden_size, cell)
         width = embed_size + self.spelling.output_size
@@ -97,6 +101,11 @@ class Tagger(nn.Module):
         """The embedding within 0.1 and the output's bias zero; all else as its layer has it."""
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
         nn.init.zeros_(self.output.bias)
+
+    def count_words(self, counts: Tensor) -> None:
+        """Say how often each word occurs in the training data, `[V]`: word dropout goes by it."""
+        counts = counts.to(self.embedding.weight)
+        self.dropped = self.word_dropout / (self.word_dropout + counts) if self.word_dropout else None
 
     def forward(
         self,
@@ -116,9 +125,8 @@ class Tagger(nn.Module):
             characters: `[C, U]` character ids of the U different words.
             character_lengths: `[U]` characters of each.
         """
-        if self.training and self.word_dropout:
-            kept = torch.rand(words.shape, device=words.device) >= self.word_dropout
-            words = words.where(kept, UNKNOWN)
+        if self.training and self.dropped is not None:
+            words = words.where(torch.rand(words.shape, device=words.device) >= self.dropped[words], UNKNOWN)
         x = self.embedding(words)
         if self.spelling.output_size:
             x = torch.cat([x, self.spelling(characters, character_lengths)[spelled]], dim=-1)

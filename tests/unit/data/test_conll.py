@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.conll import CONLLU, Layout, read_layout, read_sentences
+from ostinato.data.conll import CONLLU, Layout, read_layout, read_sentences, read_tagged
 from ostinato.data.files import find_files
 
 
@@ -120,6 +120,36 @@ def test_empty_field_is_named(sentences):
     _, (only,) = sentences("# x\na\tDT\nb\t\n")
     with pytest.raises(DataError, match=r"words.txt: line 3: column 2 is empty"):
         only.column(1)
+
+
+def test_read_with_tags(write):
+    one, other = write(TWO, "a.conllu"), write("# global.columns = UPOS FORM\nX\tmar\n\n", "b.conllup")
+    found = read_tagged([one, other])
+    assert found.words == [["vamos", "nos", "a", "el", "mar"], ["#", "1"], ["mar"]]
+    assert found.tags == [["VERB", "PRON", "ADP", "DET", "NOUN"], ["SYM", "NUM"], ["X"]]
+    assert (found.files, found.name, found.index) == ((one, other), "upos", 3)
+    assert found.where["NOUN"] == f"{one}: line 9"
+    assert found.where["X"] == f"{other}: line 2"
+
+
+def test_read_other_columns(write):
+    found = read_tagged([write("1 the DT\n2 cat NN\n")], "1", "2")
+    assert (found.words, found.tags, found.name, found.index) == ([["the", "cat"]], [["1", "2"]], None, 0)
+
+
+def test_one_column_is_not_enough(write):
+    with pytest.raises(DataError, match=r"a\.txt: column 1 would be both words and tags; expected two"):
+        read_tagged([write("the\ncat\n", "a.txt")])
+
+
+def test_where_tags_are_written():
+    named, plain = Layout(10, CONLLU), Layout(4)
+    assert named.output_column("xpos", 4) == 4
+    assert named.output_column(None, 1) == 3  # never over the words
+    assert named.output_column("ner", 12) == 10
+    assert plain.output_column(None, 3) == 3
+    assert Layout(2).output_column(None, 3) == 2
+    assert plain.output_column("upos", 3) == 4
 
 
 def test_ewt_is_read_as_counted_and_written_back_to_the_byte(corpora):

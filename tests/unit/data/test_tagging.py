@@ -64,6 +64,8 @@ def test_what_is_unknown(vocabulary):
     assert spelling(batch, 1, 0) == [4, 9, 0]  # c, o and the unknown
     assert sequences.tags.tolist() == [0, NO_TAG]
     assert batch.targets.tolist() == [[0], [0]]
+    assert batch.weights.tolist() == [[1], [0]]
+    assert WordSequences([["The"]], vocabulary, [["D"]]).collate(np.array([0])).weights is None
 
 
 def test_a_long_word_keeps_both_ends():
@@ -92,3 +94,7 @@ def test_places_put_answers_back_in_order(vocabulary):
 def test_one_tag_a_word(vocabulary):
     with pytest.raises(ValueError, match="got 1 for 2 words"):
         WordSequences([["the", "cat"]], vocabulary, [["D"]])
+
+
+def test_counts(vocabulary):
+    assert WordSequences([*SENTENCES, ["cow"]], vocabulary).counts(6).tolist() == [1, 4, 3, 2, 1, 0]

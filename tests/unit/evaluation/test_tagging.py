@@ -9,7 +9,7 @@ from torch import nn
 
 from ostinato.data.tagging import TagVocabulary, WordSequences
 from ostinato.decoding.tags import bio_constraints
-from ostinato.evaluation.tagging import predict_probabilities, predict_tags, tagging_figures
+from ostinato.evaluation.tagging import named, predict_probabilities, predict_tags, predict_with_loss, tagging_figures
 from ostinato.models.tagger import TaggerOutput
 
 WORDS = [["a"], [], ["b", "a", "c"], ["c", "b"]] * 40  # more than one batch
@@ -61,3 +61,20 @@ def test_figures():
 def test_no_gradient_is_kept(sequences):
     predict_tags(Echo(), sequences)
     assert torch.is_grad_enabled()
+
+
+def test_loss_is_the_mean_over_words():
+    vocabulary = TagVocabulary({"a": 1, "b": 2, "c": 3}, "abc", ("B-X", "I-X", "O"))
+    tags = [["O"] * len(sentence) for sentence in WORDS]
+    sequences = WordSequences(WORDS, vocabulary, tags)
+    found, loss = predict_with_loss(Echo(), sequences)
+    assert found.tolist() == predict_tags(Echo(), sequences).tolist()
+    total = np.log(2 + np.e)  # of the scores 1, 0, 0
+    right = np.mean([word == "b" for sentence in WORDS for word in sentence])
+    assert loss == pytest.approx(total - right, abs=1e-6)
+
+
+def test_names_go_to_their_sentences():
+    assert named(np.array([1, 0, 1, 2]), "xyz", [["a"], [], ["b", "c", "d"]]) == [["y"], [], ["x", "y", "z"]]
+    assert named(np.array([], np.int64), "xyz", []) == []
+    assert named(np.array([0]), "xyz", [["a"], []]) == [["x"], []]

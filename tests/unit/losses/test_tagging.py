@@ -23,7 +23,10 @@ def test_crf_is_the_likelihood_of_sentences_over_their_words():
     emissions, targets, lengths = torch.randn(T, N, K), torch.randint(K, (T, N)), torch.tensor([5, 2, 0])
     chain = CRF(K).chain()
     loss = tag_loss(TaggerOutput(emissions, lengths, chain), Batch(emissions, targets, lengths))
-    each = [float(log_likelihood(emissions[:t, n : n + 1], chain, targets[:t, n : n + 1])) for n, t in ((0, 5), (1, 2))]
+    each = [
+        float(log_likelihood(emissions[:t, n : n + 1], chain, targets[:t, n : n + 1]).detach())
+        for n, t in ((0, 5), (1, 2))
+    ]
     assert float(loss.detach()) == pytest.approx(-sum(each) / 7, abs=1e-6)
 
 
@@ -36,3 +39,22 @@ def test_a_crf_without_scores_of_neighbours_is_a_softmax():
     crf = tag_loss(TaggerOutput(emissions, None, flat.chain()), batch)
     softmax = tag_loss(TaggerOutput(emissions, None, None), batch)
     torch.testing.assert_close(crf, softmax)
+
+
+@pytest.mark.parametrize("head", ["softmax", "crf"])
+def test_what_weighs_nothing_is_left_out(head):
+    emissions, targets, lengths = torch.randn(T, N, K), torch.randint(K, (T, N)), torch.tensor([5, 2, 3])
+    chain = CRF(K).chain() if head == "crf" else None
+    weights = torch.ones(T, N)
+    weights[1, 0] = 0  # a word of the first sentence
+    weights[4, 1] = 0  # beyond the second one's end
+    loss = tag_loss(TaggerOutput(emissions, lengths, chain), Batch(emissions, targets, lengths, weights))
+    if head == "crf":  # the sentence
+        rest = slice(1, 3)
+        output = TaggerOutput(emissions[:, rest], lengths[rest], chain)
+        expected = tag_loss(output, Batch(emissions[:, rest], targets[:, rest], lengths[rest]))
+    else:  # the word
+        logs = emissions.log_softmax(2)
+        words = [(t, n) for n in range(N) for t in range(int(lengths[n])) if (t, n) != (1, 0)]
+        expected = -sum(logs[t, n, targets[t, n]] for t, n in words) / 9
+    torch.testing.assert_close(loss, expected)

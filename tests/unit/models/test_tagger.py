@@ -87,23 +87,28 @@ def test_padding_changes_nothing():
 
 
 def test_words_are_dropped_to_the_unknown_one_in_training_only():
-    always, never = Tagger(V, A, K, word_dropout=1.0, **SIZES), Tagger(V, A, K, **SIZES)
-    never.load_state_dict(always.state_dict())
+    dropping, never = Tagger(V, A, K, word_dropout=1e9, **SIZES), Tagger(V, A, K, **SIZES)
+    never.load_state_dict(dropping.state_dict())
     words, lengths, more = batch()
     unknown = never(torch.zeros_like(words), lengths, **more).emissions
-    torch.testing.assert_close(read(always).emissions, unknown)
-    torch.testing.assert_close(read(always.eval()).emissions, read(never).emissions)
+    torch.testing.assert_close(read(dropping).emissions, read(never).emissions)  # who counts nothing drops nothing
+    dropping.count_words(torch.ones(V))
+    torch.testing.assert_close(read(dropping).emissions, unknown)
+    torch.testing.assert_close(read(dropping.eval()).emissions, read(never).emissions)
     assert not torch.allclose(unknown, read(never).emissions)
 
 
-def test_the_share_of_words_dropped():
-    model = Tagger(V, A, K, **SIZES | {"character_hidden_size": 0}, word_dropout=0.25)
+def test_the_rarer_a_word_the_more_often_it_is_dropped():
+    model = Tagger(V, A, K, **SIZES | {"character_hidden_size": 0}, word_dropout=0.5)
+    counts = torch.arange(V)
+    model.count_words(counts)
     seen = []
     model.embedding.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    words = torch.full((100, 50), 3)
+    words = counts.expand(2000, V)
     model(words, **NOTHING)
-    assert abs(float((seen[0] == 0).float().mean()) - 0.25) < 0.02
-    assert set(seen[0].unique().tolist()) == {0, 3}
+    share = (seen[0] == 0).float().mean(0)
+    torch.testing.assert_close(share, 0.5 / (0.5 + counts), rtol=0, atol=0.04)
+    assert ((seen[0] == words) | (seen[0] == 0)).all()
 
 
 def test_without_spelling_there_are_words_only():
@@ -139,7 +144,10 @@ def test_a_small_model_learns_from_spelling_what_words_do_not_tell():
 
 @pytest.mark.parametrize(
     ("options", "expected"),
-    [({"head": "hmm"}, "head: expected 'softmax' or 'crf', got 'hmm'"), ({"word_dropout": 1.5}, "expected 0 to 1")],
+    [
+        ({"head": "hmm"}, "head: expected 'softmax' or 'crf', got 'hmm'"),
+        ({"word_dropout": -0.5}, "word_dropout: expected at least 0"),
+    ],
 )
 def test_refused(options, expected):
     with pytest.raises(ConfigError, match=expected):

@@ -1,0 +1,96 @@
+"""Options of `ostinato train tag`."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+import tyro
+from tyro.conf import Positional
+
+from ostinato.config.checks import at_least
+from ostinato.config.fields import Column, Config, File, Json, Out, Overwrite, Plugins, Resume
+from ostinato.config.model import ModelOptions
+from ostinato.config.tasks.checks import one_of_resume_and_overwrite
+from ostinato.config.training import TrainingOptions
+from ostinato.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class SpellingOptions:
+    """How words are read: by themselves, and by their characters."""
+
+    char_embed: int = 32
+    """Width of the embedding of characters."""
+
+    char_hidden: int = 64
+    """Units of the layer over a word's characters, each direction. 0 leaves spelling out."""
+
+    word_dropout: float = 0.5
+    """How readily rare words are unknown in training, so that the spelling must serve: this, over this plus the
+    number of times the word occurs."""
+
+    vocab_size: int | None = None
+    """Most words kept; the rarer ones are unknown. By default all."""
+
+    max_length: int = 500
+    """Words read at once, at most: longer sentences are cut into pieces."""
+
+    def __post_init__(self) -> None:
+        at_least(char_embed=(self.char_embed, 1), char_hidden=(self.char_hidden, 0), max_length=(self.max_length, 1))
+        at_least(word_dropout=(self.word_dropout, 0))
+        if self.vocab_size is not None:
+            at_least(vocab_size=(self.vocab_size, 1))
+
+
+@dataclass(frozen=True)
+class TrainTag:
+    """Train a tagger on sentences of tagged words: parts of speech, names, anything that each word has one of."""
+
+    TASK: ClassVar[str] = "tag"
+    SOURCES: ClassVar[str] = "data"
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    data: Annotated[
+        Positional[tuple[str, ...]],
+        tyro.conf.arg(
+            metavar="DATA",
+            help="CoNLL-U, or one word a line in columns and a blank line between sentences; gzipped too, - for "
+            "standard input.",
+        ),
+    ]
+
+    out: Out
+
+    valid: File = None
+    """Sentences to validate on. By default a random tenth of DATA, which is then not trained on."""
+
+    test: File = None
+    """Sentences to evaluate the best weights on at the end."""
+
+    config: Config = None
+
+    column: Column = None
+    """Column of the tags: its name, or its number from 1. By default upos in CoNLL-U, elsewhere the last."""
+
+    word_column: Column = None
+    """Column of the words. By default form in CoNLL-U, elsewhere the first."""
+
+    head: Literal["auto", "softmax", "crf"] = "auto"
+    """How tags are chosen: each by itself, or a sentence's together by a conditional random field. By default crf
+    where the tags are BIO, else softmax."""
+
+    spelling: SpellingOptions = field(default_factory=SpellingOptions)
+    model: ModelOptions = field(default_factory=lambda: ModelOptions(hidden=200, embed=100, dropout=0.5))
+    training: TrainingOptions = field(default_factory=lambda: TrainingOptions(lr=0.006, weight_decay=0.05))
+
+    resume: Resume = False
+    overwrite: Overwrite = False
+    plugin: Plugins = ()
+    json: Json = False
+
+    def __post_init__(self) -> None:
+        one_of_resume_and_overwrite(self)
+        if self.model.tied:
+            raise ConfigError("--tied: a tagger's output has no embedding to share; leave the option out")
+
+
+OPTIONS = TrainTag

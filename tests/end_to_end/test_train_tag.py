@@ -1,0 +1,182 @@
+"""The task tag from the command line: train, evaluate, predict; what is printed and written."""
+
+import gzip
+import itertools
+import json
+import random
+
+import pytest
+
+import ostinato
+from tests.end_to_end.test_json import SCHEMAS as FOLDER
+from tests.end_to_end.test_json import faults
+from tests.support import contents
+
+SMALL = ("--hidden", "16", "--embed", "8", "--char-hidden", "8", "--epochs", "8", "--batch", "16", "--threads", "1")
+SMALL += ("--dropout", "0", "--lr", "0.02")
+NOUNS, VERBS = ["cat", "dog", "mat", "log"], ["sat", "ran", "slept"]
+
+
+def pos(sentences=80, seed=0):
+    """CoNLL-U: the, a noun, a verb, and now and then a multiword token with an empty node behind it."""
+    draw, lines = random.Random(seed), []
+    for number in range(sentences):
+        lines.append(f"# sent_id = {number}")
+        words = [("The", "DET"), (draw.choice(NOUNS), "NOUN"), (draw.choice(VERBS), "VERB"), (".", "PUNCT")]
+        if draw.random() < 0.3:
+            lines.append("1-2\tThecat\t" + "\t".join("_" * 8))
+        for place, (word, tag) in enumerate(words, 1):
+            lines.append(f"{place}\t{word}\t{word}\t{tag}\t{tag[0]}\t_\t0\t_\t_\tSpaceAfter=No")
+        if draw.random() < 0.3:
+            lines.append("4.1\tran\t" + "\t".join("_" * 8))
+        lines.append("")
+    return "\n".join(lines) + "\n"
+
+
+def names(sentences=120, seed=0):
+    """Columns with BIO: "York" begins a place's name, or goes on with a person's or a place's."""
+    draw, lines = random.Random(seed), []
+    for _ in range(sentences):
+        person = draw.choice(["Ann B-PER", "Ann B-PER\nYork I-PER"])
+        place = draw.choice(["York B-LOC", "New B-LOC\nYork I-LOC", "Leeds B-LOC"])
+        lines.append(f"{person}\nwent O\nto O\n{place}\n")
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def files(work):
+    (work / "pos.conllu.gz").write_bytes(gzip.compress(pos().encode()))
+    (work / "pos-test.conllu").write_text(pos(20, seed=1))
+    (work / "names.txt").write_text(names())
+    (work / "names-test.txt").write_text(names(20, seed=1))
+    return work
+
+
+def of(result, schema=None):
+    assert result.status == 0, result.err
+    answer = json.loads(result.out.splitlines()[-1])
+    if schema:
+        assert not faults(answer, json.loads((FOLDER / f"{schema}.json").read_text()))
+    return answer
+
+
+def test_conllu_from_training_to_the_same_file_again(files, cli):
+    trained = of(
+        cli("train", "tag", "pos.conllu.gz", "--test", "pos-test.conllu", "--out", "run", *SMALL, "--json"), "train-tag"
+    )
+    assert trained["test"] == {"tokens": 80, "accuracy": 1.0}
+    assert "valid_span_f1" not in trained
+    assert of(cli("evaluate", "run", "pos-test.conllu", "--json"), "evaluate-tag") == trained["test"]
+    blank = pos(20, seed=1)
+    for tag in ("DET", "NOUN", "VERB", "PUNCT"):
+        blank = blank.replace(f"\t{tag}\t", "\t_\t")
+    (files / "blank.conllu").write_text(blank)
+    assert cli("predict", "run", "blank.conllu", "--output", "out.conllu").status == 0
+    assert (files / "out.conllu").read_text() == pos(20, seed=1)
+    config = json.loads((files / "run/config.json").read_text())
+    assert config["model"]["head"] == "softmax"
+    assert config["columns"]["tags"] == {"name": "upos", "index": 3}
+
+
+def test_names_by_a_crf(files, cli):
+    trained = of(
+        cli("train", "tag", "names.txt", "--test", "names-test.txt", "--out", "run", *SMALL, "--json"), "train-tag"
+    )
+    assert trained["test"] == {"tokens": trained["test"]["tokens"], "accuracy": 1.0, "span_f1": 1.0}
+    config = json.loads((files / "run/config.json").read_text())
+    assert (config["model"]["head"], config["constrained"]) == ("crf", True)
+    (files / "words.txt").write_text("Ann\nYork\nwent\nto\nNew\nYork\n")
+    assert cli("predict", "run", "words.txt").out == ("Ann B-PER\nYork I-PER\nwent O\nto O\nNew B-LOC\nYork I-LOC\n")
+    answers = ostinato.load("run").predict("words.txt")
+    assert [answer.tags for answer in answers] == [["B-PER", "I-PER", "O", "O", "B-LOC", "I-LOC"]]
+    assert answers[0].words == ["Ann", "York", "went", "to", "New", "York"]
+
+
+def test_another_column_and_head_from_python(files):
+    run = ostinato.train(
+        "tag",
+        "pos.conllu.gz",
+        out="run",
+        column="xpos",
+        head="crf",
+        hidden=8,
+        embed=8,
+        char_hidden=0,
+        epochs=6,
+        threads=1,
+    )
+    assert run.config["tags"] == ["D", "N", "P", "V"]
+    assert run.model.crf is not None
+    assert run.evaluate("pos-test.conllu")["accuracy"] == 1.0
+
+
+def test_softmax_keeps_bio_too(files):
+    options = {"head": "softmax", "hidden": 4, "embed": 4, "char_hidden": 0, "epochs": 1, "threads": 1}
+    run = ostinato.train("tag", "names.txt", out="run", **options)
+    assert run.model.crf is None
+    tags = [tag for answer in run.predict("names-test.txt") for tag in ["O", *answer.tags]]
+    inside = [(before, tag) for before, tag in itertools.pairwise(tags) if tag.startswith("I-")]
+    assert all(before[2:] == tag[2:] for before, tag in inside)
+
+
+def test_resumed_as_if_nothing_had_happened(files, cli):
+    options = ("train", "tag", "names.txt", *SMALL[:6], "--batch", "16", "--threads", "1")
+    assert cli(*options, "--epochs", "3", "--schedule", "constant", "--out", "whole").status == 0
+    assert cli(*options, "--epochs", "1", "--schedule", "constant", "--out", "parts").status == 0
+    assert cli(*options, "--epochs", "3", "--schedule", "constant", "--out", "parts", "--resume").status == 0
+    whole, parts = contents(files / "whole"), contents(files / "parts")
+    assert whole["model.safetensors"] == parts["model.safetensors"]
+
+
+def test_two_processes(files, cli):
+    assert cli("train", "tag", "names.txt", "--out", "run", *SMALL[:6], "--epochs", "2", "--devices", "2").status == 0
+    assert of(cli("evaluate", "run", "names-test.txt", "--json"))["accuracy"] > 0.3
+
+
+def test_a_tag_that_only_the_test_has_is_named_and_counts_as_wrong(files, cli):
+    (files / "more.txt").write_text("Ann B-PER\nwent B-MISC\n")
+    result = cli("train", "tag", "names.txt", "--test", "more.txt", "--out", "run", *SMALL, "--json")
+    assert "count as wrong: 'B-MISC' (more.txt: line 2)" in result.err
+    assert of(result)["test"]["accuracy"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "mentions"),
+    [
+        ("a DT\nb\n", (), ["new.txt: line 2: expected 2 columns as in its first word, got 1"]),
+        ("a\nb\n", (), ["new.txt: column 1 would be both words and tags"]),
+        ("a DT\nb NN\n\nc DT\n", ("--column", "pos"), ["has no column 'pos'", "a number from 1 to 2"]),
+        ("a DT\nb NN\n\nc DT\n", ("--column", "3"), ["new.txt: has no column 3: expected 1 to 2"]),
+        ("a\tDT\nb\t\n\nc\tDT\n", (), ["new.txt: line 2: column 2 is empty"]),
+        ("a O\nb O\n\nc O\n", (), ["every word has the tag 'O'"]),
+        ("a DT\nb NN\n", (), ["new.txt: expected at least two examples", "--valid"]),
+        ("", (), ["new.txt: the text is empty"]),
+        ("a DT\nb NN\n\nc DT\n", ("--test", "gone.txt"), ["gone.txt: no such file"]),
+        ("a DT\nb NN\n\nc DT\n", ("--test", "empty.txt"), ["empty.txt: the text is empty"]),
+        ("a DT\nb NN\n\nc DT\n", ("--valid", "comments.conllu"), ["comments.conllu: holds no words"]),
+        ("a DT\nb NN\n\nc DT\n", ("--tied",), ["--tied"]),
+        ("a DT\nb NN\n\nc DT\n", ("--cell", "lstn"), ["unknown cell 'lstn': did you mean 'lstm'"]),
+        ("a DT\nb NN\n\nc DT\n", ("--word-dropout", "-1"), ["--word-dropout: expected at least 0, got -1"]),
+        (b"caf\xe9 NN\n", (), ["new.txt: line 1, byte 3", "iconv -f latin-1"]),
+    ],
+)
+def test_bad_input(work, cli, content, options, mentions):
+    (work / "new.txt").write_bytes(content if isinstance(content, bytes) else content.encode())
+    (work / "empty.txt").touch()
+    (work / "comments.conllu").write_text("# nothing\n")
+    result = cli("train", "tag", "new.txt", "--out", "run", *options)
+    assert result.status == 2, result.err
+    assert "Traceback" not in result.err
+    said = " ".join(result.err.split())
+    assert all(mention in said for mention in mentions), said
+    assert not (work / "run").exists() or not any((work / "run").iterdir())
+
+
+def test_bad_input_to_a_run(files, cli):
+    assert cli("train", "tag", "names.txt", "--out", "run", *SMALL[:6], "--epochs", "1", "--threads", "1").status == 0
+    (files / "ragged.txt").write_text("a O\nb\n")
+    assert "ragged.txt: line 2" in cli("predict", "run", "ragged.txt").err
+    assert "--beam" in cli("predict", "run", "names-test.txt", "--beam", "3").err
+    assert cli("generate", "run").status == 2
+    (files / "run/tokenizer.json").write_text("{")
+    assert "run/tokenizer.json: expected" in cli("evaluate", "run", "names-test.txt").err
