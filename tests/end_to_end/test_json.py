@@ -75,6 +75,17 @@ def test_a_life_of_a_run(ask):
     assert [row["state"] for row in ask("runs", "runs", "runs")["runs"]] == ["finished", "finished"]
 
 
+def test_a_life_of_a_classifier(ask):
+    rows = [f"{'good' if n % 2 else 'bad'} film number {n},{'pos' if n % 2 else 'neg'}" for n in range(60)]
+    Path("a.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
+    columns = ("--text", "text", "--label", "label")
+    small = ("--hidden", "8", "--epochs", "1", "--threads", "1", "--test", "a.csv")
+    trained = ask("train-classify", "train", "classify", "a.csv", *columns, "--out", "runs/a", *small)
+    assert trained["test"] == ask("evaluate-classify", "evaluate", "runs/a", "a.csv", "--threads", "1")
+    assert ask("predict", "predict", "runs/a", "a.csv", "--output", "out.jsonl")["lines"] == 60
+    assert ask("predict", "predict", "runs/a", "a.csv")["output"] is None
+
+
 def test_info(ask):
     assert "lstm" in [cell["name"] for cell in ask("info", "info")["cells"]]
 

@@ -10,6 +10,36 @@ if TYPE_CHECKING:
     from ostinato.api.run import Run
 
 
+def card(run: Run, title: str, told: list[str], use: str) -> str:
+    """A short model card.
+
+    Args:
+        run: whose.
+        title: what it is.
+        told: what was trained on what, how well; one line each.
+        use: a line of Python that has `run`.
+    """
+    sizes = run.config["model"]
+    parameters = sum(p.numel() for p in run.model.parameters())
+    lines = [
+        f"# {title}",
+        "",
+        f"{sizes['num_layers']} x {sizes['hidden_size']} units, {parameters:,} parameters. "
+        f"Made by ostinato {run.config['versions']['ostinato']}.",
+        "",
+        *(f"- {line}" for line in told),
+        "",
+        "```python",
+        "import ostinato",
+        "",
+        f'run = ostinato.load("{run.folder.path}")',
+        use,
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
 def language_model_card(run: Run) -> str:
     """What was trained, on what, how well, and how to use it, in Markdown."""
     config, position = run.config, run.folder.resume_point.position()

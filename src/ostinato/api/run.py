@@ -26,12 +26,14 @@ class Run:
         codec: what reads data for the model and makes sense of its answers: tokenizers, labels, scales.
         task: what the model is for.
         test: figures on the test data, where training was given some.
+        details: what the last evaluation found besides its figures, such as a confusion matrix.
     """
 
     def __init__(self, folder: RunFolder, config: dict[str, Any], model: nn.Module, codec: Any) -> None:
         self.folder, self.config, self.model, self.codec = folder, config, model, codec
         self.task: Task[Any, Any] = find(config["task"])
         self.test: dict[str, Any] | None = None
+        self.details: dict[str, Any] = {}
 
     @property
     def tokenizer(self) -> Any:

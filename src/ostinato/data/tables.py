@@ -139,19 +139,27 @@ def read_table(source: PathLike, columns: Sequence[str] | None = None, *, lines:
             column (names those there are).
         ConfigError: a Parquet file, and no pyarrow to read it.
     """
-    files = find_files(source)
-    if len(files) != 1:
-        raise DataError(f"{source}: expected one file with a table, got a folder of {len(files)} files")
-    (file,) = files
+    content = open_content(source)
     kept = None if columns is None else list(dict.fromkeys(columns))
-    content = _Content(file)
     if source == "-" and lines is not None:
         columns_read, numbers = _from_rows(content, _text_rows(content, lines), kept)
     else:
-        columns_read, numbers = _READERS[_format(file)](content, kept)
+        columns_read, numbers = _READERS[_format(content.file)](content, kept)
     if not numbers:
-        raise DataError(f"{file.name}: the table is empty: it has no rows; expected at least one")
-    return Table(file.name, columns_read, np.array(numbers, np.int64), content.digest, content.unit)
+        raise DataError(f"{content.name}: the table is empty: it has no rows; expected at least one")
+    return Table(content.name, columns_read, np.array(numbers, np.int64), content.digest, content.unit)
+
+
+def open_content(source: PathLike) -> "Content":
+    """A single file of text, to be read line by line.
+
+    Raises:
+        DataError: it is missing, or a folder of several.
+    """
+    files = find_files(source)
+    if len(files) != 1:
+        raise DataError(f"{source}: expected one file, got a folder of {len(files)} files")
+    return Content(files[0])
 
 
 def _format(file: TextFile) -> Format:
@@ -168,8 +176,14 @@ def _format(file: TextFile) -> Format:
     return "tsv" if b"\t" in start.partition(b"\n")[0] else "csv"
 
 
-class _Content:
-    """A file that is hashed while it is read through once."""
+class Content:
+    """A file that is hashed while it is read through once.
+
+    Attributes:
+        file: where it is.
+        name: how messages call it.
+        unit: what messages count in it, "line" or "row".
+    """
 
     def __init__(self, file: TextFile) -> None:
         self.file, self.name, self.unit = file, file.name, "line"
@@ -205,7 +219,7 @@ _Row: TypeAlias = tuple[int, list[str]]  # line number and fields
 _Read: TypeAlias = tuple[dict[str, list[Any]], list[int]]  # columns, and the line of each row
 
 
-def _from_rows(content: _Content, rows: Iterator[_Row], kept: list[str] | None, advice: str = "") -> _Read:
+def _from_rows(content: Content, rows: Iterator[_Row], kept: list[str] | None, advice: str = "") -> _Read:
     """Columns from rows of fields, of which the first holds the names."""
     _, header = next(rows, (0, []))
     if not header:
@@ -230,7 +244,7 @@ def _from_rows(content: _Content, rows: Iterator[_Row], kept: list[str] | None, 
     return {name: cells for name, (_, cells) in zip(wanted, found, strict=True)}, lines
 
 
-def _read_csv(content: _Content, kept: list[str] | None) -> _Read:
+def _read_csv(content: Content, kept: list[str] | None) -> _Read:
     return _from_rows(
         content,
         _csv_rows(content),
@@ -239,7 +253,7 @@ def _read_csv(content: _Content, kept: list[str] | None) -> _Read:
     )
 
 
-def _csv_rows(content: _Content) -> Iterator[_Row]:
+def _csv_rows(content: Content) -> Iterator[_Row]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # by default 128 KiB, less than some texts have
     reader = csv.reader(content.lines(), strict=True)
     line = 1
@@ -255,7 +269,7 @@ def _csv_rows(content: _Content) -> Iterator[_Row]:
         ) from None
 
 
-def _read_tsv(content: _Content, kept: list[str] | None) -> _Read:
+def _read_tsv(content: Content, kept: list[str] | None) -> _Read:
     rows = (
         (number, fields.split("\t"))
         for number, line in enumerate(content.lines(), 1)
@@ -264,14 +278,14 @@ def _read_tsv(content: _Content, kept: list[str] | None) -> _Read:
     return _from_rows(content, rows, kept, "TSV has no quoting: a field can hold neither a tab nor a line break")
 
 
-def _text_rows(content: _Content, column: str) -> Iterator[_Row]:
+def _text_rows(content: Content, column: str) -> Iterator[_Row]:
     """One text a line, empty ones too, under a name."""
     yield 0, [column]
     for number, line in enumerate(content.lines(), 1):
         yield number, [line.removesuffix("\n").removesuffix("\r")]
 
 
-def _read_json_lines(content: _Content, kept: list[str] | None) -> _Read:
+def _read_json_lines(content: Content, kept: list[str] | None) -> _Read:
     columns: dict[str, list[Any]] = {name: [] for name in kept or []}
     known: dict[str, None] = {}
     lines: list[int] = []
@@ -303,7 +317,7 @@ def _json_object(file: str, number: int, line: str) -> dict[str, Any]:
     return row
 
 
-def _read_parquet(content: _Content, kept: list[str] | None) -> _Read:
+def _read_parquet(content: Content, kept: list[str] | None) -> _Read:
     try:
         import pyarrow as arrow
         from pyarrow import parquet
@@ -323,7 +337,7 @@ def _read_parquet(content: _Content, kept: list[str] | None) -> _Read:
     return columns, list(range(1, table.num_rows + 1))
 
 
-_READERS: dict[Format, Callable[[_Content, list[str] | None], _Read]] = {
+_READERS: dict[Format, Callable[[Content, list[str] | None], _Read]] = {
     "csv": _read_csv,
     "tsv": _read_tsv,
     "jsonl": _read_json_lines,

@@ -113,6 +113,10 @@ class Tokenizer:
             found += self._encode_batch(texts[start : start + 10_000])
         return found
 
+    def encode_many(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Ids of each of several texts, no `<eos>` added."""
+        return self._encode_batch(texts)
+
     def encode_blocks(self, blocks: Iterable[Block]) -> Iterator[TokenIds]:
         """Ids of a stream of blocks as `Text.blocks` gives it.
 
@@ -220,6 +224,21 @@ def word_tokenizer(words: Sequence[str]) -> tokenizers.Tokenizer:
     return library
 
 
+def prose_tokenizer(words: Sequence[str], *, lowercase: bool = True) -> tokenizers.Tokenizer:
+    """A tokenizer of words as a reader sees them, which take the ids from 2 on: runs of letters and digits, and runs of
+    other signs.
+
+    Args:
+        words: the vocabulary.
+        lowercase: capitals count as small letters.
+    """
+    library = _word_level(words)
+    if lowercase:
+        library.normalizer = normalizers.Lowercase()
+    library.pre_tokenizer = pre_tokenizers.Whitespace()
+    return library
+
+
 def bpe_tokenizer(model: models.BPE) -> tokenizers.Tokenizer:
     """A tokenizer of byte-level BPE, whose vocabulary holds all bytes."""
     library = tokenizers.Tokenizer(model)
@@ -245,6 +264,7 @@ def _level(library: tokenizers.Tokenizer) -> Level:
     kinds: dict[tuple[type, type], Level] = {
         (models.WordLevel, pre_tokenizers.Split): "char",
         (models.WordLevel, pre_tokenizers.WhitespaceSplit): "word",
+        (models.WordLevel, pre_tokenizers.Whitespace): "word",
         (models.BPE, pre_tokenizers.ByteLevel): "bpe",
     }
     level = kinds.get((type(library.model), type(library.pre_tokenizer)))

@@ -39,8 +39,12 @@ def available() -> bool:
 
 
 @contextmanager
-def picture(path: str | Path) -> Iterator[Axes]:
+def picture(path: str | Path, *, size: tuple[float, float] | None = None) -> Iterator[Axes]:
     """Axes to draw on; the file, PNG or SVG by its ending, is written when the block ends.
+
+    Args:
+        path: the file.
+        size: width and height in inches, where not the common ones.
 
     Raises:
         ConfigError: matplotlib is not installed.
@@ -52,7 +56,7 @@ def picture(path: str | Path) -> Iterator[Axes]:
     from matplotlib.figure import Figure
 
     with mpl.rc_context(_RC | {"axes.prop_cycle": cycler(color=COLOURS)}):
-        figure = Figure(layout="constrained")
+        figure = Figure(layout="constrained", figsize=size)
         yield figure.subplots()
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata={"Date": None} if str(path).endswith(".svg") else {"Software": None})

@@ -165,7 +165,7 @@ def test_numbers_are_named_where_they_are_none(write):
 def test_a_folder_is_no_table(write, tmp_path):
     write("a\n1\n", "f/a.csv")
     write("a\n1\n", "f/b.csv")
-    with pytest.raises(DataError, match="expected one file with a table, got a folder of 2 files"):
+    with pytest.raises(DataError, match="expected one file, got a folder of 2 files"):
         read_table(tmp_path / "f")
 
 

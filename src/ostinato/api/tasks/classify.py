@@ -1,0 +1,318 @@
+"""classify: a text or a sequence of numbers in, its label out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ostinato.api.card import card
+from ostinato.api.tasks.contract import Progress, Task, no_beam, one_source, record
+from ostinato.checkpoint import RunFolder
+from ostinato.config.tasks.classify import TrainClassify
+from ostinato.core.errors import DataError, RunFolderError
+from ostinato.data.bucketing import Buckets, in_length_order
+from ostinato.data.labelled import MAX_LENGTH, Codec, Columns, Raw, batch_of, chosen, read_labelled, with_labels
+from ostinato.data.sequences import Scale
+from ostinato.data.splits import held_out
+from ostinato.data.texts import learn_from_texts
+from ostinato.data.tokenizer import Tokenizer
+from ostinato.evaluation.classification import classification_figures, confusion
+from ostinato.losses.classification import balanced_weights, label_loss
+from ostinato.models.classifier import Classifier
+from ostinato.plots.style import available
+from ostinato.training import Job
+
+if TYPE_CHECKING:
+    from ostinato.api.run import Run
+
+#: Optimiser steps that a training has at least, where no option says how long.
+LEAST_STEPS = 1_000
+
+#: Words known where --vocab-size does not say.
+VOCABULARY = 30_000
+
+#: Steps times sequences evaluated at once, at most.
+AT_ONCE = 64_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Encoded examples.
+
+    Attributes:
+        inputs: N arrays, ids `[T]` or features `[T, D]`.
+        labels: `[N]` numbers of their classes.
+    """
+
+    inputs: list[npt.NDArray[Any]]
+    labels: npt.NDArray[np.int64]
+
+    @property
+    def lengths(self) -> list[int]:
+        """Steps of each."""
+        return [len(steps) for steps in self.inputs]
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """Data made ready.
+
+    Attributes:
+        codec: labels, and tokenizer or scale.
+        train: to train on.
+        valid: to validate on.
+        data: what the run folder records of the data.
+    """
+
+    codec: Codec
+    train: Part
+    valid: Part
+    data: dict[str, Any]
+
+    def __getstate__(self) -> dict[str, Any]:
+        tokenizer = self.codec.tokenizer
+        state = dict(self.__dict__, codec=dataclasses.replace(self.codec, tokenizer=None))
+        return state | {"tokenizer": None if tokenizer is None else tokenizer.to_json()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        tokenizer = state.pop("tokenizer")
+        if tokenizer is not None:
+            state["codec"] = dataclasses.replace(state["codec"], tokenizer=Tokenizer.from_json(tokenizer))
+        self.__dict__.update(state)
+
+
+class Classification:
+    """Many to one."""
+
+    def prepare(self, options: TrainClassify, progress: Progress | None = None) -> Prepared:
+        """Read, split, learn labels and tokenizer or scale, encode."""
+        columns = Columns(options.label, options.text, options.id, options.time, options.value_columns)
+        whole = with_labels(read_labelled(one_source(options.data), columns))
+        if options.valid is None:
+            strata = [str(label) for label in whole.labels]
+            rows, out = held_out(len(whole), options.training.seed, strata=strata)
+            train, valid = chosen(whole, rows.tolist()), chosen(whole, out.tolist())
+        else:
+            train, valid = whole, with_labels(read_labelled(options.valid, columns))
+        codec = _learn(options, columns, train)
+        data: dict[str, Any] = {"train": _record(train), "valid": _record(valid), "held_out": options.valid is None}
+        encoded = [Part(codec.encode(raw), codec.numbers(raw)) for raw in (train, valid)]
+        if options.test is not None:
+            test = with_labels(read_labelled(options.test, columns))
+            codec.numbers(test)
+            data["test"] = _record(test)
+        return Prepared(codec, encoded[0], encoded[1], data)
+
+    def configuration(self, options: TrainClassify, prepared: Prepared) -> dict[str, Any]:
+        """Sizes, labels, scale, columns, records of the data."""
+        codec = prepared.codec
+        found = {"model": _sizes(options, codec), "classes": list(codec.classes), "max_length": codec.max_length}
+        found |= {"columns": dataclasses.asdict(codec.columns), "data": prepared.data}
+        return found | ({} if codec.scale is None else {"scale": dataclasses.asdict(codec.scale)})
+
+    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+        """The tokenizer, where there is text."""
+        tokenizer = prepared.codec.tokenizer
+        return {} if tokenizer is None else {"tokenizer.json": tokenizer.to_json().encode()}
+
+    def build(self, config: Mapping[str, Any]) -> Classifier:
+        """A model from a run's configuration."""
+        return Classifier(**config["model"])
+
+    def job(self, options: TrainClassify, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+        """What the loop needs, for one process of several."""
+        training, train = options.training, prepared.train
+        batches = Buckets(
+            train.lengths,
+            training.batch_of(len(train.labels)),
+            lambda rows: batch_of([train.inputs[row] for row in rows], train.labels[rows]),
+            seed=training.seed,
+            rank=rank,
+            world=training.devices,
+        )
+        weights = None
+        if options.classify.class_weights == "balanced":
+            weights = balanced_weights(torch.bincount(torch.from_numpy(train.labels)))
+        return Job(
+            model=model,
+            loss=label_loss(weights, options.classify.label_smoothing),
+            batches=batches,
+            validate=lambda trained: _figures(trained, prepared.valid, len(prepared.codec.classes)),
+            validation_share=len(prepared.valid.labels) / len(train.labels),
+            best="accuracy",
+            higher=True,
+            unit="examples",
+            epochs=max(20, -(-LEAST_STEPS // len(batches))),
+        )
+
+    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+        """Examples, classes, parameters."""
+        codec, train = prepared.codec, prepared.train
+        where = ", held out of every class alike" if prepared.data["held_out"] else ""
+        reads = f"vocabulary {codec.tokenizer.size:,}" if codec.tokenizer else f"{train.inputs[0].shape[1]} channels"
+        return (
+            f"{len(train.labels):,} examples to train on, {len(prepared.valid.labels):,} to validate on{where}; "
+            f"{len(codec.classes)} classes, {reads}, {sum(p.numel() for p in model.parameters()):,} parameters"
+        )
+
+    def finish(self, run: Run, prepared: Prepared) -> None:
+        """Draw the confusion matrix, of the test data where there is any, else of the validation data."""
+        if not available():
+            return
+        from ostinato.plots.confusion import confusion_matrix
+
+        counts, which = run.details.get("confusion"), "test data"
+        if counts is None:
+            counts, which = _confusion(run, prepared.valid), "validation data"
+        title = f"{which}: {classification_figures(counts)['accuracy']:.1%} right"
+        confusion_matrix(counts, run.codec.classes, run.folder.path / "confusion.png", title=title)
+
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Codec:
+        """Labels, columns, and tokenizer or scale."""
+        try:
+            columns = Columns(**config["columns"] | {"values": tuple(config["columns"]["values"])})
+            scale = None
+            if "scale" in config:
+                scale = Scale(tuple(config["scale"]["mean"]), tuple(config["scale"]["deviation"]))
+            tokenizer = Tokenizer.load(folder.tokenizer) if scale is None else None
+            return Codec(tuple(config["classes"]), columns, config["max_length"], tokenizer, scale)
+        except DataError as error:
+            raise RunFolderError(str(error)) from None
+        except (KeyError, TypeError) as error:
+            raise RunFolderError(f"{folder.config}: damaged, it does not describe a classifier: {error}") from None
+
+    def evaluate(
+        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+    ) -> dict[str, Any]:
+        """Examples, accuracy, macro F1; the confusion matrix goes to the run's details."""
+        no_beam("classify", beam)
+        raw = with_labels(read_labelled(one_source(sources), run.codec.columns))
+        part = Part(run.codec.encode(raw), run.codec.numbers(raw))
+        run.details["confusion"] = counts = _confusion(run, part, progress)
+        return classification_figures(counts)
+
+    def predict(
+        self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The label of each example, with the probability of every class; where sequences have ids, with the id."""
+        no_beam("classify", beam)
+        raw = read_labelled(source, run.codec.columns, labels=False)
+        scores = _scores(run.model, run.codec.encode(raw), progress)
+        for row, probabilities in enumerate(torch.from_numpy(scores).softmax(-1).tolist()):
+            named = dict(zip(run.codec.classes, probabilities, strict=True))
+            answer = {"label": max(named, key=named.__getitem__), "probabilities": named}
+            yield answer if raw.keys is None else {"id": raw.keys[row], **answer}
+
+    def lines(self, run: Run, answers: Iterable[Any]) -> Iterator[str]:
+        """One JSON object a line."""
+        return (json.dumps(answer, ensure_ascii=False) for answer in answers)
+
+    def summary(self, run: Run) -> dict[str, Any]:
+        """Examples trained on, and the validation with the highest accuracy."""
+        position = run.folder.resume_point.position()
+        best = {f"valid_{name}": value for name, value in position["best_figures"].items() if name != "examples"}
+        return {"examples": position["tokens"], "classes": len(run.codec.classes), **best}
+
+    def card(self, run: Run) -> str:
+        """What was trained, on what, how well, and how to use it."""
+        position, data, codec = run.folder.resume_point.position(), run.config["data"], run.codec
+        reads = f"a vocabulary of {codec.tokenizer.size:,}" if codec.tokenizer else f"{len(codec.scale.mean)} channels"
+        best = position["best_figures"]
+        told = [
+            f"classes: {', '.join(codec.classes[:20])}{', ...' if len(codec.classes) > 20 else ''}",
+            f"trained on: {', '.join(data['train']['files'])} ({data['train']['examples']:,} examples), "
+            f"{position['step']:,} steps",
+            f"validation: {data['valid']['examples']:,} examples "
+            f"{'held out of every class alike' if data['held_out'] else 'of ' + ', '.join(data['valid']['files'])}, "
+            f"accuracy {best['accuracy']:.4f}, macro F1 {best['macro_f1']:.4f} at step {position['best_step']:,}",
+        ]
+        if run.test is not None:
+            told.append(
+                f"test: {', '.join(data['test']['files'])} ({run.test['examples']:,} examples), accuracy "
+                f"{run.test['accuracy']:.4f}, macro F1 {run.test['macro_f1']:.4f}"
+            )
+        return card(run, f"Classifier ({run.config['model']['cell']}, {reads})", told, 'run.predict("new.csv")')
+
+
+TASK: Task[TrainClassify, Prepared] = Classification()
+
+
+def _learn(options: TrainClassify, columns: Columns, train: Raw) -> Codec:
+    classes = tuple(sorted({label for label in train.labels if label is not None}))
+    if len(classes) < 2:
+        raise DataError(f"{train.name}: expected at least two different labels to tell apart, found {classes}")
+    limit = options.classify.max_length
+    if not isinstance(train.inputs[0], str):
+        return Codec(classes, columns, limit, scale=Scale.of(train.inputs))
+    tokens = options.tokens
+    size = VOCABULARY if tokens.level == "word" and tokens.vocab_size is None else tokens.vocab_limit
+    try:
+        tokenizer = learn_from_texts(train.inputs, tokens.level, size, lowercase=options.classify.lowercase)
+    except DataError as error:
+        raise DataError(f"{train.name}: {error}") from None
+    return Codec(classes, columns, limit or MAX_LENGTH[tokens.level], tokenizer)
+
+
+def _sizes(options: TrainClassify, codec: Codec) -> dict[str, Any]:
+    """Arguments of `Classifier`."""
+    model, classify = options.model, options.classify
+    reads: dict[str, Any] = {"embed_size": model.embed}
+    if codec.tokenizer is not None:
+        reads = {"vocab_size": codec.tokenizer.size, "embed_size": model.embed or model.hidden}
+    elif codec.scale is not None:
+        reads["features"] = len(codec.scale.mean)
+    return {
+        "classes": len(codec.classes),
+        **reads,
+        "hidden_size": model.hidden,
+        "num_layers": model.layers,
+        "cell": model.cell,
+        "bidirectional": classify.bidirectional,
+        "pooling": classify.pooling,
+        "dropout": model.dropout,
+        "word_dropout": classify.word_dropout,
+        "recurrent_dropout": model.recurrent_dropout,
+        "zoneout": model.zoneout,
+        **model.cell_settings(),
+    }
+
+
+@torch.no_grad()
+def _scores(
+    model: nn.Module, inputs: list[npt.NDArray[Any]], progress: Progress | None = None
+) -> npt.NDArray[np.float32]:
+    """`[N, C]` scores of every class, in the examples' order; the model is in eval mode."""
+    lengths = [len(steps) for steps in inputs]
+    found: dict[int, Tensor] = {}
+    for rows in in_length_order(lengths, max(1, AT_ONCE // max(1, *lengths, 1))):
+        batch = batch_of([inputs[row] for row in rows])
+        found |= dict(zip(rows.tolist(), model(batch.inputs, **batch.arguments()).logits, strict=True))
+        if progress is not None:
+            progress(len(found), len(inputs))
+    return torch.stack([found[row] for row in range(len(inputs))]).numpy()
+
+
+def _confusion(run: Run, part: Part, progress: Progress | None = None) -> npt.NDArray[np.int64]:
+    return confusion(part.labels, _scores(run.model, part.inputs, progress).argmax(-1), len(run.codec.classes))
+
+
+def _figures(model: nn.Module, part: Part, classes: int) -> dict[str, float]:
+    """What validation reports: loss, accuracy, macro_f1."""
+    scores = torch.from_numpy(_scores(model, part.inputs))
+    loss = nn.functional.cross_entropy(scores, torch.from_numpy(part.labels))
+    figures = classification_figures(confusion(part.labels, scores.argmax(-1).numpy(), classes))
+    return {"loss": float(loss), "accuracy": figures["accuracy"], "macro_f1": figures["macro_f1"]}
+
+
+def _record(raw: Raw) -> dict[str, Any]:
+    counts: dict[str, int] = {}
+    for label in raw.labels:
+        counts[str(label)] = counts.get(str(label), 0) + 1
+    return record([raw.name], raw.digest, examples=len(raw), labels=dict(sorted(counts.items())))

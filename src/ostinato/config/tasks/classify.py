@@ -1,0 +1,137 @@
+"""Options of `ostinato train classify`."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+import tyro
+from tyro.conf import Positional
+
+from ostinato.config.checks import at_least, share
+from ostinato.config.fields import Column, Config, File, Json, Out, Overwrite, Plugins, Resume
+from ostinato.config.model import ModelOptions
+from ostinato.config.tasks.checks import one_of_resume_and_overwrite
+from ostinato.config.text import TextOptions
+from ostinato.config.training import TrainingOptions
+from ostinato.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ClassifyOptions:
+    """Between a sequence and its label."""
+
+    bidirectional: bool = True
+    """Read in both directions."""
+
+    pooling: Literal["last", "mean", "max", "attention"] = "max"
+    """How a sequence becomes one vector: the state after its last step, or the mean, the largest value of each unit,
+    or a weighted mean of all steps."""
+
+    max_length: int | None = None
+    """Steps kept of a sequence: of a longer one the first and the last halves. By default 400 words or BPE pieces,
+    2,000 characters; numeric sequences are kept whole."""
+
+    word_dropout: float = 0.1
+    """Share of the steps whose whole input is set to zero in training."""
+
+    class_weights: Literal["none", "balanced"] = "none"
+    """Balanced: every class has the same part in the loss, however rare it is."""
+
+    label_smoothing: float = 0.0
+    """Share of the probability that the loss expects spread over all classes."""
+
+    lowercase: bool = True
+    """Words: take capitals for small letters."""
+
+    def __post_init__(self) -> None:
+        share(word_dropout=self.word_dropout, label_smoothing=self.label_smoothing)
+        if self.max_length is not None:
+            at_least(max_length=(self.max_length, 1))
+
+
+def _tokens() -> TextOptions:
+    return TextOptions(level="word", vocab_size=None)
+
+
+def _model() -> ModelOptions:
+    return ModelOptions(hidden=128, dropout=0.5)
+
+
+def _training() -> TrainingOptions:
+    return TrainingOptions(lr=0.002, schedule="cosine")
+
+
+@dataclass(frozen=True)
+class TrainClassify:
+    """Train a classifier: a text, or a sequence of numbers, in; its label out."""
+
+    TASK: ClassVar[str] = "classify"
+    SOURCES: ClassVar[str] = "data"
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    data: Annotated[
+        Positional[tuple[str, ...]],
+        tyro.conf.arg(
+            metavar="DATA", help="A table (CSV, TSV, JSON lines, Parquet; gzipped or not), or a .ts file of series."
+        ),
+    ]
+
+    out: Out
+
+    label: Column = None
+    """Column of the labels. A .ts file has them in place."""
+
+    text: Column = None
+    """Column of the texts."""
+
+    id: Column = None
+    """Numbers, one row a moment: column that tells the sequences apart."""
+
+    time: Column = None
+    """Numbers: column to sort a sequence's rows by. By default they stay as they are."""
+
+    values: Annotated[str | None, tyro.conf.arg(metavar="COL[,COL]")] = None
+    """Numbers: columns of the values."""
+
+    valid: File = None
+    """Data to validate on. By default a tenth of DATA, drawn by the seed, of every class alike."""
+
+    test: File = None
+    """Data to evaluate the best weights on at the end."""
+
+    preset: None = None
+    """There are none."""
+
+    config: Config = None
+    classify: ClassifyOptions = field(default_factory=ClassifyOptions)
+    tokens: TextOptions = field(default_factory=_tokens)
+    model: ModelOptions = field(default_factory=_model)
+    training: TrainingOptions = field(default_factory=_training)
+
+    resume: Resume = False
+    overwrite: Overwrite = False
+    plugin: Plugins = ()
+    json: Json = False
+
+    def __post_init__(self) -> None:
+        one_of_resume_and_overwrite(self)
+        if self.model.tied:
+            raise ConfigError("--tied shares the embedding with an output layer over words: a classifier has none")
+        if self.text and (self.values or self.id or self.time):
+            raise ConfigError(
+                "--text names a column of texts, --values, --id and --time columns of numbers: give either"
+            )
+        if (self.text or self.values) and not self.label:
+            raise ConfigError("--label: expected the column of the labels")
+        if bool(self.values) != bool(self.id):
+            raise ConfigError(
+                "--values and --id belong together: a table of numbers has one row a moment, and --id says of which "
+                "sequence"
+            )
+
+    @property
+    def value_columns(self) -> tuple[str, ...]:
+        """`values`, one by one."""
+        return tuple(column.strip() for column in (self.values or "").split(",") if column.strip())
+
+
+OPTIONS = TrainClassify

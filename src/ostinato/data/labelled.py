@@ -1,0 +1,210 @@
+"""Labelled sequences for a classifier, from any of the files it takes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ostinato.core.batch import Batch
+from ostinato.core.errors import ConfigError, DataError
+from ostinato.data.bucketing import pad_features, pad_ids
+from ostinato.data.sequences import Scale, Sequences, sequences_from_table
+from ostinato.data.tables import Table, read_table
+from ostinato.data.texts import encode_texts, shorten
+from ostinato.data.tokenizer import Tokenizer
+from ostinato.data.ts import read_ts
+
+#: Steps kept of a text where --max-length does not say.
+MAX_LENGTH = {"char": 2_000, "word": 400, "bpe": 400}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which column is what; a .ts file needs none.
+
+    Attributes:
+        label: of the labels.
+        text: of the texts.
+        id: tells numeric sequences apart.
+        time: to sort a numeric sequence by.
+        values: of the numbers.
+    """
+
+    label: str | None = None
+    text: str | None = None
+    id: str | None = None
+    time: str | None = None
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Sequences as a file has them.
+
+    Attributes:
+        name: of the file.
+        inputs: `[N]` texts, or arrays `[T, D]`.
+        labels: `[N]`; None where one is missing.
+        places: names example number i, for messages.
+        keys: `[N]` ids of numeric sequences; None for texts.
+        digest: SHA-256 of the content.
+    """
+
+    name: str
+    inputs: list[Any]
+    labels: list[str | None]
+    places: Callable[[int], str]
+    keys: list[str] | None
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+def is_ts(source: str) -> bool:
+    """Whether a file's name says that it is a .ts file."""
+    return PurePath(source.removesuffix(".gz")).suffix.lower() == ".ts"
+
+
+def read_labelled(source: str, columns: Columns, *, labels: bool = True) -> Raw:
+    """Read a file.
+
+    Args:
+        source: a table, a .ts file, or `-`: with texts one a line, else a table.
+        columns: which is what.
+        labels: whether to look for labels; without, all are None.
+
+    Raises:
+        DataError: what is wrong with the file.
+        ConfigError: a table, and no columns named.
+    """
+    if is_ts(source):
+        return _from_sequences(read_ts(source), named=False)
+    if columns.text is not None:
+        wanted = [columns.text, *([columns.label] if labels and columns.label else [])]
+        table = read_table(source, wanted, lines=None if labels else columns.text)
+        texts = [text or "" for text in table.texts(columns.text)]
+        if empty := table.missing(columns.text):
+            warnings.warn(f"{table.place(empty[0])}: no text (so in {len(empty)} rows); taken as empty", stacklevel=2)
+        found: list[str | None] = [None] * len(table)
+        if labels and columns.label:
+            found = table.texts(columns.label)
+        return Raw(table.name, texts, found, table.place, None, table.digest)
+    if not columns.values or columns.id is None:
+        raise ConfigError(
+            f"{source}: say which columns of the table to read: --text COL --label COL for texts, "
+            "--values COL,COL --id COL --label COL for numbers (only a .ts file needs none)"
+        )
+    return _from_table(source, columns, labels)
+
+
+def _from_table(source: str, columns: Columns, labels: bool) -> Raw:
+    label = columns.label if labels else None
+    names = [columns.id, columns.time, label, *columns.values]
+    table: Table = read_table(source, [name for name in names if name is not None])
+    sequences = sequences_from_table(table, columns.id or "", columns.values, columns.time, label)
+    return _from_sequences(sequences, named=True)
+
+
+def _from_sequences(found: Sequences, *, named: bool) -> Raw:
+    if found.missing:
+        warnings.warn(
+            f"{found.name}: {found.missing:,} values are missing; each is taken as its channel's mean in training",
+            stacklevel=2,
+        )
+    keys = found.keys if named else None
+    return Raw(found.name, list(found.values), found.labels, found.places.__getitem__, keys, found.digest)
+
+
+def with_labels(raw: Raw) -> Raw:
+    """Only the examples that have a label; how many do not is a warning.
+
+    Raises:
+        DataError: none has one.
+    """
+    missing = [row for row, label in enumerate(raw.labels) if label is None]
+    if not missing:
+        return raw
+    if len(missing) == len(raw):
+        raise DataError(f"{raw.name}: expected a label for each example, found none at all")
+    warnings.warn(f"{raw.places(missing[0])}: no label (so in {len(missing)} rows); left out", stacklevel=2)
+    return chosen(raw, [row for row, label in enumerate(raw.labels) if label is not None])
+
+
+def chosen(raw: Raw, rows: Sequence[int]) -> Raw:
+    """Some of the examples."""
+    inputs, labels = [raw.inputs[row] for row in rows], [raw.labels[row] for row in rows]
+    places, keys = raw.places, None if raw.keys is None else [raw.keys[row] for row in rows]
+    return Raw(raw.name, inputs, labels, lambda row: places(rows[row]), keys, raw.digest)
+
+
+@dataclass(frozen=True)
+class Codec:
+    """What a classifier's run needs to read data: labels, and a tokenizer or a scale.
+
+    Attributes:
+        classes: `[C]` labels, by number.
+        columns: which column is what.
+        max_length: steps kept of a sequence.
+        tokenizer: for texts.
+        scale: for numbers.
+    """
+
+    classes: tuple[str, ...]
+    columns: Columns
+    max_length: int | None
+    tokenizer: Tokenizer | None = None
+    scale: Scale | None = None
+
+    def encode(self, raw: Raw) -> list[npt.NDArray[Any]]:
+        """Token ids `[T]`, or standardised features `[T, D]`, of every example.
+
+        Raises:
+            DataError: texts where the model reads numbers, or the other way round; another number of channels.
+        """
+        if self.tokenizer is not None:
+            if any(not isinstance(text, str) for text in raw.inputs[:1]):
+                raise DataError(f"{raw.name}: expected texts, got sequences of numbers")
+            return list(encode_texts(raw.inputs, self.tokenizer, self.max_length))
+        if self.scale is None:
+            raise ValueError("a codec has a tokenizer or a scale")
+        for row, values in enumerate(raw.inputs):
+            if isinstance(values, str) or values.shape[1] != len(self.scale.mean):
+                got = "a text" if isinstance(values, str) else f"{values.shape[1]}"
+                raise DataError(f"{raw.places(row)}: expected {len(self.scale.mean)} channels, got {got}")
+        return [shorten(self.scale.apply(values), self.max_length) for values in raw.inputs]
+
+    def numbers(self, raw: Raw) -> npt.NDArray[np.int64]:
+        """Numbers of the classes, `[N]`.
+
+        Raises:
+            DataError: a label that training has not seen; names where.
+        """
+        known = {label: number for number, label in enumerate(self.classes)}
+        for row, label in enumerate(raw.labels):
+            if label not in known:
+                shown = ", ".join(map(repr, self.classes[:12])) + (", ..." if len(self.classes) > 12 else "")
+                raise DataError(
+                    f"{raw.places(row)}: the label {label!r} does not occur in the training data, whose labels are "
+                    f"{shown}"
+                )
+        return np.array([known[label] for label in raw.labels if label is not None], np.int64)
+
+
+def batch_of(inputs: list[npt.NDArray[Any]], labels: npt.NDArray[np.int64] | None = None) -> Batch:
+    """A batch of encoded examples.
+
+    Args:
+        inputs: N arrays, ids `[T]` or features `[T, D]`.
+        labels: `[N]` numbers of classes; zeros where None.
+    """
+    padded, lengths = pad_ids(inputs) if inputs[0].ndim == 1 else pad_features(inputs)
+    targets = torch.zeros(len(inputs), dtype=torch.long) if labels is None else torch.from_numpy(labels)
+    return Batch(padded, targets, lengths, counted=len(inputs))

@@ -1,0 +1,142 @@
+"""Many to one: a sequence in, the distribution of its label out."""
+
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+import torch
+from torch import Tensor, nn
+
+from ostinato.core.errors import ConfigError
+from ostinato.layers.recurrent import Recurrent
+
+Pooling: TypeAlias = Literal["last", "mean", "max", "attention"]
+
+
+class ClassifierOutput(NamedTuple):
+    """Scores, and where they come from.
+
+    Attributes:
+        logits: `[N, C]` scores of every class.
+        pooled: `[N, S*O]` what they are computed from.
+        attention: `[T, N]` weight of each step, with attention pooling.
+    """
+
+    logits: Tensor
+    pooled: Tensor
+    attention: Tensor | None = None
+
+
+class Classifier(nn.Module):
+    """Embedding or linear input, a stack of recurrent layers, pooling over time, and a linear layer over the classes.
+
+    Pooling, over the steps within each sequence's length, with h_t the stack's output:
+
+    - last: the output after the last step; of the backward direction, after its last, which is the first step's.
+    - mean: the mean of h_t. max: the largest value of each unit (Collobert, Weston 2008).
+    - attention: the sum of a_t h_t with a = softmax over t of v . tanh(W h_t + b) (Yang et al. 2016, eq. 5 to 7).
+
+    A sequence of length zero pools to zeros.
+
+    Args:
+        classes: C.
+        vocab_size: V, where the inputs are token ids.
+        features: D, where they are feature vectors; exactly one of both is given.
+        embed_size: E, width of the embedding, or of the linear layer on features; None feeds features as they are.
+        hidden_size: H, units of each layer and direction.
+        num_layers: L.
+        cell: a registered cell's name.
+        bidirectional: read in both directions.
+        pooling: how a sequence becomes one vector.
+        dropout: share set to zero in training: behind the input, between layers, before the output.
+        word_dropout: share of the steps whose whole input is set to zero in training.
+        **options: of `Recurrent` and of the cell.
+
+    Raises:
+        ConfigError: both or neither of vocab_size and features; an unknown pooling.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        *,
+        vocab_size: int | None = None,
+        features: int | None = None,
+        embed_size: int | None = None,
+        hidden_size: int,
+        num_layers: int = 1,
+        cell: str = "lstm",
+        bidirectional: bool = True,
+        pooling: Pooling = "max",
+        dropout: float = 0.0,
+        word_dropout: float = 0.0,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        if (vocab_size is None) == (features is None):
+            raise ConfigError("expected one of vocab_size and features")
+        if pooling not in get_args(Pooling):
+            raise ConfigError(f"unknown pooling {pooling!r}: there are {', '.join(get_args(Pooling))}")
+        self.pooling, self.word_dropout = pooling, word_dropout
+        self.input: nn.Module
+        if vocab_size is not None:
+            width = embed_size or hidden_size
+            self.input = nn.Embedding(vocab_size, width)
+            nn.init.normal_(self.input.weight, std=0.1)
+        elif embed_size is not None:
+            width = embed_size
+            self.input = nn.Linear(features or 0, width)
+        else:
+            width = features or 0
+            self.input = nn.Identity()
+        self.recurrent = Recurrent(
+            cell, width, hidden_size, num_layers, dropout=dropout, bidirectional=bidirectional, **options
+        )
+        self.dropout = nn.Dropout(dropout)
+        size = self.recurrent.output_size
+        self.attention = (
+            nn.Sequential(nn.Linear(size, size), nn.Tanh(), nn.Linear(size, 1, bias=False))
+            if pooling == "attention"
+            else None
+        )
+        self.output = nn.Linear(size, classes)
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> ClassifierOutput:
+        """Read sequences.
+
+        Args:
+            inputs: `[T, N]` token ids, or `[T, N, D]` features.
+            lengths: `[N]` valid steps of each.
+        """
+        x = self.input(inputs)
+        if self.training and self.word_dropout:
+            kept = torch.rand(x.shape[:2], device=x.device) >= self.word_dropout
+            x = x * (kept / (1 - self.word_dropout)).unsqueeze(-1).to(x.dtype)
+        hidden, _ = self.recurrent(self.dropout(x), lengths=lengths)
+        pooled, attention = self.pool(hidden, lengths)
+        return ClassifierOutput(self.output(self.dropout(pooled)), pooled, attention)
+
+    def pool(self, hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
+        """One vector a sequence, `[N, S*O]`, and the attention where there is one.
+
+        Args:
+            hidden: `[T, N, S*O]`, zero beyond the lengths.
+            lengths: `[N]`.
+        """
+        if self.pooling == "mean":
+            return hidden.sum(0) / lengths.clamp(min=1).unsqueeze(-1).to(hidden.dtype), None
+        if self.pooling == "last":
+            return self._last(hidden, lengths), None
+        beyond = torch.arange(len(hidden), device=hidden.device)[:, None] >= lengths
+        if self.attention is None:
+            largest = hidden.masked_fill(beyond.unsqueeze(-1), -torch.inf).amax(0)
+            return largest.masked_fill((lengths == 0).unsqueeze(-1), 0.0), None
+        scores = self.attention(hidden).squeeze(-1).masked_fill(beyond, -torch.inf)
+        weights = scores.softmax(0).masked_fill(beyond, 0.0)  # a sequence of length zero would have NaN
+        return torch.einsum("tn,tnh->nh", weights, hidden), weights
+
+    def _last(self, hidden: Tensor, lengths: Tensor) -> Tensor:
+        rows = torch.arange(hidden.shape[1], device=hidden.device)
+        last = hidden[(lengths - 1).clamp(min=0), rows]
+        if not self.recurrent.bidirectional:
+            return last
+        half = hidden.shape[-1] // 2
+        return torch.cat([last[:, :half], hidden[0, :, half:]], dim=-1)

@@ -1,0 +1,254 @@
+"""`ostinato train classify` and what follows, on data small enough to learn in a second."""
+
+import csv
+import json
+import random
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import ostinato
+from tests.support import contents, metrics
+
+SMALL = ("--hidden", "12", "--embed", "8", "--threads", "1", "--batch", "16", "--lr", "0.02", "--dropout", "0.1")
+FILLERS = ["the", "film", "was", "a", "story", "of", "people", "and", "it", "had", "scenes"]
+GOOD, BAD = ["great", "lovely", "fun"], ["dull", "awful", "bad"]
+
+
+def reviews(count, seed=0):
+    """Texts whose label is the kind of their one telling word."""
+    draw, rows = random.Random(seed), []
+    for index in range(count):
+        label = "pos" if index % 2 else "neg"
+        words = draw.choices(FILLERS, k=draw.randrange(2, 14))
+        words.insert(draw.randrange(len(words)), draw.choice(GOOD if label == "pos" else BAD))
+        rows.append({"review": " ".join(words), "stars": label})
+    return rows
+
+
+def write(path, rows):
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def waves(count, seed=0, *, label=True):
+    """Rows of a long table: rising or falling lines with noise, of unequal length, rows in any order."""
+    draw, rows = np.random.default_rng(seed), []
+    for index in range(count):
+        slope = 1 if index % 2 else -1
+        for moment in range(int(draw.integers(8, 20))):
+            rows.append({"who": f"w{index}", "t": moment, "x": f"{slope * moment + draw.normal():.3f}", "y": "5"})
+            if label:
+                rows[-1]["kind"] = "up" if slope > 0 else "down"
+    draw.shuffle(rows)
+    return rows
+
+
+TEXT = ("--text", "review", "--label", "stars")
+NUMBERS = ("--id", "who", "--time", "t", "--values", "x,y", "--label", "kind")
+
+
+@pytest.fixture
+def trained(work, cli):
+    write("train.csv", reviews(160))
+    write("test.csv", reviews(60, seed=1))
+    command = ("train", "classify", "train.csv", *TEXT, "--out", "run", "--test", "test.csv", "--epochs", "15", *SMALL)
+    result = cli(*command, "--json")
+    assert result.status == 0, result.err
+    return json.loads(result.out)
+
+
+def test_reviews_from_table_to_labels(trained, work, cli):
+    assert trained["test"]["accuracy"] == trained["test"]["macro_f1"] == 1.0
+    assert trained["test"]["examples"] == 60
+    assert trained["examples"] == 15 * 144  # a tenth is held out
+    config = json.loads((work / "run/config.json").read_text())
+    assert config["data"]["train"]["labels"] == {"neg": 72, "pos": 72}
+    assert config["data"]["valid"]["labels"] == {"neg": 8, "pos": 8}
+    assert config["classes"] == ["neg", "pos"]
+    assert {"confusion.png", "README.md", "tokenizer.json", "model.safetensors"} <= set(contents(work / "run"))
+    card = (work / "run/README.md").read_text()
+    assert "accuracy 1.0000" in card
+    figures = json.loads(cli("evaluate", "run", "test.csv", "--json").out)
+    assert figures == trained["test"]
+    result = cli("predict", "run", "test.csv", "--output", "answers.jsonl")
+    assert (result.status, result.out) == (0, "answers.jsonl: 60 lines\n")
+    answers = [json.loads(line) for line in (work / "answers.jsonl").read_text().splitlines()]
+    assert [answer["label"] for answer in answers] == [row["stars"] for row in reviews(60, seed=1)]
+    for answer in answers:
+        assert list(answer["probabilities"]) == ["neg", "pos"]
+        assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-6)
+        assert answer["probabilities"][answer["label"]] > 0.5
+
+
+def test_probabilities_are_the_models(trained, work):
+    run = ostinato.load("run")
+    (answer,) = [a for i, a in enumerate(run.predict("test.csv")) if i == 7]
+    ids = torch.tensor(run.tokenizer.encode(reviews(60, seed=1)[7]["review"]))[:, None]
+    with torch.no_grad():
+        scores = run.model(ids, torch.tensor([len(ids)])).logits[0].softmax(0)
+    assert list(answer["probabilities"].values()) == pytest.approx(scores.tolist(), rel=1e-4)
+    assert run.evaluate("test.csv")["accuracy"] == 1
+    assert run.details["confusion"].tolist() == [[30, 0], [0, 30]]
+
+
+def test_standard_input_is_one_text_a_line(trained, work, spawn):
+    (work / "texts.txt").write_text("what a great film\n\ndull, dull, DULL!\n")
+    result = spawn("predict", "run", "-", "--threads", "1", stdin=str(work / "texts.txt")).wait()
+    answers = [json.loads(line) for line in result.out.splitlines()]
+    assert [answers[0]["label"], answers[2]["label"]] == ["pos", "neg"]
+    assert len(answers) == 3
+    assert "standard input: line 2: no text (so in 1 rows)" in result.err
+
+
+def test_numbers_of_a_long_table(work, cli):
+    write("train.csv", waves(60))
+    write("test.csv", waves(40, seed=1, label=False))
+    result = cli("train", "classify", "train.csv", *NUMBERS, "--out", "run", "--epochs", "20", *SMALL, "--json")
+    assert json.loads(result.out)["valid_accuracy"] == 1.0
+    scale = json.loads((work / "run/config.json").read_text())["scale"]
+    assert (scale["mean"][1], scale["deviation"][1]) == (5.0, 1.0)
+    answers = [json.loads(line) for line in cli("predict", "run", "test.csv").out.splitlines()]
+    assert len(answers) == 40
+    assert all(a["label"] == ("up" if int(a["id"][1:]) % 2 else "down") for a in answers)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--pooling", "attention", "--cell", "gru", "--no-bidirectional", "--level", "char"),
+        ("--pooling", "last", "--class-weights", "balanced", "--label-smoothing", "0.1", "--level", "bpe"),
+        ("--pooling", "mean", "--layers", "2", "--recurrent-dropout", "0.1", "--zoneout", "0.1", "--max-length", "5"),
+    ],
+)
+def test_every_option_runs_and_its_run_loads(work, cli, options):
+    write("train.csv", reviews(60))
+    result = cli("train", "classify", "train.csv", *TEXT, "--out", "run", "--epochs", "1", *SMALL, *options)
+    assert result.status == 0, result.err
+    assert cli("evaluate", "run", "train.csv").status == 0
+
+
+def test_balanced_weights_help_the_rare_class(work):
+    rows = [row for index, row in enumerate(reviews(400)) if row["stars"] == "neg" or index % 20 == 1]
+    write("train.csv", rows)
+    same = {
+        "text": "review",
+        "label": "stars",
+        "hidden": 12,
+        "embed": 8,
+        "epochs": 2,
+        "threads": 1,
+        "lr": 0.01,
+        "dropout": 0.0,
+    }
+    shares = []
+    for name in ("none", "balanced"):
+        run = ostinato.train("classify", "train.csv", out=name, class_weights=name, **same)
+        shares.append(np.mean([answer["probabilities"]["pos"] for answer in run.predict("train.csv")]))
+    assert shares[0] + 0.2 < shares[1]
+
+
+def test_stopped_and_resumed_is_the_same_run(work, cli, spawn):
+    write("train.csv", reviews(160))
+    command = ("train", "classify", "train.csv", *TEXT, *SMALL, "--epochs", "4", "--log-every", "2")
+    assert cli(*command, "--out", "whole").status == 0
+    assert cli(*command, "--out", "part", "--epochs", "4").status == 0
+    started = spawn(*command, "--out", "killed", "--save-every", "0")
+    started.wait_until(lambda: (work / "killed/metrics.jsonl").is_file() and len(metrics(work / "killed")) > 6)
+    started.kill()
+    assert cli("train", "classify", "train.csv", "--out", "killed", "--resume").status == 0
+    assert (work / "killed/model.safetensors").read_bytes() == (work / "whole/model.safetensors").read_bytes()
+    assert metrics(work / "killed") == metrics(work / "whole")
+
+
+def test_two_processes_learn_what_one_does(work, spawn):
+    write("train.csv", reviews(90))
+    command = (
+        "train",
+        "classify",
+        "train.csv",
+        *TEXT,
+        *SMALL,
+        "--epochs",
+        "2",
+        "--dropout",
+        "0",
+        "--word-dropout",
+        "0",
+    )
+    one, two = spawn(*command, "--out", "one"), spawn(*command, "--out", "two", "--devices", "2")
+    assert one.wait().status == two.wait().status == 0
+    for name, tensor in load_file("one/model.safetensors").items():
+        torch.testing.assert_close(load_file("two/model.safetensors")[name], tensor, rtol=1e-3, atol=1e-5)
+    ends = [[line["examples"] for line in metrics(work / name)][-1] for name in ("one", "two")]
+    assert ends == [162, 162]
+
+
+def bad(name, content):
+    def make():
+        with open(name, "w", encoding="utf-8") as file:
+            file.write(content)
+
+    return make
+
+
+def test_labels_missing_in_some_rows_are_told_and_left_out(work, cli):
+    rows = reviews(60)
+    rows[3]["stars"] = rows[9]["stars"] = ""
+    write("train.csv", rows)
+    result = cli("train", "classify", "train.csv", *TEXT, "--out", "run", "--epochs", "1", *SMALL)
+    assert result.status == 0
+    assert "train.csv: line 5: no label (so in 2 rows); left out" in result.err
+    assert json.loads((work / "run/config.json").read_text())["data"]["train"]["examples"] == 52
+
+
+@pytest.mark.parametrize(
+    ("files", "words", "message"),
+    [
+        ({}, ("train.csv", "--text", "txt", "--label", "stars"), "train.csv: no column 'txt': there are stars, review"),
+        ({}, ("train.csv", "--text", "review", "--label", "star"), "no column 'star': did you mean 'stars'? there are"),
+        ({"r.csv": "review,stars\na,pos\nb,neg,\n"}, ("r.csv", *TEXT), "r.csv: line 3: expected 2 fields"),
+        ({"t.csv": "review,stars\na,ok\n"}, ("train.csv", *TEXT, "--test", "t.csv"),
+         "t.csv: line 2: the label 'ok' does not occur in the training data, whose labels are 'neg', 'pos'"),
+        ({"t.csv": "review,stars\n"}, ("train.csv", *TEXT, "--test", "t.csv"), "t.csv: the table is empty"),
+        ({"t.csv": "review,stars\na,\n"}, ("train.csv", *TEXT, "--test", "t.csv"), "t.csv: expected a label for each"),
+        ({"o.csv": "review,stars\na,x\nb,x\n"}, ("o.csv", *TEXT), "o.csv: expected at least two different labels"),
+        ({}, ("train.csv",), "train.csv: say which columns of the table to read"),
+        ({}, ("missing.csv", *TEXT), "missing.csv: no such file"),
+        ({}, ("train.csv", "train.csv", *TEXT), "DATA: expected one file, got train.csv, train.csv"),
+        ({}, ("-", "--text", "a"), "--label: expected the column of the labels"),
+        ({}, ("train.csv", *TEXT, "--id", "review"), "give either"),
+        ({}, ("train.csv", "--values", "a", "--label", "b"), "--values and --id belong together"),
+        ({}, ("train.csv", *TEXT, "--tied"), "--tied shares the embedding"),
+        ({}, ("train.csv", *TEXT, "--label-smoothing", "1"), "--label-smoothing: expected 0 up to below 1"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_message_and_nothing_changed(work, cli, files, words, message):
+    write("train.csv", [{"stars": row["stars"], "review": row["review"]} for row in reviews(20)])
+    for name, content in files.items():
+        bad(name, content)()
+    before = contents(work)
+    result = cli("train", "classify", *words, "--out", "run", *SMALL)
+    assert (result.status, result.out) == (2, "")
+    assert message in " ".join(result.err.replace("│", " ").split())
+    assert "Traceback" not in result.err
+    assert contents(work) == before
+
+
+def test_a_run_is_used_with_what_it_was_trained_on(trained, work, cli):
+    write("waves.csv", waves(4))
+    (work / "w.ts").write_text("@classLabel true a b\n@data\n1,2:a\n")
+    for words, message in [
+        (("evaluate", "run", "waves.csv"), "no column 'review': there are who, t, x, y, kind"),
+        (("evaluate", "run", "w.ts"), "w.ts: expected texts, got sequences of numbers"),
+        (("evaluate", "run", "test.csv", "--beam", "3"), "--beam: classify decodes nothing"),
+        (("predict", "run", "test.csv", "--output", "no/answers"), "--output no/answers: cannot be written"),
+        (("generate", "run"), "a run of task 'classify' writes no text"),
+    ]:
+        result = cli(*words)
+        assert (result.status, result.out) == (2, "")
+        assert message in result.err

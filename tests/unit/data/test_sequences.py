@@ -1,0 +1,59 @@
+"""Sequences out of long tables, and their scale."""
+
+import numpy as np
+import pytest
+
+from ostinato.core.errors import DataError
+from ostinato.data.sequences import Scale, sequences_from_table
+from ostinato.data.tables import read_table
+
+TABLE = "who,when,x,y,label\nb,2,3,4,up\na,2021-02-01,5,,down\nb,10,1,2,up\na,2021-01-31,7,8,\n"
+
+
+def test_rows_of_an_id_in_the_order_of_time(write):
+    numbered = TABLE.replace("2021-02-01", "2").replace("2021-01-31", "1")
+    table = read_table(write(numbered, "t.csv"))
+    found = sequences_from_table(table, "who", ["y", "x"], "when", "label")
+    assert found.keys == ["b", "a"]
+    np.testing.assert_array_equal(found.values[0], [[4, 3], [2, 1]])  # 2 before 10: numbers, not text
+    np.testing.assert_array_equal(found.values[1], [[8, 7], [np.nan, 5]])
+    assert (found.labels, found.missing) == (["up", "down"], 1)
+    assert found.places[1].endswith("t.csv: line 3")
+    as_they_are = sequences_from_table(table, "who", ["x"], None, None)
+    assert [values.ravel().tolist() for values in as_they_are.values] == [[3, 1], [5, 7]]
+    assert as_they_are.labels == [None, None]
+
+
+def test_dates_sort_as_text(write):
+    found = sequences_from_table(
+        read_table(write("who,when,x\na,2021-02-01,1\na,2020-12-31,2\n", "t.csv")), "who", ["x"], "when", None
+    )
+    assert found.values[0].ravel().tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("who,when,x,label\na,1,2,u\n,2,3,u\n", r"t.csv: line 3: column 'who': expected the id of a sequence, got not"),
+        ("who,when,x,label\na,1,2,u\na,,3,u\n", r"t.csv: line 3: column 'when': expected a time, got nothing"),
+        ("who,when,x,label\na,1,2,u\nb,1,0,u\na,1.0,3,u\n", r"t.csv: line 4: column 'when': time 1.0 occurs twice in "
+         "sequence 'a', the other time in line 2"),
+        ("who,when,x,label\na,1,2,u\na,2,3,v\n", "t.csv: line 3: expected one label a sequence, got 'v' and 'u'"),
+        ("who,when,x,label\na,1,2,u\na,2,z,u\n", r"t.csv: line 3: column 'x': expected a number, got 'z'"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(write, content, message):
+    table = read_table(write(content, "t.csv"))
+    with pytest.raises(DataError, match=message):
+        sequences_from_table(table, "who", ["x"], "when", "label")
+
+
+def test_a_scale_is_that_of_the_training_data():
+    one, two = np.array([[1.0, 5], [2, 5], [np.nan, 5]], np.float32), np.array([[6.0, 5]], np.float32)
+    scale = Scale.of([one, two])
+    assert scale.mean == pytest.approx((3, 5))
+    assert scale.deviation == pytest.approx((np.std([1, 2, 6]), 1))  # the constant channel is only shifted
+    found = scale.apply(one)
+    np.testing.assert_allclose(found[:, 0], [(1 - 3) / np.std([1, 2, 6]), (2 - 3) / np.std([1, 2, 6]), 0], rtol=1e-6)
+    assert not found[:, 1].any()
+    assert found.dtype == np.float32
