@@ -7,30 +7,52 @@ from typing import Any
 import torch
 
 import ostinato.cells  # noqa: F401  registers those of the package
+from ostinato.cells.contract import Cell
 from ostinato.core import native_library
 from ostinato.core.registry import registered
 from ostinato.kernels import Request, find
 
+_PLAIN = Request(torch.float32, "cpu", steps=1)
+_CASES: dict[str, dict[str, Any]] = {
+    "lengths": {"lengths": True},
+    "recurrent dropout or zoneout": {"noise": True},
+    "the state of every step": {"keep_states": True},
+    "bfloat16": {"dtype": torch.bfloat16},
+    "float64": {"dtype": torch.float64},
+}
+
+
+def _options(cell: Cell, first: Cell) -> str:
+    """What sets a configuration apart from the plain one, sizes aside."""
+    plain = vars(first)
+    changed = {n: v for n, v in vars(cell).items() if v != plain[n] and n not in ("input_size", "hidden_size")}
+    return ", ".join(f"{name}={value}" for name, value in changed.items())
+
 
 def describe() -> dict[str, Any]:
-    """versions, threads, native (kernels), precision, and for each registered cell name, kernel, reason and paper.
+    """versions, threads, native (kernels), precision, and for each registered cell who runs it.
 
     `native` is the instruction set that the native kernels use here, or why there are none; `precision` says for each
-    value of `torch.set_float32_matmul_precision` what their products are computed in.
-    The reason is why nothing faster than the reference runs the cell; where a fused implementation does, it says what
-    that one leaves to the reference.
+    value of `torch.set_float32_matmul_precision` what their products are computed in. Of a cell: name, paper, kernel,
+    isa (the kernel's, where it is native), reason (why nothing faster than the reference runs it), and elsewhere: what
+    another implementation runs, which one, and why.
     """
     packages = ("ostinato", "torch", "lightning-fabric", "tokenizers")
+    library = native_library.load()
+    isa = None if isinstance(library, str) else library.isa
     cells = []
     for name, kind in registered().items():
-        cell = kind.examples()[0]
-        plain = find(cell, Request(torch.float32, "cpu", steps=1))
-        reason = plain.reason
-        if not reason:
-            ragged = find(cell, Request(torch.float32, "cpu", steps=1, lengths=True))
-            reason = f"with lengths: {ragged.name} ({ragged.reason})" if ragged.reason else ""
-        cells.append({"name": name, "kernel": plain.name, "reason": reason, "paper": kind.paper})
-    library = native_library.load()
+        first, *others = kind.examples()
+        plain = find(first, _PLAIN)
+        cases = {when: find(first, _PLAIN._replace(**change)) for when, change in _CASES.items()}
+        cases |= {_options(cell, first): find(cell, _PLAIN) for cell in others}
+        elsewhere = [
+            {"when": when, "kernel": choice.name, "reason": choice.refused}
+            for when, choice in cases.items()
+            if choice.name != plain.name
+        ]
+        row = {"name": name, "kernel": plain.name, "isa": isa if plain.name == "native" else None}
+        cells.append(row | {"reason": plain.reason, "elsewhere": elsewhere, "paper": kind.paper})
     return {
         "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
         "threads": torch.get_num_threads(),

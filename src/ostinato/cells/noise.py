@@ -35,6 +35,10 @@ class StateNoise:
             None if zoneout is None else [share.to(dtype) for share in zoneout],
         )
 
+    def steps(self, begin: int, end: int) -> "StateNoise":
+        """That of the steps from begin to end."""
+        return StateNoise(self.recurrent_mask, self.zoneout and [share[begin:end] for share in self.zoneout])
+
     @classmethod
     def draw(
         cls, state: State, steps: int, *, recurrent_dropout: float, zoneout: float, training: bool

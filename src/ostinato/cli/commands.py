@@ -154,9 +154,12 @@ def _info(options: commands.Info, output: Output) -> None:
         products = ", ".join(f"{wanted} {computed}" for wanted, computed in found["precision"].items())
         output.text(f"{'matmul precision':<20}{products}")
     output.text("")
-    output.text(f"{'cell':<20}{'runs on':<12}where not, or why")
+    output.text(f"{'cell':<20}{'runs on':<20}why nothing faster")
     for cell in found["cells"]:
-        output.text(f"{cell['name']:<20}{cell['kernel']:<12}{cell['reason']}")
+        kernel = f"{cell['kernel']} {cell['isa'] or ''}"
+        output.text(f"{cell['name']:<20}{kernel:<20}{cell['reason']}".rstrip())
+        for case in cell["elsewhere"]:
+            output.text(f"  {case['when']}: {case['kernel']} ({case['reason']})")
     output.result(found)
 
 

@@ -3,5 +3,6 @@
 from ostinato.cells.unroll import unroll as reference
 from ostinato.kernels import native
 from ostinato.kernels.dispatch import Choice, Request, find, run
+from ostinato.kernels.recompute import run_recomputing
 
-__all__ = ["Choice", "Request", "find", "native", "reference", "run"]
+__all__ = ["Choice", "Request", "find", "native", "reference", "run", "run_recomputing"]

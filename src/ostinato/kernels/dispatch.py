@@ -52,22 +52,27 @@ IMPLEMENTATIONS: tuple[Implementation, ...] = (native, torch_fused)
 
 
 class Choice(NamedTuple):
-    """What will run, and why nothing faster will; `reason` is empty where a fused implementation was found."""
+    """What will run, and why nothing faster will.
+
+    `reason` is empty where a fused implementation was found; `refused` is what those asked before it said.
+    """
 
     name: str
     run: Callable[..., Unrolled]
     reason: str = ""
+    refused: str = ""
 
 
 def find(cell: Cell, request: Request) -> Choice:
     """The implementation for a request. A fallback is the reference, `unroll`, which takes everything."""
-    reasons = []
+    reasons: list[str] = []
     for implementation in IMPLEMENTATIONS:
         reason = implementation.refuses(cell, request)
         if reason is None:
-            return Choice(implementation.NAME, implementation.run)
+            return Choice(implementation.NAME, implementation.run, refused="; ".join(reasons))
         reasons.append(f"{implementation.NAME}: {reason}")
-    return Choice("reference", unroll, "; ".join(reasons))
+    why = "; ".join(reasons)
+    return Choice("reference", unroll, why, why)
 
 
 def run(
@@ -93,7 +98,8 @@ def run(
             return run(
                 cell, p, x.to(dtype), state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep_states
             )
-    request = Request(x.dtype, x.device.type, x.shape[0], lengths is not None, bool(noise), keep_states, _transformed())
+    transformed = is_transformed()
+    request = Request(x.dtype, x.device.type, x.shape[0], lengths is not None, bool(noise), keep_states, transformed)
     choice = find(cell, request)
     return choice.run(cell, p, x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep_states)
 
@@ -105,7 +111,7 @@ def _autocast_dtype(x: Tensor) -> torch.dtype | None:
     return torch.get_autocast_dtype(x.device.type)
 
 
-def _transformed() -> bool:
+def is_transformed() -> bool:
     """Whether torch.func (vmap, grad, jvp) or forward-mode differentiation is at work: they need single operations."""
     if torch.compiler.is_compiling():
         return False

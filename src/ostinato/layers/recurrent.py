@@ -1,5 +1,6 @@
 """`Recurrent`: any registered cell as a layer."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -35,6 +36,8 @@ class Recurrent(nn.Module):
             sequence (variational; Gal, Ghahramani 2016).
         zoneout: probability that a unit of the state keeps its value for a step (Krueger et al. 2017); at evaluation
             its expectation.
+        recompute: keep for backward the state of every k-th step only and compute the rest again: memory for time. By
+            default everything is kept.
         batch_first_state: the state is `[N, L*S, ...]` too.
         device: where to make the parameters.
         dtype: of the parameters.
@@ -60,6 +63,7 @@ class Recurrent(nn.Module):
         *,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        recompute: int | None = None,
         batch_first_state: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -73,6 +77,9 @@ class Recurrent(nn.Module):
             raise ConfigError(f"num_layers must be at least 1, got {num_layers}")
         if recurrent_dropout == 1:
             raise ConfigError("recurrent_dropout 1 would feed nothing back; use a value below 1")
+        if recompute is not None and (not isinstance(recompute, int) or recompute < 1):
+            raise ConfigError(f"recompute: expected a whole number of at least 1 (steps), or None, got {recompute!r}")
+        self.recompute = recompute
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
         self.recurrent_dropout, self.zoneout, self.batch_first_state = recurrent_dropout, zoneout, batch_first_state
@@ -142,6 +149,7 @@ class Recurrent(nn.Module):
         shapes.check_sequences(view, self.input_size)
         shapes.check_tensor(view.x, next(self.parameters()))
         state = self._read_state(hx, view)
+        run = partial(kernels.run_recomputing, every=self.recompute) if self.recompute else kernels.run
         x, finals, history = view.x, [], []
         for layer, cell in enumerate(self.cells):
             outputs = []
@@ -155,7 +163,7 @@ class Recurrent(nn.Module):
                     zoneout=self.zoneout,
                     training=self.training,
                 )
-                ran = kernels.run(
+                ran = run(
                     cell, p, x, start, lengths=view.lengths, reverse=bool(suffix), noise=noise, keep_states=all_states
                 )
                 outputs.append(ran.output)
@@ -202,8 +210,8 @@ class Recurrent(nn.Module):
     def extra_repr(self) -> str:
         """What distinguishes this layer in a printed model."""
         shown = [self.cell.name, str(self.input_size), str(self.hidden_size)]
-        defaults = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
-        defaults |= {"recurrent_dropout": 0.0, "zoneout": 0.0}
+        defaults: dict[str, Any] = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
+        defaults |= {"bidirectional": False, "recurrent_dropout": 0.0, "zoneout": 0.0, "recompute": None}
         return ", ".join(shown + [f"{k}={getattr(self, k)}" for k, v in defaults.items() if getattr(self, k) != v])
 
 

@@ -12,6 +12,7 @@ import ostinato
 from ostinato.api.info import describe
 from ostinato.api.listing import list_runs
 from ostinato.api.tasks.lm import until
+from ostinato.core import native_library
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from tests.support import prose
 
@@ -263,5 +264,15 @@ def test_info_says_who_runs_each_cell():
     cells = {cell["name"]: cell for cell in found["cells"]}
     assert found["versions"]["torch"] == torch.__version__
     assert found["threads"] == torch.get_num_threads()
-    assert cells["jordan"]["reason"]
+    library = native_library.load()
+    for cell in cells.values():
+        assert (cell["isa"] is not None) == (cell["kernel"] == "native")
+        assert bool(cell["reason"]) == (cell["kernel"] == "reference")
+        assert all(case["kernel"] != cell["kernel"] and case["reason"] for case in cell["elsewhere"])
+    if isinstance(library, str):
+        assert found["native"] == library
+        assert library in cells["lstm_peephole"]["reason"]
+    else:
+        assert cells["lstm"]["isa"] == found["native"] == library.isa
+        assert {case["when"] for case in cells["lstm"]["elsewhere"]} >= {"float64"}
     assert "Hochreiter" in cells["lstm"]["paper"]

@@ -5,6 +5,10 @@
 
 namespace ostinato {
 
+// Whether this process was forked off one that had loaded the library. Its team of threads was not copied, and the runtime
+// of OpenMP would wait for it for ever: such a process works alone.
+extern bool in_forked_process;
+
 struct CellKernels {
     const char* name;
     int64_t saved, saved_noisy;  // vectors a unit and step keeps for backward

@@ -2,6 +2,7 @@
 // machine of the architecture.
 #include "ostinato.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include "kernels.h"
@@ -23,7 +24,13 @@ namespace neon { extern const CellKernels cells[]; }
 namespace generic { extern const CellKernels cells[]; }
 #endif
 
+bool in_forked_process = false;
+
 namespace {
+
+__attribute__((constructor)) void watch_forks() {
+    pthread_atfork(nullptr, nullptr, [] { in_forked_process = true; });
+}
 
 bool always() { return true; }
 

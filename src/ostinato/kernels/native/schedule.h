@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "kernels.h"
 #include "ostinato.h"
 #include "products.h"
 
@@ -152,7 +153,7 @@ struct Division {
 
 template <class Body>
 static void in_parallel(int threads, const Body& body) {
-    if (threads == 1) return body(0, 1);
+    if (threads == 1 || in_forked_process) return body(0, 1);
 #pragma omp parallel num_threads(threads)
     body(omp_get_thread_num(), omp_get_num_threads());
 }

@@ -1,0 +1,171 @@
+"""Long sequences: the state of every k-th step is kept, the rest is computed again in backward (Chen et al. 2016,
+arXiv:1604.06174).
+
+The memory that training takes above input, output and their gradients then grows with T/k + k instead of T.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ostinato.cells.contract import Cell
+from ostinato.cells.noise import StateNoise
+from ostinato.cells.unroll import Unrolled
+from ostinato.core.legend import Parameters
+from ostinato.kernels.dispatch import is_transformed, run
+
+Optional = Tensor | None
+
+
+class _Plan(NamedTuple):
+    """All of a run but the tensors that may have gradients."""
+
+    cell: Cell
+    names: tuple[str, ...]
+    every: int
+    lengths: Optional
+    reverse: bool
+    noise: StateNoise | None
+    keep_states: bool
+
+    def pieces(self, T: int) -> list[tuple[int, int]]:
+        """Begin and end of each piece, in the order in which they are run."""
+        found = [(begin, min(begin + self.every, T)) for begin in range(0, T, self.every)]
+        return found[::-1] if self.reverse else found
+
+    def run(self, begin: int, end: int, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor]) -> Unrolled:
+        """The piece `x` of steps from begin to end."""
+        return run(
+            self.cell,
+            dict(zip(self.names, weights, strict=True)),
+            x,
+            self.cell.State(*state),
+            lengths=None if self.lengths is None else (self.lengths - begin).clamp(0, end - begin),
+            reverse=self.reverse,
+            noise=self.noise.steps(begin, end) if self.noise else None,
+            keep_states=self.keep_states,
+        )
+
+
+def run_recomputing(
+    cell: Cell,
+    p: Parameters,
+    x: Tensor,
+    state: Any,
+    *,
+    every: int,
+    lengths: Tensor | None = None,
+    reverse: bool = False,
+    noise: StateNoise | None = None,
+    keep_states: bool = False,
+) -> Unrolled:
+    """As `kernels.run`, keeping for backward the state of every k-th step only.
+
+    Args:
+        cell: as `kernels.run`, and so are the others.
+        p: parameters.
+        x: `[T, N, D]`.
+        state: the initial state.
+        every: k, 1 or more; about the square root of T takes the least memory.
+        lengths: valid steps.
+        reverse: the other direction.
+        noise: recurrent dropout and zoneout.
+        keep_states: return the state of every step (which keeps it, for the caller).
+    """
+    plan = _Plan(cell, tuple(p), every, lengths, reverse, noise, keep_states)
+    tensors = (*state, *p.values())
+    short = x.shape[0] <= every or not torch.is_grad_enabled()
+    if short or is_transformed() or not any(tensor.requires_grad for tensor in (x, *tensors)):
+        return plan.run(0, x.shape[0], x, state, tuple(p.values()))
+    output, *rest = _apply(plan, x, tensors)
+    fields = len(cell.State._fields)
+    states = cell.State(*rest[fields:]) if keep_states else None
+    return Unrolled(output, cell.State(*rest[:fields]), states)
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _apply(plan: _Plan, x: Tensor, tensors: Sequence[Tensor]) -> Any:
+    return _Recomputing.apply(plan, x, *tensors)  # type: ignore[no-untyped-call]
+
+
+class _Recomputing(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, plan: _Plan, x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        fields, T = len(plan.cell.State._fields), x.shape[0]
+        state: Sequence[Tensor] = tensors[:fields]
+        whole: list[Tensor] = []
+        kept = []
+        for begin, end in plan.pieces(T):
+            kept.append(state)
+            ran = plan.run(begin, end, x[begin:end], state, tensors[fields:])
+            found = (ran.output, *(ran.states if plan.keep_states else ()))
+            whole = whole or [part.new_empty(T, *part.shape[1:]) for part in found]
+            for all_of_it, part in zip(whole, found, strict=True):
+                all_of_it[begin:end] = part
+            state = ran.final
+        ctx.plan, ctx.kept = plan, kept[1:]
+        ctx.autocast = _autocast_of(x)
+        ctx.save_for_backward(x, *tensors)
+        ctx.set_materialize_grads(False)
+        return whole[0], *state, *whole[1:]
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Optional) -> tuple[Optional, ...]:
+        plan, (x, *tensors) = ctx.plan, ctx.saved_tensors
+        fields = len(plan.cell.State._fields)
+        needs = ctx.needs_input_grad[1:]
+        if torch.is_grad_enabled():
+            return None, *_differentiable(ctx, x, tensors, upstream)
+        grad_x = torch.zeros_like(x) if needs[0] else None
+        sums: list[Optional] = [torch.zeros_like(w) if n else None for w, n in zip(tensors, needs[1:], strict=True)]
+        carried = list(upstream[1 : 1 + fields])
+        starts = [tensors[:fields], *ctx.kept]
+        for (begin, end), before in zip(reversed(plan.pieces(x.shape[0])), reversed(starts), strict=True):
+            leaves = [x[begin:end].detach().requires_grad_(needs[0])]
+            leaves += [field.detach().requires_grad_() for field in before]
+            leaves += [w.detach().requires_grad_(n) for w, n in zip(tensors[fields:], needs[1 + fields :], strict=True)]
+            with torch.enable_grad(), ctx.autocast():
+                ran = plan.run(begin, end, leaves[0], leaves[1 : 1 + fields], leaves[1 + fields :])
+            parts = [part if part is None else part[begin:end] for part in (upstream[0], *upstream[1 + fields :])]
+            outputs = (ran.output, *ran.final, *(ran.states if plan.keep_states else ()))
+            grad, *rest = _gradients(outputs, leaves, (parts[0], *carried, *parts[1:]))
+            carried = rest[:fields]
+            if grad_x is not None and grad is not None:
+                grad_x[begin:end] = grad
+            for total, part in zip(sums[fields:], rest[fields:], strict=True):
+                if total is not None and part is not None:
+                    total += part
+        return None, grad_x, *(g if n else None for g, n in zip(carried, needs[1:], strict=False)), *sums[fields:]
+
+
+def _differentiable(ctx: Any, x: Tensor, tensors: Sequence[Tensor], upstream: Sequence[Optional]) -> Iterator[Optional]:
+    """Gradients that can be differentiated again: the whole sequence at once."""
+    plan, fields = ctx.plan, len(ctx.plan.cell.State._fields)
+    with ctx.autocast():
+        ran = plan.run(0, x.shape[0], x, tensors[:fields], tensors[fields:])
+    outputs = (ran.output, *ran.final, *(ran.states if plan.keep_states else ()))
+    needs = ctx.needs_input_grad[1:]
+    wanted = [tensor for tensor, need in zip((x, *tensors), needs, strict=True) if need]
+    found = iter(_gradients(outputs, wanted, upstream, create_graph=True))
+    return iter([next(found) if need else None for need in needs])
+
+
+def _gradients(
+    outputs: Sequence[Tensor], leaves: Sequence[Tensor], upstream: Sequence[Optional], create_graph: bool = False
+) -> tuple[Optional, ...]:
+    pairs = [(o, g) for o, g in zip(outputs, upstream, strict=True) if g is not None and o.requires_grad]
+    wanted = [leaf for leaf in leaves if leaf.requires_grad]
+    if not pairs or not wanted:
+        return (None,) * len(leaves)
+    outs, grads = zip(*pairs, strict=True)
+    found = iter(torch.autograd.grad(outs, wanted, grads, create_graph=create_graph, allow_unused=True))
+    return tuple(next(found) if leaf.requires_grad else None for leaf in leaves)
+
+
+def _autocast_of(x: Tensor) -> Callable[[], torch.autocast]:
+    """The autocast that is on now, for backward, where it is off."""
+    kind, on = x.device.type, torch.is_autocast_enabled(x.device.type)
+    dtype = torch.get_autocast_dtype(kind) if on else None
+    return lambda: torch.autocast(kind, dtype=dtype, enabled=on)

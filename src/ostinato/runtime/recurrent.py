@@ -1,0 +1,259 @@
+"""A stack of recurrent layers on NumPy arrays: whole sequences, or one time step at a time."""
+
+import os
+from collections import namedtuple
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ostinato.core import native_library
+from ostinato.core.errors import ConfigError
+from ostinato.core.native_library import NativeLibrary, Run, Steps
+from ostinato.runtime.forms import FORMS
+from ostinato.runtime.weights import Array, Weights, sort
+
+
+class Recurrent:
+    """A trained layer, in evaluation: what `ostinato.Recurrent` computes from the same weights.
+
+    Args:
+        cell: the cell's name, one of those with native kernels.
+        weights: arrays by name, as in the layer's `state_dict`; layers, directions and sizes are read off them.
+        batch_first: sequences are `[N, T, ...]` instead of `[T, N, ...]`.
+        zoneout: the rate the layer was trained with; its expectation is applied.
+        threads: at most this many; by default OMP_NUM_THREADS, or one for each processor.
+
+    Attributes:
+        input_size: D.
+        hidden_size: H.
+        num_layers: L.
+        bidirectional: whether there are two directions.
+
+    Raises:
+        ConfigError: no native library here, a cell it lacks, or weights that do not make a layer.
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        weights: Mapping[str, Any],
+        *,
+        batch_first: bool = False,
+        zoneout: float = 0.0,
+        threads: int | None = None,
+    ) -> None:
+        library = native_library.load()
+        if isinstance(library, str):
+            raise ConfigError(f"the runtime needs the native library, which is {library}")
+        if threads is not None and threads < 1:
+            raise ConfigError(f"threads: expected at least 1, got {threads}")
+        if not 0 <= zoneout <= 1:
+            raise ConfigError(f"zoneout is a probability: expected 0 to 1, got {zoneout}")
+        stack, directions = sort(cell, weights)
+        self._library, self._directions, self._form, self.cell = library, directions, FORMS[cell], cell
+        self.input_size, self.hidden_size = stack[0].weight_ih.shape[1], stack[0].weight_hh.shape[1]
+        self.num_layers, self.bidirectional = len(stack) // directions, directions == 2
+        self.batch_first = batch_first
+        self.State: Any = namedtuple(f"{cell}_state", self._form.state)  # type: ignore[misc]
+        self._threads = threads or int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
+        self._held = np.full(self.hidden_size, zoneout, np.float32) if zoneout else None
+        self._layers = [_Packed(self, one) for one in stack]
+
+    def initial_state(self, batch_size: int) -> Any:
+        """Zeros, each field `[L*S, N, H]`."""
+        shape = (len(self._layers), batch_size, self.hidden_size)
+        return self.State(*(np.zeros(shape, np.float32) for _ in self.State._fields))
+
+    def __call__(self, x: Array, state: Any = None, lengths: Any = None) -> tuple[Array, Any]:
+        """Run over whole sequences.
+
+        Args:
+            x: `[T, N, D]` float32; `[N, T, D]` with batch_first.
+            state: each field `[L*S, N, H]`; zeros where None.
+            lengths: `[N]` integers from 0 to T: the valid steps of each sequence, padded on the right.
+
+        Returns:
+            The output `[T, N, S*H]` (laid out as the input), zero beyond a length, and the state after each sequence's
+            last step.
+
+        Raises:
+            ValueError: a shape or dtype that does not fit, with what was expected.
+        """
+        _check("x", x, (None, None, self.input_size))
+        if self.batch_first:
+            x = x.transpose(1, 0, 2)
+        T, N, _ = x.shape
+        before = self._read_state(state, N)
+        after = self.State(*(np.empty_like(field) for field in before))
+        valid = None if lengths is None else _read_lengths(lengths, T, N)
+        for layer in range(self.num_layers):
+            output = np.empty((self._directions, T, N, self.hidden_size), np.float32)
+            for direction in range(self._directions):
+                index = layer * self._directions + direction
+                self._layers[index].run(
+                    x, [f[index] for f in before], [f[index] for f in after], output[direction], valid, bool(direction)
+                )
+            x = output[0] if self._directions == 1 else np.concatenate(list(output), axis=-1)
+        return (x.transpose(1, 0, 2) if self.batch_first else x), after
+
+    def stream(self, batch_size: int) -> "Stream":
+        """The layer one time step at a time.
+
+        Raises:
+            ConfigError: a bidirectional layer.
+        """
+        return Stream(self, batch_size)
+
+    def _read_state(self, state: Any, N: int) -> Any:
+        if state is None:
+            return self.initial_state(N)
+        fields = (state,) if isinstance(state, np.ndarray) else tuple(state)
+        if len(fields) != len(self.State._fields):
+            raise ValueError(f"expected a state of {', '.join(self.State._fields)}, got {len(fields)} arrays")
+        for name, field in zip(self.State._fields, fields, strict=True):
+            _check(f"state's {name}", field, (len(self._layers), N, self.hidden_size))
+        return self.State(*map(np.ascontiguousarray, fields))
+
+
+class Stream:
+    """Steps of a layer: made by `Recurrent.stream`. One thread at a time.
+
+    Attributes:
+        state: after the last step, each field `[L, N, H]`; write into its arrays to change it.
+    """
+
+    def __init__(self, layer: Recurrent, batch_size: int) -> None:
+        if layer.bidirectional:
+            raise ConfigError("a bidirectional layer reads each sequence to its end first: it cannot stream")
+        if batch_size < 0:
+            raise ConfigError(f"batch_size: expected at least 0, got {batch_size}")
+        self.state = layer.initial_state(batch_size)
+        self._x_shape, self._out_shape = (batch_size, layer.input_size), (batch_size, layer.hidden_size)
+        runs, self._alive = [], []
+        x = np.zeros((1, batch_size, layer.input_size), np.float32)
+        for index, one in enumerate(layer._layers):
+            output = np.empty((1, batch_size, layer.hidden_size), np.float32)
+            fields = [field[index] for field in self.state]
+            run, alive = one.prepare(x, fields, fields, output, None, False)
+            runs.append(run)
+            self._alive += [*alive, x, output]
+            x = output
+        self._steps = Steps(layer._library, runs)
+
+    def step(self, x: Array, out: Array | None = None) -> Array:
+        """Take a step: `[N, D] -> [N, H]`, into `out` or a fresh array.
+
+        Raises:
+            ValueError: an `x` or `out` that does not fit, with what was expected.
+        """
+        if x.shape != self._x_shape or x.dtype != np.float32:
+            _check("x", x, self._x_shape)
+        if out is None:
+            out = np.empty(self._out_shape, np.float32)
+        else:
+            _check("out", out, self._out_shape)
+            if not out.flags.c_contiguous or not out.flags.writeable:
+                raise ValueError("out: expected a dense array that can be written")
+        x = np.ascontiguousarray(x)
+        self._steps(_address(x), _address(out))
+        return out
+
+    def reset(self, rows: Sequence[int] | None = None) -> None:
+        """Go back to zeros; only the sequences that `rows` names, where it is given."""
+        for field in self.state:
+            field[:, slice(None) if rows is None else rows] = 0
+
+
+class _Packed:
+    """One layer and direction, its weights packed once. Holds nothing that a call changes."""
+
+    def __init__(self, layer: Recurrent, weights: Weights) -> None:
+        self._library: NativeLibrary = layer._library
+        self._held, self._weights = layer._held, weights
+        self._sizes = {
+            "cell": self._library.cells[layer.cell],
+            "isa": self._library.isas[self._library.isa],
+            "D": weights.weight_ih.shape[1],
+            "H": layer.hidden_size,
+            "threads": layer._threads,
+        }
+        run = self._begin(1, 1)
+        self._packed = _scratch(self._library.packed_size(run))
+        run.packed = _address(self._packed)
+        self._library.pack(run)
+
+    def _begin(self, T: int, N: int) -> Run:
+        run = Run()
+        for name, size in {**self._sizes, "T": T, "N": N}.items():
+            setattr(run, name, size)
+        weight_ih, weight_hh, bias_ih, bias_hh, extra = self._weights
+        run.weight_ih, run.weight_hh = _address(weight_ih), _address(weight_hh)
+        if bias_ih is not None and bias_hh is not None:
+            run.bias_ih, run.bias_hh = _address(bias_ih), _address(bias_hh)
+        if extra is not None:
+            run.weight_extra = _address(extra)
+        if self._held is not None:  # strides of zero: one row stands for all
+            run.zoneout_h = run.zoneout_c = _address(self._held)
+        return run
+
+    def prepare(
+        self,
+        x: Array,
+        before: Sequence[Array],
+        after: Sequence[Array],
+        output: Array,
+        lengths: NDArray[np.int64] | None,
+        reverse: bool,
+    ) -> tuple[Run, list[Any]]:
+        """A call that is ready, and what has to live until it is over."""
+        T, N, _ = x.shape
+        if x.size and (x.strides[2] != 4 or x.strides[0] % 4 or x.strides[1] % 4):
+            x = np.ascontiguousarray(x)
+        run = self._begin(T, N)
+        run.packed, run.reverse = _address(self._packed), int(reverse)
+        run.x, run.x_stride_t, run.x_stride_n = _address(x), x.strides[0] // 4, x.strides[1] // 4
+        run.h0, run.final_h, run.output = _address(before[0]), _address(after[0]), _address(output)
+        if len(before) > 1:
+            run.c0, run.final_c = _address(before[1]), _address(after[1])
+        if lengths is not None:
+            run.lengths = _address(lengths)
+        workspace = _scratch(self._library.workspace_size(run, backward=False))
+        run.workspace = _address(workspace)
+        return run, [x, *before, *after, output, lengths, workspace]
+
+    def run(self, x: Array, *rest: Any) -> None:
+        """A whole sequence, into `after` and `output`."""
+        run, alive = self.prepare(x, *rest)
+        self._library.forward(run)
+        del alive
+
+
+def _address(array: NDArray[Any]) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def _scratch(size: int) -> NDArray[np.uint8]:
+    """Memory aligned to 64 bytes."""
+    raw = np.empty(size + 64, np.uint8)
+    start = -_address(raw) % 64
+    return raw[start : start + size]
+
+
+def _check(name: str, array: Any, shape: tuple[int | None, ...]) -> None:
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{name}: expected a NumPy array, got {type(array).__name__}")
+    fits = array.ndim == len(shape) and all(e in (None, n) for e, n in zip(shape, array.shape, strict=True))
+    if not fits or array.dtype != np.float32:
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        raise ValueError(f"{name}: expected float32 of shape ({wanted}), got {array.dtype} of shape {array.shape}")
+
+
+def _read_lengths(lengths: Any, T: int, N: int) -> NDArray[np.int64]:
+    array = np.asarray(lengths)
+    if array.dtype.kind not in "iu" or array.shape != (N,):
+        raise ValueError(f"lengths: expected {N} integers, got {array.dtype} of shape {array.shape}")
+    if N and not 0 <= array.min() <= array.max() <= T:
+        raise ValueError(f"lengths: expected from 0 to {T} (the padded steps), got {array.tolist()}")
+    return np.ascontiguousarray(array, np.int64)

@@ -1,0 +1,123 @@
+"""A layer's weights by name: from a file, a run folder or a state_dict, checked and sorted by layer and direction."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ostinato.core.errors import ConfigError, RunFolderError
+from ostinato.runtime.forms import FORMS, Form
+
+if TYPE_CHECKING:
+    from ostinato.runtime.recurrent import Recurrent
+
+Array = NDArray[np.float32]
+
+
+class Weights(NamedTuple):
+    """Of one layer and direction, float32 and dense; shapes as in `kernels/native/ostinato.h`."""
+
+    weight_ih: Array
+    weight_hh: Array
+    bias_ih: Array | None
+    bias_hh: Array | None
+    extra: Array | None
+
+
+def sort(cell: str, named: Mapping[str, Any]) -> tuple[list[Weights], int]:
+    """Weights of every layer and direction, in the state's order, and the number of directions.
+
+    Raises:
+        ConfigError: a cell without a native kernel, or names and shapes that do not make such a layer.
+    """
+    if cell not in FORMS:
+        raise ConfigError(f"cell {cell!r}: the runtime has {', '.join(FORMS)}; another cell needs torch")
+    form = FORMS[cell]
+    left = dict(named)
+    layers = 1 + max((int(m[1]) for name in named if (m := re.fullmatch(r"weight_ih_l(\d+)", name))), default=-1)
+    if not layers:
+        raise ConfigError(f"expected weights named as in a layer's state_dict (weight_ih_l0, ...), got {_some(named)}")
+    suffixes = ("", "_reverse") if "weight_ih_l0_reverse" in named else ("",)
+    found: list[Weights] = []
+    for layer in range(layers):
+        for suffix in suffixes:
+            below = None if layer == 0 else found[0].weight_hh.shape[1] * len(suffixes)
+            found.append(_one(cell, form, left, f"_l{layer}{suffix}", below))
+    if left:
+        raise ConfigError(f"cell {cell!r}: does not use {_some(left)}; is it another cell's?")
+    return found, len(suffixes)
+
+
+def _one(cell: str, form: Form, left: dict[str, Any], suffix: str, below: int | None) -> Weights:
+    def take(name: str, *shape: int | None) -> Array:
+        if name + suffix not in left:
+            raise ConfigError(f"cell {cell!r}: {name}{suffix} is missing")
+        array = np.ascontiguousarray(np.asarray(left.pop(name + suffix)), dtype=np.float32)
+        fits = array.ndim == len(shape) and all(e in (None, n) for e, n in zip(shape, array.shape, strict=True))
+        if not fits:
+            raise ConfigError(f"{name}{suffix}: expected shape {_shown(shape)} for {cell!r}, got {array.shape}")
+        return array
+
+    weight_hh = take("weight_hh", None, None)
+    H = weight_hh.shape[1]
+    rows = form.gates * H
+    if weight_hh.shape[0] != rows:
+        raise ConfigError(f"weight_hh{suffix}: expected {rows} rows of {H} for {cell!r}, got {weight_hh.shape[0]}")
+    has_bias = f"bias_ih{suffix}" in left
+    return Weights(
+        take("weight_ih", rows, below),
+        weight_hh,
+        take("bias_ih", rows) if has_bias else None,
+        take("bias_hh", rows) if has_bias else None,
+        np.stack([take(name, H) for name in form.extra]) if form.extra else None,
+    )
+
+
+def load(path: str | Path, cell: str | None = None, prefix: str | None = None, **options: Any) -> Recurrent:
+    """A trained layer from a file of weights, or the recurrent stack of a run.
+
+    Args:
+        path: a safetensors file that holds a layer's `state_dict`, or a run folder.
+        cell: the cell's name; a run folder knows its own.
+        prefix: of the layer's names within the file, such as "encoder."; by default none, in a run "recurrent.".
+        **options: of `Recurrent`.
+
+    Raises:
+        ConfigError: no such file, no cell named, or weights that do not fit.
+        RunFolderError: a folder that is no run.
+    """
+    from safetensors.numpy import load_file
+
+    from ostinato.runtime.recurrent import Recurrent
+
+    file = Path(path)
+    if file.is_dir():
+        try:
+            model = json.loads((file / "config.json").read_text(encoding="utf-8"))["model"]
+        except (OSError, ValueError, KeyError) as error:
+            raise RunFolderError(f"{file}: not a run folder that can be read: {error}") from None
+        cell = cell or model.get("cell")
+        options = {"zoneout": model.get("zoneout", 0.0)} | options
+        file, prefix = file / "model.safetensors", "recurrent." if prefix is None else prefix
+    if cell is None:
+        raise ConfigError(f"{file}: a file of weights does not say which cell they are for: pass cell=, as in 'lstm'")
+    if not file.is_file():
+        raise ConfigError(f"{file}: no such file; expected weights in safetensors format")
+    prefix = prefix or ""
+    named = {name.removeprefix(prefix): array for name, array in load_file(file).items() if name.startswith(prefix)}
+    return Recurrent(cell, named, **options)
+
+
+def _shown(shape: tuple[int | None, ...]) -> str:
+    return f"({', '.join('any' if size is None else str(size) for size in shape)})"
+
+
+def _some(names: Mapping[str, Any]) -> str:
+    shown = ", ".join(sorted(names)[:4])
+    return f"{shown}, ..." if len(names) > 4 else shown or "none"

@@ -1,0 +1,270 @@
+"""What PyTorch programs do to layers: compile, transform, copy, send, fork, run in threads and in several processes."""
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, jacrev, jvp, vmap
+
+import ostinato
+
+CELLS = ("rnn", "lstm", "gru", "lstm_peephole", "jordan")
+
+
+@pytest.fixture(autouse=True)
+def same_numbers():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+class Model(nn.Module):
+    """Several layers of ours between others."""
+
+    def __init__(self, cell: str = "lstm", **options: object) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, 5)
+        self.recurrent = ostinato.Recurrent(cell, 5, 6, 2, bidirectional=True, **options)
+        self.last = ostinato.GRU(12, 3)
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        output, _ = self.recurrent(self.first(x).relu(), lengths=lengths)
+        return self.last(output)[0]
+
+
+def run_python(script: str, **environment: str) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert not ran.returncode, ran.stderr[-3000:]
+    return ran.stdout
+
+
+class TestCompiled:
+    def same(self, backend: str, cell: str, x: Tensor, *rest: Tensor) -> None:
+        torch._dynamo.reset()
+        model = Model(cell)
+        compiled = torch.compile(model, backend=backend, fullgraph=True)
+        output = compiled(x, *rest)
+        torch.testing.assert_close(output, model(x, *rest), rtol=1e-4, atol=1e-5)
+        found = torch.autograd.grad(output.square().sum(), list(model.parameters()))
+        expected = torch.autograd.grad(model(x, *rest).square().sum(), list(model.parameters()))
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize("cell", CELLS)
+    def test_one_graph(self, cell):
+        # all of torch.compile but the C++ compiler
+        self.same("aot_eager", cell, torch.randn(7, 3, 4))
+
+    def test_by_inductor(self):
+        self.same("inductor", "lstm", torch.randn(7, 3, 4))
+
+    def test_dynamic_shapes(self):
+        model = Model()
+        compiled = torch.compile(model, backend="aot_eager", fullgraph=True, dynamic=True)
+        for T, N in ((7, 3), (9, 4), (2, 5)):
+            x = torch.randn(T, N, 4)
+            torch.testing.assert_close(compiled(x), model(x))
+
+    def test_lengths_and_recompute_break_the_graph_but_not_the_numbers(self):
+        model, x, lengths = Model(recompute=3), torch.randn(7, 3, 4), torch.tensor([7, 2, 0])
+        output = torch.compile(model, backend="aot_eager")(x, lengths)
+        torch.testing.assert_close(output, model(x, lengths))
+        found = torch.autograd.grad(output.sum(), list(model.parameters()))
+        torch.testing.assert_close(found, torch.autograd.grad(model(x, lengths).sum(), list(model.parameters())))
+
+
+class TestTransformed:
+    @pytest.mark.parametrize("cell", CELLS)
+    def test_gradients_of_each_sequence(self, cell):
+        layer, x = ostinato.Recurrent(cell, 4, 5), torch.randn(6, 3, 4)
+        p = dict(layer.named_parameters())
+
+        def loss(p: dict[str, Tensor], x: Tensor) -> Tensor:
+            return functional_call(layer, p, (x,))[0].square().sum()
+
+        found = vmap(grad(loss), in_dims=(None, 1))(p, x)
+        for n in range(3):
+            expected = torch.autograd.grad(layer(x[:, n])[0].square().sum(), list(p.values()))
+            torch.testing.assert_close([g[n] for g in found.values()], list(expected), rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize("cell", CELLS)
+    def test_jacobians_forward_and_backward(self, cell):
+        layer, x, v = ostinato.Recurrent(cell, 4, 5), torch.randn(6, 2, 4), torch.randn(6, 2, 4)
+
+        def function(x: Tensor) -> Tensor:
+            return layer(x)[0]
+
+        jacobian = jacrev(function)(x)
+        expected = torch.autograd.functional.jacobian(function, x)
+        torch.testing.assert_close(jacobian, expected, rtol=1e-4, atol=1e-5)
+        output, tangent = jvp(function, (x,), (v,))
+        torch.testing.assert_close(output, function(x), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(tangent, torch.tensordot(expected, v, dims=3), rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize("cell", CELLS)
+    def test_second_derivatives(self, cell):
+        layer, x = ostinato.Recurrent(cell, 4, 5), torch.randn(6, 2, 4)
+        precise = copy.deepcopy(layer).double()
+
+        def second(layer: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
+            x = x.clone().requires_grad_()
+            (first,) = torch.autograd.grad(layer(x)[0].square().sum(), x, create_graph=True)
+            return torch.autograd.grad(first.square().sum(), [x, *layer.parameters()])
+
+        for found, expected in zip(second(layer, x), second(precise, x.double()), strict=True):
+            torch.testing.assert_close(found, expected.float(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_copies_and_pickles_are_the_same_layer(cell):
+    layer, x = ostinato.Recurrent(cell, 4, 5, 2, bidirectional=True, recompute=3), torch.randn(6, 2, 4)
+    layer(x)[0].sum().backward()
+    expected = layer(x)[0]
+    other = ostinato.Recurrent(cell, 4, 5, 2, bidirectional=True)
+    other.load_state_dict(layer.state_dict())
+    for again in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), copy.copy(layer), other):
+        assert torch.equal(again(x)[0], expected)
+    cloned = copy.deepcopy(layer)
+    with torch.no_grad():
+        cloned.weight_hh_l0.add_(1)
+    assert torch.equal(layer(x)[0], expected)
+
+
+def test_as_many_threads_as_torch_says(library):
+    script = (
+        "import os, sys, torch, ostinato\n"
+        "torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else {n})\n"
+        "layer, x = ostinato.LSTM(64, 64), torch.randn(50, 16, 64)\n"
+        "before = len(os.listdir('/proc/self/task'))\n"
+        "with torch.no_grad(): layer(x)\n"
+        "print(len(os.listdir('/proc/self/task')) - before)"
+    )
+    if not os.path.isdir("/proc/self/task"):
+        pytest.skip("counts threads in /proc")
+    for n in (1, 3):
+        assert int(run_python(script.format(n=n))) == n - 1
+
+
+def test_several_python_threads_at_once():
+    torch.set_num_threads(2)
+    model, xs = Model(), torch.randn(6, 20, 3, 4)
+    expected = [torch.autograd.grad(model(x).square().sum(), list(model.parameters())) for x in xs]
+    found: dict[int, list[object]] = {i: [] for i in range(6)}
+
+    def work(i: int) -> None:
+        torch.set_num_threads(2)
+        for _ in range(5):
+            found[i].append(torch.autograd.grad(model(xs[i]).square().sum(), list(model.parameters())))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i, each in found.items():
+        assert len(each) == 5
+        for grads in each:
+            torch.testing.assert_close(grads, expected[i])
+
+
+FORK = """
+import os, torch, ostinato
+torch.set_num_threads(2)
+layer, x = ostinato.LSTM(64, 64), torch.randn(50, 16, 64)
+expected = layer(x)[0].detach()  # now there is a team of threads, which a fork does not copy
+stream = layer.stream(16)
+first = stream.step(x[0])
+"""
+
+
+def test_a_forked_process(library):
+    # torch's own operations would wait for ever in the child, so NumPy compares
+    script = FORK + (
+        "whole, second = expected.numpy(), stream.step(x[1]).numpy()\n"
+        "stream.reset(); stream.step(x[0])\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    with torch.no_grad(): found = layer(x)[0].numpy()\n"
+        "    os._exit(0 if (found == whole).all() and (stream.step(x[1]).numpy() == second).all() else 1)\n"
+        "print(os.waitpid(child, 0)[1], torch.equal(layer(x)[0], expected))"
+    )
+    assert run_python(script).split() == ["0", "True"]
+
+
+def test_workers_of_a_data_loader(library):
+    script = FORK + (
+        "class Data(torch.utils.data.Dataset):\n"
+        "    def __len__(self): return 4\n"
+        "    def __getitem__(self, i): return layer(x)[0].detach()\n"
+        "loader = torch.utils.data.DataLoader(Data(), num_workers=2, multiprocessing_context='fork', batch_size=None)\n"
+        "print([torch.equal(y, expected) for y in loader])"
+    )
+    assert run_python(script).strip() == "[True, True, True, True]"
+
+
+DDP = """
+import os, sys, torch, torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+import ostinato
+
+def work(rank, folder):
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    layer, x = ostinato.LSTM(4, 5, 2, bidirectional=True), torch.randn(6, 8, 4)
+    parallel = DistributedDataParallel(layer)
+    for _ in range(2):
+        parallel.zero_grad()
+        parallel(x[:, rank * 4 : rank * 4 + 4])[0].square().mean().backward()
+    found = [p.grad.clone() for p in layer.parameters()]
+    expected = torch.autograd.grad(layer(x)[0].square().mean(), list(layer.parameters()))
+    torch.testing.assert_close(found, list(expected))
+    dist.destroy_process_group()
+
+if __name__ == "__main__":
+    torch.multiprocessing.spawn(work, (sys.argv[1],), nprocs=2)
+    print("same")
+"""
+
+
+def test_distributed_data_parallel(tmp_path):
+    (tmp_path / "ddp.py").write_text(DDP)
+    ran = subprocess.run(
+        [sys.executable, str(tmp_path / "ddp.py"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ran.stdout.strip() == "same", ran.stderr[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("cell", "given", "name"),
+    [
+        ("lstm", {}, "torch"),
+        ("gru", {"keep_states": True}, "torch"),
+        ("lstm_peephole", {}, "reference"),
+        ("gru_reset_before", {}, "reference"),
+        ("lstm", {"noise": True}, "reference"),
+        ("lstm", {"lengths": True}, "reference"),
+    ],
+)
+def test_on_a_gpu_torchs_layers_run_what_torch_has(cell, given, name):
+    from ostinato.core.registry import lookup
+    from ostinato.kernels import Request, find
+
+    choice = find(lookup(cell)(3, 5), Request(torch.float32, "cuda", 4, **given))
+    assert choice.name == name
+    assert bool(choice.reason) == (name == "reference")

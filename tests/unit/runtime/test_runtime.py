@@ -1,0 +1,194 @@
+"""The runtime computes from the same weights what the layer computes, without torch."""
+
+import json
+import subprocess
+import sys
+from dataclasses import fields
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import ostinato
+from ostinato import runtime
+from ostinato.core import native_library
+from ostinato.core.registry import lookup
+from ostinato.runtime.forms import FORMS
+
+pytestmark = pytest.mark.skipif(isinstance(native_library.load(), str), reason="no native library")
+
+
+@pytest.fixture(autouse=True)
+def same_numbers():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+def arrays(layer: torch.nn.Module) -> dict[str, np.ndarray]:
+    return {name: tensor.numpy() for name, tensor in layer.state_dict().items()}
+
+
+def close(found, expected) -> None:
+    np.testing.assert_allclose(found, expected.detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_forms_are_those_of_the_cells(name):
+    import ostinato.cells  # noqa: F401
+
+    kind, form = lookup(name), FORMS[name]
+    cell = kind(3, 5)
+    shared = {"weight_ih", "weight_hh", "bias_ih", "bias_hh"}
+    assert (len(kind.gates), kind.State._fields) == (form.gates, form.state)
+    assert tuple(n for n in cell.parameters() if n not in shared) == form.extra
+    assert name in native_library.load().cells
+    assert {f.name for f in fields(cell)} >= {"input_size", "hidden_size", "bias"}
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize(
+    ("layers", "bidirectional", "bias"), [(1, False, True), (3, False, True), (2, True, True), (2, True, False)]
+)
+def test_whole_sequences(name, layers, bidirectional, bias):
+    layer = ostinato.Recurrent(name, 7, 18, layers, bias, bidirectional=bidirectional)
+    again = runtime.Recurrent(name, arrays(layer))
+    x, lengths = torch.randn(9, 4, 7), torch.tensor([9, 0, 3, 5])
+    state = layer.cell.State(*(torch.randn_like(field) for field in layer.initial_state(4)))
+    for kwargs in ({}, {"lengths": lengths}):
+        for given in (None, state):
+            expected, final = layer(x, given, **kwargs)
+            found, after = again(
+                x.numpy(), given and tuple(f.numpy() for f in given), **{k: v.numpy() for k, v in kwargs.items()}
+            )
+            close(found, expected)
+            for one, other in zip(after, final, strict=True):
+                close(one, other)
+    assert (again.input_size, again.hidden_size, again.num_layers) == (7, 18, layers)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_steps(name):
+    layer = ostinato.Recurrent(name, 7, 18, 2, zoneout=0.2).eval()
+    again, x = runtime.Recurrent(name, arrays(layer), zoneout=0.2), torch.randn(6, 4, 7)
+    expected, final = layer(x)
+    stream, out = again.stream(4), np.empty((4, 18), np.float32)
+    close(np.stack([stream.step(x_t.numpy()) for x_t in x]), expected)
+    for one, other in zip(stream.state, final, strict=True):
+        close(one, other)
+    stream.reset()
+    assert stream.step(x[0].numpy(), out=out) is out
+    close(out, expected[0])
+    stream.step(x[1].numpy())
+    stream.reset([1, 2])
+    y = stream.step(x[0].numpy())
+    close(y[1:3], expected[0, 1:3])
+    assert np.abs(y[0] - expected[0, 0].detach().numpy()).max() > 1e-3
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_any_layout(threads):
+    layer = ostinato.LSTM(5, 40, batch_first=True)
+    again = runtime.Recurrent("lstm", layer.state_dict(), batch_first=True, threads=threads)
+    wide = torch.randn(3, 5, 8, 2)
+    for x in (wide[..., 0].transpose(1, 2), torch.randn(3, 8, 5), torch.zeros(0, 8, 5), torch.zeros(3, 0, 5)):
+        close(again(x.numpy())[0], layer(x)[0])
+
+
+def test_a_file_and_a_run_folder(tmp_path):
+    model = torch.nn.ModuleDict({"recurrent": ostinato.GRU(5, 6, 2, zoneout=0.1), "decoder": torch.nn.Linear(6, 3)})
+    x = torch.randn(4, 2, 5)
+    expected = model.eval()["recurrent"](x)[0]
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    found = runtime.load(tmp_path / "model.safetensors", "gru", prefix="recurrent.", zoneout=0.1)
+    close(found(x.numpy())[0], expected)
+    (tmp_path / "config.json").write_text(json.dumps({"model": {"cell": "gru", "zoneout": 0.1}}))
+    close(runtime.load(tmp_path)(x.numpy())[0], expected)
+
+
+def test_it_runs_where_torch_is_not_installed(tmp_path):
+    layer, x = ostinato.LSTM(5, 6), torch.randn(4, 2, 5)
+    save_file(layer.state_dict(), tmp_path / "layer.safetensors")
+    np.save(tmp_path / "x.npy", x.numpy())
+    script = (
+        "import sys, time\n"
+        "sys.modules['torch'] = None  # as if it were not there\n"
+        "begin = time.perf_counter()\n"
+        "from ostinato import runtime\n"
+        "took = time.perf_counter() - begin\n"
+        "import numpy as np\n"
+        f"layer = runtime.load({str(tmp_path / 'layer.safetensors')!r}, 'lstm')\n"
+        f"x = np.load({str(tmp_path / 'x.npy')!r})\n"
+        f"np.save({str(tmp_path / 'y.npy')!r}, layer(x)[0])\n"
+        "layer.stream(2).step(x[0])\n"
+        "print([m for m in ('lightning_fabric', 'tokenizers', 'tyro', 'rich') if m in sys.modules], took)"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert not ran.returncode, ran.stderr
+    heavy, took = ran.stdout.strip().rsplit(" ", 1)
+    assert heavy == "[]"
+    assert float(took) < 1.0  # far below on a quiet machine: scripts/runtime_import.py
+    close(np.load(tmp_path / "y.npy"), layer(x)[0])
+
+
+class TestMistakes:
+    X: ClassVar[np.ndarray] = np.zeros((4, 2, 3), np.float32)
+
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            (lambda w: w.pop("weight_hh_l0"), "weight_hh_l0 is missing"),
+            (lambda w: w.update(weight_ci_l0=np.zeros(5)), "does not use weight_ci_l0"),
+            (
+                lambda w: w.update(weight_ih_l0=np.zeros((15, 3))),
+                r"weight_ih_l0: expected shape \(20, any\) for .lstm., got \(15, 3\)",
+            ),
+            (lambda w: w.update(weight_hh_l0=np.zeros((15, 5))), "weight_hh_l0: expected 20 rows of 5"),
+            (lambda w: w.clear(), "expected weights named as in a layer's state_dict"),
+        ],
+    )
+    def test_weights(self, change, says):
+        weights = arrays(ostinato.LSTM(3, 5))
+        change(weights)
+        with pytest.raises(ostinato.OstinatoError, match=says):
+            runtime.Recurrent("lstm", weights)
+
+    def test_what_cannot_be_loaded(self, tmp_path):
+        with pytest.raises(ostinato.OstinatoError, match="does not say which cell"):
+            runtime.load(tmp_path / "x.safetensors")
+        with pytest.raises(ostinato.OstinatoError, match="no such file"):
+            runtime.load(tmp_path / "x.safetensors", "lstm")
+        with pytest.raises(ostinato.OstinatoError, match="not a run folder"):
+            runtime.load(tmp_path)
+        with pytest.raises(ostinato.OstinatoError, match="another cell needs torch"):
+            runtime.Recurrent("mine", {})
+        with pytest.raises(ostinato.OstinatoError, match="cannot stream"):
+            runtime.Recurrent("gru", arrays(ostinato.GRU(3, 5, bidirectional=True))).stream(1)
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            ((X.astype(np.float64),), "x: expected float32 .* got float64"),
+            ((X[0],), r"x: expected float32 of shape \(any, any, 3\), got float32 of shape \(2, 3\)"),
+            ((X.tolist(),), "x: expected a NumPy array, got list"),
+            ((X, (np.zeros((1, 2, 5), np.float32),)), "expected a state of h, c, got 1"),
+            ((X, (np.zeros((1, 3, 5), np.float32),) * 2), r"state's h: expected float32 of shape \(1, 2, 5\)"),
+            ((X, None, np.array([4, -1])), r"lengths: expected from 0 to 4 .* got \[4, -1\]"),
+            ((X, None, np.array([5, 1])), "lengths: expected from 0 to 4"),
+            ((X, None, np.array([1.0, 1.0])), "lengths: expected 2 integers, got float64"),
+            ((X, None, np.array([1])), r"lengths: expected 2 integers, got .* \(1,\)"),
+        ],
+    )
+    def test_a_call(self, arguments, says):
+        with pytest.raises(ValueError, match=says):
+            runtime.Recurrent("lstm", arrays(ostinato.LSTM(3, 5)))(*arguments)
+
+    def test_a_step(self):
+        stream = runtime.Recurrent("lstm", arrays(ostinato.LSTM(3, 5))).stream(2)
+        with pytest.raises(ValueError, match=r"x: expected float32 of shape \(2, 3\), got float64"):
+            stream.step(np.zeros((2, 3)))
+        with pytest.raises(ValueError, match=r"out: expected float32 of shape \(2, 5\)"):
+            stream.step(self.X[0], out=np.zeros((2, 4), np.float32))
+        with pytest.raises(ValueError, match="out: expected a dense array"):
+            stream.step(self.X[0], out=np.zeros((5, 2), np.float32).T)
