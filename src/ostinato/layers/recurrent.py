@@ -107,6 +107,11 @@ class Recurrent(nn.Module):
     def _suffixes(self) -> tuple[str, ...]:
         return ("", "_reverse") if self.bidirectional else ("",)
 
+    @property
+    def _like(self) -> Tensor:
+        """A parameter, for dtype and device; faster than `next(self.parameters())`."""
+        return getattr(self, next(iter(self._declared)))
+
     def reset_parameters(self) -> None:
         """Fill every parameter anew, as its cell declares it (by default as torch.nn does)."""
         for name, declared in self._declared.items():
@@ -117,9 +122,9 @@ class Recurrent(nn.Module):
 
     def initial_state(self, batch_size: int) -> Any:
         """The state a call without one starts from: each field `[L*S, N, size]`."""
-        like = next(self.parameters())
+        like = self._like
         each = [cell.initial_state(batch_size, like) for cell in self.cells for _ in self._suffixes]
-        return self.cell.State(*(torch.stack(fields) for fields in zip(*each, strict=True)))
+        return self.cell.State(*(_stacked(fields) for fields in zip(*each, strict=True)))
 
     def forward(
         self,
@@ -147,7 +152,7 @@ class Recurrent(nn.Module):
         """
         view = shapes.Sequences.of(input, lengths, batch_first=self.batch_first)
         shapes.check_sequences(view, self.input_size)
-        shapes.check_tensor(view.x, next(self.parameters()))
+        shapes.check_tensor(view.x, self._like)
         state = self._read_state(hx, view)
         run = partial(kernels.run_recomputing, every=self.recompute) if self.recompute else kernels.run
         x, finals, history = view.x, [], []
@@ -172,7 +177,7 @@ class Recurrent(nn.Module):
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
             if self.dropout and layer + 1 < self.num_layers:
                 x = F.dropout(x, self.dropout, self.training)
-        final = self._write_state([torch.stack(fields) for fields in zip(*finals, strict=True)], view)
+        final = self._write_state([_stacked(fields) for fields in zip(*finals, strict=True)], view)
         if not all_states:
             return view.restore(x), final
         return view.restore(x), final, self.cell.State(*(torch.stack(f) for f in zip(*history, strict=True)))
@@ -196,7 +201,7 @@ class Recurrent(nn.Module):
             fields = tuple(field.unsqueeze(1) for field in fields)
         elif self.batch_first_state:
             fields = tuple(field.transpose(0, 1) for field in fields)
-        zeros = self.cell.initial_state(view.batch_size, next(self.parameters()))
+        zeros = self.cell.initial_state(view.batch_size, self._like)
         shapes.check_state(fields, zeros, self.num_layers * len(self._suffixes))
         return self.cell.State(*fields)
 
@@ -213,6 +218,11 @@ class Recurrent(nn.Module):
         defaults: dict[str, Any] = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
         defaults |= {"bidirectional": False, "recurrent_dropout": 0.0, "zoneout": 0.0, "recompute": None}
         return ", ".join(shown + [f"{k}={getattr(self, k)}" for k, v in defaults.items() if getattr(self, k) != v])
+
+
+def _stacked(fields: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
+    """As torch.stack; one tensor is not copied."""
+    return fields[0].unsqueeze(0) if len(fields) == 1 else torch.stack(fields)
 
 
 def _stack(
