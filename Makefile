@@ -21,6 +21,11 @@ install: .venv/installed
 	$(PIP) --editable '.[dev]'
 	touch $@ .venv/installed
 
+.venv/installed-bench: $(SOURCES) | .venv/bin/python
+	@echo "installing ostinato and its peers into .venv (a minute or so the first time)"
+	$(PIP) --editable '.[plots,bench]'
+	touch $@ .venv/installed
+
 demo: .venv/installed
 	$(BIN)/ostinato demo
 
@@ -35,6 +40,10 @@ check: .venv/installed-dev
 
 docs: .venv/installed-dev
 	$(BIN)/mkdocs build --strict --quiet
+
+# Half an hour, on a machine that does nothing else.
+bench: .venv/installed-bench
+	$(BIN)/ostinato bench layers --threads 2 1 --out benchmarks/results
 
 test: lint docs check
 

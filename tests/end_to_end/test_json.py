@@ -11,7 +11,14 @@ import torch
 from ostinato.cli import main as program
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
-KINDS: dict[str, Any] = {"string": str, "integer": int, "number": (int, float), "object": dict, "array": list}
+KINDS: dict[str, Any] = {
+    "boolean": bool,
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "object": dict,
+    "array": list,
+}
 KEYWORDS = {"$schema", "title", "description", "x-when", "type", "properties", "required", "additionalProperties"}
 KEYWORDS |= {"items", "enum", "minimum"}
 
@@ -22,7 +29,9 @@ def faults(value: Any, schema: dict[str, Any], where: str = "$") -> list[str]:
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if value is None:
         return [] if "null" in kinds else [f"{where}: null"]
-    if isinstance(value, bool) or not any(isinstance(value, KINDS[kind]) for kind in kinds if kind != "null"):
+    wanted = tuple(KINDS[kind] for kind in kinds if kind != "null")
+    fits = any(isinstance(value, kind) for kind in wanted) and isinstance(value, bool) == (wanted == (bool,))
+    if not fits:
         return [f"{where}: {value!r} is not of type {schema['type']}"]
     found = [f"{where}: {value!r} is none of {schema['enum']}"] if value not in schema.get("enum", [value]) else []
     found += (
@@ -88,6 +97,13 @@ def test_a_life_of_a_classifier(ask):
 
 def test_info(ask):
     assert "lstm" in [cell["name"] for cell in ask("info", "info")["cells"]]
+
+
+def test_bench_layers(ask):
+    small = ("--rows", "N2T3H4", "--threads", "1", "--seconds", "0.01")
+    found = ask("bench-layers", "bench", "layers", "--only", "lstm", "jordan", *small, "--peers", "torch", "loop")
+    assert [table["group"] for table in found["tables"]] == ["lstm", "jordan"]
+    assert all(row["ms"]["ostinato"]["median"] > 0 for table in found["tables"] for row in table["rows"])
 
 
 def test_demo(ask):

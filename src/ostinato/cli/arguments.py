@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import tyro
 
 from ostinato.config import commands, merge
+from ostinato.config.bench import BenchLayers
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.core.errors import ConfigError, unknown_name
 
@@ -19,6 +20,7 @@ COMMANDS: dict[tuple[str, ...], type[Any]] = {
     ("evaluate",): commands.Evaluate,
     ("predict",): commands.Predict,
     ("generate",): commands.Generate,
+    ("bench", "layers"): BenchLayers,
     ("info",): commands.Info,
     ("runs",): commands.Runs,
 }
@@ -107,7 +109,8 @@ def _overview(shown: dict[tuple[str, ...], type[Any]]) -> NoReturn:
     import ostinato
 
     print(f"{(ostinato.__doc__ or '').splitlines()[0]}\n\nusage: ostinato COMMAND [options]\n")
+    width = max(len(" ".join(path)) for path in shown) + 2
     for path, command in shown.items():
-        print(f"  {' '.join(path):<18}{(command.__doc__ or '').splitlines()[0]}")
+        print(f"  {' '.join(path):<{width}}{(command.__doc__ or '').splitlines()[0]}")
     print(f"\n{_EXAMPLES}")
     sys.exit(0)

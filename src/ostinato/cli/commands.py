@@ -11,6 +11,7 @@ from typing import Any
 
 from ostinato.cli.output import Output, write_lines
 from ostinato.config import commands
+from ostinato.config.bench import BenchLayers
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.config.tasks.contract import TrainOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
@@ -23,6 +24,10 @@ def run(options: Any, started: float) -> int:
         return _train(options, output, started)
     if isinstance(options, commands.Demo):
         return _demo(options, output, started)
+    if isinstance(options, BenchLayers):
+        from ostinato.cli.bench import bench_layers
+
+        return bench_layers(options, output)
     simple: dict[type[Any], Callable[[Any, Output], None]] = {
         commands.Evaluate: _evaluate,
         commands.Predict: _predict,

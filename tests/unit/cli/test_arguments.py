@@ -140,7 +140,7 @@ def test_the_file_is_named_where_it_is_wrong(content):
     ("words", "message"),
     [
         (["evalute"], "unknown command 'evalute': did you mean 'evaluate'"),
-        (["zzz"], "unknown command 'zzz': there are demo, evaluate, generate, info, "),
+        (["zzz"], "unknown command 'zzz': there are bench, demo, evaluate, generate, info, "),
         (["train", "lms"], r"unknown task 'lms': did you mean 'lm'\? there are lm"),
         ([*TRAIN, "--preset", "rnn"], "unknown preset 'rnn': did you mean 'rnnlm'"),
     ],

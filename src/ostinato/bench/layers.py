@@ -1,0 +1,186 @@
+"""`ostinato bench layers`: shares the measurements out to processes and puts together what they find."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from ostinato.bench import groups, targets
+from ostinato.config.bench import BenchLayers
+from ostinato.core.errors import ConfigError
+
+_PEERS = {peer for group in groups.GROUPS for peer in group.peers}
+#: What forces an instruction set on torch, oneDNN, MKL, XLA and this package.
+_FORCED = {
+    "avx2": {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+        "OSTINATO_ISA": "avx2",
+    }
+}
+
+
+class Setting(NamedTuple):
+    """What a process is started with."""
+
+    threads: int
+    isa: str | None
+
+
+Report = Callable[[dict[str, Any]], None]
+
+
+def measure(options: BenchLayers, report: Report) -> dict[str, Any]:
+    """Measure what the options ask for.
+
+    Args:
+        options: of the command.
+        report: called with each event: "progress" (`done`, `left` in seconds or None, `row`, `group`), "skipped", and
+            "group" with a whole table.
+
+    Returns:
+        `machine`, `tables`, `targets`, `skipped`, `wrong`; as in docs/schemas/bench-layers.json.
+
+    Raises:
+        ConfigError: an unknown group, row or peer.
+        RuntimeError: a measuring process ended early.
+    """
+    plan, rows = _plan(options)
+    machine: dict[str, Any] = {}
+    tables: list[dict[str, Any]] = []
+    skipped: dict[tuple[str, str], dict[str, str]] = {}
+    progress = _Progress(sum(len(rows or group.rows()) for chosen in plan.values() for group in chosen))
+    for setting, chosen in plan.items():
+        for event in _events(setting, chosen, rows, options):
+            kind = event.pop("event")
+            if kind == "machine":
+                machine = machine or event
+                isa = event["isa"]
+            elif kind == "skipped":
+                key = (event["group"], event["peer"])
+                if key not in skipped:
+                    skipped[key] = event
+                    report({"event": kind, **event})
+            elif kind == "row":
+                report({"event": "progress", **event, "threads": setting.threads, **progress.another()})
+            else:
+                group = next(group for group in chosen if group.name == event["group"])
+                table = _table(group, setting, isa, event)
+                tables.append(table)
+                report({"event": kind, **table})
+    return summary(machine, tables, list(skipped.values()))
+
+
+def summary(machine: dict[str, Any], tables: list[dict[str, Any]], skipped: list[dict[str, str]]) -> dict[str, Any]:
+    """The whole result of these tables."""
+    wrong = [
+        {"group": table["group"], "row": row["row"], "side": side, "threads": table["threads"], "why": why}
+        for table in tables
+        for row in table["rows"]
+        for side, why in row["wrong"].items()
+    ]
+    return {
+        "machine": machine,
+        "tables": tables,
+        "targets": targets.reached(tables),
+        "skipped": skipped,
+        "wrong": wrong,
+    }
+
+
+def _plan(options: BenchLayers) -> tuple[dict[Setting, list[groups.Group]], list[groups.Row]]:
+    """Which groups in which process, and the rows where they are given."""
+    if options.plugin:
+        from ostinato.api.plugins import import_plugins
+
+        import_plugins(options.plugin)
+    chosen = groups.chosen(options.only)
+    rows = [groups.Row.parse(row) for row in options.rows]
+    if unknown := set(options.peers) - _PEERS:
+        raise ConfigError(f"--peers {min(unknown)}: no such peer; there are {', '.join(sorted(_PEERS))}")
+    cores = _cores()
+    threads = options.threads or (min(2, len(cores)),)
+    if (most := max(threads)) > len(cores):
+        raise ConfigError(f"--threads {most}: expected at most the {len(cores)} cores that there are")
+    plan: dict[Setting, list[groups.Group]] = {}
+    for count in threads:
+        for group in chosen:
+            plan.setdefault(Setting(count, group.isa), []).append(group)
+    return plan, rows
+
+
+def _cores() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def _events(
+    setting: Setting, chosen: list[groups.Group], rows: list[groups.Row], options: BenchLayers
+) -> Iterator[dict[str, Any]]:
+    """Run one process and yield what it says."""
+    job = {
+        "groups": [groups.as_json(group) for group in chosen],
+        "rows": rows,
+        "peers": options.peers,
+        "threads": setting.threads,
+        "isa": setting.isa,
+        "seconds": options.seconds,
+        "plugins": options.plugin,
+    }
+    forced = _FORCED[setting.isa] if setting.isa else {}
+    environment = os.environ | {"OMP_NUM_THREADS": str(setting.threads)} | forced
+    cores = _cores()[: setting.threads]
+    # so that a peer with threads of its own (XLA) has as many cores as there are threads
+    limit = f"import os; hasattr(os, 'sched_setaffinity') and os.sched_setaffinity(0, {cores})"
+    code = f"{limit}; from ostinato.bench.worker import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        try:
+            with suppress(BrokenPipeError), process.stdin:  # it ended at once: its status will say so
+                json.dump(job, process.stdin)
+            yield from map(json.loads, process.stdout)
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode:
+        raise RuntimeError(f"the process that measures ended with status {process.returncode}; its message is above")
+
+
+def _table(group: groups.Group, setting: Setting, isa: str, found: dict[str, Any]) -> dict[str, Any]:
+    about = {name: getattr(group, name) for name in ("cell", "work", "precision", "dtype", "ragged", "options")}
+    return {
+        "group": group.name,
+        **about,
+        "against": list(group.against),
+        "threads": setting.threads,
+        "isa": isa,
+        "measured": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "sgemm": found["sgemm"],
+        "void": found["void"],
+        "rows": found["rows"],
+    }
+
+
+class _Progress:
+    """Rows done, and the time that the others will take if they take as long."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._began = total, 0, time.monotonic()
+
+    def another(self) -> dict[str, Any]:
+        self._done += 1
+        spent = time.monotonic() - self._began
+        return {"done": self._done, "total": self._total, "left": spent / self._done * (self._total - self._done)}

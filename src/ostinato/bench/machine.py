@@ -1,0 +1,85 @@
+"""What the figures were measured on, and how fast it is at plain products."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import statistics
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ostinato.kernels import native_library
+
+_SIZE = 2048
+#: A run is void where the machine multiplies slower than this share of its usual rate.
+VOID_BELOW = 0.85
+_PACKAGES = ("ostinato", "torch", "jax", "onnxruntime", "numpy")
+
+
+def describe() -> dict[str, Any]:
+    """Processor, cores, instruction set of the native kernels, versions."""
+    library = native_library.load()
+    return {
+        "cpu": cpu_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "isa": library if isinstance(library, str) else library.isa,
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def cpu_name() -> str:
+    """Model of the processor, with family and number: virtual machines hide the name."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or platform.machine()
+    found = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", text, re.MULTILINE))
+    name = found.get("model name", platform.machine())
+    return f"{name} (family {found['cpu family']}, model {found['model']})" if "cpu family" in found else name
+
+
+def sgemm() -> float:
+    """Rate of torch's own product of two float32 matrices of 2048 x 2048, in GF/s, with torch's threads."""
+    a, b = torch.randn(_SIZE, _SIZE), torch.randn(_SIZE, _SIZE)
+    times = []
+    a @ b
+    for _ in range(4):
+        begun = time.perf_counter()
+        a @ b
+        times.append(time.perf_counter() - begun)
+    return 2 * _SIZE**3 / statistics.median(times) / 1e9
+
+
+def usual_sgemm(rate: float, threads: int, isa: str | None) -> float:
+    """The best rate ever seen on this machine with so many threads, this one included; remembered between runs."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    path = base / "ostinato" / "sgemm.json"
+    key = f"{cpu_name()}; torch {torch.__version__}; {isa or 'best'}; {threads} threads"
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    if rate > known.get(key, 0.0):
+        known[key] = rate
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        except OSError:
+            pass  # then this run is its own measure
+    return float(known[key])

@@ -1,0 +1,119 @@
+"""The numbers that every side of a comparison computes from, and what they should make of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ostinato.bench.groups import Group, Row
+from ostinato.cells.contract import Cell
+from ostinato.cells.noise import StateNoise
+from ostinato.cells.unroll import unroll
+from ostinato.layers.recurrent import Recurrent
+
+#: Steps that a stream is checked over.
+STREAMED = 20
+
+#: By name: "output", "final h", "grad x", "grad weight_ih_l0", ...
+Results = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One row of a group, in float32.
+
+    Attributes:
+        group: what is to be done.
+        row: with which sizes.
+        layer: holds the weights, under torch.nn's names.
+        x: `[T, N, D]`; of a stream `[STREAMED, N, D]`, the steps to take one after the other.
+        upstream: gradient by the output, `[T, N, H]`, zero beyond the lengths.
+        lengths: `[N]` or None.
+    """
+
+    group: Group
+    row: Row
+    layer: Recurrent
+    x: Tensor
+    upstream: Tensor
+    lengths: Tensor | None
+
+    @classmethod
+    def make(cls, group: Group, row: Row) -> Problem:
+        """Always the same numbers for the same group and row."""
+        torch.manual_seed(1)
+        N, T, D, H = row
+        layer = Recurrent(group.cell, D, H, **group.options)
+        T = STREAMED if group.work == "step" else T
+        lengths = torch.randint(1, T + 1, (N,)) if group.ragged else None
+        upstream = torch.randn(T, N, layer.output_size)
+        if lengths is not None:
+            upstream *= (torch.arange(T)[:, None] < lengths).unsqueeze(-1)
+        return cls(group, row, layer, torch.randn(T, N, D), upstream, lengths)
+
+    @property
+    def cell(self) -> Cell:
+        """The cell of the layer."""
+        return self.layer.cell
+
+    @property
+    def training(self) -> bool:
+        """Whether gradients are wanted."""
+        return self.group.work == "training"
+
+    @property
+    def flops(self) -> float:
+        """Multiplications and additions of the products with the weights: three times as many with the gradients."""
+        steps = 1 if self.group.work == "step" else self.row.T
+        cells = float(self.row.N * steps if self.lengths is None else self.lengths.sum())
+        weights = sum(p.numel() for name, p in self.layer.named_parameters() if name.startswith("weight"))
+        return 2 * cells * weights * (3 if self.training else 1)
+
+    def loop(self, dtype: torch.dtype = torch.float32) -> Results:
+        """What the loop over the cell's `step` makes of it."""
+        p = {name: tensor.detach().to(dtype, copy=True) for name, tensor in self.layer.named_parameters()}
+        x = self.x.to(dtype, copy=True)
+        leaves = {"x": x, **p}
+        with torch.set_grad_enabled(self.training):
+            if self.training:
+                for leaf in leaves.values():
+                    leaf.requires_grad_()
+            output, final = self.unrolled(p, x)
+            results = named(self.cell, output, final)
+            if self.training:
+                output.backward(self.upstream.to(dtype))  # type: ignore[no-untyped-call]
+        return results | {f"grad {name}": leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
+
+    def unrolled(self, p: dict[str, Tensor], x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Output and final state by the loop, from weights under the layer's names; draws its noise as a layer does."""
+        start = self.cell.initial_state(x.shape[1], x)
+        torch.manual_seed(2)
+        noise = StateNoise.draw(
+            self.cell.initial_state(x.shape[1], self.x),
+            x.shape[0],
+            recurrent_dropout=self.layer.recurrent_dropout,
+            zoneout=self.layer.zoneout,
+            training=True,
+        )
+        if noise.zoneout is not None:
+            noise = StateNoise(noise.recurrent_mask, [share.to(x.dtype) for share in noise.zoneout])
+        bare = {name.removesuffix("_l0"): tensor for name, tensor in p.items()}
+        ran = unroll(self.cell, bare, x, start, lengths=self.lengths, noise=noise)
+        return ran.output, ran.final
+
+
+def named(cell: Cell, output: Tensor, final: tuple[Tensor, ...]) -> Results:
+    """Output and final state under their names, without a layer's first dimension."""
+    fields = zip(cell.State._fields, final, strict=True)
+    return {"output": output.detach(), **{f"final {n}": f.detach().reshape(-1, f.shape[-1]) for n, f in fields}}
+
+
+def errors(found: Results, reference: Results) -> dict[str, float]:
+    """Largest difference over the largest number of the reference, for each name that both have."""
+    return {
+        name: float((found[name].double() - expected.double()).abs().max() / expected.abs().max().clamp_min(1e-30))
+        for name, expected in reference.items()
+        if name in found
+    }

@@ -1,0 +1,52 @@
+"""Who can do the work of a row: this package and its peers, all behind one small interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from importlib.util import find_spec
+from typing import Protocol
+
+from ostinato.bench.problem import Problem, Results
+
+
+class Side(Protocol):
+    """One side of a comparison, ready to run a problem."""
+
+    def within(self) -> AbstractContextManager[None]:
+        """What has to hold around `run`, such as a precision; not timed."""
+
+    def run(self) -> object:
+        """The work, once."""
+
+    def results(self) -> Results:
+        """What one run makes; the names that this side has."""
+
+
+def sides() -> dict[str, Callable[[Problem], Side]]:
+    """What builds each side, by name; "ostinato" is this package."""
+    from ostinato.bench.sides.jax_scan import JaxScan
+    from ostinato.bench.sides.loop import Loop
+    from ostinato.bench.sides.onnx_runtime import OnnxRuntime
+    from ostinato.bench.sides.ours import Ours
+    from ostinato.bench.sides.torch_nn import TorchNN
+
+    return {
+        "ostinato": Ours,
+        "torch": TorchNN,
+        "torch-padded": lambda problem: TorchNN(problem, packed=False),
+        "torch-bf16": lambda problem: TorchNN(problem, dtype="bfloat16"),
+        "jax": JaxScan,
+        "onnxruntime": OnnxRuntime,
+        "loop": Loop,
+    }
+
+
+#: Packages that a side needs beyond this one's own.
+NEEDS = {"jax": ("jax",), "onnxruntime": ("onnx", "onnxruntime")}
+
+
+def lacking(peer: str) -> str | None:
+    """Why a peer cannot take part, in a few words; None where it can."""
+    missing = [package for package in NEEDS.get(peer, ()) if find_spec(package) is None]
+    return f"{' and '.join(missing)} not installed (pip install 'ostinato[bench]')" if missing else None

@@ -1,0 +1,93 @@
+"""ONNX Runtime's operators for recurrent layers: forward only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+
+from ostinato.bench.problem import Problem, Results
+
+#: Operator, its attributes, and where ONNX's gates stand among torch.nn's: LSTM i o f g, GRU z r n.
+_OPERATORS: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
+    "lstm": ("LSTM", {}, (0, 3, 1, 2)),
+    "gru": ("GRU", {"linear_before_reset": 1}, (1, 0, 2)),
+    "rnn": ("RNN", {}, (0,)),
+}
+
+
+class OnnxRuntime:
+    """A graph of one operator; inputs and outputs bound once, so that nothing is copied or allocated by a run."""
+
+    def __init__(self, problem: Problem) -> None:
+        ort = import_module("onnxruntime")
+        self._problem = problem
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.inter_op_num_threads = 1
+        fields = len(problem.cell.State._fields)
+        model = _model(problem, fields)
+        self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        T, (N, H) = problem.row.T, (problem.row.N, problem.row.H)
+        self._x = problem.x.numpy()
+        self._output = np.empty((T, 1, N, H), np.float32)
+        self._final = [np.empty((1, N, H), np.float32) for _ in range(fields)]
+        self._binding = self._session.io_binding()
+        value = ort.OrtValue.ortvalue_from_numpy
+        self._held = [value(self._x), value(self._output), *map(value, self._final)]
+        self._binding.bind_ortvalue_input("x", self._held[0])
+        for name, held in zip(("output", *problem.cell.State._fields), self._held[1:], strict=True):
+            self._binding.bind_ortvalue_output(name, held)
+
+    @contextmanager
+    def within(self) -> Iterator[None]:
+        """Nothing to hold."""
+        yield
+
+    def run(self) -> Any:
+        """One run of the session."""
+        self._session.run_with_iobinding(self._binding)
+
+    def results(self) -> Results:
+        """Output and final state."""
+        self.run()
+        output, *final = (torch.from_numpy(np.array(held.numpy())) for held in self._held[1:])
+        names = (f"final {field}" for field in self._problem.cell.State._fields)
+        return {"output": output.squeeze(1), **{n: f.squeeze(0) for n, f in zip(names, final, strict=True)}}
+
+
+def _model(problem: Problem, fields: int) -> bytes:
+    onnx = import_module("onnx")
+    helper, kind = import_module("onnx.helper"), onnx.TensorProto.FLOAT
+    operator, attributes, order = _OPERATORS[problem.group.cell]
+    T, N, D, H = problem.row.T, problem.row.N, problem.row.D, problem.row.H
+    weights = {name: _reordered(p.detach(), order) for name, p in problem.layer.named_parameters()}
+    arrays = {
+        "W": weights["weight_ih_l0"],
+        "R": weights["weight_hh_l0"],
+        "B": np.concatenate([weights["bias_ih_l0"], weights["bias_hh_l0"]]),
+    }
+    from_numpy = import_module("onnx.numpy_helper").from_array
+    constants = [from_numpy(np.ascontiguousarray(array[None]), name) for name, array in arrays.items()]
+    states = problem.cell.State._fields
+    node = helper.make_node(operator, ["x", *arrays], ["output", *states], hidden_size=H, **attributes)
+    shapes = {"output": [T, 1, N, H], **{name: [1, N, H] for name in states[:fields]}}
+    graph = helper.make_graph(
+        [node],
+        operator,
+        [helper.make_tensor_value_info("x", kind, [T, N, D])],
+        [helper.make_tensor_value_info(name, kind, shape) for name, shape in shapes.items()],
+        constants,
+    )
+    opset = [helper.make_opsetid("", 17)]
+    made = helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString()
+    return bytes(made)
+
+
+def _reordered(tensor: torch.Tensor, order: tuple[int, ...]) -> Any:
+    gates = tensor.chunk(len(order))
+    return torch.cat([gates[index] for index in order]).numpy()

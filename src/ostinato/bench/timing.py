@@ -1,0 +1,71 @@
+"""Time several things in turn, so that whatever the machine does meets all of them."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+#: Threads of the side before may still spin for some milliseconds on the cores of the next.
+SETTLE = 0.005
+TURNS = 7
+LEAST_TURNS = 3
+
+
+class Timed(NamedTuple):
+    """A side to time: what to call, and what has to hold meanwhile."""
+
+    call: Callable[[], object]
+    within: Callable[[], AbstractContextManager[None]]
+
+
+class Spread(NamedTuple):
+    """Quartiles of the time of a call, in milliseconds."""
+
+    low: float
+    median: float
+    high: float
+
+
+def interleaved(sides: Mapping[str, Timed], seconds: float) -> dict[str, Spread]:
+    """Time the sides in turns of many calls each, warm, for about so long in all."""
+    once = {name: _warm(side) for name, side in sides.items()}
+    turns = max(LEAST_TURNS, min(TURNS, int(seconds / sum(once.values()))))
+    burst = seconds / turns / len(sides)
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    names = list(sides)
+    for turn in range(turns):
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            with sides[name].within():
+                if once[name] < 0.05:
+                    _repeat(sides[name].call, SETTLE)
+                times[name] += _repeat(sides[name].call, burst)
+    return {name: _spread(found) for name, found in times.items()}
+
+
+def _warm(side: Timed) -> float:
+    """Seconds of a call once it has been called a few times."""
+    with side.within():
+        side.call()
+        return _repeat(side.call, 0.05)[-1]
+
+
+def _repeat(call: Callable[[], object], seconds: float) -> list[float]:
+    """Call once or more, for so long; how long each took."""
+    times: list[float] = []
+    now = time.perf_counter()
+    end = now + seconds
+    while not times or now < end:
+        begun = now
+        call()
+        now = time.perf_counter()
+        times.append(now - begun)
+    return times
+
+
+def _spread(times: list[float]) -> Spread:
+    low, median, high = statistics.quantiles(times, n=4) if len(times) > 1 else times * 3
+    return Spread(*(round(1e3 * value, 5) for value in (low, median, high)))

@@ -1,0 +1,102 @@
+"""Measures in a process of its own, whose threads, cores and instruction set are set before anything is imported.
+
+Reads a job from standard input and writes events, one JSON object a line, to standard output.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from ostinato.bench import accuracy, groups, machine, problem, timing
+from ostinato.bench.sides import Side, lacking, sides
+
+Event = dict[str, Any]
+
+
+def measure(job: dict[str, Any]) -> Iterator[Event]:
+    """Carry out a job: `groups`, `rows`, `peers`, `threads`, `isa`, `seconds`."""
+    torch.set_num_threads(job["threads"])
+    yield {"event": "machine", **machine.describe()}
+    before = machine.sgemm()
+    for given in job["groups"]:
+        group = groups.from_json(given)
+        peers, skipped = _taking_part(group, job["peers"])
+        yield from ({"event": "skipped", "group": group.name, **why} for why in skipped)
+        rows = []
+        for sizes in job["rows"] or group.rows():
+            row = groups.Row(*sizes)
+            rows.append(measure_row(group, row, peers, job["seconds"]))
+            yield {"event": "row", "group": group.name, "row": str(row)}
+        after = machine.sgemm()
+        usual = machine.usual_sgemm(max(before, after), job["threads"], job["isa"])
+        rates = {"before": round(before, 1), "after": round(after, 1), "usual": round(usual, 1)}
+        void = min(before, after) < machine.VOID_BELOW * usual
+        for found in rows:
+            if found["ms"]:
+                rate = found.pop("flops") / found["ms"]["ostinato"]["median"] / 1e6
+                found["of_sgemm"] = round(rate / ((before + after) / 2), 3)
+        yield {"event": "group", "group": group.name, "sgemm": rates, "void": void, "rows": rows}
+        before = after
+
+
+def _taking_part(group: groups.Group, wanted: list[str]) -> tuple[list[str], list[dict[str, str]]]:
+    """The peers to measure, and why the others are left out."""
+    peers, skipped = [], []
+    for peer in group.peers:
+        if wanted and peer not in wanted:
+            continue
+        if why := lacking(peer):
+            skipped.append({"peer": peer, "why": why})
+        else:
+            peers.append(peer)
+    return peers, skipped
+
+
+def measure_row(group: groups.Group, row: groups.Row, peers: list[str], seconds: float) -> Event:
+    """Check all sides against float64, then time them; without times where a number is wrong."""
+    given = problem.Problem.make(group, row)
+    reference = given.loop(torch.float64)
+    builders = sides()
+    yardstick = builders[accuracy.yardstick(group.peers, group.precision, group.dtype)](given)
+    own = accuracy.worst(problem.errors(yardstick.results(), reference))
+    ready: dict[str, Side] = {name: builders[name](given) for name in ("ostinato", *peers)}
+    errors, wrong = {}, {}
+    for name, side in ready.items():
+        errors[name] = accuracy.worst(problem.errors(side.results(), reference))
+        if fault := accuracy.fault(name, errors[name], own, group.precision, group.dtype):
+            wrong[name] = fault
+    del reference
+    gc.collect()
+    found = {"row": row._asdict(), "errors": errors, "wrong": wrong, "ms": {}, "fastest": None, "ratio": None}
+    if wrong:
+        return found
+    ms = timing.interleaved({name: timing.Timed(s.run, s.within) for name, s in ready.items()}, seconds)
+    counted = {name: ms[name].median for name in group.against if name in ms}
+    fastest = min(counted, key=lambda name: counted[name]) if counted else None
+    ratio = round(counted[fastest] / ms["ostinato"].median, 3) if fastest else None
+    timed = {name: spread._asdict() for name, spread in ms.items()}
+    return found | {"ms": timed, "fastest": fastest, "ratio": ratio, "flops": given.flops}
+
+
+def main() -> None:
+    """Standard input to standard output; what libraries print goes to standard error."""
+    with os.fdopen(os.dup(1), "w") as answers:
+        os.dup2(2, 1)
+        job = json.load(sys.stdin)
+        if job["plugins"]:
+            from ostinato.api.plugins import import_plugins
+
+            import_plugins(job["plugins"])
+        for event in measure(job):
+            print(json.dumps(event), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

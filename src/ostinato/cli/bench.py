@@ -1,0 +1,46 @@
+"""What each benchmark does on the command line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from ostinato.cli.output import Output
+from ostinato.config.bench import BenchLayers
+
+
+def bench_layers(options: BenchLayers, output: Output) -> int:
+    """Measure, print a table after each group and the targets at the end; 1 where a number was wrong."""
+    from ostinato.bench import layers, report
+
+    def told(event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "progress":
+            left = f"{event['left'] / 60:.0f} min" if event["left"] >= 90 else f"{event['left']:.0f} s"
+            done = f"{event['done']} of {event['total']}, about {left} left"
+            print(f"{done}: {event['group']} {event['row']}", file=sys.stderr, flush=True)
+        elif kind == "skipped":
+            print(f"{event['group']} without {event['peer']}: {event['why']}", file=sys.stderr)
+        else:
+            _print_table(output, report.title(event), report.lines(event), report.footnote(event))
+
+    result = layers.measure(options, told)
+    if options.out:
+        folder = Path(options.out)
+        result = report.merged(result, folder)
+        written = report.write(result, folder)
+        output.text("written:", ", ".join(map(str, written)))
+    _print_table(output, "What is reached, of what is wanted", report.target_lines(result["targets"]), "")
+    output.result(result)
+    return 1 if result["wrong"] else 0
+
+
+def _print_table(output: Output, title: str, lines: list[list[str]], note: str) -> None:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    output.text(f"\n{title}")
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        output.text("  ".join(cells).rstrip())
+    if note:
+        output.text(note)

@@ -1,0 +1,45 @@
+"""Options of the benchmarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from ostinato.config.checks import above_zero, at_least
+from ostinato.config.commands import Json, Plugins
+
+
+@dataclass(frozen=True)
+class BenchLayers:
+    """Time the layers side by side with torch.nn, JAX, ONNX Runtime and the plain loop, after checking the numbers."""
+
+    only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="GROUP")] = ()
+    """Groups to measure, such as lstm, gru, rnn, lstm-avx2, ragged, inference-lstm; a registered cell's name is a group
+    too, against the loop. By default those in the guide."""
+
+    rows: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ROW")] = ()
+    """Sizes: batch, time steps, features (D, where they are not H), units, such as N20T35H100 or N128T10D1H32. By
+    default the list in the guide."""
+
+    peers: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PEER")] = ()
+    """Peers to measure: torch, torch-bf16, torch-padded, jax, onnxruntime, loop. By default all that are installed."""
+
+    threads: Annotated[tuple[int, ...], tyro.conf.arg(metavar="N")] = ()
+    """Numbers of threads, one process and as many cores for each. By default 2, or 1 where there is one core."""
+
+    seconds: float = 1.0
+    """Time to spend on a row, at least; a slow row takes three turns for each side."""
+
+    out: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder for the tables (Markdown and JSON) and the picture. What stands there of the same machine is kept, but for
+    what is measured anew."""
+
+    plugin: Plugins = ()
+    json: Json = False
+
+    def __post_init__(self) -> None:
+        above_zero(seconds=self.seconds)
+        for count in self.threads:
+            at_least(threads=(count, 1))

@@ -1,0 +1,52 @@
+"""How many times as fast a layer is as its peers."""
+
+from pathlib import Path
+from typing import Any
+
+from ostinato.plots.style import picture
+
+_MARKERS = "osD^vP*Xd<>h"
+
+
+def ratios(tables: list[dict[str, Any]], out: str | Path) -> None:
+    """Draw each row's ratio to the fastest peer, one mark a group, with the largest number of threads measured.
+
+    Args:
+        tables: `tables` of a result of `ostinato bench layers`.
+        out: picture to write, .png or .svg.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    threads = max((table["threads"] for table in tables), default=1)
+    shown = [table for table in tables if table["threads"] == threads and any(row["ratio"] for row in table["rows"])]
+    labels = list(dict.fromkeys(_label(row["row"]) for table in shown for row in table["rows"]))
+    with picture(out) as axes:
+        figure = axes.get_figure(root=True)
+        assert figure is not None
+        figure.set_size_inches(8.0, 1.6 + 0.42 * len(labels))
+        for index, table in enumerate(shown):
+            rows = [row for row in table["rows"] if row["ratio"]]
+            axes.plot(
+                [row["ratio"] for row in rows],
+                [labels.index(_label(row["row"])) + 0.05 * (index - len(shown) / 2) for row in rows],
+                linestyle="none",
+                marker=_MARKERS[index % len(_MARKERS)],
+                color=f"C{index % 7}",
+                markersize=5,
+                label=table["group"],
+            )
+        axes.axvline(1, color="#000000", linewidth=1)
+        axes.set_xscale("log")
+        axes.set_yticks(range(len(labels)), labels)
+        axes.invert_yaxis()
+        axes.set(xlabel="times as fast as the fastest peer", title=f"Layers side by side, {threads} threads")
+        ticks = [0.5, 1, 2, 3, 5, 10, 20, 50]
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
+
+
+def _label(row: dict[str, int]) -> str:
+    features = "" if row["D"] == row["H"] else f" D{row['D']}"
+    return f"N{row['N']} T{row['T']}{features} H{row['H']}"

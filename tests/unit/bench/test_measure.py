@@ -1,0 +1,106 @@
+"""What is timed is checked first, against an independent source; and the timing itself."""
+
+import importlib.util
+import itertools
+import time
+from contextlib import nullcontext
+
+import pytest
+import torch
+
+from ostinato.bench import accuracy, timing, worker
+from ostinato.bench.groups import GROUPS, Row
+from ostinato.bench.problem import Problem, errors
+from ostinato.bench.sides import NEEDS, lacking, sides
+
+GROUP = {group.name: group for group in GROUPS}
+SMALL = Row(3, 6, 4, 5)
+
+
+def test_the_problem_is_what_torch_computes():
+    problem = Problem.make(GROUP["lstm"], SMALL)
+    layer = torch.nn.LSTM(4, 5).double()
+    layer.load_state_dict(problem.layer.state_dict())
+    x = problem.x.double().requires_grad_()
+    output, (h, c) = layer(x)
+    output.backward(problem.upstream.double())
+    reference = problem.loop(torch.float64)
+    assert set(reference) == {"output", "final h", "final c", "grad x", *(f"grad {n}" for n in layer.state_dict())}
+    expected = {"output": output, "final h": h[0], "final c": c[0], "grad x": x.grad}
+    expected |= {f"grad {name}": p.grad for name, p in layer.named_parameters()}
+    for name, tensor in expected.items():
+        torch.testing.assert_close(reference[name], tensor, rtol=1e-9, atol=1e-9, msg=name)
+
+
+def test_operations_are_those_of_the_products():
+    assert Problem.make(GROUP["gru"], SMALL).flops == 2 * 3 * 6 * 3 * 5 * (4 + 5) * 3
+    assert Problem.make(GROUP["inference-lstm"], SMALL).flops == 2 * 3 * 6 * 4 * 5 * (4 + 5)
+    ragged = Problem.make(GROUP["ragged"], SMALL)
+    assert ragged.flops == 2 * int(ragged.lengths.sum()) * 4 * 5 * 9 * 3
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_every_side_computes_the_same(group):
+    problem = Problem.make(group, SMALL)
+    reference = problem.loop(torch.float64)
+    for name in ("ostinato", *group.peers):
+        if any(importlib.util.find_spec(package) is None for package in NEEDS.get(name, ())):
+            continue
+        found = sides()[name](problem).results()
+        assert "output" in found
+        if problem.training and name != "torch-padded":
+            assert {n for n in reference if n.startswith("grad")} <= set(found)
+        assert max(errors(found, reference).values()) < 3e-6, name
+
+
+def test_errors_are_relative_to_the_largest_number():
+    reference = {"output": torch.tensor([2.0, -4.0]), "grad x": torch.tensor([0.5])}
+    found = {"output": torch.tensor([2.0, -3.0]), "grad x": torch.tensor([0.5])}
+    assert errors(found, reference) == {"output": 0.25, "grad x": 0.0}
+    assert errors({"output": torch.tensor([2.0, torch.nan])}, reference)["output"] != 0
+
+
+def test_what_is_allowed():
+    own = {"output": 1e-6, "gradient": 0.0}
+    assert accuracy.worst({"output": 1.0, "final h": 2.0, "grad x": 3.0}) == {"output": 2.0, "gradient": 3.0}
+    assert accuracy.worst({"output": 1.0, "final h": float("nan"), "final c": 0.5})["output"] != 0.5
+    assert accuracy.fault("ostinato", {"output": 3.9e-6, "gradient": 4e-7}, own, "highest", "float32") is None
+    assert "output" in accuracy.fault("ostinato", {"output": 4.1e-6}, own, "highest", "float32")
+    assert "gradient" in accuracy.fault("ostinato", {"gradient": 5e-7}, own, "highest", "float32")
+    assert accuracy.fault("ostinato", {"output": float("nan")}, own, "highest", "float32")
+    assert accuracy.fault("jax", {"output": 1e-4}, own, "highest", "float32") is None
+    assert accuracy.fault("jax", {"output": 1e-2}, own, "highest", "float32")
+
+
+def test_a_wrong_number_gets_no_time(monkeypatch):
+    right = worker.measure_row(GROUP["lstm"], SMALL, ["torch"], 0.001)
+    assert right["wrong"] == {}
+    assert right["ratio"] == round(right["ms"]["torch"]["median"] / right["ms"]["ostinato"]["median"], 3)
+
+    from ostinato.bench.sides.ours import Ours
+
+    honest = Ours.results
+    monkeypatch.setattr(Ours, "results", lambda self: honest(self) | {"grad x": honest(self)["grad x"] * 1.0001})
+    wrong = worker.measure_row(GROUP["lstm"], SMALL, ["torch"], 0.001)
+    assert "gradient" in wrong["wrong"]["ostinato"]
+    assert (wrong["ms"], wrong["ratio"]) == ({}, None)
+
+
+def test_a_missing_peer_is_named(monkeypatch):
+    monkeypatch.setattr("ostinato.bench.sides.find_spec", lambda package: None)
+    assert lacking("torch") is None
+    assert "onnx and onnxruntime not installed" in lacking("onnxruntime")
+
+
+def test_sides_take_turns_and_their_medians_are_right():
+    calls = []
+
+    def side(name, seconds):
+        return timing.Timed(lambda: (calls.append(name), time.sleep(seconds)), nullcontext)
+
+    found = timing.interleaved({"a": side("a", 0.002), "b": side("b", 0.006)}, 0.3)
+    assert 2 <= found["a"].median < 3
+    assert 6 <= found["b"].median < 8
+    assert found["a"].low <= found["a"].median <= found["a"].high
+    changes = sum(before != after for before, after in itertools.pairwise(calls))
+    assert changes >= timing.TURNS
