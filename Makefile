@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: install demo test lint check docs bench clean
+.PHONY: install demo test lint check docs bench sanitize clean
 
 install: .venv/installed
 
@@ -45,7 +45,17 @@ docs: .venv/installed-dev
 bench: .venv/installed-bench
 	$(BIN)/ostinato bench layers --threads 2 1 --out benchmarks/results
 
-test: lint docs check
+# Half a minute to compile, seconds to run. The library allocates nothing: leaks can only be OpenMP's own threads.
+sanitize: .venv/installed-dev
+ifeq ($(shell command -v c++),)
+	@echo "no C++ compiler: the native code is neither built nor watched by sanitizers"
+else
+	PATH="$$PWD/$(BIN):$$PATH" cmake -S . -B build/sanitize -G "Unix Makefiles" -DOSTINATO_SANITIZE=ON -DCMAKE_BUILD_TYPE=None --log-level=ERROR
+	PATH="$$PWD/$(BIN):$$PATH" cmake --build build/sanitize --parallel 2
+	ASAN_OPTIONS=detect_leaks=0 build/sanitize/check_native
+endif
+
+test: lint docs check sanitize
 
 clean:
 	rm -rf .venv site runs build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
