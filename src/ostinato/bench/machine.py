@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ostinato.kernels import native_library
+from ostinato.core import native_library
 
 _SIZE = 2048
 #: A run is void where the machine multiplies slower than this share of its usual rate.
