@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from ostinato.config.checks import above_zero, at_least
-from ostinato.config.commands import Json, Plugins
+from ostinato.config.fields import Json, Plugins
 
 
 @dataclass(frozen=True)
