@@ -66,6 +66,7 @@ class TrainTag:
     test: File = None
     """Sentences to evaluate the best weights on at the end."""
 
+    preset: Annotated[str | None, tyro.conf.Suppress] = None
     config: Config = None
 
     column: Column = None
