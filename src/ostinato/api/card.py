@@ -70,3 +70,52 @@ def _source(data: dict[str, Any]) -> str:
 def _figures(loss: float, level: str) -> str:
     shown = f"perplexity {perplexity(loss):.2f}"
     return f"{bits_per_character(loss):.3f} bits a character, {shown}" if level == "char" else shown
+
+
+def pairs_card(run: Run) -> str:
+    """The same for a model that translates."""
+    config, position = run.config, run.folder.resume_point.position()
+    sizes, data = config["model"], config["data"]
+    parameters = sum(p.numel() for p in run.model.parameters())
+    attention = f"attention {sizes['attention']}" if sizes["attention"] else "no attention"
+    source = "a random tenth of the pairs" if data["held_out"] else ", ".join(data["valid"]["files"])
+    lines = [
+        f"# Translation ({sizes['cell']}, level {run.tokenizer.level})",
+        "",
+        f"Encoder and decoder of {sizes['num_layers']} x {sizes['hidden_size']} units, {attention}, vocabulary "
+        f"{sizes['target_vocab']:,}, {parameters:,} parameters. Made by ostinato {config['versions']['ostinato']}.",
+        "",
+        f"- trained on: {', '.join(data['train']['files'])} ({data['train']['pairs']:,} pairs), "
+        f"{position['step']:,} steps",
+        f"- validation: {source}, perplexity {perplexity(position['best']):.3f} at step {position['best_step']:,}",
+    ]
+    if run.test is not None:
+        found = f"BLEU {run.test['bleu']:.1f}, chrF {run.test['chrf']:.1f}, exact match {run.test['exact_match']:.4f}"
+        lines.append(f"- test: {', '.join(data['test']['files'])}, {found} ({run.test['bleu_signature']})")
+    use = [f"ostinato predict {run.folder.path} -"]
+    return "\n".join([*lines, "", "```bash", *use, "```", ""])
+
+
+def captions_card(run: Run) -> str:
+    """The same for a model that writes captions."""
+    config, position = run.config, run.folder.resume_point.position()
+    sizes, data = config["model"], config["data"]
+    parameters = sum(p.numel() for p in run.model.parameters())
+    sees = f"pictures of {sizes['picture_size']} pixels" if "picture_size" in sizes else "precomputed features"
+    attention = f"attention {sizes['attention']}" if sizes["attention"] else "no attention"
+    source = "a random tenth of the pictures" if data["held_out"] else ", ".join(data["valid"]["files"])
+    lines = [
+        f"# Captions ({sizes['cell']}, level {run.tokenizer.level})",
+        "",
+        f"Sees {sees}; a decoder of {sizes['num_layers']} x {sizes['hidden_size']} units, {attention}, vocabulary "
+        f"{sizes['vocab_size']:,}, {parameters:,} parameters. Made by ostinato {config['versions']['ostinato']}.",
+        "",
+        f"- trained on: {', '.join(data['train']['files'])} ({data['train']['captions']:,} captions of "
+        f"{data['train']['pictures']:,} pictures), {position['step']:,} steps",
+        f"- validation: {source}, perplexity {perplexity(position['best']):.3f} at step {position['best_step']:,}",
+    ]
+    if run.test is not None:
+        lines.append(
+            f"- test: {run.test['examples']:,} pictures, BLEU-4 {run.test['bleu4']:.1f}, CIDEr {run.test['cider']:.3f}"
+        )
+    return "\n".join([*lines, "", "```bash", f"ostinato predict {run.folder.path} names.txt", "```", ""])

@@ -54,3 +54,7 @@ class Batch:
     def of_several(self, total: int, world: int) -> Batch:
         """The same batch as one process's part of a larger one."""
         return replace(self, total=total, world=world)
+
+    def with_more(self, **tensors: Tensor) -> Batch:
+        """The same batch with other tensors among `more`."""
+        return replace(self, more={**self.more, **tensors})

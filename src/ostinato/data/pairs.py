@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.files import PathLike, TextFile, find_files
@@ -65,6 +66,27 @@ def read_pairs(source: PathLike, separator: str = "\t") -> Pairs:
     return _pairs(found, (file.name,), f"lines of source, {shown(separator)}, target")
 
 
+def open_pairs(sources: Sequence[str], separator: str = "\t") -> Pairs:
+    """Read pairs from one file (`read_pairs`) or from two (`read_two_files`).
+
+    Args:
+        sources: one name, two, or one of the form SOURCE,TARGET.
+        separator: what stands between source and target of a single file.
+
+    Raises:
+        DataError: as those two.
+        ConfigError: more names than two, or none.
+    """
+    names = list(sources)
+    if len(names) == 1 and names[0] != "-" and "," in names[0] and not Path(names[0]).exists():
+        names = names[0].split(",")
+    if not 1 <= len(names) <= 2:
+        raise ConfigError(
+            f"expected one file of pairs, or a file of sources and one of targets, got {len(names)} files"
+        )
+    return read_pairs(names[0], separator) if len(names) == 1 else read_two_files(names[0], names[1])
+
+
 def read_two_files(source: PathLike, target: PathLike) -> Pairs:
     """Read pairs from two files whose lines belong together.
 
@@ -85,20 +107,23 @@ def read_two_files(source: PathLike, target: PathLike) -> Pairs:
     return _pairs(list(zip(*sides, strict=True)), tuple(file.name for file in files), "one text a line")
 
 
-def read_sources(source: PathLike) -> tuple[str, ...]:
-    """Texts to translate, one a line; an empty line stays one.
+def read_sources(source: PathLike, separator: str = "\t") -> tuple[str, ...]:
+    """Texts to translate, one a line; an empty line stays one. Of a file of pairs, which has the separator once in
+    each line that is not empty, the sources.
 
     Args:
         source: a UTF-8 file, plain or gzipped, or `-` for standard input.
+        separator: of pairs.
 
     Raises:
         DataError: the file cannot be read, or holds nothing.
     """
     file = _one_file(source)
-    found = tuple(line.strip() for line in read_lines(file))
-    if not any(found):
+    lines = [line.removesuffix("\r") for line in read_lines(file)]
+    if not any(line.strip() for line in lines):
         raise DataError(f"{file.name}: expected one text a line, found nothing")
-    return found
+    pairs = all(line.count(separator) == 1 for line in lines if line.strip())
+    return tuple((line.partition(separator)[0] if pairs else line).strip() for line in lines)
 
 
 def read_lines(file: TextFile) -> Iterator[str]:

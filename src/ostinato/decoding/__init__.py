@@ -1,12 +1,13 @@
 """From a model's scores to tokens and tags."""
 
 from ostinato.decoding.sampling import choose, sample
-from ostinato.decoding.search import Hypothesis, beam_search, greedy_search
+from ostinato.decoding.search import Hypothesis, beam_search, best_sequences, greedy_search
 from ostinato.decoding.tags import bio_constraints, decode_tags, tag_probabilities
 
 __all__ = [
     "Hypothesis",
     "beam_search",
+    "best_sequences",
     "bio_constraints",
     "choose",
     "decode_tags",

@@ -174,3 +174,14 @@ def _log_probabilities(logits: Tensor, end: int, never: Collection[int], must_en
         scores = scores.masked_fill(must_end[:, None, None], -torch.inf)
         scores[..., end] = ends
     return scores
+
+
+def best_sequences(
+    step: Step, state: State, limits: Tensor, *, width: int, alpha: float = 1.0, never: Collection[int] = ()
+) -> list[list[int]]:
+    """The tokens of the best hypothesis for each of N sequences: by `greedy_search` where the width is 1, else by
+    `beam_search`; arguments as theirs.
+    """
+    if width == 1:
+        return [one.tokens for one in greedy_search(step, state, limits, never=never)]
+    return [found[0].tokens for found in beam_search(step, state, limits, width=width, alpha=alpha, never=never)]

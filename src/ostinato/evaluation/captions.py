@@ -29,7 +29,7 @@ def score_captions(hypotheses: Sequence[str], references: Sequence[Sequence[str]
 
     Returns:
         examples, bleu4 (sacrebleu's, over the whole corpus, against all references) from 0 to 100, its signature, and
-        cider from 0 to 10.
+        cider from 0 to 10; exact_match, the share of captions that are one of the references, letter by letter.
     """
     from sacrebleu.metrics.bleu import BLEU
 
@@ -42,7 +42,9 @@ def score_captions(hypotheses: Sequence[str], references: Sequence[Sequence[str]
     ]
     bleu = BLEU(tokenize="none", lowercase=True, force=True)
     score = float(bleu.corpus_score([" ".join(words) for words in written], streams).score)
+    same = [text.strip() in {one.strip() for one in texts} for text, texts in zip(hypotheses, references, strict=True)]
     figures = {"examples": len(written), "bleu4": score, "cider": cider(written, expected)}
+    figures["exact_match"] = sum(same) / max(len(same), 1)
     return figures | {"bleu4_signature": str(bleu.get_signature())}
 
 

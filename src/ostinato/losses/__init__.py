@@ -1,8 +1,15 @@
 """(model output, Batch) -> scalar."""
 
 from ostinato.losses.cross_entropy import sequence_cross_entropy
+from ostinato.losses.decoded import decoded_cross_entropy
 from ostinato.losses.forecast import forecast_loss
 from ostinato.losses.linear_cross_entropy import linear_cross_entropy
 from ostinato.losses.tagging import tag_loss
 
-__all__ = ["forecast_loss", "linear_cross_entropy", "sequence_cross_entropy", "tag_loss"]
+__all__ = [
+    "decoded_cross_entropy",
+    "forecast_loss",
+    "linear_cross_entropy",
+    "sequence_cross_entropy",
+    "tag_loss",
+]

@@ -191,22 +191,23 @@ class Seq2Seq(nn.Module):
 
     def forward(
         self,
-        source: Tensor,
-        source_lengths: Tensor | None,
         inputs: Tensor,
-        lengths: Tensor | None,
-        sampling: float = 0.0,
+        lengths: Tensor | None = None,
+        *,
+        target_inputs: Tensor,
+        target_lengths: Tensor | None = None,
+        sampling: float | Tensor = 0.0,
     ) -> DecoderOutput:
         """Read a source and predict each token of a target from those before it.
 
         Args:
-            source: `[S, N]` token ids.
-            source_lengths: `[N]`; None where all are S.
-            inputs: `[T, N]` token ids: the target, one step later than it is to be predicted.
-            lengths: `[N]` of the inputs; None where all are T.
-            sampling: probability that an input is replaced by what the decoder itself predicts there.
+            inputs: `[S, N]` token ids of the source.
+            lengths: `[N]` of the source; None where all are S.
+            target_inputs: `[T, N]` token ids: the target, one step later than it is to be predicted.
+            target_lengths: `[N]` of these; None where all are T.
+            sampling: probability that a target input is replaced by what the decoder itself predicts there.
         """
-        return self.decoder(inputs, self.start(source, source_lengths), lengths, sampling)
+        return self.decoder(target_inputs, self.start(inputs, lengths), target_lengths, sampling)
 
     def start(self, source: Tensor, lengths: Tensor | None = None) -> DecoderState:
         """The decoder's state before its first step, once the source `[S, N]` is read."""

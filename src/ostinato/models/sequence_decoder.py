@@ -172,7 +172,7 @@ class SequenceDecoder(nn.Module):
         return DecoderState(first, above, state[0][-1] if self.peeky else None, fed, made)
 
     def forward(
-        self, inputs: Tensor, state: DecoderState, lengths: Tensor | None = None, sampling: float = 0.0
+        self, inputs: Tensor, state: DecoderState, lengths: Tensor | None = None, sampling: float | Tensor = 0.0
     ) -> DecoderOutput:
         """Predict each token from those before it.
 
@@ -195,7 +195,7 @@ class SequenceDecoder(nn.Module):
         return self.output(hidden[0]).unflatten(0, tokens.shape), state
 
     def _read_by_steps(
-        self, inputs: Tensor, state: DecoderState, sampling: float
+        self, inputs: Tensor, state: DecoderState, sampling: float | Tensor
     ) -> tuple[Tensor, DecoderState, Tensor | None]:
         outputs, weights = [], []
         replaced = torch.rand(inputs.shape, device=inputs.device) < sampling

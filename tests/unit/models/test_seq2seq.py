@@ -39,6 +39,10 @@ def make(layers=1, **options):
     return Seq2Seq(V, W, E, H, layers, **options).double().eval()
 
 
+def read(model, lengths=None, **options):
+    return model(SOURCE, SOURCE_LENGTHS, target_inputs=INPUTS, target_lengths=lengths, **options)
+
+
 def layer(p, prefix, index, suffix=""):
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     return {name: p[f"{prefix}.{name}_l{index}{suffix}"] for name in names}
@@ -115,7 +119,7 @@ def by_hand(model, source, inputs):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_logits_and_attention_are_the_equations(variant, layers):
     model = make(layers, **VARIANTS[variant])
-    output = model(SOURCE, SOURCE_LENGTHS, INPUTS, LENGTHS)
+    output = read(model, LENGTHS)
     logits = output.logits().detach().numpy()
     for n in range(N):
         source, inputs = SOURCE[: SOURCE_LENGTHS[n], n].numpy(), INPUTS[: LENGTHS[n], n].numpy()
@@ -131,7 +135,7 @@ def test_logits_and_attention_are_the_equations(variant, layers):
 @pytest.mark.parametrize("variant", ["plain", "general, reversed, one way", "everything"])
 def test_steps_one_by_one_are_the_whole(cell, variant):
     model = make(2, cell=cell, **VARIANTS[variant])
-    whole = model(SOURCE, SOURCE_LENGTHS, INPUTS, None).logits()
+    whole = read(model).logits()
     state = model.start(SOURCE, SOURCE_LENGTHS)
     for t in range(T):
         logits, state = model.decoder.step(INPUTS[t].unsqueeze(1), state)
@@ -171,20 +175,20 @@ def test_scheduled_sampling_feeds_what_the_decoder_predicts():
     model = make(1, **VARIANTS["dot"])
     with torch.no_grad():
         model.decoder.output.weight.mul_(1e4)
-    free = model(SOURCE, SOURCE_LENGTHS, INPUTS, LENGTHS, sampling=1.0).logits()
+    free = read(model, LENGTHS, sampling=1.0).logits()
     state, tokens = model.start(SOURCE, SOURCE_LENGTHS), INPUTS[0]
     for t in range(T):
         logits, state = model.decoder.step(tokens.unsqueeze(1), state)
         torch.testing.assert_close(free[t], logits.squeeze(1))
         tokens = logits.squeeze(1).argmax(-1)
-    forced = model(SOURCE, SOURCE_LENGTHS, INPUTS, LENGTHS, sampling=0.0).logits()
+    forced = read(model, LENGTHS, sampling=0.0).logits()
     assert not torch.allclose(free, forced)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_parameter_learns(variant):
     model = make(2, **VARIANTS[variant]).train()
-    logits = model(SOURCE, SOURCE_LENGTHS, INPUTS, LENGTHS, sampling=0.5).logits()
+    logits = read(model, LENGTHS, sampling=0.5).logits()
     F.cross_entropy(logits.flatten(0, 1), INPUTS.flatten()).backward()
     assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
 
@@ -194,7 +198,7 @@ def test_states_of_another_width_are_bridged():
     model = make(2, proj_size=3, attention="general")
     assert set(model.encoder.bridges) == {"h"}
     assert model.encoder.bridges["h"].weight.shape == (3, 6)
-    assert model(SOURCE, SOURCE_LENGTHS, INPUTS, LENGTHS).logits().isfinite().all()
+    assert read(model, LENGTHS).logits().isfinite().all()
 
 
 def test_reversal_turns_only_what_counts():

@@ -1,0 +1,159 @@
+"""Options of `ostinato train translate`."""
+
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, ClassVar, Literal
+
+import tyro
+from tyro.conf import Positional
+
+from ostinato.config.checks import at_least, share
+from ostinato.config.fields import Config, File, Json, Out, Overwrite, Plugins, Resume
+from ostinato.config.model import ModelOptions
+from ostinato.config.tasks.checks import one_of_resume_and_overwrite
+from ostinato.config.text import Level, TextOptions
+from ostinato.config.training import TrainingOptions
+from ostinato.core.errors import ConfigError
+
+#: Sizes where no option says: characters need less, and what is spelt by a rule no dropout.
+_BY_LEVEL: dict[str, dict[str, Any]] = {
+    "char": {"hidden": 256, "embed": 64, "dropout": 0.0},
+    "word": {"hidden": 512, "embed": 256, "dropout": 0.3},
+    "bpe": {"hidden": 512, "embed": 256, "dropout": 0.3},
+}
+_SMOOTHING = {"char": 0.0, "word": 0.1, "bpe": 0.1}
+
+
+@dataclass(frozen=True)
+class Seq2SeqOptions(ModelOptions):
+    """Encoder and decoder: sizes, and how the decoder sees what the encoder read."""
+
+    hidden: int | None = None  # type: ignore[assignment]
+    """Units of each layer; the encoder's two directions have half of them each. By default 256 for characters, else
+    512."""
+
+    embed: int | None = None
+    """Width of the embeddings. By default 64 for characters, else 256."""
+
+    dropout: float | None = None  # type: ignore[assignment]
+    """Share set to zero in training: after embeddings, between layers, behind the encoder and before the output. By
+    default 0 for characters, else 0.3."""
+
+    tied: bool = True
+    """Let the output layer use the target embedding's weights."""
+
+    attention: Literal["general", "dot", "additive", "none"] = "general"
+    """How the decoder looks at what the encoder read: Luong's general or dot score, Bahdanau's additive one, or not."""
+
+    bidirectional: bool = True
+    """Let the encoder read from both ends."""
+
+    reverse: bool = False
+    """Let the encoder read from the end."""
+
+    peeky: bool = False
+    """Show the encoder's last h to the decoder at each step."""
+
+    input_feeding: bool = False
+    """Let each step of the decoder read what attention gave at the step before. Trains step by step, which is slow."""
+
+    def __post_init__(self) -> None:
+        self.at_level("bpe")  # checks
+        if self.input_feeding and self.attention == "none":
+            raise ConfigError("--input-feeding passes on what attention gave: choose an --attention as well")
+
+    def at_level(self, level: Level) -> ModelOptions:
+        """The options that every model has, with this level's sizes where none were given."""
+        given = {item.name: getattr(self, item.name) for item in fields(ModelOptions)}
+        return ModelOptions(**{name: _or(value, _BY_LEVEL[level].get(name)) for name, value in given.items()})
+
+
+@dataclass(frozen=True)
+class TrainTranslate:
+    """Train an encoder and a decoder on pairs of texts, to write one from the other: translate, answer, convert."""
+
+    TASK: ClassVar[str] = "translate"
+    SOURCES: ClassVar[str] = "data"
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    data: Annotated[
+        Positional[tuple[str, ...]],
+        tyro.conf.arg(
+            metavar="DATA",
+            help="A UTF-8 file, plain or gzipped, or - for standard input: in each line source, separator, target. "
+            "Or none, but --source and --target.",
+        ),
+    ]
+
+    out: Out
+
+    source: File = None
+    """A file of sources, one a line, whose targets are in --target."""
+
+    target: File = None
+    """The file of targets: each line belongs to the same line of --source."""
+
+    separator: str = "\t"
+    """What stands between source and target in DATA. By default a TAB."""
+
+    valid: Annotated[str | None, tyro.conf.arg(metavar="FILE | SOURCE,TARGET")] = None
+    """Pairs to validate on: a file as DATA, or two files with a comma between. By default a random tenth of the
+    pairs."""
+
+    test: Annotated[str | None, tyro.conf.arg(metavar="FILE | SOURCE,TARGET")] = None
+    """Pairs to evaluate the best weights on at the end."""
+
+    preset: Annotated[str | None, tyro.conf.Suppress] = None
+    config: Config = None
+
+    vocabularies: Literal["shared", "separate"] | None = None
+    """One vocabulary and one embedding for both sides, or two. By default shared for BPE, else separate."""
+
+    max_length: int = 256
+    """Tokens of a source or target at most: longer pairs are not trained on, and no longer target is written."""
+
+    label_smoothing: float | None = None
+    """Share of the probability that is expected of all other tokens. By default 0 for characters, else 0.1."""
+
+    scheduled_sampling: float = 0.0
+    """Probability, reached after ten epochs, that the decoder reads in training what it wrote itself. Trains step by
+    step, which is slow."""
+
+    length_penalty: float = 1.0
+    """Of the beam search: 0 compares hypotheses by probability alone, higher values favour longer ones."""
+
+    tokens: TextOptions = field(default_factory=lambda: TextOptions(level="bpe"))
+    model: Seq2SeqOptions = field(default_factory=Seq2SeqOptions)
+    training: TrainingOptions = field(default_factory=lambda: TrainingOptions(lr=0.003))
+
+    resume: Resume = False
+    overwrite: Overwrite = False
+    plugin: Plugins = ()
+    json: Json = False
+
+    def __post_init__(self) -> None:
+        one_of_resume_and_overwrite(self)
+        at_least(max_length=(self.max_length, 1), length_penalty=(self.length_penalty, 0))
+        share(scheduled_sampling=self.scheduled_sampling, label_smoothing=self.label_smoothing or 0.0)
+        if not self.separator:
+            raise ConfigError("--separator: expected at least one character, such as a TAB")
+        if (self.source is None) != (self.target is None):
+            raise ConfigError("--source and --target belong together: expected both or none")
+        if self.data and self.source is not None:
+            raise ConfigError("expected DATA, or --source and --target; got both")
+
+    @property
+    def smoothing(self) -> float:
+        """`label_smoothing`, or the level's default."""
+        return _SMOOTHING[self.tokens.level] if self.label_smoothing is None else self.label_smoothing
+
+    @property
+    def one_vocabulary(self) -> bool:
+        """Whether both sides share one: `vocabularies`, or the level's default."""
+        return self.tokens.level == "bpe" if self.vocabularies is None else self.vocabularies == "shared"
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+OPTIONS = TrainTranslate
