@@ -209,6 +209,10 @@ void check(const Case& c, int64_t cell, int64_t isa, Random& random) {
     const Loop expected(c, n);
     for (float* kept : {static_cast<float*>(nullptr), saved.data}) {  // for inference, then for training
         run.saved = kept;
+        // the second time from weights packed in advance
+        Block<char> packed(kept ? ostinato_packed_size(&run) : 0);
+        run.packed = kept ? packed.data : nullptr;
+        if (kept) expect(ostinato_pack(&run) == OSTINATO_OK, c, isa_name, "status", 1, 0);
         Block<char> workspace(ostinato_workspace_size(&run, 0));
         run.workspace = workspace.data;
         expect(ostinato_forward(&run) == OSTINATO_OK, c, isa_name, "status", 1, 0);
@@ -217,6 +221,7 @@ void check(const Case& c, int64_t cell, int64_t isa, Random& random) {
         expect_all(c, isa_name, "final c", final_c, expected.m);
     }
 
+    run.packed = nullptr;
     Block<float> grad_output(up), grad_final_h(n.up_h), grad_final_c(n.up_c);
     run.grad_output = grad_output.data, run.grad_final_h = grad_final_h.data, run.grad_final_c = or_null(grad_final_c);
     Block<float> grad_x(c.rest ? in_x.size : 0), grad_ih(c.rest ? w_ih.size : 0), grad_hh(c.rest ? w_hh.size : 0),

@@ -101,12 +101,17 @@ def _beyond_torch(name: str, cell: str, **options: Any) -> Group:
 
 
 _FAST = ("torch", "jax")
+_BF16 = ("torch-bf16", "torch")
+_STEP = ("torch", "torch-cell", "onnxruntime")
 _INFER = ("torch", "onnxruntime", "jax")
 
 GROUPS = (
     Group("lstm", "lstm", (*_FAST, "loop"), _FAST),
     Group("gru", "gru", _FAST, _FAST),
     Group("rnn", "rnn", _FAST, _FAST),
+    Group("lstm-high", "lstm", ("torch",), ("torch",), precision="high"),
+    Group("lstm-medium", "lstm", _BF16, ("torch-bf16",), precision="medium"),
+    Group("lstm-bf16", "lstm", _BF16, ("torch-bf16",), dtype="bfloat16"),
     Group("lstm-avx2", "lstm", _FAST, ("torch",), isa="avx2"),
     _beyond_torch("lstm_layer_norm", "lstm_layer_norm"),
     _beyond_torch("lstm-zoneout", "lstm", zoneout=0.1),
@@ -115,6 +120,7 @@ GROUPS = (
     Group("ragged", "lstm", ("torch", "torch-padded"), ("torch",), ragged=True),
     Group("inference-lstm", "lstm", _INFER, ("torch", "onnxruntime"), "inference"),
     Group("inference-gru", "gru", _INFER, ("torch", "onnxruntime"), "inference"),
+    Group("step", "lstm", _STEP, _STEP, "step"),
 )
 
 

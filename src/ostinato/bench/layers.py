@@ -70,6 +70,8 @@ def measure(options: BenchLayers, report: Report) -> dict[str, Any]:
                 if key not in skipped:
                     skipped[key] = event
                     report({"event": kind, **event})
+                if event["peer"] == "ostinato":
+                    progress.fewer(len(rows or next(g for g in chosen if g.name == event["group"]).rows()))
             elif kind == "row":
                 report({"event": "progress", **event, "threads": setting.threads, **progress.another()})
             else:
@@ -179,6 +181,10 @@ class _Progress:
 
     def __init__(self, total: int) -> None:
         self._total, self._done, self._began = total, 0, time.monotonic()
+
+    def fewer(self, rows: int) -> None:
+        """Some rows will not be measured."""
+        self._total -= rows
 
     def another(self) -> dict[str, Any]:
         self._done += 1

@@ -28,6 +28,9 @@ TARGETS = (
     Target("LSTM", ("lstm",), 2.0, 1.1, 0.75),
     Target("GRU", ("gru",), 2.5, 1.3, 0.75),
     Target("RNN, tanh", ("rnn",), 2.5, 1.2, 0.75),
+    Target("LSTM, high", ("lstm-high",), 3.0, 1.8),
+    Target("LSTM, medium", ("lstm-medium",), 3.5, 2.0),
+    Target("LSTM, bf16 modules", ("lstm-bf16",), 3.5, 2.0),
     Target("LSTM, AVX2 on all sides", ("lstm-avx2",), 1.3, 1.0),
     Target(
         "LSTM with layer norm, zoneout, peepholes; GRU, reset before",
@@ -37,6 +40,7 @@ TARGETS = (
     ),
     Target("ragged batches, LSTM", ("ragged",), 3.0, 2.0),
     Target("inference, LSTM and GRU", ("inference-lstm", "inference-gru"), 1.5, 1.05),
+    Target("one step of a stream, LSTM", ("step",), 5.0, None),
 )
 
 #: Training rows of the LSTM with at least so many units and sequences should reach this share of the sgemm rate.

@@ -16,6 +16,7 @@ import torch
 
 from ostinato.bench import accuracy, groups, machine, problem, timing
 from ostinato.bench.sides import Side, lacking, sides
+from ostinato.core import native_library
 
 Event = dict[str, Any]
 
@@ -27,6 +28,9 @@ def measure(job: dict[str, Any]) -> Iterator[Event]:
     before = machine.sgemm()
     for given in job["groups"]:
         group = groups.from_json(given)
+        if why := _pointless(group):
+            yield {"event": "skipped", "group": group.name, "peer": "ostinato", "why": why}
+            continue
         peers, skipped = _taking_part(group, job["peers"])
         yield from ({"event": "skipped", "group": group.name, **why} for why in skipped)
         rows = []
@@ -44,6 +48,15 @@ def measure(job: dict[str, Any]) -> Iterator[Event]:
                 found["of_sgemm"] = round(rate / ((before + after) / 2), 3)
         yield {"event": "group", "group": group.name, "sgemm": rates, "void": void, "rows": rows}
         before = after
+
+
+def _pointless(group: groups.Group) -> str | None:
+    """Why a group has nothing to show here: the machine has no products of its precision."""
+    wanted = "medium" if group.dtype == "bfloat16" else group.precision
+    library = native_library.load()
+    if wanted == "highest" or isinstance(library, str) or library.precision(wanted) == wanted:
+        return None
+    return f"{library.isa} computes {wanted!r} as {library.precision(wanted)!r}: see lstm"
 
 
 def _taking_part(group: groups.Group, wanted: list[str]) -> tuple[list[str], list[dict[str, str]]]:

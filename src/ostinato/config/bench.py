@@ -24,7 +24,8 @@ class BenchLayers:
     default the list in the guide."""
 
     peers: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PEER")] = ()
-    """Peers to measure: torch, torch-bf16, torch-padded, jax, onnxruntime, loop. By default all that are installed."""
+    """Peers to measure: torch, torch-bf16, torch-padded, torch-cell, jax, onnxruntime, loop. By default all that are
+    installed."""
 
     threads: Annotated[tuple[int, ...], tyro.conf.arg(metavar="N")] = ()
     """Numbers of threads, one process and as many cores for each. By default 2, or 1 where there is one core."""

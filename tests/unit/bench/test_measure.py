@@ -14,6 +14,7 @@ from ostinato.bench.problem import Problem, errors
 from ostinato.bench.sides import NEEDS, lacking, sides
 
 GROUP = {group.name: group for group in GROUPS}
+STRICT = [group for group in GROUPS if (group.precision, group.dtype) == ("highest", "float32")]
 SMALL = Row(3, 6, 4, 5)
 
 
@@ -50,7 +51,8 @@ def test_every_side_computes_the_same(group):
         assert "output" in found
         if problem.training and name != "torch-padded":
             assert {n for n in reference if n.startswith("grad")} <= set(found)
-        assert max(errors(found, reference).values()) < 3e-6, name
+        precise = name not in ("ostinato", "torch-bf16") or (name == "ostinato" and group in STRICT)
+        assert max(errors(found, reference).values()) < (3e-6 if precise else 0.05), name
 
 
 def test_errors_are_relative_to_the_largest_number():

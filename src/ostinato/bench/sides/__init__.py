@@ -29,15 +29,20 @@ def sides() -> dict[str, Callable[[Problem], Side]]:
     from ostinato.bench.sides.loop import Loop
     from ostinato.bench.sides.onnx_runtime import OnnxRuntime
     from ostinato.bench.sides.ours import Ours
+    from ostinato.bench.sides.streams import OnnxStream, OurStream, TorchStream
     from ostinato.bench.sides.torch_nn import TorchNN
 
+    def either(whole: Callable[[Problem], Side], step: Callable[[Problem], Side]) -> Callable[[Problem], Side]:
+        return lambda problem: (step if problem.group.work == "step" else whole)(problem)
+
     return {
-        "ostinato": Ours,
-        "torch": TorchNN,
+        "ostinato": either(Ours, OurStream),
+        "torch": either(TorchNN, TorchStream),
+        "torch-cell": lambda problem: TorchStream(problem, cell=True),
         "torch-padded": lambda problem: TorchNN(problem, packed=False),
         "torch-bf16": lambda problem: TorchNN(problem, dtype="bfloat16"),
         "jax": JaxScan,
-        "onnxruntime": OnnxRuntime,
+        "onnxruntime": either(OnnxRuntime, OnnxStream),
         "loop": Loop,
     }
 

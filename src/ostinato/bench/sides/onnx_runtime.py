@@ -30,8 +30,8 @@ class OnnxRuntime:
         options.intra_op_num_threads = torch.get_num_threads()
         options.inter_op_num_threads = 1
         fields = len(problem.cell.State._fields)
-        model = _model(problem, fields)
-        self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        graph = model(problem, steps=problem.row.T)
+        self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         T, (N, H) = problem.row.T, (problem.row.N, problem.row.H)
         self._x = problem.x.numpy()
         self._output = np.empty((T, 1, N, H), np.float32)
@@ -60,11 +60,12 @@ class OnnxRuntime:
         return {"output": output.squeeze(1), **{n: f.squeeze(0) for n, f in zip(names, final, strict=True)}}
 
 
-def _model(problem: Problem, fields: int) -> bytes:
+def model(problem: Problem, steps: int, *, stateful: bool = False) -> bytes:
+    """A graph of one operator over so many steps, the weights inside; with inputs `h_before`, ... where stateful."""
     onnx = import_module("onnx")
     helper, kind = import_module("onnx.helper"), onnx.TensorProto.FLOAT
     operator, attributes, order = _OPERATORS[problem.group.cell]
-    T, N, D, H = problem.row.T, problem.row.N, problem.row.D, problem.row.H
+    T, N, D, H = steps, problem.row.N, problem.row.D, problem.row.H
     weights = {name: _reordered(p.detach(), order) for name, p in problem.layer.named_parameters()}
     arrays = {
         "W": weights["weight_ih_l0"],
@@ -74,12 +75,15 @@ def _model(problem: Problem, fields: int) -> bytes:
     from_numpy = import_module("onnx.numpy_helper").from_array
     constants = [from_numpy(np.ascontiguousarray(array[None]), name) for name, array in arrays.items()]
     states = problem.cell.State._fields
-    node = helper.make_node(operator, ["x", *arrays], ["output", *states], hidden_size=H, **attributes)
-    shapes = {"output": [T, 1, N, H], **{name: [1, N, H] for name in states[:fields]}}
+    before = [f"{name}_before" for name in states] if stateful else []
+    inputs = ["x", *arrays, *(["", *before] if before else [])]  # "": no lengths
+    node = helper.make_node(operator, inputs, ["output", *states], hidden_size=H, **attributes)
+    shapes = {"output": [T, 1, N, H], **{name: [1, N, H] for name in states}}
+    read = {"x": [T, N, D], **{name: [1, N, H] for name in before}}
     graph = helper.make_graph(
         [node],
         operator,
-        [helper.make_tensor_value_info("x", kind, [T, N, D])],
+        [helper.make_tensor_value_info(name, kind, shape) for name, shape in read.items()],
         [helper.make_tensor_value_info(name, kind, shape) for name, shape in shapes.items()],
         constants,
     )
