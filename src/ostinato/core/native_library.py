@@ -15,21 +15,22 @@ from typing import Any
 from ostinato.core.errors import ConfigError
 
 #: OSTINATO_ABI of the header this module was written after.
-ABI = 2
+ABI = 3
 #: Forces an instruction set.
 ISA_VARIABLE = "OSTINATO_ISA"
 
 #: Names of OSTINATO_HIGHEST and those that follow: the values of `torch.set_float32_matmul_precision`.
 PRECISIONS = ("highest", "high", "medium")
 
-_SIZES = ("cell", "isa", "precision", "N", "T", "D", "H", "threads", "split", "reverse")
+_SIZES = ("cell", "isa", "precision", "N", "T", "D", "H", "R", "threads", "split", "reverse", "extra_rows")
 _INPUTS = ("lengths", "x", "x_stride_t", "x_stride_n", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_extra")
+_OUTPUT_LAYER = ("weight_out", "bias_out")
 _NOISE = ("recurrent_mask", "zoneout_h", "zoneout_c")
 _NOISE_STRIDES = tuple(f"zoneout_{field}_stride_{axis}" for field in "hc" for axis in "tn")
 _RESULTS = ("output", "saved", "final_h", "final_c", "states_c")
 _UPSTREAM = ("grad_output", "grad_final_h", "grad_final_c", "grad_states_c")
-_GRADIENTS = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "extra", "h0", "c0")
-_ARRAYS = (*_INPUTS, "h0", "c0", *_NOISE, *_NOISE_STRIDES, *_RESULTS, *_UPSTREAM)
+_GRADIENTS = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "extra", "weight_out", "bias_out", "h0", "c0")
+_ARRAYS = (*_INPUTS, *_OUTPUT_LAYER, "h0", "c0", *_NOISE, *_NOISE_STRIDES, *_RESULTS, *_UPSTREAM)
 _REST = (*_ARRAYS, *(f"grad_{name}" for name in _GRADIENTS), "workspace", "packed")
 _PROBLEMS = {1: "instruction set", 2: "cell", 3: "size", 4: "length", 5: "precision"}
 
@@ -65,7 +66,7 @@ class NativeLibrary:
         library.ostinato_isa.argtypes = library.ostinato_cell.argtypes = [c_int64]
         library.ostinato_isa_supported.argtypes = [c_int64]
         library.ostinato_precision.argtypes = [c_int64] * 2
-        library.ostinato_saved_size.argtypes = [c_int64] * 5
+        library.ostinato_saved_size.argtypes = [c_int64] * 6
         library.ostinato_workspace_size.argtypes = [POINTER(Run), c_int64]
         for name in ("packed_size", "pack", "forward", "backward"):
             getattr(library, f"ostinato_{name}").argtypes = [POINTER(Run)]
@@ -88,9 +89,9 @@ class NativeLibrary:
         """What products are computed in where one of PRECISIONS is asked for: the same or a higher one."""
         return PRECISIONS[self._library.ostinato_precision(self.isas[self.isa], PRECISIONS.index(wanted))]
 
-    def saved_size(self, cell: str, N: int, T: int, H: int, *, noisy: bool) -> int:
+    def saved_size(self, cell: str, N: int, T: int, H: int, R: int, *, noisy: bool) -> int:
         """Floats that forward keeps for backward."""
-        return int(self._library.ostinato_saved_size(self.cells[cell], N, T, H, noisy))
+        return int(self._library.ostinato_saved_size(self.cells[cell], N, T, H, R, noisy))
 
     def workspace_size(self, run: Run, *, backward: bool) -> int:
         """Bytes of scratch that a call needs."""

@@ -15,18 +15,18 @@ from torch import Tensor
 
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
-from ostinato.cells.unroll import Unrolled, unroll
+from ostinato.cells.unroll import Unrolled
 from ostinato.core import native_library
 from ostinato.core.legend import Parameters
 from ostinato.core.native_library import PRECISIONS, NativeLibrary, Run
 from ostinato.core.registry import lookup
+from ostinato.kernels.native_reference import OUT, SHARED, differentiate
 
 if TYPE_CHECKING:
     from ostinato.kernels.dispatch import Request
 
 NAME = "native"
 
-_SHARED = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 # Scratch up to this size is kept by each thread for its next call.
 _KEPT_SCRATCH = 64 << 20
 
@@ -43,6 +43,8 @@ class Inputs(NamedTuple):
     bias_ih: Optional
     bias_hh: Optional
     extra: Optional
+    weight_out: Optional
+    bias_out: Optional
     h0: Tensor
     c0: Optional
     lengths: Optional
@@ -59,7 +61,17 @@ class Inputs(NamedTuple):
     def saved_size(self, N: int, T: int) -> int:
         """Floats that forward keeps for backward."""
         noisy = any(tensor is not None for tensor in self.noise)
-        return loaded().saved_size(self.cell, N, T, self.h0.shape[-1], noisy=noisy)
+        return loaded().saved_size(self.kernel, N, T, self.units, self.h0.shape[-1], noisy=noisy)
+
+    @property
+    def units(self) -> int:
+        """H; the width of h differs where there is an output layer."""
+        return self.h0.shape[-1] if self.weight_out is None else self.weight_out.shape[-1]
+
+    @property
+    def kernel(self) -> str:
+        """The library's name for the cell."""
+        return _kernel(self.cell, self.weight_out is not None)
 
 
 def refuses(cell: Cell, request: Request) -> str | None:
@@ -67,10 +79,11 @@ def refuses(cell: Cell, request: Request) -> str | None:
     reasons = {
         "only float32 and bfloat16": request.dtype not in (torch.float32, torch.bfloat16),
         "only on the CPU": request.device != "cpu",
-        "no projection": bool(getattr(cell, "proj_size", 0)),
         "no torch.func transform or forward-mode gradient": request.transformed,
     }
-    return _lacks(cell.name) or next((reason for reason, holds in reasons.items() if holds), None)
+    return _lacks(cell.name, bool(getattr(cell, "proj_size", 0))) or next(
+        (reason for reason, holds in reasons.items() if holds), None
+    )
 
 
 def run(
@@ -110,7 +123,8 @@ def inputs(
     reverse: bool = False,
 ) -> Inputs:
     """What the operators take for a cell over a sequence."""
-    extra = [tensor for name, tensor in p.items() if name not in _SHARED]
+    extra = [tensor.reshape(-1, cell.hidden_size) for name, tensor in p.items() if name not in (*SHARED, *OUT)]
+    out = {OUT[name]: tensor for name, tensor in p.items() if name in OUT}
     memory = len(state) > 1
     zoneout = noise.zoneout if noise and noise.zoneout else (None, None)
     return Inputs(
@@ -120,7 +134,9 @@ def inputs(
         p["weight_hh"],
         p.get("bias_ih"),
         p.get("bias_hh"),
-        torch.stack(extra) if extra else None,
+        torch.cat(extra) if extra else None,
+        out.get("weight_out"),
+        out.get("bias_out"),
         state[0],
         state[1] if memory else None,
         lengths,
@@ -131,11 +147,15 @@ def inputs(
     )
 
 
-def _lacks(cell: str) -> str | None:
+def _kernel(cell: str, output_layer: bool) -> str:
+    return "lstm_projected" if cell == "lstm" and output_layer else cell
+
+
+def _lacks(cell: str, projected: bool) -> str | None:
     library = native_library.load()
     if isinstance(library, str):
         return library
-    return None if cell in library.cells else f"no {cell} yet"
+    return None if _kernel(cell, projected) in library.cells else f"no {cell} yet"
 
 
 # To torch.compile the answer is a constant: it need not look into the loading of a library.
@@ -192,11 +212,12 @@ def _pointer(tensor: Optional) -> int | None:
 
 def described(given: Inputs) -> tuple[Run, list[Optional]]:
     """A run with everything that both directions read, and the tensors to keep alive until it is over."""
-    cell, x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0, lengths, mask, *zoneout, reverse = given
+    x, extra, h0, c0 = given.x, given.extra, given.h0, given.c0
     library = loaded()
     T, N, D = x.shape
-    H = h0.shape[-1]
-    rows = len(lookup(cell).gates) * H
+    H, R = given.units, h0.shape[-1]
+    rows = len(lookup(given.cell).gates) * H
+    extra_rows = 0 if extra is None else extra.shape[0]
     dtype = x.dtype
     if dtype not in (torch.float32, torch.bfloat16) or not x.is_cpu:
         raise ValueError(f"x: expected torch.float32 or torch.bfloat16 on the CPU, got {dtype} on {x.device}")
@@ -205,21 +226,24 @@ def described(given: Inputs) -> tuple[Run, list[Optional]]:
     if x.stride(2) != 1:
         x = x.contiguous()
     tensors = [
-        _dense("lengths", None if lengths is None else lengths.to(torch.int64), (N,), torch.int64),
+        _dense("lengths", None if given.lengths is None else given.lengths.to(torch.int64), (N,), torch.int64),
         x,
-        _dense("weight_ih", weight_ih, (rows, D), dtype),
-        _dense("weight_hh", weight_hh, (rows, H), dtype),
-        _dense("bias_ih", bias_ih, (rows,), dtype),
-        _dense("bias_hh", bias_hh, (rows,), dtype),
-        _dense("extra", extra, (0 if extra is None else extra.shape[0], H), dtype),
-        _dense("h0", h0, (N, H), dtype),
+        _dense("weight_ih", given.weight_ih, (rows, D), dtype),
+        _dense("weight_hh", given.weight_hh, (rows, R), dtype),
+        _dense("bias_ih", given.bias_ih, (rows,), dtype),
+        _dense("bias_hh", given.bias_hh, (rows,), dtype),
+        _dense("extra", extra, (extra_rows, H), dtype),
+        _dense("weight_out", given.weight_out, (R, H), dtype),
+        _dense("bias_out", given.bias_out, (R,), dtype),
+        _dense("h0", h0, (N, R), dtype),
         _dense("c0", c0, (N, H), dtype),
-        _dense("recurrent_mask", mask, (N, H), dtype),
-        *(_rows(f"zoneout of {field}", share, (T, N, H), dtype) for field, share in zip("hc", zoneout, strict=True)),
+        _dense("recurrent_mask", given.recurrent_mask, (N, R), dtype),
+        _rows("zoneout of h", given.zoneout_h, (T, N, R), dtype),
+        _rows("zoneout of c", given.zoneout_c, (T, N, H), dtype),
     ]
     pointers = [_pointer(tensor) for tensor in tensors]
-    what = [library.cells[cell], library.isas[library.isa], PRECISIONS.index(precision)]
-    sizes = [*what, N, T, D, H, torch.get_num_threads(), 0, int(reverse)]
+    what = [library.cells[given.kernel], library.isas[library.isa], PRECISIONS.index(precision)]
+    sizes = [*what, N, T, D, H, R, torch.get_num_threads(), 0, int(given.reverse), extra_rows]
     strides = [stride for share in tensors[-2:] for stride in ((0, 0) if share is None else share.stride()[:2])]
     return Run(*sizes, *pointers[:2], x.stride(0), x.stride(1), *pointers[2:], *strides), tensors
 
@@ -244,10 +268,10 @@ def _recurrence(*arguments: Any) -> tuple[Tensor, ...]:
 def _results(given: Inputs, training: bool, keep_states: bool, dtype: torch.dtype) -> tuple[Tensor, ...]:
     """Empty tensors for output, final h and c, c of every step, and what is saved for backward."""
     x, h0, c0 = given.x, given.h0, given.c0
-    T, N, H = x.shape[0], x.shape[1], h0.shape[1]
+    T, N, H, R = x.shape[0], x.shape[1], given.units, h0.shape[1]
     # ostinato_saved_size is linear in N and T
     saved = N * T * given.saved_size(1, 1) if training or keep_states else 0
-    shapes = ((T, N, H), (N, H), (0 if c0 is None else N, H), (T if keep_states else 0, N, H))
+    shapes = ((T, N, R), (N, R), (0 if c0 is None else N, H), (T if keep_states else 0, N, H))
     return *(x.new_empty(shape, dtype=dtype) for shape in shapes), x.new_empty(saved, dtype=torch.float32)
 
 
@@ -263,16 +287,16 @@ def _recurrence_backward(*arguments: Any) -> tuple[Tensor, ...]:
     x, h0, c0 = given.x, given.h0, given.c0
     call, alive = described(given)
     library = loaded()
-    (N, H), dtype = h0.shape, x.dtype
+    (N, R), H, dtype = h0.shape, given.units, x.dtype
     if c0 is None:
         grad_c = None
     if grad_states_c is not None and not grad_states_c.numel():  # not kept
         grad_states_c = None
     alive += [
-        _dense("output", output, (x.shape[0], N, H), dtype),
+        _dense("output", output, (x.shape[0], N, R), dtype),
         _dense("saved", saved, (given.saved_size(N, x.shape[0]),), torch.float32),
-        _dense("gradient of output", grad_output, (x.shape[0], N, H), dtype),
-        _dense("gradient of final h", grad_h, (N, H), dtype),
+        _dense("gradient of output", grad_output, (x.shape[0], N, R), dtype),
+        _dense("gradient of final h", grad_h, (N, R), dtype),
         _dense("gradient of final c", grad_c, (N, H), dtype),
         _dense("gradient of every step's c", grad_states_c, (x.shape[0], N, H), dtype),
     ]
@@ -280,7 +304,7 @@ def _recurrence_backward(*arguments: Any) -> tuple[Tensor, ...]:
     for name, tensor in zip(read, alive[-6:], strict=True):
         setattr(call, name, _pointer(tensor))
     grads = _gradients_like(given, wanted, torch.float32)
-    wanting = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "extra", "h0", "c0")
+    wanting = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "extra", "weight_out", "bias_out", "h0", "c0")
     for name, grad in zip(wanting, grads, strict=True):
         setattr(call, f"grad_{name}", grad.data_ptr() if grad.dim() > 1 or grad.numel() else None)
     if not wanted[0]:
@@ -294,13 +318,15 @@ def _recurrence_backward(*arguments: Any) -> tuple[Tensor, ...]:
 def _gradients_like(given: Inputs, wanted: Sequence[bool], dtype: torch.dtype) -> tuple[Tensor, ...]:
     """Empty tensors for the gradients; one of no elements where there is nothing to compute.
 
-    `wanted` is for x and for both weights: what is large is left out where nobody asks for it.
+    `wanted` is for x and for the matrices: what is large is left out where nobody asks for it.
     """
-    _, x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0, *_ = given
-    weights = wanted[1]
-    sources = (x if wanted[0] else None, *(w if weights else None for w in (weight_ih, weight_hh)), bias_ih, bias_hh)
-    shapes = ((0,) if s is None else s.shape for s in (*sources, extra, h0, c0))
-    return tuple(x.new_empty(shape, dtype=dtype) for shape in shapes)
+    _, x, weight_ih, weight_hh, bias_ih, bias_hh, extra, weight_out, bias_out, h0, c0, *_ = given
+    x_, weight_ih_, weight_hh_, weight_out_ = (
+        tensor if want else None
+        for tensor, want in zip((x, weight_ih, weight_hh, weight_out), (wanted[0], *[wanted[1]] * 3), strict=True)
+    )
+    sources = (x_, weight_ih_, weight_hh_, bias_ih, bias_hh, extra, weight_out_, bias_out, h0, c0)
+    return tuple(x.new_empty((0,) if source is None else source.shape, dtype=dtype) for source in sources)
 
 
 def _recurrence_backward_fake(*arguments: Any) -> tuple[Tensor, ...]:
@@ -325,10 +351,11 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Optional) -> tuple[Optional, ...]:
         *inputs, output, saved = ctx.saved_tensors
-        needed = ctx.needs_input_grad[1:9]
+        needed = ctx.needs_input_grad[1:11]
         if torch.is_grad_enabled():
-            return None, *_differentiate_reference(ctx, inputs, upstream[:4]), *[None] * 7
-        wanted = [needed[0], needed[1] or needed[2]]  # x, either weight
+            grads = differentiate(ctx.cell, inputs, ctx.reverse, ctx.needs_input_grad[1:11], upstream[:4])
+            return None, *grads, *[None] * 7
+        wanted = [needed[0], needed[1] or needed[2] or needed[6]]  # x, any matrix
         grads = torch.ops.ostinato.recurrence_backward(
             ctx.cell, *inputs, ctx.reverse, output, saved, *upstream[:4], wanted
         )
@@ -342,39 +369,9 @@ def _recurrence_autograd(*arguments: Any) -> Any:
         return torch.ops.ostinato.recurrence(*arguments)
 
 
-def _differentiate_reference(
-    ctx: Any, inputs: Sequence[Optional], upstream: Sequence[Optional]
-) -> tuple[Optional, ...]:
-    """Gradients that can be differentiated again: those of the reference, computed anew."""
-    *tensors, lengths, mask, zoneout_h, zoneout_c = inputs
-    x, weight_ih, weight_hh, bias_ih, bias_hh, extra, h0, c0 = tensors
-    assert x is not None
-    assert weight_ih is not None
-    assert weight_hh is not None
-    cell = lookup(ctx.cell)(input_size=x.shape[2], hidden_size=weight_hh.shape[1], bias=bias_ih is not None)
-    p = {"weight_ih": weight_ih, "weight_hh": weight_hh}
-    p |= {name: bias for name, bias in (("bias_ih", bias_ih), ("bias_hh", bias_hh)) if bias is not None}
-    if extra is not None:
-        p |= dict(zip((name for name in cell.parameters() if name not in _SHARED), extra, strict=True))
-    state = cell.State(*(field for field in (h0, c0) if field is not None))
-    zoneout = [share for share in (zoneout_h, zoneout_c) if share is not None]
-    noise = StateNoise(mask, zoneout or None)
-    keep = upstream[3] is not None
-    ran = unroll(cell, p, x, state, lengths=lengths, reverse=ctx.reverse, noise=noise, keep_states=keep)
-    outputs = [ran.output, *ran.final, *[None] * (2 - len(state)), ran.states[1] if keep else None]
-    pairs = [(out, up) for out, up in zip(outputs, upstream, strict=True) if out is not None and up is not None]
-    wanted = zip(tensors, ctx.needs_input_grad[1:9], strict=True)
-    needed = [tensor for tensor, needs in wanted if needs and tensor is not None]
-    found = iter(
-        torch.autograd.grad(
-            [out for out, _ in pairs], needed, [up for _, up in pairs], create_graph=True, allow_unused=True
-        )
-    )
-    return tuple(next(found) if needs else None for needs in ctx.needs_input_grad[1:9])
-
-
 _ARGUMENTS = (
     "str cell, Tensor x, Tensor weight_ih, Tensor weight_hh, Tensor? bias_ih, Tensor? bias_hh, Tensor? extra, "
+    "Tensor? weight_out, Tensor? bias_out, "
     "Tensor h0, Tensor? c0, Tensor? lengths, Tensor? recurrent_mask, Tensor? zoneout_h, Tensor? zoneout_c, bool reverse"
 )
 torch.library.define(
@@ -385,7 +382,7 @@ torch.library.define(
     "ostinato::recurrence_backward",
     f"({_ARGUMENTS}, Tensor output, Tensor saved, Tensor? grad_output, Tensor? grad_h, Tensor? grad_c, "
     "Tensor? grad_states_c, bool[] wanted)"
-    " -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    " -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
 torch.library.impl("ostinato::recurrence", "CPU")(_recurrence)
 torch.library.impl("ostinato::recurrence_backward", "CPU")(_recurrence_backward)

@@ -177,6 +177,7 @@ class _Packed:
             "isa": self._library.isas[self._library.isa],
             "D": weights.weight_ih.shape[1],
             "H": layer.hidden_size,
+            "R": layer.hidden_size,
             "threads": layer._threads,
         }
         run = self._begin(1, 1)
@@ -193,7 +194,7 @@ class _Packed:
         if bias_ih is not None and bias_hh is not None:
             run.bias_ih, run.bias_hh = _address(bias_ih), _address(bias_hh)
         if extra is not None:
-            run.weight_extra = _address(extra)
+            run.weight_extra, run.extra_rows = _address(extra), len(extra)
         if self._held is not None:  # strides of zero: one row stands for all
             run.zoneout_h = run.zoneout_c = _address(self._held)
         return run

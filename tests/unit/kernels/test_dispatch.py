@@ -23,9 +23,9 @@ def test_cells_that_torch_has_run_fused(cell):
 @pytest.mark.parametrize(
     ("cell", "options", "request_", "says"),
     [
-        ("jordan", {}, PLAIN, "torch has no jordan"),
-        ("lstm", {"proj_size": 2}, PLAIN, "no projection on the CPU"),
-        ("lstm_layer_norm", {}, PLAIN, "native: no lstm_layer_norm yet" if NATIVE else "native: not built"),
+        ("jordan", {}, PLAIN._replace(dtype=torch.float16), "torch has no jordan"),
+        ("lstm", {"proj_size": 2}, PLAIN._replace(dtype=torch.float16), "no projection on the CPU"),
+        ("lstm_layer_norm", {}, PLAIN._replace(transformed=True), "native: no torch.func" if NATIVE else "not built"),
         ("gru", {}, PLAIN._replace(dtype=torch.float16, noise=True), "no recurrent dropout or zoneout"),
         ("gru", {}, PLAIN._replace(dtype=torch.float64), "only float32" if NATIVE else "float64"),
         ("gru", {}, PLAIN._replace(dtype=torch.float16, steps=0), "an empty sequence"),

@@ -20,6 +20,12 @@ CELLS = [] if isinstance(LIBRARY, str) else list(LIBRARY.cells)
 ISAS = [] if isinstance(LIBRARY, str) else list(LIBRARY.supported)
 
 
+def cell_of(name: str, D: int, H: int, bias: bool = True) -> Cell:
+    """A cell by its name in the library, an output layer narrower than its units where it has one."""
+    options = {"lstm_projected": {"proj_size": 2 * H // 3}, "jordan": {"output_units": (H + 3) // 2}}
+    return lookup(name.removesuffix("_projected"))(D, H, bias=bias, **options.get(name, {}))
+
+
 class Problem:
     """Random tensors for one run, in float32; deliberately awkward strides where asked for."""
 
@@ -100,8 +106,8 @@ def test_every_instruction_set_computes_the_reference(name, threads, ragged, isa
     # below, at and above a vector register; one sequence, as many as a tile, more than a chunk of steps
     for T, N, D, H in [(1, 1, 1, 1), (5, 3, 4, 5), (4, 7, 33, 16), (6, 1, 17, 48), (25, 13, 9, 70), (3, 2, 130, 65)]:
         for reverse in (False, True):
-            Problem(lookup(name)(D, H), T, N, ragged=ragged).check(reverse=reverse)
-    Problem(lookup(name)(6, 20, bias=False), 5, 4, ragged=ragged).check()
+            Problem(cell_of(name, D, H), T, N, ragged=ragged).check(reverse=reverse)
+    Problem(cell_of(name, 6, 20, bias=False), 5, 4, ragged=ragged).check()
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -111,7 +117,7 @@ def test_noise_is_the_reference_s(name, noise, isa):
     torch.set_num_threads(2)
     for T, N, D, H in [(1, 1, 1, 1), (5, 3, 4, 5), (4, 7, 33, 16), (12, 13, 9, 70)]:
         for ragged in (False, True):
-            Problem(lookup(name)(D, H), T, N, ragged=ragged, noise=noise).check(reverse=ragged)
+            Problem(cell_of(name, D, H), T, N, ragged=ragged, noise=noise).check(reverse=ragged)
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -119,7 +125,7 @@ def test_noise_is_the_reference_s(name, noise, isa):
 @pytest.mark.usefixtures("poisoned")
 def test_the_state_of_every_step(name, noise, isa):
     for ragged, reverse in [(False, False), (True, False), (True, True)]:
-        Problem(lookup(name)(5, 19), 6, 7, ragged=ragged, noise=noise).check(reverse=reverse, keep_states=True)
+        Problem(cell_of(name, 5, 19), 6, 7, ragged=ragged, noise=noise).check(reverse=reverse, keep_states=True)
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -140,8 +146,11 @@ def test_the_state_of_every_step(name, noise, isa):
 def test_any_shape_length_and_stride(name, T, N, D, H, threads, ragged, reverse, batch_first, gap, bias, noise):
     torch.set_num_threads(threads)
     torch.manual_seed(T + 10 * N + 100 * D + 1000 * H)
-    problem = Problem(lookup(name)(D, H, bias=bias), T, N, ragged=ragged, batch_first=batch_first, gap=gap, noise=noise)
-    problem.check(reverse=reverse)
+    problem = Problem(
+        cell_of(name, D, H, bias=bias), T, N, ragged=ragged, batch_first=batch_first, gap=gap, noise=noise
+    )
+    # the variance of a handful of units may be almost nothing, by which the gradient is divided
+    problem.check(2e-3 if name == "lstm_layer_norm" and H < 8 else 2e-5, reverse=reverse)
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -158,19 +167,19 @@ def test_both_ways_to_share_the_work(name, split, library, monkeypatch):
         monkeypatch.setattr(library, entry, forced)
     # large enough that three threads are worth it
     for ragged, noise in [(False, ""), (True, ""), (True, "mask zoneout")]:
-        Problem(lookup(name)(60, 70), 11, 5, ragged=ragged, noise=noise).check()
+        Problem(cell_of(name, 60, 70), 11, 5, ragged=ragged, noise=noise).check()
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_a_sequence_has_the_same_bits_whatever_its_batch_mates(name, isa):
     T, D, H = 9, 30, 37
-    whole = Problem(lookup(name)(D, H), T, 21, ragged=True)
+    whole = Problem(cell_of(name, D, H), T, 21, ragged=True)
     assert whole.lengths is not None
     expected = whole.run(native.run, whole.tensors())
     for threads in (1, 2):
         torch.set_num_threads(threads)
         for rows in ([0], [20, 3], [5, 6, 7, 8, 9, 10, 11], list(range(20, -1, -1))):
-            part = Problem(lookup(name)(D, H), T, len(rows), ragged=True)
+            part = Problem(cell_of(name, D, H), T, len(rows), ragged=True)
             part.lengths = whole.lengths[rows]
             state = [field[rows] for field in whole.state]
             found = part.run(native.run, [whole.x[:, rows], *state, *whole.p.values()])
@@ -182,7 +191,7 @@ def test_a_sequence_has_the_same_bits_whatever_its_batch_mates(name, isa):
 @pytest.mark.parametrize("name", CELLS)
 def test_the_same_bits_on_every_run(name, library):
     torch.set_num_threads(2)
-    problem = Problem(lookup(name)(40, 50), 20, 11, ragged=True)
+    problem = Problem(cell_of(name, 40, 50), 20, 11, ragged=True)
     first = problem.results(native.run, torch.float32)
     for _ in range(5):
         again = problem.results(native.run, torch.float32)
@@ -192,7 +201,7 @@ def test_the_same_bits_on_every_run(name, library):
 
 @pytest.mark.parametrize("name", CELLS)
 def test_what_the_padding_holds_reaches_nothing(name, library):
-    problem = Problem(lookup(name)(5, 6), 7, 4, ragged=True)
+    problem = Problem(cell_of(name, 5, 6), 7, 4, ragged=True)
     problem.lengths = torch.tensor([7, 0, 3, 1])
     beyond = torch.arange(7)[:, None] >= problem.lengths
     problem.x = problem.x.masked_fill(beyond.unsqueeze(-1), torch.nan)
@@ -201,7 +210,7 @@ def test_what_the_padding_holds_reaches_nothing(name, library):
 
 @pytest.mark.parametrize("name", CELLS)
 def test_not_a_number_is_passed_on(name, library):
-    problem = Problem(lookup(name)(5, 20), 4, 3)
+    problem = Problem(cell_of(name, 5, 20), 4, 3)
     problem.x = problem.x.clone()
     problem.x[2, 1, 0] = torch.nan
     output = problem.run(native.run, problem.tensors()).output
@@ -213,7 +222,7 @@ def test_not_a_number_is_passed_on(name, library):
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("noise", ["", "mask zoneout"])
 def test_double_backward_goes_through_the_reference(name, noise, library):
-    problem = Problem(lookup(name)(3, 4), 3, 2, ragged=True, noise=noise)
+    problem = Problem(cell_of(name, 3, 4), 3, 2, ragged=True, noise=noise)
 
     def second(implementation: Any, dtype: torch.dtype) -> list[Tensor]:
         leaves = [tensor.detach().to(dtype).requires_grad_() for tensor in problem.tensors()]
@@ -228,7 +237,7 @@ def test_double_backward_goes_through_the_reference(name, noise, library):
 
 @pytest.mark.parametrize("name", CELLS)
 def test_backward_twice_over_a_kept_graph(name, library):
-    problem = Problem(lookup(name)(3, 4), 5, 2)
+    problem = Problem(cell_of(name, 3, 4), 5, 2)
     leaves = [tensor.detach().requires_grad_() for tensor in problem.tensors()]
     loss = problem.run(native.run, leaves).output.square().sum()
     first = torch.autograd.grad(loss, leaves, retain_graph=True)
@@ -237,7 +246,7 @@ def test_backward_twice_over_a_kept_graph(name, library):
 
 @pytest.mark.parametrize("name", CELLS)
 def test_gradients_nobody_wants_are_not_computed(name, library):
-    problem = Problem(lookup(name)(3, 4), 5, 2)
+    problem = Problem(cell_of(name, 3, 4), 5, 2)
     expected = problem.results(native.run, torch.float32)
     for only in ("x", "weight_hh"):
         tensors = problem.tensors()
@@ -252,14 +261,16 @@ def test_gradients_nobody_wants_are_not_computed(name, library):
 
 
 def _operator_arguments(cell: Cell, problem: Problem) -> tuple[Any, ...]:
-    extra = [t for n, t in problem.p.items() if n not in native._SHARED]
-    p = {name: tensor.requires_grad_() for name, tensor in problem.p.items() if name in native._SHARED}
+    rest = [t.reshape(-1, cell.hidden_size) for n, t in problem.p.items() if n not in (*native.SHARED, *native.OUT)]
+    p = {native.OUT.get(name, name): tensor.requires_grad_() for name, tensor in problem.p.items()}
     state = [field.requires_grad_() for field in problem.state]
     return (
         cell.name,
         problem.x.detach().requires_grad_(),
-        *(p[name] for name in native._SHARED),
-        torch.stack(extra).requires_grad_() if extra else None,
+        *(p[name] for name in native.SHARED),
+        torch.cat(rest).detach().requires_grad_() if rest else None,
+        p.get("weight_out"),
+        p.get("bias_out"),
         state[0],
         state[1] if len(state) > 1 else None,
         problem.lengths,
@@ -274,7 +285,7 @@ def _operator_arguments(cell: Cell, problem: Problem) -> tuple[Any, ...]:
 @pytest.mark.parametrize("noise", ["", "mask zoneout"])
 def test_the_operators_keep_torchs_rules(name, ragged, noise, library):
     # 16 units: everything that is kept for backward is written, so that it can be compared
-    cell = lookup(name)(3, 16)
+    cell = cell_of(name, 3, 16)
     arguments = _operator_arguments(cell, Problem(cell, 4, 3, ragged=ragged, noise=noise))
     keep = bool(noise) and len(cell.State._fields) > 1
     checks = ["test_schema", "test_autograd_registration", "test_faketensor"]
@@ -314,9 +325,9 @@ def test_a_transform_of_torch_func_runs_on_the_reference(library):
     [
         (1, torch.zeros(4, 3, 3, dtype=torch.float64), r"x: expected torch.float32 .* got torch.float64"),
         (3, torch.zeros(9, 4), r"weight_hh: expected .* got .* \(9, 4\)"),
-        (7, torch.zeros(2, 5), r"h0: expected .* of shape \(3, 5\), got .* \(2, 5\)"),
-        (9, torch.tensor([1, -1, 2]), "refuses the length"),
-        (9, torch.tensor([1, 5, 2]), "refuses the length"),
+        (9, torch.zeros(2, 5), r"h0: expected .* of shape \(3, 5\), got .* \(2, 5\)"),
+        (11, torch.tensor([1, -1, 2]), "refuses the length"),
+        (11, torch.tensor([1, 5, 2]), "refuses the length"),
     ],
 )
 def test_a_wrong_argument_is_refused(argument, value, says, library):

@@ -10,7 +10,7 @@ import ostinato
 from ostinato.config.cells import CELL_NAMES
 from ostinato.core import native_library
 
-NATIVE = [] if isinstance(native_library.load(), str) else list(native_library.load().cells)
+NATIVE = [] if isinstance(native_library.load(), str) else list(CELL_NAMES)
 
 
 @pytest.fixture(autouse=True)

@@ -2,13 +2,19 @@
 // OSTINATO_ISA the name of the set and OSTINATO_OPERANDS that of the precision's struct in operands.h.
 #include "backward.h"
 #include "cells/gru.h"
+#include "cells/gru_reset_before.h"
+#include "cells/jordan.h"
 #include "cells/lstm.h"
+#include "cells/lstm_layer_norm.h"
 #include "cells/lstm_peephole.h"
+#include "cells/lstm_projected.h"
 #include "cells/rnn.h"
 #include "cells/rnn_relu.h"
 #include "forward.h"
 #include "kernels.h"
 #include "noise.h"
+#include "phased_backward.h"
+#include "phased_forward.h"
 
 namespace ostinato {
 namespace OSTINATO_ISA {
@@ -45,9 +51,9 @@ template <class C>
 static constexpr CellKernels kernels_of(const char* name) {
     return {
         name,
-        C::saved,
-        Noisy<C>::saved,
         C::memory >= 0,
+        false,
+        [](int64_t H, int64_t, bool noisy) { return (noisy ? Noisy<C>::saved : C::saved) * ceil_div(H, 16) * 16; },
         [](const ostinato_run& run, bool backward) {
             return backward ? bytes<BackwardPass, C>(run) : bytes<ForwardPass, C>(run);
         },
@@ -58,6 +64,24 @@ static constexpr CellKernels kernels_of(const char* name) {
     };
 }
 
+// The same of cells whose step takes phases, which deal with noise as they run.
+template <class C>
+static constexpr CellKernels phased(const char* name) {
+    return {
+        name,
+        C::memory >= 0,
+        C::second_apart,
+        [](int64_t H, int64_t R, bool) { return Kept<C>(H, R).size; },
+        [](const ostinato_run& run, bool backward) {
+            return backward ? PhasedBackwardPass<C>(run, nullptr).bytes() : PhasedForwardPass<C>(run, nullptr).bytes();
+        },
+        [](const ostinato_run& run) { return PhasedForwardPass<C>(run, nullptr).packed_bytes(); },
+        [](const ostinato_run& run) { PhasedForwardPass<C>(run, nullptr).pack_all(); },
+        [](const ostinato_run& run) { PhasedForwardPass<C>(run, run.workspace).compute(); },
+        [](const ostinato_run& run) { PhasedBackwardPass<C>(run, run.workspace).compute(); },
+    };
+}
+
 extern const CellKernels cells[];
 const CellKernels cells[] = {
     kernels_of<Rnn>("rnn"),
@@ -65,6 +89,10 @@ const CellKernels cells[] = {
     kernels_of<Lstm>("lstm"),
     kernels_of<LstmPeephole>("lstm_peephole"),
     kernels_of<Gru>("gru"),
+    phased<GruResetBefore>("gru_reset_before"),
+    phased<LstmLayerNorm>("lstm_layer_norm"),
+    phased<LstmProjected>("lstm_projected"),
+    phased<Jordan>("jordan"),
     {},
 };
 

@@ -11,8 +11,9 @@ extern bool in_forked_process;
 
 struct CellKernels {
     const char* name;
-    int64_t saved, saved_noisy;  // vectors a unit and step keeps for backward
     bool memory;
+    bool projects;  // R may differ from H
+    int64_t (*saved)(int64_t H, int64_t R, bool noisy);  // floats that a row and step keeps for backward
     int64_t (*workspace)(const ostinato_run&, bool backward);
     int64_t (*packed_size)(const ostinato_run&);
     void (*pack)(const ostinato_run&);

@@ -106,7 +106,8 @@ int64_t check(const ostinato_run& run) {
     if (run.isa < 0 || run.isa >= isa_count) return OSTINATO_BAD_ISA;
     if (run.precision < OSTINATO_HIGHEST || run.precision > OSTINATO_MEDIUM) return OSTINATO_BAD_PRECISION;
     if (run.cell < 0 || run.cell >= cell_count()) return OSTINATO_BAD_CELL;
-    if (run.N < 0 || run.N > INT32_MAX || run.T < 0 || run.D < 1 || run.H < 1 || run.threads < 1) return OSTINATO_BAD_SIZE;
+    if (run.N < 0 || run.N > INT32_MAX || run.T < 0 || run.D < 1 || run.H < 1 || run.R < 1 || run.threads < 1) return OSTINATO_BAD_SIZE;
+    if (run.R != run.H && !cell_of(run)->projects) return OSTINATO_BAD_SIZE;
     for (int64_t n = 0; run.lengths && n < run.N; ++n)
         if (run.lengths[n] < 0 || run.lengths[n] > run.T) return OSTINATO_BAD_LENGTH;
     return OSTINATO_OK;
@@ -148,10 +149,9 @@ const char* ostinato_cell(int64_t index) {
     return index >= 0 && index < ostinato::cell_count() ? ostinato::any_cells()[index].name : nullptr;
 }
 
-int64_t ostinato_saved_size(int64_t cell, int64_t N, int64_t T, int64_t H, int64_t noisy) {
+int64_t ostinato_saved_size(int64_t cell, int64_t N, int64_t T, int64_t H, int64_t R, int64_t noisy) {
     if (cell < 0 || cell >= ostinato::cell_count()) return 0;
-    const ostinato::CellKernels& kernels = ostinato::any_cells()[cell];
-    return N * T * (noisy ? kernels.saved_noisy : kernels.saved) * ((H + 15) / 16 * 16);
+    return N * T * ostinato::any_cells()[cell].saved(H, R, noisy != 0);
 }
 
 int64_t ostinato_workspace_size(const ostinato_run* run, int64_t backward) {
@@ -170,8 +170,8 @@ int64_t ostinato_pack(const ostinato_run* run) {
 
 int64_t ostinato_forward(const ostinato_run* run) {
     if (int64_t wrong = ostinato::check(*run)) return wrong;
-    ostinato::expect_large(run->saved, ostinato_saved_size(run->cell, run->N, run->T, run->H, ostinato::noisy(*run)));
-    ostinato::expect_large(run->output, run->T * run->N * run->H);
+    ostinato::expect_large(run->saved, ostinato_saved_size(run->cell, run->N, run->T, run->H, run->R, ostinato::noisy(*run)));
+    ostinato::expect_large(run->output, run->T * run->N * run->R);
     ostinato::cell_of(*run)->forward(*run);
     return OSTINATO_OK;
 }

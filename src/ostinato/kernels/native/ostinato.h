@@ -5,8 +5,10 @@
  *
  * Legend
  *   N  sequences side by side      T  time steps        D  input features      H  hidden units
- *   G  gates of the cell (rnn, rnn_relu 1; gru 3; lstm, lstm_peephole 4)
- *   E  weights a unit has beside the products (lstm_peephole 3: to input, forget and output gate; otherwise 0)
+ *   R  units of the output, which is what is fed back: H, except for lstm_projected and jordan
+ *   G  gates of the cell (rnn, rnn_relu, jordan 1; gru, gru_reset_before 3; lstm and its kin 4)
+ *   E  weights a unit has beside the products: lstm_peephole 3 (to input, forget and output gate); lstm_layer_norm 10 (gains
+ *      of the four gates' input and recurrent products, of the memory, and its shift); otherwise 0
  *
  * Arrays are float32 and dense in C order, except where strides are named; strides count floats. No output may overlap
  * another array. A pointer described as "or NULL" may be NULL; a cell without a memory ignores every *_c.
@@ -27,7 +29,7 @@
 
 #include <stdint.h>
 
-#define OSTINATO_ABI 2
+#define OSTINATO_ABI 3
 #define OSTINATO_API __attribute__((visibility("default")))
 
 #ifdef __cplusplus
@@ -49,44 +51,48 @@ typedef struct {
     int64_t cell;    /* index by ostinato_cell */
     int64_t isa;     /* index by ostinato_isa; the machine must support it */
     int64_t precision; /* OSTINATO_HIGHEST, _HIGH or _MEDIUM */
-    int64_t N, T, D, H;
+    int64_t N, T, D, H, R;
     int64_t threads; /* at most this many, 1 or more */
     int64_t split;   /* OSTINATO_SPLIT_* */
     int64_t reverse; /* 0 or 1 */
+    int64_t extra_rows; /* E, or fewer: what is missing is zero */
 
     /* Read by forward and backward */
     const int64_t *lengths;                 /* [N], or NULL where all are T */
     const float *x;                         /* [T, N, D]; features side by side */
     int64_t x_stride_t, x_stride_n;
     const float *weight_ih;                 /* [G*H, D], gates in the order of torch.nn */
-    const float *weight_hh;                 /* [G*H, H] */
+    const float *weight_hh;                 /* [G*H, R] */
     const float *bias_ih, *bias_hh;         /* [G*H], or NULL */
-    const float *weight_extra;              /* [E, H], or NULL where E is 0 */
-    const float *h0, *c0;                   /* [N, H] */
-    /* Noise, each NULL for none: what h is multiplied by where it is fed back [N, H], and the shares of the state
-     * before a step that stay [T, N, H], units side by side */
+    const float *weight_extra;              /* [extra_rows, H], or NULL where that is 0 */
+    const float *weight_out;                /* [R, H]: lstm_projected, jordan */
+    const float *bias_out;                  /* [R], or NULL */
+    const float *h0, *c0;                   /* [N, R], [N, H] */
+    /* Noise, each NULL for none: what h is multiplied by where it is fed back [N, R], and the shares of the state
+     * before a step that stay [T, N, R] and [T, N, H], units side by side */
     const float *recurrent_mask, *zoneout_h, *zoneout_c;
     int64_t zoneout_h_stride_t, zoneout_h_stride_n, zoneout_c_stride_t, zoneout_c_stride_n;
 
     /* Written by forward, read by backward */
-    float *output;                          /* [T, N, H] */
+    float *output;                          /* [T, N, R] */
     float *saved;                           /* ostinato_saved_size floats, or NULL: no backward will follow */
 
     /* Written by forward */
-    float *final_h, *final_c;               /* [N, H]; may be h0 and c0 themselves where `saved` is NULL */
+    float *final_h, *final_c;               /* [N, R], [N, H]; may be h0 and c0 themselves where `saved` is NULL */
     float *states_c;                        /* [T, N, H]: c after every step, or NULL; else `saved` must not be */
 
     /* Read by backward: gradients of the loss by ... */
-    const float *grad_output;               /* [T, N, H], or NULL: zero; of any content beyond the lengths */
-    const float *grad_final_h, *grad_final_c; /* [N, H], or NULL: zero */
+    const float *grad_output;               /* [T, N, R], or NULL: zero; of any content beyond the lengths */
+    const float *grad_final_h, *grad_final_c; /* [N, R], [N, H], or NULL: zero */
     const float *grad_states_c;             /* [T, N, H], or NULL: zero; of any content beyond the lengths */
 
     /* Written by backward, all of it (nothing is added to what is there) */
     float *grad_x;                          /* [T, N, D], or NULL: not wanted */
-    float *grad_weight_ih, *grad_weight_hh; /* as the weights; both or neither NULL */
+    float *grad_weight_ih, *grad_weight_hh; /* as the weights; all NULL or none */
     float *grad_bias_ih, *grad_bias_hh;     /* as the biases, each or NULL */
-    float *grad_extra;                      /* [E, H]; NULL where E is 0 */
-    float *grad_h0, *grad_c0;               /* [N, H] */
+    float *grad_extra;                      /* [extra_rows, H], or NULL */
+    float *grad_weight_out, *grad_bias_out;
+    float *grad_h0, *grad_c0;               /* [N, R], [N, H] */
 
     /* Scratch: ostinato_workspace_size bytes, aligned to 64, of any content */
     void *workspace;
@@ -111,15 +117,15 @@ OSTINATO_API const char *ostinato_cell(int64_t index);
 
 /* Floats that forward keeps for backward, for sequences of T steps each; the same for every set and precision. `noisy`:
  * whether the run has a mask or zoneout. */
-OSTINATO_API int64_t ostinato_saved_size(int64_t cell, int64_t N, int64_t T, int64_t H, int64_t noisy);
+OSTINATO_API int64_t ostinato_saved_size(int64_t cell, int64_t N, int64_t T, int64_t H, int64_t R, int64_t noisy);
 
 /* Bytes of scratch a call needs; reads only what the run is to compute and which pointers are NULL. */
 OSTINATO_API int64_t ostinato_workspace_size(const ostinato_run *run, int64_t backward);
 
 /* Weights in the order in which forward reads them, for callers that run the same weights often over few steps. Bytes
  * that `packed` needs, aligned to 64; and what writes them there. Reads of the run what to compute, weights and biases.
- * What is packed holds for one cell, instruction set, precision, D and H, with noise or without, and for any N, T, number
- * of threads and direction. */
+ * What is packed holds for one cell, instruction set, precision, D, H and R, with noise or without, and for any N, T,
+ * number of threads and direction. */
 OSTINATO_API int64_t ostinato_packed_size(const ostinato_run *run);
 OSTINATO_API int64_t ostinato_pack(const ostinato_run *run);
 

@@ -182,17 +182,17 @@ OSTINATO_INLINE void copy(float* to, const float* from, int64_t n) {
 template <class C, class P>
 struct Problem {
     const ostinato_run& run;
-    const int64_t N, D, H;
+    const int64_t N, D, H, R;
     const Division division;
     const Panels panels;         // of units
     const int64_t state_stride;  // of a row of h; not a power of two, which would crowd a few sets of the cache
     Schedule schedule;
 
     explicit Problem(const ostinato_run& r)
-        : run(r), N(r.N), D(r.D), H(r.H), division(Division::of<P>(r, C::gates)),
+        : run(r), N(r.N), D(r.D), H(r.H), R(r.R), division(Division::of<P>(r, C::gates)),
           // Packed weights keep one order for any number of threads.
           panels(Panels::of(r.H, C::widest, division.by_units && !r.packed ? division.threads : 1)),
-          state_stride(ceil_div(r.H, 16) * 16 + 16) {
+          state_stride(ceil_div(r.R, 16) * 16 + 16) {
     }
 
     int64_t unit(int panel) const { return static_cast<int64_t>(panels.begin(panel)) * W; }
@@ -205,12 +205,12 @@ struct Problem {
         return run.saved + (schedule.start[t] * panels.vectors + schedule.active(t) * panels.begin(panel)) * C::saved * W;
     }
     int64_t saved_vector(int64_t t) const { return schedule.active(t) * C::saved * W; }
-    float* output(int64_t t, int64_t row) const { return run.output + (t * N + schedule.order[row]) * H; }
+    float* output(int64_t t, int64_t row) const { return run.output + (t * N + schedule.order[row]) * R; }
     const float* x(int64_t t, int64_t row) const {
         return run.x + t * run.x_stride_t + schedule.order[row] * run.x_stride_n;
     }
     // Noise of a row, each null where there is none: the mask on what is fed back, and shares of the state that stay.
-    const float* mask(int64_t row) const { return run.recurrent_mask ? run.recurrent_mask + schedule.order[row] * H : nullptr; }
+    const float* mask(int64_t row) const { return run.recurrent_mask ? run.recurrent_mask + schedule.order[row] * R : nullptr; }
     const float* hold_h(int64_t t, int64_t row) const {
         return run.zoneout_h ? run.zoneout_h + t * run.zoneout_h_stride_t + schedule.order[row] * run.zoneout_h_stride_n : nullptr;
     }
@@ -219,7 +219,7 @@ struct Problem {
     }
     const float* h_before(int64_t t, int64_t row) const {
         const int64_t previous = before(t);
-        return row < schedule.active(previous) ? output(previous, row) : run.h0 + schedule.order[row] * H;
+        return row < schedule.active(previous) ? output(previous, row) : run.h0 + schedule.order[row] * R;
     }
 };
 

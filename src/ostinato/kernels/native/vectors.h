@@ -141,6 +141,16 @@ OSTINATO_INLINE V exp2_within_range(V z) {
 #endif
 }
 
+OSTINATO_INLINE float square_root(float x) {
+#if defined(__x86_64__)
+    return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x)));
+#elif defined(__aarch64__)
+    return vget_lane_f32(vsqrt_f32(vdup_n_f32(x)), 0);
+#else
+    return __builtin_sqrtf(x);
+#endif
+}
+
 OSTINATO_INLINE V reciprocal(V d) {
 #if defined(__AVX512F__)
     V r = _mm512_rcp14_ps(d);

@@ -1,0 +1,74 @@
+"""The way back from the native operators' tensors to a cell and its parameters, for gradients of gradients."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ostinato.cells.noise import StateNoise
+from ostinato.cells.unroll import unroll
+from ostinato.core.registry import lookup
+
+Optional = Tensor | None
+
+#: What the operators take by name; every other parameter is a weight that a unit has beside the products.
+SHARED = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+#: The parameters of an output layer, and what the operators call them.
+OUT = {"weight_hr": "weight_out", "weight_ho": "weight_out", "bias_ho": "bias_out"}
+# The option that says how wide it is.
+_WIDTH = {"lstm": "proj_size", "jordan": "output_units"}
+
+
+def differentiate(
+    name: str,
+    inputs: Sequence[Optional],
+    reverse: bool,
+    needed: Sequence[bool],
+    upstream: Sequence[Optional],
+) -> tuple[Optional, ...]:
+    """Gradients that can be differentiated again: those of the reference, computed anew.
+
+    Args:
+        name: a registered cell's name.
+        inputs: the operator's tensors in its order, from x to the noise.
+        reverse: as given to the operator.
+        needed: which of the first ten inputs, those that can be differentiated by, want a gradient.
+        upstream: gradients by output, final h and c, and every step's c; None for zero.
+    """
+    *tensors, lengths, mask, zoneout_h, zoneout_c = inputs
+    x, weight_ih, weight_hh, bias_ih, bias_hh, extra, weight_out, bias_out, h0, c0 = tensors
+    assert x is not None
+    assert weight_ih is not None
+    kind = lookup(name)
+    H = weight_ih.shape[0] // len(kind.gates)
+    width = {} if weight_out is None or weight_out.shape[0] == H else {_WIDTH[name]: weight_out.shape[0]}
+    cell = kind(input_size=x.shape[2], hidden_size=H, bias=bias_ih is not None, **width)
+    given = dict(zip(SHARED, (weight_ih, weight_hh, bias_ih, bias_hh), strict=True))
+    given |= {"weight_out": weight_out, "bias_out": bias_out}
+    p: dict[str, Tensor] = {}
+    row = 0
+    for parameter, declared in cell.parameters().items():
+        if parameter in (*SHARED, *OUT):
+            tensor = given[OUT.get(parameter, parameter)]
+        else:
+            assert extra is not None
+            rows = math.prod(declared.shape) // H
+            tensor = extra[row : row + rows].reshape(declared.shape)
+            row += rows
+        assert tensor is not None
+        p[parameter] = tensor
+    state = cell.State(*(field for field in (h0, c0) if field is not None))
+    zoneout = [share for share in (zoneout_h, zoneout_c) if share is not None]
+    noise = StateNoise(mask, zoneout or None)
+    keep = upstream[3] is not None
+    ran = unroll(cell, p, x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep)
+    outputs = [ran.output, *ran.final, *[None] * (2 - len(state)), ran.states[1] if keep else None]
+    pairs = [(out, up) for out, up in zip(outputs, upstream, strict=True) if out is not None and up is not None]
+    by = [tensor for tensor, needs in zip(tensors, needed, strict=True) if needs and tensor is not None]
+    found = iter(
+        torch.autograd.grad(
+            [out for out, _ in pairs], by, [up for _, up in pairs], create_graph=True, allow_unused=True
+        )
+    )
+    return tuple(next(found) if needs else None for needs in needed)
