@@ -11,7 +11,7 @@ import torch
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ALL = sorted(EXAMPLES.glob("*.py"))
 #: What makes an example shorter, where its whole takes too long for a test.
-SHORT = {"rnn_or_lstm.py": ["--updates", "50"]}
+SHORT = {"rnn_or_lstm.py": ["--updates", "50"], "shapes.py": ["--pictures", "200", "--seconds", "8"]}
 
 
 @pytest.mark.parametrize("example", ALL, ids=lambda file: file.name)

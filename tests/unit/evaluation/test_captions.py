@@ -70,5 +70,6 @@ def test_bleu4_takes_the_best_of_several_references_by_hand():
     # nearest reference lengths 4 and 4, written 9: no brevity penalty
     assert figures["bleu4"] == pytest.approx(100 * (1 * 1 * 1 * 2 / 3) ** 0.25)
     assert figures["examples"] == 2
+    assert figures["exact_match"] == 0  # letters count there
     assert figures["cider"] > 0
     assert "tok:none" in figures["bleu4_signature"]

@@ -1,0 +1,87 @@
+"""Options of `ostinato train caption`."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+import tyro
+from tyro.conf import Positional
+
+from ostinato.config.checks import at_least, share
+from ostinato.config.fields import Config, File, Json, Out, Overwrite, Plugins, Resume
+from ostinato.config.model import ModelOptions
+from ostinato.config.tasks.checks import one_of_resume_and_overwrite
+from ostinato.config.text import TextOptions
+from ostinato.config.training import TrainingOptions
+from ostinato.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class TrainCaption:
+    """Train a model that writes what a picture shows, from pictures or from features of them."""
+
+    TASK: ClassVar[str] = "caption"
+    SOURCES: ClassVar[str] = "data"
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    data: Annotated[
+        Positional[tuple[str, ...]],
+        tyro.conf.arg(
+            metavar="DATA",
+            help="A table with the columns image and caption, a row for each caption; or a file like "
+            "Flickr8k.token.txt. UTF-8, plain or gzipped.",
+        ),
+    ]
+
+    out: Out
+
+    images: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder of the pictures; a small convolutional encoder is trained along."""
+
+    features: Annotated[str | None, tyro.conf.arg(metavar="FILE.safetensors")] = None
+    """Features computed before, instead of pictures: a vector or a grid under each picture's name."""
+
+    picture_size: int = 64
+    """Height and width that pictures are brought to: a multiple of 16."""
+
+    valid: File = None
+    """Pictures to validate on: a list of names, or captions as DATA. By default a random tenth of the pictures."""
+
+    test: File = None
+    """Pictures to evaluate the best weights on at the end; a list of names is not trained on."""
+
+    preset: Annotated[str | None, tyro.conf.Suppress] = None
+    config: Config = None
+
+    attention: Literal["general", "dot", "additive", "none"] = "general"
+    """How the decoder looks at the places of the picture; none: it is started from the picture and sees no more of
+    it."""
+
+    max_length: int = 64
+    """Tokens of a caption at most: longer ones are not trained on, and no longer one is written."""
+
+    label_smoothing: float = 0.0
+    """Share of the probability that is expected of all other tokens."""
+
+    length_penalty: float = 1.0
+    """Of the beam search: 0 compares hypotheses by probability alone, higher values favour longer ones."""
+
+    tokens: TextOptions = field(default_factory=lambda: TextOptions(level="word"))
+    model: ModelOptions = field(default_factory=lambda: ModelOptions(hidden=256, embed=128, dropout=0.3, tied=True))
+    training: TrainingOptions = field(default_factory=lambda: TrainingOptions(lr=0.003))
+
+    resume: Resume = False
+    overwrite: Overwrite = False
+    plugin: Plugins = ()
+    json: Json = False
+
+    def __post_init__(self) -> None:
+        one_of_resume_and_overwrite(self)
+        at_least(max_length=(self.max_length, 1), length_penalty=(self.length_penalty, 0))
+        share(label_smoothing=self.label_smoothing)
+        if (self.images is None) == (self.features is None):
+            raise ConfigError("expected either --images DIR or --features FILE")
+        if self.picture_size < 16 or self.picture_size % 16:
+            raise ConfigError(f"--picture-size: expected a multiple of 16, got {self.picture_size}")
+
+
+OPTIONS = TrainCaption
