@@ -11,7 +11,13 @@ import torch
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ALL = sorted(EXAMPLES.glob("*.py"))
 #: What makes an example shorter, where its whole takes too long for a test.
-SHORT = {"rnn_or_lstm.py": ["--updates", "50"], "shapes.py": ["--pictures", "200", "--seconds", "8"]}
+SHORT = {
+    "long_memory.py": ["--lengths", "20", "30", "--updates", "50"],
+    "order_matters.py": ["--updates", "50"],
+    "rnn_or_lstm.py": ["--updates", "50"],
+    "shapes.py": ["--pictures", "200", "--seconds", "8"],
+    "sine.py": ["--epochs", "50"],
+}
 
 
 @pytest.mark.parametrize("example", ALL, ids=lambda file: file.name)
