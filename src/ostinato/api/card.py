@@ -119,3 +119,28 @@ def captions_card(run: Run) -> str:
             f"- test: {run.test['examples']:,} pictures, BLEU-4 {run.test['bleu4']:.1f}, CIDEr {run.test['cider']:.3f}"
         )
     return "\n".join([*lines, "", "```bash", f"ostinato predict {run.folder.path} names.txt", "```", ""])
+
+
+def forecast_card(run: Run) -> str:
+    """What was trained, on what, how well, and how to use it, in Markdown."""
+    config, position = run.config, run.folder.resume_point.position()
+    sizes, train, options = config["model"], config["data"]["train"], config["options"]
+    parameters = sum(p.numel() for p in run.model.parameters())
+    best = ", ".join(f"{name} {value:.4g}" for name, value in position["best_figures"].items())
+    held_out = "each series' last tenth" if config["data"]["held_out"] else ", ".join(config["data"]["valid"]["files"])
+    lines = [
+        f"# Forecast of {options['target']} ({sizes['cell']}, {sizes['head']})",
+        "",
+        f"{options['horizon']} steps from the {options['window']} before, season {options['season']}; "
+        f"{sizes['num_layers']} x {sizes['hidden_size']} units in encoder and decoder each, {parameters:,} parameters. "
+        f"Made by ostinato {config['versions']['ostinato']}.",
+        "",
+        f"- trained on: {', '.join(train['files'])}, {train['series']:,} series, {train['rows']:,} rows from "
+        f"{train['first']} to {train['last']}, {position['step']:,} steps",
+        f"- validation: {held_out}, {best} at step {position['best_step']:,}",
+    ]
+    if run.test is not None:
+        test = ", ".join(f"{name} {run.test[name]:.4g}" for name in ("mae", "mase") if run.test[name] is not None)
+        lines.append(f"- test: {', '.join(config['data']['test']['files'])}, {test}")
+    use = ["import ostinato", "", f'run = ostinato.load("{run.folder.path}")', 'run.predict("DATA.csv")']
+    return "\n".join([*lines, "", "```python", *use, "```", ""])

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ostinato.api.tasks import find
-from ostinato.api.tasks.contract import Generates, Predicts, Progress, Task
+from ostinato.api.tasks.contract import Backtests, Generates, Predicts, Progress, Task
 from ostinato.checkpoint import RunFolder
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.core.errors import ConfigError, RunFolderError
@@ -42,7 +42,11 @@ class Run:
 
     @torch.no_grad()
     def evaluate(
-        self, *sources: str | PathLike[str], progress: Progress | None = None, beam: int | None = None
+        self,
+        *sources: str | PathLike[str],
+        progress: Progress | None = None,
+        beam: int | None = None,
+        retrain: bool = False,
     ) -> dict[str, Any]:
         """Measure the model on data it has not seen.
 
@@ -50,6 +54,7 @@ class Run:
             *sources: what `ostinato evaluate` takes: files, or "-" for standard input.
             progress: told what is done, and all there is to do.
             beam: width of a beam search, where the task decodes; None is its default.
+            retrain: train again for each window, on all that lies before it: forecast.
 
         Returns:
             Figures by name: for a language model tokens, loss (nats a token), perplexity and, at level char,
@@ -59,7 +64,12 @@ class Run:
             DataError: data that cannot be read.
             ConfigError: an option that the task has no use for.
         """
-        return self.task.evaluate(self, [str(source) for source in sources], progress, beam=beam)
+        names = [str(source) for source in sources]
+        if not retrain:
+            return self.task.evaluate(self, names, progress, beam=beam)
+        if not isinstance(self.task, Backtests):
+            raise ConfigError(f"--retrain: a run of task {self.config['task']!r} is trained once; leave the option out")
+        return self.task.backtest(self, names, progress)
 
     @torch.no_grad()
     def predict(

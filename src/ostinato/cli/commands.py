@@ -99,7 +99,9 @@ def _evaluate(options: commands.Evaluate, output: Output) -> None:
         raise ConfigError("DATA: expected at least one file, folder, or - for standard input")
     import_plugins(options.plugin)
     with compute_settings(options.threads, options.precision):
-        figures = load(options.run).evaluate(*options.data, progress=_Told("evaluating"), beam=options.beam)
+        figures = load(options.run).evaluate(
+            *options.data, progress=_Told("evaluating"), beam=options.beam, retrain=options.retrain
+        )
     output.figures(figures)
     output.result(figures)
 

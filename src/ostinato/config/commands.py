@@ -26,6 +26,10 @@ class Evaluate:
     threads: Threads = 0
     precision: Precision = "highest"
     beam: Beam = None
+
+    retrain: Flag = False
+    """For each window train again, with the same options, on all rows before it: forecast."""
+
     plugin: Plugins = ()
     json: Json = False
 

@@ -13,7 +13,7 @@ Rules, the same for training, evaluation and prediction:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,11 @@ class Columns:
         """Past, future and static."""
         return self.past + self.future + self.static
 
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every column that is read."""
+        return self.target + self.time + self.id + self.covariates
+
 
 @dataclass(frozen=True)
 class Series:
@@ -62,7 +67,6 @@ class Series:
         target: `[T, K]` float64, NaN where missing.
         covariates: by name, `[T+, ]` float64 or text (object), with rows beyond the end where the table has them.
         gaps: rows filled in.
-        where: names row t in the file, for messages; None for a row filled in.
     """
 
     key: str
@@ -70,7 +74,6 @@ class Series:
     target: np.ndarray
     covariates: Mapping[str, np.ndarray]
     gaps: int = 0
-    where: Callable[[int], str | None] = field(default=lambda row: None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.target)
@@ -79,11 +82,6 @@ class Series:
     def missing(self) -> int:
         """Targets missing, those in gaps included."""
         return int(np.isnan(self.target).sum())
-
-    @property
-    def given(self) -> int:
-        """Rows that the covariates cover."""
-        return min((len(column) for column in self.covariates.values()), default=len(self))
 
 
 def read_series(
@@ -130,7 +128,7 @@ def read_series(
     found = []
     for key, rows in rows_of.items():
         places = _places(ticks[rows], rows, spacing, where)
-        series = _on_grid(key, ticks[rows], places, rows, target, covariates, where)
+        series = _on_grid(key, ticks[rows], places, rows, target, covariates)
         if series is not None:
             found.append(series)
     if not found:
@@ -250,7 +248,6 @@ def _on_grid(
     rows: np.ndarray,
     target: np.ndarray,
     covariates: Mapping[str, np.ndarray],
-    where: Callable[[int], str],
 ) -> Series | None:
     """The rows laid out on the grid, from the first to the last known target; None where there is none."""
     known = np.flatnonzero(~np.isnan(target[rows]).all(axis=1))
@@ -267,12 +264,4 @@ def _on_grid(
         laid = np.full(places[-1] + 1, None if column.dtype == object else np.nan, column.dtype)
         laid[places] = column[rows]
         beside[name] = laid
-    row_at = dict(zip(places.tolist(), rows.tolist(), strict=True))
-    return Series(
-        key,
-        int(ticks[begin]),
-        values,
-        beside,
-        gaps=len(values) - int(inside.sum()),
-        where=lambda place: where(row_at[place]) if place in row_at else None,
-    )
+    return Series(key, int(ticks[begin]), values, beside, gaps=len(values) - int(inside.sum()))

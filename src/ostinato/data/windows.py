@@ -57,7 +57,6 @@ class Shape:
         indicators: targets that have missing values, by number.
         past: codings of the past covariates.
         known: codings of the future and the static ones.
-        statics: how many of `known`, at the end, are static.
     """
 
     window: int
@@ -68,7 +67,6 @@ class Shape:
     indicators: tuple[int, ...] = ()
     past: tuple[Coding, ...] = ()
     known: tuple[Coding, ...] = ()
-    statics: int = 0
 
     @property
     def targets(self) -> int:
@@ -176,6 +174,13 @@ class Windows:
         """Windows to train on or to measure a loss by; it is a mean over the targets that are known."""
         inputs, (targets, weights) = self.inputs(indices), self.targets(indices)
         return Batch(inputs.past, targets, weights=weights, more=inputs.arguments(), counted=int(weights.sum()))
+
+    @property
+    def counts(self) -> np.ndarray:
+        """`[windows]`: the targets of each that are known."""
+        known = np.r_[0, np.cumsum(self._observed.sum(axis=1))]
+        begin = self._starts[self._which] + self._origins
+        return known[np.minimum(begin + self.shape.horizon, self._starts[self._which + 1])] - known[begin]
 
     def _bases(self, first: np.ndarray, origins: np.ndarray) -> np.ndarray:
         """The simple forecasts in transformed units, `[H, N, K, C]`."""

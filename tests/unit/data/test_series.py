@@ -24,8 +24,6 @@ def test_one_series_with_a_gap_and_a_missing_value():
     assert spacing.describe() == "1 day"
     np.testing.assert_array_equal(series.target[:, 0], [1, np.nan, np.nan, np.nan, 3, 4])
     assert (series.gaps, series.missing) == (2, 3)
-    assert series.where(4) == "t.csv, line 4"
-    assert series.where(2) is None
 
 
 def test_leading_rows_without_target_go_and_trailing_ones_give_covariates():
@@ -36,7 +34,6 @@ def test_leading_rows_without_target_go_and_trailing_ones_give_covariates():
     np.testing.assert_array_equal(series.target[:, 0], [2, 3])
     np.testing.assert_array_equal(series.covariates["price"], [2, 3, 4, 5])
     assert series.covariates["sky"].tolist() == list("bcde")
-    assert series.given == 4
 
 
 def test_many_series_mixed_row_by_row():

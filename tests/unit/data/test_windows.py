@@ -38,9 +38,7 @@ def made(request):
         return Coding.learn(name, [each.covariates[name] for each in series])
 
     transforms = (Transform(log=True, shift=50.0, least=1.0), Transform())
-    shape = Shape(
-        W, H, request.param, spacing, transforms, (0,), (learn("sky"),), (learn("price"), learn("town")), statics=1
-    )
+    shape = Shape(W, H, request.param, spacing, transforms, (0,), (learn("sky"),), (learn("price"), learn("town")))
     scales = np.array([[2.0, 1.0], [3.0, 0.5]])
     origins = [np.arange(W, len(each) + 1) for each in series]
     return series, scales, shape, Windows(series, scales, shape, origins)
@@ -149,3 +147,12 @@ def test_nothing_after_the_origin_reaches_a_window(made):
     for name in ("past", "known", "bases", "centre", "scale"):
         np.testing.assert_array_equal(getattr(before, name), getattr(after, name), err_msg=name)
     np.testing.assert_array_equal(before.before[0], after.before[0])
+
+
+def test_counts_are_of_known_targets(made):
+    series, scales, shape, _ = made
+    windows = Windows(series, scales, shape, [np.arange(W, len(each) - H + 1) for each in series])
+    _, weights = windows.targets(np.arange(len(windows)))
+    np.testing.assert_array_equal(windows.counts, weights.sum((0, 2)))
+    batch = windows.batch(np.array([0, 5]))
+    assert batch.tokens == windows.counts[[0, 5]].sum()

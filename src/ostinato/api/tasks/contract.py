@@ -107,6 +107,18 @@ class Predicts(Protocol):
 
 
 @runtime_checkable
+class Backtests(Protocol):
+    """A task whose data has an order in time, so that it can be trained again and again as time goes on."""
+
+    def backtest(self, run: Run, sources: Iterable[str], progress: Progress | None = None) -> dict[str, Any]:
+        """The figures of `evaluate`, each forecast by a model trained on all that lies before it.
+
+        Raises:
+            DataError: data that cannot be used.
+        """
+
+
+@runtime_checkable
 class Generates(Protocol):
     """A task that writes on."""
 

@@ -1,0 +1,363 @@
+"""forecast: time series, from a table to how they go on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ostinato.api.tasks.contract import Progress, Task, no_beam, record
+from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.files import read_json
+from ostinato.config.tasks.forecast import TrainForecast
+from ostinato.core.errors import ConfigError, DataError, RunFolderError
+from ostinato.data.forecasting import Read, SeriesCodec, read_file, worth
+from ostinato.data.series import Columns, Series
+from ostinato.data.window_batches import WindowBatches
+from ostinato.data.windows import Windows
+from ostinato.decoding.forecasting import Forecast, forecast
+from ostinato.evaluation.forecast import accuracy, evaluate_forecast, windowed
+from ostinato.losses import forecast_loss
+from ostinato.models.forecaster import Forecaster
+from ostinato.training import Job
+
+if TYPE_CHECKING:
+    from ostinato.api.run import Run
+
+#: Share of each series that is trained on where no validation table is given.
+TRAINED_SHARE = 0.9
+
+#: Windows to validate on while training, at most: evenly spread over all there are.
+VALIDATED = 1_000
+
+#: Intervals that predict gives, in percent.
+INTERVALS = (80, 95)
+
+#: Where a run keeps what it knows of its series.
+SERIES = "series.json"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Series made ready.
+
+    Attributes:
+        codec: what was learned of them.
+        train: windows to train on.
+        valid: windows to validate on.
+        data: what the run folder records of the tables.
+    """
+
+    codec: SeriesCodec
+    train: Windows
+    valid: Windows
+    data: dict[str, Any]
+
+
+class Forecasting:
+    """A table of time series in, their continuation out."""
+
+    def prepare(self, options: TrainForecast, progress: Progress | None = None) -> Prepared:
+        """Read, split, and learn scales and codings."""
+        columns = Columns(**{role: options.columns(role) for role in Columns.__dataclass_fields__})
+        return split(options, read_file(_one(options.data), columns), columns)
+
+    def configuration(self, options: TrainForecast, prepared: Prepared) -> dict[str, Any]:
+        """The model's sizes, and records of the tables."""
+        shape, model = prepared.codec.shape, options.model
+        sizes = {
+            "past_size": shape.past_size,
+            "known_size": shape.known_size,
+            "targets": shape.targets,
+            "bases": shape.bases,
+            "hidden_size": model.hidden,
+            "num_layers": model.layers,
+            "cell": model.cell,
+            "head": options.head,
+            "dropout": model.dropout,
+            "autoregressive": options.decoding == "autoregressive",
+            "recurrent_dropout": model.recurrent_dropout,
+            "zoneout": model.zoneout,
+            **model.cell_settings(),
+        }
+        return {"model": sizes, "data": prepared.data}
+
+    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+        """Columns, scales and codings."""
+        return {SERIES: (json.dumps(prepared.codec.to_json(), indent=1) + "\n").encode()}
+
+    def build(self, config: Mapping[str, Any]) -> Forecaster:
+        """A model from a run's configuration."""
+        return Forecaster(**config["model"])
+
+    def job(self, options: TrainForecast, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+        """What the loop needs, for one process of several."""
+        assert isinstance(model, Forecaster)
+        training, train = options.training, prepared.train
+        model.begin_from(_errors_of_bases(train))
+        batches = WindowBatches(
+            train, training.batch_of(len(train)), seed=training.seed, rank=rank, world=training.devices
+        )
+        return Job(
+            model=model,
+            loss=forecast_loss,
+            batches=batches,
+            validate=lambda trained: _validate(trained, prepared.codec, prepared.valid),
+            validation_share=float(prepared.valid.counts.sum()) / max(batches.tokens, 1),
+            unit="targets",
+        )
+
+    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+        """Series, windows, spacing, what is missing, parameters."""
+        train, shape, given = prepared.train, prepared.codec.shape, prepared.data["train"]
+        lacking = f"; {given['missing']:,} targets missing" if given["missing"] else ""
+        lacking += f", {given['gaps']:,} rows of them in gaps" if given["gaps"] else ""
+        logarithm = ", logarithm taken" if any(each.log for each in shape.transforms) else ""
+        held_out = ", of each series' last tenth" if prepared.data["held_out"] else ""
+        return (
+            f"{given['series']:,} series, {given['rows']:,} rows every {shape.spacing.describe()}{lacking}{logarithm}; "
+            f"{len(train):,} windows to train on, {len(prepared.valid):,} to validate on{held_out}; "
+            f"{sum(p.numel() for p in model.parameters()):,} parameters"
+        )
+
+    def finish(self, run: Run, prepared: Prepared) -> None:
+        """A picture: the last validation window of the first series, and how it goes on."""
+        from ostinato.plots.style import available
+
+        if available() and len(prepared.valid):
+            from ostinato.api.tasks.forecast_picture import draw_run
+
+            draw_run(run, prepared.valid, run.folder.path / "forecast.png")
+
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> SeriesCodec:
+        """Columns, scales and codings."""
+        file = folder.path / SERIES
+        try:
+            return SeriesCodec.from_json(read_json(file))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunFolderError(f"{file}: damaged, it does not describe series: {error}") from None
+
+    def evaluate(
+        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+    ) -> dict[str, Any]:
+        """Rolling windows, one row apart, whose targets lie after the last row given to train."""
+        no_beam("forecast", beam)
+        series, origins, _ = _unseen(run.codec, _one(tuple(sources)))
+        windows = run.codec.windows(series, origins)
+        found = forecast(_model(run), windows, (0.1, 0.9), progress=progress)
+        return _figures(run.codec, windows, found)
+
+    def backtest(self, run: Run, sources: Iterable[str], progress: Progress | None = None) -> dict[str, Any]:
+        """As `evaluate`, but trained again for each moment, on all rows before it."""
+        from ostinato.api.tasks.forecast_backtest import retrained
+
+        series, origins, _ = _unseen(run.codec, _one(tuple(sources)))
+        windows = run.codec.windows(series, origins)
+        return _figures(run.codec, windows, retrained(run, windows, progress))
+
+    def predict(
+        self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Each series' continuation beyond its end, one row a step."""
+        no_beam("forecast", beam)
+        codec: SeriesCodec = run.codec
+        series, _, name, _ = codec.read(source)
+        for each in series:
+            if len(each) < codec.shape.window:
+                of = f"series {each.key!r}" if each.key else "the series"
+                raise DataError(
+                    f"{name}: {of} has {len(each)} rows; expected at least {codec.shape.window}, the window of "
+                    f"{run.folder.path}"
+                )
+            codec.require_future(each)
+        windows = codec.windows(series, [np.array([len(each)]) for each in series])
+        shares = [share for width in INTERVALS for share in (0.5 - width / 200, 0.5 + width / 200)]
+        found = forecast(_model(run), windows, shares, progress=progress)
+        for number, each in enumerate(series):
+            yield from _rows(codec, each, found.point[number], _at(found.quantiles, number))
+
+    def lines(self, run: Run, answers: Iterable[dict[str, Any]]) -> Iterator[str]:
+        """CSV with a line of column names."""
+        header: list[str] | None = None
+        for answer in answers:
+            if header is None:
+                header = list(answer)
+                yield _csv(header)
+            yield _csv([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in answer.values()])
+
+    def summary(self, run: Run) -> dict[str, Any]:
+        """The best validation."""
+        best = run.folder.resume_point.position()["best_figures"]
+        return {f"valid_{name}": value for name, value in best.items()}
+
+    def card(self, run: Run) -> str:
+        """What was trained, on what, how well, and how to use it."""
+        from ostinato.api.card import forecast_card
+
+        return forecast_card(run)
+
+
+TASK: Task[TrainForecast, Prepared] = Forecasting()
+
+
+def split(options: TrainForecast, read: Read, columns: Columns) -> Prepared:
+    """Rows to learn from and rows to validate on, with scales and codings of the former.
+
+    Raises:
+        DataError: no series is long enough, or the tables of --valid and --test have nothing new.
+    """
+    series = read.series
+    ends = [_trained_rows(options, each) for each in series]
+    log = {"auto": None, "log": True, "none": False}[options.transform]
+    sizes = {"window": options.window, "horizon": options.horizon, "season": options.season}
+    train = [_origins(each, options.window, end, options.horizon) for each, end in zip(series, ends, strict=True)]
+    if not any(len(each) for each in train):
+        raise DataError(f"{read.name}: {_too_short(options, series)}")
+    codec = SeriesCodec.learn(series, read.spacing, columns, log=log, trained=ends, **sizes)
+    record_train = record([read.name], read.digest, **_summary(series, codec))
+    data = {"train": record_train, "held_out": options.valid is None}
+    if options.valid is None:
+        valid_series = series
+        later = [_origins(each, end, len(each), options.horizon) for each, end in zip(series, ends, strict=True)]
+        data["valid"] = record([read.name], read.digest)
+    else:
+        valid_series, later, data["valid"] = _unseen(codec, options.valid)
+    if options.test is not None:
+        *_, data["test"] = _unseen(codec, options.test)
+    return Prepared(codec, codec.windows(series, train), codec.windows(valid_series, _spread(later)), data)
+
+
+def _one(sources: Sequence[str]) -> str:
+    if len(sources) != 1:
+        raise ConfigError(f"DATA: expected one table, got {len(sources) or 'none'}")
+    return sources[0]
+
+
+def _model(run: Run) -> Forecaster:
+    assert isinstance(run.model, Forecaster)
+    return run.model
+
+
+def _trained_rows(options: TrainForecast, series: Series) -> int:
+    """Rows of a series that weights are learned from; what is held out is a tenth, but one horizon at least."""
+    if options.valid is not None:
+        return len(series)
+    return max(0, min(int(TRAINED_SHARE * len(series)), len(series) - options.horizon))
+
+
+def _origins(series: Series, first: int, end: int, horizon: int) -> np.ndarray:
+    """Where windows begin to forecast so that all their targets lie within the rows from `first` up to `end`."""
+    origins = np.arange(max(first, 1), max(end - horizon + 1, first, 1))
+    return origins[worth(series, origins, horizon)]
+
+
+def _spread(origins: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """At most `VALIDATED` windows, evenly spread."""
+    every = -(-sum(len(each) for each in origins) // VALIDATED)
+    return [each[:: max(1, every)] for each in origins]
+
+
+def _too_short(options: TrainForecast, series: Sequence[Series]) -> str:
+    held_out = " and the horizon held out to validate on" if options.valid is None else ""
+    needed = options.window + options.horizon * (2 if options.valid is None else 1)
+    return (
+        f"expected a series of at least {needed} rows, --window {options.window} and --horizon {options.horizon}"
+        f"{held_out}; the longest has {max(len(each) for each in series)}: choose a smaller --window or --horizon"
+    )
+
+
+def _unseen(codec: SeriesCodec, source: str) -> tuple[list[Series], list[np.ndarray], dict[str, Any]]:
+    """The series of a table, where its windows begin that training was not given, and a record of it."""
+    series, _, name, digest = codec.read(source)
+    origins = [codec.unseen(each) for each in series]
+    if not any(len(each) for each in origins):
+        shape = codec.shape
+        ends = [given.first + (given.rows - 1) * shape.spacing.step for given in codec.given.values()]
+        end = shape.spacing.written(np.array([max(ends)]))[0] if codec.columns.time else f"row {max(ends) + 1}"
+        raise DataError(
+            f"{name}: expected {shape.horizon} rows or more after the last one given to train ({end}), or "
+            f"{shape.window + shape.horizon} of other times, found no such window"
+        )
+    return series, origins, record([name], digest)
+
+
+def _summary(series: Sequence[Series], codec: SeriesCodec) -> dict[str, Any]:
+    """What the run folder says of the rows trained on."""
+    rows = {"rows": sum(len(each) for each in series), "series": len(series)}
+    rows |= {"gaps": sum(each.gaps for each in series), "missing": sum(each.missing for each in series)}
+    first, last = min(series, key=lambda each: each.first), max(series, key=lambda each: each.first + len(each))
+    spacing = codec.shape.spacing
+    ticks = np.array([first.first, last.first + (len(last) - 1) * spacing.step])
+    begin, end = (" ".join(cells) for cells in codec.times(ticks))
+    return {**rows, "first": begin, "last": end}
+
+
+def _errors_of_bases(windows: Windows) -> torch.Tensor:
+    """Mean absolute error of each simple forecast in (at most 500 of) the training windows, scaled: `[K, C]`."""
+    some = np.unique(np.linspace(0, len(windows) - 1, 500).astype(np.int64))
+    bases, (targets, weights) = windows.inputs(some).bases, windows.targets(some)
+    errors = (bases - targets.unsqueeze(-1)).abs() * weights.unsqueeze(-1)
+    return errors.sum((0, 1)) / weights.sum((0, 1)).clamp(min=1).unsqueeze(-1)
+
+
+def _validate(model: nn.Module, codec: SeriesCodec, windows: Windows) -> dict[str, float]:
+    """The loss, and the mean absolute scaled error where there is one."""
+    assert isinstance(model, Forecaster)
+    total = 0.0
+    with torch.no_grad():
+        for first in range(0, len(windows), 256):
+            batch = windows.batch(np.arange(first, min(first + 256, len(windows))))
+            total += float(forecast_loss(model(batch.inputs, **batch.arguments()), batch)) * batch.tokens
+    figures = {"loss": total / max(int(windows.counts.sum()), 1)}
+    mase = _figures(codec, windows, forecast(model, windows))["mase"]
+    return figures if mase is None else figures | {"mase": mase}
+
+
+def _figures(codec: SeriesCodec, windows: Windows, found: Forecast) -> dict[str, Any]:
+    places = [windows.place(index) for index in range(len(windows))]
+    shape, series = codec.shape, windows.series
+    scale = np.stack([codec.naive_errors(each) for each in series])[[which for which, _ in places]]
+    true = windowed(series, places, shape.horizon, shape.season)
+    interval = None if found.quantiles is None else (found.quantiles[..., 0], found.quantiles[..., 1])
+    figures = evaluate_forecast(found.point, interval, true, scale)
+    if shape.targets > 1:
+        figures["targets"] = {
+            name: accuracy(found.point[..., [k]], true.truth[..., [k]], scale[:, [k]])
+            for k, name in enumerate(codec.columns.target)
+        }
+    return figures
+
+
+def _at(quantiles: np.ndarray | None, number: int) -> np.ndarray | None:
+    return None if quantiles is None else quantiles[number]
+
+
+def _rows(
+    codec: SeriesCodec, series: Series, point: np.ndarray, quantiles: np.ndarray | None
+) -> Iterator[dict[str, Any]]:
+    """One row a step: id, time, each target and the ends of its intervals."""
+    step = codec.shape.spacing.step
+    times = codec.times(series.first + step * np.arange(len(series), len(series) + len(point)))
+    for ahead, cells in enumerate(times):
+        row: dict[str, Any] = dict.fromkeys(codec.columns.id, series.key)
+        row |= dict(zip(codec.time_columns(), cells, strict=True))
+        for k, name in enumerate(codec.columns.target):
+            row[name] = float(point[ahead, k])
+            if quantiles is not None:
+                for number, width in enumerate(INTERVALS):
+                    row[f"{name}_low_{width}"] = float(quantiles[ahead, k, 2 * number])
+                    row[f"{name}_high_{width}"] = float(quantiles[ahead, k, 2 * number + 1])
+        yield row
+
+
+def _csv(cells: Sequence[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
+    return line.getvalue()

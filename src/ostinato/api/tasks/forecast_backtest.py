@@ -1,0 +1,109 @@
+"""A backtest that trains again: at each moment a new model, on all rows before it."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ostinato.api.run import Run
+from ostinato.api.tasks.contract import Progress
+from ostinato.api.tasks.forecast import TASK, Prepared, split
+from ostinato.checkpoint import RunFolder
+from ostinato.config.merge import build
+from ostinato.config.tasks.forecast import TrainForecast
+from ostinato.core.errors import DataError
+from ostinato.data.forecasting import Read, SeriesCodec
+from ostinato.data.series import Series
+from ostinato.data.windows import Windows
+from ostinato.decoding.forecasting import Forecast, forecast
+from ostinato.models.forecaster import Forecaster
+from ostinato.training import Clock, Trainer
+from ostinato.training import Progress as Shown
+
+
+def retrained(run: Run, windows: Windows, progress: Progress | None = None) -> Forecast:
+    """Forecast each window by a model of its own moment.
+
+    Every model is trained with the run's options and seed on the rows that lie before the moment, of all series, their
+    last tenth held out to choose the best weights by.
+
+    Args:
+        run: whose options are used.
+        windows: to forecast; those that begin at the same time share a model.
+        progress: told the moments done, and those in all.
+
+    Raises:
+        DataError: too few rows before the first moment.
+    """
+    codec: SeriesCodec = run.codec
+    flat = {**run.config["options"], "data": [], "out": "", "valid": None, "test": None, "devices": 1}
+    options = build(TrainForecast, flat, str(run.folder.config))
+    places = [windows.place(index) for index in range(len(windows))]
+    step = codec.shape.spacing.step
+    ticks = np.array([windows.series[which].first + step * origin for which, origin in places])
+    moments = np.unique(ticks)
+    found: list[tuple[np.ndarray, Forecast]] = []
+    for number, moment in enumerate(moments):
+        if progress is not None:
+            progress(number, len(moments))
+        prepared = _before(options, codec, windows.series, int(moment))
+        model = _trained(options, prepared)
+        at = np.flatnonzero(ticks == moment)
+        wanted = [[places[index][1] for index in at if places[index][0] == s] for s in range(len(windows.series))]
+        these = prepared.codec.windows(windows.series, [np.array(rows, np.int64) for rows in wanted])
+        found.append((at, forecast(model, these, (0.1, 0.9))))
+    if progress is not None:
+        progress(len(moments), len(moments))
+    return _in_order(found)
+
+
+def _before(options: TrainForecast, codec: SeriesCodec, series: Sequence[Series], moment: int) -> Prepared:
+    """What training gets of the rows before a moment."""
+    step = codec.shape.spacing.step
+    rows = [-(-(moment - each.first) // step) for each in series]
+    cut = [
+        dataclasses.replace(each, target=each.target[:count])
+        for each, count in zip(series, rows, strict=True)
+        if count > 0 and np.isfinite(each.target[:count]).any()
+    ]
+    when = codec.shape.spacing.written(np.array([moment]))[0]
+    if not cut:
+        raise DataError(f"--retrain: no row lies before {when}")
+    try:
+        return split(options, Read(cut, codec.shape.spacing, f"the rows before {when}", ""), codec.columns)
+    except DataError as error:
+        raise DataError(f"--retrain: {error}") from None
+
+
+def _trained(options: TrainForecast, prepared: Prepared) -> Forecaster:
+    """A model trained in a folder that is then thrown away."""
+    from lightning_fabric import Fabric
+
+    with tempfile.TemporaryDirectory() as place, torch.enable_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Fabric's advice on hardware that is not asked for
+        folder, training = RunFolder(place), options.training
+        config: dict[str, Any] = {"task": "forecast", **TASK.configuration(options, prepared)}
+        folder.start(config)
+        torch.manual_seed(training.seed)
+        model = TASK.build(config)
+        job = TASK.job(options, model, prepared)
+        shown = Shown(job.figure, training.last_epoch_or(job.epochs), shown=False, unit=job.unit)
+        Trainer(Fabric(accelerator="cpu"), job, folder, training, Clock(training.time_limit), shown).fit()
+        folder.load_weights(model)
+    assert isinstance(model, Forecaster)
+    return model.eval()
+
+
+def _in_order(found: Sequence[tuple[np.ndarray, Forecast]]) -> Forecast:
+    """Forecasts of some windows each, in the windows' order."""
+    order = np.argsort(np.concatenate([at for at, _ in found]))
+    point = np.concatenate([each.point for _, each in found])[order]
+    if found[0][1].quantiles is None:
+        return Forecast(point, None)
+    return Forecast(point, np.concatenate([each.quantiles for _, each in found if each.quantiles is not None])[order])

@@ -1,0 +1,102 @@
+"""Options of `ostinato train forecast`."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+import tyro
+from tyro.conf import Positional
+
+from ostinato.config.checks import at_least
+from ostinato.config.fields import Config, File, Json, Out, Overwrite, Plugins, Resume
+from ostinato.config.forecast import Head
+from ostinato.config.model import ModelOptions
+from ostinato.config.tasks.checks import one_of_resume_and_overwrite
+from ostinato.config.training import TrainingOptions
+from ostinato.core.errors import ConfigError
+
+Columns = Annotated[str | None, tyro.conf.arg(metavar="COL,..")]
+
+
+@dataclass(frozen=True)
+class TrainForecast:
+    """Train on time series, to say how they go on, and how surely."""
+
+    TASK: ClassVar[str] = "forecast"
+    SOURCES: ClassVar[str] = "data"
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    data: Annotated[
+        Positional[tuple[str, ...]],
+        tyro.conf.arg(metavar="DATA", help="A table of one series or many: CSV, TSV, JSON lines or Parquet."),
+    ]
+
+    out: Out
+
+    target: Annotated[str, tyro.conf.arg(metavar="COL,..", help="Columns to forecast.")]
+
+    window: Annotated[int, tyro.conf.arg(metavar="W", help="Rows to look back on.")]
+
+    horizon: Annotated[int, tyro.conf.arg(metavar="H", help="Rows to forecast.")]
+
+    season: int = 1
+    """Rows of a season: 12 for months, 24 for hours. The forecast starts from what was one season and more ago."""
+
+    time: Columns = None
+    """Columns that say when: one, or several that belong together, such as year,month,day,hour. Without, every row
+    is one step after the row before."""
+
+    id: Annotated[str | None, tyro.conf.arg(metavar="COL")] = None
+    """Column that tells the series of a table apart."""
+
+    past: Columns = None
+    """Columns that help and are known up to the moment of forecasting, such as the weather."""
+
+    future: Columns = None
+    """Columns that are known beyond it too, such as prices and holidays."""
+
+    static: Columns = None
+    """Columns that are the same in all rows of a series, such as its region."""
+
+    head: Head = "quantile"
+    """What is said of each step: a number; quantiles from 2.5 to 97.5 %; or a normal or Student's t distribution."""
+
+    decoding: Literal["direct", "autoregressive"] = "direct"
+    """Forecast all steps at once, or feed each step the forecast of the step before."""
+
+    transform: Literal["auto", "log", "none"] = "auto"
+    """Of the targets: auto takes the logarithm where none is negative and they vary the more the higher they are."""
+
+    valid: File = None
+    """Table to validate on, where its rows lie after those of DATA. By default each series' last tenth, which is then
+    not trained on."""
+
+    test: File = None
+    """Table to evaluate the best weights on at the end."""
+
+    preset: None = None
+    config: Config = None
+
+    model: ModelOptions = field(default_factory=lambda: ModelOptions(hidden=32, dropout=0.2))
+    training: TrainingOptions = field(default_factory=lambda: TrainingOptions(batch=64, lr=0.003))
+
+    resume: Resume = False
+    overwrite: Overwrite = False
+    plugin: Plugins = ()
+    json: Json = False
+
+    def __post_init__(self) -> None:
+        one_of_resume_and_overwrite(self)
+        at_least(window=(self.window, 2), horizon=(self.horizon, 1), season=(self.season, 1))
+        for name in ("target", "time", "id", "past", "future", "static"):
+            if "" in self.columns(name):
+                raise ConfigError(
+                    f"--{name}: expected names of columns with commas between, got {getattr(self, name)!r}"
+                )
+
+    def columns(self, role: str) -> tuple[str, ...]:
+        """The columns that an option names."""
+        names = getattr(self, role)
+        return () if names is None else tuple(name.strip() for name in names.split(","))
+
+
+OPTIONS = TrainForecast

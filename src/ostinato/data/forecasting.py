@@ -1,0 +1,258 @@
+"""What a forecaster has to know of its series besides its weights: columns, codings, scales, and what it was given."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from ostinato.core.errors import DataError
+from ostinato.data.coding import Coding
+from ostinato.data.scaling import Transform, seasonal_naive_error, spread_around_windows
+from ostinato.data.series import Columns, Series, read_series
+from ostinato.data.tables import read_table
+from ostinato.data.times import PARTS, Spacing
+from ostinato.data.windows import Shape, Windows
+
+
+@dataclass(frozen=True)
+class Given:
+    """What training was given of one series.
+
+    Attributes:
+        first: tick of its first row.
+        rows: how many.
+        digest: of the targets, to know the same rows again where there are no times.
+        scale: `[K]` of each target, transformed.
+        naive: `[K]` in-sample seasonal naive error; None where it has none.
+    """
+
+    first: int
+    rows: int
+    digest: str
+    scale: tuple[float, ...]
+    naive: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class SeriesCodec:
+    """Reads tables for a forecaster, cuts them into windows, and knows which of them it has not seen.
+
+    Attributes:
+        columns: which is what.
+        shape: sizes, transforms and codings of the windows.
+        given: what training was given, by series.
+    """
+
+    columns: Columns
+    shape: Shape
+    given: Mapping[str, Given]
+
+    @classmethod
+    def learn(
+        cls,
+        series: Sequence[Series],
+        spacing: Spacing,
+        columns: Columns,
+        *,
+        window: int,
+        horizon: int,
+        season: int = 1,
+        log: bool | None = None,
+        trained: Sequence[int] | None = None,
+    ) -> Self:
+        """From the rows trained on.
+
+        Args:
+            series: all that training is given.
+            spacing: of their times.
+            columns: which is what.
+            window: W.
+            horizon: H.
+            season: M.
+            log: whether to take logarithms; decided by the data where None.
+            trained: rows of each series that weights are learned from, where the last are held out.
+        """
+        rows = [len(each) for each in series] if trained is None else trained
+        targets = [each.target[:count] for each, count in zip(series, rows, strict=True)]
+        transforms = tuple(
+            Transform.choose([part[:, k] for part in targets], season if season > 1 else window, log)
+            for k in range(len(columns.target))
+        )
+
+        def coding(name: str) -> Coding:
+            return Coding.learn(name, [each.covariates[name][:n] for each, n in zip(series, rows, strict=True)])
+
+        shape = Shape(
+            window,
+            horizon,
+            season,
+            spacing,
+            transforms,
+            tuple(k for k in range(len(transforms)) if any(np.isnan(part[:, k]).any() for part in targets)),
+            tuple(map(coding, columns.past)),
+            tuple(map(coding, columns.future + columns.static)),
+        )
+        given = {}
+        for each, part in zip(series, targets, strict=True):
+            naive = seasonal_naive_error(each.target, season)
+            given[each.key] = Given(
+                each.first,
+                len(each),
+                _digest(each.target),
+                tuple(_scale(part, transforms, window).tolist()),
+                tuple(float(value) if np.isfinite(value) else None for value in naive),
+            )
+        return cls(columns, shape, given)
+
+    def read(self, source: str) -> Read:
+        """The series of a table.
+
+        Raises:
+            DataError: it cannot be read, or is not like the table trained on.
+        """
+        return read_file(source, self.columns, self.shape.spacing)
+
+    def unseen(self, series: Series) -> np.ndarray:
+        """Rows at which a forecast can begin whose steps all lie after the last row that training was given.
+
+        Where the series does not overlap what was given, these are all rows that have a window before them.
+        """
+        shape, given = self.shape, self.given.get(series.key)
+        first = shape.window
+        if given is not None and self._overlaps(series, given):
+            after = given.first + given.rows * shape.spacing.step - series.first
+            first = max(first, -(-after // shape.spacing.step))
+        origins = np.arange(first, len(series) - shape.horizon + 1)
+        return origins[worth(series, origins, shape.horizon)]
+
+    def _overlaps(self, series: Series, given: Given) -> bool:
+        if self.shape.spacing.unit == "row":
+            return len(series) >= given.rows and _digest(series.target[: given.rows]) == given.digest
+        step = self.shape.spacing.step
+        return series.first < given.first + given.rows * step and given.first < series.first + len(series) * step
+
+    def windows(self, series: Sequence[Series], origins: Sequence[np.ndarray]) -> Windows:
+        """Windows that begin to forecast at these rows of each series."""
+        return Windows(series, np.stack([self._scale_of(each) for each in series]), self.shape, origins)
+
+    def _scale_of(self, series: Series) -> np.ndarray:
+        """What training found; for another series, by its first window, which no forecast precedes."""
+        given = self.given.get(series.key)
+        if given is not None:
+            return np.array(given.scale)
+        return _scale(series.target[: self.shape.window], self.shape.transforms, self.shape.window)
+
+    def naive_errors(self, series: Series) -> np.ndarray:
+        """In-sample seasonal naive error, `[K]`; of a series training was not given, over all its rows."""
+        given = self.given.get(series.key)
+        if given is None:
+            return seasonal_naive_error(series.target, self.shape.season)
+        return np.array([np.nan if value is None else value for value in given.naive])
+
+    def require_future(self, series: Series) -> None:
+        """Check that what is said to be known beyond the end of a series is there.
+
+        Raises:
+            DataError: it is not; says up to when it has to be.
+        """
+        last = len(series) + self.shape.horizon
+        ticks = series.first + self.shape.spacing.step * np.array([len(series) - 1, last - 1])
+        end, until = self.shape.spacing.written(ticks)
+        for name in self.columns.future:
+            column = series.covariates[name][len(series) : last]
+            known = sum(value is not None and value == value for value in column)  # NaN differs from itself
+            if known < self.shape.horizon:
+                of = f" of series {series.key!r}" if series.key else ""
+                raise DataError(
+                    f"--future {name}: expected its values{of} for the {self.shape.horizon} rows after {end}, up to "
+                    f"{until}, got {known}; add rows to the table with the target left empty"
+                )
+
+    def time_columns(self) -> tuple[str, ...]:
+        """The columns that say when in a table of forecasts."""
+        names = self.columns.time
+        return names if len(names) == 1 or _are_parts(names) else ("time",) if names else ("row",)
+
+    def times(self, ticks: np.ndarray) -> list[tuple[str, ...]]:
+        """Each time as the cells of `time_columns`."""
+        if self.shape.spacing.unit == "row":
+            return [(str(tick + 1),) for tick in ticks]
+        if not _are_parts(self.columns.time) or len(self.columns.time) == 1:
+            return [(text,) for text in self.shape.spacing.written(ticks)]
+        moments = [time.item() for time in self.shape.spacing.times(ticks)]
+        return [tuple(str(getattr(moment, name.strip().lower())) for name in self.columns.time) for moment in moments]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `from_json` takes it."""
+        return {
+            "columns": asdict(self.columns),
+            "shape": asdict(self.shape),
+            "given": {key: asdict(each) for key, each in self.given.items()},
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """What `to_json` gave.
+
+        Raises:
+            KeyError, TypeError: it is something else.
+        """
+        shape = dict(content["shape"])
+        shape["spacing"] = Spacing(**shape["spacing"])
+        shape["transforms"] = tuple(Transform(**each) for each in shape["transforms"])
+        for name in ("past", "known"):
+            shape[name] = tuple(Coding.from_json(each) for each in shape[name])
+        shape["indicators"] = tuple(shape["indicators"])
+        given = {
+            key: Given(**each | {"scale": tuple(each["scale"]), "naive": tuple(each["naive"])})
+            for key, each in content["given"].items()
+        }
+        columns = {role: tuple(names) for role, names in content["columns"].items()}
+        return cls(Columns(**columns), Shape(**shape), given)
+
+
+class Read(NamedTuple):
+    """What a table holds, and which it was."""
+
+    series: list[Series]
+    spacing: Spacing
+    name: str
+    digest: str
+
+
+def read_file(source: str, columns: Columns, spacing: Spacing | None = None) -> Read:
+    """The series of a table, on the spacing given, or on their own.
+
+    Raises:
+        DataError: the table cannot be used.
+    """
+    table = read_table(source, columns.all)
+    try:
+        series, found = read_series(table.columns, columns, table.place, spacing)
+    except DataError as error:
+        named = str(error).startswith(table.name)
+        raise error if named else DataError(f"{table.name}: {error}") from None
+    return Read(series, found, table.name, table.digest)
+
+
+def worth(series: Series, origins: np.ndarray, horizon: int) -> np.ndarray:
+    """Of these rows, those from which at least one target of the horizon is known, as a mask."""
+    known = np.r_[0, np.cumsum(np.isfinite(series.target).any(axis=1))]
+    return known[origins + horizon] > known[origins]
+
+
+def _scale(target: np.ndarray, transforms: Sequence[Transform], window: int) -> np.ndarray:
+    values = np.stack([transform.apply(target[:, k]) for k, transform in enumerate(transforms)], axis=1)
+    return spread_around_windows(values, window)
+
+
+def _digest(target: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(target, np.float64).tobytes()).hexdigest()
+
+
+def _are_parts(names: Sequence[str]) -> bool:
+    return bool(names) and all(name.strip().lower() in PARTS for name in names)

@@ -1,0 +1,359 @@
+"""Forecasts from the command line, against figures computed here from what predict writes."""
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ostinato
+from tests.end_to_end.test_json import SCHEMAS, faults
+from tests.support import metrics
+
+ROWS, TRAINED, W, H, M = 96, 80, 12, 4, 6
+SIZES = ("--window", W, "--horizon", H, "--season", M)
+TINY = ("--hidden", 8, "--epochs", 1, "--threads", 1, "--lr", 0.01)
+
+
+def series(rows=ROWS, seed=0):
+    """A season on a trend, with noise; two values missing."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(rows)
+    y = 50 + 0.3 * t + 8 * np.sin(2 * np.pi * t / M) + rng.normal(size=rows)
+    y[[30, 93]] = np.nan
+    return y
+
+
+def month(t):
+    return f"{1990 + t // 12}-{t % 12 + 1:02d}"
+
+
+def write(path, columns):
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(columns)
+        for row in zip(*columns.values(), strict=True):
+            rows.writerow("" if isinstance(cell, float) and math.isnan(cell) else cell for cell in row)
+
+
+@pytest.fixture
+def table(work):
+    y = series()
+    columns = {"month": [month(t) for t in range(ROWS)], "y": y.tolist()}
+    write("all.csv", columns)
+    write("train.csv", {name: column[:TRAINED] for name, column in columns.items()})
+    return columns
+
+
+def of(result, schema=None):
+    assert result.status == 0, result.err
+    found = json.loads(result.out)
+    if schema is not None:
+        assert not faults(found, json.loads((SCHEMAS / f"{schema}.json").read_text()))
+    return found
+
+
+def rows_of(result):
+    assert result.status == 0, result.err
+    return list(csv.DictReader(io.StringIO(result.out)))
+
+
+def trained(cli, *more, source="train.csv", out="run", target="y", time="month", tiny=TINY):
+    words = ["train", "forecast", source, "--out", out, "--target", target, *SIZES, *tiny, *more, "--json"]
+    return of(cli(*words, *(("--time", time) if time else ())), "train-forecast")
+
+
+def by_hand(cli, table):
+    """Every figure, from one forecast at a time that predict writes for the table cut off before it."""
+    y = table["y"]
+    pairs = [abs(y[t] - y[t - M]) for t in range(M, TRAINED)]
+    scale = np.nanmean(pairs)
+    errors, naive, squares, shares, covered = [], [], [], [], []
+    for origin in range(TRAINED, ROWS - H + 1):
+        write("cut.csv", {name: column[:origin] for name, column in table.items()})
+        forecast = rows_of(cli("predict", "run", "cut.csv"))
+        assert [row["month"] for row in forecast] == [month(t) for t in range(origin, origin + H)]
+        for h, row in enumerate(forecast):
+            t = origin + h
+            if math.isnan(y[t]):
+                continue
+            error = abs(float(row["y"]) - y[t])
+            errors.append(error)
+            squares.append(error**2)
+            shares.append(error / abs(y[t]))
+            before = y[t - M] if not math.isnan(y[t - M]) else y[t - M - 1]
+            naive.append(abs(before - y[t]))
+            covered.append(float(row["y_low_80"]) <= y[t] <= float(row["y_high_80"]))
+    return {
+        "windows": ROWS - TRAINED - H + 1,
+        "mae": np.mean(errors),
+        "rmse": np.sqrt(np.mean(squares)),
+        "mape": 100 * np.mean(shares),
+        "mase": np.mean(errors) / scale,
+        "naive_mase": np.mean(naive) / scale,
+        "coverage_80": np.mean(covered),
+    }
+
+
+def test_evaluate_is_what_one_would_compute_from_predict(cli, table, work):
+    said = trained(cli)
+    found = of(cli("evaluate", "run", "all.csv", "--threads", 1, "--json"), "evaluate-forecast")
+    expected = by_hand(cli, table)
+    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-4)
+    best = min((line for line in metrics(work / "run") if "valid_loss" in line), key=lambda line: line["valid_loss"])
+    assert (said["valid_loss"], said["valid_mase"]) == (best["valid_loss"], best["valid_mase"])
+    assert sorted(item.name for item in (work / "run").iterdir()) == [
+        "README.md", "checkpoint", "config.json", "forecast.png", "metrics.jsonl", "model.safetensors", "series.json",
+    ]  # fmt: skip
+
+
+def test_it_learns_what_the_simple_forecasts_cannot_know(cli, work):
+    """A price known in advance moves the target, and nothing before tells."""
+    price = np.random.default_rng(0).choice([0.0, 1.0], size=200)
+    write("t.csv", {"price": price.tolist(), "y": (20 - 10 * price).tolist()})
+    write("train.csv", {"price": price[:160].tolist(), "y": (20 - 10 * price[:160]).tolist()})
+    trained(
+        cli, "--future", "price", "--head", "point", "--transform", "none", time=None, tiny=("--epochs", 8, *TINY[4:])
+    )
+    found = of(cli("evaluate", "run", "t.csv", "--json"))
+    assert found["windows"] == 200 - 160 - H + 1
+    assert found["mase"] < 0.1 * found["naive_mase"]
+
+
+def test_targets_in_other_units_give_forecasts_in_those(cli, table):
+    """Scaling is undone: a thousand times the target is a thousand times the forecast."""
+    trained(cli, "--transform", "none")
+    write("big.csv", {**table, "y": [1000 * value for value in table["y"]]})
+    write("train-big.csv", {name: column[:TRAINED] for name, column in table.items()} | {
+        "y": [1000 * value for value in table["y"][:TRAINED]]
+    })  # fmt: skip
+    trained(cli, "--transform", "none", source="train-big.csv", out="big")
+    small, big = rows_of(cli("predict", "run", "all.csv")), rows_of(cli("predict", "big", "big.csv"))
+    for one, other in zip(small, big, strict=True):
+        for name in ("y", "y_low_80", "y_high_95"):
+            assert float(other[name]) == pytest.approx(1000 * float(one[name]), rel=2e-3)
+
+
+@pytest.fixture
+def shops(work):
+    """Two shops, row by row; weather with gaps, prices known ahead, a category, missing months, a second target."""
+    rng = np.random.default_rng(1)
+    columns = {name: [] for name in ("shop", "year", "month", "y", "z", "sky", "price", "town")}
+    for t in range(70):
+        for shop, town, level in (("b", "Ulm", 1000.0), ("a", "Köln, Porz", 10.0)):
+            if shop == "a" and t in (20, 21, 22):
+                continue
+            ended = t >= 66  # only what is known ahead
+            y = level * (3 + np.sin(2 * np.pi * t / M) + 0.1 * rng.normal())
+            row = (shop, 2000 + t // 12, t % 12 + 1, math.nan if ended else y, math.nan if ended else 5.0 + t % 3)
+            row += (math.nan if t % 9 == 0 else rng.choice(["blue", "grey"]), rng.uniform(), town)
+            for name, cell in zip(columns, row, strict=True):
+                columns[name].append(cell)
+    write("shops.csv", columns)
+    return columns
+
+
+@pytest.mark.parametrize("head", ["point", "quantile", "gaussian", "student"])
+@pytest.mark.parametrize("decoding", ["direct", "autoregressive"])
+def test_many_series_with_everything(cli, shops, work, head, decoding):
+    what = ("--id", "shop", "--past", "sky", "--future", "price", "--static", "town")
+    how = ("--head", head, "--decoding", decoding)
+    trained(cli, *what, *how, source="shops.csv", target="y,z", time="year,month")
+    config = json.loads((work / "run/config.json").read_text())
+    assert config["data"]["train"] | {"sha256": "", "files": []} == {
+        "files": [], "sha256": "", "series": 2, "rows": 132, "gaps": 3, "missing": 6,
+        "first": "2000 1", "last": "2005 6",
+    }  # fmt: skip
+    forecast = rows_of(cli("predict", "run", "shops.csv"))
+    times = [(row["shop"], row["year"], row["month"]) for row in forecast]
+    assert times == [(shop, "2005", str(m)) for shop in ("b", "a") for m in (7, 8, 9, 10)]
+    for row in forecast:
+        level = 1000 if row["shop"] == "b" else 10
+        assert level < float(row["y"]) < 6 * level  # each series on its own scale
+        if head == "point":
+            assert "y_low_80" not in row
+        else:
+            low, high = float(row["z_low_80"]), float(row["z_high_80"])
+            assert float(row["z_low_95"]) <= low <= float(row["z"]) <= high <= float(row["z_high_95"])
+    assert ostinato.load("run").predict("shops.csv")[0]["y"] == pytest.approx(float(forecast[0]["y"]), rel=1e-5)
+
+
+def test_what_is_known_ahead_has_to_be_there(cli, shops):
+    trained(cli, "--id", "shop", "--future", "price", source="shops.csv", time="year,month")
+    short = {
+        name: [cell for cell, y in zip(column, shops["y"], strict=True) if y == y] for name, column in shops.items()
+    }
+    write("short.csv", short)
+    result = cli("predict", "run", "short.csv")
+    assert result.status == 2
+    assert (
+        "--future price: expected its values of series 'b' for the 4 rows after 2005-06, up to 2005-10, got 0"
+        in result.err
+    )
+
+
+def test_rows_without_times(cli, table):
+    """The same rows again are known by their values; other rows are all new."""
+    trained(cli, time=None)
+    assert of(cli("evaluate", "run", "all.csv", "--json"))["windows"] == ROWS - TRAINED - H + 1
+    write("tail.csv", {name: column[TRAINED - 20 :] for name, column in table.items()})
+    assert of(cli("evaluate", "run", "tail.csv", "--json"))["windows"] == ROWS - TRAINED + 20 - W - H + 1
+    assert rows_of(cli("predict", "run", "all.csv"))[0]["row"] == str(ROWS + 1)
+
+
+def test_rows_before_or_after_those_given_are_all_new(cli, table):
+    trained(cli)
+    write("later.csv", {name: column[TRAINED:] for name, column in table.items()})
+    assert cli("evaluate", "run", "later.csv", "--json").status == 0  # 16 rows: one window
+    earlier = {"month": [f"{1970 + t // 12}-{t % 12 + 1:02d}" for t in range(30)], "y": table["y"][:30]}
+    write("earlier.csv", earlier)
+    assert of(cli("evaluate", "run", "earlier.csv", "--json"))["windows"] == 30 - W - H + 1
+
+
+def test_validation_and_test_tables(cli, table):
+    said = trained(cli, "--valid", "all.csv", "--test", "all.csv")
+    assert said["test"] == of(cli("evaluate", "run", "all.csv", "--json"))
+
+
+def test_training_again_on_the_same_rows_gives_the_same_forecast(cli, table):
+    trained(cli)
+    write("one.csv", {name: column[: TRAINED + H] for name, column in table.items()})
+    once = of(cli("evaluate", "run", "one.csv", "--threads", 1, "--json"))
+    again = of(cli("evaluate", "run", "one.csv", "--threads", 1, "--retrain", "--json"))
+    assert once == again
+    assert again["windows"] == 1
+    write("two.csv", {name: column[: TRAINED + H + 9] for name, column in table.items()})
+    two = of(cli("evaluate", "run", "two.csv", "--threads", 1, "--json"))
+    more = of(cli("evaluate", "run", "two.csv", "--threads", 1, "--retrain", "--json"))
+    assert two["naive_mase"] == more["naive_mase"]
+    assert two["mase"] != more["mase"]
+
+
+def test_killed_and_resumed_it_ends_in_the_same_weights(spawn, cli, table, work):
+    # a late spawn: what it forks from must not have many threads of torch
+    words = [
+        "train",
+        "forecast",
+        "train.csv",
+        "--target",
+        "y",
+        "--time",
+        "month",
+        *SIZES,
+        "--hidden",
+        8,
+        "--threads",
+        1,
+    ]
+    words += ["--epochs", 6, "--save-every", 0, "--out"]
+    assert cli(*words, "whole").status == 0
+    command = spawn(*words, "run")
+    latest = work / "run/checkpoint/latest.json"
+    command.wait_until(lambda: latest.exists() and (work / "run/model.safetensors").exists())
+    command.kill()
+    assert cli(*words, "run", "--resume").status == 0
+    for name in ("model.safetensors", "series.json"):
+        assert (work / "run" / name).read_bytes() == (work / "whole" / name).read_bytes()
+    assert metrics(work / "run") == metrics(work / "whole")
+
+
+def bad(name, columns):
+    return lambda: write(name, columns)
+
+
+TIMES = [month(t) for t in range(ROWS)]
+VALUES = series().tolist()
+
+
+@pytest.mark.parametrize(
+    ("words", "mentions", "prepare"),
+    [
+        (["all.csv", "--target", "z"], ["all.csv: no column 'z'", "there are month, y"], None),
+        (["all.csv", "--target", "y", "--past", "wind"], ["no column 'wind'"], None),
+        (["all.csv", "--target", "y,"], ["--target: expected names of columns"], None),
+        (["all.csv", "--target", "y", "--past", "y"], ["column 'y' is named twice"], None),
+        (["all.csv", "--target", "month"], ["all.csv: line 2", "number in column 'month', got '1990-01'"], None),
+        (
+            ["all.csv", "--target", "y", "--horizon", "97"],
+            ["expected a series of at least 206 rows", "the longest has 96"],
+            None,
+        ),
+        (["all.csv", "--target", "y", "--window", "1"], ["--window: expected at least 2, got 1"], None),
+        (["all.csv", "--target", "y", "--horizon", "0"], ["--horizon: expected at least 1, got 0"], None),
+        (["all.csv", "--target", "y", "--head", "cauchy"], ["cauchy"], None),
+        (["all.csv", "all.csv", "--target", "y"], ["DATA: expected one table, got 2"], None),
+        (["gone.csv", "--target", "y"], ["gone.csv: no such file"], None),
+        (
+            ["bad.csv", "--target", "y", "--time", "month"],
+            ["bad.csv: line 4", "1990-02-01 comes after 1990-03-01", "sort the rows by time"],
+            bad("bad.csv", {"month": ["1990-01", "1990-03", "1990-02"], "y": [1.0, 2.0, 3.0]}),
+        ),
+        (
+            ["bad.csv", "--target", "y", "--time", "month"],
+            ["bad.csv: line 4", "1990-02-01 is there twice", "--id"],
+            bad("bad.csv", {"month": ["1990-01", "1990-02", "1990-02"], "y": [1.0, 2.0, 3.0]}),
+        ),
+        (
+            ["bad.csv", "--target", "y", "--time", "month"],
+            ["bad.csv: line 3", "'Feb 90' in column month is no time", "ISO 8601"],
+            bad("bad.csv", {"month": ["1990-01", "Feb 90", "1990-03"], "y": [1.0, 2.0, 3.0]}),
+        ),
+        (
+            ["bad.csv", "--target", "y"],
+            ["bad.csv: line 3", "expected a number in column 'y', got 'many'"],
+            bad("bad.csv", {"y": ["1", "many"], "x": ["", ""]}),
+        ),
+        (
+            ["bad.csv", "--target", "y"],
+            ["bad.csv: column y: expected numbers, every value is missing"],
+            bad("bad.csv", {"y": ["NaN", "NaN"], "x": ["", ""]}),
+        ),
+        (
+            ["all.csv", "--target", "y", "--time", "month", "--test", "train.csv", "--valid", "gone.csv"],
+            ["gone.csv: no such file"],
+            None,
+        ),
+        (
+            ["all.csv", "--target", "y", "--time", "month", "--test", "train.csv"],
+            ["train.csv: expected 4 rows or more after the last one given to train (1997-12)"],
+            None,
+        ),
+    ],
+    ids=lambda value: None if not isinstance(value, list) else " ".join(value)[:60],
+)  # fmt: skip
+def test_mistakes_are_told_in_one_line(cli, table, work, words, mentions, prepare):
+    if prepare:
+        prepare()
+    sizes = [word for pair in zip(SIZES[::2], SIZES[1::2], strict=True) if pair[0] not in words for word in pair]
+    result = cli("train", "forecast", *words, *sizes, "--out", "run")
+    assert result.status == 2
+    assert "Traceback" not in result.err
+    for mention in mentions:
+        assert mention in result.err
+    assert not (work / "run/config.json").exists()
+
+
+def test_mistakes_after_training(cli, table, work):
+    trained(cli)
+    for words, mention in (
+        (
+            ("evaluate", "run", "train.csv"),
+            "train.csv: expected 4 rows or more after the last one given to train (1996-08)",
+        ),
+        (("evaluate", "run", "all.csv", "--beam", 3), "--beam: forecast decodes nothing"),
+        (("predict", "run", "few.csv"), "few.csv: the series has 5 rows; expected at least 12, the window of run"),
+        (("predict", "run", "other.csv"), "column month: expected dates, as in training"),
+        (("generate", "run"), "a run of task 'forecast' writes no text"),
+    ):
+        write("few.csv", {name: column[:5] for name, column in table.items()})
+        write("other.csv", {"month": list(range(20)), "y": list(range(20))})
+        result = cli(*words)
+        assert (result.status, "Traceback" in result.err) == (2, False)
+        assert mention in result.err
+    (work / "run/series.json").write_text('{"columns": {}}')
+    result = cli("evaluate", "run", "all.csv")
+    assert result.status == 2
+    assert "series.json: damaged" in result.err

@@ -1,0 +1,104 @@
+"""What a forecaster remembers of its series."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ostinato.core.errors import DataError
+from ostinato.data.forecasting import SeriesCodec
+from ostinato.data.series import Columns, read_series
+
+W, H = 4, 2
+COLUMNS = Columns(("y",), ("month",), ("shop",), future=("price",))
+
+
+def table(first=0, rows=30, shop="a"):
+    months = [f"{2000 + t // 12}-{t % 12 + 1:02d}" for t in range(first, first + rows)]
+    y = [float(t % 5 + t) for t in range(first, first + rows)]
+    return {"shop": [shop] * rows, "month": months, "y": y, "price": [1.0 + t % 3 for t in range(rows)]}
+
+
+def read(content, columns=COLUMNS):
+    return read_series(content, columns, str)
+
+
+@pytest.fixture
+def codec():
+    series, spacing = read(table())
+    return SeriesCodec.learn(series, spacing, COLUMNS, window=W, horizon=H, trained=[27])
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (table(0, 40), range(30, 39)),  # goes on
+        (table(20, 20), range(10, 19)),  # begins within what was given
+        (table(28, 12), range(4, 11)),  # overlaps by less than a window
+        (table(30, 10), range(4, 9)),  # begins where it ended
+        (table(50, 10), range(4, 9)),  # later
+        (table(0, 40, "b"), range(4, 39)),  # another series
+        (table(0, 31), range(0)),
+    ],
+)
+def test_what_is_unseen(codec, content, expected):
+    (series,), _ = read(content)
+    assert codec.unseen(series).tolist() == list(expected)
+
+
+def test_rows_without_time_are_known_again_by_their_values():
+    columns = Columns(("y",))
+    series, spacing = read(table(), columns)
+    codec = SeriesCodec.learn(series, spacing, columns, window=W, horizon=H)
+    assert codec.unseen(read(table(0, 33), columns)[0][0]).tolist() == [30, 31]
+    assert codec.unseen(read(table(1, 33), columns)[0][0]).tolist() == list(range(4, 32))
+
+
+def test_a_window_without_a_known_target_is_left_out(codec):
+    content = table(0, 40)
+    content["y"][33] = content["y"][34] = np.nan
+    (series,), _ = read(content)
+    assert codec.unseen(series).tolist() == [30, 31, 32, 34, 35, 36, 37, 38]
+
+
+def test_it_survives_json(codec):
+    again = SeriesCodec.from_json(json.loads(json.dumps(codec.to_json())))
+    assert again == codec
+    (series,), _ = read(table())
+    one, other = (each.windows([series], [np.array([10])]).inputs(np.array([0])) for each in (codec, again))
+    for name, part in one._asdict().items():
+        np.testing.assert_array_equal(part, getattr(other, name))
+
+
+def test_scales_are_the_trained_rows_and_naive_errors_all_rows_given(codec):
+    (series,), _ = read(table())
+    y = series.target[:, 0]
+    assert codec.naive_errors(series)[0] == pytest.approx(np.mean(np.abs(np.diff(y))))
+    squares = [np.mean((y[t : t + W] - y[t : t + W].mean()) ** 2) for t in range(27 - W + 1)]
+    assert codec.given["a"].scale[0] == pytest.approx(np.sqrt(np.mean(squares)))
+
+
+def test_a_new_series_is_scaled_by_its_first_window(codec):
+    (series,), _ = read({**table(0, 20, "b"), "y": [1000.0 * (t % 5) for t in range(20)]})
+    inputs = codec.windows([series], [np.array([4])]).inputs(np.array([0]))
+    assert float(inputs.scale[0, 0]) == pytest.approx(1000 * np.std([0, 1, 2, 3]))
+
+
+def test_values_known_ahead_are_asked_for(codec):
+    content = table(0, 32)
+    content["y"][30:] = [np.nan, np.nan]
+    codec.require_future(read(content)[0][0])
+    content["price"][31] = np.nan
+    with pytest.raises(
+        DataError, match=r"--future price: .* series 'a' for the 2 rows after 2002-06, up to 2002-08, got 1"
+    ):
+        codec.require_future(read(content)[0][0])
+
+
+def test_times_are_written_as_they_came():
+    parts = Columns(("y",), ("Year", "month"))
+    content = {"Year": [2000, 2000, 2000], "month": [10, 11, 12], "y": [1.0, 2.0, 3.0]}
+    series, spacing = read(content, parts)
+    codec = SeriesCodec.learn(series, spacing, parts, window=2, horizon=1)
+    assert codec.time_columns() == ("Year", "month")
+    assert codec.times(series[0].first + np.array([2, 3])) == [("2000", "12"), ("2001", "1")]
