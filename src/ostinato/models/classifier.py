@@ -46,7 +46,8 @@ class Classifier(nn.Module):
         cell: a registered cell's name.
         bidirectional: read in both directions.
         pooling: how a sequence becomes one vector.
-        dropout: share set to zero in training: behind the input, between layers, before the output.
+        dropout: share set to zero in training: behind the embedding or linear layer, between layers, before the
+            output; features that are fed as they are stay whole.
         word_dropout: share of the steps whose whole input is set to zero in training.
         **options: of `Recurrent` and of the cell.
 
@@ -87,6 +88,7 @@ class Classifier(nn.Module):
         else:
             width = features or 0
             self.input = nn.Identity()
+        self.input_dropout = nn.Dropout(0.0 if isinstance(self.input, nn.Identity) else dropout)
         self.recurrent = Recurrent(
             cell, width, hidden_size, num_layers, dropout=dropout, bidirectional=bidirectional, **options
         )
@@ -110,7 +112,7 @@ class Classifier(nn.Module):
         if self.training and self.word_dropout:
             kept = torch.rand(x.shape[:2], device=x.device) >= self.word_dropout
             x = x * (kept / (1 - self.word_dropout)).unsqueeze(-1).to(x.dtype)
-        hidden, _ = self.recurrent(self.dropout(x), lengths=lengths)
+        hidden, _ = self.recurrent(self.input_dropout(x), lengths=lengths)
         pooled, attention = self.pool(hidden, lengths)
         return ClassifierOutput(self.output(self.dropout(pooled)), pooled, attention)
 

@@ -64,7 +64,8 @@ class Job:
         validate: the model's figures on the validation data; the model comes in eval mode.
         figure: name and formula of a figure people read, from a mean loss: perplexity, bits per character.
         validation_share: tokens to validate over tokens of an epoch, to keep time for a last validation.
-        best: the figure of `validate` that the best weights are chosen by; where it is equal, by the loss.
+        best: the figure of `validate` that the best weights are chosen by; where it is equal, by the loss. None where
+            validation says too little to choose by: the last weights are taken for the best.
         higher: whether more of it is better.
         unit: what the loss is a mean over and speed is counted in: "tokens", "examples", "windows".
         epochs: passes over the data where no option says how long.
@@ -76,7 +77,7 @@ class Job:
     validate: Callable[[nn.Module], Validation]
     figure: tuple[str, Callable[[float], float]] | None = None
     validation_share: float = 0.1
-    best: str = "loss"
+    best: str | None = "loss"
     higher: bool = False
     unit: str = "tokens"
     epochs: int = DEFAULT_EPOCHS
@@ -92,7 +93,16 @@ class Job:
 
     def rank(self, figures: Mapping[str, float]) -> tuple[float, float]:
         """The lower, the better."""
-        return (-1 if self.higher else 1) * figures[self.best], figures["loss"]
+        return (-1 if self.higher else 1) * figures[self.best or "loss"], figures["loss"]
+
+    def improves(self, figures: Mapping[str, float], on: Mapping[str, float]) -> bool:
+        """Whether a validation is the best so far.
+
+        Args:
+            figures: of that validation.
+            on: of the best one before; empty where there is none.
+        """
+        return not on or self.best is None or self.rank(figures) < self.rank(on)
 
 
 class Trainer:
@@ -227,11 +237,11 @@ class Trainer:
         at, began = self.position, time.monotonic()
         if at.validated_step != at.step:
             figures = self.measure()
-            improved = at.best is None or self.job.rank(figures) < self.job.rank(at.best_figures)
+            improved = self.job.improves(figures, at.best_figures)
             at.since_best = 0 if improved else at.since_best + 1
             at.validated_step = at.step
             if improved:
-                at.best, at.best_step, at.best_figures = figures[self.job.best], at.step, figures
+                at.best, at.best_step, at.best_figures = figures[self.job.best or "loss"], at.step, figures
                 if self.fabric.is_global_zero:
                     self.folder.save_weights(self.job.model)
             self.schedule.validated(improved)
@@ -248,7 +258,7 @@ class Trainer:
         mine = self.job.figures(self.job.validate(self.job.model)) if self.fabric.is_global_zero else {}
         self.job.model.train()
         figures = agreed_figures(self.fabric, mine)
-        for name in ("loss", self.job.best):
+        for name in ("loss", self.job.best or "loss"):
             if not math.isfinite(figures[name]):
                 self.stop_not_finite(
                     f"the validation after step {self.position.step}: expected a finite {name}, got {figures[name]:g}"

@@ -94,6 +94,15 @@ def test_words_are_dropped_whole_and_the_rest_made_up_for():
     torch.testing.assert_close(seen[1], embedded)
 
 
+def test_features_fed_as_they_are_stay_whole():
+    seen = []
+    for model in (make(features=2, dropout=0.5), make(features=2, embed_size=8, dropout=0.5)):
+        model.recurrent.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        model.train()(FEATURES, LENGTHS)
+    assert torch.equal(seen[0], FEATURES)
+    assert (seen[1] == 0).float().mean() > 0.3
+
+
 def test_what_cannot_be():
     with pytest.raises(ConfigError, match="one of vocab_size and features"):
         make()

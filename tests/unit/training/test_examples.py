@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
@@ -128,6 +129,15 @@ def test_the_best_is_the_highest_accuracy_then_the_lowest_loss(make):
     assert [line["best"] for line in lines] == [True, True, False, True, False]
     assert [(line["valid_loss"], line["valid_accuracy"]) for line in lines] == figures
     assert make(validate=scripted(), best="accuracy", higher=True, epochs=5).position == position  # as saved
+
+
+def test_where_validation_says_too_little_the_last_weights_are_kept(make):
+    trainer = make(validate=scripted((0.9, 0.5), (0.8, 0.7), (1.7, 0.1)), best=None)
+    position = trainer.fit()
+    assert (position.best, position.best_step, position.best_figures["accuracy"]) == (1.7, 15, 0.1)
+    stored = torch.cat([tensor.flatten() for tensor in load_file(trainer.folder.weights).values()])
+    last = trainer.job.model.state_dict()
+    assert torch.equal(stored, torch.cat([last[name].flatten() for name in load_file(trainer.folder.weights)]))
 
 
 def test_a_figure_that_is_no_number_stops(make):

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 #: Optimiser steps that a training has at least, where no option says how long.
 LEAST_STEPS = 1_000
 
+#: Validation examples from which on they say which weights are best; where there are fewer, the last ones are kept.
+TELLING = 30
+
 #: Words known where --vocab-size does not say.
 VOCABULARY = 30_000
 
@@ -146,7 +149,7 @@ class Classification:
             batches=batches,
             validate=lambda trained: _figures(trained, prepared.valid, len(prepared.codec.classes)),
             validation_share=len(prepared.valid.labels) / len(train.labels),
-            best="accuracy",
+            best="accuracy" if len(prepared.valid.labels) >= TELLING else None,
             higher=True,
             unit="examples",
             epochs=max(20, -(-LEAST_STEPS // len(batches))),
@@ -156,6 +159,8 @@ class Classification:
         """Examples, classes, parameters."""
         codec, train = prepared.codec, prepared.train
         where = ", held out of every class alike" if prepared.data["held_out"] else ""
+        if len(prepared.valid.labels) < TELLING:
+            where += " (too few to choose weights by: the last ones are kept)"
         reads = f"vocabulary {codec.tokenizer.size:,}" if codec.tokenizer else f"{train.inputs[0].shape[1]} channels"
         return (
             f"{len(train.labels):,} examples to train on, {len(prepared.valid.labels):,} to validate on{where}; "
@@ -268,6 +273,9 @@ def _sizes(options: TrainClassify, codec: Codec) -> dict[str, Any]:
         reads = {"vocab_size": codec.tokenizer.size, "embed_size": model.embed or model.hidden}
     elif codec.scale is not None:
         reads["features"] = len(codec.scale.mean)
+    dropped = classify.word_dropout
+    if dropped is None:
+        dropped = 0.0 if codec.tokenizer is None else 0.1
     return {
         "classes": len(codec.classes),
         **reads,
@@ -277,7 +285,7 @@ def _sizes(options: TrainClassify, codec: Codec) -> dict[str, Any]:
         "bidirectional": classify.bidirectional,
         "pooling": classify.pooling,
         "dropout": model.dropout,
-        "word_dropout": classify.word_dropout,
+        "word_dropout": dropped,
         "recurrent_dropout": model.recurrent_dropout,
         "zoneout": model.zoneout,
         **model.cell_settings(),
