@@ -1,0 +1,12 @@
+"""Estimators by scikit-learn's conventions, on the same models and the same loop as the commands."""
+
+from ostinato.core.errors import ConfigError
+
+try:
+    import sklearn as _sklearn  # noqa: F401
+except ImportError:
+    raise ConfigError("ostinato.sklearn needs scikit-learn: pip install 'ostinato[sklearn]'") from None
+
+from ostinato.sklearn.tagger import SequenceTagger
+
+__all__ = ["SequenceTagger"]

@@ -1,0 +1,55 @@
+"""What the estimators share: from parameters and data in memory to a trained run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import torch
+
+from ostinato.api.run import Run
+from ostinato.api.training import train_prepared
+from ostinato.config.merge import build
+from ostinato.config.tasks.contract import TrainOptions
+
+Options = TypeVar("Options", bound=TrainOptions)
+
+
+def options_of(estimator: Any, kind: type[Options]) -> Options:
+    """The command's options that an estimator's parameters stand for; None is the command's own default.
+
+    Args:
+        estimator: parameters that are options have their names; `options` holds more of them.
+        kind: the command's class.
+
+    Raises:
+        ConfigError: an unknown option, or a value that cannot be.
+    """
+    known = {name: value for name, value in estimator.get_params(deep=False).items() if name not in _OWN}
+    flat = {name: value for name, value in known.items() if value is not None} | dict(estimator.options or {})
+    seed = estimator.random_state
+    drawn = np.random.mtrand._rand if seed is None else seed
+    if isinstance(drawn, np.random.RandomState):
+        drawn = int(drawn.randint(2**31 - 1))
+    return build(kind, {kind.SOURCES: (), "out": "", "seed": int(drawn), **flat}, type(estimator).__name__)
+
+
+def train(options: TrainOptions, prepared: Any, *, verbose: bool) -> Run:
+    """Train on data in memory. The run folder is temporary: the run that comes back holds all it needs.
+
+    Args:
+        options: as `options_of` gives them.
+        prepared: what the task's `prepare` would have made of files.
+        verbose: whether to show progress.
+    """
+    with tempfile.TemporaryDirectory(prefix="ostinato-") as folder, torch.random.fork_rng(devices=[]):
+        here = replace(cast("Any", options), out=str(Path(folder, "run")))
+        return train_prepared(here, prepared, shown=verbose)
+
+
+#: Parameters of estimators that are no options of a command.
+_OWN: Mapping[str, None] = dict.fromkeys(["options", "random_state", "validation_fraction", "verbose"])
