@@ -34,7 +34,7 @@ def of(result, schema):
 
 
 def train(cli, *words, out="run"):
-    return cli("train", "translate", *words, "--out", out, *TINY, "--json")
+    return cli("train", "translate", *TINY, *words, "--out", out, "--json")  # what comes last counts
 
 
 def test_train_evaluate_and_predict(pairs, cli, work):
@@ -112,11 +112,18 @@ def test_a_run_that_goes_on_ends_as_one_that_was_not_interrupted(pairs, cli):
     words = (pairs, "--separator", "_", "--level", "char", "--schedule", "constant", "--dropout", "0.2")
     train(cli, *words, "--epochs", "3", out="whole")
     train(cli, *words, "--epochs", "2", out="parts")
-    train(cli, *words, "--epochs", "3", "--resume", out="parts")
+    assert of(train(cli, *words, "--epochs", "3", "--resume", out="parts"), "train-translate")["epochs"] == 3
     assert metrics(Path("whole")) == metrics(Path("parts"))
-    names = ("model.safetensors", "config.json")
-    both = [{name: contents(Path(run))[name] for name in names[:1]} for run in ("whole", "parts")]
-    assert both[0] == both[1]
+    assert contents(Path("whole"))["model.safetensors"] == contents(Path("parts"))["model.safetensors"]
+
+
+def test_a_run_of_two_files_goes_on(work, cli):
+    Path("a.de").write_text("ein Hund\nzwei Hunde\ndrei Katzen\n" * 20)
+    Path("a.en").write_text("a dog\ntwo dogs\nthree cats\n" * 20)
+    words = ("--source", "a.de", "--target", "a.en", "--level", "char")
+    train(cli, *words)
+    assert of(train(cli, *words, "--epochs", "2", "--resume"), "train-translate")["epochs"] == 2
+    assert ostinato.train("translate", source="a.de", target="a.en", out="run", resume=True, epochs=2).predict("a.de")
 
 
 def test_a_beam_for_each_width_and_lines_that_hold_line_ends(pairs, cli):

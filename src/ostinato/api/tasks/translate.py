@@ -314,6 +314,8 @@ TASK: Task[TrainTranslate, Prepared] = Translation()
 
 def _read(options: TrainTranslate) -> Pairs:
     if options.source is not None and options.target is not None:
+        if options.data:
+            raise ConfigError("expected DATA, or --source and --target; got both")
         return open_pairs([options.source, options.target])
     if len(options.data) != 1:
         raise ConfigError("DATA: expected one file of pairs (- for standard input), or --source F --target F")

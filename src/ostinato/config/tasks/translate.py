@@ -138,8 +138,6 @@ class TrainTranslate:
             raise ConfigError("--separator: expected at least one character, such as a TAB")
         if (self.source is None) != (self.target is None):
             raise ConfigError("--source and --target belong together: expected both or none")
-        if self.data and self.source is not None:
-            raise ConfigError("expected DATA, or --source and --target; got both")
 
     @property
     def smoothing(self) -> float:
