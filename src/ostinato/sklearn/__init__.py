@@ -7,6 +7,7 @@ try:
 except ImportError:
     raise ConfigError("ostinato.sklearn needs scikit-learn: pip install 'ostinato[sklearn]'") from None
 
+from ostinato.sklearn.classifier import SequenceClassifier
 from ostinato.sklearn.tagger import SequenceTagger
 
-__all__ = ["SequenceTagger"]
+__all__ = ["SequenceClassifier", "SequenceTagger"]

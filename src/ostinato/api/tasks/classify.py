@@ -20,7 +20,7 @@ from ostinato.core.errors import DataError, RunFolderError
 from ostinato.data.bucketing import Buckets, in_length_order
 from ostinato.data.labelled import MAX_LENGTH, Codec, Columns, Raw, batch_of, chosen, read_labelled, with_labels
 from ostinato.data.sequences import Scale
-from ostinato.data.splits import held_out
+from ostinato.data.splits import HELD_OUT, held_out
 from ostinato.data.texts import learn_from_texts
 from ostinato.data.tokenizer import Tokenizer
 from ostinato.evaluation.classification import classification_figures, confusion
@@ -98,20 +98,13 @@ class Classification:
         """Read, split, learn labels and tokenizer or scale, encode."""
         columns = Columns(options.label, options.text, options.id, options.time, options.value_columns)
         whole = with_labels(read_labelled(one_source(options.data), columns))
-        if options.valid is None:
-            strata = [str(label) for label in whole.labels]
-            rows, out = held_out(len(whole), options.training.seed, strata=strata)
-            train, valid = chosen(whole, rows.tolist()), chosen(whole, out.tolist())
-        else:
-            train, valid = whole, with_labels(read_labelled(options.valid, columns))
-        codec = _learn(options, columns, train)
-        data: dict[str, Any] = {"train": _record(train), "valid": _record(valid), "held_out": options.valid is None}
-        encoded = [Part(codec.encode(raw), codec.numbers(raw)) for raw in (train, valid)]
+        valid = None if options.valid is None else with_labels(read_labelled(options.valid, columns))
+        prepared = prepare_labelled(options, columns, whole, valid)
         if options.test is not None:
             test = with_labels(read_labelled(options.test, columns))
-            codec.numbers(test)
-            data["test"] = _record(test)
-        return Prepared(codec, encoded[0], encoded[1], data)
+            prepared.codec.numbers(test)
+            prepared.data["test"] = _record(test)
+        return prepared
 
     def configuration(self, options: TrainClassify, prepared: Prepared) -> dict[str, Any]:
         """Sizes, labels, scale, columns, records of the data."""
@@ -209,7 +202,7 @@ class Classification:
         """The label of each example, with the probability of every class; where sequences have ids, with the id."""
         no_beam("classify", beam)
         raw = read_labelled(source, run.codec.columns, labels=False)
-        scores = _scores(run.model, run.codec.encode(raw), progress)
+        scores = class_scores(run.model, run.codec.encode(raw), progress)
         for row, probabilities in enumerate(torch.from_numpy(scores).softmax(-1).tolist()):
             named = dict(zip(run.codec.classes, probabilities, strict=True))
             answer = {"label": max(named, key=named.__getitem__), "probabilities": named}
@@ -247,6 +240,30 @@ class Classification:
 
 
 TASK: Task[TrainClassify, Prepared] = Classification()
+
+
+def prepare_labelled(
+    options: TrainClassify, columns: Columns, whole: Raw, valid: Raw | None = None, share: float = HELD_OUT
+) -> Prepared:
+    """Labelled examples in memory, made ready: split, labels and tokenizer or scale learned, encoded.
+
+    Args:
+        options: of the command.
+        columns: what the run is to read later.
+        whole: to train on; without `valid`, also to validate on.
+        valid: to validate on.
+        share: of every class to hold out where there is no `valid`; 0 validates on what is trained on.
+    """
+    if valid is not None or not share:
+        train, out = whole, whole if valid is None else valid
+    else:
+        strata = [str(label) for label in whole.labels]
+        rows, left = held_out(len(whole), options.training.seed, share=share, strata=strata)
+        train, out = chosen(whole, rows.tolist()), chosen(whole, left.tolist())
+    codec = _learn(options, columns, train)
+    encoded = [Part(codec.encode(raw), codec.numbers(raw)) for raw in (train, out)]
+    data = {"train": _record(train), "valid": _record(out), "held_out": valid is None}
+    return Prepared(codec, encoded[0], encoded[1], data)
 
 
 def _learn(options: TrainClassify, columns: Columns, train: Raw) -> Codec:
@@ -293,7 +310,7 @@ def _sizes(options: TrainClassify, codec: Codec) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _scores(
+def class_scores(
     model: nn.Module, inputs: list[npt.NDArray[Any]], progress: Progress | None = None
 ) -> npt.NDArray[np.float32]:
     """`[N, C]` scores of every class, in the examples' order; the model is in eval mode."""
@@ -308,12 +325,12 @@ def _scores(
 
 
 def _confusion(run: Run, part: Part, progress: Progress | None = None) -> npt.NDArray[np.int64]:
-    return confusion(part.labels, _scores(run.model, part.inputs, progress).argmax(-1), len(run.codec.classes))
+    return confusion(part.labels, class_scores(run.model, part.inputs, progress).argmax(-1), len(run.codec.classes))
 
 
 def _figures(model: nn.Module, part: Part, classes: int) -> dict[str, float]:
     """What validation reports: loss, accuracy, macro_f1."""
-    scores = torch.from_numpy(_scores(model, part.inputs))
+    scores = torch.from_numpy(class_scores(model, part.inputs))
     loss = nn.functional.cross_entropy(scores, torch.from_numpy(part.labels))
     figures = classification_figures(confusion(part.labels, scores.argmax(-1).numpy(), classes))
     return {"loss": float(loss), "accuracy": figures["accuracy"], "macro_f1": figures["macro_f1"]}
