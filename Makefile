@@ -18,7 +18,7 @@ install: .venv/installed
 
 .venv/installed-dev: $(SOURCES) | .venv/bin/python
 	@echo "installing ostinato and the development tools into .venv (a minute or so the first time)"
-	$(PIP) --editable '.[dev]'
+	CMAKE_ARGS="$(CMAKE_ARGS) -DOSTINATO_EMULATE_AMX=ON" $(PIP) --editable '.[dev]'
 	touch $@ .venv/installed
 
 .venv/installed-bench: $(SOURCES) | .venv/bin/python

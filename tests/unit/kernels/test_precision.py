@@ -99,6 +99,8 @@ def test_switching_torchs_precision_switches_the_products(isa, library, precisio
 
 def test_what_each_instruction_set_can_do(library, monkeypatch):
     expected = {
+        "amx": ["highest", "high", "medium"],
+        "amx_emulated": ["highest", "high", "medium"],
         "avx512_bf16": ["highest", "highest", "medium"],
         "avx512": ["highest"] * 3,
         "avx2": ["highest"] * 3,
@@ -107,6 +109,14 @@ def test_what_each_instruction_set_can_do(library, monkeypatch):
     for name in set(expected) & set(library.isas):
         monkeypatch.setattr(library, "isa", name)
         assert [library.precision(wanted) for wanted in native_library.PRECISIONS] == expected[name]
+
+
+def test_amx_is_tested_by_its_emulation():
+    if "amx_emulated" not in ISAS:
+        pytest.skip(
+            "the library was built without OSTINATO_EMULATE_AMX (make test builds it with), or cannot run it here"
+        )
+    assert ISAS[-1] == "amx_emulated"  # never chosen but by name
 
 
 @pytest.mark.parametrize("name", CELLS)

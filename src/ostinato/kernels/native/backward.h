@@ -11,6 +11,9 @@
 
 #include "cells/cell.h"
 #include "schedule.h"
+#if defined(OSTINATO_TILES)
+#include "tiles.h"
+#endif
 
 namespace ostinato {
 namespace OSTINATO_ISA {
@@ -21,8 +24,12 @@ class BackwardPass : Problem<C, P> {
     using Base::D, Base::H, Base::N, Base::division, Base::panels, Base::run, Base::schedule, Base::state_stride;
     static constexpr int G = C::gates;
     static constexpr int planes = C::gates + C::apart;
+    // Factors of tiles are read in whole blocks: there a side is all planes, those of the other side times zero.
+    static constexpr int lane_words = P::tiled ? W : 1;  // of a lane of the gate gradients' lines
+    static constexpr bool whole = P::block > W;
+    static constexpr int side = whole ? planes : G;
     // Words of a vector of units: of all planes, of one side of them
-    static constexpr int64_t unit_words = P::words(planes * W), side_words = P::words(G * W);
+    static constexpr int64_t unit_words = P::words(planes * W), side_words = P::words(side * W);
 
 public:
     BackwardPass(const ostinato_run& r, void* workspace)
@@ -59,7 +66,7 @@ public:
 
     void compute() {
         schedule.fill();
-        in_parallel(division.threads, [this](int thread, int team) { work(thread, team); });
+        in_parallel(division.threads, [this](int thread, int team) { work(thread, team), leave_tiles(); });
     }
 
 private:
@@ -152,7 +159,7 @@ private:
     int64_t gates_stride(int panel) const { return panels.width(panel) * unit_words; }
     Span span(int panel, int plane, const Chunk& chunk) const {
         const int width = panels.width(panel);
-        return {gates(panel, chunk) + P::words(plane * width * W), gates_stride(panel), width * side_words};
+        return {gates(panel, chunk) + (whole ? 0 : P::words(plane * width * W)), gates_stride(panel), P::words(side * width * W)};
     }
     // The same as lines: [words of the rows][planes][width][W].
     Word* lines(int panel, const Chunk& chunk) const {
@@ -164,26 +171,33 @@ private:
     float* c0(int panel, int64_t n) const { return c0_ + (panels.begin(panel) * N + n * panels.width(panel)) * W; }
 
     // Weights in panels of columns; rows in the order of the gate gradients: panel, gate, unit.
-    void pack_columns(const float* weights, int64_t K, const int (&order)[G], const Panels& into, Word* packed, Share share) {
+    void pack_columns(const float* weights, int64_t K, int plane, const int (&order)[G], const Panels& into, Word* packed, Share share) {
         for (int j = static_cast<int>(share.begin); j < share.end; ++j) {
             const int64_t column = static_cast<int64_t>(into.begin(j)) * W;
             const int width = into.width(j);
             Word* target = packed + into.begin(j) * W * panels.vectors * side_words;
-            for (int p = 0; p < panels.count; ++p)
-                for (int g = 0; g < G; ++g)
-                    for (int64_t u = 0; u < panels.width(p) * W; u += P::depth, target += width * W) {
-                        const float* rows[P::depth];
-                        for (int64_t d = 0, unit = Base::unit(p) + u; d < P::depth; ++d, ++unit)
-                            rows[d] = unit < H ? weights + (order[g] * H + unit) * K + column : nullptr;
-                        pack_line<P>(rows, K - column, target, width);
+            for (int p = 0; p < panels.count; ++p) {
+                const int lanes = panels.width(p) * W;
+                int g = whole ? -plane : 0, u = 0;  // where the numbers of a line come from
+                for (int64_t i = 0; i < P::words(side * lanes); ++i, target += width * W) {
+                    if constexpr (whole) g = static_cast<int>(P::number(i)) / lanes - plane, u = static_cast<int>(P::number(i)) % lanes;
+                    const float* rows[P::depth];
+                    for (int d = 0; d < P::depth; ++d) {
+                        const int64_t unit = Base::unit(p) + u + d;
+                        rows[d] = g >= 0 && g < G && unit < H ? weights + (order[g] * H + unit) * K + column : nullptr;
                     }
+                    pack_line<P>(rows, K - column, target, width, i);
+                    if constexpr (!whole)
+                        if ((u += P::depth) == lanes) u = 0, ++g;
+                }
+            }
         }
     }
 
     void pack(int thread, int team) {
-        pack_columns(run.weight_hh, H, C::recurrent_order, h_columns_, weight_hh_, Share::of(h_columns_.count, thread, team));
+        pack_columns(run.weight_hh, H, C::apart, C::recurrent_order, h_columns_, weight_hh_, Share::of(h_columns_.count, thread, team));
         if (run.grad_x)
-            pack_columns(run.weight_ih, D, C::input_order, x_columns_, weight_ih_, Share::of(x_columns_.count, thread, team));
+            pack_columns(run.weight_ih, D, 0, C::input_order, x_columns_, weight_ih_, Share::of(x_columns_.count, thread, team));
         const Share share = Share::of(panels.count, thread, team);
         for (int p = static_cast<int>(share.begin); p < share.end; ++p)
             for (int e = 0; e < C::extra; ++e)
@@ -277,6 +291,7 @@ private:
                     P::write(target + i * stride, (q * U + u) * W, b.planes[q]);
                     sums[q] = sums[q] + b.planes[q];
                 }
+                if constexpr (planes * U * W % P::block) P::write(target + i * stride, planes * U * W, broadcast(0.0f));
                 if constexpr (C::memory >= 0) store(grad_c(panel, n) + u * W, b.dc);
                 if constexpr (C::carries) store(grad_h_ + n * state_stride + column, b.carried);
             }
@@ -287,12 +302,12 @@ private:
 
     void state_gradients(int j, int64_t t, const Segment& segment, int64_t count, const Chunk& chunk, const Span* spans) {
         const int width = h_columns_.width(j);
-        const int64_t tile_count = tiles(count, tile_rows(width));
+        const int64_t tile_count = tiles(count, tile_rows<P>(width));
         const Place at = place(chunk, segment, t);
         const Word* b = weight_hh_ + h_columns_.begin(j) * W * panels.vectors * side_words;
         for (int64_t i = 0; i < tile_count; ++i) {
             const int64_t begin = tile_begin(count, tile_count, i), height = tile_begin(count, tile_count, i + 1) - begin;
-            float* c[ROWS];
+            float* c[P::rows];
             for (int64_t r = 0; r < height; ++r)
                 c[r] = grad_h_ + segment.row(begin + r) * state_stride + h_columns_.begin(j) * W;
             SpansProduct<P> product{spans, panels.count, at.first + begin * at.step, at.step, b, c, W, C::carries};
@@ -307,9 +322,9 @@ private:
     void masked_gradients(int j, const Segment& segment, int64_t begin, SpansProduct<P> product, int64_t height) {
         const int width = h_columns_.width(j);
         const int64_t column = static_cast<int64_t>(h_columns_.begin(j)) * W;
-        alignas(64) float fed[ROWS][COLUMNS * W];
-        float *rows[ROWS], *const* c = product.c;
-        for (int r = 0; r < ROWS; ++r) rows[r] = fed[r];
+        alignas(64) float fed[P::rows][COLUMNS * W];
+        float *rows[P::rows], *const* c = product.c;
+        for (int r = 0; r < P::rows; ++r) rows[r] = fed[r];
         product.c = rows, product.accumulate = false;
         run_tile(product, height, width);
         for (int64_t r = 0; r < height; ++r) {
@@ -322,30 +337,41 @@ private:
     // The factors of the gradients by the weights: x and h before the step, of the rows of a chunk, as lines of words.
     void collect(const Chunk& chunk, int thread, int team) {
         const int64_t words = P::words(chunk.count);
-        const Share share = chunk.shared(words, thread, team, apart_);
+        const Share share = chunk.shared(words / P::lines, thread, team, apart_);
         float* fed = fed_ + P::depth * state_stride * thread;
         int64_t step = 0;
-        for (int64_t i = share.begin; i < share.end; ++i) {
+        for (int64_t i = share.begin * P::lines; i < share.end * P::lines; ++i) {
             const float *x[P::depth], *h[P::depth];
-            for (int64_t d = 0, row = i * P::depth; d < P::depth; ++d, ++row) {
+            for (int64_t d = 0, row = P::number(i); d < P::depth; ++d, ++row) {
                 while (row < chunk.count && row >= chunk.start[step + 1]) ++step;
+                while (row < chunk.count && row < chunk.start[step]) --step;  // a block's smaller parts follow the larger
                 const int64_t t = chunk.begin + step, n = chunk.rows.row(row - chunk.start[step]);
                 x[d] = row < chunk.count ? Base::x(t, n) : nullptr;
                 h[d] = row < chunk.count ? fed_back(t, n, fed + d * state_stride) : nullptr;
             }
             collect_line(x, D, x_columns_, chunk.x, words, i);
             collect_line(h, H, h_columns_, chunk.h, words, i);
-            if constexpr (P::converts) collect_gates(chunk, i);
+            if constexpr (P::converts && !P::tiled) collect_gates(chunk, i);
+            if constexpr (P::tiled)
+                if (i % W == 0) collect_gates(chunk, i);
         }
     }
+    // The gate gradients' line i; for tiles, W lines from there on as columns: [lanes][W].
     void collect_gates(const Chunk& chunk, int64_t i) const {
+        constexpr int count = P::tiled ? W : 1;
         for (int p = 0; p < panels.count; ++p) {
-            const int64_t stride = gates_stride(p);
-            const Word* rows[P::depth];
-            for (int64_t d = 0, row = i * P::depth; d < P::depth; ++d, ++row)
-                rows[d] = row < chunk.count ? gates(p, chunk) + row * stride : nullptr;
             Word* to = lines(p, chunk) + i * lines_stride(p);
-            for (int64_t k = 0; k < lines_stride(p); k += W) store(to + k, P::line_of(rows, k));
+            for (int64_t k = 0; k < lines_stride(p); k += W) {
+                V block[count];
+                for (int l = 0; l < count; ++l) {
+                    const Word* rows[P::depth];
+                    for (int64_t d = 0, row = P::number(i + l); d < P::depth; ++d, ++row)
+                        rows[d] = row < chunk.count ? gates(p, chunk) + row * gates_stride(p) : nullptr;
+                    block[l] = P::line_of(rows, k, i + l);
+                }
+                if constexpr (P::tiled) transpose(block);
+                for (int l = 0; l < count; ++l) store(to + (k + l) * lane_words, block[l]);
+            }
         }
     }
     // h before a step as it was fed back; a buffer takes it where that is masked.
@@ -361,7 +387,7 @@ private:
             const int64_t column = static_cast<int64_t>(into.begin(j)) * W;
             const float* rows[P::depth];
             for (int d = 0; d < P::depth; ++d) rows[d] = from[d] ? from[d] + column : nullptr;
-            pack_line<P>(rows, K - column, to + column * words + i * into.width(j) * W, into.width(j));
+            pack_line<P>(rows, K - column, to + column * words + i * into.width(j) * W, into.width(j), i);
         }
     }
 
@@ -387,7 +413,7 @@ private:
             const int64_t column = static_cast<int64_t>(into.begin(j)) * W;
             const int last = static_cast<int>(smaller<int64_t>(W, K - column - (width - 1) * W));
             const int64_t words = P::words(chunk.count);
-            const int64_t block = (32 << 10) / (4 * width * W);  // lines that stay in first-level cache
+            const int64_t block = (32 << 10) / (4 * width * W) / P::lines * P::lines;  // lines that stay in first-level cache
             for (int64_t line = 0; line < words; line += block) {
                 TransposedProduct<P> product{};
                 product.b = lines_of + column * words + line * width * W;
@@ -400,13 +426,13 @@ private:
                     const int64_t inside = unit - Base::unit(panel), stop = Base::units(panel) - inside;
                     const int64_t n = smaller(stop, share.end - lane);
                     product.stride = lines_stride(panel);
-                    const Word* a = lines(panel, chunk) + line * product.stride + (plane + g) * panels.width(panel) * W + inside;
-                    const int64_t count = tiles(n, tile_rows(width));
+                    const Word* a = lines(panel, chunk) + line * product.stride + ((plane + g) * panels.width(panel) * W + inside) * lane_words;
+                    const int64_t count = tiles(n, tile_rows<P>(width));
                     for (int64_t i = 0; i < count; ++i) {
                         const int64_t begin = tile_begin(n, count, i), height = tile_begin(n, count, i + 1) - begin;
-                        float* c[ROWS];
+                        float* c[P::rows];
                         for (int64_t r = 0; r < height; ++r) c[r] = grad + (order[g] * H + unit + begin + r) * K + column;
-                        product.a = a + begin;
+                        product.a = a + begin * lane_words;
                         product.c = c;
                         run_tile(product, height, width);
                     }
@@ -437,11 +463,11 @@ private:
                 for (next = p; next < panels.count && (next == p || words + spans[next].words <= 128); ++next)
                     words += spans[next].words;
                 int64_t step = 0;
-                const int64_t count = tiles(share.end - share.begin, tile_rows(width));
+                const int64_t count = tiles(share.end - share.begin, tile_rows<P>(width));
                 for (int64_t i = 0; i < count; ++i) {
                     const int64_t begin = share.begin + tile_begin(share.end - share.begin, count, i);
                     const int64_t height = share.begin + tile_begin(share.end - share.begin, count, i + 1) - begin;
-                    float* c[ROWS];
+                    float* c[P::rows];
                     for (int64_t r = 0; r < height; ++r) {
                         while (begin + r >= chunk.start[step + 1]) ++step;
                         c[r] = grad_x(chunk.begin + step, chunk.rows.row(begin + r - chunk.start[step])) + column;

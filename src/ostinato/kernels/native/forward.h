@@ -7,6 +7,9 @@
 
 #include "cells/cell.h"
 #include "schedule.h"
+#if defined(OSTINATO_TILES)
+#include "tiles.h"
+#endif
 
 namespace ostinato {
 namespace OSTINATO_ISA {
@@ -44,57 +47,88 @@ OSTINATO_INLINE V load_or(V otherwise, const float* row, int offset, int n) {
     return n == W ? load(row + offset) : load_first(row + offset, n);
 }
 
+// What the sums of a row begin with.
+template <class C, int U>
+OSTINATO_INLINE void begin_row(const StepTile& s, int r, V (&sums)[C::gates * U]) {
+    constexpr int NV = C::gates * U, merged = (C::gates - C::apart) * U;
+    const float* input = s.input + r * NV * W;
+#pragma GCC unroll 16
+    for (int i = 0; i < NV; ++i) sums[i] = i < merged ? load(input + (i + C::apart * U) * W) : load(s.bias + (i - merged) * W);
+}
+
+// The equations of a row.
+template <class C, class P, int U>
+OSTINATO_INLINE void end_row(const StepTile& s, int r, const V (&sums)[C::gates * U]) {
+    constexpr int NV = C::gates * U;
+#pragma GCC unroll 4
+    for (int u = 0; u < U; ++u) {
+        Forward f;
+        for (int g = 0; g < C::gates; ++g) f.sum[g] = sums[g * U + u];
+        for (int a = 0; a < C::apart; ++a) f.input[a] = load(s.input + (r * NV + a * U + u) * W);
+        for (int e = 0; e < C::extra; ++e) f.extra[e] = load(s.extra + (e * U + u) * W);
+        f.h_before = load(s.h + r * s.h_stride + s.unit + u * W);
+        if constexpr (C::memory >= 0) f.c_before = load(s.c + r * s.c_stride + u * W);
+        const int there = u < U - 1 ? W : s.last;
+        if constexpr (C::noisy) {
+            f.hold_h = load_or(broadcast(0.0f), s.hold_h[r], u * W, there);
+            f.hold_c = load_or(broadcast(0.0f), s.hold_c[r], u * W, there);
+        }
+        C::forward(f);
+        if constexpr (C::memory >= 0) store(s.c + r * s.c_stride + u * W, f.c);
+        store(s.h_after + r * s.h_stride + s.unit + u * W, f.h);
+        if constexpr (separate_factor<C, P>) {
+            V fed = f.h;
+            if constexpr (C::noisy) fed = fed * load_or(broadcast(1.0f), s.mask[r], u * W, there);
+            P::write(s.factor_after + r * s.factor_stride, s.unit + u * W, fed);
+        }
+        if (there == W)
+            store(s.output[r] + u * W, f.h);
+        else
+            store_first(s.output[r] + u * W, f.h, there);
+        if (C::saved && s.saved)
+            for (int k = 0; k < C::saved; ++k) store(s.saved + u * s.saved_vector + r * s.saved_stride + k * W, f.saved[k]);
+    }
+}
+
 template <class C, class P, int R, int U>
 static void step_tile(const StepTile& s) {
-    constexpr int NV = C::gates * U;
-    constexpr int merged = C::gates - C::apart;
-    V acc[R][NV];
+    V acc[R][C::gates * U];
     const Word* factor[R];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
         factor[r] = separate_factor<C, P> ? s.factor + r * s.factor_stride : s.h + r * s.h_stride;
-        const float* input = s.input + r * NV * W;
-#pragma GCC unroll 16
-        for (int i = 0; i < NV; ++i)
-            acc[r][i] = i < merged * U ? load(input + (i + C::apart * U) * W) : load(s.bias + (i - merged * U) * W);
+        begin_row<C, U>(s, r, acc[r]);
     }
     multiply<P>(acc, factor, s.weights, s.words);
 #pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 4
-        for (int u = 0; u < U; ++u) {
-            Forward f;
-            for (int g = 0; g < C::gates; ++g) f.sum[g] = acc[r][g * U + u];
-            for (int a = 0; a < C::apart; ++a) f.input[a] = load(s.input + (r * NV + a * U + u) * W);
-            for (int e = 0; e < C::extra; ++e) f.extra[e] = load(s.extra + (e * U + u) * W);
-            f.h_before = load(s.h + r * s.h_stride + s.unit + u * W);
-            if constexpr (C::memory >= 0) f.c_before = load(s.c + r * s.c_stride + u * W);
-            const int there = u < U - 1 ? W : s.last;
-            if constexpr (C::noisy) {
-                f.hold_h = load_or(broadcast(0.0f), s.hold_h[r], u * W, there);
-                f.hold_c = load_or(broadcast(0.0f), s.hold_c[r], u * W, there);
-            }
-            C::forward(f);
-            if constexpr (C::memory >= 0) store(s.c + r * s.c_stride + u * W, f.c);
-            store(s.h_after + r * s.h_stride + s.unit + u * W, f.h);
-            if constexpr (separate_factor<C, P>) {
-                V fed = f.h;
-                if constexpr (C::noisy) fed = fed * load_or(broadcast(1.0f), s.mask[r], u * W, there);
-                P::write(s.factor_after + r * s.factor_stride, s.unit + u * W, fed);
-            }
-            if (there == W)
-                store(s.output[r] + u * W, f.h);
-            else
-                store_first(s.output[r] + u * W, f.h, there);
-            if (C::saved && s.saved)
-                for (int k = 0; k < C::saved; ++k) store(s.saved + u * s.saved_vector + r * s.saved_stride + k * W, f.saved[k]);
-        }
+    for (int r = 0; r < R; ++r) end_row<C, P, U>(s, r, acc[r]);
+}
+
+#if defined(OSTINATO_TILES)
+template <class C, class P, int U>
+static void step_in_tiles(const StepTile& s, int rows) {
+    constexpr int NV = C::gates * U;
+    Sums<P> all;
+    V sums[NV];
+    for (int r = 0; r < rows; ++r) {
+        begin_row<C, U>(s, r, sums);
+        for (int i = 0; i < NV; ++i) store(all.at + (r * NV + i) * W, sums[i]);
+    }
+    const amx::Factor factor{s.factor, s.factor_stride, amx::SIDE, s.words / amx::SIDE};
+    amx::multiply<P>(all.at, rows, NV, &factor, 1, s.weights);
+    for (int r = 0; r < rows; ++r) {
+        for (int i = 0; i < NV; ++i) sums[i] = load(all.at + (r * NV + i) * W);
+        end_row<C, P, U>(s, r, sums);
     }
 }
+#endif
 
 template <class C, class P, int U>
 static void step_rows(const StepTile& s, int64_t rows) {
-    constexpr int most = tile_rows(C::gates * U);
+#if defined(OSTINATO_TILES)
+    step_in_tiles<C, P, U>(s, static_cast<int>(rows));
+#else
+    constexpr int most = tile_rows<P>(C::gates * U);
     switch (rows) {
         case 1: return step_tile<C, P, 1, U>(s);
         case 2: return step_tile<C, P, 2, U>(s);
@@ -108,6 +142,7 @@ static void step_rows(const StepTile& s, int64_t rows) {
         case 6:
             if constexpr (most >= 6) return step_tile<C, P, 6, U>(s);
     }
+#endif
 }
 
 template <class C, class P>
@@ -148,7 +183,7 @@ public:
 
     void compute() {
         schedule.fill();
-        in_parallel(division.threads, [this](int thread, int team) { work(thread, team); });
+        in_parallel(division.threads, [this](int thread, int team) { work(thread, team), leave_tiles(); });
     }
 
 private:
@@ -213,7 +248,7 @@ private:
     // The left factor of a product from a row of x; a buffer takes it where it is not the row itself.
     const Word* x_row(const float* x, Word* buffer) const {
         if (!P::converts) return x;
-        for (int64_t at = 0; at < x_words_; at += W) store(buffer + at, P::row(x + at * P::depth, D - at * P::depth));
+        for (int64_t at = 0; at < x_words_; at += W) store(buffer + at, P::row(x + P::number(at), D - P::number(at), at));
         return buffer;
     }
     int64_t x_stride() const { return ceil_div(x_words_, W) * W; }
@@ -255,7 +290,7 @@ private:
             const int vectors = static_cast<int>(state_stride / W);
             for (float* h : h_) copy_padded(run.h0 + row * H, H, h + n * state_stride, vectors);
             if constexpr (separate_factor<C, P>)
-                for (int64_t k = 0; k < state_stride; k += W) {
+                for (int64_t k = 0; k < ceil_div(H, P::block) * P::block; k += W) {
                     V fed = load(h_[0] + n * state_stride + k);
                     if (run.recurrent_mask) fed = fed * load_first(Base::mask(n) + k, within(H - k));
                     for (Word* factor : factor_) P::write(factor + n * state_stride, k, fed);
@@ -304,18 +339,18 @@ private:
     void project(int panel, const Word* const* x_rows, int64_t rows, float* chunk) const {
         const int width = panels.width(panel), first = panels.begin(panel), NV = G * width;
         float* target = chunk + first * rows * G * W;
-        const int64_t count = tiles(rows, tile_rows(NV));
+        const int64_t count = tiles(rows, tile_rows<P>(NV));
         for (int64_t i = 0; i < count; ++i) {
             const int64_t begin = tile_begin(rows, count, i), height = tile_begin(rows, count, i + 1) - begin;
-            float* c[ROWS];
+            float* c[P::rows];
             for (int64_t r = 0; r < height; ++r) c[r] = target + (begin + r) * NV * W;
-            run_tile(RowsProduct<P>{x_rows + begin, weight_ih(first), x_words_, bias_ + first * G * W, c}, height, NV);
+            run_tile(RowsProduct<P>{x_rows + begin, x_stride(), weight_ih(first), x_words_, bias_ + first * G * W, c}, height, NV);
         }
     }
 
     void step(int panel, int64_t t, const Segment& segment, int64_t count, const float* input, int64_t row, int parity) const {
         const int width = panels.width(panel), first = panels.begin(panel), NV = G * width;
-        const int64_t tile_count = tiles(count, tile_rows(NV));
+        const int64_t tile_count = tiles(count, tile_rows<P>(NV));
         StepTile s;
         s.h_stride = s.factor_stride = state_stride * segment.step;
         s.unit = Base::unit(panel);
@@ -326,9 +361,9 @@ private:
         s.saved_stride = C::saved * W * segment.step;
         s.saved_vector = Base::saved_vector(t);
         s.last = Base::last(panel);
-        float* output[ROWS];
+        float* output[P::rows];
         s.output = output;
-        const float *mask[ROWS], *hold_h[ROWS], *hold_c[ROWS];
+        const float *mask[P::rows], *hold_h[P::rows], *hold_c[P::rows];
         s.mask = mask, s.hold_h = hold_h, s.hold_c = hold_c;
         for (int64_t i = 0; i < tile_count; ++i) {
             const int64_t begin = tile_begin(count, tile_count, i), height = tile_begin(count, tile_count, i + 1) - begin;

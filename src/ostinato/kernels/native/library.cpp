@@ -4,6 +4,10 @@
 
 #include <pthread.h>
 #include <sys/mman.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include "kernels.h"
 
@@ -14,6 +18,12 @@
 namespace ostinato {
 
 #if defined(__x86_64__)
+namespace amx_bf16 { extern const CellKernels cells[]; }
+namespace amx_bf16x3 { extern const CellKernels cells[]; }
+#if defined(OSTINATO_EMULATE_AMX)
+namespace amx_bf16_emulated { extern const CellKernels cells[]; }
+namespace amx_bf16x3_emulated { extern const CellKernels cells[]; }
+#endif
 namespace avx512_bf16 { extern const CellKernels cells[]; }
 namespace avx512 { extern const CellKernels cells[]; }
 namespace avx2 { extern const CellKernels cells[]; }
@@ -35,7 +45,8 @@ __attribute__((constructor)) void watch_forks() {
 bool always() { return true; }
 
 #if defined(__x86_64__)
-// Register state that the system saves when it switches between threads: 6 is SSE and AVX, 0xe6 AVX-512 as well.
+// Register state that the system saves when it switches between threads: 6 is SSE and AVX, 0xe6 AVX-512 as well, 0x600e6
+// the tiles of AMX too.
 bool system_saves(unsigned wanted) {
     unsigned a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return false;
@@ -61,6 +72,24 @@ bool has_avx512_bf16() {
     unsigned a, b, c, d;
     return has_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit_bf16);
 }
+
+// A process has to ask for the tile registers once, and the system has to grant them: they are 8 KiB for every thread.
+bool tiles_granted() {
+#if defined(__linux__)
+    constexpr long request_permission = 0x1023, tile_data = 18;
+    static const bool granted = syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+    return granted;
+#else
+    return false;
+#endif
+}
+
+bool has_amx() {
+    constexpr unsigned needed = 1u << 22 | 1u << 24;  // AMX-BF16, AMX-TILE
+    unsigned a, b, c, d;
+    if (!has_avx512_bf16() || !system_saves(0x600e6)) return false;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & needed) == needed && tiles_granted();
+}
 #endif
 
 struct Isa {
@@ -72,10 +101,14 @@ struct Isa {
 // Best first.
 const Isa isas[] = {
 #if defined(__x86_64__)
+    {"amx", has_amx, {avx512::cells, amx_bf16x3::cells, amx_bf16::cells}},
     {"avx512_bf16", has_avx512_bf16, {avx512::cells, nullptr, avx512_bf16::cells}},
     {"avx512", has_avx512, {avx512::cells}},
     {"avx2", has_avx2, {avx2::cells}},
     {"baseline", always, {baseline::cells}},
+#if defined(OSTINATO_EMULATE_AMX)  // for tests: after all others, so that it runs only where it is named
+    {"amx_emulated", has_avx512_bf16, {avx512::cells, amx_bf16x3_emulated::cells, amx_bf16_emulated::cells}},
+#endif
 #elif defined(__aarch64__)
     {"neon", always, {neon::cells}},
 #else

@@ -328,10 +328,10 @@ private:
                 for (int64_t lane = share.begin, n; lane < share.end; lane += n) {
                     const int64_t g = lane / units, unit = lane % units;
                     n = smaller(units - unit, share.end - lane);
-                    const int64_t tile_count = tiles(n, tile_rows(width));
+                    const int64_t tile_count = tiles(n, tile_rows<Single>(width));
                     for (int64_t i = 0; i < tile_count; ++i) {
                         const int64_t begin = tile_begin(n, tile_count, i), height = tile_begin(n, tile_count, i + 1) - begin;
-                        float* c[ROWS];
+                        float* c[Single::rows];
                         for (int64_t r = 0; r < height; ++r) c[r] = grad + (lane + begin + r) * K + column;
                         product.a = rows[line] + g * padded + unit + begin;
                         product.c = c;
@@ -349,12 +349,12 @@ private:
             const int width = x_panels.width(j);
             const int64_t column = static_cast<int64_t>(x_panels.begin(j)) * W;
             const float* b = weight_ih_ + column * G * padded;
-            const int64_t n = share.end - share.begin, tile_count = tiles(n, tile_rows(width));
+            const int64_t n = share.end - share.begin, tile_count = tiles(n, tile_rows<Single>(width));
             int64_t step = 0;
             for (int64_t i = 0; i < tile_count; ++i) {
                 const int64_t begin = share.begin + tile_begin(n, tile_count, i);
                 const int64_t height = share.begin + tile_begin(n, tile_count, i + 1) - begin;
-                float* c[ROWS];
+                float* c[Single::rows];
                 for (int64_t r = 0; r < height; ++r) {
                     while (begin + r >= chunk.start[step + 1]) ++step;
                     c[r] = grad_x(chunk.begin + step, chunk.rows.row(begin + r - chunk.start[step])) + column;

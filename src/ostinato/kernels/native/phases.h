@@ -36,12 +36,12 @@ static void multiply_rows(const float* const* from, int64_t count, const Packed&
         for (int j = static_cast<int>(own.begin); j < own.end; ++j) {
             const int width = columns.width(j);
             const int64_t at = g * columns_of(columns) + columns.begin(j) * W;
-            const int64_t tile_count = tiles(count, tile_rows(width));
+            const int64_t tile_count = tiles(count, tile_rows<Single>(width));
             for (int64_t i = 0; i < tile_count; ++i) {
                 const int64_t begin = tile_begin(count, tile_count, i), height = tile_begin(count, tile_count, i + 1) - begin;
-                float* c[ROWS];
+                float* c[Single::rows];
                 for (int64_t r = 0; r < height; ++r) c[r] = to[begin + r] + at;
-                run_tile(RowsProduct<Single>{from + begin, weights.tile(columns, g, j), weights.K, bias ? bias + at : nullptr, c},
+                run_tile(RowsProduct<Single>{from + begin, 0, weights.tile(columns, g, j), weights.K, bias ? bias + at : nullptr, c},
                          height, width);
             }
         }

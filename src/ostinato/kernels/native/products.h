@@ -9,11 +9,13 @@
 namespace ostinato {
 namespace OSTINATO_ISA {
 
-constexpr int ROWS = 6;     // at most, in a tile
-constexpr int COLUMNS = 4;  // vectors of columns, at most
+constexpr int COLUMNS = 4;  // vectors of columns in a tile, at most
 
-// Rows of a tile of NV vectors that keep its sums in registers.
-constexpr int tile_rows(int NV) { return ACCUMULATORS / NV < ROWS ? ACCUMULATORS / NV : ROWS; }
+// Rows of a tile of NV vectors; those of registers keep its sums there.
+template <class P>
+constexpr int tile_rows(int NV) {
+    return P::tiled || ACCUMULATORS / NV >= P::rows ? P::rows : ACCUMULATORS / NV;
+}
 
 // How many tiles n rows take, and where the i-th begins; all are equally high, give or take a row.
 OSTINATO_INLINE int64_t tiles(int64_t n, int rows) { return ceil_div(n, rows); }
@@ -101,10 +103,12 @@ OSTINATO_INLINE void fill_tile(V (&acc)[R][NV], const float* row) {
     }
 }
 
-// c = bias + a b, one row of a by pointer each.
+// c = bias + a b, one row of a by pointer each; `stride` lies between them where rows are converted.
 template <class P>
 struct RowsProduct {
+    using Precision = P;
     const Word* const* a;
+    int64_t stride;
     const Word* b;
     int64_t words;
     const float* bias;
@@ -130,6 +134,7 @@ struct Span {
 // c (+)= a b over spans; row r of the tile is row `row + r * row_step` of each span, b continues from span to span.
 template <class P>
 struct SpansProduct {
+    using Precision = P;
     const Span* spans;
     int64_t count, row, row_step;
     const Word* b;
@@ -159,6 +164,7 @@ struct SpansProduct {
 // c (+)= a^T b: a(r, k) = a[k * stride + r].
 template <class P>
 struct TransposedProduct {
+    using Precision = P;
     const Word* a;
     int64_t stride;
     const Word* b;
@@ -179,6 +185,16 @@ struct TransposedProduct {
     }
 };
 
+#if defined(OSTINATO_TILES)
+// The same three by tiles.h.
+template <class P>
+static void in_tiles(const RowsProduct<P>&, int rows, int vectors);
+template <class P>
+static void in_tiles(const SpansProduct<P>&, int rows, int vectors);
+template <class P>
+static void in_tiles(const TransposedProduct<P>&, int rows, int vectors);
+#endif
+
 template <class Product, int NV>
 static void run_rows(const Product& p, int64_t rows) {
     switch (rows) {
@@ -186,24 +202,35 @@ static void run_rows(const Product& p, int64_t rows) {
         case 2: return Product::template tile<2, NV>(p);
         case 3: return Product::template tile<3, NV>(p);
         case 4:
-            if constexpr (tile_rows(NV) >= 4) return Product::template tile<4, NV>(p);
+            if constexpr (tile_rows<typename Product::Precision>(NV) >= 4) return Product::template tile<4, NV>(p);
             return;
         case 5:
-            if constexpr (tile_rows(NV) >= 5) return Product::template tile<5, NV>(p);
+            if constexpr (tile_rows<typename Product::Precision>(NV) >= 5) return Product::template tile<5, NV>(p);
             return;
         case 6:
-            if constexpr (tile_rows(NV) >= 6) return Product::template tile<6, NV>(p);
+            if constexpr (tile_rows<typename Product::Precision>(NV) >= 6) return Product::template tile<6, NV>(p);
     }
 }
+
+// Gives the tile registers back, where there are any.
+#if defined(OSTINATO_TILES)
+static void leave_tiles();
+#else
+static void leave_tiles() {}
+#endif
 
 // One tile; rows from 1 to tile_rows(vectors).
 template <class Product>
 static void run_tile(const Product& p, int64_t rows, int vectors) {
-    switch (vectors) {
-        case 1: return run_rows<Product, 1>(p, rows);
-        case 2: return run_rows<Product, 2>(p, rows);
-        case 3: return run_rows<Product, 3>(p, rows);
-        case 4: return run_rows<Product, 4>(p, rows);
+    if constexpr (Product::Precision::tiled) {
+        in_tiles(p, static_cast<int>(rows), vectors);
+    } else {
+        switch (vectors) {
+            case 1: return run_rows<Product, 1>(p, rows);
+            case 2: return run_rows<Product, 2>(p, rows);
+            case 3: return run_rows<Product, 3>(p, rows);
+            case 4: return run_rows<Product, 4>(p, rows);
+        }
     }
 }
 
