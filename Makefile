@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: install demo test lint check docs bench sanitize clean
+.PHONY: install demo test lint check docs bench sanitize arm clean
 
 install: .venv/installed
 
@@ -54,6 +54,14 @@ else
 	PATH="$$PWD/$(BIN):$$PATH" cmake --build build/sanitize --parallel 2
 	ASAN_OPTIONS=detect_leaks=0 build/sanitize/check_native
 endif
+
+# The same check of the build for Arm, on an emulated processor. Debian: apt-get install g++-aarch64-linux-gnu qemu-user
+ARM := aarch64-linux-gnu
+arm: .venv/installed-dev
+	PATH="$$PWD/$(BIN):$$PATH" cmake -S . -B build/arm -G "Unix Makefiles" -DOSTINATO_CHECK=ON -DCMAKE_SYSTEM_NAME=Linux \
+	  -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=$(ARM)-g++ --log-level=ERROR
+	PATH="$$PWD/$(BIN):$$PATH" cmake --build build/arm --parallel 2
+	qemu-aarch64 -L /usr/$(ARM) build/arm/check_native
 
 test: lint docs check sanitize
 
