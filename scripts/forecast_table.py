@@ -3,7 +3,7 @@
     python scripts/forecast_table.py --data ../shared/data/timeseries --seeds 1 2 3 --retrain
 
 It runs `ostinato train forecast` and `ostinato evaluate` on AirPassengers, monthly sunspots and Beijing's PM2.5, adds a
-line of JSON to --out for each, and prints the table in Markdown.
+line of JSON to --out for each, and writes the table of all lines there are beside it, in Markdown.
 """
 
 import argparse
@@ -20,6 +20,15 @@ COMMAND = str(Path(sys.executable).with_name("ostinato"))
 WEATHER = ("--past", "DEWP,TEMP,PRES,cbwd,Iws,Is,Ir")  # known until the forecast is made
 HOURLY = ("--window", "48", "--horizon", "24", "--season", "24")
 FIGURES = ("mae", "rmse", "mape", "mase")
+
+
+HEAD = """# Forecasts of real series
+
+Trained on the defaults, on the first 120 months (AirPassengers) or the first 80 % of the rows, and forecast from every
+row after those. "at each window": trained again for each forecast, on all rows before it (`--retrain`). MAPE in
+percent, over targets other than 0; MASE is scaled by the seasonal naive error on the rows trained on. Seconds are those
+of a machine that did other work beside. Made by `scripts/forecast_table.py`.
+"""
 
 
 class Case(NamedTuple):
@@ -112,7 +121,7 @@ def _shown(value: float | None) -> str:
 
 
 def main() -> None:
-    """Measure what was asked for, a line at a time, and print the table of all lines there are."""
+    """Measure what was asked for, a line at a time, and write the table."""
     parser = argparse.ArgumentParser(description="Forecasts of real series")
     parser.add_argument("--data", type=Path, default=Path("../shared/data/timeseries"), help="folder of the tables")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/forecast.jsonl"), help="lines to add to")
@@ -126,8 +135,10 @@ def main() -> None:
             for line in measure(name, CASES[name], options.data, seed, options.retrain):
                 with options.out.open("a", encoding="utf-8") as out:
                     out.write(json.dumps(line) + "\n")
-    if options.out.exists():
-        print(table([json.loads(line) for line in options.out.read_text(encoding="utf-8").splitlines()]))
+    lines = [json.loads(line) for line in options.out.read_text(encoding="utf-8").splitlines()]
+    page = f"{HEAD}\n{table(sorted(lines, key=lambda line: list(CASES).index(line['data'])))}\n"
+    options.out.with_suffix(".md").write_text(page, encoding="utf-8")
+    print(page)
 
 
 if __name__ == "__main__":
