@@ -35,8 +35,9 @@ lint: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Two at a time: the tensors of tests are small, and more threads in each would only get in the others' way.
 check: .venv/installed-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 docs: .venv/installed-dev
 	$(BIN)/mkdocs build --strict --quiet
