@@ -68,14 +68,16 @@ OSTINATO_INLINE void multiply_transposed(V (&acc)[R][NV], const Word* a, int64_t
     }
 }
 
-// Rows of a result. `last` floats of the last vector exist in memory.
+// Adds what rows of a result hold already. Added last: the sums of one block are a chain of their own, and a long sum of
+// short chains loses far less to rounding than one long chain. `last` floats of the last vector exist in memory.
 template <int R, int NV>
-OSTINATO_INLINE void load_tile(V (&acc)[R][NV], float* const* c, int last) {
+OSTINATO_INLINE void add_tile(V (&acc)[R][NV], float* const* c, int last) {
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
-        for (int v = 0; v < NV - 1; ++v) acc[r][v] = load(c[r] + v * W);
-        acc[r][NV - 1] = last == W ? load(c[r] + (NV - 1) * W) : load_first(c[r] + (NV - 1) * W, last);
+        for (int v = 0; v < NV - 1; ++v) acc[r][v] = acc[r][v] + load(c[r] + v * W);
+        const float* end = c[r] + (NV - 1) * W;
+        acc[r][NV - 1] = acc[r][NV - 1] + (last == W ? load(end) : load_first(end, last));
     }
 }
 
@@ -145,10 +147,7 @@ struct SpansProduct {
     template <int R, int NV>
     static void tile(const SpansProduct& p) {
         V acc[R][NV];
-        if (p.accumulate)
-            load_tile(acc, p.c, p.last);
-        else
-            fill_tile(acc, nullptr);
+        fill_tile(acc, nullptr);
         const Word* b = p.b;
         for (int64_t i = 0; i < p.count; ++i) {
             const Span& span = p.spans[i];
@@ -157,6 +156,7 @@ struct SpansProduct {
             multiply<P>(acc, a, b, span.words);
             b += span.words * NV * W;
         }
+        if (p.accumulate) add_tile(acc, p.c, p.last);
         store_tile(acc, p.c, p.last);
     }
 };
@@ -176,11 +176,9 @@ struct TransposedProduct {
     template <int R, int NV>
     static void tile(const TransposedProduct& p) {
         V acc[R][NV];
-        if (p.accumulate)
-            load_tile(acc, p.c, p.last);
-        else
-            fill_tile(acc, nullptr);
+        fill_tile(acc, nullptr);
         multiply_transposed<P>(acc, p.a, p.stride, p.b, p.words);
+        if (p.accumulate) add_tile(acc, p.c, p.last);
         store_tile(acc, p.c, p.last);
     }
 };
