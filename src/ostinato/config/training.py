@@ -50,6 +50,10 @@ class TrainingOptions:
     weight_decay: float = 0.0
     """AdamW's decoupled decay, SGD's and Adam's L2 penalty; of weights, not of biases."""
 
+    average: float = 0.0
+    """Validate and keep an average of the weights over about this share of the steps so far: 0.1 of them make it less
+    noisy than the weights of any one step. 0 means the weights as they are."""
+
     clip: float = 1.0
     """Largest global norm of the gradient; a longer one is scaled down to it. 0 means no clipping."""
 
@@ -85,7 +89,7 @@ class TrainingOptions:
         if self.lr > 1e30:
             raise ConfigError(f"--lr: expected at most 1e30, got {self.lr}")  # Adam's arithmetic would overflow
         valid_seed(self.seed)
-        share(warmup=self.warmup)
+        share(warmup=self.warmup, average=self.average)
         if self.epochs is not None:
             above_zero(epochs=self.epochs)
         if self.time_limit is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
 
@@ -21,7 +22,7 @@ from ostinato.config.training import DEFAULT_EPOCHS, VALID_EVERY, TrainingOption
 from ostinato.core.batch import Batch
 from ostinato.core.errors import TrainingError
 from ostinato.core.kept_state import KeptState
-from ostinato.optim import make_optimizer, make_schedule
+from ostinato.optim import PowerAverage, make_optimizer, make_schedule
 from ostinato.training.clock import Clock, Interrupt
 from ostinato.training.metrics import MetricsLog
 from ostinato.training.position import Interval, Position
@@ -125,6 +126,7 @@ class Trainer:
         self.schedule = make_schedule(options.schedule, warmup=options.warmup, lr_divide=options.lr_divide)
         optimizer = make_optimizer(options.optimizer, job.model, lr=options.lr, weight_decay=options.weight_decay)
         self.model, self.optimizer = fabric.setup(job.model, optimizer)
+        self.average = PowerAverage(job.model.parameters(), options.average) if options.average else None
         self.position, self.kept = Position(), KeptState()
         size = self.restore() if folder.resume_point.exists() else 0
         self.log = MetricsLog(folder.metrics, size) if fabric.is_global_zero else None
@@ -199,6 +201,8 @@ class Trainer:
 
         at = self.position
         at.piece, at.step = at.piece + 1, at.step + 1
+        if self.average is not None:
+            self.average.update(at.step)
         at.tokens += batch.tokens * self.fabric.world_size if batch.total is None else batch.total
         self.warm = self.warm or (self.clock.elapsed(), at.tokens)
         at.interval.add(loss.item(), batch.tokens, norm, clipped)
@@ -236,14 +240,15 @@ class Trainer:
         """Measure, keep the weights if they are the best so far, tell the schedule, save."""
         at, began = self.position, time.monotonic()
         if at.validated_step != at.step:
-            figures = self.measure()
-            improved = self.job.improves(figures, at.best_figures)
-            at.since_best = 0 if improved else at.since_best + 1
-            at.validated_step = at.step
+            with self.average.in_place() if self.average is not None else nullcontext():
+                figures = self.measure()
+                improved = self.job.improves(figures, at.best_figures)
+                if improved and self.fabric.is_global_zero:
+                    self.folder.save_weights(self.job.model)
             if improved:
                 at.best, at.best_step, at.best_figures = figures[self.job.best or "loss"], at.step, figures
-                if self.fabric.is_global_zero:
-                    self.folder.save_weights(self.job.model)
+            at.since_best = 0 if improved else at.since_best + 1
+            at.validated_step = at.step
             self.schedule.validated(improved)
             self.write({f"valid_{name}": value for name, value in figures.items()} | {"best": improved})
             self.progress.validated(at, figures, improved)
@@ -311,6 +316,8 @@ class Trainer:
         if self.fabric.is_global_zero:
             tensors = {f"model.{name}": field for name, field in model_tensors(self.job.model).items()}
             tensors |= {f"optimizer.{name}": field for name, field in optimizer_tensors(self.optimizer).items()}
+            if self.average is not None:
+                tensors |= {f"average.{name}": field for name, field in self.average.state_dict().items()}
             size = self.log.size if self.log is not None else 0
             values = {"position": asdict(self.position), "schedule": self.schedule.state_dict(), "metrics_bytes": size}
             self.folder.resume_point.save(tensors | shared, values)
@@ -320,12 +327,15 @@ class Trainer:
     def restore(self) -> int:
         """Take back what `save` wrote; returns the bytes of metrics that belong to it."""
         tensors, values = self.folder.resume_point.load()
-        groups: dict[str, dict[str, Tensor]] = {g: {} for g in ("model", "optimizer", "kept", "random", "interval")}
+        names = ("model", "optimizer", "average", "kept", "random", "interval")
+        groups: dict[str, dict[str, Tensor]] = {name: {} for name in names}
         for name, tensor in tensors.items():
             group, _, rest = name.partition(".")
             groups[group][rest] = tensor
         self.job.model.load_state_dict(groups["model"], strict=False)  # a tied weight is there once
         load_optimizer(self.optimizer, groups["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(groups["average"])
         rank = self.fabric.global_rank
         self.kept.load_state_dict({name: field[rank].clone() for name, field in groups["kept"].items()})
         torch.set_rng_state(groups["random"]["torch"][rank].clone())

@@ -14,6 +14,7 @@ SETTINGS = {
     "sgd": {"optimizer": "sgd", "schedule": "plateau", "lr": 2.0},
     "adam": {"optimizer": "adam", "schedule": "cosine", "lr": 0.05, "weight_decay": 0.1},
     "adamw": {"optimizer": "adamw", "schedule": "cosine", "lr": 0.05, "weight_decay": 0.1},
+    "average": {"optimizer": "sgd", "schedule": "constant", "lr": 2.0, "average": 0.5},
 }
 
 

@@ -175,3 +175,28 @@ def test_dropout_is_off_in_validation_and_on_again_afterwards(make):
 
     make(model=Watched(V, 4, 6, dropout=0.5)).fit()
     assert modes == ([True] * 5 + [False] * 2) * 2
+
+
+def test_the_average_is_what_is_saved_and_the_weights_train_on(make, weights):
+    """Ten steps by hand, averaged by the recurrence; the training itself is the same with and without."""
+    losses = iter((2.0, 1.0))  # the second validation is the better one, so the file holds the last average
+    trainer = make(average=0.5, clip=0.0, validate=lambda model: next(losses))
+    plain = Plain()
+    plain.load_state_dict(trainer.job.model.state_dict())
+    trainer.fit()
+    mean, step = None, 0
+    optimizer = torch.optim.SGD(plain.parameters(), lr=0.5)
+    for _ in range(2):
+        state = None
+        for inputs, targets in pieces():
+            logits, state = plain(inputs, state)
+            optimizer.zero_grad()
+            F.cross_entropy(logits.flatten(0, 1), targets.flatten()).backward()
+            optimizer.step()
+            state, step = tuple(field.detach() for field in state), step + 1
+            now = weights(plain)
+            mean = now if mean is None else mean + min(1.0, 1 / (0.5 * step)) * (now - mean)
+    assert torch.allclose(weights(trainer.job.model), weights(plain), atol=1e-5)
+    trainer.folder.load_weights(trainer.job.model)
+    assert torch.allclose(weights(trainer.job.model), mean, atol=1e-5)
+    assert not torch.allclose(weights(trainer.job.model), weights(plain), atol=1e-2)
