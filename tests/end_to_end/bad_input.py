@@ -63,7 +63,20 @@ def _train(*words: str) -> list[str]:
     return ["train", "lm", *words, "--out", "new"]
 
 
+def _tag(name: str, content: str | bytes, mentions: list[str], *options: str) -> Case:
+    """A mistake in a file of tagged sentences, beside which there are others that may be named."""
+
+    def prepare(folder: Path) -> None:
+        _write("new.txt", content)(folder)
+        _write("empty.txt", "")(folder)
+        _write("comments.conllu", "# nothing\n")(folder)
+        _write("more.txt", "a DT\nb XX\n\nd YY\n")(folder)
+
+    return Case(f"tag: {name}", ["train", "tag", "new.txt", "--out", "new", *options], mentions, prepare)
+
+
 _RESUME = ["train", "lm", "book.txt", "--out", "run", "--resume"]
+_TAGGED = "a DT\nb NN\n\nc DT\n"
 _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 
 CASES = [
@@ -213,6 +226,30 @@ CASES = [
         _write("bad.py", "cell"),
     ),
     Case("`ostinato runs` where there are none", ["runs", "folder"], ["folder: no such folder"]),
+    _tag(
+        "a line with too few columns", "a DT\nb\n", ["new.txt: line 2: expected 2 columns as in its first word, got 1"]
+    ),
+    _tag("one column only", "a\nb\n", ["new.txt: column 1 would be both words and tags"]),
+    _tag("unknown column", _TAGGED, ["has no column 'pos'", "a number from 1 to 2"], "--column", "pos"),
+    _tag("column beyond the last", _TAGGED, ["new.txt: has no column 3: expected 1 to 2"], "--column", "3"),
+    _tag("empty field", "a\tDT\nb\t\n\nc\tDT\n", ["new.txt: line 2: column 2 is empty"]),
+    _tag("one tag only", "a O\nb O\n\nc O\n", ["every word has the tag 'O'"]),
+    _tag("one sentence only", "a DT\nb NN\n", ["new.txt: expected at least two examples", "--valid"]),
+    _tag("empty file", "", ["new.txt: the text is empty"]),
+    _tag("Latin-1 text", b"caf\xe9 NN\n", ["new.txt: line 1, byte 3", "iconv -f latin-1"]),
+    _tag("missing --test", _TAGGED, ["gone.txt: no such file"], "--test", "gone.txt"),
+    _tag("empty --test", _TAGGED, ["empty.txt: the text is empty"], "--test", "empty.txt"),
+    _tag("--valid without words", _TAGGED, ["comments.conllu: holds no words"], "--valid", "comments.conllu"),
+    _tag(
+        "a tag that is only in --test",
+        _TAGGED,
+        ["more.txt: line 2: the tag 'XX'", "whose tags are 'DT', 'NN' (2 such tags in all); correct it"],
+        *("--test", "more.txt"),
+    ),
+    _tag("a tag that is only in --valid", _TAGGED, ["more.txt: line 2: the tag 'XX' does"], "--valid", "more.txt"),
+    _tag("--tied", _TAGGED, ["--tied"], "--tied"),
+    _tag("unknown cell", _TAGGED, ["unknown cell 'lstn': did you mean 'lstm'"], "--cell", "lstn"),
+    _tag("`--word-dropout -1`", _TAGGED, ["--word-dropout: expected at least 0, got -1"], "--word-dropout", "-1"),
     Case(
         "--resume where nothing is saved",
         [*RUN[:3], "--out", "new", *RUN[5:], "--resume"],

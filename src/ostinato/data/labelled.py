@@ -15,6 +15,7 @@ import torch
 from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.bucketing import pad_features, pad_ids
+from ostinato.data.labels import require_known
 from ostinato.data.sequences import Scale, Sequences, sequences_from_table
 from ostinato.data.tables import Table, read_table
 from ostinato.data.texts import encode_texts, shorten
@@ -187,15 +188,13 @@ class Codec:
         Raises:
             DataError: a label that training has not seen; names where.
         """
+        labels = [label for label in raw.labels if label is not None]
+        first: dict[str, int] = {}
+        for row, label in enumerate(labels):
+            first.setdefault(label, row)
+        require_known("label", {label: raw.places(row) for label, row in first.items()}, self.classes)
         known = {label: number for number, label in enumerate(self.classes)}
-        for row, label in enumerate(raw.labels):
-            if label not in known:
-                shown = ", ".join(map(repr, self.classes[:12])) + (", ..." if len(self.classes) > 12 else "")
-                raise DataError(
-                    f"{raw.places(row)}: the label {label!r} does not occur in the training data, whose labels are "
-                    f"{shown}"
-                )
-        return np.array([known[label] for label in raw.labels if label is not None], np.int64)
+        return np.array([known[label] for label in labels], np.int64)
 
 
 def batch_of(inputs: list[npt.NDArray[Any]], labels: npt.NDArray[np.int64] | None = None) -> Batch:

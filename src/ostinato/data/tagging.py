@@ -27,9 +27,6 @@ UNKNOWN = 0
 #: Characters a word is spelled with, at most: a longer one keeps those at both ends.
 SPELLED = 24
 
-#: Id of a tag that the training data does not have; no model can predict it.
-NO_TAG = -1
-
 
 @dataclass(frozen=True)
 class TagVocabulary:
@@ -101,6 +98,7 @@ class WordSequences:
 
     Raises:
         ValueError: a sentence with another number of tags than words.
+        KeyError: a tag that the vocabulary does not have.
     """
 
     def __init__(
@@ -127,7 +125,7 @@ class WordSequences:
                 if len(sentence) != len(own):
                     raise ValueError(f"expected one tag a word, got {len(own)} for {len(sentence)} words")
             numbers = {tag: number for number, tag in enumerate(vocabulary.tags)}
-            found = (numbers.get(tag, NO_TAG) for tag in chain.from_iterable(tags))
+            found = (numbers[tag] for tag in chain.from_iterable(tags))
             self.tags = np.fromiter(found, np.int64, self.words)
 
     def __len__(self) -> int:
@@ -138,9 +136,8 @@ class WordSequences:
         """A batch of the sequences with these numbers.
 
         Returns:
-            `inputs` `[T, N]` word ids and `lengths`; `targets` `[T, N]` tag ids; where some tags are unknown, `weights`
-            that are 0 there and 1 elsewhere; `more` with `spelled` `[T, N]`, `characters` `[C, U]` and
-            `character_lengths` `[U]`, the U different words of the batch spelled once.
+            `inputs` `[T, N]` word ids and `lengths`; `targets` `[T, N]` tag ids; `more` with `spelled` `[T, N]`,
+            `characters` `[C, U]` and `character_lengths` `[U]`, the U different words of the batch spelled once.
         """
         spans = [slice(self._starts[row], self._starts[row + 1]) for row in rows]
         words, lengths = pad_ids([self._ids[span] for span in spans])
@@ -149,13 +146,11 @@ class WordSequences:
         starts = self._character_starts
         spellings = [self._characters[starts[word] : starts[word + 1]] for word in distinct]
         characters, character_lengths = pad_ids(spellings)
-        targets, weights = torch.zeros_like(words), None
+        targets = torch.zeros_like(words)
         if self.tags is not None:
             targets, _ = pad_ids([self.tags[span] for span in spans])
-            if int(targets.min()) == NO_TAG:
-                weights, targets = (targets != NO_TAG).float(), targets.clamp(min=0)
         more = {"spelled": spelled, "characters": characters, "character_lengths": character_lengths}
-        return Batch(words, targets, lengths, weights, more=more)
+        return Batch(words, targets, lengths, more=more)
 
     def counts(self, num_words: int) -> Ids:
         """How often each word id occurs, `[num_words]`."""

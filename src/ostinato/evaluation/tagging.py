@@ -45,7 +45,7 @@ def predict_tags(
 def predict_with_loss(
     model: nn.Module, sequences: WordSequences, constraints: Chain | None = None
 ) -> tuple[npt.NDArray[np.int64], float]:
-    """As `predict_tags`, and the mean loss in nats a word, as in training; words of unknown tags are left out of it."""
+    """As `predict_tags`, and the mean loss in nats a word, as in training."""
     tags, losses, counts = np.zeros(sequences.words, np.int64), [0.0], [0]
 
     def answer(output: TaggerOutput, batch: Batch) -> torch.Tensor:

@@ -6,7 +6,7 @@ import tokenizers
 import torch
 
 from ostinato.core.errors import DataError
-from ostinato.data.tagging import NO_TAG, SPELLED, TagVocabulary, WordSequences
+from ostinato.data.tagging import SPELLED, TagVocabulary, WordSequences
 
 SENTENCES = [["The", "cat", "sat"], [], ["the", "dog"], ["Sat", "the", "cat", "the", "cat"]]
 TAGS = [["D", "N", "V"], [], ["D", "N"], ["V", "D", "N", "D", "N"]]
@@ -58,14 +58,12 @@ def test_a_batch_holds_each_word_its_tag_and_its_spelling(vocabulary):
 
 
 def test_what_is_unknown(vocabulary):
-    sequences = WordSequences([["The", "cow"]], vocabulary, [["D", "X"]])
+    sequences = WordSequences([["The", "cow"]], vocabulary, [["D", "N"]])
     batch = sequences.collate(np.array([0]))
     assert batch.inputs.tolist() == [[1], [0]]
     assert spelling(batch, 1, 0) == [4, 9, 0]  # c, o and the unknown
-    assert sequences.tags.tolist() == [0, NO_TAG]
-    assert batch.targets.tolist() == [[0], [0]]
-    assert batch.weights.tolist() == [[1], [0]]
-    assert WordSequences([["The"]], vocabulary, [["D"]]).collate(np.array([0])).weights is None
+    with pytest.raises(KeyError, match="X"):
+        WordSequences([["The"]], vocabulary, [["X"]])
 
 
 def test_a_long_word_keeps_both_ends():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -18,6 +17,7 @@ from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.bucketing import Buckets
 from ostinato.data.conll import Sentence, Tagged, read_layout, read_sentences, read_tagged
 from ostinato.data.files import find_files
+from ostinato.data.labels import require_known
 from ostinato.data.splits import HELD_OUT, held_out
 from ostinato.data.tagging import TagVocabulary, WordSequences
 from ostinato.decoding import bio_constraints
@@ -117,7 +117,7 @@ class Tagging:
         if options.test is not None:
             test = read_tagged([options.test], **columns)
             prepared.data["test"] = _record(test)
-            _warn_of_unknown(test, prepared.vocabulary)
+            require_known("tag", test.where, prepared.vocabulary.tags)
         return prepared
 
     def configuration(self, options: TrainTag, prepared: Prepared) -> dict[str, Any]:
@@ -164,7 +164,7 @@ class Tagging:
         assert isinstance(model, Tagger)
         model.count_words(torch.from_numpy(prepared.train.counts(model.embedding.num_embeddings)))
         training, train, valid = options.training, prepared.train, prepared.valid
-        constraints, names = prepared.constraints, (*prepared.vocabulary.tags, "an unknown tag")
+        constraints = prepared.constraints
         batches = Buckets(
             train.lengths,
             training.batch_of(len(train)),
@@ -177,7 +177,7 @@ class Tagging:
 
         def validate(trained: nn.Module) -> dict[str, float]:
             found, loss = predict_with_loss(trained, valid, constraints)
-            predicted = named(found, names, prepared.valid_tags)
+            predicted = named(found, prepared.vocabulary.tags, prepared.valid_tags)
             figures = tagging_figures(prepared.valid_tags, predicted, prepared.bio)
             return {"loss": loss} | {name: value for name, value in figures.items() if name != "tokens"}
 
@@ -224,7 +224,7 @@ class Tagging:
         no_beam("tag", beam)
         columns = run.config["columns"]
         data = read_tagged(sources, columns["column"], columns["word_column"])
-        _warn_of_unknown(data, run.codec.vocabulary)
+        require_known("tag", data.where, run.codec.vocabulary.tags)
         return tagging_figures(data.tags, run.codec.tag(run, data.words, progress), is_bio(run.codec.vocabulary.tags))
 
     def predict(
@@ -290,19 +290,21 @@ def prepare_tagged(options: TrainTag, whole: Tagged, valid: Tagged | None = None
         share: of the sentences to hold out where there is no `valid`; 0 validates on those that are trained on.
 
     Raises:
-        DataError: there is nothing to learn, or too little to hold some of it out.
+        DataError: there is nothing to learn, or too little to hold some of it out; a tag that only `valid` has.
     """
     if valid is None:
         train, held = _split(whole, options.training.seed, share) if share else (whole, whole)
     else:
         train, held = whole, valid
-    vocabulary = TagVocabulary.learn(train.words, train.tags, options.spelling.vocab_size)
+    # the tags are those of the sentences held out too: whether a rare one is known must not hang on the draw
+    vocabulary = TagVocabulary.learn(train.words, whole.tags, options.spelling.vocab_size)
     if len(vocabulary.tags) < 2:
         raise DataError(
             f"{', '.join(train.files)}: every word has the tag {vocabulary.tags[0]!r}, so there is nothing to learn; "
             "name a column with at least two different tags (--column)"
         )
-    _warn_of_unknown(held, vocabulary)
+    if valid is not None:
+        require_known("tag", valid.where, vocabulary.tags)
     bio = is_bio(vocabulary.tags)
     return Prepared(
         vocabulary=vocabulary,
@@ -330,13 +332,6 @@ def _split(whole: Tagged, seed: int, share: float) -> tuple[Tagged, Tagged]:
 
 def _record(part: Tagged) -> dict[str, Any]:
     return record(part.files, part.digest, sentences=len(part.words), words=sum(map(len, part.words)))
-
-
-def _warn_of_unknown(data: Tagged, vocabulary: TagVocabulary) -> None:
-    unknown = sorted(set(chain.from_iterable(data.tags)) - set(vocabulary.tags))
-    if unknown:
-        shown = ", ".join(f"{tag!r} ({data.where[tag]})" for tag in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
-        print(f"tags that the training data does not have count as wrong: {shown}", file=sys.stderr)
 
 
 def _answers(run: Run, block: list[Sentence], words: int, column: int) -> Iterator[TaggedSentence]:
