@@ -42,7 +42,8 @@ class ModelOptions:
     ] = ()
 
     tied: bool = False
-    """Let the output layer use the embedding's weights; then --embed is as --hidden."""
+    """Let the output layer use the embedding's weights. The last layer is then as wide as the embedding: --embed is as
+    --hidden, or for a language model of two layers or more a width of its own."""
 
     def __post_init__(self) -> None:
         at_least(layers=(self.layers, 1), hidden=(self.hidden, 1))

@@ -24,6 +24,7 @@ class Batch:
             decoder's steps.
         total: the same over all processes that share a batch; None where there is one process.
         world: processes that share a batch.
+        lr_factor: what a step on this batch multiplies the learning rate by.
     """
 
     inputs: Tensor
@@ -34,6 +35,7 @@ class Batch:
     counted: int | None = None
     total: int | None = None
     world: int = 1
+    lr_factor: float = 1.0
 
     @property
     def tokens(self) -> int:

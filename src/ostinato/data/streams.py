@@ -1,8 +1,10 @@
 """Batches for truncated back-propagation through time."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from ostinato.core.batch import Batch
@@ -24,6 +26,7 @@ class Streams:
         eos_id: the input for the first target.
         rank: which process this is.
         world: how many there are; each takes its slice of the N streams.
+        random: seed of pieces of random length, others in each epoch; None for T throughout.
 
     Raises:
         ConfigError: a size below 1, or streams that cannot be shared evenly among the processes.
@@ -34,7 +37,14 @@ class Streams:
     carried = True
 
     def __init__(
-        self, ids: TokenIds, batch_size: int, steps: int, eos_id: int = 0, rank: int = 0, world: int = 1
+        self,
+        ids: TokenIds,
+        batch_size: int,
+        steps: int,
+        eos_id: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        random: int | None = None,
     ) -> None:
         if min(batch_size, steps, world) < 1 or not 0 <= rank < world:
             raise ConfigError(
@@ -55,10 +65,11 @@ class Streams:
         self._eos_id = eos_id
         share = batch_size // world
         self._first, self._stop = rank * share, (rank + 1) * share
+        self._random, self._drawn = random, (-1, np.zeros(0, np.int64))
 
     def __len__(self) -> int:
         """Pieces in one pass."""
-        return -(-self.length // self.steps)
+        return -(-self.length // self.steps) if self._random is None else pieces_of(self.length, self.steps)
 
     @property
     def tokens(self) -> int:
@@ -70,19 +81,19 @@ class Streams:
 
         Args:
             index: of the piece.
-            epoch: of no influence: the text is the same in each.
+            epoch: where lengths are random, those of a piece depend on it.
 
         Raises:
             IndexError: there is no such piece.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"piece {index} of {len(self)}")
-        begin, end = index * self.steps, min((index + 1) * self.steps, self.length)
+        begin, end = self._bounds(index, epoch)
         row = np.empty((end - begin + 1, self._stop - self._first), np.int64)
         row[0] = self._before(begin)
         row[1:] = self._streams[self._first : self._stop, begin:end].T
         tokens = torch.from_numpy(row)
-        return Batch(tokens[:-1], tokens[1:])
+        return Batch(tokens[:-1], tokens[1:], lr_factor=1.0 if self._random is None else (end - begin) / self.steps)
 
     def pieces(self, start: int = 0) -> Iterator[Batch]:
         """The pieces from number `start` on."""
@@ -91,6 +102,14 @@ class Streams:
     def __iter__(self) -> Iterator[Batch]:
         return self.pieces()
 
+    def _bounds(self, index: int, epoch: int) -> tuple[int, int]:
+        if self._random is None:
+            return index * self.steps, min((index + 1) * self.steps, self.length)
+        if self._drawn[0] != epoch:
+            self._drawn = (epoch, random_bounds(self.length, self.steps, [self._random, epoch]))
+        begin, end = self._drawn[1][index : index + 2].tolist()
+        return begin, end
+
     def _before(self, begin: int) -> TokenIds:
         """`[N]` the tokens in front of position `begin` of each stream."""
         if begin:
@@ -98,6 +117,37 @@ class Streams:
         before = np.roll(self._streams[:, -1], 1)
         before[0] = self._eos_id
         return before[self._first : self._stop]
+
+
+#: Of the length of random pieces: the share that is about half as long, the spread, the shortest.
+HALVED, SPREAD, SHORTEST = 0.05, 5.0, 5
+
+
+def pieces_of(length: int, steps: int) -> int:
+    """Pieces of random length that a stream of `length` tokens is cut into, the same number in each epoch."""
+    return math.ceil(length / (steps * (1 - HALVED / 2)))
+
+
+def random_bounds(length: int, steps: int, seed: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Where pieces of random length begin and end (Merity et al. 2018, section 5.1).
+
+    A length is drawn from a normal distribution about T, or with probability 0.05 about T/2. So many are drawn as
+    make up the stream on average; then all are stretched or shrunk a little, to end where it ends.
+
+    Args:
+        length: L, tokens in a stream.
+        steps: T, at least 20.
+        seed: what the lengths depend on.
+
+    Returns:
+        `[pieces + 1]` ascending places from 0 to L.
+    """
+    draw = np.random.default_rng(seed)
+    count = pieces_of(length, steps)
+    about = np.where(draw.random(count) < HALVED, steps / 2, float(steps))
+    drawn = np.clip(draw.normal(about, SPREAD), SHORTEST, steps + SPREAD * 5)
+    ends = np.cumsum(drawn)
+    return np.rint(np.concatenate([[0.0], ends * (length / ends[-1])])).astype(np.int64)
 
 
 def single_stream(ids: TokenIds, steps: int, eos_id: int = 0) -> Streams:

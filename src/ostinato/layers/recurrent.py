@@ -14,6 +14,7 @@ from ostinato.cells.noise import StateNoise
 from ostinato.core.errors import ConfigError
 from ostinato.core.registry import build
 from ostinato.layers import shapes
+from ostinato.layers.dropout import dropout as drop
 from ostinato.layers.stream import Stream
 
 
@@ -34,6 +35,9 @@ class Recurrent(nn.Module):
         bidirectional: run a second stack from the end to the start and concatenate both outputs.
         recurrent_dropout: share of the fed-back state set to zero in training, the same units at every step of a
             sequence (variational; Gal, Ghahramani 2016).
+        locked_dropout: `dropout` too sets the same units to zero at every step of a sequence.
+        weight_drop: share of the recurrent weights, `weight_hh`, set to zero in training, others in each call
+            (DropConnect on the way from step to step; Merity et al. 2018, arXiv:1708.02182).
         zoneout: probability that a unit of the state keeps its value for a step (Krueger et al. 2017); at evaluation
             its expectation.
         recompute: keep for backward the state of every k-th step only and compute the rest again: memory for time. By
@@ -62,6 +66,8 @@ class Recurrent(nn.Module):
         bidirectional: bool = False,
         *,
         recurrent_dropout: float = 0.0,
+        locked_dropout: bool = False,
+        weight_drop: float = 0.0,
         zoneout: float = 0.0,
         recompute: int | None = None,
         batch_first_state: bool = False,
@@ -70,19 +76,16 @@ class Recurrent(nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
-        for label, rate in {"dropout": dropout, "recurrent_dropout": recurrent_dropout, "zoneout": zoneout}.items():
-            if not 0 <= rate <= 1:
-                raise ConfigError(f"{label} is a probability: expected 0 to 1, got {rate}")
+        _check_rates(dropout=dropout, recurrent_dropout=recurrent_dropout, weight_drop=weight_drop, zoneout=zoneout)
         if num_layers < 1:
             raise ConfigError(f"num_layers must be at least 1, got {num_layers}")
-        if recurrent_dropout == 1:
-            raise ConfigError("recurrent_dropout 1 would feed nothing back; use a value below 1")
         if recompute is not None and (not isinstance(recompute, int) or recompute < 1):
             raise ConfigError(f"recompute: expected a whole number of at least 1 (steps), or None, got {recompute!r}")
         self.recompute = recompute
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
         self.recurrent_dropout, self.zoneout, self.batch_first_state = recurrent_dropout, zoneout, batch_first_state
+        self.locked_dropout, self.weight_drop = locked_dropout, weight_drop
         self.cells = _stack(cell, input_size, hidden_size, num_layers, bias, 2 if bidirectional else 1, options)
         self._declared: dict[str, Parameter] = {}
         for index, layer_cell in enumerate(self.cells):
@@ -91,6 +94,8 @@ class Recurrent(nn.Module):
                     full = f"{name}_l{index}{suffix}"
                     self._declared[full] = declared
                     self.register_parameter(full, nn.Parameter(torch.empty(declared.shape, device=device, dtype=dtype)))
+        if weight_drop and "weight_hh" not in self.cell.parameters():
+            raise ConfigError(f"weight_drop acts on weight_hh, which the cell {cell!r} has not")
         self.reset_parameters()
 
     @property
@@ -160,7 +165,7 @@ class Recurrent(nn.Module):
             outputs = []
             for direction, suffix in enumerate(self._suffixes):
                 start = cell.State(*(field[layer * len(self._suffixes) + direction] for field in state))
-                p = {name: getattr(self, f"{name}_l{layer}{suffix}") for name in cell.parameters()}
+                p = self._weights(cell, f"_l{layer}{suffix}")
                 noise = StateNoise.draw(
                     start,
                     x.shape[0],
@@ -176,7 +181,7 @@ class Recurrent(nn.Module):
                 history.append(ran.states)
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
             if self.dropout and layer + 1 < self.num_layers:
-                x = F.dropout(x, self.dropout, self.training)
+                x = drop(x, self.dropout, self.training, locked=self.locked_dropout)
         final = self._write_state([_stacked(fields) for fields in zip(*finals, strict=True)], view)
         if not all_states:
             return view.restore(x), final
@@ -192,6 +197,13 @@ class Recurrent(nn.Module):
             ConfigError: a bidirectional layer.
         """
         return Stream(self, batch_size)
+
+    def _weights(self, cell: Cell, suffix: str) -> dict[str, Tensor]:
+        """The parameters of one layer and direction by the cell's names, as this call uses them."""
+        p = {name: getattr(self, name + suffix) for name in cell.parameters()}
+        if self.weight_drop and self.training:
+            p["weight_hh"] = F.dropout(p["weight_hh"], self.weight_drop)
+        return p
 
     def _read_state(self, hx: Any, view: shapes.Sequences) -> Any:
         if hx is None:
@@ -216,13 +228,22 @@ class Recurrent(nn.Module):
         """What distinguishes this layer in a printed model."""
         shown = [self.cell.name, str(self.input_size), str(self.hidden_size)]
         defaults: dict[str, Any] = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
-        defaults |= {"bidirectional": False, "recurrent_dropout": 0.0, "zoneout": 0.0, "recompute": None}
+        defaults |= {"bidirectional": False, "recurrent_dropout": 0.0, "locked_dropout": False, "weight_drop": 0.0}
+        defaults |= {"zoneout": 0.0, "recompute": None}
         return ", ".join(shown + [f"{k}={getattr(self, k)}" for k, v in defaults.items() if getattr(self, k) != v])
 
 
 def _stacked(fields: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
     """As torch.stack; one tensor is not copied."""
     return fields[0].unsqueeze(0) if len(fields) == 1 else torch.stack(fields)
+
+
+def _check_rates(**rates: float) -> None:
+    for label, rate in rates.items():
+        if not 0 <= rate <= 1:
+            raise ConfigError(f"{label} is a probability: expected 0 to 1, got {rate}")
+        if rate == 1 and label in ("recurrent_dropout", "weight_drop"):
+            raise ConfigError(f"{label} 1 would feed nothing back; use a value below 1")
 
 
 def _stack(

@@ -1,5 +1,6 @@
 """(model output, Batch) -> scalar."""
 
+from ostinato.losses.activation import activation_penalty
 from ostinato.losses.cross_entropy import sequence_cross_entropy
 from ostinato.losses.decoded import decoded_cross_entropy
 from ostinato.losses.forecast import forecast_loss
@@ -7,6 +8,7 @@ from ostinato.losses.linear_cross_entropy import linear_cross_entropy
 from ostinato.losses.tagging import tag_loss
 
 __all__ = [
+    "activation_penalty",
     "decoded_cross_entropy",
     "forecast_loss",
     "linear_cross_entropy",

@@ -70,6 +70,7 @@ class Job:
         higher: whether more of it is better.
         unit: what the loss is a mean over and speed is counted in: "tokens", "examples", "windows".
         epochs: passes over the data where no option says how long.
+        penalty: of an output, added to the loss that is trained on; figures are without it.
     """
 
     model: nn.Module
@@ -82,6 +83,7 @@ class Job:
     higher: bool = False
     unit: str = "tokens"
     epochs: int = DEFAULT_EPOCHS
+    penalty: Callable[[Any], Tensor] | None = None
 
     def figures(self, found: Validation) -> dict[str, float]:
         """What `validate` gave, as figures by name, with `figure` beside the loss."""
@@ -179,12 +181,13 @@ class Trainer:
         """One batch: forward, backward through time, clip, update; a carried state goes on to the next, detached."""
         rate = self.options.lr * self.schedule.factor(self.position.progress)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * batch.lr_factor
         carried = {"state": self.kept.state} if self.job.batches.carried else {}
         output = self.model(batch.inputs, **batch.arguments(), **carried)
         loss = self.job.loss(output, batch)
         self.optimizer.zero_grad()
-        self.fabric.backward(loss if batch.share == 1 else loss * batch.share)
+        objective = loss if self.job.penalty is None else loss + self.job.penalty(output)
+        self.fabric.backward(objective if batch.share == 1 else objective * batch.share)
         gradients = [p.grad for p in self.job.model.parameters() if p.grad is not None]
         norm = float(torch.nn.utils.get_total_norm(gradients))
         if not (math.isfinite(loss.item()) and math.isfinite(norm)):

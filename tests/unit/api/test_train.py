@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 import ostinato
 from ostinato.api.compute import compute_settings
 from ostinato.core.errors import ConfigError, DataError, RunFolderError, TrainingError
-from tests.support import contents, prose
+from tests.support import contents, metrics, prose
 
 TINY = {"hidden": 8, "batch": 4, "steps": 10, "threads": 1, "dropout": 0.0, "epochs": 1}
 
@@ -192,3 +192,19 @@ def test_an_out_that_is_a_file(text, tmp_path):
     with pytest.raises(RunFolderError, match="expected a folder, found a file"):
         ostinato.train("lm", text, out=text, overwrite=True, **TINY)
     assert text.read_text() == prose()
+
+
+def test_awd_lstm_in_small_goes_on_to_the_same_bytes(text, tmp_path):
+    options = {"preset": "awd-lstm", "hidden": 8, "embed": 6, "batch": 4, "steps": 20, "lr": 1.0, "threads": 1}
+    run = ostinato.train("lm", text, out=tmp_path / "whole", epochs=3, **options)
+    ostinato.train("lm", text, out=tmp_path / "parts", epochs=1, **options)
+    ostinato.train("lm", text, out=tmp_path / "parts", epochs=3, resume=True)
+    whole, parts = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts"))
+    assert whole == parts
+    model = run.model
+    assert (model.recurrent.num_layers, model.recurrent.hidden_size, model.last.hidden_size) == (2, 8, 6)
+    assert (model.embedding_dropout, model.input_dropout, model.recurrent.dropout) == (0.1, 0.4, 0.25)
+    assert (model.output_dropout, model.recurrent.weight_drop, model.last.weight_drop) == (0.4, 0.5, 0.5)
+    assert model.decoder.weight is model.embedding.weight
+    rates = {line["lr"] for line in metrics(tmp_path / "whole") if "lr" in line}
+    assert rates == {1.0}, "what is written is the schedule's rate"

@@ -45,16 +45,24 @@ def test_every_option_by_name():
         "dropout": 0.5,
         "recurrent_dropout": 0.25,
         "zoneout": 0.125,
+        "input_dropout": 0.15,
+        "hidden_dropout": 0.25,
+        "output_dropout": 0.35,
+        "embedding_dropout": 0.1,
+        "weight_drop": 0.45,
+        "ar": 2.0,
+        "tar": 1.0,
         "epochs": 7,
         "time_limit": 9.5,
         "batch": 6,
-        "steps": 9,
+        "steps": 29,
         "optimizer": "sgd",
         "lr": 0.25,
         "schedule": "plateau",
         "warmup": 0.1,
         "lr_divide": 3.0,
         "weight_decay": 0.01,
+        "average": 0.1,
         "clip": 0.5,
         "patience": 4,
         "valid_every": 5,
@@ -66,8 +74,16 @@ def test_every_option_by_name():
         "devices": 2,
     }
     words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    found = flatten(parse([*TRAIN, *words, "--tied", "--overwrite", "--plugin", "a.py", "b.py", "--json", *CELL]))
-    given |= {"tied": True, "overwrite": True, "plugin": ("a.py", "b.py"), "json": True}
+    flags = ["--tied", "--locked-dropout", "--random-steps", "--overwrite", "--json"]
+    found = flatten(parse([*TRAIN, *words, *flags, "--plugin", "a.py", "b.py", *CELL]))
+    given |= {
+        "tied": True,
+        "locked_dropout": True,
+        "random_steps": True,
+        "overwrite": True,
+        "plugin": ("a.py", "b.py"),
+        "json": True,
+    }
     given |= {"cell_options": ("a=1", "b=2")}
     assert {name: found[name] for name in given} == given
     assert set(found) == set(given) | {"text", "out", "resume"}

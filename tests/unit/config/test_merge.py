@@ -157,6 +157,16 @@ def test_better_rnnlm_is_the_books():
     assert (training.lr_divide, training.clip) == (4, 0.25)
 
 
+def test_awd_lstm_is_the_papers():
+    """Merity et al. 2018, section 5, for the Penn Treebank."""
+    options = build(TrainLm, {"text": [], "out": "", **LANGUAGE_MODEL["awd-lstm"]}, "preset")
+    model, noise, training = options.model, options.regularisation, options.training
+    assert (model.layers, model.hidden, model.embed, model.tied) == (3, 1150, 400, True)
+    assert (noise.input_dropout, noise.hidden_dropout, noise.output_dropout) == (0.4, 0.25, 0.4)
+    assert (noise.embedding_dropout, noise.weight_drop, noise.ar, noise.tar) == (0.1, 0.5, 2, 1)
+    assert (training.batch, training.steps, training.lr, training.clip) == (20, 70, 30, 0.25)
+
+
 @pytest.mark.parametrize("name", LANGUAGE_MODEL)
 def test_every_preset_is_offered_and_can_be_used(name):
     flat = {"text": ["a"], "out": "b", "preset": name, **LANGUAGE_MODEL[name]}

@@ -8,6 +8,7 @@ import pytest
 from ostinato.config.commands import Demo, Evaluate, Generate, TrainLm
 from ostinato.config.merge import build
 from ostinato.config.model import ModelOptions
+from ostinato.config.regularisation import RegularisationOptions
 from ostinato.config.text import TextOptions
 from ostinato.config.training import DEFAULT_EPOCHS, TrainingOptions
 from ostinato.core.errors import ConfigError
@@ -27,6 +28,13 @@ RANGES = [
     (TrainLm, "dropout", [0.0, 0.999], [-0.1, 1.0, 1.5, math.nan]),
     (TrainLm, "recurrent_dropout", [0.0, 0.999], [-0.1, 1.0, math.nan]),
     (TrainLm, "zoneout", [0.0, 0.999], [-0.1, 1.0, math.nan]),
+    (TrainLm, "input_dropout", [0.0, 0.999], [-0.1, 1.0, math.nan]),
+    (TrainLm, "hidden_dropout", [0.0, 0.999], [-0.1, 1.0, math.nan]),
+    (TrainLm, "output_dropout", [0.0, 0.999], [-0.1, 1.0, math.nan]),
+    (TrainLm, "embedding_dropout", [0.0, 0.999], [-0.1, 1.0, math.nan]),
+    (TrainLm, "weight_drop", [0.0, 0.999], [-0.1, 1.0, math.nan]),
+    (TrainLm, "ar", [0.0], [-0.1, math.nan]),
+    (TrainLm, "tar", [0.0], [-0.1, math.nan]),
     (TrainLm, "epochs", [1], [0, -1]),
     (TrainLm, "time_limit", [0.001], [0.0, -1.0, math.nan]),
     (TrainLm, "batch", [1], [0, -1]),
@@ -71,7 +79,7 @@ def test_beyond_it_is_refused_by_name(command, name, value):
 
 def test_every_number_is_in_the_table_above():
     tested = {name for _, name, _, _ in RANGES}
-    for group in (TextOptions, ModelOptions, TrainingOptions):
+    for group in (TextOptions, ModelOptions, RegularisationOptions, TrainingOptions):
         for name, hint in get_type_hints(group).items():
             if {int, float} & {hint, *get_args(hint)}:
                 assert name in tested
@@ -82,6 +90,7 @@ def test_every_number_is_in_the_table_above():
     [
         ({"resume": True, "overwrite": True}, "--resume goes on with a run and --overwrite deletes it"),
         ({"tied": True, "hidden": 8, "embed": 7}, "--tied shares .* expected --embed 8 .* got 7"),
+        ({"random_steps": True, "steps": 19}, "--random-steps draws .* expected --steps of at least 20, got 19"),
         ({"batch": 5, "devices": 2}, "--batch 5 is shared out over --devices 2: expected a multiple of 2"),
     ],
 )
@@ -91,7 +100,13 @@ def test_options_that_do_not_go_together(options, message):
 
 
 @pytest.mark.parametrize(
-    "options", [{"tied": True, "hidden": 8, "embed": 8}, {"tied": True}, {"batch": 4, "devices": 2}]
+    "options",
+    [
+        {"tied": True, "hidden": 8, "embed": 8},
+        {"tied": True},
+        {"tied": True, "embed": 7, "layers": 2},
+        {"batch": 4, "devices": 2},
+    ],
 )
 def test_options_that_do(options):
     build(TrainLm, NEEDED[TrainLm] | options, "test")

@@ -1,5 +1,7 @@
 """Truncated BPTT: every token is predicted once, from the one in front of it."""
 
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -83,3 +85,42 @@ def test_too_short_says_how_much_is_missing():
 def test_impossible_sizes(sizes):
     with pytest.raises(ConfigError):
         Streams(np.zeros(100, np.uint16), *sizes)
+
+
+@settings(deadline=None)
+@given(st.integers(2, 900), st.sampled_from([20, 35, 70]), st.integers(0, 3))
+def test_random_lengths_leave_nothing_out(length, steps, epoch):
+    ids = np.arange(100, 100 + 2 * length, dtype=np.uint16)
+    streams = Streams(ids, 2, steps, EOS, random=5)
+    pieces = [streams.piece(index, epoch) for index in range(len(streams))]
+    assert torch.cat([piece.targets for piece in pieces]).T.flatten().tolist() == ids.tolist()
+    assert torch.cat([piece.inputs for piece in pieces]).T.flatten().tolist() == [EOS, *ids[:-1].tolist()]
+    for piece in pieces:
+        assert 1 <= len(piece.targets) < 2 * steps + 10
+        assert piece.lr_factor == len(piece.targets) / steps
+    again = Streams(ids, 2, steps, EOS, random=5)
+    middle = len(streams) // 2
+    assert torch.equal(again.piece(middle, epoch).targets, pieces[middle].targets), "without the pieces before"
+
+
+def test_random_lengths_are_distributed_as_merity_draws_them():
+    streams, draw = Streams(np.zeros(2_000_000, np.uint16), 1, 70, random=1), random.Random(0)
+
+    def merity():
+        base = 70 if draw.random() < 0.95 else 70 / 2
+        return max(5, int(draw.gauss(base, 5)))
+
+    theirs = np.array([merity() for _ in range(len(streams))])
+    ours, other = (np.array([len(streams.piece(i, epoch).targets) for i in range(len(streams))]) for epoch in (0, 1))
+    assert (ours != other).any()
+    assert abs(ours.mean() - theirs.mean()) < 0.7
+    assert abs(ours.std() - theirs.std()) < 0.3
+    assert abs((ours < 50).mean() - 0.05) < 0.004
+    assert (np.sort(ours) - np.sort(theirs))[10:-10].max() < 4
+
+
+def test_random_lengths_are_the_same_in_all_processes():
+    ids = np.arange(4000, dtype=np.uint16)
+    whole, part = Streams(ids, 4, 20, EOS, random=2), Streams(ids, 4, 20, EOS, 1, 2, random=2)
+    for index in range(len(whole)):
+        assert torch.equal(whole.piece(index, 3).targets[:, 2:], part.piece(index, 3).targets)

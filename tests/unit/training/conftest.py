@@ -32,7 +32,16 @@ def make(tmp_path):
     """A trainer of a tiny language model, in the folder `name`; the job's parts and the clock can be replaced."""
 
     def trainer(
-        name="run", *, model=None, loss=sequence_cross_entropy, validate=None, clock=None, dropout=0.0, **options
+        name="run",
+        *,
+        model=None,
+        loss=sequence_cross_entropy,
+        penalty=None,
+        validate=None,
+        clock=None,
+        random=None,
+        noise=None,
+        **options,
     ):
         folder = RunFolder(tmp_path / name)
         folder.path.mkdir(exist_ok=True)
@@ -47,11 +56,12 @@ def make(tmp_path):
         options = TrainingOptions(**options)
         torch.manual_seed(options.seed)
         if model is None:
-            model = LanguageModel(V, 4, 6, 2, dropout=dropout)
+            model = LanguageModel(V, 4, 6, 2, **(noise or {}))
         valid = Streams(VALID, 2, 10)
         figure = ("perplexity", perplexity)
         validate = validate or (lambda trained: mean_loss(trained, valid))
-        job = Job(model, loss, Streams(IDS, options.batch, options.steps), validate, figure)
+        streams = Streams(IDS, options.batch, options.steps, random=random)
+        job = Job(model, loss, streams, validate, figure, penalty=penalty)
         fabric = Fabric(accelerator="cpu", devices=1)
         return Trainer(fabric, job, folder, options, clock or Clock(), Progress(figure, options.epochs, shown=False))
 

@@ -197,14 +197,14 @@ def test_a_second_interruption_stops_at_once(make):
 
 def test_a_run_made_longer_is_the_long_run(make):
     """With a constant rate, 2 epochs and then 2 more are 4, to the last bit; nothing happens where none are added."""
-    make(epochs=2, dropout=0.3).fit()
-    longer = make(epochs=4, dropout=0.3)
+    make(epochs=2, noise={"dropout": 0.3}).fit()
+    longer = make(epochs=4, noise={"dropout": 0.3})
     longer.fit()
-    other = make("other", epochs=4, dropout=0.3)
+    other = make("other", epochs=4, noise={"dropout": 0.3})
     other.fit()
     assert same(current(longer), current(other))
     assert longer.folder.weights.read_bytes() == other.folder.weights.read_bytes()
     assert metrics(longer.folder.path) == metrics(other.folder.path)
     weights = contents(longer.folder.path)["model.safetensors"]
-    assert make(epochs=4, dropout=0.3).fit().step == 20
+    assert make(epochs=4, noise={"dropout": 0.3}).fit().step == 20
     assert contents(longer.folder.path)["model.safetensors"] == weights

@@ -2,10 +2,12 @@
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from ostinato.losses import activation_penalty
 from ostinato.training.metrics import MetricsLog
 from ostinato.training.position import Interval
 from tests.support import metrics
@@ -15,6 +17,12 @@ SETTINGS = {
     "adam": {"optimizer": "adam", "schedule": "cosine", "lr": 0.05, "weight_decay": 0.1},
     "adamw": {"optimizer": "adamw", "schedule": "cosine", "lr": 0.05, "weight_decay": 0.1},
     "average": {"optimizer": "sgd", "schedule": "constant", "lr": 2.0, "average": 0.5},
+    "awd": {
+        "steps": 20,
+        "random": 3,
+        "penalty": partial(activation_penalty, ar=2.0, tar=1.0),
+        "noise": {"dropout": 0.3, "locked_dropout": True, "embedding_dropout": 0.2, "weight_drop": 0.5},
+    },
 }
 
 
@@ -25,7 +33,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_same_weights_whenever_it_was_killed(make, monkeypatch, name):
     """Checkpoints after every step; killed before the 3rd, then the 6th, ... write, again and again until the end."""
-    options = SETTINGS[name] | {"dropout": 0.3, "save_every": 0, "log_every": 3, "valid_every": 4}
+    options = {"noise": {"dropout": 0.3}} | SETTINGS[name] | {"save_every": 0, "log_every": 3, "valid_every": 4}
     reference = make("reference", **options)
     reference.fit()
     kills = 0

@@ -200,3 +200,36 @@ def test_the_average_is_what_is_saved_and_the_weights_train_on(make, weights):
     trainer.folder.load_weights(trainer.job.model)
     assert torch.allclose(weights(trainer.job.model), mean, atol=1e-5)
     assert not torch.allclose(weights(trainer.job.model), weights(plain), atol=1e-2)
+
+
+def test_a_penalty_moves_the_weights_and_no_figure(make, weights):
+    """Two epochs by hand with 3 * mean(h^2) added to what is differentiated."""
+    trainer = make(clip=0.0, log_every=1, epochs=1, penalty=lambda output: 3 * output.hidden.square().mean())
+    plain = Plain()
+    plain.load_state_dict(trainer.job.model.state_dict())
+    trainer.fit()
+    optimizer, state, losses = torch.optim.SGD(plain.parameters(), lr=0.5), None, []
+    for inputs, targets in pieces():
+        hidden, state = plain.recurrent(plain.embedding(inputs), state)
+        loss = F.cross_entropy(plain.decoder(hidden).flatten(0, 1), targets.flatten())
+        optimizer.zero_grad()
+        (loss + 3 * (hidden**2).mean()).backward()
+        optimizer.step()
+        state = tuple(field.detach() for field in state)
+        losses.append(loss.item())
+    torch.testing.assert_close(weights(trainer.job.model), weights(plain), rtol=1e-5, atol=1e-6)
+    lines = [line["loss"] for line in metrics(trainer.folder.path) if "loss" in line]
+    assert lines == pytest.approx(losses, rel=1e-5)
+
+
+def test_a_longer_piece_is_a_longer_step(make, weights):
+    trainer = make(clip=0.0, steps=20, random=3)
+    batch = trainer.job.batches.piece(0)
+    assert batch.lr_factor == len(batch.targets) / 20 != 1
+    plain = Plain()
+    plain.load_state_dict(trainer.job.model.state_dict())
+    trainer.step(batch)
+    optimizer = torch.optim.SGD(plain.parameters(), lr=0.5 * len(batch.targets) / 20)
+    F.cross_entropy(plain(batch.inputs)[0].flatten(0, 1), batch.targets.flatten()).backward()
+    optimizer.step()
+    torch.testing.assert_close(weights(trainer.job.model), weights(plain), rtol=1e-5, atol=1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from ostinato.data.text import Text, open_text
 from ostinato.data.tokenizer import TokenIds, Tokenizer
 from ostinato.decoding import sample
 from ostinato.evaluation import bits_per_character, evaluate_language_model, mean_loss, perplexity
-from ostinato.losses import sequence_cross_entropy
+from ostinato.losses import activation_penalty, sequence_cross_entropy
 from ostinato.models.language_model import LanguageModel
 from ostinato.training import Job
 
@@ -94,7 +95,8 @@ class LanguageModelling:
 
     def configuration(self, options: TrainLm, prepared: Prepared) -> dict[str, Any]:
         """The model's sizes, and records of the text."""
-        return {"model": model_sizes(options.model, prepared.tokenizer), "data": prepared.data}
+        sizes = model_sizes(options.model, prepared.tokenizer) | options.regularisation.model_settings()
+        return {"model": sizes, "data": prepared.data}
 
     def files(self, prepared: Prepared) -> Mapping[str, bytes]:
         """The tokenizer."""
@@ -108,12 +110,14 @@ class LanguageModelling:
         """What the loop needs, for one process of several."""
         training, tokenizer = options.training, prepared.tokenizer
         batch = training.batch_for(len(prepared.train))
-        batches = Streams(prepared.train, batch, training.steps, tokenizer.eos_id, rank, training.devices)
+        regularised, random = options.regularisation, training.seed if options.regularisation.random_steps else None
+        batches = Streams(prepared.train, batch, training.steps, tokenizer.eos_id, rank, training.devices, random)
         # Streams side by side, as in training: nearly the figure of `evaluate`, at a fraction of the time.
         held_out = prepared.valid[:VALIDATED]
         side_by_side = max(1, min(batch, len(held_out) // (2 * training.steps)))
         valid = Streams(held_out, side_by_side, training.steps, tokenizer.eos_id)
         by_character = tokenizer.level == "char"
+        penalty = partial(activation_penalty, ar=regularised.ar, tar=regularised.tar)
         return Job(
             model=model,
             loss=sequence_cross_entropy,
@@ -121,6 +125,7 @@ class LanguageModelling:
             validate=lambda trained: mean_loss(trained, valid),
             figure=("bits_per_character", bits_per_character) if by_character else ("perplexity", perplexity),
             validation_share=valid.tokens / batches.tokens,
+            penalty=penalty if regularised.ar or regularised.tar else None,
         )
 
     def describe(self, model: nn.Module, prepared: Prepared) -> str:
@@ -190,14 +195,16 @@ TASK: Task[TrainLm, Prepared] = LanguageModelling()
 def model_sizes(options: ModelOptions, tokenizer: Tokenizer) -> dict[str, Any]:
     """Arguments of `LanguageModel`."""
     narrow = 128 if tokenizer.level == "char" and not options.tied else options.hidden
+    embed, projected = options.embed or min(narrow, options.hidden), options.cell_settings().get("proj_size")
     return {
         "vocab_size": tokenizer.size,
-        "embed_size": options.embed or min(narrow, options.hidden),
+        "embed_size": embed,
         "hidden_size": options.hidden,
         "num_layers": options.layers,
         "cell": options.cell,
         "dropout": options.dropout,
         "tied": options.tied,
+        "last_size": embed if options.tied and not projected else None,
         "recurrent_dropout": options.recurrent_dropout,
         "zoneout": options.zoneout,
         **options.cell_settings(),

@@ -9,10 +9,14 @@ from tyro.conf import Positional
 from ostinato.config.fields import Config, File, Json, Out, Overwrite, Plugins, Resume
 from ostinato.config.model import ModelOptions
 from ostinato.config.presets import LANGUAGE_MODEL
+from ostinato.config.regularisation import RegularisationOptions
 from ostinato.config.tasks.checks import one_of_resume_and_overwrite
 from ostinato.config.text import TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
+
+#: Least --steps for pieces of random length.
+SHORTEST_RANDOM = 20
 
 
 @dataclass(frozen=True)
@@ -38,13 +42,14 @@ class TrainLm:
     test: File = None
     """Text to evaluate the best weights on at the end."""
 
-    preset: Literal["hello", "char", "rnnlm", "better-rnnlm"] | None = None
+    preset: Literal["hello", "char", "rnnlm", "better-rnnlm", "awd-lstm"] | None = None
     """Named settings, which options and --config override."""
 
     config: Config = None
 
     tokens: TextOptions = field(default_factory=TextOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
+    regularisation: RegularisationOptions = field(default_factory=RegularisationOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
 
     resume: Resume = False
@@ -54,10 +59,15 @@ class TrainLm:
 
     def __post_init__(self) -> None:
         one_of_resume_and_overwrite(self)
-        if self.model.tied and self.model.embed not in (None, self.model.hidden):
+        if self.model.tied and self.model.layers == 1 and self.model.embed not in (None, self.model.hidden):
             raise ConfigError(
                 f"--tied shares the embedding with the output layer: expected --embed {self.model.hidden} "
-                f"(as --hidden), got {self.model.embed}"
+                f"(as --hidden), got {self.model.embed}; or --layers 2 or more, the last then as wide as the embedding"
+            )
+        if self.regularisation.random_steps and self.training.steps < SHORTEST_RANDOM:
+            raise ConfigError(
+                f"--random-steps draws lengths about --steps, with a standard deviation of 5: expected --steps of at "
+                f"least {SHORTEST_RANDOM}, got {self.training.steps}"
             )
 
 
