@@ -67,7 +67,7 @@ class TrainCaption:
 
     tokens: TextOptions = field(default_factory=lambda: TextOptions(level="word"))
     model: ModelOptions = field(default_factory=lambda: ModelOptions(hidden=256, embed=128, dropout=0.3, tied=True))
-    training: TrainingOptions = field(default_factory=lambda: TrainingOptions(lr=0.003))
+    training: TrainingOptions = field(default_factory=lambda: TrainingOptions(lr=0.003, average=0.1))
 
     resume: Resume = False
     overwrite: Overwrite = False

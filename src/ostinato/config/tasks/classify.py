@@ -57,7 +57,7 @@ def _model() -> ModelOptions:
 
 
 def _training() -> TrainingOptions:
-    return TrainingOptions(lr=0.002, schedule="cosine")
+    return TrainingOptions(lr=0.002, average=0.1)
 
 
 @dataclass(frozen=True)

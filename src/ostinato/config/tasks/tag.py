@@ -81,7 +81,7 @@ class TrainTag:
 
     spelling: SpellingOptions = field(default_factory=SpellingOptions)
     model: ModelOptions = field(default_factory=lambda: ModelOptions(hidden=200, embed=100, dropout=0.5))
-    training: TrainingOptions = field(default_factory=lambda: TrainingOptions(lr=0.006, weight_decay=0.05))
+    training: TrainingOptions = field(default_factory=lambda: TrainingOptions(lr=0.006, weight_decay=0.05, average=0.1))
 
     resume: Resume = False
     overwrite: Overwrite = False

@@ -123,7 +123,7 @@ class TrainTranslate:
 
     tokens: TextOptions = field(default_factory=lambda: TextOptions(level="bpe"))
     model: Seq2SeqOptions = field(default_factory=Seq2SeqOptions)
-    training: TrainingOptions = field(default_factory=lambda: TrainingOptions(lr=0.003))
+    training: TrainingOptions = field(default_factory=lambda: TrainingOptions(lr=0.003, average=0.1))
 
     resume: Resume = False
     overwrite: Overwrite = False
