@@ -76,6 +76,7 @@ LANGUAGE_MODEL: dict[str, dict[str, Any]] = {
         "schedule": "constant",
         "clip": 0.25,
         "weight_decay": 1.2e-6,
+        "average_after": 5,
         "epochs": 500,
     },
 }

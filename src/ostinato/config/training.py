@@ -54,6 +54,10 @@ class TrainingOptions:
     """Validate and keep an average of the weights over about this share of the steps so far: 0.1 of them make it less
     noisy than the weights of any one step. 0 means the weights as they are."""
 
+    average_after: int = 0
+    """Begin to average only once a validation is worse than the best of all but this many before it (NT-ASGD; Merity et
+    al. 2018, who take 5), over all steps from there on, or the share of them that --average says."""
+
     clip: float = 1.0
     """Largest global norm of the gradient; a longer one is scaled down to it. 0 means no clipping."""
 
@@ -84,7 +88,7 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         above_zero(steps=self.steps, lr=self.lr, lr_divide=self.lr_divide, devices=self.devices)
         at_least(clip=(self.clip, 0), patience=(self.patience, 0), valid_every=(self.valid_every, 0))
-        at_least(log_every=(self.log_every, 0))
+        at_least(log_every=(self.log_every, 0), average_after=(self.average_after, 0))
         at_least(weight_decay=(self.weight_decay, 0), threads=(self.threads, 0), save_every=(self.save_every, 0))
         if self.lr > 1e30:
             raise ConfigError(f"--lr: expected at most 1e30, got {self.lr}")  # Adam's arithmetic would overflow

@@ -1,11 +1,30 @@
 """Averages of the weights over the last part of a training: less noise than the weights of any one step."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+
+class Average(Protocol):
+    """A mean of the weights, kept beside a training."""
+
+    def update(self, step: int) -> None:
+        """Take note of the weights after a step, counted from 1."""
+
+    def validated(self, value: float, step: int) -> None:
+        """Take note of a validation after a step: the lower the value, the better."""
+
+    def in_place(self) -> AbstractContextManager[None]:
+        """The model with the average for its weights."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What to save."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
 
 
 class PowerAverage:
@@ -37,6 +56,9 @@ class PowerAverage:
             torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], weight)
             self.taken = step
 
+    def validated(self, value: float, step: int) -> None:
+        """Nothing changes."""
+
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """The model with the average for its weights."""
@@ -61,3 +83,66 @@ class PowerAverage:
     def _set(self, values: list[Tensor]) -> None:
         for parameter, value in zip(self.parameters, values, strict=True):
             parameter.copy_(value)
+
+
+class TriggeredAverage:
+    """A mean that begins once validation has stopped improving: non-monotonically triggered averaging (NT-ASGD with
+    SGD; Merity et al. 2018, arXiv:1708.02182, algorithm 1).
+
+    That is when a validation is worse than the best of all but the `after` before it. Until then the model has its own
+    weights.
+
+    Args:
+        parameters: whose average to keep; each once.
+        after: n, validations without progress that are put up with.
+        share: as of `PowerAverage`, of the steps since then. The paper's is 1, the plain mean.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], after: int, share: float = 1.0) -> None:
+        self.parameters, self.after, self.share = list(parameters), after, share
+        self.validations: list[float] = []
+        self.began = -1  # the last step before averaging
+        self.mean: PowerAverage | None = None
+
+    def update(self, step: int) -> None:
+        """Take note of the weights after a step, counted from 1."""
+        if self.mean is not None:
+            self.mean.update(step - self.began)
+
+    def validated(self, value: float, step: int) -> None:
+        """Take note of a validation after a step: the lower the value, the better."""
+        if self.mean is None and value > min(self.validations[: -self.after], default=value):
+            self._begin(step)
+        self.validations.append(value)
+
+    def in_place(self) -> AbstractContextManager[None]:
+        """The model with the average for its weights, once there is one."""
+        return nullcontext() if self.mean is None else self.mean.in_place()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What to save."""
+        own = {"validations": torch.tensor(self.validations, dtype=torch.float64), "began": torch.tensor(self.began)}
+        return own | ({} if self.mean is None else self.mean.state_dict())
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+        self.validations = state["validations"].tolist()
+        if (began := int(state["began"])) >= 0:
+            self._begin(began).load_state_dict(state)
+
+    def _begin(self, step: int) -> PowerAverage:
+        self.began, self.mean = step, PowerAverage(self.parameters, self.share)
+        return self.mean
+
+
+def make_average(parameters: Iterable[Tensor], share: float = 0.0, after: int = 0) -> Average | None:
+    """The average that the options say; None where they say none.
+
+    Args:
+        parameters: whose average to keep.
+        share: of the steps; 0 for all of them where `after` says when to begin, else for no average.
+        after: validations without progress before it begins; 0 for from the start on.
+    """
+    if after:
+        return TriggeredAverage(parameters, after, share or 1.0)
+    return PowerAverage(parameters, share) if share else None

@@ -22,7 +22,7 @@ from ostinato.config.training import DEFAULT_EPOCHS, VALID_EVERY, TrainingOption
 from ostinato.core.batch import Batch
 from ostinato.core.errors import TrainingError
 from ostinato.core.kept_state import KeptState
-from ostinato.optim import PowerAverage, make_optimizer, make_schedule
+from ostinato.optim import make_average, make_optimizer, make_schedule
 from ostinato.training.clock import Clock, Interrupt
 from ostinato.training.metrics import MetricsLog
 from ostinato.training.position import Interval, Position
@@ -128,7 +128,7 @@ class Trainer:
         self.schedule = make_schedule(options.schedule, warmup=options.warmup, lr_divide=options.lr_divide)
         optimizer = make_optimizer(options.optimizer, job.model, lr=options.lr, weight_decay=options.weight_decay)
         self.model, self.optimizer = fabric.setup(job.model, optimizer)
-        self.average = PowerAverage(job.model.parameters(), options.average) if options.average else None
+        self.average = make_average(job.model.parameters(), options.average, options.average_after)
         self.position, self.kept = Position(), KeptState()
         size = self.restore() if folder.resume_point.exists() else 0
         self.log = MetricsLog(folder.metrics, size) if fabric.is_global_zero else None
@@ -253,6 +253,8 @@ class Trainer:
             at.since_best = 0 if improved else at.since_best + 1
             at.validated_step = at.step
             self.schedule.validated(improved)
+            if self.average is not None:
+                self.average.validated(self.job.rank(figures)[0], at.step)
             self.write({f"valid_{name}": value for name, value in figures.items()} | {"best": improved})
             self.progress.validated(at, figures, improved)
             self.validation_seconds = time.monotonic() - began

@@ -63,6 +63,7 @@ def test_every_option_by_name():
         "lr_divide": 3.0,
         "weight_decay": 0.01,
         "average": 0.1,
+        "average_after": 5,
         "clip": 0.5,
         "patience": 4,
         "valid_every": 5,

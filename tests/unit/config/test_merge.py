@@ -165,6 +165,7 @@ def test_awd_lstm_is_the_papers():
     assert (noise.input_dropout, noise.hidden_dropout, noise.output_dropout) == (0.4, 0.25, 0.4)
     assert (noise.embedding_dropout, noise.weight_drop, noise.ar, noise.tar) == (0.1, 0.5, 2, 1)
     assert (training.batch, training.steps, training.lr, training.clip) == (20, 70, 30, 0.25)
+    assert training.average_after == 5
 
 
 @pytest.mark.parametrize("name", LANGUAGE_MODEL)

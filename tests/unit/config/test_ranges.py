@@ -44,6 +44,7 @@ RANGES = [
     (TrainLm, "lr_divide", [0.5], [0.0, -1.0, math.nan]),
     (TrainLm, "weight_decay", [0.0], [-0.1, math.nan]),
     (TrainLm, "average", [0.0, 0.999], [-0.1, 1.0, math.nan]),
+    (TrainLm, "average_after", [0], [-1]),
     (TrainLm, "clip", [0.0], [-0.1, math.nan]),
     (TrainLm, "patience", [0], [-1]),
     (TrainLm, "valid_every", [0], [-1]),
