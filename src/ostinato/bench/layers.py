@@ -141,6 +141,7 @@ def _events(
     }
     forced = _FORCED[setting.isa] if setting.isa else {}
     environment = os.environ | {"OMP_NUM_THREADS": str(setting.threads)} | forced
+    environment.pop("GOMP_SPINCOUNT", None)  # the command line's; a program that calls torch or us has the default
     cores = _cores()[: setting.threads]
     # so that a peer with threads of its own (XLA) has as many cores as there are threads
     limit = f"import os; hasattr(os, 'sched_setaffinity') and os.sched_setaffinity(0, {cores})"

@@ -1,6 +1,8 @@
 """Errors become one message and an exit status."""
 
 import json
+import os
+import subprocess
 import sys
 import warnings
 
@@ -94,3 +96,14 @@ def test_warnings_are_plain_lines(capsys):
         Output(as_json=True)
         warnings.warn("set XDG_CACHE_HOME", stacklevel=1)
     assert capsys.readouterr() == ("", "ostinato: set XDG_CACHE_HOME\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "passive"}, "None")],
+)
+def test_threads_spin_briefly_unless_the_user_says_how(given, expected):
+    code = "import os, ostinato.cli.main; print(os.environ.get('GOMP_SPINCOUNT'))"
+    plain = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    said = subprocess.run([sys.executable, "-c", code], env=plain | given, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == expected
