@@ -77,6 +77,11 @@ def test_a_life_of_a_run(ask):
     small = ("--hidden", "8", "--batch", "4", "--steps", "16", "--epochs", "1", "--threads", "1")
     trained = ask("train-lm", "train", "lm", "a.txt", "--test", "b.txt", "--out", "runs/a", *small)
     assert trained["test"] == ask("evaluate-lm", "evaluate", "runs/a", "b.txt", "--threads", "1")
+    adapting = ("--dynamic", "0.1", "--dynamic-steps", "20", "--cache", "50")
+    adapted = ask("evaluate-lm", "evaluate", "runs/a", "b.txt", "--threads", "1", *adapting)
+    assert adapted["dynamic"] == {"lr": 0.1, "steps": 20, "decay": 0.0}
+    assert adapted["cache"] == {"window": 50, "theta": 0.3, "lambda": 0.1}
+    assert adapted["loss"] < trained["test"]["loss"], "a text of the same line again and again"
     words = ask("train-lm", "train", "lm", "a.txt", "--out", "runs/words", "--level", "word", *small)
     assert "bits_per_character" in trained["test"]
     assert "valid_bits_per_character" not in words

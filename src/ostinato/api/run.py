@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from ostinato.api.tasks import find
-from ostinato.api.tasks.contract import Backtests, Generates, Predicts, Progress, Task
+from ostinato.api.tasks.contract import Adapts, Backtests, Generates, Predicts, Progress, Task, no_beam
 from ostinato.checkpoint import RunFolder
+from ostinato.config.evaluation import AdaptingOptions
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.core.errors import ConfigError, RunFolderError
 
@@ -47,6 +48,7 @@ class Run:
         progress: Progress | None = None,
         beam: int | None = None,
         retrain: bool = False,
+        **adapting: Any,
     ) -> dict[str, Any]:
         """Measure the model on data it has not seen.
 
@@ -55,6 +57,7 @@ class Run:
             progress: told what is done, and all there is to do.
             beam: width of a beam search, where the task decodes; None is its default.
             retrain: train again for each window, on all that lies before it: forecast.
+            **adapting: for a language model dynamic, cache and what belongs to them; see `AdaptingOptions`.
 
         Returns:
             Figures by name: for a language model tokens, loss (nats a token), perplexity and, at level char,
@@ -65,6 +68,15 @@ class Run:
             ConfigError: an option that the task has no use for.
         """
         names = [str(source) for source in sources]
+        options = AdaptingOptions(**adapting)
+        if options.named():
+            if not isinstance(self.task, Adapts):
+                raise ConfigError(
+                    f"--dynamic, --cache: a run of task {self.config['task']!r} does not predict one token after "
+                    "the other; leave them out"
+                )
+            no_beam(self.config["task"], beam)
+            return self.task.evaluate_adapting(self, names, progress, options)
         if not retrain:
             return self.task.evaluate(self, names, progress, beam=beam)
         if not isinstance(self.task, Backtests):

@@ -100,7 +100,11 @@ def _evaluate(options: commands.Evaluate, output: Output) -> None:
     import_plugins(options.plugin)
     with compute_settings(options.threads, options.precision):
         figures = load(options.run).evaluate(
-            *options.data, progress=_Told("evaluating"), beam=options.beam, retrain=options.retrain
+            *options.data,
+            progress=_Told("evaluating"),
+            beam=options.beam,
+            retrain=options.retrain,
+            **dataclasses.asdict(options.adapting),
         )
     output.figures(figures)
     output.result(figures)

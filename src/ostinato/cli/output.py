@@ -37,6 +37,8 @@ class Output:
     def figures(self, figures: dict[str, Any]) -> None:
         """One figure a line."""
         for name, value in figures.items():
+            if isinstance(value, dict):
+                value = ", ".join(f"{key} {item:g}" for key, item in value.items())
             shown = f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
             self.text(f"{name.replace('_', ' '):<26}{shown}")
 

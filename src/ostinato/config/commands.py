@@ -7,6 +7,7 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import above_zero, at_least, valid_seed
+from ostinato.config.evaluation import AdaptingOptions
 from ostinato.config.fields import Beam, File, Flag, Json, Out, Plugins, Precision, RunFolder, Threads
 from ostinato.config.tasks.lm import TrainLm as TrainLm
 from ostinato.core.errors import ConfigError
@@ -29,6 +30,8 @@ class Evaluate:
 
     retrain: Flag = False
     """For each window train again, with the same options, on all rows before it: forecast."""
+
+    adapting: AdaptingOptions = field(default_factory=AdaptingOptions)
 
     plugin: Plugins = ()
     json: Json = False

@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from ostinato.config.evaluation import AdaptingOptions
 from ostinato.core.batch import Batch
 from ostinato.core.kept_state import KeptState
+from ostinato.evaluation.adapting import adapting_loss
 from ostinato.losses import sequence_cross_entropy
 
 
@@ -48,6 +50,7 @@ def evaluate_language_model(
     tokens: int,
     *,
     level: str,
+    adapting: AdaptingOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """The figures of `ostinato evaluate`.
@@ -57,14 +60,18 @@ def evaluate_language_model(
         pieces: the whole text as one stream, the first token predicted from `<eos>`.
         tokens: how many there are.
         level: "char" adds bits_per_character.
+        adapting: how the model learns from the text or remembers it; None for not at all.
         progress: told the tokens done, and those in all.
 
     Returns:
-        tokens, loss (nats a token), perplexity and, for characters, bits_per_character.
+        tokens, loss (nats a token), perplexity, for characters bits_per_character, and `dynamic` and `cache`, the
+        settings of what was on.
     """
     training = model.training
     model.eval()
-    loss = mean_loss(model, pieces, None if progress is None else lambda done: progress(done, tokens))
+    told = None if progress is None else lambda done: progress(done, tokens)
+    named = adapting.named() if adapting is not None else {}
+    loss = adapting_loss(model, pieces, adapting, told) if adapting and named else mean_loss(model, pieces, told)
     model.train(training)
     figures = {"tokens": tokens, "loss": loss, "perplexity": perplexity(loss)}
-    return figures | ({"bits_per_character": bits_per_character(loss)} if level == "char" else {})
+    return figures | ({"bits_per_character": bits_per_character(loss)} if level == "char" else {}) | named

@@ -6,6 +6,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 from ostinato.config.commands import Demo, Evaluate, Generate, TrainLm
+from ostinato.config.evaluation import AdaptingOptions
 from ostinato.config.merge import build
 from ostinato.config.model import ModelOptions
 from ostinato.config.regularisation import RegularisationOptions
@@ -54,6 +55,12 @@ RANGES = [
     (TrainLm, "threads", [0], [-1]),
     (TrainLm, "devices", [1], [0, -1]),
     (Evaluate, "threads", [0], [-1]),
+    (Evaluate, "dynamic", [0.0], [-0.1, math.nan]),
+    (Evaluate, "dynamic_steps", [1], [0, -1]),
+    (Evaluate, "dynamic_decay", [0.0, 0.999], [-0.1, 1.0, math.nan]),
+    (Evaluate, "cache", [0], [-1]),
+    (Evaluate, "cache_theta", [0.0], [-0.1, math.nan]),
+    (Evaluate, "cache_lambda", [0.0, 0.999], [-0.1, 1.0, math.nan]),
     (Generate, "length", [0], [-1]),
     (Generate, "temperature", [1e-50], [0.0, -1.0, math.inf, math.nan]),
     (Generate, "top_k", [0], [-1]),
@@ -80,7 +87,7 @@ def test_beyond_it_is_refused_by_name(command, name, value):
 
 def test_every_number_is_in_the_table_above():
     tested = {name for _, name, _, _ in RANGES}
-    for group in (TextOptions, ModelOptions, RegularisationOptions, TrainingOptions):
+    for group in (TextOptions, ModelOptions, RegularisationOptions, TrainingOptions, AdaptingOptions):
         for name, hint in get_type_hints(group).items():
             if {int, float} & {hint, *get_args(hint)}:
                 assert name in tested

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_che
 from torch import nn
 
 from ostinato.checkpoint import RunFolder
+from ostinato.config.evaluation import AdaptingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.training import Job
 
@@ -116,6 +117,16 @@ class Backtests(Protocol):
         Raises:
             DataError: data that cannot be used.
         """
+
+
+@runtime_checkable
+class Adapts(Protocol):
+    """A task whose model can learn from what it is evaluated on, or remember it."""
+
+    def evaluate_adapting(
+        self, run: Run, sources: Iterable[str], progress: Progress | None, options: AdaptingOptions
+    ) -> dict[str, Any]:
+        """The figures of `evaluate`, with the settings of what was on."""
 
 
 @runtime_checkable

@@ -14,6 +14,7 @@ from ostinato.api.card import language_model_card
 from ostinato.api.tasks.contract import Progress, Task, no_beam, record
 from ostinato.checkpoint import RunFolder
 from ostinato.config.commands import SamplingOptions
+from ostinato.config.evaluation import AdaptingOptions
 from ostinato.config.model import ModelOptions
 from ostinato.config.tasks.lm import TrainLm
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
@@ -153,11 +154,24 @@ class LanguageModelling:
     ) -> dict[str, Any]:
         """Every token, the state carried through the whole text: tokens, loss, perplexity, bits_per_character."""
         no_beam("lm", beam)
-        ids = token_ids(open_text(sources), run.tokenizer)
+        return self.evaluate_adapting(run, sources, progress, AdaptingOptions())
+
+    def evaluate_adapting(
+        self, run: Run, sources: Iterable[str], progress: Progress | None, options: AdaptingOptions
+    ) -> dict[str, Any]:
+        """The same with dynamic evaluation or a cache, where the options say so."""
+        tokenizer = run.tokenizer
+        ids = token_ids(open_text(sources), tokenizer)
         # as many steps at once as logits fit 16 MB
-        steps = max(1, min(1000, 4_000_000 // run.tokenizer.size))
-        pieces = single_stream(ids, steps, run.tokenizer.eos_id)
-        return evaluate_language_model(run.model, pieces, len(ids), level=run.tokenizer.level, progress=progress)
+        steps = options.dynamic_steps if options.dynamic else max(1, min(1000, 4_000_000 // tokenizer.size))
+        return evaluate_language_model(
+            run.model,
+            single_stream(ids, steps, tokenizer.eos_id),
+            len(ids),
+            level=tokenizer.level,
+            adapting=options,
+            progress=progress,
+        )
 
     def generate(self, run: Run, prompt: str, length: int, *, stop: str | None, **options: Any) -> Iterator[str]:
         """Write on from a prompt."""

@@ -1,0 +1,46 @@
+"""What a language model may do with a text while it is evaluated on it: learn from it, and remember it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ostinato.config.checks import above_zero, at_least, share
+
+
+@dataclass(frozen=True)
+class AdaptingOptions:
+    """Language models: learn from the text, or remember it, while it is read. Each token is predicted from what lies
+    before it alone."""
+
+    dynamic: float = 0.0
+    """Dynamic evaluation (Krause et al. 2018), with plain SGD at this learning rate: after each piece of the text the
+    weights go down the gradient of its mean loss. 0.1 to 1 is common. 0 means off. The run's own weights stay."""
+
+    dynamic_steps: int = 5
+    """Tokens between two such steps, through which the gradient flows."""
+
+    dynamic_decay: float = 0.0
+    """Share of the way back to the run's weights that each step goes."""
+
+    cache: int = 0
+    """Neural cache (Grave et al. 2017): tokens back to look for moments when the model was in a like state; what came
+    next then is made more probable. Some hundreds to some thousands are common. 0 means off."""
+
+    cache_theta: float = 0.3
+    """How much more a like state counts than an unlike one; 0 counts all alike."""
+
+    cache_lambda: float = 0.1
+    """Share of the probability that the cache has a say in."""
+
+    def __post_init__(self) -> None:
+        at_least(dynamic=(self.dynamic, 0), cache=(self.cache, 0), cache_theta=(self.cache_theta, 0))
+        above_zero(dynamic_steps=self.dynamic_steps)
+        share(dynamic_decay=self.dynamic_decay, cache_lambda=self.cache_lambda)
+
+    def named(self) -> dict[str, dict[str, Any]]:
+        """What is on, for a result: empty where nothing is."""
+        found: dict[str, dict[str, Any]] = {}
+        if self.dynamic:
+            found["dynamic"] = {"lr": self.dynamic, "steps": self.dynamic_steps, "decay": self.dynamic_decay}
+        if self.cache:
+            found["cache"] = {"window": self.cache, "theta": self.cache_theta, "lambda": self.cache_lambda}
+        return found
