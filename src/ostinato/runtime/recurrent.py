@@ -28,6 +28,7 @@ class Recurrent:
     Attributes:
         input_size: D.
         hidden_size: H.
+        output_size: O, of one direction: H, or what the cell projects to.
         num_layers: L.
         bidirectional: whether there are two directions.
 
@@ -51,31 +52,37 @@ class Recurrent:
             raise ConfigError(f"threads: expected at least 1, got {threads}")
         if not 0 <= zoneout <= 1:
             raise ConfigError(f"zoneout is a probability: expected 0 to 1, got {zoneout}")
-        stack, directions = sort(cell, weights)
+        stack, directions, self._kernel = sort(cell, weights)
         self._library, self._directions, self._form, self.cell = library, directions, FORMS[cell], cell
-        self.input_size, self.hidden_size = stack[0].weight_ih.shape[1], stack[0].weight_hh.shape[1]
+        self.input_size, self.hidden_size = stack[0].weight_ih.shape[1], len(stack[0].weight_hh) // self._form.gates
+        self.output_size = stack[0].output_size
         self.num_layers, self.bidirectional = len(stack) // directions, directions == 2
         self.batch_first = batch_first
         self.State: Any = namedtuple(f"{cell}_state", self._form.state)  # type: ignore[misc]
         self._threads = threads or int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
-        self._held = np.full(self.hidden_size, zoneout, np.float32) if zoneout else None
+        longest = max(self.hidden_size, self.output_size)
+        self._held = np.full(longest, zoneout, np.float32) if zoneout else None
         self._layers = [_Packed(self, one) for one in stack]
 
     def initial_state(self, batch_size: int) -> Any:
-        """Zeros, each field `[L*S, N, H]`."""
-        shape = (len(self._layers), batch_size, self.hidden_size)
-        return self.State(*(np.zeros(shape, np.float32) for _ in self.State._fields))
+        """Zeros, each field `[L*S, N, H]`; that which is the output `[L*S, N, O]`."""
+        return self.State(
+            *(np.zeros(self._shape(index, batch_size), np.float32) for index in range(len(self.State._fields)))
+        )
+
+    def _shape(self, field: int, batch_size: int) -> tuple[int, int, int]:
+        return len(self._layers), batch_size, self.hidden_size if field else self.output_size
 
     def __call__(self, x: Array, state: Any = None, lengths: Any = None) -> tuple[Array, Any]:
         """Run over whole sequences.
 
         Args:
             x: `[T, N, D]` float32; `[N, T, D]` with batch_first.
-            state: each field `[L*S, N, H]`; zeros where None.
+            state: each field as `initial_state` makes it; zeros where None.
             lengths: `[N]` integers from 0 to T: the valid steps of each sequence, padded on the right.
 
         Returns:
-            The output `[T, N, S*H]` (laid out as the input), zero beyond a length, and the state after each sequence's
+            The output `[T, N, S*O]` (laid out as the input), zero beyond a length, and the state after each sequence's
             last step.
 
         Raises:
@@ -89,7 +96,7 @@ class Recurrent:
         after = self.State(*(np.empty_like(field) for field in before))
         valid = None if lengths is None else _read_lengths(lengths, T, N)
         for layer in range(self.num_layers):
-            output = np.empty((self._directions, T, N, self.hidden_size), np.float32)
+            output = np.empty((self._directions, T, N, self.output_size), np.float32)
             for direction in range(self._directions):
                 index = layer * self._directions + direction
                 self._layers[index].run(
@@ -112,8 +119,8 @@ class Recurrent:
         fields = (state,) if isinstance(state, np.ndarray) else tuple(state)
         if len(fields) != len(self.State._fields):
             raise ValueError(f"expected a state of {', '.join(self.State._fields)}, got {len(fields)} arrays")
-        for name, field in zip(self.State._fields, fields, strict=True):
-            _check(f"state's {name}", field, (len(self._layers), N, self.hidden_size))
+        for index, (name, field) in enumerate(zip(self.State._fields, fields, strict=True)):
+            _check(f"state's {name}", field, self._shape(index, N))
         return self.State(*map(np.ascontiguousarray, fields))
 
 
@@ -121,7 +128,7 @@ class Stream:
     """Steps of a layer: made by `Recurrent.stream`. One thread at a time.
 
     Attributes:
-        state: after the last step, each field `[L, N, H]`; write into its arrays to change it.
+        state: after the last step, each field `[L, N, H]`, or `[L, N, O]`; write into its arrays to change it.
     """
 
     def __init__(self, layer: Recurrent, batch_size: int) -> None:
@@ -130,11 +137,11 @@ class Stream:
         if batch_size < 0:
             raise ConfigError(f"batch_size: expected at least 0, got {batch_size}")
         self.state = layer.initial_state(batch_size)
-        self._x_shape, self._out_shape = (batch_size, layer.input_size), (batch_size, layer.hidden_size)
+        self._x_shape, self._out_shape = (batch_size, layer.input_size), (batch_size, layer.output_size)
         runs, self._alive = [], []
         x = np.zeros((1, batch_size, layer.input_size), np.float32)
         for index, one in enumerate(layer._layers):
-            output = np.empty((1, batch_size, layer.hidden_size), np.float32)
+            output = np.empty((1, batch_size, layer.output_size), np.float32)
             fields = [field[index] for field in self.state]
             run, alive = one.prepare(x, fields, fields, output, None, False)
             runs.append(run)
@@ -143,7 +150,7 @@ class Stream:
         self._steps = Steps(layer._library, runs)
 
     def step(self, x: Array, out: Array | None = None) -> Array:
-        """Take a step: `[N, D] -> [N, H]`, into `out` or a fresh array.
+        """Take a step: `[N, D] -> [N, O]`, into `out` or a fresh array.
 
         Raises:
             ValueError: an `x` or `out` that does not fit, with what was expected.
@@ -173,11 +180,11 @@ class _Packed:
         self._library: NativeLibrary = layer._library
         self._held, self._weights = layer._held, weights
         self._sizes = {
-            "cell": self._library.cells[layer.cell],
+            "cell": self._library.cells[layer._kernel],
             "isa": self._library.isas[self._library.isa],
             "D": weights.weight_ih.shape[1],
             "H": layer.hidden_size,
-            "R": layer.hidden_size,
+            "R": layer.output_size,
             "threads": layer._threads,
         }
         run = self._begin(1, 1)
@@ -189,12 +196,16 @@ class _Packed:
         run = Run()
         for name, size in {**self._sizes, "T": T, "N": N}.items():
             setattr(run, name, size)
-        weight_ih, weight_hh, bias_ih, bias_hh, extra = self._weights
+        weight_ih, weight_hh, bias_ih, bias_hh, extra, weight_out, bias_out = self._weights
         run.weight_ih, run.weight_hh = _address(weight_ih), _address(weight_hh)
         if bias_ih is not None and bias_hh is not None:
             run.bias_ih, run.bias_hh = _address(bias_ih), _address(bias_hh)
         if extra is not None:
             run.weight_extra, run.extra_rows = _address(extra), len(extra)
+        if weight_out is not None:
+            run.weight_out = _address(weight_out)
+        if bias_out is not None:
+            run.bias_out = _address(bias_out)
         if self._held is not None:  # strides of zero: one row stands for all
             run.zoneout_h = run.zoneout_c = _address(self._held)
         return run

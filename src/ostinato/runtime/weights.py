@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ostinato.core.errors import ConfigError, RunFolderError
-from ostinato.runtime.forms import FORMS, Form
+from ostinato.runtime.forms import FORMS, Form, kernel_of
 
 if TYPE_CHECKING:
     from ostinato.runtime.recurrent import Recurrent
@@ -28,17 +28,24 @@ class Weights(NamedTuple):
     bias_ih: Array | None
     bias_hh: Array | None
     extra: Array | None
+    weight_out: Array | None
+    bias_out: Array | None
+
+    @property
+    def output_size(self) -> int:
+        """R: units of the output."""
+        return int(self.weight_hh.shape[1])
 
 
-def sort(cell: str, named: Mapping[str, Any]) -> tuple[list[Weights], int]:
-    """Weights of every layer and direction, in the state's order, and the number of directions.
+def sort(cell: str, named: Mapping[str, Any]) -> tuple[list[Weights], int, str]:
+    """Weights of every layer and direction, in the state's order; the number of directions; the kernel's name.
 
     Raises:
         ConfigError: a cell without a native kernel, or names and shapes that do not make such a layer.
     """
     if cell not in FORMS:
         raise ConfigError(f"cell {cell!r}: the runtime has {', '.join(FORMS)}; another cell needs torch")
-    form = FORMS[cell]
+    kernel, form = kernel_of(cell, "weight_hr_l0" in named)
     left = dict(named)
     layers = 1 + max((int(m[1]) for name in named if (m := re.fullmatch(r"weight_ih_l(\d+)", name))), default=-1)
     if not layers:
@@ -47,11 +54,11 @@ def sort(cell: str, named: Mapping[str, Any]) -> tuple[list[Weights], int]:
     found: list[Weights] = []
     for layer in range(layers):
         for suffix in suffixes:
-            below = None if layer == 0 else found[0].weight_hh.shape[1] * len(suffixes)
+            below = None if layer == 0 else found[0].output_size * len(suffixes)
             found.append(_one(cell, form, left, f"_l{layer}{suffix}", below))
     if left:
         raise ConfigError(f"cell {cell!r}: does not use {_some(left)}; is it another cell's?")
-    return found, len(suffixes)
+    return found, len(suffixes), kernel
 
 
 def _one(cell: str, form: Form, left: dict[str, Any], suffix: str, below: int | None) -> Weights:
@@ -65,17 +72,23 @@ def _one(cell: str, form: Form, left: dict[str, Any], suffix: str, below: int | 
         return array
 
     weight_hh = take("weight_hh", None, None)
-    H = weight_hh.shape[1]
-    rows = form.gates * H
-    if weight_hh.shape[0] != rows:
-        raise ConfigError(f"weight_hh{suffix}: expected {rows} rows of {H} for {cell!r}, got {weight_hh.shape[0]}")
+    rows, fed_back = weight_hh.shape
+    H = rows // form.gates
+    out_weight, out_bias = form.output or (None, None)
+    if rows != form.gates * (H if out_weight else fed_back):
+        raise ConfigError(
+            f"weight_hh{suffix}: expected {form.gates * fed_back} rows of {fed_back} for {cell!r}, got {rows}"
+        )
     has_bias = f"bias_ih{suffix}" in left
+    extra = [(name, count) for name, count in form.extra if has_bias or name not in form.without_bias]
     return Weights(
         take("weight_ih", rows, below),
         weight_hh,
         take("bias_ih", rows) if has_bias else None,
         take("bias_hh", rows) if has_bias else None,
-        np.stack([take(name, H) for name in form.extra]) if form.extra else None,
+        np.concatenate([take(name, count * H).reshape(count, H) for name, count in extra]) if extra else None,
+        take(out_weight, fed_back, H) if out_weight else None,
+        take(out_bias, fed_back) if out_bias and has_bias else None,
     )
 
 

@@ -17,6 +17,8 @@ from ostinato.core import native_library
 from ostinato.core.registry import lookup
 from ostinato.runtime.forms import FORMS
 
+OUTPUT = {"jordan": {"weight_ho": (5, 5), "bias_ho": (5,)}}
+
 pytestmark = pytest.mark.skipif(isinstance(native_library.load(), str), reason="no native library")
 
 
@@ -42,7 +44,10 @@ def test_the_forms_are_those_of_the_cells(name):
     cell = kind(3, 5)
     shared = {"weight_ih", "weight_hh", "bias_ih", "bias_hh"}
     assert (len(kind.gates), kind.State._fields) == (form.gates, form.state)
-    assert tuple(n for n in cell.parameters() if n not in shared) == form.extra
+    beside = {n: p.shape for n, p in cell.parameters().items() if n not in shared}
+    assert beside == {name: (5 * count,) for name, count in form.extra} | OUTPUT.get(name, {})
+    bare = set(cell.parameters()) - set(kind(3, 5, bias=False).parameters()) - shared
+    assert bare == {*form.without_bias, *(form.output or ())} - {"weight_ho"}
     assert name in native_library.load().cells
     assert {f.name for f in fields(cell)} >= {"input_size", "hidden_size", "bias"}
 
@@ -85,6 +90,25 @@ def test_steps(name):
     y = stream.step(x[0].numpy())
     close(y[1:3], expected[0, 1:3])
     assert np.abs(y[0] - expected[0, 0].detach().numpy()).max() > 1e-3
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("name", "narrow"), [("lstm", {"proj_size": 5}), ("jordan", {"output_units": 5})])
+def test_an_output_of_another_width(name, narrow, bias):
+    """The output, and h or y of the state, are narrower than the cell; sequences, states and steps of both."""
+    layer = ostinato.Recurrent(name, 7, 18, 2, bias, zoneout=0.2, **narrow).eval()
+    again, x = runtime.Recurrent(name, arrays(layer), zoneout=0.2), torch.randn(6, 4, 7)
+    state = layer.cell.State(*(torch.randn_like(field) for field in layer.initial_state(4)))
+    expected, final = layer(x, state)
+    found, after = again(x.numpy(), tuple(field.numpy() for field in state))
+    close(found, expected)
+    for one, other in zip(after, final, strict=True):
+        close(one, other)
+    stream = again.stream(4)
+    for mine, given in zip(stream.state, state, strict=True):
+        mine[:] = given.numpy()
+    close(np.stack([stream.step(x_t.numpy()) for x_t in x]), expected)
+    assert (again.hidden_size, again.output_size) == (18, 5)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
