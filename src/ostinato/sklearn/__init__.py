@@ -8,6 +8,7 @@ except ImportError:
     raise ConfigError("ostinato.sklearn needs scikit-learn: pip install 'ostinato[sklearn]'") from None
 
 from ostinato.sklearn.classifier import SequenceClassifier
+from ostinato.sklearn.forecaster import Forecaster
 from ostinato.sklearn.tagger import SequenceTagger
 
-__all__ = ["SequenceClassifier", "SequenceTagger"]
+__all__ = ["Forecaster", "SequenceClassifier", "SequenceTagger"]

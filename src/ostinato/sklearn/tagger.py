@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from ostinato.api.tasks.tag import Codec, prepare_tagged
@@ -17,79 +18,35 @@ from ostinato.core.errors import DataError
 from ostinato.data.conll import Tagged
 from ostinato.data.tagging import WordSequences
 from ostinato.evaluation.tagging import predict_probabilities
+from ostinato.sklearn.inputs import is_table, require_target
+from ostinato.sklearn.parameters import SequenceEstimator
 from ostinato.sklearn.training import options_of, train
 
 
-class SequenceTagger(BaseEstimator):  # type: ignore[misc]
+@dataclass(kw_only=True, eq=False, repr=False)
+class SequenceTagger(SequenceEstimator):
     """A label for every token of a sequence: what `ostinato train tag` trains.
 
     Parameters that are None have the command's default; `ostinato train tag --help` says which.
 
     Args:
-        cell: recurrent cell.
-        layers: recurrent layers.
-        hidden: units of each layer and direction.
         embed: width of the tokens' embedding.
         char_hidden: units of the layer over a token's characters, each direction; 0 leaves spelling out.
-        dropout: share set to zero in training.
         word_dropout: how readily tokens are unknown in training.
         head: "softmax", "crf", or "auto": crf where the labels are BIO.
-        epochs: passes over the data.
-        time_limit: seconds to train, at most.
-        batch: sequences a step.
-        lr: learning rate.
-        weight_decay: strength of AdamW's decay.
-        validation_fraction: share of the sequences held out to choose the best weights by; 0 chooses by those trained
-            on.
-        random_state: seed, or RandomState, of every random number.
-        verbose: whether to show progress.
-        options: any other option of the command, by name: `{"threads": 1}`.
+        **others: see `SequenceEstimator`.
 
     Attributes:
         classes_: the labels, sorted.
         run_: model, vocabulary and configuration; its folder is gone.
     """
 
-    def __init__(
-        self,
-        *,
-        cell: str | None = None,
-        layers: int | None = None,
-        hidden: int | None = None,
-        embed: int | None = None,
-        char_hidden: int | None = None,
-        dropout: float | None = None,
-        word_dropout: float | None = None,
-        head: str | None = None,
-        epochs: int | None = None,
-        time_limit: float | None = None,
-        batch: int | None = None,
-        lr: float | None = None,
-        weight_decay: float | None = None,
-        validation_fraction: float = 0.1,
-        random_state: Any = None,
-        verbose: bool = False,
-        options: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.cell = cell
-        self.layers = layers
-        self.hidden = hidden
-        self.embed = embed
-        self.char_hidden = char_hidden
-        self.dropout = dropout
-        self.word_dropout = word_dropout
-        self.head = head
-        self.epochs = epochs
-        self.time_limit = time_limit
-        self.batch = batch
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.validation_fraction = validation_fraction
-        self.random_state = random_state
-        self.verbose = verbose
-        self.options = options
+    embed: int | None = None
+    char_hidden: int | None = None
+    word_dropout: float | None = None
+    head: str | None = None
 
-    def fit(self, X: Sequence[Sequence[Any]], y: Sequence[Sequence[Any]]) -> Self:
+    def fit(self, X: Any, y: Any) -> Self:
         """Learn from sequences and their labels.
 
         Args:
@@ -99,10 +56,16 @@ class SequenceTagger(BaseEstimator):  # type: ignore[misc]
         Raises:
             DataError: sequences and labels that do not match, or nothing to learn from.
             ConfigError: a parameter that cannot be.
+            ValueError: an array that is sparse, complex, infinite or one-dimensional, in scikit-learn's words.
         """
-        words, labels = _tokens(X), [list(own) for own in y]
+        require_target(self, y)
+        words, labels = _tokens(X), _labels(y)
         _check(words, labels)
         self.classes_ = np.unique(np.array([*chain.from_iterable(labels)]))
+        if len(self.classes_) < 2:
+            raise DataError(
+                f"y: every token has the label {self.classes_.tolist()[0]!r}: with one class there is nothing to learn"
+            )
         text = self.classes_.dtype.kind in "US"
         self._names = [str(label) if text else str(number) for number, label in enumerate(self.classes_)]
         numbers = {label: number for number, label in enumerate(self.classes_.tolist())}
@@ -112,13 +75,13 @@ class SequenceTagger(BaseEstimator):  # type: ignore[misc]
         self.run_ = train(options, prepare_tagged(options, whole, share=self.validation_fraction), verbose=self.verbose)
         return self
 
-    def predict(self, X: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    def predict(self, X: Any) -> list[list[Any]]:
         """The most probable labels: as many sequences of them, each as long as its tokens."""
         check_is_fitted(self)
         labels = dict(zip(self._names, self.classes_.tolist(), strict=True))
         return [[labels[tag] for tag in tags] for tags in self._codec.tag(self.run_, _tokens(X))]
 
-    def predict_proba(self, X: Sequence[Sequence[Any]]) -> list[npt.NDArray[np.float32]]:
+    def predict_proba(self, X: Any) -> list[npt.NDArray[np.float32]]:
         """The probability of each label: for each sequence an array `[T, K]`, its columns as `classes_`.
 
         With a CRF these are the marginals: of a token's label, whatever the others are.
@@ -130,22 +93,21 @@ class SequenceTagger(BaseEstimator):  # type: ignore[misc]
         found = predict_probabilities(self.run_.model, sequences, len(vocabulary.tags))[:, order]
         return np.split(found, np.cumsum([len(own) for own in words]))[: len(words)]
 
-    def score(self, X: Sequence[Sequence[Any]], y: Sequence[Sequence[Any]]) -> float:
+    def score(self, X: Any, y: Any) -> float:
         """Share of the tokens that get the right label."""
         predicted = self.predict(X)
-        labels = [[_plain(label) for label in own] for own in y]
+        labels = [[_plain(label) for label in own] for own in _labels(y)]
         _check(predicted, labels)
         pairs = list(zip(chain.from_iterable(labels), chain.from_iterable(predicted), strict=True))
         return sum(one == other for one, other in pairs) / max(len(pairs), 1)
 
     def __sklearn_tags__(self) -> Any:
-        """Sequences are no two-dimensional array, and there is no learning without labels."""
+        """What scikit-learn should know: X is no table of features, and y has a label for every token."""
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
         tags.target_tags.required = True
         tags.target_tags.one_d_labels = False
-        tags.non_deterministic = False
         return tags
 
     @property
@@ -159,13 +121,28 @@ def _plain(label: Any) -> Any:
     return label.item() if isinstance(label, np.generic) else label
 
 
-def _tokens(X: Sequence[Sequence[Any]]) -> list[list[str]]:
+def _tokens(X: Any) -> list[list[str]]:
+    if is_table(X):
+        check_array(X, dtype=None, input_name="X")
+    X = np.asarray(X) if hasattr(X, "__array__") else X
     if isinstance(X, str) or any(isinstance(own, str) or not hasattr(own, "__len__") for own in X):
         raise DataError("X: expected sequences of tokens, such as [['the', 'cat'], ['a', 'dog']]; split texts first")
     found = [[str(token) for token in own] for own in X]
     if any(not token for own in found for token in own):
         raise DataError("X: expected tokens of at least one character, got an empty one")
+    if any(_missing(token) for own in X for token in own):
+        raise DataError("X: expected tokens, got one that is missing (None or NaN)")
     return found
+
+
+def _missing(token: Any) -> bool:
+    return token is None or (isinstance(token, float) and token != token)
+
+
+def _labels(y: Any) -> list[list[Any]]:
+    if isinstance(y, str) or any(isinstance(own, str) or not hasattr(own, "__len__") for own in y):
+        raise DataError("y: expected a sequence of labels for each sequence of tokens, one label a token")
+    return [list(own) for own in y]
 
 
 def _check(words: Sequence[Sequence[Any]], labels: Sequence[Sequence[Any]]) -> None:

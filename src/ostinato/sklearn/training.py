@@ -19,12 +19,13 @@ from ostinato.config.tasks.contract import TrainOptions
 Options = TypeVar("Options", bound=TrainOptions)
 
 
-def options_of(estimator: Any, kind: type[Options]) -> Options:
+def options_of(estimator: Any, kind: type[Options], **more: Any) -> Options:
     """The command's options that an estimator's parameters stand for; None is the command's own default.
 
     Args:
         estimator: parameters that are options have their names; `options` holds more of them.
         kind: the command's class.
+        **more: options that the data decides, over the parameters of the same name.
 
     Raises:
         ConfigError: an unknown option, or a value that cannot be.
@@ -35,7 +36,7 @@ def options_of(estimator: Any, kind: type[Options]) -> Options:
     drawn = np.random.mtrand._rand if seed is None else seed
     if isinstance(drawn, np.random.RandomState):
         drawn = int(drawn.randint(2**31 - 1))
-    return build(kind, {kind.SOURCES: (), "out": "", "seed": int(drawn), **flat}, type(estimator).__name__)
+    return build(kind, {kind.SOURCES: (), "out": "", "seed": int(drawn), **flat, **more}, type(estimator).__name__)
 
 
 def train(options: TrainOptions, prepared: Any, *, verbose: bool) -> Run:

@@ -1,4 +1,4 @@
-"""The classifier as an estimator: scikit-learn's own checks, and what users do with one."""
+"""The classifier as an estimator: what users do with one."""
 
 import pickle
 
@@ -11,7 +11,6 @@ from sklearn.exceptions import NotFittedError  # noqa: E402
 from sklearn.model_selection import GridSearchCV  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import FunctionTransformer  # noqa: E402
-from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 from ostinato.core.errors import DataError  # noqa: E402
 from ostinato.sklearn import SequenceClassifier  # noqa: E402
@@ -29,11 +28,6 @@ def waves(number=48, channels=2):
     lengths = draw.integers(4, 9, number)
     pairs = zip(signs, lengths, strict=True)
     return [sign * np.linspace(0, 1, T)[:, None] + draw.normal(0, 0.1, (T, channels)) for sign, T in pairs], signs
-
-
-@parametrize_with_checks([SequenceClassifier(**SMALL)])
-def test_scikit_learns_checks(estimator, check):
-    check(estimator)
 
 
 @pytest.mark.parametrize("X", [TEXTS, [text.split() for text in TEXTS]], ids=["texts", "tokens"])
@@ -66,6 +60,21 @@ def test_three_dimensions_and_a_grid_search():
     assert search.best_score_ > 0.9
 
 
+def test_a_table_has_a_sequence_in_each_row_and_may_lack_numbers():
+    X, y = waves(channels=1)
+    rows = np.stack([steps[:4, 0] for steps in X])
+    once = SMALL | {"epochs": 1}
+    classifier = SequenceClassifier(**once).fit(rows, y)
+    assert classifier.n_features_in_ == 4
+    same = SequenceClassifier(**once).fit([steps[:4] for steps in X], y)
+    np.testing.assert_array_equal(classifier.predict_proba(rows), same.predict_proba([steps[:4] for steps in X]))
+    assert not hasattr(same, "n_features_in_")
+    np.testing.assert_array_equal(classifier.predict(X), same.predict(X))  # of any length, as they are no table
+    assert not hasattr(classifier.fit(list(rows), y), "n_features_in_")  # again, on sequences
+    rows[0, 1] = np.nan
+    assert np.isfinite(SequenceClassifier(**once).fit(rows, y).predict_proba(rows)).all()
+
+
 def test_the_same_seed_gives_the_same_answers():
     X, y = waves()
     one, other = (SequenceClassifier(**SMALL | {"epochs": 1}).fit(X, y).predict_proba(X) for _ in range(2))
@@ -79,7 +88,11 @@ def test_the_same_seed_gives_the_same_answers():
         ("a text", ["a"], "expected a list of sequences"),
         (TEXTS, MOODS[:-1], "y: expected one label for each of 48 sequences"),
         ([[[1.0]], [[1.0, 2.0]]], [0, 1], "arrays .T, D. of the same D"),
-        (TEXTS, ["one"] * 48, "at least two different labels"),
+        (TEXTS, ["one"] * 48, "at least two classes to tell apart, got one class: 'one'"),
+        (TEXTS, None, "requires y to be passed"),
+        ([np.ones(3), np.array([1, np.inf])], [0, 1], "X.1.: expected finite numbers"),
+        ([np.ones(3), np.array([1, 2j])], [0, 1], "X.1.: expected an array of real numbers"),
+        ([np.ones(3), [1, None, {}]], [0, 1], "X.1.: expected an array of real numbers"),
     ],
 )
 def test_refused(X, y, expected):

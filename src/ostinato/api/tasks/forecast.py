@@ -20,6 +20,7 @@ from ostinato.config.tasks.forecast import TrainForecast
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.forecasting import Read, SeriesCodec, read_file, worth
 from ostinato.data.series import Columns, Series
+from ostinato.data.splits import HELD_OUT
 from ostinato.data.window_batches import WindowBatches
 from ostinato.data.windows import Windows
 from ostinato.decoding.forecasting import Forecast, forecast
@@ -30,9 +31,6 @@ from ostinato.training import Job
 
 if TYPE_CHECKING:
     from ostinato.api.run import Run
-
-#: Share of each series that is trained on where no validation table is given.
-TRAINED_SHARE = 0.9
 
 #: Windows to validate on while training, at most: evenly spread over all there are.
 VALIDATED = 1_000
@@ -151,8 +149,8 @@ class Forecasting:
         no_beam("forecast", beam)
         series, origins, _ = _unseen(run.codec, _one(tuple(sources)))
         windows = run.codec.windows(series, origins)
-        found = forecast(_model(run), windows, (0.1, 0.9), progress=progress)
-        return _figures(run.codec, windows, found)
+        found = forecast(forecaster_of(run), windows, (0.1, 0.9), progress=progress)
+        return forecast_figures(run.codec, windows, found)
 
     def backtest(self, run: Run, sources: Iterable[str], progress: Progress | None = None) -> dict[str, Any]:
         """As `evaluate`, but trained again for each moment, on all rows before it."""
@@ -160,7 +158,7 @@ class Forecasting:
 
         series, origins, _ = _unseen(run.codec, _one(tuple(sources)))
         windows = run.codec.windows(series, origins)
-        return _figures(run.codec, windows, retrained(run, windows, progress))
+        return forecast_figures(run.codec, windows, retrained(run, windows, progress))
 
     def predict(
         self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
@@ -179,7 +177,7 @@ class Forecasting:
             codec.require_future(each)
         windows = codec.windows(series, [np.array([len(each)]) for each in series])
         shares = [share for width in INTERVALS for share in (0.5 - width / 200, 0.5 + width / 200)]
-        found = forecast(_model(run), windows, shares, progress=progress)
+        found = forecast(forecaster_of(run), windows, shares, progress=progress)
         for number, each in enumerate(series):
             yield from _rows(codec, each, found.point[number], _at(found.quantiles, number))
 
@@ -207,25 +205,34 @@ class Forecasting:
 TASK: Task[TrainForecast, Prepared] = Forecasting()
 
 
-def split(options: TrainForecast, read: Read, columns: Columns) -> Prepared:
+def split(options: TrainForecast, read: Read, columns: Columns, share: float = HELD_OUT) -> Prepared:
     """Rows to learn from and rows to validate on, with scales and codings of the former.
+
+    Args:
+        options: of the command.
+        read: the series.
+        columns: which is what.
+        share: of each series to hold out, from its end, where no table is given to validate on; 0 validates on what is
+            trained on.
 
     Raises:
         DataError: no series is long enough, or the tables of --valid and --test have nothing new.
     """
     series = read.series
-    ends = [_trained_rows(options, each) for each in series]
+    held_out = share if options.valid is None else 0.0
+    ends = [_trained_rows(held_out, options.horizon, each) for each in series]
     log = {"auto": None, "log": True, "none": False}[options.transform]
     sizes = {"window": options.window, "horizon": options.horizon, "season": options.season}
     train = [_origins(each, options.window, end, options.horizon) for each, end in zip(series, ends, strict=True)]
     if not any(len(each) for each in train):
-        raise DataError(f"{read.name}: {_too_short(options, series)}")
+        raise DataError(f"{read.name}: {_too_short(options, series, held_out)}")
     codec = SeriesCodec.learn(series, read.spacing, columns, log=log, trained=ends, **sizes)
     record_train = record([read.name], read.digest, **_summary(series, codec))
-    data = {"train": record_train, "held_out": options.valid is None}
+    data = {"train": record_train, "held_out": bool(held_out)}
     if options.valid is None:
         valid_series = series
         later = [_origins(each, end, len(each), options.horizon) for each, end in zip(series, ends, strict=True)]
+        later = later if held_out else train
         data["valid"] = record([read.name], read.digest)
     else:
         valid_series, later, data["valid"] = _unseen(codec, options.valid)
@@ -240,16 +247,17 @@ def _one(sources: Sequence[str]) -> str:
     return sources[0]
 
 
-def _model(run: Run) -> Forecaster:
+def forecaster_of(run: Run) -> Forecaster:
+    """A run's model, which is a forecaster."""
     assert isinstance(run.model, Forecaster)
     return run.model
 
 
-def _trained_rows(options: TrainForecast, series: Series) -> int:
-    """Rows of a series that weights are learned from; what is held out is a tenth, but one horizon at least."""
-    if options.valid is not None:
+def _trained_rows(held_out: float, horizon: int, series: Series) -> int:
+    """Rows of a series that weights are learned from; what is held out is a share, but one horizon at least."""
+    if not held_out:
         return len(series)
-    return max(0, min(int(TRAINED_SHARE * len(series)), len(series) - options.horizon))
+    return max(0, min(int((1 - held_out) * len(series)), len(series) - horizon))
 
 
 def _origins(series: Series, first: int, end: int, horizon: int) -> np.ndarray:
@@ -264,12 +272,12 @@ def _spread(origins: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [each[:: max(1, every)] for each in origins]
 
 
-def _too_short(options: TrainForecast, series: Sequence[Series]) -> str:
-    held_out = " and the horizon held out to validate on" if options.valid is None else ""
-    needed = options.window + options.horizon * (2 if options.valid is None else 1)
+def _too_short(options: TrainForecast, series: Sequence[Series], held_out: float) -> str:
+    more = " and the horizon held out to validate on" if held_out else ""
+    needed = options.window + options.horizon * (2 if held_out else 1)
     return (
         f"expected a series of at least {needed} rows, --window {options.window} and --horizon {options.horizon}"
-        f"{held_out}; the longest has {max(len(each) for each in series)}: choose a smaller --window or --horizon"
+        f"{more}; the longest has {max(len(each) for each in series)}: choose a smaller --window or --horizon"
     )
 
 
@@ -316,11 +324,18 @@ def _validate(model: nn.Module, codec: SeriesCodec, windows: Windows) -> dict[st
             batch = windows.batch(np.arange(first, min(first + 256, len(windows))))
             total += float(forecast_loss(model(batch.inputs, **batch.arguments()), batch)) * batch.tokens
     figures = {"loss": total / max(int(windows.counts.sum()), 1)}
-    mase = _figures(codec, windows, forecast(model, windows))["mase"]
+    mase = forecast_figures(codec, windows, forecast(model, windows))["mase"]
     return figures if mase is None else figures | {"mase": mase}
 
 
-def _figures(codec: SeriesCodec, windows: Windows, found: Forecast) -> dict[str, Any]:
+def forecast_figures(codec: SeriesCodec, windows: Windows, found: Forecast) -> dict[str, Any]:
+    """The figures of `ostinato evaluate`.
+
+    Args:
+        codec: of the run.
+        windows: that were forecast; every step of them lies within its series.
+        found: their forecasts, with the two ends of an interval as quantiles where there are any.
+    """
     places = [windows.place(index) for index in range(len(windows))]
     shape, series = codec.shape, windows.series
     scale = np.stack([codec.naive_errors(each) for each in series])[[which for which, _ in places]]
