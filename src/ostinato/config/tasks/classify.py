@@ -98,9 +98,7 @@ class TrainClassify:
     test: File = None
     """Data to evaluate the best weights on at the end."""
 
-    preset: None = None
-    """There are none."""
-
+    preset: Annotated[str | None, tyro.conf.Suppress] = None
     config: Config = None
     classify: ClassifyOptions = field(default_factory=ClassifyOptions)
     tokens: TextOptions = field(default_factory=_tokens)
