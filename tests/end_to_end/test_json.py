@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ostinato.cli import main as program
+from ostinato.config.inspect import VIEWS
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 KINDS: dict[str, Any] = {
@@ -98,6 +99,30 @@ def test_a_life_of_a_classifier(ask):
     assert trained["test"] == ask("evaluate-classify", "evaluate", "runs/a", "a.csv", "--threads", "1")
     assert ask("predict", "predict", "runs/a", "a.csv", "--output", "out.jsonl")["lines"] == 60
     assert ask("predict", "predict", "runs/a", "a.csv")["output"] is None
+
+
+def test_looking_inside(ask):
+    Path("a.txt").write_text('def f(a):\n    return "a" + g(a)  # b\n\n' * 90)
+    small = ("--hidden", "6", "--batch", "4", "--steps", "16", "--epochs", "1", "--threads", "1")
+    for name, cell in (("a", "lstm"), ("b", "gru")):
+        ask("train-lm", "train", "lm", "a.txt", "--out", f"runs/{name}", "--cell", cell, *small)
+    few = ("--steps", "12", "--tokens", "20", "--read", "300", "--threads", "1", "--out", "look")
+    found = {view: ask(f"inspect-{view}", "inspect", "runs/a", view, *few) for view in VIEWS if view != "training"}
+    both = ask("inspect-training", "inspect", "runs/a", "training", "--beside", "runs/b", "--out", "look")
+    assert [run["run"] for run in both["runs"]] == ["runs/a", "runs/b"]
+    layers = [(row["layer"], row["cell"], [gate["gate"] for gate in row["gates"]]) for row in found["gates"]["layers"]]
+    assert layers == [("layer 1", "lstm", ["i", "f", "g", "o"])]
+    assert found["loss"]["tokens"] == 300
+    assert "indentation" in [row["property"] for row in found["units"]["properties"]]
+    for answer in (*found.values(), both):
+        assert answer["files"]
+        for file in answer["files"]:
+            content = Path("look", file).read_bytes()
+            assert content.startswith(
+                {".png": b"\x89PNG", ".svg": b"<?xml", ".json": b"{", ".html": b"<!DOC"}[
+                    file[-4:] if file[-4] == "." else file[-5:]
+                ]
+            )
 
 
 def test_info(ask):

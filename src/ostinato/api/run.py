@@ -136,6 +136,25 @@ class Run:
             )
         return self.task.generate(self, prompt, length, stop=stop, **options)
 
+    def inspect(self, view: str, out: str | PathLike[str], **options: Any) -> dict[str, Any]:
+        """Look inside: write pictures, pages and numbers of one view to a folder. Plain arrays: `ostinato.inspection`.
+
+        Args:
+            view: "gates", "gradients", "units", "loss" or "training"; which of them a run has depends on its task.
+            out: folder to write to.
+            **options: data, beside, tokens, read, steps, units, unit, top; see `InspectOptions`.
+
+        Returns:
+            What `ostinato inspect --json` prints.
+
+        Raises:
+            ConfigError: an unknown view or option, or a view that a run of this task does not have.
+            DataError: data that cannot be read, or a folder that cannot be written.
+        """
+        from ostinato.api.inspecting import inspect
+
+        return inspect(self, view, out, **options)
+
     def _predicts(self) -> Predicts:
         if not isinstance(self.task, Predicts):
             raise RunFolderError(

@@ -11,6 +11,7 @@ import tyro
 
 from ostinato.config import commands, merge
 from ostinato.config.bench import BenchLayers
+from ostinato.config.inspect import Inspect
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.core.errors import ConfigError, unknown_name
 
@@ -20,6 +21,7 @@ COMMANDS: dict[tuple[str, ...], type[Any]] = {
     ("evaluate",): commands.Evaluate,
     ("predict",): commands.Predict,
     ("generate",): commands.Generate,
+    ("inspect",): Inspect,
     ("bench", "layers"): BenchLayers,
     ("info",): commands.Info,
     ("runs",): commands.Runs,

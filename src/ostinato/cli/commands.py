@@ -12,6 +12,7 @@ from typing import Any
 from ostinato.cli.output import Output, write_lines
 from ostinato.config import commands
 from ostinato.config.bench import BenchLayers
+from ostinato.config.inspect import Inspect
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.config.tasks.contract import TrainOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
@@ -32,6 +33,7 @@ def run(options: Any, started: float) -> int:
         commands.Evaluate: _evaluate,
         commands.Predict: _predict,
         commands.Generate: _generate,
+        Inspect: _inspect,
         commands.Info: _info,
         commands.Runs: _runs,
     }
@@ -151,6 +153,12 @@ def _demo(options: commands.Demo, output: Output, started: float) -> int:
     return 0
 
 
+def _inspect(options: Inspect, output: Output) -> None:
+    from ostinato.cli.inspect import inspect
+
+    inspect(options, output)
+
+
 def _info(options: commands.Info, output: Output) -> None:
     from ostinato.api.info import describe
     from ostinato.api.plugins import import_plugins
@@ -171,8 +179,6 @@ def _info(options: commands.Info, output: Output) -> None:
     for cell in found["cells"]:
         kernel = f"{cell['kernel']} {cell['isa'] or ''}"
         output.text(f"{cell['name']:<20}{kernel:<20}{cell['reason']}".rstrip())
-        if cell["precision"] != found["precision"] and set(cell["precision"].values()) == {"float32"}:
-            output.text("  products in float32, whatever the precision asked for")
         for case in cell["elsewhere"]:
             output.text(f"  {case['when']}: {case['kernel']} ({case['reason']})")
     output.result(found)

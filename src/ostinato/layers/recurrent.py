@@ -1,5 +1,6 @@
 """`Recurrent`: any registered cell as a layer."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 from ostinato import kernels
 from ostinato.cells.contract import Cell, Parameter
 from ostinato.cells.noise import StateNoise
+from ostinato.cells.unroll import Unrolled
 from ostinato.core.errors import ConfigError
 from ostinato.core.registry import build
 from ostinato.layers import shapes
@@ -53,6 +55,9 @@ class Recurrent(nn.Module):
 
     #: Whether a state of one field is passed and returned as a bare tensor, as torch.nn.GRU does.
     bare_state = False
+
+    #: Takes a cell over a sequence, as `cells.unroll.unroll`, in place of the kernels: how `inspection` looks inside.
+    runner: Callable[..., Unrolled] | None = None
 
     def __init__(
         self,
@@ -160,6 +165,7 @@ class Recurrent(nn.Module):
         shapes.check_tensor(view.x, self._like)
         state = self._read_state(hx, view)
         run = partial(kernels.run_recomputing, every=self.recompute) if self.recompute else kernels.run
+        run = self.runner or run
         x, finals, history = view.x, [], []
         for layer, cell in enumerate(self.cells):
             outputs = []

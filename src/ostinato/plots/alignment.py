@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ostinato.plots.style import picture
+from ostinato.plots.style import picture, visible
 
 
 def alignment_matrix(
@@ -27,12 +27,7 @@ def alignment_matrix(
         wide, high = max(3.0, 0.28 * len(source) + 1.5), max(2.4, 0.28 * len(target) + 1.2)
         axes.figure.set_size_inches(min(wide, 18), min(high, 18))  # type: ignore[union-attr]
         axes.imshow(weights.numpy(force=True), cmap="Greys", vmin=0, vmax=1, aspect="auto")
-        axes.set_xticks(range(len(source)), [_label(token) for token in source], rotation=90)
-        axes.set_yticks(range(len(target)), [_label(token) for token in target])
+        axes.set_xticks(range(len(source)), [visible(token) for token in source], rotation=90)
+        axes.set_yticks(range(len(target)), [visible(token) for token in target])
         axes.grid(False)
         axes.set(title=title, xlabel="read", ylabel="written")
-
-
-def _label(token: str) -> str:
-    """A token that can be seen, and that matplotlib takes for no formula."""
-    return token.replace(" ", "␣").replace("\n", "⏎").replace("$", r"\$") or "·"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,33 @@ def picture(path: str | Path, *, size: tuple[float, float] | None = None) -> Ite
     Raises:
         ConfigError: matplotlib is not installed.
     """
+    with sheet([path], size=size) as axes:
+        yield axes[0][0]
+
+
+@contextmanager
+def sheet(
+    files: Iterable[str | Path],
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    size: tuple[float, float] | None = None,
+    title: str | None = None,
+    **grid: Any,
+) -> Iterator[list[list[Axes]]]:
+    """Several axes on one sheet, `[rows][columns]`; the files are written when the block ends.
+
+    Args:
+        files: PNG or SVG, by their endings.
+        rows: of axes.
+        columns: of axes.
+        size: width and height in inches, where not the common ones.
+        title: over the whole sheet.
+        **grid: as for matplotlib's `Figure.subplots`: sharex, sharey, height_ratios, ...
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
     if not available():
         raise ConfigError("pictures need matplotlib: pip install 'ostinato[plots]'")
     import matplotlib as mpl
@@ -57,6 +84,27 @@ def picture(path: str | Path, *, size: tuple[float, float] | None = None) -> Ite
 
     with mpl.rc_context(_RC | {"axes.prop_cycle": cycler(color=COLOURS)}):
         figure = Figure(layout="constrained", figsize=size)
-        yield figure.subplots()
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, metadata={"Date": None} if str(path).endswith(".svg") else {"Software": None})
+        yield figure.subplots(rows, columns, squeeze=False, **grid).tolist()
+        if title:
+            figure.suptitle(title)
+        for path in map(Path, files):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else {"Software": None})
+
+
+def both(stem: str | Path) -> list[Path]:
+    """A picture's two files: STEM.png to look at, STEM.svg to print."""
+    return [Path(f"{stem}.png"), Path(f"{stem}.svg")]
+
+
+def signed() -> Any:
+    """Colours for values on both sides of zero: dark blue, white, orange; told apart in grey too, by lightness."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("signed", ["#003a5d", COLOURS[0], "#ffffff", COLOURS[5], "#d98200"])
+
+
+def visible(token: str) -> str:
+    """A token that can be seen, and that matplotlib takes for no formula."""
+    shown = token.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")
+    return "".join(c if c.isprintable() else "·" for c in shown).replace("$", r"\$") or "·"

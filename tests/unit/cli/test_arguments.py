@@ -213,7 +213,7 @@ def test_every_command_explains_every_option(path, capsys):
         parse([*path, "--help"])
     out = capsys.readouterr().out
     assert error.value.code == 0
-    hidden_names = {"text", "run", "data", "folder"}
+    hidden_names = {"text", "run", "view", "data", "folder"}
     if not getattr(COMMANDS[path], "PRESETS", None):
         hidden_names.add("preset")  # a task without presets does not offer to choose one
     from ostinato.config.merge import names

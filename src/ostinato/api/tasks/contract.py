@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from torch import nn
+from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
 from ostinato.config.evaluation import AdaptingOptions
@@ -135,6 +135,43 @@ class Generates(Protocol):
 
     def generate(self, run: Run, prompt: str, length: int, *, stop: str | None, **options: Any) -> Iterator[str]:
         """Pieces of text, as they are written."""
+
+
+class Observed(NamedTuple):
+    """One sequence as a run's model reads it, so that somebody can look on.
+
+    Attributes:
+        pieces: `[T]` what is read at each step; of a text, together they are the text.
+        inputs: the model is called with them and with `arguments`, by name.
+        arguments: the rest of what it is called with.
+        loss: of the model's output, what the model answers at the end of the sequence: a scalar that gradients flow
+            back from.
+        what: the scalar, in a few words.
+    """
+
+    pieces: list[str]
+    inputs: Tensor
+    arguments: dict[str, Any]
+    loss: Callable[[Any], Tensor]
+    what: str
+
+
+@runtime_checkable
+class Observes(Protocol):
+    """A task whose model can be watched while it reads a sequence."""
+
+    def observe(self, run: Run, source: str | None, steps: int) -> Observed:
+        """The first sequence of a file.
+
+        Args:
+            run: of this task.
+            source: what `evaluate` takes; None is the data the run was validated on, where that can be found.
+            steps: to read, at most.
+
+        Raises:
+            DataError: data that cannot be used, or is not there any more.
+            ConfigError: no source, where one is needed.
+        """
 
 
 def record(files: Iterable[str | Path], digest: str, **more: Any) -> dict[str, Any]:

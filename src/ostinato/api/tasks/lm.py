@@ -8,10 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ostinato.api.card import language_model_card
-from ostinato.api.tasks.contract import Progress, Task, no_beam, record
+from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, record
 from ostinato.checkpoint import RunFolder
 from ostinato.config.commands import SamplingOptions
 from ostinato.config.evaluation import AdaptingOptions
@@ -189,6 +191,14 @@ class LanguageModelling:
         tokens = sample(run.model, ids, length, SamplingOptions(**options), never=never)
         return until(stop, _text(tokenizer, prompt, tokens))
 
+    def observe(self, run: Run, source: str | None, steps: int) -> Observed:
+        """The beginning of a text, `<eos>` in front of it; the loss is that of its last token."""
+        ids = text_ids(run, source, steps + 1)
+        row = torch.from_numpy(np.concatenate([[run.tokenizer.eos_id], ids[:-1]]).astype(np.int64)).unsqueeze(1)
+        target = torch.tensor([int(ids[-1])])
+        return Observed(["", *pieces(run.tokenizer, ids[:-1])], row, {}, lambda output: last_loss(output, target),
+                        "the loss of the last token")  # fmt: skip
+
     def summary(self, run: Run) -> dict[str, Any]:
         """Tokens trained on, and the lowest validation loss."""
         position = run.folder.resume_point.position()
@@ -223,6 +233,53 @@ def model_sizes(options: ModelOptions, tokenizer: Tokenizer) -> dict[str, Any]:
         "zoneout": options.zoneout,
         **options.cell_settings(),
     }
+
+
+def text_ids(run: Run, source: str | None, limit: int) -> TokenIds:
+    """The first token ids of a text, at least two.
+
+    Args:
+        run: of a language model.
+        source: a file as `evaluate` takes it; None is the text that the run was validated on.
+        limit: how many, at most.
+
+    Raises:
+        DataError: the text cannot be read, or is too short.
+    """
+    if source is not None:
+        text = open_text([source])
+    else:
+        data = run.config["data"]
+        files = [file for file in data["valid"]["files"] if file != "standard input"]
+        if not files:
+            raise ConfigError("--data: expected a file; the run's own text came from standard input")
+        try:
+            text = open_text(files)
+            if data["held_out"]:
+                text = text.split(TRAINED_SHARE, at="character" if run.tokenizer.level == "char" else "line")[1]
+        except DataError as error:
+            raise DataError(f"the run's own text, {error}; give one with --data FILE") from None
+    ids = token_ids(text, run.tokenizer)[:limit]
+    if len(ids) < 2:
+        raise DataError(f"{', '.join(text.names)}: expected at least two tokens, got {len(ids)}")
+    return ids
+
+
+def pieces(tokenizer: Tokenizer, ids: Iterable[int]) -> list[str]:
+    """The text of each token; together they are the text."""
+    decoder = tokenizer.decoder(after="\n")
+    return [decoder.step(int(token)) for token in ids]
+
+
+def last_loss(output: Any, targets: Tensor) -> Tensor:
+    """The loss of the token after the last step, in nats: a sum over the sequences.
+
+    Args:
+        output: of a language model.
+        targets: `[N]`.
+    """
+    logits = output._replace(hidden=output.hidden[-1:]).logits()[0]
+    return F.cross_entropy(logits, targets, reduction="sum")
 
 
 def _unmapped(ids: TokenIds) -> Any:

@@ -98,7 +98,9 @@ class TrainClassify:
     test: File = None
     """Data to evaluate the best weights on at the end."""
 
-    preset: Annotated[str | None, tyro.conf.Suppress] = None
+    preset: None = None
+    """There are none."""
+
     config: Config = None
     classify: ClassifyOptions = field(default_factory=ClassifyOptions)
     tokens: TextOptions = field(default_factory=_tokens)

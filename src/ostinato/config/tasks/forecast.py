@@ -73,7 +73,7 @@ class TrainForecast:
     test: File = None
     """Table to evaluate the best weights on at the end."""
 
-    preset: Annotated[str | None, tyro.conf.Suppress] = None
+    preset: None = None
     config: Config = None
 
     model: ModelOptions = field(default_factory=lambda: ModelOptions(hidden=32, dropout=0.2))

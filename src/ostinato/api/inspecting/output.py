@@ -1,0 +1,69 @@
+"""Where what was found goes: a folder of pictures, pages and numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ostinato.checkpoint.files import write_bytes
+from ostinato.core.errors import DataError
+from ostinato.plots.style import available, both
+
+
+class Folder:
+    """The folder of `--out`.
+
+    Args:
+        path: made where it is not there; what other views wrote stays.
+
+    Attributes:
+        files: names of those written, in order.
+
+    Raises:
+        DataError: it cannot be made or written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.files: list[str] = []
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"--out {path}: cannot be written: {error.strerror}; choose another place") from None
+
+    def picture(self, name: str, draw: Callable[[list[Path]], None]) -> None:
+        """Draw NAME.png and NAME.svg; nothing where matplotlib is not installed, as the numbers are there all the same.
+
+        Args:
+            name: without its ending.
+            draw: given the files to write.
+        """
+        if not available():
+            return
+        files = both(self.path / name)
+        self._write(lambda: draw(files))
+        self.files += [file.name for file in files]
+
+    def text(self, name: str, content: str) -> None:
+        """Write a text file."""
+        self._write(lambda: write_bytes(self.path / name, content.encode(errors="backslashreplace")))
+        self.files.append(name)
+
+    def numbers(self, name: str, result: dict[str, Any]) -> None:
+        """Write NAME.json."""
+        self.text(f"{name}.json", json.dumps(result, ensure_ascii=False) + "\n")
+
+    def _write(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            raise DataError(f"--out {self.path}: cannot be written: {error.strerror}; choose another place") from None
+
+
+def rounded(values: Any) -> Any:
+    """An array as lists, with four significant digits: enough to draw, and half the size."""
+    if isinstance(values, list):
+        return [rounded(value) for value in values]
+    return float(f"{values:.4g}")

@@ -1,0 +1,78 @@
+"""What `ostinato inspect` prints."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from ostinato.cli.output import Output
+from ostinato.config.inspect import Inspect
+
+
+def inspect(options: Inspect, output: Output) -> None:
+    """Look, say what was found, and where it is drawn."""
+    from ostinato.api import load
+    from ostinato.api.compute import compute_settings
+    from ostinato.api.plugins import import_plugins
+    from ostinato.plots.style import available
+
+    import_plugins(options.plugin)
+    run = load(options.run)
+    with compute_settings(options.threads, "highest"):
+        result = run.inspect(options.view, options.out, **dataclasses.asdict(options.look))
+    for line in _LINES[options.view](result):
+        output.text(line)
+    output.text(f"written to {options.out}: {', '.join(result['files'])}")
+    if not available():
+        output.text("no pictures: they need matplotlib (pip install 'ostinato[plots]')")
+    output.result(result)
+
+
+def _gates(result: dict[str, Any]) -> list[str]:
+    lines = [f"{'gate':<34}{'mean':>8}{'left':>8}{'right':>8}"]
+    for layer in result["layers"]:
+        for gate in layer["gates"]:
+            name = f"{layer['layer']}, {layer['cell']}, {gate['gate']}"
+            ends = "".join(f"{gate[end]:>8.1%}" if end in gate else f"{'-':>8}" for end in ("left", "right"))
+            lines.append(f"{name:<34}{gate['mean']:>8.3f}{ends}")
+    return [f"share of {result['steps']:,} steps that units spend saturated", *lines]
+
+
+def _gradients(result: dict[str, Any]) -> list[str]:
+    lines = [f"{'|dL/dstate|, median':<44}{'at the end':>12}{result['steps']:>7} back{'a step':>10}"]
+    for row in result["courses"]:
+        for field in row["fields"]:
+            who = f"{'' if row['trained'] else 'untrained '}{row['cell']}, {row['layer']}, {field['field']}"
+            lines.append(f"{who:<44}{field['last']:>12.2e}{field['first']:>12.2e}{field['factor']:>10.3f}")
+    if "clip" in result:
+        lines.append(f"{result['clipped']:.0%} of {result['batches']} batches have a gradient norm above --clip "
+                     f"{result['clip']:g}")  # fmt: skip
+    return lines
+
+
+def _units(result: dict[str, Any]) -> list[str]:
+    lines = [f"{'follows':<20}{'unit':<12}{'score':>8}  measure, on the half it was not chosen on"]
+    for found in result["properties"]:
+        best = found["units"][0]
+        lines.append(f"{found['property']:<20}{best['unit']:<12}{best['score']:>8.3f}  {found['measure']}")
+    return lines
+
+
+def _loss(result: dict[str, Any]) -> list[str]:
+    lines = [f"{result['tokens']:,} tokens, loss {result['loss']:.4f} nats a token"]
+    lines.append(f"{'kind of token':<20}{'tokens':>10}{'mean loss':>12}{'of all loss':>14}")
+    for kind in result["kinds"]:
+        lines.append(f"{kind['kind']:<20}{kind['tokens']:>10,}{kind['mean_loss']:>12.3f}{kind['share']:>14.1%}")
+    return lines
+
+
+def _training(result: dict[str, Any]) -> list[str]:
+    names = ("steps", "seconds", "loss", "valid_loss", "lr", "gradient_norm", "clipped", "speed")
+    lines = [f"{'run':<24}" + "".join(f"{name.replace('_', ' '):>15}" for name in names)]
+    for run in result["runs"]:
+        values = ("-" if run[name] is None else f"{run[name]:.5g}" for name in names)
+        lines.append(f"{run['run']:<24}" + "".join(f"{value:>15}" for value in values))
+    return lines
+
+
+_LINES = {"gates": _gates, "gradients": _gradients, "units": _units, "loss": _loss, "training": _training}

@@ -1,0 +1,41 @@
+"""What a cell does while it reads: gates, states, gradients, predictions. Plain arrays, whichever cell it is."""
+
+from ostinato.inspection.gates import Record, Saturation, record, saturation
+from ostinato.inspection.gradients import (
+    Flow,
+    clipped,
+    gradient_flow,
+    gradient_norms,
+    repeated_product,
+    scaled_to,
+    spectral_radii,
+    spectral_radius,
+)
+from ostinato.inspection.predictions import Predictions, loss_by_kind, predictions
+from ostinato.inspection.training import training_curves
+from ostinato.inspection.units import PROPERTIES, Follower, auc, correlation, followers, text_properties
+
+__all__ = [
+    "PROPERTIES",
+    "Flow",
+    "Follower",
+    "Predictions",
+    "Record",
+    "Saturation",
+    "auc",
+    "clipped",
+    "correlation",
+    "followers",
+    "gradient_flow",
+    "gradient_norms",
+    "loss_by_kind",
+    "predictions",
+    "record",
+    "repeated_product",
+    "saturation",
+    "scaled_to",
+    "spectral_radii",
+    "spectral_radius",
+    "text_properties",
+    "training_curves",
+]

@@ -1,0 +1,121 @@
+"""What a language model expected along a text, and where its loss is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+Array = npt.NDArray[Any]
+
+#: Steps whose scores are held at a time.
+_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """At each token: what it cost, and what was thought likelier.
+
+    Attributes:
+        losses: `[T]`, -log p of the token that came, in nats.
+        candidates: `[T, K]` token ids, the likeliest first.
+        probabilities: `[T, K]` of the candidates.
+    """
+
+    losses: Array
+    candidates: Array
+    probabilities: Array
+
+
+@torch.no_grad()
+def predictions(model: nn.Module, ids: Sequence[int] | Array, *, start: int, top: int = 5) -> Predictions:
+    """Read a text token by token as evaluation does: the state is carried, the first token is predicted from `start`.
+
+    Args:
+        model: a language model in eval mode, called with `(inputs [T, 1], state)`.
+        ids: `[T]` token ids.
+        start: id to predict the first from: `<eos>`.
+        top: K, candidates to keep; no more than the vocabulary has.
+    """
+    tokens = torch.as_tensor(np.concatenate([[start], np.asarray(ids)]).astype(np.int64)).unsqueeze(1)
+    losses, candidates, probabilities, state = [], [], [], None
+    for begin in range(0, len(tokens) - 1, _AT_ONCE):
+        end = min(begin + _AT_ONCE, len(tokens) - 1)
+        output = model(tokens[begin:end], state)
+        state = output.state
+        logarithms = output.logits()[:, 0].double().log_softmax(-1)
+        losses.append(-logarithms.gather(1, tokens[begin + 1 : end + 1])[:, 0])
+        best = logarithms.topk(min(top, logarithms.shape[-1]), dim=-1)
+        candidates.append(best.indices)
+        probabilities.append(best.values.exp())
+    if not losses:
+        return Predictions(np.zeros(0), np.zeros((0, top), np.int64), np.zeros((0, top)))
+    return Predictions(*(torch.cat(part).numpy() for part in (losses, candidates, probabilities)))
+
+
+@dataclass(frozen=True)
+class Share:
+    """Where the loss is: one kind of token.
+
+    Attributes:
+        kind: its name.
+        tokens: how many there are.
+        mean: loss a token, in nats.
+        share: of the whole loss, from 0 to 1.
+    """
+
+    kind: str
+    tokens: int
+    mean: float
+    share: float
+
+
+def kind(piece: str, before: str) -> str:
+    """What kind of token this is, by the text in front of it.
+
+    Args:
+        piece: the token's text.
+        before: the last character in front of it; empty at the beginning.
+    """
+    begins = not (before.isalnum() or before == "_")
+    if "\n" in piece:
+        return "line end"
+    if piece.isspace():
+        return "blank, indenting" if before in ("\n", "") else "blank"
+    word = piece.strip()
+    if not word:
+        return "no text"
+    if word[0].isdigit():
+        return "digit"
+    if word[0].isalpha() or word[0] == "_":
+        return "begins a word" if begins or piece[0].isspace() else "within a word"
+    return "punctuation"
+
+
+def loss_by_kind(losses: Array, pieces: Sequence[str]) -> list[Share]:
+    """The loss of each kind of token, the largest share first; blanks at a line's beginning are a kind of their own.
+
+    Args:
+        losses: `[T]` in nats.
+        pieces: the text of each token.
+    """
+    kinds: list[str] = []
+    before = ""
+    for piece in pieces:
+        found = kind(piece, before)
+        if found == "blank" and kinds and kinds[-1] == "blank, indenting":
+            found = kinds[-1]
+        kinds.append(found)
+        before = piece[-1:] or before
+    named, total = np.array(kinds), max(float(losses.sum()), 1e-12)
+    shares = [
+        Share(name, int((named == name).sum()), float(losses[named == name].mean()),
+              float(losses[named == name].sum()) / total)
+        for name in dict.fromkeys(kinds)
+    ]  # fmt: skip
+    return sorted(shares, key=lambda share: -share.share)

@@ -1,0 +1,54 @@
+"""How a training went, from metrics.jsonl."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ostinato.core.errors import RunFolderError
+
+Array = npt.NDArray[Any]
+
+#: What is counted, for the horizontal axis: how far training is.
+PROGRESS = ("step", "epoch", "tokens", "examples", "windows", "seconds")
+
+
+def training_curves(path: str | Path) -> dict[str, dict[str, Array]]:
+    """What metrics.jsonl logged, as columns.
+
+    Args:
+        path: the file.
+
+    Returns:
+        By the name of a figure (loss, lr, gradient_norm, clipped, tokens_per_second, valid_loss, ...) its values, under
+        "value", and at each of them how far training was: step, epoch, tokens (or examples, ...) and seconds. `[K]`
+        each. `speed` stands for `tokens_per_second` and its likes, whatever is counted.
+
+    Raises:
+        RunFolderError: there is no such file, a line of it cannot be read, or nothing is in it yet.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunFolderError(f"{path}: expected the metrics of a training: {error}") from None
+    columns: dict[str, list[tuple[float, dict[str, float]]]] = {}
+    for number, line in enumerate(lines, 1):
+        try:
+            found = json.loads(line)
+            where = {name: float(found.pop(name)) for name in PROGRESS if name in found}
+            values = {name: float(value) for name, value in found.items()}
+        except (ValueError, TypeError, AttributeError):
+            raise RunFolderError(f"{path}, line {number}: damaged; expected a JSON object of numbers") from None
+        for name, value in values.items():
+            columns.setdefault("speed" if name.endswith("_per_second") else name, []).append((value, where))
+    if not columns:
+        raise RunFolderError(f"{path}: nothing is logged yet; train for an interval first")
+    return {
+        name: {"value": np.array([value for value, _ in rows])}
+        | {axis: np.array([where[axis] for _, where in rows]) for axis in rows[0][1]}
+        for name, rows in columns.items()
+    }

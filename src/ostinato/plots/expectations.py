@@ -1,0 +1,142 @@
+"""What a language model expected, where its loss is, and units that follow the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ostinato.plots.style import COLOURS, sheet, visible
+
+Array = npt.NDArray[Any]
+
+
+def candidates_along(
+    tokens: Sequence[str],
+    losses: Array,
+    candidates: Sequence[Sequence[str]],
+    probabilities: Array,
+    files: Iterable[str | Path],
+    *,
+    title: str,
+) -> None:
+    """Draw the loss of each token, and below it what was thought likeliest, darker the likelier.
+
+    Args:
+        tokens: `[T]` those that came.
+        losses: `[T]` in nats.
+        candidates: `[T][K]`, the likeliest first.
+        probabilities: `[T, K]`.
+        files: pictures to write, .png or .svg.
+        title: over the sheet.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    T, K = probabilities.shape
+    longest = max([len(token) for row in candidates for token in row] + [len(token) for token in tokens], default=1)
+    wide = min(24.0, 1.6 + T * max(0.2, 0.085 * min(longest, 10)))
+    heights: Any = {"height_ratios": [1.2, 0.2 * K]}
+    with sheet(files, 2, size=(wide, 2.4 + 0.22 * K), title=title, sharex=True, **heights) as ((top,), (below,)):
+        right = [row[0] == token for row, token in zip(candidates, tokens, strict=True)]
+        top.bar(range(T), losses, width=0.8, color=[COLOURS[0] if hit else COLOURS[1] for hit in right])
+        top.set_ylabel("loss (nats)")
+        top.grid(axis="x", visible=False)
+        top.bar(0, 0, color=COLOURS[0], label="the likeliest came")
+        top.bar(0, 0, color=COLOURS[1], label="another came")
+        top.legend(loc="upper right", ncols=2, fontsize=8)
+        top.tick_params("x", labelbottom=False)
+        below.imshow(probabilities.T, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+        for column, row in np.ndindex(T, K):
+            token = candidates[column][row]
+            hit = token == tokens[column]
+            dark = probabilities[column, row] > 0.55
+            below.text(column, row, visible(token[:10]), ha="center", va="center", fontsize=7,
+                       color="white" if dark else "black", fontweight="bold" if hit else "normal")  # fmt: skip
+        below.grid(False)
+        below.set_yticks(range(K), [str(row + 1) for row in range(K)])
+        below.set_ylabel("candidate")
+        below.set_xticks(range(T), [visible(token[:10]) for token in tokens], fontsize=8)
+        if longest > 1:
+            below.tick_params("x", rotation=90)
+        below.set_xlabel("the token that came; bold above where it is among the candidates")
+
+
+class Bar(NamedTuple):
+    """A kind of token: its name, its share of the loss and of the tokens (0 to 1), its mean loss in nats."""
+
+    name: str
+    loss_share: float
+    token_share: float
+    mean: float
+
+
+def loss_shares(bars: Sequence[Bar], files: Iterable[str | Path], *, title: str) -> None:
+    """Draw where the loss is: each kind's share of the loss beside its share of the tokens.
+
+    Args:
+        bars: from the top.
+        files: pictures to write, .png or .svg.
+        title: over the picture.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    with sheet(files, size=(7.0, 1.4 + 0.5 * len(bars))) as ((ax,),):
+        at = np.arange(len(bars))
+        ax.barh(at - 0.19, [100 * bar.loss_share for bar in bars], 0.38, color=COLOURS[1], label="of the loss")
+        ax.barh(at + 0.19, [100 * bar.token_share for bar in bars], 0.38, color=COLOURS[4], label="of the tokens")
+        for y, bar in enumerate(bars):
+            ax.annotate(f"{bar.mean:.2f} nats a token", (100 * bar.loss_share, y - 0.19), xytext=(4, 0),
+                        textcoords="offset points", va="center", fontsize=8)  # fmt: skip
+        ax.set_yticks(at, [bar.name for bar in bars])
+        ax.invert_yaxis()
+        ax.margins(x=0.25)
+        ax.grid(axis="y", visible=False)
+        ax.set(title=title, xlabel="share (%)")
+        ax.legend(loc="lower right")
+
+
+class Following(NamedTuple):
+    """A unit beside the property it follows: names, and `[T]` values of both."""
+
+    title: str
+    unit: str
+    values: Array
+    property: str
+    target: Array
+
+
+def followers_along(shown: Sequence[Following], files: Iterable[str | Path], *, title: str) -> None:
+    """Draw each unit over the text, with its property as an area behind it.
+
+    Args:
+        shown: a panel each.
+        files: pictures to write, .png or .svg.
+        title: over the sheet.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    with sheet(files, len(shown), size=(9.0, 0.7 + 1.55 * len(shown)), title=title, sharex=True) as axes:
+        for panel, (ax,) in zip(shown, axes, strict=True):
+            steps = np.arange(len(panel.values))
+            other = ax.twinx()
+            other.fill_between(steps, panel.target.astype(float), step="mid", color="#bbbbbb", alpha=0.6, linewidth=0)
+            other.set_ylabel(panel.property, color="#666666", fontsize=8)
+            other.tick_params("y", labelsize=7, colors="#666666")
+            if panel.target.dtype == bool:
+                other.set_yticks([0, 1], ["no", "yes"])
+            other.set_ylim(bottom=0)
+            other.grid(False)
+            ax.set_zorder(other.get_zorder() + 1)
+            ax.patch.set_visible(False)
+            ax.plot(steps, panel.values, linewidth=1.0, color=COLOURS[0])
+            ax.set_title(panel.title, fontsize=9, loc="left")
+            ax.set_ylabel(panel.unit, color=COLOURS[0], fontsize=8)
+            ax.tick_params("y", labelsize=7)
+            ax.margins(x=0)
+        axes[-1][0].set_xlabel("tokens read")

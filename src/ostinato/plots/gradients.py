@@ -1,0 +1,127 @@
+"""Gradients on their way back through time, and what clipping does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ostinato.plots.style import COLOURS, sheet
+
+Array = npt.NDArray[Any]
+
+
+class Course(NamedTuple):
+    """One line.
+
+    Attributes:
+        label: in the legend.
+        norms: `[T+1, N]` by field of the state; row t is the state after t steps.
+        group: lines of a group have one colour and differ in their strokes.
+        faint: dashed, for comparison only.
+    """
+
+    label: str
+    norms: dict[str, Array]
+    group: int = 0
+    faint: bool = False
+
+
+def gradient_courses(courses: Sequence[Course], files: Iterable[str | Path], *, title: str) -> None:
+    """Draw |dL/dh_t| and the like over the steps back from the end: median over the sequences, quartiles around it.
+
+    Args:
+        courses: the lines; each field of a state has a panel.
+        files: pictures to write, .png or .svg.
+        title: over the sheet.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    fields = list(dict.fromkeys(field for course in courses for field in course.norms))
+    size = (4.3 * len(fields) + 2.2, 3.8)
+    with sheet(files, 1, len(fields), size=size, title=title, sharey=True, sharex=True) as (row,):
+        for field, ax in zip(fields, row, strict=True):
+            for course in courses:
+                if field in course.norms:
+                    _draw(ax, course, course.norms[field])
+            ax.set_yscale("log")
+            ax.set(title=f"dL / d{field}", xlabel="steps back from the loss")
+        row[0].set_ylabel("norm of the gradient")
+        row[0].get_figure(root=True).legend(  # type: ignore[union-attr]
+            *row[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8
+        )
+
+
+def _draw(ax: Any, course: Course, norms: Array) -> None:
+    back = norms[::-1]  # from the end
+    shown = np.where(back > 0, back, np.nan)
+    colour, steps = COLOURS[course.group % len(COLOURS)], np.arange(len(back))
+    kept = ~np.isnan(shown).all(1)
+    low, middle, high = np.nanpercentile(shown[kept], (25, 50, 75), axis=1)
+    if not course.faint and shown.shape[1] > 1:
+        ax.fill_between(steps[kept], low, high, color=colour, alpha=0.15, linewidth=0)
+    ax.plot(steps[kept], middle, color=colour, linewidth=1.6 if not course.faint else 1.1,
+            linestyle="--" if course.faint else "-", label=course.label)  # fmt: skip
+
+
+def norms_over_steps(
+    lines: dict[str, Array],
+    files: Iterable[str | Path],
+    *,
+    title: str,
+    xlabel: str = "steps back",
+    logarithmic: bool = True,
+) -> None:
+    """Draw norms, a line each.
+
+    Args:
+        lines: `[T]` by label, after 1, 2, ..., T steps.
+        files: pictures to write, .png or .svg.
+        title: over the picture.
+        xlabel: what a step is.
+        logarithmic: the vertical axis.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    with sheet(files) as ((ax,),):
+        for index, (label, norms) in enumerate(lines.items()):
+            stroke = ("-", "--", "-.", ":")[index // len(COLOURS) % 4]
+            ax.plot(range(1, len(norms) + 1), norms, linestyle=stroke, linewidth=1.6, label=label)
+        ax.set(title=title, xlabel=xlabel, ylabel="norm of the gradient")
+        if logarithmic:
+            ax.set_yscale("log")
+        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
+
+
+def clipping(before: Array, after: Array, threshold: float, files: Iterable[str | Path], *, title: str) -> None:
+    """Draw the gradient norm of each batch before and after clipping.
+
+    Args:
+        before: `[K]`.
+        after: `[K]`.
+        threshold: where norms are clipped; 0 where they are not.
+        files: pictures to write, .png or .svg.
+        title: over the picture.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    with sheet(files) as ((ax,),):
+        at = np.arange(1, len(before) + 1)
+        ax.plot(at, before, linestyle="none", marker="o", markersize=8, color=COLOURS[1], markerfacecolor="none",
+                label="before clipping")  # fmt: skip
+        if threshold > 0:
+            ax.vlines(at, after, before, color=COLOURS[1], linewidth=0.8, alpha=0.5)
+            ax.plot(at, after, linestyle="none", marker="s", markersize=4, color=COLOURS[0], label="after clipping")
+            ax.axhline(threshold, color="#444444", linewidth=1, label=f"threshold {threshold:g}")
+        if before.max(initial=0) > 20 * max(before.min(initial=np.inf), 1e-12):
+            ax.set_yscale("log")
+        else:
+            ax.set_ylim(bottom=0)
+        ax.set(title=title, xlabel="batch", ylabel="norm of the whole gradient")
+        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
