@@ -79,11 +79,11 @@ def train_task(options: TrainOptions, started: float, told: Callable[[str], Told
         told: called with the name of a long piece of work; gives what is then told how far it is.
     """
     task, folder = find(options.TASK), RunFolder(options.out)
-    import_plugins(options.plugin)
+    import_plugins(options.start.plugin)
     lookup(options.model.cell)
-    folder.claim(resume=options.resume, overwrite=options.overwrite)
-    resuming = options.resume and folder.resume_point.exists()
-    if options.resume and not resuming and folder.weights.exists():
+    folder.claim(resume=options.start.resume, overwrite=options.start.overwrite)
+    resuming = options.start.resume and folder.resume_point.exists()
+    if options.start.resume and not resuming and folder.weights.exists():
         raise RunFolderError(
             f"--resume: {folder.path} holds weights but no checkpoint to go on from; use it as it is, "
             "or replace it by --overwrite"
@@ -216,7 +216,7 @@ def _work(fabric: Fabric, options: TrainOptions, prepared: Any, started: float, 
 def _train(fabric: Fabric, options: TrainOptions, prepared: Any, started: float, shown: bool) -> None:
     """Build the same model in each process, take this one's slice of the streams, train."""
     task, training, folder = find(options.TASK), options.training, RunFolder(options.out)
-    import_plugins(options.plugin)
+    import_plugins(options.start.plugin)
     with compute_settings(training.threads, training.precision, training.devices):
         torch.manual_seed(training.seed)
         model = build_model(folder.read_config(), folder)

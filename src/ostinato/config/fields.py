@@ -33,6 +33,7 @@ Config = Annotated[
     str | None,
     tyro.conf.arg(metavar="FILE.toml", help="Options by name in a TOML file (hidden = 256); they override the preset."),
 ]
+NoPreset = Annotated[str | None, tyro.conf.Suppress]  # of a task without presets
 Resume = Annotated[
     Flag, tyro.conf.arg(help="Go on from the last checkpoint in --out; starts afresh where there is none.")
 ]

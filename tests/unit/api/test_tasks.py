@@ -9,6 +9,7 @@ from ostinato.api.tasks import find
 from ostinato.api.tasks.contract import Generates, Predicts, Task
 from ostinato.cli.arguments import COMMANDS
 from ostinato.config.merge import names
+from ostinato.config.start import StartOptions
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
@@ -35,9 +36,10 @@ def test_a_task_has_what_is_asked_for(name):
 @pytest.mark.parametrize("name", TRAIN_OPTIONS)
 def test_options_have_the_common_ones(name):
     options = TRAIN_OPTIONS[name]
-    shared = {"out", "valid", "test", "preset", "config", "resume", "overwrite", "plugin", "json", options.SOURCES}
+    shared = {"out", "valid", "test", "preset", "config", "start", "json", options.SOURCES}
     assert shared <= {item.name for item in dataclasses.fields(options)}
-    assert {item.name for item in dataclasses.fields(TrainingOptions)} <= set(names(options))
+    for group in (TrainingOptions, StartOptions):
+        assert {item.name for item in dataclasses.fields(group)} <= set(names(options))
     assert len(set(names(options))) == len(names(options))
     for preset in options.PRESETS.values():
         assert set(preset) <= set(names(options))

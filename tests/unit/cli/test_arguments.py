@@ -116,7 +116,7 @@ def test_a_saved_run_stands_between_config_and_preset():
 
 
 def test_resume_needs_no_text_and_starts_afresh_where_nothing_is():
-    assert parse([*TRAIN, "--resume"]).resume
+    assert parse([*TRAIN, "--resume"]).start.resume
     saved_run(hidden=7)
     options = parse(["train", "lm", "--out", "run", "--resume"])
     assert (options.text, options.model.hidden) == ((), 7)

@@ -8,6 +8,7 @@ from ostinato.config.commands import Demo, Evaluate, Generate, Info, Runs, Sampl
 from ostinato.config.merge import beneath, build, flatten, names, read_toml, unchecked
 from ostinato.config.model import ModelOptions
 from ostinato.config.presets import LANGUAGE_MODEL
+from ostinato.config.start import StartOptions
 from ostinato.config.text import TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
@@ -21,8 +22,7 @@ COMMANDS = [
         tokens=TextOptions("word", 50),
         model=ModelOptions("gru", 2, 16, 16, 0.5, tied=True, cell_options=("a=1", "b=0.5")),
         training=TrainingOptions(epochs=3, time_limit=9.5, batch=8, devices=2, optimizer="sgd", schedule="plateau"),
-        plugin=("cell.py",),
-        resume=True,
+        start=StartOptions(resume=True, plugin=("cell.py",)),
     ),
     Evaluate("run", ("a",), 2, "high"),
     Generate("run", "The", 5, ".", SamplingOptions(True, 0.5, 3, 0.9, 7)),

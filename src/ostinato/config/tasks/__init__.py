@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ostinato.config.tasks.contract import TrainOptions
 
-_NOT_TASKS = {"__init__", "checks", "contract"}
+_NOT_TASKS = {"__init__", "contract"}
 
 
 def _names() -> list[str]:

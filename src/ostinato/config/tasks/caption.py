@@ -7,9 +7,9 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import at_least, share
-from ostinato.config.fields import Config, File, Json, Out, Overwrite, Plugins, Resume
+from ostinato.config.fields import Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
-from ostinato.config.tasks.checks import one_of_resume_and_overwrite
+from ostinato.config.start import StartOptions
 from ostinato.config.text import TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
@@ -49,7 +49,7 @@ class TrainCaption:
     test: File = None
     """Pictures to evaluate the best weights on at the end; a list of names is not trained on."""
 
-    preset: Annotated[str | None, tyro.conf.Suppress] = None
+    preset: NoPreset = None
     config: Config = None
 
     attention: Literal["general", "dot", "additive", "none"] = "general"
@@ -69,13 +69,10 @@ class TrainCaption:
     model: ModelOptions = field(default_factory=lambda: ModelOptions(hidden=256, embed=128, dropout=0.3, tied=True))
     training: TrainingOptions = field(default_factory=lambda: TrainingOptions(lr=0.003, average=0.1))
 
-    resume: Resume = False
-    overwrite: Overwrite = False
-    plugin: Plugins = ()
+    start: StartOptions = field(default_factory=StartOptions)
     json: Json = False
 
     def __post_init__(self) -> None:
-        one_of_resume_and_overwrite(self)
         at_least(max_length=(self.max_length, 1), length_penalty=(self.length_penalty, 0))
         share(label_smoothing=self.label_smoothing)
         if (self.images is None) == (self.features is None):

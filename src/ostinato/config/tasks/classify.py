@@ -7,9 +7,9 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import at_least, share
-from ostinato.config.fields import Column, Config, File, Json, Out, Overwrite, Plugins, Resume
+from ostinato.config.fields import Column, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
-from ostinato.config.tasks.checks import one_of_resume_and_overwrite
+from ostinato.config.start import StartOptions
 from ostinato.config.text import TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
@@ -98,22 +98,17 @@ class TrainClassify:
     test: File = None
     """Data to evaluate the best weights on at the end."""
 
-    preset: None = None
-    """There are none."""
-
+    preset: NoPreset = None
     config: Config = None
     classify: ClassifyOptions = field(default_factory=ClassifyOptions)
     tokens: TextOptions = field(default_factory=_tokens)
     model: ModelOptions = field(default_factory=_model)
     training: TrainingOptions = field(default_factory=_training)
 
-    resume: Resume = False
-    overwrite: Overwrite = False
-    plugin: Plugins = ()
+    start: StartOptions = field(default_factory=StartOptions)
     json: Json = False
 
     def __post_init__(self) -> None:
-        one_of_resume_and_overwrite(self)
         if self.model.tied:
             raise ConfigError("--tied shares the embedding with an output layer over words: a classifier has none")
         if self.text and (self.values or self.id or self.time):

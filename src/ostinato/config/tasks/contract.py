@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, Protocol
 
 from ostinato.config.model import ModelOptions
+from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
 
 
@@ -40,16 +41,8 @@ class TrainOptions(Protocol):
         """The loop's options."""
 
     @property
-    def resume(self) -> bool:
-        """Go on from the last checkpoint."""
-
-    @property
-    def overwrite(self) -> bool:
-        """Replace a run."""
-
-    @property
-    def plugin(self) -> tuple[str, ...]:
-        """Python files to import first."""
+    def start(self) -> StartOptions:
+        """What becomes of a run that is there already."""
 
     @property
     def json(self) -> bool:

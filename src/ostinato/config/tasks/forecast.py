@@ -7,10 +7,10 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import at_least
-from ostinato.config.fields import Config, File, Json, Out, Overwrite, Plugins, Resume
+from ostinato.config.fields import Config, File, Json, NoPreset, Out
 from ostinato.config.forecast import Head
 from ostinato.config.model import ModelOptions
-from ostinato.config.tasks.checks import one_of_resume_and_overwrite
+from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 
@@ -73,19 +73,16 @@ class TrainForecast:
     test: File = None
     """Table to evaluate the best weights on at the end."""
 
-    preset: None = None
+    preset: NoPreset = None
     config: Config = None
 
     model: ModelOptions = field(default_factory=lambda: ModelOptions(hidden=32, dropout=0.2))
     training: TrainingOptions = field(default_factory=lambda: TrainingOptions(batch=64, lr=0.003))
 
-    resume: Resume = False
-    overwrite: Overwrite = False
-    plugin: Plugins = ()
+    start: StartOptions = field(default_factory=StartOptions)
     json: Json = False
 
     def __post_init__(self) -> None:
-        one_of_resume_and_overwrite(self)
         at_least(window=(self.window, 2), horizon=(self.horizon, 1), season=(self.season, 1))
         for name in ("target", "time", "id", "past", "future", "static"):
             if "" in self.columns(name):

@@ -6,11 +6,11 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 from tyro.conf import Positional
 
-from ostinato.config.fields import Config, File, Json, Out, Overwrite, Plugins, Resume
+from ostinato.config.fields import Config, File, Json, Out
 from ostinato.config.model import ModelOptions
 from ostinato.config.presets import LANGUAGE_MODEL
 from ostinato.config.regularisation import RegularisationOptions
-from ostinato.config.tasks.checks import one_of_resume_and_overwrite
+from ostinato.config.start import StartOptions
 from ostinato.config.text import TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
@@ -52,13 +52,10 @@ class TrainLm:
     regularisation: RegularisationOptions = field(default_factory=RegularisationOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
 
-    resume: Resume = False
-    overwrite: Overwrite = False
-    plugin: Plugins = ()
+    start: StartOptions = field(default_factory=StartOptions)
     json: Json = False
 
     def __post_init__(self) -> None:
-        one_of_resume_and_overwrite(self)
         if self.model.tied and self.model.layers == 1 and self.model.embed not in (None, self.model.hidden):
             raise ConfigError(
                 f"--tied shares the embedding with the output layer: expected --embed {self.model.hidden} "

@@ -7,9 +7,9 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import at_least
-from ostinato.config.fields import Column, Config, File, Json, Out, Overwrite, Plugins, Resume
+from ostinato.config.fields import Column, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
-from ostinato.config.tasks.checks import one_of_resume_and_overwrite
+from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 
@@ -66,7 +66,7 @@ class TrainTag:
     test: File = None
     """Sentences to evaluate the best weights on at the end."""
 
-    preset: Annotated[str | None, tyro.conf.Suppress] = None
+    preset: NoPreset = None
     config: Config = None
 
     column: Column = None
@@ -83,13 +83,10 @@ class TrainTag:
     model: ModelOptions = field(default_factory=lambda: ModelOptions(hidden=200, embed=100, dropout=0.5))
     training: TrainingOptions = field(default_factory=lambda: TrainingOptions(lr=0.006, weight_decay=0.05, average=0.1))
 
-    resume: Resume = False
-    overwrite: Overwrite = False
-    plugin: Plugins = ()
+    start: StartOptions = field(default_factory=StartOptions)
     json: Json = False
 
     def __post_init__(self) -> None:
-        one_of_resume_and_overwrite(self)
         if self.model.tied:
             raise ConfigError("--tied: a tagger's output has no embedding to share; leave the option out")
 

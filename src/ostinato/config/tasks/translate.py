@@ -7,9 +7,9 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import at_least, share
-from ostinato.config.fields import Config, File, Json, Out, Overwrite, Plugins, Resume
+from ostinato.config.fields import Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
-from ostinato.config.tasks.checks import one_of_resume_and_overwrite
+from ostinato.config.start import StartOptions
 from ostinato.config.text import Level, TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
@@ -102,7 +102,7 @@ class TrainTranslate:
     test: Annotated[str | None, tyro.conf.arg(metavar="FILE | SOURCE,TARGET")] = None
     """Pairs to evaluate the best weights on at the end."""
 
-    preset: Annotated[str | None, tyro.conf.Suppress] = None
+    preset: NoPreset = None
     config: Config = None
 
     vocabularies: Literal["shared", "separate"] | None = None
@@ -125,13 +125,10 @@ class TrainTranslate:
     model: Seq2SeqOptions = field(default_factory=Seq2SeqOptions)
     training: TrainingOptions = field(default_factory=lambda: TrainingOptions(lr=0.003, average=0.1))
 
-    resume: Resume = False
-    overwrite: Overwrite = False
-    plugin: Plugins = ()
+    start: StartOptions = field(default_factory=StartOptions)
     json: Json = False
 
     def __post_init__(self) -> None:
-        one_of_resume_and_overwrite(self)
         at_least(max_length=(self.max_length, 1), length_penalty=(self.length_penalty, 0))
         share(scheduled_sampling=self.scheduled_sampling, label_smoothing=self.label_smoothing or 0.0)
         if not self.separator:
