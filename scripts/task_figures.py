@@ -170,7 +170,9 @@ def measure(name: str, case: Case, work: Path, shown: Callable[[str], str], thre
             figures = ostinato("evaluate", run, *test, "--threads", threads)
             found |= {f"{part}_{key}".strip("_"): figures[key] for key in case.kept}
         command = shown(" ".join(map(str, ("ostinato", *words))))
-        kept = {key: trained[key] for key in ("epochs", "steps", "parameters", "seconds")}
+        kept = {key: trained[key] for key in ("epochs", "steps", "parameters")}
+        last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])  # of all of a run that was gone on with
+        kept["seconds"] = last["seconds"]
         yield {"name": name, "seed": seed, "threads": threads, **found, **kept, "command": command}
 
 
@@ -195,14 +197,14 @@ def written(lines: list[dict[str, Any]]) -> str:
 
 HEAD = f"""# What each task reaches on public data
 
-Trained with the defaults, on {os.cpu_count()} cores, from nothing. Seconds are those of the whole command, of a machine
+Trained with the defaults, on {os.cpu_count()} cores, from nothing. Seconds are those of the training, on a machine
 that did other work beside. Made by `scripts/task_figures.py`; forecasts have [their own table](forecast.md).
 """
 
 
 def _figure(key: str, values: list[Any]) -> str:
     if isinstance(values[0], str):
-        return f"`{values[0]}`"
+        return f"`{values[0]}`".replace("|", "\\|")
     digits = ",.0f" if key.endswith("examples") else ".2f" if key in ("bleu", "chrf") else ".4f"
     each = " (" + ", ".join(f"{value:{digits}}" for value in values) + ")" if len(values) > 1 else ""
     return f"{key.replace('_', ' ')} {statistics.median(values):{digits}}{each}"
