@@ -34,8 +34,8 @@ def describe() -> dict[str, Any]:
 
     `native` is the instruction set that the native kernels use here, or why there are none; `precision` says for each
     value of `torch.set_float32_matmul_precision` what their products are computed in. Of a cell: name, paper, kernel,
-    isa (the kernel's, where it is native), reason (why nothing faster than the reference runs it), and elsewhere: what
-    another implementation runs, which one, and why.
+    isa (the kernel's, where it is native), precision (as above: some cells stay in float32), reason (why nothing faster
+    than the reference runs it), and elsewhere: what another implementation runs, which one, and why.
     """
     packages = ("ostinato", "torch", "lightning-fabric", "tokenizers")
     library = native_library.load()
@@ -51,13 +51,15 @@ def describe() -> dict[str, Any]:
             for when, choice in cases.items()
             if choice.name != plain.name
         ]
-        row = {"name": name, "kernel": plain.name, "isa": isa if plain.name == "native" else None}
+        is_native = plain.name == "native" and not isinstance(library, str)
+        row: dict[str, Any] = {"name": name, "kernel": plain.name, "isa": isa if is_native else None}
+        row["precision"] = _products(library, name) if is_native else {}
         cells.append(row | {"reason": plain.reason, "elsewhere": elsewhere, "paper": kind.paper})
     return {
         "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
         "threads": torch.get_num_threads(),
         "native": library if isinstance(library, str) else library.isa,
-        "precision": {} if isinstance(library, str) else _products(library),
+        "precision": _products(library),
         "cells": cells,
     }
 
@@ -65,5 +67,7 @@ def describe() -> dict[str, Any]:
 _PRODUCTS = {"highest": "float32", "high": "bf16x3", "medium": "bf16"}
 
 
-def _products(library: native_library.NativeLibrary) -> dict[str, str]:
-    return {wanted: _PRODUCTS[library.precision(wanted)] for wanted in native_library.PRECISIONS}
+def _products(library: native_library.NativeLibrary | str, cell: str = "lstm") -> dict[str, str]:
+    if isinstance(library, str):
+        return {}
+    return {wanted: _PRODUCTS[library.precision(wanted, cell)] for wanted in native_library.PRECISIONS}

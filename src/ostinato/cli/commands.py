@@ -179,6 +179,8 @@ def _info(options: commands.Info, output: Output) -> None:
     for cell in found["cells"]:
         kernel = f"{cell['kernel']} {cell['isa'] or ''}"
         output.text(f"{cell['name']:<20}{kernel:<20}{cell['reason']}".rstrip())
+        if cell["precision"] != found["precision"] and set(cell["precision"].values()) == {"float32"}:
+            output.text("  products in float32, whatever the precision asked for")
         for case in cell["elsewhere"]:
             output.text(f"  {case['when']}: {case['kernel']} ({case['reason']})")
     output.result(found)

@@ -15,7 +15,7 @@ from typing import Any
 from ostinato.core.errors import ConfigError
 
 #: OSTINATO_ABI of the header this module was written after.
-ABI = 3
+ABI = 4
 #: Forces an instruction set.
 ISA_VARIABLE = "OSTINATO_ISA"
 
@@ -65,7 +65,7 @@ class NativeLibrary:
             getattr(library, f"ostinato_{name}").restype = c_int64
         library.ostinato_isa.argtypes = library.ostinato_cell.argtypes = [c_int64]
         library.ostinato_isa_supported.argtypes = [c_int64]
-        library.ostinato_precision.argtypes = [c_int64] * 2
+        library.ostinato_precision.argtypes = [c_int64] * 3
         library.ostinato_saved_size.argtypes = [c_int64] * 6
         library.ostinato_workspace_size.argtypes = [POINTER(Run), c_int64]
         for name in ("packed_size", "pack", "forward", "backward"):
@@ -85,9 +85,10 @@ class NativeLibrary:
             )
         return forced
 
-    def precision(self, wanted: str) -> str:
-        """What products are computed in where one of PRECISIONS is asked for: the same or a higher one."""
-        return PRECISIONS[self._library.ostinato_precision(self.isas[self.isa], PRECISIONS.index(wanted))]
+    def precision(self, wanted: str, cell: str = "lstm") -> str:
+        """What a cell's products are computed in where one of PRECISIONS is asked for: the same or a higher one."""
+        index = PRECISIONS.index(wanted)
+        return PRECISIONS[self._library.ostinato_precision(self.isas[self.isa], self.cells[cell], index)]
 
     def saved_size(self, cell: str, N: int, T: int, H: int, R: int, *, noisy: bool) -> int:
         """Floats that forward keeps for backward."""

@@ -1,5 +1,7 @@
 // The recurrence of every cell for one instruction set and the precision of its products: compiled once for each, with
 // OSTINATO_ISA the name of the set and OSTINATO_OPERANDS that of the precision's struct in operands.h.
+#include <type_traits>
+
 #include "backward.h"
 #include "cells/gru.h"
 #include "cells/gru_reset_before.h"
@@ -64,10 +66,12 @@ static constexpr CellKernels kernels_of(const char* name) {
     };
 }
 
-// The same of cells whose step takes phases, which deal with noise as they run.
+// The same of cells whose step takes phases, which deal with noise as they run. Their products are of float32 always, so a
+// build for another precision has no more than their names.
 template <class C>
 static constexpr CellKernels phased(const char* name) {
-    return {
+    if constexpr (!std::is_same_v<P, Single>) return {name};
+    else return {
         name,
         C::memory >= 0,
         C::second_apart,

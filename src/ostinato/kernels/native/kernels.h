@@ -24,7 +24,7 @@ struct CellKernels {
 // static: a copy for each build, see vectors.h
 static inline bool noisy(const ostinato_run& run) { return run.recurrent_mask || run.zoneout_h || run.zoneout_c; }
 
-// In the same order in every build; the last has no name.
+// In the same order in every build; the last has no name. A cell without functions is not computed in the build's precision.
 using CellTable = const CellKernels*;
 
 }  // namespace ostinato

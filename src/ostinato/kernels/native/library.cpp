@@ -117,14 +117,14 @@ const Isa isas[] = {
 };
 constexpr int64_t isa_count = sizeof isas / sizeof *isas;
 
-int64_t computed(const Isa& isa, int64_t precision) {
-    while (!isa.cells[precision]) --precision;
+int64_t computed(const Isa& isa, int64_t cell, int64_t precision) {
+    while (!isa.cells[precision] || !isa.cells[precision][cell].forward) --precision;
     return precision;
 }
 
 const CellKernels* cell_of(const ostinato_run& run) {
     const Isa& isa = isas[run.isa];
-    return &isa.cells[computed(isa, run.precision)][run.cell];
+    return &isa.cells[computed(isa, run.cell, run.precision)][run.cell];
 }
 
 const CellKernels* any_cells() { return isas[0].cells[OSTINATO_HIGHEST]; }
@@ -172,10 +172,10 @@ int64_t ostinato_isa_supported(int64_t index) {
     return index >= 0 && index < ostinato::isa_count && ostinato::isas[index].supported();
 }
 
-int64_t ostinato_precision(int64_t isa, int64_t precision) {
-    if (isa < 0 || isa >= ostinato::isa_count) return OSTINATO_HIGHEST;
+int64_t ostinato_precision(int64_t isa, int64_t cell, int64_t precision) {
+    if (isa < 0 || isa >= ostinato::isa_count || cell < 0 || cell >= ostinato::cell_count()) return OSTINATO_HIGHEST;
     if (precision < OSTINATO_HIGHEST || precision > OSTINATO_MEDIUM) return OSTINATO_HIGHEST;
-    return ostinato::computed(ostinato::isas[isa], precision);
+    return ostinato::computed(ostinato::isas[isa], cell, precision);
 }
 
 const char* ostinato_cell(int64_t index) {

@@ -19,7 +19,8 @@
  * reading row t of the input.
  *
  * Precision, that of the factors of products; sums, gates and state are float32 always. An instruction set that lacks
- * the one asked for computes the next higher: ostinato_precision says which it will be. Every array is float32 in all.
+ * the one asked for, for all cells or for this one, computes the next higher: ostinato_precision says which it will be.
+ * Every array is float32 in all.
  *
  * Bits. With the same instruction set and precision, the outputs of a sequence are the same bits whatever else is in the batch and
  * however many threads run; gradients are the same bits on every run with the same number of threads.
@@ -29,7 +30,7 @@
 
 #include <stdint.h>
 
-#define OSTINATO_ABI 3
+#define OSTINATO_ABI 4
 #define OSTINATO_API __attribute__((visibility("default")))
 
 #ifdef __cplusplus
@@ -109,8 +110,8 @@ OSTINATO_API int64_t ostinato_abi(void);
 OSTINATO_API const char *ostinato_isa(int64_t index);
 OSTINATO_API int64_t ostinato_isa_supported(int64_t index);
 
-/* The precision that an instruction set computes in where this one is asked for: the same or a higher one. */
-OSTINATO_API int64_t ostinato_precision(int64_t isa, int64_t precision);
+/* The precision that an instruction set computes a cell in where this one is asked for: the same or a higher one. */
+OSTINATO_API int64_t ostinato_precision(int64_t isa, int64_t cell, int64_t precision);
 
 /* Names of the cells, NULL past the last. */
 OSTINATO_API const char *ostinato_cell(int64_t index);
