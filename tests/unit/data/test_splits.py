@@ -38,3 +38,14 @@ def test_few_examples():
     assert [len(part) for part in held_out(40, 1, strata=[0, 1, 2, 3] * 10)] == [36, 4]
     with pytest.raises(DataError, match=r"at least two examples, .* got 1; give --valid"):
         held_out(1, 1)
+
+
+def test_neighbours_are_held_out_together():
+    """4,000 rows of two classes, one after the other: 200 runs of ten in each, the last to be drawn cut short."""
+    _, out = held_out(4000, 1, strata=["a"] * 2000 + ["b"] * 2000)
+    assert ((out < 2000).sum(), len(out)) == (200, 400)
+    tens = {row // 10 for row in out}
+    assert len(tens) == 40, "whole tens"
+    assert len(held_out(4000, 1)[1]) == 400
+    _, few = held_out(300, 1)
+    assert len({row // 10 for row in few}) > 15, "few rows are drawn one by one"
