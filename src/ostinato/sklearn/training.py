@@ -15,6 +15,7 @@ from ostinato.api.run import Run
 from ostinato.api.training import train_prepared
 from ostinato.config.merge import build
 from ostinato.config.tasks.contract import TrainOptions
+from ostinato.core.errors import ConfigError
 
 Options = TypeVar("Options", bound=TrainOptions)
 
@@ -28,8 +29,13 @@ def options_of(estimator: Any, kind: type[Options], **more: Any) -> Options:
         **more: options that the data decides, over the parameters of the same name.
 
     Raises:
-        ConfigError: an unknown option, or a value that cannot be.
+        ConfigError: an unknown option, one that is about files, or a value that cannot be.
     """
+    if about_files := sorted({kind.SOURCES, *_ABOUT_FILES} & set(estimator.options or {})):
+        raise ConfigError(
+            f"{type(estimator).__name__}: options: {about_files[0]!r} is about files, of which an estimator has "
+            "none; leave it out"
+        )
     known = {name: value for name, value in estimator.get_params(deep=False).items() if name not in _OWN}
     flat = {name: value for name, value in known.items() if value is not None} | dict(estimator.options or {})
     seed = estimator.random_state
@@ -51,6 +57,13 @@ def train(options: TrainOptions, prepared: Any, *, verbose: bool) -> Run:
         here = replace(cast("Any", options), out=str(Path(folder, "run")))
         return train_prepared(here, prepared, shown=verbose)
 
+
+#: Options of commands that say what to read and where to write.
+_ABOUT_FILES = {
+    *("out", "valid", "test", "preset", "config", "resume", "overwrite", "json"),
+    *("label", "text", "id", "time", "values", "column", "word_column"),
+    *("target", "past", "future", "static"),
+}
 
 #: Parameters of estimators that are no options of a command.
 _OWN: Mapping[str, None] = dict.fromkeys(["options", "random_state", "validation_fraction", "verbose"])

@@ -118,6 +118,7 @@ def test_parameters_are_the_commands_and_none_is_its_default():
         ({}, np.array([[1, np.inf]]), [["D", "N"]], ValueError, "infinity"),
         ({}, [["a", ""]], [["D", "N"]], DataError, "got an empty one"),
         ({"options": {"hiden": 3}}, X, Y, ConfigError, "unknown option 'hiden': did you mean 'hidden'"),
+        ({"options": {"valid": "more.conllu"}}, X, Y, ConfigError, "options: 'valid' is about files"),
         ({"hidden": 0}, X, Y, ConfigError, "hidden: expected at least 1, got 0"),
         ({"cell": "lstn"}, X, Y, ConfigError, "did you mean 'lstm'"),
     ],
