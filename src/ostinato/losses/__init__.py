@@ -1,6 +1,7 @@
 """(model output, Batch) -> scalar."""
 
 from ostinato.losses.activation import activation_penalty
+from ostinato.losses.adaptive import adaptive_cross_entropy
 from ostinato.losses.cross_entropy import sequence_cross_entropy
 from ostinato.losses.decoded import decoded_cross_entropy
 from ostinato.losses.forecast import forecast_loss
@@ -9,6 +10,7 @@ from ostinato.losses.tagging import tag_loss
 
 __all__ = [
     "activation_penalty",
+    "adaptive_cross_entropy",
     "decoded_cross_entropy",
     "forecast_loss",
     "linear_cross_entropy",

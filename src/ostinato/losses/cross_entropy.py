@@ -3,10 +3,11 @@
 from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ostinato.core.batch import Batch
+from ostinato.losses.adaptive import adaptive_cross_entropy
 from ostinato.losses.linear_cross_entropy import linear_cross_entropy
 
 
@@ -32,17 +33,36 @@ class LinearScores(Protocol):
     bias: Tensor | None
 
 
-def sequence_cross_entropy(output: HasLogits | LinearScores, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
+@runtime_checkable
+class AdaptiveScores(Protocol):
+    """A model output whose scores are an adaptive softmax, not yet applied.
+
+    Attributes:
+        hidden: `[T, N, E]`, its input.
+        softmax: the module.
+    """
+
+    hidden: Tensor
+    softmax: nn.AdaptiveLogSoftmaxWithLoss
+
+
+def sequence_cross_entropy(
+    output: HasLogits | LinearScores | AdaptiveScores, batch: Batch, label_smoothing: float = 0.0
+) -> Tensor:
     """Mean negative log-likelihood of the targets, in nats a step: sum of w * -log p(target) over the sum of w.
 
     A step beyond its sequence's length weighs nothing. Where no step weighs anything the loss is zero.
 
     Args:
-        output: of a model that predicts one token a step. One that holds its linear layer is never scored as a whole.
+        output: of a model that predicts one token a step. One that holds its last layer is never scored as a whole.
         batch: targets `[T, N]`, with lengths and weights where given.
         label_smoothing: share of the target's probability that is spread evenly over the vocabulary.
+
+    Raises:
+        ValueError: label smoothing of an adaptive softmax.
     """
-    rows = (output.hidden if isinstance(output, LinearScores) else output.logits()).flatten(0, 1)
+    rows = output.hidden if isinstance(output, LinearScores | AdaptiveScores) else output.logits()
+    rows = rows.flatten(0, 1)
     targets = batch.targets.flatten()
     weights = rows.new_ones(len(rows)) if batch.weights is None else batch.weights.to(rows.dtype).flatten()
     if batch.lengths is not None:
@@ -52,6 +72,10 @@ def sequence_cross_entropy(output: HasLogits | LinearScores, batch: Batch, label
         rows, targets, weights = rows[valid], targets[valid], weights[valid]
     if isinstance(output, LinearScores):
         total = linear_cross_entropy(rows, output.weight, output.bias, targets, weights, label_smoothing)
+    elif isinstance(output, AdaptiveScores):
+        if label_smoothing:
+            raise ValueError("label smoothing: expected scores of the whole vocabulary, got an adaptive softmax")
+        total = adaptive_cross_entropy(output.softmax, rows, targets, weights)
     else:
         total = F.cross_entropy(rows, targets, reduction="none", label_smoothing=label_smoothing) @ weights
     return total / weights.sum().clamp(min=torch.finfo(total.dtype).tiny)

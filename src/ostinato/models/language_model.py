@@ -1,7 +1,10 @@
 """Many to many, aligned: at each step the distribution of the next token."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -9,6 +12,7 @@ from ostinato.core.errors import ConfigError
 from ostinato.layers.dropout import dropout as drop
 from ostinato.layers.dropout import word_mask
 from ostinato.layers.recurrent import Recurrent
+from ostinato.layers.tied import tied_embedding
 
 
 class LanguageModelOutput(NamedTuple):
@@ -33,6 +37,27 @@ class LanguageModelOutput(NamedTuple):
         return F.linear(self.hidden, self.weight, self.bias)
 
 
+class AdaptiveOutput(NamedTuple):
+    """The same where the output layer is an adaptive softmax.
+
+    Attributes:
+        hidden: `[T, N, E]`, its input.
+        softmax: the module.
+        state: after the last step; the next piece's initial state.
+        raw: `[T, N, E]`, `hidden` before its dropout.
+    """
+
+    hidden: Tensor
+    softmax: nn.AdaptiveLogSoftmaxWithLoss
+    state: Any
+    raw: Tensor | None = None
+
+    def logits(self) -> Tensor:
+        """Scores of every token at every step, `[T, N, V]`: their log-probabilities."""
+        found: Tensor = self.softmax.log_prob(self.hidden.flatten(0, 1))
+        return found.view(*self.hidden.shape[:2], -1)
+
+
 class LanguageModel(nn.Module):
     """Embedding, a stack of recurrent layers, and a linear layer over the vocabulary.
 
@@ -54,11 +79,14 @@ class LanguageModel(nn.Module):
         embedding_dropout: share of the vocabulary's words that a piece is read without.
         locked_dropout: hold the masks of dropout over all steps of a piece.
         tied: share the embedding with the output layer; needs E equal to the stack's output.
+        cutoffs: ids that begin a cluster of an adaptive softmax (Grave et al. 2017, arXiv:1609.04309); the most
+            frequent token has to have the lowest id. By default every token is scored alike.
         last_size: units of the last layer, H where None; it is then `last`, a stack of its own on top of `recurrent`.
         **options: of `Recurrent` and of the cell.
 
     Raises:
-        ConfigError: tied weights of different widths; a last layer of another size than the only one.
+        ConfigError: tied weights of different widths or with an adaptive softmax; cutoffs out of order; a last layer
+            of another size than the only one.
     """
 
     def __init__(
@@ -76,6 +104,7 @@ class LanguageModel(nn.Module):
         embedding_dropout: float = 0.0,
         locked_dropout: bool = False,
         tied: bool = False,
+        cutoffs: Sequence[int] = (),
         last_size: int | None = None,
         **options: Any,
     ) -> None:
@@ -93,36 +122,50 @@ class LanguageModel(nn.Module):
         options |= {"dropout": self.hidden_dropout, "locked_dropout": locked_dropout}
         self.recurrent = Recurrent(cell, embed_size, hidden_size, num_layers - apart, **options)
         self.last = Recurrent(cell, self.recurrent.output_size, last_size, **options) if apart and last_size else None
-        self.decoder = nn.Linear((self.last or self.recurrent).output_size, vocab_size)
+        width = (self.last or self.recurrent).output_size
+        self.decoder = _adaptive(width, vocab_size, cutoffs) if cutoffs else nn.Linear(width, vocab_size)
         self.reset_parameters()
+        self.tied = tied
         if tied:
-            if embed_size != self.decoder.in_features:
+            if not isinstance(self.decoder, nn.Linear):
                 raise ConfigError(
-                    f"tied weights: expected an embedding as wide as the output, {self.decoder.in_features}, "
-                    f"got {embed_size}"
+                    "tied weights: an adaptive softmax has narrower matrices of its own; take one of the two"
+                )
+            if embed_size != width:
+                raise ConfigError(
+                    f"tied weights: expected an embedding as wide as the output, {width}, got {embed_size}"
                 )
             self.decoder.weight = self.embedding.weight
 
     def reset_parameters(self) -> None:
         """Uniform within 0.1, the output's bias zero: with N(0, 1), SGD at the presets' rates would diverge."""
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
-        nn.init.uniform_(self.decoder.weight, -0.1, 0.1)
-        nn.init.zeros_(self.decoder.bias)
+        if isinstance(self.decoder, nn.Linear):
+            nn.init.uniform_(self.decoder.weight, -0.1, 0.1)
+            nn.init.zeros_(self.decoder.bias)
 
-    def forward(self, inputs: Tensor, state: Any = None) -> LanguageModelOutput:
+    def forward(self, inputs: Tensor, state: Any = None) -> LanguageModelOutput | AdaptiveOutput:
         """Read tokens.
 
         Args:
             inputs: `[T, N]` token ids.
             state: as an earlier output's; zeros where None.
         """
-        embedded = self.embedding(inputs)
+        weight = None  # the embedding's, where it is the output's too
+        if self.tied and torch.is_grad_enabled():
+            embedded, weight = tied_embedding(inputs, self.embedding.weight)
+        else:
+            embedded = self.embedding(inputs)
         if self.embedding_dropout and self.training:
             kept = word_mask(len(self.embedding.weight), self.embedding_dropout, embedded)
             embedded = embedded * kept[inputs].unsqueeze(-1)
         raw, state = self._read(self._drop(embedded, self.input_dropout), state)
         hidden = self._drop(raw, self.output_dropout)
-        return LanguageModelOutput(hidden, self.decoder.weight, self.decoder.bias, state, raw)
+        if not isinstance(self.decoder, nn.Linear):
+            return AdaptiveOutput(hidden, self.decoder, state, raw)
+        if weight is None:
+            weight = self.decoder.weight
+        return LanguageModelOutput(hidden, weight, self.decoder.bias, state, raw)
 
     def _read(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """All recurrent layers. The state of a last layer of its own follows that of the others."""
@@ -137,3 +180,18 @@ class LanguageModel(nn.Module):
 
     def _drop(self, x: Tensor, rate: float) -> Tensor:
         return drop(x, rate, self.training, locked=self.locked_dropout)
+
+
+def _adaptive(width: int, vocab_size: int, cutoffs: Sequence[int]) -> nn.AdaptiveLogSoftmaxWithLoss:
+    edges = [0, *cutoffs, vocab_size]
+    if any(low >= high for low, high in pairwise(edges)):
+        raise ConfigError(
+            f"adaptive softmax: expected ascending numbers between 0 and the vocabulary's {vocab_size:,}, "
+            f"got {', '.join(map(str, cutoffs))}"
+        )
+    if width < 4 ** len(cutoffs):
+        raise ConfigError(
+            f"adaptive softmax: each cluster is a quarter as wide as the one before, and {len(cutoffs)} clusters "
+            f"leave nothing of {width}; give fewer cutoffs or a wider layer"
+        )
+    return nn.AdaptiveLogSoftmaxWithLoss(width, vocab_size, list(cutoffs))

@@ -1,7 +1,7 @@
 """Optimisers, courses of the learning rate, averages of the weights."""
 
 from ostinato.optim.averaging import Average, PowerAverage, TriggeredAverage, make_average
-from ostinato.optim.optimizers import make_optimizer
+from ostinato.optim.optimizers import gradients_of, make_optimizer, take_step, takes_sparse
 from ostinato.optim.schedules import Constant, Cosine, Plateau, Schedule, make_schedule
 
 __all__ = [
@@ -12,7 +12,10 @@ __all__ = [
     "PowerAverage",
     "Schedule",
     "TriggeredAverage",
+    "gradients_of",
     "make_average",
     "make_optimizer",
     "make_schedule",
+    "take_step",
+    "takes_sparse",
 ]

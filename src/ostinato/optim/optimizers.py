@@ -1,9 +1,9 @@
-"""torch's optimisers by name."""
+"""torch's optimisers by name, and a step of them that passes over the parameters no more often than it must."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 _BY_NAME: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
@@ -23,7 +23,48 @@ def make_optimizer(name: str, model: nn.Module, *, lr: float, weight_decay: floa
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay, "decay": weight_decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0, "decay": 0.0},
     ]
-    return _BY_NAME[name]([group for group in groups if group["params"]], lr=lr)
+    # one pass instead of several; SGD alone is one already, and so takes sparse gradients
+    fused = not takes_sparse(name, weight_decay)
+    return _BY_NAME[name]([group for group in groups if group["params"]], lr=lr, fused=fused)
+
+
+def takes_sparse(name: str, weight_decay: float) -> bool:
+    """Whether a step leaves alone what has no gradient, so that an embedding's gradient may hold the rows that were
+    looked up and nothing else: SGD without weight decay. Adam moves every row, by what it remembers of it."""
+    return name == "sgd" and not weight_decay
+
+
+def gradients_of(parameters: Iterable[Tensor]) -> list[Tensor]:
+    """The gradients that there are, as dense tensors: of a sparse one its rows, each once."""
+    found = []
+    for parameter in parameters:
+        if parameter.grad is None:
+            continue
+        if parameter.grad.is_sparse:
+            parameter.grad = parameter.grad.coalesce()
+        found.append(parameter.grad.values() if parameter.grad.is_sparse else parameter.grad)
+    return found
+
+
+def take_step(optimizer: torch.optim.Optimizer, lr: float, gradients: list[Tensor], scale: float = 1.0) -> None:
+    """Update the parameters, as if each gradient had first been multiplied by a factor.
+
+    For SGD no gradient has to be: lr * (s*g + d*p) = (lr*s) * (g + d/s * p), with d the weight decay.
+
+    Args:
+        optimizer: as `make_optimizer` gives it.
+        lr: learning rate.
+        gradients: as `gradients_of` gives them.
+        scale: the factor s, above 0.
+    """
+    folded = isinstance(optimizer, torch.optim.SGD)
+    if scale != 1 and not folded:
+        torch._foreach_mul_(gradients, scale)
+    for group in optimizer.param_groups:
+        group["lr"] = lr * scale if folded else lr
+        if folded:
+            group["weight_decay"] = group["decay"] / scale
+    optimizer.step()

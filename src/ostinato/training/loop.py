@@ -22,7 +22,7 @@ from ostinato.config.training import DEFAULT_EPOCHS, VALID_EVERY, TrainingOption
 from ostinato.core.batch import Batch
 from ostinato.core.errors import TrainingError
 from ostinato.core.kept_state import KeptState
-from ostinato.optim import make_average, make_optimizer, make_schedule
+from ostinato.optim import gradients_of, make_average, make_optimizer, make_schedule, take_step
 from ostinato.training.clock import Clock, Interrupt
 from ostinato.training.metrics import MetricsLog
 from ostinato.training.position import Interval, Position
@@ -180,15 +180,13 @@ class Trainer:
     def step(self, batch: Batch) -> None:
         """One batch: forward, backward through time, clip, update; a carried state goes on to the next, detached."""
         rate = self.options.lr * self.schedule.factor(self.position.progress)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * batch.lr_factor
         carried = {"state": self.kept.state} if self.job.batches.carried else {}
         output = self.model(batch.inputs, **batch.arguments(), **carried)
         loss = self.job.loss(output, batch)
         self.optimizer.zero_grad()
         objective = loss if self.job.penalty is None else loss + self.job.penalty(output)
         self.fabric.backward(objective if batch.share == 1 else objective * batch.share)
-        gradients = [p.grad for p in self.job.model.parameters() if p.grad is not None]
+        gradients = gradients_of(self.job.model.parameters())
         norm = float(torch.nn.utils.get_total_norm(gradients))
         if not (math.isfinite(loss.item()) and math.isfinite(norm)):
             got = f"loss {loss.item():g} with gradient norm {norm:g} at learning rate {rate:g}"
@@ -196,9 +194,7 @@ class Trainer:
                 f"epoch {self.position.epoch + 1}, step {self.position.step + 1}: expected a finite loss, got {got}"
             )
         clipped = 0 < self.options.clip < norm
-        if clipped:
-            torch._foreach_mul_(gradients, self.options.clip / norm)
-        self.optimizer.step()
+        take_step(self.optimizer, rate * batch.lr_factor, gradients, self.options.clip / norm if clipped else 1.0)
         if carried:
             self.kept.keep(output.state)
 

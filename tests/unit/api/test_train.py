@@ -208,3 +208,33 @@ def test_awd_lstm_in_small_goes_on_to_the_same_bytes(text, tmp_path):
     assert model.decoder.weight is model.embedding.weight
     rates = {line["lr"] for line in metrics(tmp_path / "whole") if "lr" in line}
     assert rates == {1.0}, "what is written is the schedule's rate"
+
+
+@pytest.mark.parametrize(("optimizer", "lr"), [("sgd", 2.0), ("adamw", 0.05)])
+def test_adaptive_softmax_from_training_to_text(text, tmp_path, optimizer, lr):
+    options = {"level": "word", "adaptive": (4, 9), "hidden": 16, "batch": 4, "steps": 10, "threads": 1}
+    options |= {"valid": str(text)}  # all of it is trained on
+    options |= {"optimizer": optimizer, "schedule": "constant", "lr": lr}
+    run = ostinato.train("lm", text, out=tmp_path / "whole", epochs=2, **options)
+    ostinato.train("lm", text, out=tmp_path / "parts", epochs=1, **options)
+    ostinato.train("lm", text, out=tmp_path / "parts", epochs=2, resume=True)
+    whole, parts = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts"))
+    assert whole == parts
+    ids = run.tokenizer.encode(text.read_text())
+    assert run.model.decoder.cutoffs == [4, 9, run.tokenizer.size]
+    counted = [ids.count(number) for number in range(2, run.tokenizer.size)]
+    assert counted == sorted(counted, reverse=True), "the most frequent words first"
+    figures = run.evaluate(text)
+    assert figures["perplexity"] < run.tokenizer.size
+    assert run.evaluate(text, cache=30)["perplexity"] != figures["perplexity"]
+    assert set("".join(run.generate("the", length=20, seed=1)).split()) <= set(text.read_text().split())
+
+
+def test_plain_sgd_trains_the_rows_that_were_read_and_ends_where_it_would_have(text, tmp_path, monkeypatch):
+    """The same weights with a sparse gradient of the embedding and with a dense one."""
+    options = TINY | {"level": "word", "optimizer": "sgd", "lr": 2.0, "embed": 6}
+    sparse = ostinato.train("lm", text, out=tmp_path / "sparse", **options)
+    monkeypatch.setattr("ostinato.api.tasks.lm.takes_sparse", lambda *_: False)
+    dense = ostinato.train("lm", text, out=tmp_path / "dense", **options)
+    for one, two in zip(sparse.model.parameters(), dense.model.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)

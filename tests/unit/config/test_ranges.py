@@ -99,6 +99,8 @@ def test_every_number_is_in_the_table_above():
         ({"resume": True, "overwrite": True}, "--resume goes on with a run and --overwrite deletes it"),
         ({"tied": True, "hidden": 8, "embed": 7}, "--tied shares .* expected --embed 8 .* got 7"),
         ({"random_steps": True, "steps": 19}, "--random-steps draws .* expected --steps of at least 20, got 19"),
+        ({"adaptive": (5, 9)}, "--adaptive needs .* frequency: expected --level word, got char"),
+        ({"adaptive": (5, 9), "level": "word", "tied": True}, "--adaptive has .* --tied the embedding: give one"),
         ({"batch": 5, "devices": 2}, "--batch 5 is shared out over --devices 2: expected a multiple of 2"),
     ],
 )

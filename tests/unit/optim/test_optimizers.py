@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ostinato.optim import make_optimizer
+from ostinato.optim import gradients_of, make_optimizer, take_step, takes_sparse
 
 KINDS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
@@ -32,7 +32,8 @@ def test_without_decay_it_is_torchs(model, name):
     extra = {"weight_decay": 0.0} if name == "adamw" else {}
     theirs = steps(other, KINDS[name](other.parameters(), lr=0.1, **extra))
     ours = steps(model, make_optimizer(name, model, lr=0.1))
-    assert all(torch.equal(one, two) for one, two in zip(ours, theirs, strict=True))
+    for one, two in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, two)
 
 
 def test_adamw_shrinks_matrices_by_rate_times_decay_and_nothing_else(model):
@@ -64,3 +65,52 @@ def test_every_parameter_that_learns_is_there_once(model):
 
 def test_matrices_alone_are_one_group():
     assert len(make_optimizer("adam", nn.Linear(2, 2, bias=False), lr=1.0).param_groups) == 1
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+@pytest.mark.parametrize("name", KINDS)
+def test_a_scaled_step_is_one_with_scaled_gradients(model, name, decay):
+    other = copy.deepcopy(model)
+    ours, theirs = make_optimizer(name, model, lr=1.0, weight_decay=decay), plain(name, other, decay)
+    for number, scale in enumerate((1.0, 0.1, 0.7)):
+        for each in (model, other):
+            each.zero_grad()
+            each(torch.randn(6, 3, generator=torch.Generator().manual_seed(number))).square().sum().backward()
+        for parameter in other.parameters():
+            parameter.grad.mul_(scale)
+        theirs.step()
+        take_step(ours, 0.1, gradients_of(model.parameters()), scale)
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(one, two)
+
+
+def plain(name, model, decay):
+    """Torch's optimiser as anyone would set it up."""
+    groups = [
+        {"params": [p for p in model.parameters() if (p.dim() > 1) == matrix], "weight_decay": decay * matrix}
+        for matrix in (True, False)
+    ]
+    return KINDS[name](groups, lr=0.1)
+
+
+def test_a_sparse_gradient_is_the_rows_that_were_read():
+    """The same row twice counts as one: norm and step are those of the dense gradient."""
+    ids, weights = torch.tensor([3, 1, 3]), torch.randn(3, 4)
+    dense, sparse = nn.Embedding(7, 4), nn.Embedding(7, 4, sparse=True)
+    sparse.load_state_dict(dense.state_dict())
+    found = []
+    for embedding in (dense, sparse):
+        (embedding(ids) * weights).sum().backward()
+        gradients = gradients_of(embedding.parameters())
+        found.append(nn.utils.get_total_norm(gradients))
+        assert takes_sparse("sgd", 0.0)
+        take_step(make_optimizer("sgd", embedding, lr=1.0), 0.1, gradients, 0.5)
+    assert gradients[0].shape == (2, 4)
+    torch.testing.assert_close(*found)
+    torch.testing.assert_close(sparse.weight, dense.weight)
+
+
+def test_who_takes_sparse_gradients():
+    assert not takes_sparse("sgd", 0.1), "decay moves rows that were not read"
+    assert not takes_sparse("adam", 0.0)
+    assert not takes_sparse("adamw", 0.0)

@@ -41,6 +41,7 @@ def make(tmp_path):
         clock=None,
         random=None,
         noise=None,
+        sparse=False,
         **options,
     ):
         folder = RunFolder(tmp_path / name)
@@ -57,6 +58,7 @@ def make(tmp_path):
         torch.manual_seed(options.seed)
         if model is None:
             model = LanguageModel(V, 4, 6, 2, **(noise or {}))
+            model.embedding.sparse = sparse
         valid = Streams(VALID, 2, 10)
         figure = ("perplexity", perplexity)
         validate = validate or (lambda trained: mean_loss(trained, valid))

@@ -17,6 +17,7 @@ SETTINGS = {
     "adam": {"optimizer": "adam", "schedule": "cosine", "lr": 0.05, "weight_decay": 0.1},
     "adamw": {"optimizer": "adamw", "schedule": "cosine", "lr": 0.05, "weight_decay": 0.1},
     "average": {"optimizer": "sgd", "schedule": "constant", "lr": 2.0, "average": 0.5},
+    "sparse": {"optimizer": "sgd", "schedule": "constant", "lr": 2.0, "sparse": True},
     "triggered": {"optimizer": "sgd", "schedule": "constant", "lr": 2.0, "average_after": 1},
     "awd": {
         "steps": 20,

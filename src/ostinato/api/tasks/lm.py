@@ -28,6 +28,7 @@ from ostinato.decoding import sample
 from ostinato.evaluation import bits_per_character, evaluate_language_model, mean_loss, perplexity
 from ostinato.losses import activation_penalty, sequence_cross_entropy
 from ostinato.models.language_model import LanguageModel
+from ostinato.optim import takes_sparse
 from ostinato.training import Job
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ class LanguageModelling:
     def configuration(self, options: TrainLm, prepared: Prepared) -> dict[str, Any]:
         """The model's sizes, and records of the text."""
         sizes = model_sizes(options.model, prepared.tokenizer) | options.regularisation.model_settings()
+        if options.adaptive:
+            sizes |= {"cutoffs": list(options.adaptive)}
         return {"model": sizes, "data": prepared.data}
 
     def files(self, prepared: Prepared) -> Mapping[str, bytes]:
@@ -119,6 +122,8 @@ class LanguageModelling:
         held_out = prepared.valid[:VALIDATED]
         side_by_side = max(1, min(batch, len(held_out) // (2 * training.steps)))
         valid = Streams(held_out, side_by_side, training.steps, tokenizer.eos_id)
+        if isinstance(model, LanguageModel):  # DDP would expect it of tied weights too, whose gradient is dense
+            model.embedding.sparse = training.devices == 1 and takes_sparse(training.optimizer, training.weight_decay)
         by_character = tokenizer.level == "char"
         penalty = partial(activation_penalty, ar=regularised.ar, tar=regularised.tar)
         return Job(

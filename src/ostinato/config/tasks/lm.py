@@ -47,6 +47,11 @@ class TrainLm:
 
     config: Config = None
 
+    adaptive: tuple[int, ...] = ()
+    """Adaptive softmax (Grave et al. 2017), for large vocabularies at level word: the numbers of words, most frequent
+    first, after which a cluster of rarer ones begins, such as 2000 20000. Rare words are scored only where their
+    cluster is meant, by narrower matrices."""
+
     tokens: TextOptions = field(default_factory=TextOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     regularisation: RegularisationOptions = field(default_factory=RegularisationOptions)
@@ -60,6 +65,15 @@ class TrainLm:
             raise ConfigError(
                 f"--tied shares the embedding with the output layer: expected --embed {self.model.hidden} "
                 f"(as --hidden), got {self.model.embed}; or --layers 2 or more, the last then as wide as the embedding"
+            )
+        if self.adaptive and self.tokens.level != "word":
+            raise ConfigError(
+                "--adaptive needs tokens in the order of their frequency: expected --level word, "
+                f"got {self.tokens.level}"
+            )
+        if self.adaptive and self.model.tied:
+            raise ConfigError(
+                "--adaptive has narrower matrices of its own for rare words, --tied the embedding: give one"
             )
         if self.regularisation.random_steps and self.training.steps < SHORTEST_RANDOM:
             raise ConfigError(
