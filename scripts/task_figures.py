@@ -125,7 +125,7 @@ class Cases:
         if not folder.exists():
             shapes.draw_all(folder, 4000)
         words = (folder / "captions.csv", "--images", folder / "pictures", "--test", folder / "test.txt")
-        small = ("--hidden", 128, "--dropout", 0, "--batch", 32, "--time-limit", 150)
+        small = ("--hidden", 128, "--dropout", 0, "--batch", 32, "--time-limit", 240)
         return Case("caption", (*words, *small), {"": [folder / "test.txt"]}, ("exact_match", "examples"))
 
     def flickr8k(self) -> Case:
