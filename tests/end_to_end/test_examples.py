@@ -12,7 +12,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 ALL = sorted(EXAMPLES.glob("*.py"))
 #: What makes an example shorter, where its whole takes too long for a test.
 SHORT = {
+    "gradient_flow.py": ["--updates", "20"],
     "imdb.py": ["--reviews", "300", "--seconds", "10"],
+    "karpathy.py": ["--seconds", "5", "--characters", "60000", "--hidden", "16", "--read", "2000"],
     "long_memory.py": ["--lengths", "20", "30", "--updates", "50"],
     "order_matters.py": ["--updates", "50"],
     "rnn_or_lstm.py": ["--updates", "50"],

@@ -140,6 +140,11 @@ class Tokenizer:
             return "".join(map(self.decoder().step, ids))
         return self._library.decode([int(token) for token in ids], skip_special_tokens=False)
 
+    def pieces(self, ids: Iterable[int]) -> list[str]:
+        """The text of each token; together they are what `decode` gives, but for half a character at the end."""
+        decoder = self.decoder()
+        return [decoder.step(int(token)) for token in ids]
+
     def decoder(self, after: str = "") -> "StreamDecoder":
         """A decoder for tokens that come one by one.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -57,7 +58,9 @@ class Saturation(NamedTuple):
 
 
 @torch.no_grad()
-def record(model: nn.Module, *inputs: Any, gates: bool = True, **arguments: Any) -> list[Record]:
+def record(
+    model: nn.Module, *inputs: Any, gates: bool = True, modules: Collection[str] | None = None, **arguments: Any
+) -> list[Record]:
     """Run a model once, and keep every gate and state of its recurrent layers.
 
     The values come from the cell's own `step`, whichever cell it is, over the reference loop; nothing is computed a
@@ -67,6 +70,7 @@ def record(model: nn.Module, *inputs: Any, gates: bool = True, **arguments: Any)
         model: any module with recurrent layers of this package, or such a layer; usually in eval mode.
         *inputs: what it is called with.
         gates: False keeps the states alone, by the fastest kernel there is.
+        modules: names of the recurrent modules to record; all of them where None.
         **arguments: what it is called with, by name.
 
     Returns:
@@ -91,7 +95,7 @@ def record(model: nn.Module, *inputs: Any, gates: bool = True, **arguments: Any)
         records.append(Record(place, cell.name, seen, states, functions, unseen))
         return ran
 
-    with watching(model, watcher):
+    with watching(model, watcher, modules):
         model(*inputs, **arguments)
     return records
 

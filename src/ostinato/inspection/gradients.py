@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,13 @@ class Flow:
     radii: dict[str, float]
 
 
-def gradient_flow(model: nn.Module, loss: Callable[[Any], Tensor], *inputs: Any, **arguments: Any) -> list[Flow]:
+def gradient_flow(
+    model: nn.Module,
+    loss: Callable[[Any], Tensor],
+    *inputs: Any,
+    modules: Collection[str] | None = None,
+    **arguments: Any,
+) -> list[Flow]:
     """Norms of dL/dh_t back through time, by autograd through the reference loop.
 
     dL/dh_t is the total derivative: along the recurrence, through step t's own output, and through all the layers
@@ -50,7 +56,8 @@ def gradient_flow(model: nn.Module, loss: Callable[[Any], Tensor], *inputs: Any,
             nothing is lost to rounding.
         loss: of the model's output. A sum over the sequences, so that each has the gradient of its own loss.
         *inputs: what the model is called with.
-        **arguments: the same, by name.
+        modules: names of the recurrent modules to follow it in; all of them where None.
+        **arguments: what the model is called with, by name.
 
     Returns:
         A flow for each layer and direction, in the order in which they run. The model's own gradients stay as they are.
@@ -76,7 +83,7 @@ def gradient_flow(model: nn.Module, loss: Callable[[Any], Tensor], *inputs: Any,
         runs.append((place, cell, p, [*seen, ran.final]))
         return ran
 
-    with torch.enable_grad(), watching(model, watcher):
+    with torch.enable_grad(), watching(model, watcher, modules):
         total = loss(model(*inputs, **arguments))
     fields = [field for *_, states in runs for state in states for field in state]
     found = torch.autograd.grad(total, fields, allow_unused=True)

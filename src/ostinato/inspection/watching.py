@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
@@ -61,16 +61,23 @@ class SteppedCell:
 
 
 @contextmanager
-def watching(model: nn.Module, watcher: Watcher) -> Iterator[None]:
-    """Within the block, every recurrent layer of a model is run by `watcher(place, cell, p, x, state, ...)`.
+def watching(model: nn.Module, watcher: Watcher, modules: Collection[str] | None = None) -> Iterator[None]:
+    """Within the block, the recurrent layers of a model are run by `watcher(place, cell, p, x, state, ...)`.
+
+    Args:
+        model: any module.
+        watcher: runs a cell over a sequence.
+        modules: names of the modules to watch; all that are recurrent where None.
 
     Raises:
-        ConfigError: the model has no recurrent layer of this package.
+        ConfigError: the model has no such layer of this package.
     """
-    layers = {name: module for name, module in model.named_modules() if isinstance(module, Recurrent)}
+    found = {name: module for name, module in model.named_modules() if isinstance(module, Recurrent)}
+    layers = {name: layer for name, layer in found.items() if modules is None or name in modules}
     if not layers:
         raise ConfigError(
-            f"expected a model with a layer of ostinato (Recurrent, RNN, LSTM, GRU), got {type(model).__name__}"
+            f"expected a model with a layer of ostinato (Recurrent, RNN, LSTM, GRU), got {type(model).__name__} with "
+            f"{', '.join(map(repr, found)) or 'none'}"
         )
     before = {name: layer.runner for name, layer in layers.items()}
     try:

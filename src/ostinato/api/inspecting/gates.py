@@ -39,7 +39,7 @@ def observed(run: Run, options: InspectOptions, steps: int) -> Observed:
 def inspect_gates(run: Run, folder: Folder, options: InspectOptions) -> dict[str, Any]:
     """Record every gate and state while the model reads, draw them, and count saturated steps."""
     read = observed(run, options, options.read or READ)
-    records = record(run.model, read.inputs, **read.arguments)
+    records = record(run.model, read.inputs, modules=read.modules, **read.arguments)
     for found in records:
         if found.unseen:
             warnings.warn(
@@ -48,10 +48,9 @@ def inspect_gates(run: Run, folder: Folder, options: InspectOptions) -> dict[str
                 "anything else. Its states are shown",
                 stacklevel=2,
             )
-    main = [found for found in records if len(next(iter(found.states.values()))) == len(read.pieces)]
-    shown = {found.place.label: _shown(found, options) for found in main}
+    shown = {found.place.label: _shown(found, options) for found in records}
     labels = read.pieces[: options.tokens]
-    for found in main:
+    for found in records:
         arrays, units = shown[found.place.label]
         title = f"{run.folder.path.name}: {found.cell}, {found.place.label}"
         if len(units) < found.states[next(iter(found.states))].shape[-1]:
@@ -59,11 +58,11 @@ def inspect_gates(run: Run, folder: Folder, options: InspectOptions) -> dict[str
         panels = [Panel(name, array[:, units], bool((array < 0).any())) for name, array in arrays.items()]
         name = f"gates-{found.place.label.replace(', ', '-').replace(' ', '')}"
         folder.picture(name, partial(heat_maps, panels, labels, units, title=title))
-    points = _points(main)
+    points = _points(records)
     if points:
         title = f"{run.folder.path.name}: saturated gates over {len(read.pieces):,} steps"
         folder.picture("saturation", lambda files: saturation_map(points, files, title=title))
-    result = {"steps": len(read.pieces), "layers": [_summary(found) for found in main]}
+    result = {"steps": len(read.pieces), "layers": [_summary(found) for found in records]}
     values = {
         label: {"units": units, "values": {name: rounded(array[:, units].tolist()) for name, array in arrays.items()}}
         for label, (arrays, units) in shown.items()

@@ -44,6 +44,7 @@ def inspect_gradients(run: Run, folder: Folder, options: InspectOptions) -> dict
     from ostinato.api.run import load
 
     runs = [run, *(load(path) for path in options.beside)]
+    reads = observed(run, options, options.steps)
     found = [(one, flow, False) for one in runs for flow in _flows(one, one.model, options)]
     if run.config["task"] == "lm":
         torch.manual_seed(0)
@@ -56,12 +57,15 @@ def inspect_gradients(run: Run, folder: Folder, options: InspectOptions) -> dict
         for index, (one, flow, fresh) in enumerate(found)
     ]
     name = run.folder.path.name
-    folder.picture(
-        "gradients", lambda files: gradient_courses(courses, files, title=f"{name}: gradients back through time")
-    )
-    _products(run, folder)
+    title = f"{name}: gradient of {reads.what}, back through time"
+    folder.picture("gradients", lambda files: gradient_courses(courses, files, title=title))
+    _products(run, folder, found[0][1])
     rows = [_row(one, flow, fresh) for one, flow, fresh in found]
-    result: dict[str, Any] = {"steps": len(found[0][1].norms[next(iter(found[0][1].norms))]) - 1, "courses": rows}
+    result: dict[str, Any] = {
+        "of": reads.what,
+        "steps": len(found[0][1].norms[next(iter(found[0][1].norms))]) - 1,
+        "courses": rows,
+    }
     if run.config["task"] == "lm":
         result |= _clipping(run, folder, options)
     values = [{field: rounded(norms.tolist()) for field, norms in flow.norms.items()} for _, flow, _ in found]
@@ -74,8 +78,9 @@ def _flows(run: Run, model: nn.Module, options: InspectOptions) -> list[Flow]:
     exact = copy.deepcopy(model).double().eval()
     if run.config["task"] != "lm":
         read = observed(run, options, options.steps)
-        inputs = read.inputs.double() if read.inputs.is_floating_point() else read.inputs
-        return gradient_flow(exact, read.loss, inputs, **read.arguments)
+        given = {"": read.inputs, **read.arguments}
+        given = {name: value.double() if value.is_floating_point() else value for name, value in given.items()}
+        return gradient_flow(exact, read.loss, given.pop(""), modules=read.modules, **given)
     steps = options.steps
     ids = text_ids(run, options.data, 2 * WINDOWS * steps)
     streams = Streams(ids, max(1, min(WINDOWS, len(ids) // (2 * steps))), steps, run.tokenizer.eos_id)
@@ -95,20 +100,17 @@ def _fresh(run: Run, cell: str) -> LanguageModel:
     return LanguageModel(**sizes, cell=cell).eval()
 
 
-def _products(run: Run, folder: Folder) -> None:
+def _products(run: Run, folder: Folder, flow: Flow) -> None:
     """The linear part alone: a gradient times a recurrent matrix of the run, again and again, at several radii.
 
     It is that of the gate whose spectral radius is the largest.
     """
-    from ostinato.layers.recurrent import Recurrent
-
-    layer = next(module for module in run.model.modules() if isinstance(module, Recurrent))
-    cell, weight = layer.cell, layer.get_parameter("weight_hh_l0").detach().numpy()
-    H = cell.hidden_size
-    if weight.shape != (len(cell.gates) * H, H):
-        return  # what is fed back has another width: its blocks cannot be multiplied again and again
-    gate, block = max(zip(cell.gates, np.split(weight, len(cell.gates)), strict=True),
-                      key=lambda found: spectral_radius(found[1]))  # fmt: skip
+    if not flow.radii:
+        return  # what is fed back has another width: the blocks cannot be multiplied again and again
+    gate = max(flow.radii, key=flow.radii.__getitem__)
+    weight = run.model.get_parameter(f"{flow.place.name}.weight_hh_l{flow.place.layer}").detach().numpy()
+    H = weight.shape[1]
+    block = weight[list(flow.radii).index(gate) * H :][:H]
     start = np.ones((1, H)) / H**0.5
     lines = {f"as trained: {spectral_radius(block):.2f}": repeated_product(block, start, 50)}
     lines |= {f"scaled to {radius:g}": repeated_product(scaled_to(block, radius), start, 50) for radius in RADII}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ostinato.api.inspecting.output import Folder, rounded
-from ostinato.api.tasks.lm import pieces, text_ids
+from ostinato.api.tasks.lm import text_ids
 from ostinato.config.inspect import InspectOptions
 from ostinato.core.errors import ConfigError
 from ostinato.inspection import Follower, followers, loss_by_kind, predictions, record, text_properties
@@ -35,7 +35,7 @@ def _text(run: Run, view: str, options: InspectOptions) -> tuple[Any, list[str]]
             "inspect RUN gates and inspect RUN training work for other tasks"
         )
     ids = text_ids(run, options.data, options.read or READ)
-    return ids, pieces(run.tokenizer, ids)
+    return ids, run.tokenizer.pieces(ids)
 
 
 def inspect_units(run: Run, folder: Folder, options: InspectOptions) -> dict[str, Any]:

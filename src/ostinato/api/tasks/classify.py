@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.api.card import card
-from ostinato.api.tasks.contract import Progress, Task, no_beam, one_source, record
+from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, one_source, record, required
 from ostinato.checkpoint import RunFolder
 from ostinato.config.tasks.classify import TrainClassify
 from ostinato.core.errors import DataError, RunFolderError
@@ -208,6 +208,17 @@ class Classification:
             answer = {"label": max(named, key=named.__getitem__), "probabilities": named}
             yield answer if raw.keys is None else {"id": raw.keys[row], **answer}
 
+    def observe(self, run: Run, source: str | None, steps: int) -> Observed:
+        """The first example; the scalar is the loss of the label that the model gives it."""
+        raw = read_labelled(required(source), run.codec.columns, labels=False)
+        values = run.codec.encode(raw)[0][:steps]
+        tokenizer = run.codec.tokenizer
+        read = [str(t + 1) for t in range(len(values))] if tokenizer is None else tokenizer.pieces(values)
+        if not read:
+            raise DataError(f"{raw.places(0)}: expected a sequence of at least one step")
+        batch = batch_of([values])
+        return Observed(read, batch.inputs, batch.arguments(), _own_loss, "the loss of the label it gives")
+
     def lines(self, run: Run, answers: Iterable[Any]) -> Iterator[str]:
         """One JSON object a line."""
         return (json.dumps(answer, ensure_ascii=False) for answer in answers)
@@ -307,6 +318,10 @@ def _sizes(options: TrainClassify, codec: Codec) -> dict[str, Any]:
         "zoneout": model.zoneout,
         **model.cell_settings(),
     }
+
+
+def _own_loss(output: Any) -> Tensor:
+    return nn.functional.cross_entropy(output.logits, output.logits.argmax(-1), reduction="sum")
 
 
 @torch.no_grad()

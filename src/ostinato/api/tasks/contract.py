@@ -147,6 +147,7 @@ class Observed(NamedTuple):
         loss: of the model's output, what the model answers at the end of the sequence: a scalar that gradients flow
             back from.
         what: the scalar, in a few words.
+        modules: names of the model's recurrent modules that take these steps; others may read something else.
     """
 
     pieces: list[str]
@@ -154,6 +155,7 @@ class Observed(NamedTuple):
     arguments: dict[str, Any]
     loss: Callable[[Any], Tensor]
     what: str
+    modules: tuple[str, ...] = ("recurrent",)
 
 
 @runtime_checkable
@@ -189,6 +191,17 @@ def one_source(sources: Iterable[str]) -> str:
     if len(found) != 1:
         raise ConfigError(f"DATA: expected one file, got {', '.join(found) or 'none'}")
     return found[0]
+
+
+def required(source: str | None) -> str:
+    """The file to look at.
+
+    Raises:
+        ConfigError: none was named.
+    """
+    if source is None:
+        raise ConfigError("--data: expected a file to read, as evaluate and predict take it")
+    return source
 
 
 def no_beam(task: str, beam: int | None) -> None:

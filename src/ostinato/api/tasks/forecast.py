@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ostinato.api.tasks.contract import Progress, Task, no_beam, record
+from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, record, required
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import read_json
 from ostinato.config.tasks.forecast import TrainForecast
@@ -168,18 +168,27 @@ class Forecasting:
         codec: SeriesCodec = run.codec
         series, _, name, _ = codec.read(source)
         for each in series:
-            if len(each) < codec.shape.window:
-                of = f"series {each.key!r}" if each.key else "the series"
-                raise DataError(
-                    f"{name}: {of} has {len(each)} rows; expected at least {codec.shape.window}, the window of "
-                    f"{run.folder.path}"
-                )
+            _require_window(run, codec, each, name)
             codec.require_future(each)
         windows = codec.windows(series, [np.array([len(each)]) for each in series])
         shares = [share for width in INTERVALS for share in (0.5 - width / 200, 0.5 + width / 200)]
         found = forecast(forecaster_of(run), windows, shares, progress=progress)
         for number, each in enumerate(series):
             yield from _rows(codec, each, found.point[number], _at(found.quantiles, number))
+
+    def observe(self, run: Run, source: str | None, steps: int) -> Observed:
+        """The last window of the first series; the scalar is the sum of its point forecasts, as scaled inside."""
+        codec: SeriesCodec = run.codec
+        each = codec.read(required(source))[0][0]
+        _require_window(run, codec, each, required(source))
+        inputs = codec.windows([each], [np.array([len(each)])]).inputs(np.array([0]))
+        rows = np.arange(len(each) - codec.shape.window, len(each))
+        spacing = codec.shape.spacing
+        named = (
+            spacing.written(each.first + spacing.step * rows) if codec.columns.time else [str(row + 1) for row in rows]
+        )
+        return Observed(list(named), inputs.past, inputs.arguments(), lambda output: output.location.sum(),
+                        "the sum of the forecasts", ("encoder",))  # fmt: skip
 
     def lines(self, run: Run, answers: Iterable[dict[str, Any]]) -> Iterator[str]:
         """CSV with a line of column names."""
@@ -279,6 +288,15 @@ def _too_short(options: TrainForecast, series: Sequence[Series], held_out: float
         f"expected a series of at least {needed} rows, --window {options.window} and --horizon {options.horizon}"
         f"{more}; the longest has {max(len(each) for each in series)}: choose a smaller --window or --horizon"
     )
+
+
+def _require_window(run: Run, codec: SeriesCodec, series: Series, name: str) -> None:
+    if len(series) < codec.shape.window:
+        of = f"series {series.key!r}" if series.key else "the series"
+        raise DataError(
+            f"{name}: {of} has {len(series)} rows; expected at least {codec.shape.window}, the window of "
+            f"{run.folder.path}"
+        )
 
 
 def _unseen(codec: SeriesCodec, source: str) -> tuple[list[Series], list[np.ndarray], dict[str, Any]]:

@@ -201,8 +201,9 @@ class LanguageModelling:
         ids = text_ids(run, source, steps + 1)
         row = torch.from_numpy(np.concatenate([[run.tokenizer.eos_id], ids[:-1]]).astype(np.int64)).unsqueeze(1)
         target = torch.tensor([int(ids[-1])])
-        return Observed(["", *pieces(run.tokenizer, ids[:-1])], row, {}, lambda output: last_loss(output, target),
-                        "the loss of the last token")  # fmt: skip
+        read = ["", *run.tokenizer.pieces(ids[:-1])]
+        what = "the loss of the last token"
+        return Observed(read, row, {}, lambda output: last_loss(output, target), what, ("recurrent", "last"))
 
     def summary(self, run: Run) -> dict[str, Any]:
         """Tokens trained on, and the lowest validation loss."""
@@ -268,12 +269,6 @@ def text_ids(run: Run, source: str | None, limit: int) -> TokenIds:
     if len(ids) < 2:
         raise DataError(f"{', '.join(text.names)}: expected at least two tokens, got {len(ids)}")
     return ids
-
-
-def pieces(tokenizer: Tokenizer, ids: Iterable[int]) -> list[str]:
-    """The text of each token; together they are the text."""
-    decoder = tokenizer.decoder(after="\n")
-    return [decoder.step(int(token)) for token in ids]
 
 
 def last_loss(output: Any, targets: Tensor) -> Tensor:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ostinato.api.tasks.contract import Progress, Task, no_beam, record
+from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, record, required
 from ostinato.checkpoint import RunFolder
 from ostinato.config.tasks.tag import TrainTag
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
@@ -241,6 +242,18 @@ class Tagging:
             sentences = read_sentences(file, layout)
             while block := list(islice(sentences, BLOCK)):
                 yield from _answers(run, block, words, column)
+
+    def observe(self, run: Run, source: str | None, steps: int) -> Observed:
+        """The first sentence; the scalar is the loss of the tag that scores best at its last word."""
+        columns = run.config["columns"]
+        words = read_tagged([required(source)], columns["column"], columns["word_column"]).words[0][:steps]
+        batch = WordSequences([words], run.codec.vocabulary).collate(np.array([0]))
+
+        def loss(output: Any) -> Tensor:
+            last = output.emissions[-1]
+            return nn.functional.cross_entropy(last, last.argmax(-1), reduction="sum")
+
+        return Observed(words, batch.inputs, batch.arguments(), loss, "the loss of the last word's best tag")
 
     def lines(self, run: Run, answers: Iterable[TaggedSentence]) -> Iterator[str]:
         """The file again, with other tags."""

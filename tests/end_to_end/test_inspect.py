@@ -1,0 +1,121 @@
+"""ostinato inspect on every task, on a user's own cell, and what it says where it cannot."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from ostinato.core.registry import unregister
+from tests.end_to_end.test_json import SCHEMAS, faults
+
+TINY = ("--hidden", "6", "--epochs", "1", "--threads", "1")
+
+
+def series(rows=60):
+    return "day,y\n" + "".join(f"2020-{1 + t // 28:02d}-{1 + t % 28:02d},{t % 7 + t / 10}\n" for t in range(rows))
+
+
+DATA = {
+    "lm": ("a.txt", "the cat (and 'the dog') sat on the mat.\n" * 60, ["--batch", "4", "--steps", "16"]),
+    "classify": (
+        "a.csv",
+        "text,label\n" + "".join(f"{'good' if n % 2 else 'bad'} film number {n},{n % 2}\n" for n in range(40)),
+        ["--text", "text", "--label", "label"],
+    ),
+    "tag": ("a.conll", "The DET\ncat NOUN\nsat VERB\n\nA DET\ndog NOUN\nran VERB\n\n" * 20, []),
+    "forecast": ("y.csv", series(), ["--target", "y", "--time", "day", "--window", "8", "--horizon", "3"]),
+}
+FEW = ("--out", "look", "--threads", "1", "--tokens", "12", "--read", "60", "--steps", "10")
+
+
+@pytest.fixture
+def trained(cli, request):
+    name, content, options = DATA[request.param]
+    Path(name).write_text(content)
+    ran = cli("train", request.param, name, "--out", "run", *TINY, *options)
+    assert ran.status == 0, ran.err
+    return request.param, name
+
+
+def answer(cli, view, *arguments):
+    ran = cli("inspect", "run", view, *FEW, *arguments, "--json")
+    assert ran.status == 0, ran.err
+    found = json.loads(ran.out.splitlines()[-1])
+    assert not faults(found, json.loads((SCHEMAS / f"inspect-{view}.json").read_text()))
+    return found, ran.err
+
+
+@pytest.mark.parametrize("trained", ["classify", "tag", "forecast"], indirect=True)
+def test_other_tasks(cli, trained):
+    task, name = trained
+    gates, _ = answer(cli, "gates", "--data", name)
+    steps = {"classify": 4, "tag": 3, "forecast": 8}[task]
+    assert gates["steps"] == steps
+    layers = ["encoder, layer 1"] if task == "forecast" else ["layer 1", "layer 1, reverse"]
+    assert [row["layer"] for row in gates["layers"]] == layers
+    numbers = json.loads(Path("look/gates.json").read_text())
+    assert len(numbers["pieces"]) == steps
+    flow, _ = answer(cli, "gradients", "--data", name)
+    assert (flow["steps"], len(flow["courses"])) == (steps, len(layers))
+    assert flow["courses"][0]["fields"][0]["last"] > 0
+    assert answer(cli, "training")[0]["runs"][0]["task"] == task
+    for view in ("units", "loss"):
+        refused = cli("inspect", "run", view, *FEW, "--data", name)
+        assert refused.status == 2
+        assert f"{view} needs a language model, a run of task 'lm', got '{task}'" in refused.err
+    missing = cli("inspect", "run", "gates", *FEW)
+    assert missing.status == 2
+    assert "--data: expected a file" in missing.err
+
+
+def test_a_cell_of_ones_own(cli):
+    Path("a.txt").write_text(DATA["lm"][1])
+    Path("mine.py").write_text(
+        "import ostinato\nfrom tests.conformance.own_cell import FeedbackMGU\n"
+        "ostinato.register(FeedbackMGU)\n"
+    )  # fmt: skip
+    try:
+        ran = cli("train", "lm", "a.txt", "--plugin", "mine.py", "--cell", "feedback_mgu", "--out", "run", *TINY,
+                  *DATA["lm"][2])  # fmt: skip
+        assert ran.status == 0, ran.err
+        (layer,) = answer(cli, "gates", "--plugin", "mine.py")[0]["layers"]
+        assert [(gate["gate"], gate["function"]) for gate in layer["gates"]] == [("f", "sigmoid"), ("n", "tanh")]
+        assert [state["field"] for state in layer["states"]] == ["y", "h"]
+        flow, _ = answer(cli, "gradients", "--plugin", "mine.py")
+        assert [field["field"] for field in flow["courses"][0]["fields"]] == ["y", "h"]
+        assert flow["courses"][0]["spectral_radius"] == {}  # two outputs are fed back to six units
+    finally:
+        unregister("feedback_mgu")
+
+
+@pytest.mark.parametrize("trained", ["lm"], indirect=True)
+def test_what_can_be_mended(cli, trained):
+    def refused(*arguments):
+        ran = cli("inspect", *arguments)
+        assert ran.status == 2, ran.out
+        assert "Traceback" not in ran.err
+        return ran.err
+
+    assert "no such run folder" in refused("none", "training", "--out", "look")
+    assert "this run has 1.h.0 to 5" in refused("run", "units", *FEW, "--unit", "1.h.6")
+    assert "expected layer (from 1)" in refused("run", "units", *FEW, "--unit", "h.6")
+    assert "--tokens: expected at least 1" in refused("run", "gates", "--out", "look", "--tokens", "0")
+    assert "no such file" in refused("run", "gates", *FEW, "--data", "none.txt")
+    Path("file").write_text("")
+    assert "choose another place" in refused("run", "training", "--out", "file")
+    Path("a.txt").unlink()
+    assert "give one with --data FILE" in refused("run", "loss", *FEW)
+    Path("run/metrics.jsonl").write_text("")
+    assert "nothing is logged yet" in refused("run", "training", "--out", "look")
+
+
+@pytest.mark.parametrize("trained", ["lm"], indirect=True)
+def test_the_text_coloured_by_a_unit(cli, trained):
+    found, _ = answer(cli, "units", "--unit", "1.c.3")
+    assert [file for file in found["files"] if file.endswith(".html")] == ["unit-1.c.3.html"]
+    assert "the cat (and &#x27;the dog&#x27;) sat" in without_tags(Path("look/unit-1.c.3.html").read_text())
+
+
+def without_tags(page):
+    return re.sub("<[^>]*>", "", page)
