@@ -45,6 +45,7 @@ docs: .venv/installed-dev
 # Half an hour, on a machine that does nothing else.
 bench: .venv/installed-bench
 	$(BIN)/ostinato bench layers --threads 2 1 --out benchmarks/results
+	$(BIN)/ostinato bench lm --out benchmarks/results
 
 # Half a minute to compile, seconds to run. The library allocates nothing: leaks can only be OpenMP's own threads.
 sanitize: .venv/installed-dev

@@ -136,6 +136,13 @@ def test_bench_layers(ask):
     assert all(row["ms"]["ostinato"]["median"] > 0 for table in found["tables"] for row in table["rows"])
 
 
+def test_bench_lm(ask):
+    small = ("--presets", "hello", "rnnlm", "--work", "generation", "vocabulary", "--vocabulary", "30")
+    found = ask("bench-lm", "bench", "lm", *small, "--threads", "1", "--seconds", "0.01")
+    assert [row["preset"] for row in found["generation"]] == ["hello", "rnnlm"]
+    assert [row["tokens"] for row in found["vocabulary"]] == [700, 4096]
+
+
 def test_demo(ask):
     demo = ask("demo", "demo", "--time-limit", "4")
     assert demo["sample"].startswith("The ")

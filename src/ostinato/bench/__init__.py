@@ -1,1 +1,1 @@
-"""Side by side with peers: the layers against torch.nn, JAX, ONNX Runtime and the plain loop."""
+"""Side by side with peers: layers against torch.nn, JAX, ONNX Runtime, the plain loop; `language` has whole models."""

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from ostinato.bench import groups, targets
+from ostinato.bench import groups, process, targets
 from ostinato.config.bench import BenchLayers
 from ostinato.core.errors import ConfigError
 
@@ -58,7 +52,7 @@ def measure(options: BenchLayers, report: Report) -> dict[str, Any]:
     machine: dict[str, Any] = {}
     tables: list[dict[str, Any]] = []
     skipped: dict[tuple[str, str], dict[str, str]] = {}
-    progress = _Progress(sum(len(rows or group.rows()) for chosen in plan.values() for group in chosen))
+    progress = process.Progress(sum(len(rows or group.rows()) for chosen in plan.values() for group in chosen))
     for setting, chosen in plan.items():
         for event in _events(setting, chosen, rows, options):
             kind = event.pop("event")
@@ -109,21 +103,13 @@ def _plan(options: BenchLayers) -> tuple[dict[Setting, list[groups.Group]], list
     rows = [groups.Row.parse(row) for row in options.rows]
     if unknown := set(options.peers) - _PEERS:
         raise ConfigError(f"--peers {min(unknown)}: no such peer; there are {', '.join(sorted(_PEERS))}")
-    cores = _cores()
-    threads = options.threads or (min(2, len(cores)),)
-    if (most := max(threads)) > len(cores):
-        raise ConfigError(f"--threads {most}: expected at most the {len(cores)} cores that there are")
+    threads = options.threads or (min(2, len(process.cores())),)
+    process.require_cores(max(threads))
     plan: dict[Setting, list[groups.Group]] = {}
     for count in threads:
         for group in chosen:
             plan.setdefault(Setting(count, group.isa), []).append(group)
     return plan, rows
-
-
-def _cores() -> list[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
 
 
 def _events(
@@ -140,26 +126,7 @@ def _events(
         "plugins": options.plugin,
     }
     forced = _FORCED[setting.isa] if setting.isa else {}
-    environment = os.environ | {"OMP_NUM_THREADS": str(setting.threads)} | forced
-    environment.pop("GOMP_SPINCOUNT", None)  # the command line's; a program that calls torch or us has the default
-    cores = _cores()[: setting.threads]
-    # so that a peer with threads of its own (XLA) has as many cores as there are threads
-    limit = f"import os; hasattr(os, 'sched_setaffinity') and os.sched_setaffinity(0, {cores})"
-    code = f"{limit}; from ostinato.bench.worker import main; main()"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        try:
-            with suppress(BrokenPipeError), process.stdin:  # it ended at once: its status will say so
-                json.dump(job, process.stdin)
-            yield from map(json.loads, process.stdout)
-        except BaseException:
-            process.terminate()
-            raise
-    if process.returncode:
-        raise RuntimeError(f"the process that measures ended with status {process.returncode}; its message is above")
+    yield from process.events("ostinato.bench.worker", job, setting.threads, forced)
 
 
 def _table(group: groups.Group, setting: Setting, isa: str, found: dict[str, Any]) -> dict[str, Any]:
@@ -175,19 +142,3 @@ def _table(group: groups.Group, setting: Setting, isa: str, found: dict[str, Any
         "void": found["void"],
         "rows": found["rows"],
     }
-
-
-class _Progress:
-    """Rows done, and the time that the others will take if they take as long."""
-
-    def __init__(self, total: int) -> None:
-        self._total, self._done, self._began = total, 0, time.monotonic()
-
-    def fewer(self, rows: int) -> None:
-        """Some rows will not be measured."""
-        self._total -= rows
-
-    def another(self) -> dict[str, Any]:
-        self._done += 1
-        spent = time.monotonic() - self._began
-        return {"done": self._done, "total": self._total, "left": spent / self._done * (self._total - self._done)}

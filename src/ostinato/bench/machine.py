@@ -19,6 +19,8 @@ from ostinato.core import native_library
 _SIZE = 2048
 #: A run is void where the machine multiplies slower than this share of its usual rate.
 VOID_BELOW = 0.85
+#: Seconds for which a rate still stands.
+_FRESH = 2.0
 _PACKAGES = ("ostinato", "torch", "jax", "onnxruntime", "numpy")
 
 
@@ -52,6 +54,41 @@ def cpu_name() -> str:
     found = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", text, re.MULTILINE))
     name = found.get("model name", platform.machine())
     return f"{name} (family {found['cpu family']}, model {found['model']})" if "cpu family" in found else name
+
+
+def lacks(precision: str) -> str | None:
+    """What the machine computes instead of products of a precision; None where it has them."""
+    library = native_library.load()
+    if precision == "highest" or isinstance(library, str) or library.precision(precision) == precision:
+        return None
+    return f"{library.isa} computes {precision!r} as {library.precision(precision)!r}"
+
+
+class Rate:
+    """The machine's rate of plain products beside measurements: before and after each.
+
+    Args:
+        threads: torch's.
+        isa: instruction set forced on it.
+    """
+
+    def __init__(self, threads: int, isa: str | None = None) -> None:
+        self._threads, self._isa = threads, isa
+        self._before, self._at = sgemm(), time.monotonic()
+
+    def since(self) -> tuple[dict[str, float], bool, float]:
+        """Since the last call, or the beginning.
+
+        Returns:
+            `before`, `after` and `usual` in GF/s; whether what was measured in between is void; the mean rate.
+        """
+        before = after = self._before
+        if time.monotonic() - self._at > _FRESH:
+            self._before = after = sgemm()
+            self._at = time.monotonic()
+        usual = usual_sgemm(max(before, after), self._threads, self._isa)
+        rates = {"before": round(before, 1), "after": round(after, 1), "usual": round(usual, 1)}
+        return rates, min(before, after) < VOID_BELOW * usual, (before + after) / 2
 
 
 def sgemm() -> float:

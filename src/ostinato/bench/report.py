@@ -43,12 +43,13 @@ def _line(row: dict[str, Any], peers: list[str]) -> list[str]:
     if row["wrong"]:
         why = "; ".join(f"{side}: {fault}" for side, fault in row["wrong"].items())
         return [name, "WRONG", *("" for _ in peers), why, "", error]
-    shown = [_milliseconds(row["ms"][side]["median"]) if side in row["ms"] else "" for side in ("ostinato", *peers)]
+    shown = [milliseconds(row["ms"][side]["median"]) if side in row["ms"] else "" for side in ("ostinato", *peers)]
     ratio = f"{row['ratio']:.2f} ({row['fastest']})" if row["ratio"] else ""
     return [name, *shown, ratio, f"{row['of_sgemm']:.2f}", error]
 
 
-def _milliseconds(value: float) -> str:
+def milliseconds(value: float) -> str:
+    """Three digits."""
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
@@ -78,39 +79,44 @@ def _target_line(found: dict[str, Any]) -> list[str]:
     ]
 
 
+def about(machine: dict[str, Any]) -> str:
+    """Processor and versions, in a line."""
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    return f"{machine['cpu']}, {machine['isa']}. {versions}."
+
+
 def markdown(result: dict[str, Any]) -> str:
     """The whole result as a page."""
-    machine = result["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     parts = [
         "# Layers side by side",
-        f"{machine['cpu']}, {machine['isa']}. {versions}.",
+        about(result["machine"]),
         "Made by `ostinato bench layers`; the guide on benchmarks says how. Times are medians in milliseconds; before "
         "a row was timed, all sides' outputs and gradients were held against float64 (*error*: largest difference of "
         "outputs / gradients over the largest number). *times as fast*: the fastest of the peers that count, named in "
         "brackets, over ostinato. *of sgemm*: multiplications and additions of the products with the weights each "
         "second, over the rate of a 2048 x 2048 float32 product by torch in the same run.",
         "## What is reached, of what is wanted",
-        _markdown_table(target_lines(result["targets"])),
+        markdown_table(target_lines(result["targets"])),
     ]
     for table in result["tables"]:
         note = f"{footnote(table)} Measured {table['measured']}."
-        parts += [f"## {title(table)}", _markdown_table(lines(table)), note]
+        parts += [f"## {title(table)}", markdown_table(lines(table)), note]
     if result["skipped"]:
         left_out = (f"- {item['peer']} in {item['group']}: {item['why']}" for item in result["skipped"])
         parts += ["## Left out", "\n".join(left_out)]
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown_table(rows: list[list[str]]) -> str:
+def markdown_table(rows: list[list[str]]) -> str:
+    """The first row is the head."""
     head, *body = rows
     ruled = [head, ["---"] * len(head), *body]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in ruled)
 
 
-def stem(machine: dict[str, Any]) -> str:
+def stem(machine: dict[str, Any], kind: str = "layers") -> str:
     """Name of a machine's files, without their endings."""
-    return "layers-" + re.sub(r"[^a-z0-9]+", "-", machine["cpu"].lower()).strip("-")
+    return f"{kind}-" + re.sub(r"[^a-z0-9]+", "-", machine["cpu"].lower()).strip("-")
 
 
 def merged(result: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -1,31 +1,22 @@
-"""Measures in a process of its own, whose threads, cores and instruction set are set before anything is imported.
-
-Reads a job from standard input and writes events, one JSON object a line, to standard output.
-"""
+"""Measures the layers, in a process of its own: see `ostinato.bench.process`."""
 
 from __future__ import annotations
 
 import gc
-import json
-import os
-import sys
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
 from ostinato.bench import accuracy, groups, machine, problem, timing
+from ostinato.bench.process import Answers, Event
 from ostinato.bench.sides import Side, lacking, sides
-from ostinato.core import native_library
-
-Event = dict[str, Any]
 
 
-def measure(job: dict[str, Any]) -> Iterator[Event]:
+def measure(job: Event) -> Iterator[Event]:
     """Carry out a job: `groups`, `rows`, `peers`, `threads`, `isa`, `seconds`."""
     torch.set_num_threads(job["threads"])
     yield {"event": "machine", **machine.describe()}
-    before = machine.sgemm()
+    rate = machine.Rate(job["threads"], job["isa"])
     for given in job["groups"]:
         group = groups.from_json(given)
         if why := _pointless(group):
@@ -38,25 +29,18 @@ def measure(job: dict[str, Any]) -> Iterator[Event]:
             row = groups.Row(*sizes)
             rows.append(measure_row(group, row, peers, job["seconds"]))
             yield {"event": "row", "group": group.name, "row": str(row)}
-        after = machine.sgemm()
-        usual = machine.usual_sgemm(max(before, after), job["threads"], job["isa"])
-        rates = {"before": round(before, 1), "after": round(after, 1), "usual": round(usual, 1)}
-        void = min(before, after) < machine.VOID_BELOW * usual
+        rates, void, mean = rate.since()
         for found in rows:
             if found["ms"]:
-                rate = found.pop("flops") / found["ms"]["ostinato"]["median"] / 1e6
-                found["of_sgemm"] = round(rate / ((before + after) / 2), 3)
+                flops = found.pop("flops") / found["ms"]["ostinato"]["median"] / 1e6
+                found["of_sgemm"] = round(flops / mean, 3)
         yield {"event": "group", "group": group.name, "sgemm": rates, "void": void, "rows": rows}
-        before = after
 
 
 def _pointless(group: groups.Group) -> str | None:
     """Why a group has nothing to show here: the machine has no products of its precision."""
-    wanted = "medium" if group.dtype == "bfloat16" else group.precision
-    library = native_library.load()
-    if wanted == "highest" or isinstance(library, str) or library.precision(wanted) == wanted:
-        return None
-    return f"{library.isa} computes {wanted!r} as {library.precision(wanted)!r}: see lstm"
+    why = machine.lacks("medium" if group.dtype == "bfloat16" else group.precision)
+    return f"{why}: see lstm" if why else None
 
 
 def _taking_part(group: groups.Group, wanted: list[str]) -> tuple[list[str], list[dict[str, str]]]:
@@ -99,17 +83,11 @@ def measure_row(group: groups.Group, row: groups.Row, peers: list[str], seconds:
 
 
 def main() -> None:
-    """Standard input to standard output; what libraries print goes to standard error."""
-    with os.fdopen(os.dup(1), "w") as answers:
-        os.dup2(2, 1)
-        job = json.load(sys.stdin)
-        if job["plugins"]:
+    """Standard input to standard output."""
+    with Answers() as answers:
+        if answers.job["plugins"]:
             from ostinato.api.plugins import import_plugins
 
-            import_plugins(job["plugins"])
-        for event in measure(job):
-            print(json.dumps(event), file=answers, flush=True)
-
-
-if __name__ == "__main__":
-    main()
+            import_plugins(answers.job["plugins"])
+        for event in measure(answers.job):
+            answers.tell(event)

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import tyro
 
 from ostinato.config import commands, merge
-from ostinato.config.bench import BenchLayers
+from ostinato.config.bench import BenchLayers, BenchLm
 from ostinato.config.inspect import Inspect
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.core.errors import ConfigError, unknown_name
@@ -23,6 +23,7 @@ COMMANDS: dict[tuple[str, ...], type[Any]] = {
     ("generate",): commands.Generate,
     ("inspect",): Inspect,
     ("bench", "layers"): BenchLayers,
+    ("bench", "lm"): BenchLm,
     ("info",): commands.Info,
     ("runs",): commands.Runs,
 }

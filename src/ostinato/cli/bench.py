@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ostinato.cli.output import Output
-from ostinato.config.bench import BenchLayers
+from ostinato.config.bench import BenchLayers, BenchLm
 
 
 def bench_layers(options: BenchLayers, output: Output) -> int:
@@ -17,9 +17,7 @@ def bench_layers(options: BenchLayers, output: Output) -> int:
     def told(event: dict[str, Any]) -> None:
         kind = event["event"]
         if kind == "progress":
-            left = f"{event['left'] / 60:.0f} min" if event["left"] >= 90 else f"{event['left']:.0f} s"
-            done = f"{event['done']} of {event['total']}, about {left} left"
-            print(f"{done}: {event['group']} {event['row']}", file=sys.stderr, flush=True)
+            _print_progress(event, f"{event['group']} {event['row']}")
         elif kind == "skipped":
             print(f"{event['group']} without {event['peer']}: {event['why']}", file=sys.stderr)
         else:
@@ -34,6 +32,34 @@ def bench_layers(options: BenchLayers, output: Output) -> int:
     _print_table(output, "What is reached, of what is wanted", report.target_lines(result["targets"]), "")
     output.result(result)
     return 1 if result["wrong"] else 0
+
+
+def bench_lm(options: BenchLm, output: Output) -> int:
+    """Measure, print a table after each part; 1 where a number was wrong."""
+    from ostinato.bench.language import measure, report
+
+    def told(event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "progress":
+            _print_progress(event, event["name"])
+        elif kind == "skipped":
+            print(f"{event['work']} {event['preset']} without {event['peer']}: {event['why']}", file=sys.stderr)
+        elif event["rows"]:
+            _print_table(output, event["name"], report.lines(event["rows"]), report.footnote(event["rows"]))
+
+    result = measure.measure(options, told)
+    if options.out:
+        folder = Path(options.out)
+        result = report.merged(result, folder)
+        written = report.write(result, folder)
+        output.text("written:", ", ".join(map(str, written)))
+    output.result(result)
+    return 1 if result["wrong"] else 0
+
+
+def _print_progress(event: dict[str, Any], what: str) -> None:
+    left = f"{event['left'] / 60:.0f} min" if event["left"] >= 90 else f"{event['left']:.0f} s"
+    print(f"{event['done']} of {event['total']}, about {left} left: {what}", file=sys.stderr, flush=True)
 
 
 def _print_table(output: Output, title: str, lines: list[list[str]], note: str) -> None:

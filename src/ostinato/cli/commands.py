@@ -11,7 +11,7 @@ from typing import Any
 
 from ostinato.cli.output import Output, write_lines
 from ostinato.config import commands
-from ostinato.config.bench import BenchLayers
+from ostinato.config.bench import BenchLayers, BenchLm
 from ostinato.config.inspect import Inspect
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.config.tasks.contract import TrainOptions
@@ -29,6 +29,10 @@ def run(options: Any, started: float) -> int:
         from ostinato.cli.bench import bench_layers
 
         return bench_layers(options, output)
+    if isinstance(options, BenchLm):
+        from ostinato.cli.bench import bench_lm
+
+        return bench_lm(options, output)
     simple: dict[type[Any], Callable[[Any, Output], None]] = {
         commands.Evaluate: _evaluate,
         commands.Predict: _predict,

@@ -9,6 +9,7 @@ import tyro
 
 from ostinato.config.checks import above_zero, at_least
 from ostinato.config.fields import Json, Plugins
+from ostinato.core.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,45 @@ class BenchLayers:
         above_zero(seconds=self.seconds)
         for count in self.threads:
             at_least(threads=(count, 1))
+
+
+@dataclass(frozen=True)
+class BenchLm:
+    """Time language models side by side with plain PyTorch and NumPy: training, generation, evaluation, large
+    vocabularies."""
+
+    presets: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PRESET")] = ()
+    """Presets of train lm to measure. By default all."""
+
+    work: Annotated[tuple[str, ...], tyro.conf.arg(metavar="WORK")] = ()
+    """What to measure: training, generation, evaluation, vocabulary (time and memory of training against the size of
+    the vocabulary). By default all, in this order."""
+
+    peers: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PEER")] = ()
+    """Peers to measure: torch, torch-bf16 (under autocast), numpy. By default all."""
+
+    vocabulary: Annotated[tuple[int, ...], tyro.conf.arg(metavar="V")] = (10_000, 50_000, 250_000)
+    """Sizes of the vocabulary."""
+
+    threads: int = 0
+    """Threads and cores. 0 means 2, or 1 where there is one core."""
+
+    seconds: float = 12.0
+    """Time to spend on a model at one kind of work, at least; a slow one takes three turns for each side."""
+
+    time_limit: float = 570.0
+    """Seconds after which nothing more is begun."""
+
+    out: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder for the tables (Markdown and JSON) and the picture. What stands there of the same machine is kept, but for
+    what is measured anew."""
+
+    json: Json = False
+
+    def __post_init__(self) -> None:
+        above_zero(seconds=self.seconds, time_limit=self.time_limit)
+        at_least(threads=(self.threads, 0))
+        if not self.vocabulary:
+            raise ConfigError("--vocabulary: expected one size or more")
+        for size in self.vocabulary:
+            at_least(vocabulary=(size, 2))

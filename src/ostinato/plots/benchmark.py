@@ -50,3 +50,33 @@ def ratios(tables: list[dict[str, Any]], out: str | Path) -> None:
 def _label(row: dict[str, int]) -> str:
     features = "" if row["D"] == row["H"] else f" D{row['D']}"
     return f"N{row['N']} T{row['T']}{features} H{row['H']}"
+
+
+def language_models(rows: list[dict[str, Any]], out: str | Path) -> None:
+    """Draw the time of a training step, a line a preset, one mark a side.
+
+    Args:
+        rows: `rows` of a result of `ostinato bench lm`.
+        out: picture to write, .png or .svg.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    times: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if row["ours_ms"]:
+            sides = times.setdefault(row["preset"], {})
+            sides |= {f"ostinato, {row['precision']}": row["ours_ms"], row["peer"]: row["peer_ms"]}
+    names = sorted({side for sides in times.values() for side in sides})
+    with picture(out, size=(8.0, 1.4 + 0.5 * len(times))) as axes:
+        for index, side in enumerate(names):
+            shown = [(sides[side], place) for place, sides in enumerate(times.values()) if side in sides]
+            marker, size = _MARKERS[index], 8 if side.startswith("ostinato") else 6
+            axes.plot(*zip(*shown, strict=True), linestyle="none", marker=marker, markersize=size, label=side)
+        axes.set_xscale("log")
+        axes.set_yticks(range(len(times)), list(times))
+        axes.margins(y=0.2)
+        axes.invert_yaxis()
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set(xlabel="milliseconds", title="A training step of each preset")
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)

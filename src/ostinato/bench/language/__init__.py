@@ -1,0 +1,1 @@
+"""`ostinato bench lm`: language models trained, evaluated and let write, beside plain PyTorch and NumPy."""

@@ -1,0 +1,138 @@
+"""Tables of language models for people, and the files of results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ostinato.bench.language.measure import summary
+from ostinato.bench.language.plan import COMPARED
+from ostinato.bench.report import about, markdown_table, milliseconds, stem
+
+Rows = list[dict[str, Any]]
+
+_TITLES = {
+    "training": "Training: a step",
+    "generation": "Generation: one sequence, token after token",
+    "evaluation": "Evaluation: one stream",
+    "vocabulary": "Training against the size of the vocabulary",
+}
+_WHICH = ("preset", "precision", "peer", "vocabulary", "tokens")
+
+
+def lines(rows: Rows) -> list[list[str]]:
+    """Head and rows of a table: milliseconds, tokens a second, ratios, what is wanted, errors against float64."""
+    sized = any("vocabulary" in row for row in rows)
+    head = [
+        "preset",
+        "precision",
+        "ostinato ms",
+        "tokens/s",
+        "peer",
+        "ms",
+        "tokens/s",
+        "times as fast",
+        "wanted",
+        "error",
+    ]
+    if sized:
+        head = ["V", "tokens", *head[2:5], "ms", "tokens/s", "times as fast", "ostinato MB", "peer MB", "error"]
+    return [head, *(_line(row, sized) for row in rows)]
+
+
+def _line(row: dict[str, Any], sized: bool) -> list[str]:
+    first = [f"{row['vocabulary']:,}", f"{row['tokens']:,}"] if sized else [row["preset"], row["precision"]]
+    error = " / ".join(f"{value:.1e}" for value in row["errors"]["ostinato"].values())
+    if row["wrong"]:
+        why = "; ".join(f"{side}: {fault}" for side, fault in row["wrong"].items())
+        return [*first, "WRONG", "", row["peer"] or "", "", "", why, *([""] * (2 if sized else 1)), error]
+    times = [
+        part
+        for side in ("ours", "peer")
+        for part in (_number(row[f"{side}_ms"]), _number(row[f"{side}_tokens_per_second"], ",.0f"))
+    ]
+    ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
+    if sized:
+        last = [_number(row["ours_mb"], ",.0f"), _number(row["peer_mb"], ",.0f")]
+        if row["wanted_mb"] is not None:
+            last[0] += f" (wanted {row['wanted_mb']:.0f})"
+    else:
+        last = ["" if row["wanted"] is None else f"{row['wanted']:g}"]
+    return [*first, *times[:2], row["peer"] or "", *times[2:], ratio, *last, error]
+
+
+def _number(value: float | None, form: str | None = None) -> str:
+    if value is None:
+        return ""
+    return milliseconds(value) if form is None else f"{value:{form}}"
+
+
+def footnote(rows: Rows) -> str:
+    """The machine's own rate beside a table, and whether the table counts."""
+    rates = [rate for row in rows for rate in (row["sgemm"]["before"], row["sgemm"]["after"])]
+    usual = max(row["sgemm"]["usual"] for row in rows)
+    note = f"sgemm {min(rates):.0f} to {max(rates):.0f} GF/s; usual here {usual:.0f}."
+    void = sorted({row["preset"] for row in rows if row["void"]})
+    return f"{note} VOID: the machine was busy or slowed down ({', '.join(void)})." if void else note
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """The whole result as a page."""
+    threads = result["threads"]
+    parts = [
+        "# Language models side by side",
+        f"{about(result['machine'])} {threads} thread{'s' if threads > 1 else ''}. Measured {result['measured']}.",
+        "Made by `ostinato bench lm`; the guide on benchmarks says how. Times are medians; before anything was timed, "
+        "loss and gradients of all sides were held against float64 (*error*: largest difference over the largest "
+        "number, of the loss / of any gradient). *MB* is memory above weights and gradients.",
+    ]
+    for work in COMPARED:
+        if rows := rows_of(result, work):
+            parts += [f"## {_TITLES[work]}", markdown_table(lines(rows)), footnote(rows)]
+    if result["skipped"]:
+        left_out = (f"- {x['work']} {x['preset']} without {x['peer']}: {x['why']}" for x in result["skipped"])
+        parts += ["## Left out", "\n".join(left_out)]
+    return "\n\n".join(parts) + "\n"
+
+
+def rows_of(result: dict[str, Any], work: str) -> Rows:
+    """The rows of a kind of work."""
+    rows: Rows = result["rows" if work == "training" else work]
+    return rows
+
+
+def merged(result: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The result together with those rows in the folder, of the same machine, that were not measured anew."""
+    path = folder / f"{stem(result['machine'], 'lm')}.json"
+    if not path.is_file():
+        return result
+    before = json.loads(path.read_text(encoding="utf-8"))
+    if before["threads"] != result["threads"]:
+        return result
+    found: dict[str, Rows] = {}
+    for work in COMPARED:
+        rows = {_key(row): row for row in rows_of(before, work)}
+        rows |= {_key(row): row for row in rows_of(result, work)}
+        found[work] = list(rows.values())
+    return result | summary(found)
+
+
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in _WHICH)
+
+
+def write(result: dict[str, Any], folder: Path) -> list[Path]:
+    """Write Markdown, JSON and, where matplotlib is there, the picture; returns their paths."""
+    from ostinato.plots.benchmark import language_models
+    from ostinato.plots.style import available
+
+    folder.mkdir(parents=True, exist_ok=True)
+    base = folder / stem(result["machine"], "lm")
+    text, data, picture = (base.with_suffix(ending) for ending in (".md", ".json", ".png"))
+    data.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    text.write_text(markdown(result), encoding="utf-8")
+    if not (available() and any(row["ours_ms"] for row in result["rows"])):
+        return [text, data]
+    language_models(result["rows"], picture)
+    return [text, data, picture]
