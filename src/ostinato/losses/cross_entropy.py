@@ -70,12 +70,12 @@ def sequence_cross_entropy(
         steps = torch.arange(len(batch.targets), device=rows.device)
         valid = (steps[:, None] < batch.lengths).flatten()
         rows, targets, weights = rows[valid], targets[valid], weights[valid]
+    # before the sum rather than after it: the gradient of the weights is then right as it is
+    weights = weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
     if isinstance(output, LinearScores):
-        total = linear_cross_entropy(rows, output.weight, output.bias, targets, weights, label_smoothing)
-    elif isinstance(output, AdaptiveScores):
+        return linear_cross_entropy(rows, output.weight, output.bias, targets, weights, label_smoothing)
+    if isinstance(output, AdaptiveScores):
         if label_smoothing:
             raise ValueError("label smoothing: expected scores of the whole vocabulary, got an adaptive softmax")
-        total = adaptive_cross_entropy(output.softmax, rows, targets, weights)
-    else:
-        total = F.cross_entropy(rows, targets, reduction="none", label_smoothing=label_smoothing) @ weights
-    return total / weights.sum().clamp(min=torch.finfo(total.dtype).tiny)
+        return adaptive_cross_entropy(output.softmax, rows, targets, weights)
+    return F.cross_entropy(rows, targets, reduction="none", label_smoothing=label_smoothing) @ weights

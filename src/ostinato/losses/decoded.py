@@ -22,5 +22,5 @@ def decoded_cross_entropy(output: LinearScores, batch: Batch, label_smoothing: f
     steps = torch.arange(len(batch.targets), device=batch.targets.device)
     valid = steps.unsqueeze(1) < batch.more["target_lengths"]
     rows, targets = output.hidden[valid], batch.targets[valid]
-    total = linear_cross_entropy(rows, output.weight, output.bias, targets, label_smoothing=label_smoothing)
-    return total / max(len(rows), 1)
+    weights = rows.new_full((len(rows),), 1 / max(len(rows), 1))
+    return linear_cross_entropy(rows, output.weight, output.bias, targets, weights, label_smoothing)

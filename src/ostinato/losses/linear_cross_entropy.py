@@ -63,8 +63,11 @@ def _rows_at_a_time(rows: int, vocabulary: int) -> int:
 
 def _loss_and_gradient(
     scores: Tensor, targets: Tensor, weights: Tensor, smoothing: float, differentiate: bool
-) -> Tensor:
-    """Loss of some rows; where wanted, `scores` [m, V] then hold its gradient."""
+) -> tuple[Tensor, Tensor]:
+    """Loss of some rows, and a factor for each: where wanted, factor times `scores` [m, V] is then the gradient.
+
+    A row's weight and the sum of its exponentials are left to what is multiplied with it, which is narrower.
+    """
     at = targets.unsqueeze(1)
     highest = scores.amax(1, keepdim=True)
     scores -= highest
@@ -74,11 +77,10 @@ def _loss_and_gradient(
     total = scores.sum(1)
     loss = (total.log() - (1 - smoothing) * expected - smoothing * spread) @ weights
     if differentiate:
-        scores *= (weights / total).unsqueeze(1)
         if smoothing:
-            scores -= (weights * (smoothing / scores.shape[1])).unsqueeze(1)
-        scores.scatter_add_(1, at, (weights * (smoothing - 1)).unsqueeze(1))
-    return loss
+            scores -= (total * (smoothing / scores.shape[1])).unsqueeze(1)
+        scores.scatter_add_(1, at, (total * (smoothing - 1)).unsqueeze(1))
+    return loss, weights / total
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -87,7 +89,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
         hidden, weight, bias, targets, weights, smoothing = arguments
         wanted = ctx.needs_input_grad[:3]
         grads = [torch.empty_like(hidden) if wanted[0] else None]
-        grads += [torch.zeros_like(t) if need else None for t, need in zip((weight, bias), wanted[1:], strict=True)]
+        make = torch.empty_like if len(hidden) else torch.zeros_like  # the first rows are written, the others added
+        grads += [make(t) if need else None for t, need in zip((weight, bias), wanted[1:], strict=True)]
         rows = _rows_at_a_time(len(hidden), len(weight))
         buffer = hidden.new_empty(rows, len(weight))
         loss = hidden.new_zeros(())
@@ -98,13 +101,15 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 torch.mm(hidden[part], weight.T, out=scores)
             else:
                 torch.addmm(bias, hidden[part], weight.T, out=scores)
-            loss += _loss_and_gradient(scores, targets[part], weights[part], smoothing, any(wanted))
+            more, factors = _loss_and_gradient(scores, targets[part], weights[part], smoothing, any(wanted))
+            loss += more
             if grads[0] is not None:
                 torch.mm(scores, weight, out=grads[0][part])
+                grads[0][part] *= factors.unsqueeze(1)
             if grads[1] is not None:
-                grads[1].addmm_(scores.T, hidden[part])
+                torch.addmm(grads[1], scores.T, hidden[part] * factors.unsqueeze(1), beta=int(begin > 0), out=grads[1])
             if grads[2] is not None:
-                grads[2] += scores.sum(0)
+                torch.addmv(grads[2], scores.T, factors, beta=int(begin > 0), out=grads[2])
         ctx.save_for_backward(hidden, weight, bias, targets, weights)
         ctx.smoothing, ctx.grads = smoothing, grads
         return loss
@@ -114,8 +119,12 @@ class _LinearCrossEntropy(torch.autograd.Function):
         (factor,) = upstream
         if torch.is_grad_enabled() or ctx.grads is None:
             return *_differentiable(ctx, factor), None, None, None
-        grads, ctx.grads = ctx.grads, None  # scaled in place: a second call computes anew
-        return *(None if grad is None else grad.mul_(factor) for grad in grads), None, None, None
+        grads, ctx.grads = ctx.grads, None  # given away, or scaled in place: a second call computes anew
+        if factor != 1:
+            for grad in grads:
+                if grad is not None:
+                    grad.mul_(factor)
+        return *grads, None, None, None
 
 
 def _differentiable(ctx: Any, factor: Tensor) -> list[Tensor | None]:
