@@ -1,12 +1,12 @@
 """Why gradients explode and vanish on their way back through time, what gates change, and what clipping does.
 
-Three pictures:
+Three pictures, as PNG and SVG:
 
-- explosion.png: a gradient times the same matrix, once a step. Its spectral radius decides (Saitoh, Deep Learning from
+- explosion: a gradient times the same matrix, once a step. Its spectral radius decides (Saitoh, Deep Learning from
   Scratch 2, chapter 6).
-- flow.png: the gradient of the last output by the state at each step before, in an Elman network, a GRU and LSTMs of
+- flow: the gradient of the last output by the state at each step before, in an Elman network, a GRU and LSTMs of
   the same size, untrained.
-- clipping.png: training a network whose gradient explodes, with clipping and without.
+- clipping: training a network whose gradient explodes, with clipping and without.
 
     python examples/gradient_flow.py
 """
@@ -22,6 +22,7 @@ from torch.nn import functional as F
 import ostinato
 from ostinato.inspection import gradient_flow, repeated_product, scaled_to, spectral_radius
 from ostinato.plots.gradients import Course, gradient_courses, norms_over_steps
+from ostinato.plots.style import both
 
 STEPS, UNITS = 100, 64
 #: Cells, and what each starts with.
@@ -74,7 +75,7 @@ class Mean(nn.Module):
         return self.answer(self.recurrent(x)[0][-1]).squeeze(-1)
 
 
-def train(clip: float | None, updates: int, radius: float = 1.5) -> np.ndarray:
+def train(clip: float | None, updates: int, radius: float = 2.5) -> np.ndarray:
     """Gradient norms before clipping, an update each, for as long as they are numbers."""
     torch.manual_seed(0)
     model = Mean(radius)
@@ -87,12 +88,11 @@ def train(clip: float | None, updates: int, radius: float = 1.5) -> np.ndarray:
         loss.backward()
         norm = float(nn.utils.clip_grad_norm_(model.parameters(), clip or math.inf))
         if not math.isfinite(norm):
-            print(f"without clipping: not a number after {len(norms)} updates")
             break
         norms.append(norm)
         optimizer.step()
-    else:
-        print(f"{'with' if clip else 'without'} clipping: loss {loss.item():.4f} after {updates} updates")
+    how = "clipped at 1" if clip else "not clipped"
+    print(f"{how}: {len(norms)} of {updates} updates with a finite gradient, last loss {loss.item():.4g}")
     return np.array(norms)
 
 
@@ -101,12 +101,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--updates", type=int, default=1000, help="of the weights, with and without clipping")
     options = parser.parse_args()
-    norms_over_steps(explosion(), ["explosion.png"], title="dh times W_hh at every step back")
+    norms_over_steps(explosion(), both("explosion"), title="dh times W_hh at every step back")
     title = f"The gradient of the last output, {STEPS} steps back"
-    gradient_courses(side_by_side(), ["flow.png"], title=title)
+    gradient_courses(side_by_side(), both("flow"), title=title)
     lines = {"clipped at 1": train(1.0, options.updates), "not clipped": train(None, options.updates)}
-    title = "Gradient norm before clipping, spectral radius 1.5"
-    norms_over_steps(lines, ["clipping.png"], title=title, xlabel="update")
+    title = "Gradient norm before clipping, spectral radius 2.5"
+    norms_over_steps(lines, both("clipping"), title=title, xlabel="update")
 
 
 if __name__ == "__main__":

@@ -44,8 +44,8 @@ def main() -> None:
     options = parser.parse_args()
     write_code(Path("code.txt"), options.characters)
     run = ostinato.train(
-        "lm", "code.txt", out="runs/karpathy", level="char", layers=2, hidden=options.hidden, dropout=0.1, lr=0.004,
-        batch=32, steps=100, time_limit=options.seconds, overwrite=True,
+        "lm", "code.txt", out="runs/karpathy", level="char", layers=2, hidden=options.hidden, dropout=0.1,
+        time_limit=options.seconds, overwrite=True,
     )  # fmt: skip
 
     for temperature in TEMPERATURES:

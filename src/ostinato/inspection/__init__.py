@@ -1,5 +1,6 @@
 """What a cell does while it reads: gates, states, gradients, predictions. Plain arrays, whichever cell it is."""
 
+from ostinato.inspection.candidates import Predictions, loss_by_kind, predictions
 from ostinato.inspection.gates import Record, Saturation, record, saturation
 from ostinato.inspection.gradients import (
     Flow,
@@ -11,7 +12,6 @@ from ostinato.inspection.gradients import (
     spectral_radii,
     spectral_radius,
 )
-from ostinato.inspection.predictions import Predictions, loss_by_kind, predictions
 from ostinato.inspection.training import training_curves
 from ostinato.inspection.units import PROPERTIES, Follower, auc, correlation, followers, text_properties
 

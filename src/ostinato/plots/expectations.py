@@ -110,11 +110,12 @@ class Following(NamedTuple):
     target: Array
 
 
-def followers_along(shown: Sequence[Following], files: Iterable[str | Path], *, title: str) -> None:
+def followers_along(shown: Sequence[Following], first: int, files: Iterable[str | Path], *, title: str) -> None:
     """Draw each unit over the text, with its property as an area behind it.
 
     Args:
         shown: a panel each.
+        first: tokens in front of those shown.
         files: pictures to write, .png or .svg.
         title: over the sheet.
 
@@ -123,7 +124,7 @@ def followers_along(shown: Sequence[Following], files: Iterable[str | Path], *, 
     """
     with sheet(files, len(shown), size=(9.0, 0.7 + 1.55 * len(shown)), title=title, sharex=True) as axes:
         for panel, (ax,) in zip(shown, axes, strict=True):
-            steps = np.arange(len(panel.values))
+            steps = first + np.arange(len(panel.values))
             other = ax.twinx()
             other.fill_between(steps, panel.target.astype(float), step="mid", color="#bbbbbb", alpha=0.6, linewidth=0)
             other.set_ylabel(panel.property, color="#666666", fontsize=8)

@@ -49,7 +49,7 @@ def gradient_courses(courses: Sequence[Course], files: Iterable[str | Path], *, 
                 if field in course.norms:
                     _draw(ax, course, course.norms[field])
             ax.set_yscale("log")
-            ax.set(title=f"dL / d{field}", xlabel="steps back from the loss")
+            ax.set(title=f"dL / d{field}", xlabel="steps back from where the layer ends")
         row[0].set_ylabel("norm of the gradient")
         row[0].get_figure(root=True).legend(  # type: ignore[union-attr]
             *row[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8
@@ -89,10 +89,14 @@ def norms_over_steps(
         ConfigError: matplotlib is not installed.
     """
     with sheet(files) as ((ax,),):
+        from matplotlib.ticker import MaxNLocator
+
         for index, (label, norms) in enumerate(lines.items()):
             stroke = ("-", "--", "-.", ":")[index // len(COLOURS) % 4]
-            ax.plot(range(1, len(norms) + 1), norms, linestyle=stroke, linewidth=1.6, label=label)
+            marker = "o" if len(norms) < 3 else None  # a line that ends at once is a point
+            ax.plot(range(1, len(norms) + 1), norms, linestyle=stroke, marker=marker, linewidth=1.6, label=label)
         ax.set(title=title, xlabel=xlabel, ylabel="norm of the gradient")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if logarithmic:
             ax.set_yscale("log")
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 import ostinato
+from ostinato.config.cells import CELL_NAMES
 from ostinato.core.errors import ConfigError
-from ostinato.core.registry import registered, unregister
+from ostinato.core.registry import lookup, unregister
 from ostinato.inspection import record, saturation
 
-CELLS = ("rnn", "rnn_relu", "jordan", "lstm", "lstm_peephole", "lstm_layer_norm", "gru", "gru_reset_before")
 T, N, D, H = 6, 3, 4, 5
 
 
@@ -107,9 +107,9 @@ def test_the_layer_normalised_lstm(x):
     np.testing.assert_allclose(found.gates["f"][0], sigmoid(product[:, H : 2 * H]), rtol=1e-10)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", CELL_NAMES)
 def test_every_gate_of_every_cell_is_seen(cell, x):
-    for example in registered().get(cell, ostinato.Recurrent(cell, 1, 1).cell.__class__).examples():
+    for example in lookup(cell).examples():
         given = {k: v for k, v in vars(example).items() if k not in ("input_size", "hidden_size")}
         made = ostinato.Recurrent(cell, example.input_size, example.hidden_size, **given)
         (found,) = record(made, torch.randn(T, N, example.input_size))

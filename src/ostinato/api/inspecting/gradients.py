@@ -57,7 +57,7 @@ def inspect_gradients(run: Run, folder: Folder, options: InspectOptions) -> dict
         for index, (one, flow, fresh) in enumerate(found)
     ]
     name = run.folder.path.name
-    title = f"{name}: gradient of {reads.what}, back through time"
+    title = f"{name}: gradient of {reads.what}"
     folder.picture("gradients", lambda files: gradient_courses(courses, files, title=title))
     _products(run, folder, found[0][1])
     rows = [_row(one, flow, fresh) for one, flow, fresh in found]

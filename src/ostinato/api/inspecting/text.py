@@ -86,7 +86,7 @@ def _draw_units(
     options: InspectOptions,
 ) -> None:
     half = len(read) // 2
-    part = slice(half, half + 4 * options.tokens)
+    part = _telling([properties[name] for name in best], half, 4 * options.tokens)
     panels = []
     for name, [(key, unit), *_] in best.items():
         values = states[key][:, unit.unit]
@@ -103,7 +103,7 @@ def _draw_units(
             folder.text(f"unit-{re.sub(r'[^a-z]+', '-', name)}.html", html)
     if panels:
         title = f"{run.folder.path.name}: units that follow the text"
-        folder.picture("units", lambda files: followers_along(panels, files, title=title))
+        folder.picture("units", lambda files: followers_along(panels, part.start, files, title=title))
     if options.unit is not None:
         layer, field, unit_index = options.chosen()
         chosen = states.get((layer, field))
@@ -113,6 +113,16 @@ def _draw_units(
         html = coloured_text(read[:PAGE], chosen[:PAGE, unit_index], title=f"Unit {options.unit}",
                              note=f"State of this unit of {run.folder.path.name} after each token.")  # fmt: skip
         folder.text(f"unit-{options.unit}.html", html)
+
+
+def _telling(properties: list[Any], begin: int, steps: int) -> slice:
+    """The first stretch of that many steps in which most of the properties change."""
+    starts = range(
+        begin, max(begin + 1, len(properties[0]) - steps + 1) if properties else begin + 1, max(1, steps // 4)
+    )
+    changing = [sum(len(np.unique(each[start : start + steps])) > 1 for each in properties) for start in starts]
+    start = starts[int(np.argmax(changing))]
+    return slice(start, start + steps)
 
 
 def inspect_loss(run: Run, folder: Folder, options: InspectOptions) -> dict[str, Any]:

@@ -244,16 +244,19 @@ class Tagging:
                 yield from _answers(run, block, words, column)
 
     def observe(self, run: Run, source: str | None, steps: int) -> Observed:
-        """The first sentence; the scalar is the loss of the tag that scores best at its last word."""
+        """The first sentence; the scalar is the loss of the tags that score best at its first and last words.
+
+        Each direction then has a loss where it ends.
+        """
         columns = run.config["columns"]
         words = read_tagged([required(source)], columns["column"], columns["word_column"]).words[0][:steps]
         batch = WordSequences([words], run.codec.vocabulary).collate(np.array([0]))
 
         def loss(output: Any) -> Tensor:
-            last = output.emissions[-1]
-            return nn.functional.cross_entropy(last, last.argmax(-1), reduction="sum")
+            ends = output.emissions[[0, -1], 0]
+            return nn.functional.cross_entropy(ends, ends.argmax(-1), reduction="sum")
 
-        return Observed(words, batch.inputs, batch.arguments(), loss, "the loss of the last word's best tag")
+        return Observed(words, batch.inputs, batch.arguments(), loss, "the loss of the first and the last word")
 
     def lines(self, run: Run, answers: Iterable[TaggedSentence]) -> Iterator[str]:
         """The file again, with other tags."""

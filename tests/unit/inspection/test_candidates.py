@@ -9,11 +9,13 @@ from torch import nn
 
 from ostinato.core.errors import RunFolderError
 from ostinato.inspection import loss_by_kind, predictions, training_curves
-from ostinato.inspection.predictions import kind
+from ostinato.inspection.candidates import kind
 from ostinato.models.language_model import LanguageModel
 
 
-def test_a_loop_over_single_tokens():
+@pytest.mark.parametrize("scores", [4_000_000, 30])  # 30: two steps of 11 at a time
+def test_a_loop_over_single_tokens(scores, monkeypatch):
+    monkeypatch.setattr("ostinato.inspection.candidates._SCORES", scores)
     torch.manual_seed(0)
     model = LanguageModel(11, 6, 8, dropout=0.5).eval()
     for parameter in model.parameters():

@@ -13,8 +13,8 @@ from torch import nn
 
 Array = npt.NDArray[Any]
 
-#: Steps whose scores are held at a time.
-_AT_ONCE = 256
+#: Steps read at a time, and scores held at a time.
+_AT_ONCE, _SCORES = 256, 4_000_000
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,13 @@ def predictions(model: nn.Module, ids: Sequence[int] | Array, *, start: int, top
         end = min(begin + _AT_ONCE, len(tokens) - 1)
         output = model(tokens[begin:end], state)
         state = output.state
-        logarithms = output.logits()[:, 0].double().log_softmax(-1)
-        losses.append(-logarithms.gather(1, tokens[begin + 1 : end + 1])[:, 0])
-        best = logarithms.topk(min(top, logarithms.shape[-1]), dim=-1)
-        candidates.append(best.indices)
-        probabilities.append(best.values.exp())
+        targets, rows = tokens[begin + 1 : end + 1], max(1, _SCORES // len(output.weight))
+        for some in (slice(row, row + rows) for row in range(0, len(targets), rows)):
+            logarithms = output._replace(hidden=output.hidden[some]).logits()[:, 0].double().log_softmax(-1)
+            losses.append(-logarithms.gather(1, targets[some])[:, 0])
+            best = logarithms.topk(min(top, logarithms.shape[-1]), dim=-1)
+            candidates.append(best.indices)
+            probabilities.append(best.values.exp())
     if not losses:
         return Predictions(np.zeros(0), np.zeros((0, top), np.int64), np.zeros((0, top)))
     return Predictions(*(torch.cat(part).numpy() for part in (losses, candidates, probabilities)))
