@@ -90,6 +90,7 @@ def sheet(
         for path in map(Path, files):
             path.parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else {"Software": None})
+            figure.set_layout_engine("none")  # the layout is found once, not again for each file
 
 
 def both(stem: str | Path) -> list[Path]:
