@@ -94,6 +94,22 @@ def test_a_cell_of_ones_own(cli):
         unregister("feedback_mgu")
 
 
+@pytest.mark.parametrize("level", ["char", "word", "bpe"])
+def test_the_loss_is_that_of_evaluate(cli, level):
+    Path("a.txt").write_text(DATA["lm"][1].replace("mat", "mät"))
+    more = ("--level", level, *(("--vocab-size", "270") if level == "bpe" else ()))
+    assert cli("train", "lm", "a.txt", "--out", "run", *TINY, *DATA["lm"][2], *more).status == 0
+    evaluated = json.loads(cli("evaluate", "run", "a.txt", "--json").out.splitlines()[-1])
+    found, _ = answer(cli, "loss", "--data", "a.txt", "--read", "100000")
+    assert found["tokens"] == evaluated["tokens"]
+    assert found["loss"] == pytest.approx(evaluated["loss"], rel=1e-5)
+    assert sum(kind["share"] for kind in found["kinds"]) == pytest.approx(1)
+    along = json.loads(Path("look/loss.json").read_text())["along"]
+    text = "".join(row["token"] for row in along)
+    whole = Path("a.txt").read_text()
+    assert text.split() == whole.split()[: len(text.split())] if level == "word" else whole.startswith(text)
+
+
 @pytest.mark.parametrize("trained", ["lm"], indirect=True)
 def test_what_can_be_mended(cli, trained):
     def refused(*arguments):
