@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from ostinato import kernels
@@ -208,7 +207,7 @@ class Recurrent(nn.Module):
         """The parameters of one layer and direction by the cell's names, as this call uses them."""
         p = {name: getattr(self, name + suffix) for name in cell.parameters()}
         if self.weight_drop and self.training:
-            p["weight_hh"] = F.dropout(p["weight_hh"], self.weight_drop)
+            p["weight_hh"] = drop(p["weight_hh"], self.weight_drop)
         return p
 
     def _read_state(self, hx: Any, view: shapes.Sequences) -> Any:

@@ -3,10 +3,10 @@
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 import ostinato
 from ostinato.core.errors import ConfigError
+from ostinato.layers.dropout import mask
 
 D, H, T, N = 5, 7, 6, 3
 
@@ -19,7 +19,7 @@ def same_numbers():
 def masks(*likes, rate=0.5):
     """What the next calls of dropout on tensors of these shapes will draw; the random numbers are as before."""
     before = torch.get_rng_state()
-    drawn = [F.dropout(torch.ones_like(like), rate) for like in likes]
+    drawn = [mask(like, rate) for like in likes]
     torch.set_rng_state(before)
     return drawn
 
@@ -33,10 +33,10 @@ def test_output_and_gradients_are_those_of_the_masked_weights(kind, dtype):
     x = torch.randn(T, N, D, dtype=dtype)
     weights = torch.randn(T, N, H, dtype=dtype)
     drawn = dict(zip(("weight_hh_l0", "weight_hh_l1"), masks(ours.weight_hh_l0, ours.weight_hh_l1), strict=True))
-    assert all(0.3 < (mask == 0).float().mean() < 0.7 for mask in drawn.values())
+    assert all(0.3 < (drop == 0).float().mean() < 0.7 for drop in drawn.values())
     with torch.no_grad():
-        for name, mask in drawn.items():
-            theirs.get_parameter(name).mul_(mask)
+        for name, drop in drawn.items():
+            theirs.get_parameter(name).mul_(drop)
     found, expected = ours(x)[0], theirs(x)[0]
     torch.testing.assert_close(found, expected)
     for output in (found, expected):
@@ -78,9 +78,9 @@ def test_the_mask_between_layers_is_held_over_time():
     below.load_state_dict({name: own[name] for name in below.state_dict()})
     above.load_state_dict({name: own[name.replace("l0", "l1")] for name in above.state_dict()})
     x = torch.randn(T, N, D)
-    (mask,) = masks(x.new_ones(N, H))
-    assert len(mask.unique(dim=0)) == N, "each sequence has a mask of its own"
-    torch.testing.assert_close(layer(x)[0], above(below(x)[0] * mask)[0])
+    (held,) = masks(x.new_ones(N, H))
+    assert len(held.unique(dim=0)) == N, "each sequence has a mask of its own"
+    torch.testing.assert_close(layer(x)[0], above(below(x)[0] * held)[0])
     torch.testing.assert_close(layer.eval()(x)[0], above(below(x)[0])[0])
 
 

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError
 from ostinato.core.kept_state import KeptState
+from ostinato.layers.dropout import dropout
 from ostinato.losses import activation_penalty, sequence_cross_entropy
 from ostinato.models.language_model import LanguageModel
 
@@ -38,7 +39,7 @@ def merity(model, ids, alpha, beta):
     """Equations of Merity et al. 2018, sections 2 and 4, masks drawn in the order of the data's way up."""
 
     def mask(shape, rate):
-        return F.dropout(torch.ones(shape, dtype=torch.float64), rate)
+        return dropout(torch.ones(shape, dtype=torch.float64), rate)
 
     state, layers = parts(model)
     rows = state["embedding.weight"] * mask(V, 0.3)[:, None]
