@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,12 +13,15 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 ALL = sorted(EXAMPLES.glob("*.py"))
 #: What makes an example shorter, where its whole takes too long for a test.
 SHORT = {
+    "better_rnnlm.py": ["--lines", "120", "--hidden", "8", "--epochs", "1"],
     "gradient_flow.py": ["--updates", "20"],
     "imdb.py": ["--reviews", "300", "--seconds", "10"],
     "karpathy.py": ["--seconds", "5", "--characters", "60000", "--hidden", "16", "--read", "2000"],
     "long_memory.py": ["--lengths", "20", "30", "--updates", "50"],
+    "numpy_rnnlm.py": ["--updates", "10"],
     "order_matters.py": ["--updates", "50"],
     "rnn_or_lstm.py": ["--updates", "50"],
+    "rnnlm.py": ["--lines", "120", "--epochs", "1"],
     "shapes.py": ["--pictures", "200", "--seconds", "8"],
     "sine.py": ["--epochs", "50"],
 }
@@ -62,3 +66,34 @@ def test_a_feed_forward_net_cannot_tell_the_two_ls_apart(hello, seed):
     assert spelt != "ello"
     assert min(losses) > 0.580
     assert loss < losses[0]
+
+
+@pytest.fixture(scope="module")
+def numpy_rnnlm():
+    sys.path.insert(0, str(EXAMPLES))  # as for a script: it shares the reading of text with rnnlm.py
+    spec = importlib.util.spec_from_file_location("numpy_rnnlm", EXAMPLES / "numpy_rnnlm.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    sys.path.remove(str(EXAMPLES))
+
+
+def test_numpy_pieces_go_on_where_the_one_before_ended(numpy_rnnlm):
+    (first, after), (second, _), *_ = numpy_rnnlm.pieces(np.arange(20 * 90 + 1))
+    assert (after == first + 1).all()
+    assert (second[0] == after[-1]).all()
+    assert (first[:, 1] == first[:, 0] + 90).all()
+
+
+def test_numpy_words_are_numbered_by_how_often_they_occur(numpy_rnnlm, tmp_path):
+    (tmp_path / "a.txt").write_text("b a b\nb c a\n")
+    assert numpy_rnnlm.read(str(tmp_path / "a.txt")).tolist() == [1, 2, 1, 3, 1, 4, 2, 3]
+
+
+def test_the_numpy_model_learns(numpy_rnnlm, capsys, monkeypatch):
+    """Words that follow one another in a ring leave nothing to guess."""
+    for size in ("V", "D", "H"):
+        monkeypatch.setattr(numpy_rnnlm, size, 16)
+    batches = numpy_rnnlm.pieces(np.arange(20 * 36 * 4 + 1) % 7)
+    numpy_rnnlm.does_it_learn(batches, 120)
+    assert float(capsys.readouterr().out.split()[-1]) < 1.5

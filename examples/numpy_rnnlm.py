@@ -1,0 +1,113 @@
+"""Backpropagation through time, by hand: a language model in NumPy alone.
+
+The model is in src/ostinato/bench/language/numpy_model.py, one class a layer, each with a `forward` and a `backward`;
+read it first. Here it is looked at from three sides:
+
+1. Is it right? The gradient of a weight is the slope of the loss: move the weight a little to either side, and see.
+2. How far back does it reach? The loss of the last word alone, and what comes of it at each step before. From c_t
+   straight to c_{t-1} a gradient is multiplied with the forget gate and with nothing else, so the gate's bias decides.
+   (Some also comes round by way of h and is added: where nothing is forgotten, the sum grows.)
+3. Does it learn? Words of newspaper or of Python's own help texts, in pieces of 35 steps.
+
+    python examples/numpy_rnnlm.py             # a minute
+    python examples/numpy_rnnlm.py --updates 50
+
+Options for other texts are those of rnnlm.py.
+"""
+
+import argparse
+import collections
+import math
+
+import numpy as np
+from rnnlm import add_options, texts
+
+from ostinato.bench.language.numpy_model import SGD, Rnnlm
+
+V, D, H = 2000, 100, 100  # words, width of the embedding, units
+N, T = 20, 35  # streams side by side, steps of a piece
+
+
+def read(file: str) -> np.ndarray:
+    """A text as numbers of words: the commonest is 1, and whatever is not among the V - 1 commonest is 0."""
+    with open(file, encoding="utf-8") as lines:
+        words = [word for line in lines for word in (*line.split(), "<eos>")]
+    common = collections.Counter(words).most_common(V - 1)
+    number = {word: rank for rank, (word, _) in enumerate(common, start=1)}
+    return np.array([number.get(word, 0) for word in words])
+
+
+def pieces(ids: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Words `[T, N]` and the words after them, stream by stream; a piece goes on where the one before ended."""
+    length = (len(ids) - 1) // N
+    words, after = (ids[shift : shift + N * length].reshape(N, length).T for shift in (0, 1))
+    return [(words[t : t + T], after[t : t + T]) for t in range(0, length - T + 1, T)]
+
+
+def is_it_right(words: np.ndarray, targets: np.ndarray) -> None:
+    """The derivative written out, beside the slope between two points close by."""
+    model = Rnnlm(V, 8, (8,), dtype=np.float64)
+    model.forward(words, targets)
+    model.backward()
+    print("1. the gradient, and the slope of the loss\n")
+    for name, param in model.parameters().items():
+        gradient = model.gradients()[name]
+        at = np.unravel_index(np.abs(gradient).argmax(), gradient.shape)  # the entry that matters most
+        kept, losses = param[at], []
+        for moved in (kept + 1e-5, kept - 1e-5):
+            param[at] = moved
+            model.reset_state()
+            losses.append(model.forward(words, targets))
+        param[at] = kept
+        print(f"   {name:<18} {gradient[at]:+.9f}  {(losses[0] - losses[1]) / 2e-5:+.9f}")
+
+
+def how_far_back(words: np.ndarray) -> None:
+    """Lengths of dL/dh_t and dL/dc_t, where L is the loss of the last word alone."""
+    print("\n2. what the last word's loss says of the cell t steps before, of what it says of the last\n")
+    print("   forget bias " + "".join(f"{f't-{back}':>9}" for back in (0, 1, 2, 5, 10, 20, 34)))
+    for bias in (-1.0, 0.0, 1.0, 3.0):
+        model = Rnnlm(V, D, (H,))
+        lstm = model.lstms[0]
+        lstm.params["bias"][H : 2 * H] = bias  # the second of four blocks of rows: i, f, g, o
+        out = lstm.forward(model.embedding.forward(words))
+        dy = np.zeros_like(out)
+        dy[-1] = np.random.default_rng(1).normal(size=dy[-1].shape)
+        lengths: dict[int, float] = {}
+        lstm.backward(dy, watch=lambda t, dh, dc, into=lengths: into.update({t: np.linalg.norm(dc)}))
+        shares = [lengths[T - 1 - back] / lengths[T - 1] for back in (0, 1, 2, 5, 10, 20, 34)]
+        print(f"   {bias:>+11.1f} " + "".join(f"{share:>9.2g}" for share in shares))
+
+
+def does_it_learn(batches: list[tuple[np.ndarray, np.ndarray]], updates: int) -> None:
+    """Perplexity as training goes on; each piece is predicted before it is learnt from."""
+    model, sgd = Rnnlm(V, D, (H,)), SGD(lr=20.0, clip=0.25)
+    parameters = sum(param.size for param in model.parameters().values())
+    print(f"\n3. {parameters:,} parameters learn {len(batches):,} pieces of {N * T} words, {V:,} of them different\n")
+    losses = []
+    for update in range(1, updates + 1):
+        at = (update - 1) % len(batches)
+        if at == 0:
+            model.reset_state()  # the text begins again
+        losses.append(model.forward(*batches[at]))
+        model.backward()
+        sgd.update(model.parameters(), model.gradients())
+        if update % max(1, updates // 10) == 0:
+            recent = losses[-max(1, updates // 10) :]
+            print(f"   after {update:>5} updates: perplexity {math.exp(sum(recent) / len(recent)):.0f}", flush=True)
+
+
+def main() -> None:
+    """Check, look back, learn."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_options(parser)
+    parser.add_argument("--updates", type=int, default=1000, help="of the weights")
+    options = parser.parse_args()
+    batches = pieces(read(str(texts(options)["train"])))
+    is_it_right(*batches[0])
+    how_far_back(batches[0][0])
+    does_it_learn(batches, options.updates)
+
+
+if __name__ == "__main__":
+    main()
