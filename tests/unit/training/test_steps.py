@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ostinato.layers import tied
 from ostinato.losses import sequence_cross_entropy
 from ostinato.models.language_model import LanguageModel
 from tests.support import metrics
@@ -233,3 +234,11 @@ def test_a_longer_piece_is_a_longer_step(make, weights):
     F.cross_entropy(plain(batch.inputs)[0].flatten(0, 1), batch.targets.flatten()).backward()
     optimizer.step()
     torch.testing.assert_close(weights(trainer.job.model), weights(plain), rtol=1e-5, atol=1e-6)
+
+
+def test_tied_weights_have_one_gradient_in_the_loop_too(make, monkeypatch):
+    """Nothing that stands between model and loss here holds the output layer's gradient, which would be copied then."""
+    found, ours = [], tied._is_ours
+    monkeypatch.setattr(tied, "_is_ours", lambda gradient: found.append(ours(gradient)) or found[-1])
+    make(model=LanguageModel(V, 6, 6, tied=True), epochs=1).fit()
+    assert found == [True] * 5
