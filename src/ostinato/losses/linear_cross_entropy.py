@@ -15,6 +15,8 @@ from torch.nn import functional as F
 
 #: Bytes of scores at a time, and rows at least: with fewer, adding to the weights' gradient would cost too much.
 _BUFFER, _FEWEST_ROWS = 64 << 20, 64
+#: Rows whose part in the bias's gradient is summed in one go: one chain over all of them would lose a digit.
+_CHAIN = 64
 
 
 def linear_cross_entropy(
@@ -109,7 +111,10 @@ class _LinearCrossEntropy(torch.autograd.Function):
             if grads[1] is not None:
                 torch.addmm(grads[1], scores.T, hidden[part] * factors.unsqueeze(1), beta=int(begin > 0), out=grads[1])
             if grads[2] is not None:
-                torch.addmv(grads[2], scores.T, factors, beta=int(begin > 0), out=grads[2])
+                if begin == 0:
+                    grads[2].zero_()
+                for few, own in zip(torch.split(scores, _CHAIN), torch.split(factors, _CHAIN), strict=True):
+                    grads[2] += torch.mv(few.T, own)
         ctx.save_for_backward(hidden, weight, bias, targets, weights)
         ctx.smoothing, ctx.grads = smoothing, grads
         return loss
