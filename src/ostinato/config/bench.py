@@ -71,7 +71,7 @@ class BenchLm:
     seconds: float = 12.0
     """Time to spend on a model at one kind of work, at least; a slow one takes three turns for each side."""
 
-    time_limit: float = 570.0
+    time_limit: float = 540.0
     """Seconds after which nothing more is begun."""
 
     out: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None

@@ -169,8 +169,7 @@ class LanguageModelling:
         """The same with dynamic evaluation or a cache, where the options say so."""
         tokenizer = run.tokenizer
         ids = token_ids(open_text(sources), tokenizer)
-        # as many steps at once as logits fit 16 MB
-        steps = options.dynamic_steps if options.dynamic else max(1, min(1000, 4_000_000 // tokenizer.size))
+        steps = options.dynamic_steps if options.dynamic else evaluated_at_once(tokenizer.size)
         return evaluate_language_model(
             run.model,
             single_stream(ids, steps, tokenizer.eos_id),
@@ -220,6 +219,11 @@ class LanguageModelling:
 
 
 TASK: Task[TrainLm, Prepared] = LanguageModelling()
+
+
+def evaluated_at_once(vocab_size: int) -> int:
+    """Steps that evaluation reads at once: 1,000, or as many as logits fit 16 MB."""
+    return max(1, min(1000, 4_000_000 // vocab_size))
 
 
 def model_sizes(options: ModelOptions, tokenizer: Tokenizer) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ostinato.api.tasks import find
-from ostinato.api.tasks.lm import Prepared
+from ostinato.api.tasks.lm import Prepared, evaluated_at_once
 from ostinato.config.merge import build
 from ostinato.config.presets import LANGUAGE_MODEL
 from ostinato.config.tasks.lm import TrainLm
@@ -76,8 +76,7 @@ class Problem:
     @cached_property
     def one_stream(self) -> list[Batch]:
         """What evaluation reads: the first tokens as one stream, in pieces as long as `evaluate` takes them."""
-        size = self.prepared.tokenizer.size
-        steps = max(1, min(1000, 4_000_000 // size))
+        steps = evaluated_at_once(self.prepared.tokenizer.size)
         return list(single_stream(self.prepared.train[:EVALUATED], steps, self.prepared.tokenizer.eos_id))
 
     @property
