@@ -23,7 +23,7 @@ from ostinato.data.tokenizer import Tokenizer
 from ostinato.data.ts import read_ts
 
 #: Steps kept of a text where --max-length does not say.
-MAX_LENGTH = {"char": 2_000, "word": 400, "bpe": 400}
+MAX_LENGTH = {"char": 4_000, "word": 1_000, "bpe": 1_000}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,10 @@ from ostinato.layers.recurrent import Recurrent
 Pooling: TypeAlias = Literal["last", "mean", "max", "attention"]
 
 
+#: Standard deviation of the embedding at the start.
+_START = 0.1
+
+
 class ClassifierOutput(NamedTuple):
     """Scores, and where they come from.
 
@@ -81,7 +85,7 @@ class Classifier(nn.Module):
         if vocab_size is not None:
             width = embed_size or hidden_size
             self.input = nn.Embedding(vocab_size, width)
-            nn.init.normal_(self.input.weight, std=0.1)
+            nn.init.normal_(self.input.weight, std=_START)
         elif embed_size is not None:
             width = embed_size
             self.input = nn.Linear(features or 0, width)
@@ -100,6 +104,21 @@ class Classifier(nn.Module):
             else None
         )
         self.output = nn.Linear(size, classes)
+
+    @torch.no_grad()
+    def start_embedding(self, vectors: Tensor) -> None:
+        """Start from vectors of words, where there are any; those of zeros keep their random start.
+
+        Args:
+            vectors: `[V, E]`, of mean square 1.
+
+        Raises:
+            ConfigError: a model of features, which has no embedding.
+        """
+        if not isinstance(self.input, nn.Embedding):
+            raise ConfigError("vectors of words are for a model of token ids, not of features")
+        known = vectors.any(1)
+        self.input.weight[known] = _START * vectors[known]
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> ClassifierOutput:
         """Read sequences.

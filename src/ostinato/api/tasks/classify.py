@@ -16,6 +16,7 @@ from ostinato.api.card import card
 from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, one_source, record, required
 from ostinato.checkpoint import RunFolder
 from ostinato.config.tasks.classify import TrainClassify
+from ostinato.config.training import DEFAULT_EPOCHS
 from ostinato.core.errors import DataError, RunFolderError
 from ostinato.data.bucketing import Buckets, in_length_order
 from ostinato.data.labelled import MAX_LENGTH, Codec, Columns, Raw, batch_of, chosen, read_labelled, with_labels
@@ -23,6 +24,7 @@ from ostinato.data.sequences import Scale
 from ostinato.data.splits import HELD_OUT, held_out
 from ostinato.data.texts import learn_from_texts
 from ostinato.data.tokenizer import Tokenizer
+from ostinato.data.word_vectors import word_vectors
 from ostinato.evaluation.classification import classification_figures, confusion
 from ostinato.losses.classification import balanced_weights, label_loss
 from ostinato.models.classifier import Classifier
@@ -35,11 +37,17 @@ if TYPE_CHECKING:
 #: Optimiser steps that a training has at least, where no option says how long.
 LEAST_STEPS = 1_000
 
+#: Examples that training sees where --epochs does not say, in 4 to 20 passes: many are soon learned by heart.
+SEEN_EXAMPLES = 100_000
+
 #: Validation examples from which on they say which weights are best; where there are fewer, the last ones are kept.
 TELLING = 30
 
 #: Words known where --vocab-size does not say.
-VOCABULARY = 30_000
+VOCABULARY = 20_000
+
+#: Tokens from which on the texts themselves say what words are like.
+TELLING_TOKENS = 100_000
 
 #: Steps times sequences evaluated at once, at most.
 AT_ONCE = 64_000
@@ -72,12 +80,14 @@ class Prepared:
         train: to train on.
         valid: to validate on.
         data: what the run folder records of the data.
+        vectors: `[V, E]` what the embedding starts from; None for random numbers.
     """
 
     codec: Codec
     train: Part
     valid: Part
     data: dict[str, Any]
+    vectors: npt.NDArray[np.float32] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         tokenizer = self.codec.tokenizer
@@ -99,7 +109,7 @@ class Classification:
         columns = Columns(options.label, options.text, options.id, options.time, options.value_columns)
         whole = with_labels(read_labelled(one_source(options.data), columns))
         valid = None if options.valid is None else with_labels(read_labelled(options.valid, columns))
-        prepared = prepare_labelled(options, columns, whole, valid)
+        prepared = prepare_labelled(options, columns, whole, valid, progress=progress)
         if options.test is not None:
             test = with_labels(read_labelled(options.test, columns))
             prepared.codec.numbers(test)
@@ -124,7 +134,10 @@ class Classification:
 
     def job(self, options: TrainClassify, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
         """What the loop needs, for one process of several."""
+        assert isinstance(model, Classifier)
         training, train = options.training, prepared.train
+        if prepared.vectors is not None:
+            model.start_embedding(torch.from_numpy(prepared.vectors))
         batches = Buckets(
             train.lengths,
             training.batch_of(len(train.labels)),
@@ -145,7 +158,7 @@ class Classification:
             best="accuracy" if len(prepared.valid.labels) >= TELLING else None,
             higher=True,
             unit="examples",
-            epochs=max(20, -(-LEAST_STEPS // len(batches))),
+            epochs=max(_passes(len(train.labels)), -(-LEAST_STEPS // len(batches))),
         )
 
     def describe(self, model: nn.Module, prepared: Prepared) -> str:
@@ -254,7 +267,12 @@ TASK: Task[TrainClassify, Prepared] = Classification()
 
 
 def prepare_labelled(
-    options: TrainClassify, columns: Columns, whole: Raw, valid: Raw | None = None, share: float = HELD_OUT
+    options: TrainClassify,
+    columns: Columns,
+    whole: Raw,
+    valid: Raw | None = None,
+    share: float = HELD_OUT,
+    progress: Progress | None = None,
 ) -> Prepared:
     """Labelled examples in memory, made ready: split, labels and tokenizer or scale learned, encoded.
 
@@ -264,6 +282,7 @@ def prepare_labelled(
         whole: to train on; without `valid`, also to validate on.
         valid: to validate on.
         share: of every class to hold out where there is no `valid`; 0 validates on what is trained on.
+        progress: told how far the word vectors are.
     """
     if valid is not None or not share:
         train, out = whole, whole if valid is None else valid
@@ -274,7 +293,26 @@ def prepare_labelled(
     codec = _learn(options, columns, train)
     encoded = [Part(codec.encode(raw), codec.numbers(raw)) for raw in (train, out)]
     data = {"train": _record(train), "valid": _record(out), "held_out": valid is None}
-    return Prepared(codec, encoded[0], encoded[1], data)
+    return Prepared(codec, encoded[0], encoded[1], data, _vectors(options, codec, encoded[0], progress))
+
+
+def _vectors(
+    options: TrainClassify, codec: Codec, train: Part, progress: Progress | None
+) -> npt.NDArray[np.float32] | None:
+    """What the embedding starts from, where it is not random numbers."""
+    wanted = options.classify.word_vectors
+    if codec.tokenizer is None or wanted == "random":
+        return None
+    if wanted == "auto" and (options.tokens.level == "char" or sum(train.lengths) < TELLING_TOKENS):
+        return None
+    width = _sizes(options, codec)["embed_size"]
+    found: npt.NDArray[np.float32] = word_vectors(train.inputs, codec.tokenizer.size, width, progress).numpy()
+    return found
+
+
+def _passes(examples: int) -> int:
+    """Epochs by default."""
+    return min(DEFAULT_EPOCHS, max(4, round(SEEN_EXAMPLES / examples)))
 
 
 def _learn(options: TrainClassify, columns: Columns, train: Raw) -> Codec:
@@ -303,7 +341,7 @@ def _sizes(options: TrainClassify, codec: Codec) -> dict[str, Any]:
         reads["features"] = len(codec.scale.mean)
     dropped = classify.word_dropout
     if dropped is None:
-        dropped = 0.0 if codec.tokenizer is None else 0.1
+        dropped = 0.0 if codec.tokenizer is None else 0.4
     return {
         "classes": len(codec.classes),
         **reads,

@@ -27,11 +27,16 @@ class ClassifyOptions:
     or a weighted mean of all steps."""
 
     max_length: int | None = None
-    """Steps kept of a sequence: of a longer one the first and the last halves. By default 400 words or BPE pieces,
-    2,000 characters; numeric sequences are kept whole."""
+    """Steps kept of a sequence: of a longer one the first and the last halves. By default 1,000 words or BPE pieces,
+    4,000 characters; numeric sequences are kept whole."""
 
     word_dropout: float | None = None
-    """Share of the steps whose whole input is set to zero in training. By default 0.1 of texts, none of numbers."""
+    """Share of the steps whose whole input is set to zero in training. By default 0.4 of texts, none of numbers."""
+
+    word_vectors: Literal["auto", "texts", "random"] = "auto"
+    """What the embedding starts from: vectors made of which words stand near each other in DATA, so that rare words
+    are like those they are used like; or random numbers. By default the texts, where they have 100,000 words or pieces
+    and are not read by characters."""
 
     class_weights: Literal["none", "balanced"] = "none"
     """Balanced: every class has the same part in the loss, however rare it is."""

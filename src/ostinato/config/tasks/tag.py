@@ -21,10 +21,10 @@ class SpellingOptions:
     char_embed: int = 32
     """Width of the embedding of characters."""
 
-    char_hidden: int = 64
+    char_hidden: int = 128
     """Units of the layer over a word's characters, each direction. 0 leaves spelling out."""
 
-    word_dropout: float = 0.5
+    word_dropout: float = 1.0
     """How readily rare words are unknown in training, so that the spelling must serve: this, over this plus the
     number of times the word occurs."""
 
