@@ -55,7 +55,7 @@ class Cases:
     def imdb(self) -> Case:
         """Reviews, positive or negative."""
         train, test = (self.data / "imdb" / f"imdb_{part}.tsv.gz" for part in ("train", "test"))
-        words = (train, "--text", "text", "--label", "label", "--time-limit", 1200, "--precision", "medium")
+        words = (train, "--text", "text", "--label", "label", "--precision", "medium")
         return Case("classify", words, {"": [test]}, ("accuracy", "macro_f1"))
 
     def basic_motions(self) -> Case:

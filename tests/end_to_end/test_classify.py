@@ -10,6 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 import ostinato
+from ostinato.api.tasks.classify import _passes
+from ostinato.data.word_vectors import word_vectors
 from tests.support import contents, metrics
 
 SMALL = ("--hidden", "12", "--embed", "8", "--threads", "1", "--batch", "16", "--lr", "0.02", "--dropout", "0.1")
@@ -130,6 +132,32 @@ def test_every_option_runs_and_its_run_loads(work, cli, options):
     result = cli("train", "classify", "train.csv", *TEXT, "--out", "run", "--epochs", "1", *SMALL, *options)
     assert result.status == 0, result.err
     assert cli("evaluate", "run", "train.csv").status == 0
+
+
+def test_texts_and_numbers_have_their_own_pooling(trained, work, cli):
+    write("waves.csv", waves(10))
+    assert cli("train", "classify", "waves.csv", *NUMBERS, "--out", "numbers", "--epochs", "1", *SMALL).status == 0
+    pooling = [json.loads((work / run / "config.json").read_text())["model"]["pooling"] for run in ("run", "numbers")]
+    assert pooling == ["attention", "max"]
+
+
+def test_the_embedding_starts_from_the_texts(work):
+    """A rate of nearly 0 leaves it where it starts; with few texts only where it is asked for."""
+    write("train.csv", rows := reviews(100))
+    options = {"text": "review", "label": "stars", "hidden": 8, "epochs": 1, "threads": 1, "lr": 1e-12}
+    for start in ("texts", "auto"):
+        run = ostinato.train("classify", "train.csv", valid="train.csv", out=start, word_vectors=start, **options)
+        tokenizer, weight = run.codec.tokenizer, run.model.input.weight.detach()
+        expected = 0.1 * word_vectors([tokenizer.encode(row["review"]) for row in rows], tokenizer.size, 8)
+        known = expected.any(1)
+        assert int(known.sum()) > 15
+        assert torch.allclose(weight[known], expected[known], atol=1e-5) == (start == "texts")
+        assert weight[~known].abs().min() > 0, "words that do not occur start from random numbers"
+
+
+@pytest.mark.parametrize(("examples", "passes"), [(25_000, 4), (200_000, 4), (10_000, 10), (1_000, 20), (20, 20)])
+def test_many_examples_are_passed_over_less_often(examples, passes):
+    assert _passes(examples) == passes
 
 
 def test_balanced_weights_help_the_rare_class(work):

@@ -349,7 +349,7 @@ def _sizes(options: TrainClassify, codec: Codec) -> dict[str, Any]:
         "num_layers": model.layers,
         "cell": model.cell,
         "bidirectional": classify.bidirectional,
-        "pooling": classify.pooling,
+        "pooling": classify.pooling or ("max" if codec.tokenizer is None else "attention"),
         "dropout": model.dropout,
         "word_dropout": dropped,
         "recurrent_dropout": model.recurrent_dropout,
