@@ -18,13 +18,15 @@
 namespace ostinato {
 
 #if defined(__x86_64__)
+#if !defined(OSTINATO_FLOAT32_ONLY)
 namespace amx_bf16 { extern const CellKernels cells[]; }
 namespace amx_bf16x3 { extern const CellKernels cells[]; }
+namespace avx512_bf16 { extern const CellKernels cells[]; }
+#endif
 #if defined(OSTINATO_EMULATE_AMX)
 namespace amx_bf16_emulated { extern const CellKernels cells[]; }
 namespace amx_bf16x3_emulated { extern const CellKernels cells[]; }
 #endif
-namespace avx512_bf16 { extern const CellKernels cells[]; }
 namespace avx512 { extern const CellKernels cells[]; }
 namespace avx2 { extern const CellKernels cells[]; }
 namespace baseline { extern const CellKernels cells[]; }
@@ -84,7 +86,7 @@ bool tiles_granted() {
 #endif
 }
 
-bool has_amx() {
+[[maybe_unused]] bool has_amx() {
     constexpr unsigned needed = 1u << 22 | 1u << 24;  // AMX-BF16, AMX-TILE
     unsigned a, b, c, d;
     if (!has_avx512_bf16() || !system_saves(0x600e6)) return false;
@@ -101,8 +103,10 @@ struct Isa {
 // Best first.
 const Isa isas[] = {
 #if defined(__x86_64__)
+#if !defined(OSTINATO_FLOAT32_ONLY)
     {"amx", has_amx, {avx512::cells, amx_bf16x3::cells, amx_bf16::cells}},
     {"avx512_bf16", has_avx512_bf16, {avx512::cells, nullptr, avx512_bf16::cells}},
+#endif
     {"avx512", has_avx512, {avx512::cells}},
     {"avx2", has_avx2, {avx2::cells}},
     {"baseline", always, {baseline::cells}},
