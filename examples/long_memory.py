@@ -78,10 +78,10 @@ def draw(curves: dict[tuple[str, int], tuple[list[int], list[float]]], file: str
             colour = COLOURS[list(CELLS).index(cell)]
             axes.plot(at, errors, linestyle=stroke, color=colour, label=f"{cell.upper()}, T = {length}")
         axes.axhline(CHANCE, color="#888888", linewidth=1)
-        axes.annotate("always answering 1", (0, CHANCE), xytext=(2, 3), textcoords="offset points", color="#666666")
+        axes.annotate("always answering 1", (0, CHANCE), xytext=(2, -11), textcoords="offset points", color="#666666")
         axes.set(title="The adding problem: which cell still learns", xlabel="updates", ylabel="mean squared error")
         axes.set_yscale("log")
-        axes.legend(fontsize=8, ncols=len(CELLS))
+        axes.legend(fontsize=8, ncols=len(lengths), loc="upper center", bbox_to_anchor=(0.5, -0.15))
 
 
 def main() -> None:
