@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 #: Optimiser steps that a training has at least, where no option says how long.
 LEAST_STEPS = 1_000
 
-#: Examples that training sees where --epochs does not say, in 3 to 20 passes: many are soon learned by heart.
-SEEN_EXAMPLES = 70_000
+#: Examples that training sees where --epochs does not say, in 2 to 20 passes: many are soon learned by heart.
+SEEN_EXAMPLES = 50_000
 
 #: Validation examples from which on they say which weights are best; where there are fewer, the last ones are kept.
 TELLING = 30
@@ -312,7 +312,7 @@ def _vectors(
 
 def _passes(examples: int) -> int:
     """Epochs by default."""
-    return min(DEFAULT_EPOCHS, max(3, round(SEEN_EXAMPLES / examples)))
+    return min(DEFAULT_EPOCHS, max(2, round(SEEN_EXAMPLES / examples)))
 
 
 def _learn(options: TrainClassify, columns: Columns, train: Raw) -> Codec:
@@ -341,7 +341,7 @@ def _sizes(options: TrainClassify, codec: Codec) -> dict[str, Any]:
         reads["features"] = len(codec.scale.mean)
     dropped = classify.word_dropout
     if dropped is None:
-        dropped = 0.0 if codec.tokenizer is None else 0.5
+        dropped = 0.0 if codec.tokenizer is None else 0.4
     return {
         "classes": len(codec.classes),
         **reads,

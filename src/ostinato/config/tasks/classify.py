@@ -31,7 +31,7 @@ class ClassifyOptions:
     4,000 characters; numeric sequences are kept whole."""
 
     word_dropout: float | None = None
-    """Share of the steps whose whole input is set to zero in training. By default 0.5 of texts, none of numbers."""
+    """Share of the steps whose whole input is set to zero in training. By default 0.4 of texts, none of numbers."""
 
     word_vectors: Literal["auto", "texts", "random"] = "auto"
     """What the embedding starts from: vectors made of which words stand near each other in DATA, so that rare words
