@@ -113,11 +113,11 @@ class TrainingOptions:
         fitting = max(8, min(64, tokens // (50 * self.steps)))
         return -(-fitting // self.devices) * self.devices
 
-    def batch_of(self, examples: int) -> int:
-        """`batch`, or its default for so many examples of their own: a multiple of `devices`."""
+    def batch_of(self, examples: int, most: int = 64) -> int:
+        """`batch`, or its default for so many examples of their own, `most` or fewer: a multiple of `devices`."""
         if self.batch is not None:
             return self.batch
-        fitting = max(8, min(64, examples // 50))
+        fitting = max(8, min(most, examples // 50))
         return -(-fitting // self.devices) * self.devices
 
     @property

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 #: Optimiser steps that a training has at least, where no option says how long.
 LEAST_STEPS = 1_000
 
+#: Examples in a batch at most, where no option says how many.
+BATCH = 32
+
 #: Examples that training sees where --epochs does not say, in 2 to 20 passes: many are soon learned by heart.
 SEEN_EXAMPLES = 50_000
 
@@ -140,7 +143,7 @@ class Classification:
             model.start_embedding(torch.from_numpy(prepared.vectors))
         batches = Buckets(
             train.lengths,
-            training.batch_of(len(train.labels)),
+            training.batch_of(len(train.labels), BATCH),
             lambda rows: batch_of([train.inputs[row] for row in rows], train.labels[rows]),
             seed=training.seed,
             rank=rank,
@@ -341,7 +344,7 @@ def _sizes(options: TrainClassify, codec: Codec) -> dict[str, Any]:
         reads["features"] = len(codec.scale.mean)
     dropped = classify.word_dropout
     if dropped is None:
-        dropped = 0.0 if codec.tokenizer is None else 0.4
+        dropped = 0.0 if codec.tokenizer is None else 0.3
     return {
         "classes": len(codec.classes),
         **reads,
