@@ -25,7 +25,7 @@ class TrainingOptions:
     """Seconds from the start of the command, reading and validation included; then a last validation, and the end."""
 
     batch: int | None = None
-    """Sequences side by side, over all processes together. By default 64; for a short text fewer, down to 8, so that
+    """Sequences side by side, over all processes together. By default 64, classify 32; for a short text fewer, down to 8, so that
     an epoch has 50 steps."""
 
     steps: int = 100
