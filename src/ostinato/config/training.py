@@ -25,8 +25,8 @@ class TrainingOptions:
     """Seconds from the start of the command, reading and validation included; then a last validation, and the end."""
 
     batch: int | None = None
-    """Sequences side by side, over all processes together. By default 64, classify 32; for a short text fewer, down to 8, so that
-    an epoch has 50 steps."""
+    """Sequences side by side, over all processes together. By default 64, for classify 32; for a short text fewer, down
+    to 8, so that an epoch has 50 steps."""
 
     steps: int = 100
     """Time steps through which gradients flow (truncated BPTT), where one sequence goes on from batch to batch: lm."""
