@@ -210,7 +210,7 @@ def test_two_processes_learn_what_one_does(work, spawn):
     )
     one, two = spawn(*command, "--out", "one"), spawn(*command, "--out", "two", "--devices", "2")
     assert one.wait().status == two.wait().status == 0
-    # steps are of 0.02: Adam makes much of the rounding of a gradient that is nearly zero, as that of attention's bias is
+    # steps are of 0.02: Adam magnifies the rounding of a gradient that is nearly zero, as that of attention's bias is
     for name, tensor in load_file("one/model.safetensors").items():
         torch.testing.assert_close(load_file("two/model.safetensors")[name], tensor, rtol=1e-3, atol=1e-4)
     ends = [[line["examples"] for line in metrics(work / name)][-1] for name in ("one", "two")]
