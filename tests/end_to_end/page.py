@@ -3,7 +3,8 @@
     python page.py PAGE.md
 
 - ```` ```python ```` blocks run in one Python, so a later one knows what an earlier one defined.
-- ```` ```bash ```` blocks run by themselves, and stop at the first command that fails.
+- ```` ```bash ```` blocks run by themselves, and stop at the first command that fails. A line that is nothing but an
+  `ostinato` command is forked off a server that has imported torch, which spares its seconds; the shell runs the rest.
 - a block with `title="NAME"` is not run but written to the file of that name.
 - everything else, ```` ```text ```` above all, is left alone.
 
@@ -12,14 +13,20 @@ In a README, which also shows what must not run in a test, only blocks marked `r
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TITLE = re.compile(r'title="([^"]+)"')
+
+
+#: What only a shell understands.
+SHELL = re.compile(r"[|<>&;$`*?~#(){}]")
 
 
 class Block(NamedTuple):
@@ -49,11 +56,45 @@ def run(page: Path) -> None:
             Path(file).write_text(code, encoding="utf-8")
         elif language == "python":
             exec(compile("\n" * line + code, str(page), "exec"), names)
-        elif subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", code], check=False).returncode:
+        elif not shell(code):
             sys.exit(f"{page}, line {line}: the block fails")
         sys.stdout.flush()
 
 
+def shell(code: str) -> bool:
+    """Run a block's commands in order; whether all succeeded."""
+    lines = code.replace("\\\n", " ").splitlines()
+    plain = [line.startswith("ostinato ") and not SHELL.search(line) for line in lines]
+    if not any(plain) or not all(map(stands_alone, lines)):
+        return subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", code], check=False).returncode == 0
+    return all(
+        command(shlex.split(line)[1:])
+        if alone
+        else subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", line], check=False).returncode == 0
+        for line, alone in zip(lines, plain, strict=True)
+    )
+
+
+def stands_alone(line: str) -> bool:
+    """Whether a line neither goes on in the next nor changes what the next one sees."""
+    try:
+        shlex.split(line)
+    except ValueError:  # a quotation over several lines
+        return False
+    return not re.match(r"\s|(cd|export)\b", line)
+
+
+def command(arguments: list[str]) -> bool:
+    """Run `ostinato`; what it printed is printed on."""
+    from tests.end_to_end import harness
+
+    with tempfile.TemporaryDirectory() as logs:
+        done = harness.start(arguments, Path.cwd(), Path(logs) / "logs", dict(os.environ)).wait()
+    print(done.out, end="", flush=True)
+    print(done.err, end="", file=sys.stderr, flush=True)
+    return done.status == 0
+
+
 if __name__ == "__main__":
-    sys.path.insert(0, os.getcwd())
+    sys.path[:0] = [os.getcwd(), str(Path(__file__).parents[2])]
     run(Path(sys.argv[1]))

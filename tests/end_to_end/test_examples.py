@@ -15,14 +15,14 @@ ALL = sorted(EXAMPLES.glob("*.py"))
 SHORT = {
     "better_rnnlm.py": ["--lines", "120", "--hidden", "8", "--epochs", "1"],
     "gradient_flow.py": ["--updates", "20"],
-    "imdb.py": ["--reviews", "300", "--seconds", "10"],
-    "karpathy.py": ["--seconds", "5", "--characters", "60000", "--hidden", "16", "--read", "2000"],
+    "imdb.py": ["--reviews", "300", "--seconds", "4"],
+    "karpathy.py": ["--seconds", "2", "--characters", "30000", "--hidden", "16", "--read", "1000"],
     "long_memory.py": ["--lengths", "20", "30", "--updates", "50"],
     "numpy_rnnlm.py": ["--updates", "10"],
     "order_matters.py": ["--updates", "50"],
     "rnn_or_lstm.py": ["--updates", "50"],
     "rnnlm.py": ["--lines", "120", "--epochs", "1"],
-    "shapes.py": ["--pictures", "200", "--seconds", "8"],
+    "shapes.py": ["--pictures", "100", "--seconds", "4"],
     "sine.py": ["--epochs", "50"],
 }
 
