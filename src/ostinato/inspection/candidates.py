@@ -48,7 +48,7 @@ def predictions(model: nn.Module, ids: Sequence[int] | Array, *, start: int, top
         end = min(begin + _AT_ONCE, len(tokens) - 1)
         output = model(tokens[begin:end], state)
         state = output.state
-        targets, rows = tokens[begin + 1 : end + 1], max(1, _SCORES // len(output.weight))
+        targets, rows = tokens[begin + 1 : end + 1], max(1, _SCORES // output.vocab_size)
         for some in (slice(row, row + rows) for row in range(0, len(targets), rows)):
             logarithms = output._replace(hidden=output.hidden[some]).logits()[:, 0].double().log_softmax(-1)
             losses.append(-logarithms.gather(1, targets[some])[:, 0])

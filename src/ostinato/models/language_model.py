@@ -32,6 +32,11 @@ class LanguageModelOutput(NamedTuple):
     state: Any
     raw: Tensor | None = None
 
+    @property
+    def vocab_size(self) -> int:
+        """V."""
+        return len(self.weight)
+
     def logits(self) -> Tensor:
         """Scores of every token at every step, `[T, N, V]`."""
         return F.linear(self.hidden, self.weight, self.bias)
@@ -51,6 +56,11 @@ class AdaptiveOutput(NamedTuple):
     softmax: nn.AdaptiveLogSoftmaxWithLoss
     state: Any
     raw: Tensor | None = None
+
+    @property
+    def vocab_size(self) -> int:
+        """V."""
+        return self.softmax.n_classes
 
     def logits(self) -> Tensor:
         """Scores of every token at every step, `[T, N, V]`: their log-probabilities."""

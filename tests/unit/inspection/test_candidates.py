@@ -13,11 +13,12 @@ from ostinato.inspection.candidates import kind
 from ostinato.models.language_model import LanguageModel
 
 
+@pytest.mark.parametrize("cutoffs", [(), (5,)])  # an adaptive softmax has no matrix of all tokens
 @pytest.mark.parametrize("scores", [4_000_000, 30])  # 30: two steps of 11 at a time
-def test_a_loop_over_single_tokens(scores, monkeypatch):
+def test_a_loop_over_single_tokens(scores, cutoffs, monkeypatch):
     monkeypatch.setattr("ostinato.inspection.candidates._SCORES", scores)
     torch.manual_seed(0)
-    model = LanguageModel(11, 6, 8, dropout=0.5).eval()
+    model = LanguageModel(11, 6, 8, dropout=0.5, cutoffs=cutoffs).eval()
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.7)
     ids = np.random.default_rng(0).integers(0, 11, 300).astype(np.uint16)
