@@ -23,7 +23,7 @@ Watcher = Callable[..., Unrolled]
 
 #: Functions of one tensor, each unit by itself, that squash: what a gate passes through, by every name torch has.
 _SQUASHING = {"sigmoid", "tanh", "relu", "relu6", "hardsigmoid", "hardtanh", "softsign", "softplus", "elu", "silu"}
-_ALIASES = {"expit": "sigmoid"}
+_ALIASES = {"special_expit": "sigmoid"}
 
 
 class Place(NamedTuple):
