@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
@@ -64,7 +63,8 @@ def record(
     """Run a model once, and keep every gate and state of its recurrent layers.
 
     The values come from the cell's own `step`, whichever cell it is, over the reference loop; nothing is computed a
-    second time by another formula. A layer that the model calls several times has a record for each call.
+    second time by another formula. A layer that the model calls several times has a record for each call. Where
+    sequences have `lengths`, gates beyond them are those of padding: leave these steps out before counting.
 
     Args:
         model: any module with recurrent layers of this package, or such a layer; usually in eval mode.
@@ -104,7 +104,7 @@ class _Eye:
     """Takes a cell's steps, and keeps what its gates are in each."""
 
     def __init__(self, cell: Cell, p: Parameters) -> None:
-        self._cell, self._found, self._steps = cell, probe(cell, p), 0
+        self._cell, self._found = cell, probe(cell, p)
         self._values: dict[str, list[Tensor]] = {gate: [] for gate in cell.gates if gate in self._found}
         self._uses: tuple[str, ...] = ()
         self.functions: dict[str, str] = {}
@@ -145,8 +145,3 @@ def saturation(values: Array, limits: tuple[float, float]) -> Saturation:
     flat = values.reshape(-1, values.shape[-1])
     low, high = limits
     return Saturation((flat < low).mean(0), (flat > high).mean(0))
-
-
-def spread(values: Array) -> Array:
-    """Standard deviation of each unit over all steps, `[H]`: which units move at all."""
-    return np.asarray(values.reshape(-1, values.shape[-1]).std(0))

@@ -1,6 +1,7 @@
 """Gates come from a cell's own step: every registered cell's, compared with the papers' equations in NumPy."""
 
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -12,8 +13,7 @@ from ostinato.config.cells import CELL_NAMES
 from ostinato.core.errors import ConfigError
 from ostinato.core.registry import lookup, unregister
 from ostinato.inspection import record, saturation
-
-T, N, D, H = 6, 3, 4, 5
+from tests.unit.inspection.conftest import H, N, T, layer
 
 
 def sigmoid(v):
@@ -57,20 +57,6 @@ def gru_reset_before(p, x, h):
 
 
 PAPERS = {"lstm": (lstm, 2), "lstm_peephole": (peephole, 2), "gru": (gru, 1), "gru_reset_before": (gru_reset_before, 1)}
-
-
-@pytest.fixture
-def x():
-    torch.manual_seed(0)
-    return torch.randn(T, N, D, dtype=torch.float64)
-
-
-def layer(cell, **options):
-    torch.manual_seed(1)
-    made = ostinato.Recurrent(cell, D, H, dtype=torch.float64, **options).eval()
-    for p in made.parameters():
-        nn.init.normal_(p, std=0.8)
-    return made
 
 
 def by_paper(made, x, suffix="_l0"):
@@ -119,7 +105,7 @@ def test_every_gate_of_every_cell_is_seen(cell, x):
 
 def test_a_stack_in_both_directions_runs_as_without_a_watcher(x):
     made = layer("gru", num_layers=2, bidirectional=True, zoneout=0.2)
-    lengths = torch.tensor([6, 2, 4])
+    lengths = torch.tensor([7, 2, 4])
     with torch.no_grad():
         output, _, states = made(x, lengths=lengths, all_states=True)
     records = record(made, x, lengths=lengths)
@@ -154,8 +140,9 @@ def own():
         unregister(name)
 
 
-def test_gates_squashed_together_and_in_place(own, x):
-    """A user's GRU that squashes r and z at once, in place."""
+@pytest.mark.parametrize("squash", [torch.Tensor.sigmoid_, torch.special.expit, torch.sigmoid])
+def test_gates_squashed_together_and_in_place(own, x, squash):
+    """A user's GRU that squashes r and z at once, in place or by another of the sigmoid's names."""
     base = type(layer("gru").cell)
 
     @own
@@ -167,7 +154,7 @@ def test_gates_squashed_together_and_in_place(own, x):
             (h,) = state
             xs, hs = projected, h @ p["weight_hh"].T + p["bias_hh"]
             rz = xs[:, : 2 * H] + hs[:, : 2 * H]
-            r, z = rz.sigmoid_().chunk(2, dim=-1)
+            r, z = squash(rz).chunk(2, dim=-1)
             n = nn.functional.tanh(xs[:, 2 * H :] + r * hs[:, 2 * H :])
             h = (1 - z) * n + z * h
             return h, self.State(h)
@@ -198,6 +185,26 @@ def test_a_gate_that_cannot_be_told_is_left_out_not_guessed(own, x):
     assert found.unseen == ("f",)
     assert list(found.gates) == ["i", "g", "o"]
     np.testing.assert_allclose(found.states["c"], record(layer("lstm"), x)[0].states["c"], rtol=1e-12)
+
+
+def test_a_cell_whose_steps_differ_is_refused(own, x):
+    """What stands for a gate in one step would be something else in the next."""
+    base, functions = type(layer("gru").cell), cycle([(torch.sigmoid, torch.tanh), (torch.tanh, torch.sigmoid)])
+
+    @own
+    @dataclass(frozen=True)
+    class Moody(base):
+        name = "moody_gru"
+
+        def step(self, p, projected, state):
+            for function in next(functions):
+                function(projected)
+            return super().step(p, projected, state)
+
+    with pytest.raises(ConfigError, match="cell moody_gru: its steps differ in what they compute"):
+        record(layer("moody_gru"), x)
+    states = record(layer("moody_gru"), x, gates=False)[0].states["h"]
+    np.testing.assert_allclose(states, record(layer("gru"), x)[0].states["h"], rtol=1e-12)
 
 
 def test_saturation_counts_the_steps_beyond_the_limits():
