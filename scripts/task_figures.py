@@ -195,10 +195,11 @@ def written(lines: list[dict[str, Any]]) -> str:
     return "\n".join([HEAD, *rows, "", "Commands (of several seeds the first):", "", *commands, ""])
 
 
-HEAD = f"""# What each task reaches on public data
+HEAD = """# What each task reaches on public data
 
-Trained with the defaults, on {os.cpu_count()} cores, from nothing. Seconds are those of the training, on a machine
-that did other work beside. Made by `scripts/task_figures.py`; forecasts have [their own table](forecast.md).
+Trained from nothing, with the defaults but for what the commands below say; on a machine of two cores, with as many
+threads as they say. Seconds are those of the training, beside other work for most. Made by `scripts/task_figures.py`;
+forecasts have [their own table](forecast.md), and so has [the adding problem](long-memory.md).
 """
 
 

@@ -78,7 +78,7 @@ def pairs_card(run: Run) -> str:
     sizes, data = config["model"], config["data"]
     parameters = sum(p.numel() for p in run.model.parameters())
     attention = f"attention {sizes['attention']}" if sizes["attention"] else "no attention"
-    source = "a random tenth of the pairs" if data["held_out"] else ", ".join(data["valid"]["files"])
+    source = "a tenth of the pairs" if data["held_out"] else ", ".join(data["valid"]["files"])
     lines = [
         f"# Translation ({sizes['cell']}, level {run.tokenizer.level})",
         "",
@@ -103,7 +103,7 @@ def captions_card(run: Run) -> str:
     parameters = sum(p.numel() for p in run.model.parameters())
     sees = f"pictures of {sizes['picture_size']} pixels" if "picture_size" in sizes else "precomputed features"
     attention = f"attention {sizes['attention']}" if sizes["attention"] else "no attention"
-    source = "a random tenth of the pictures" if data["held_out"] else ", ".join(data["valid"]["files"])
+    source = "a tenth of the pictures" if data["held_out"] else ", ".join(data["valid"]["files"])
     lines = [
         f"# Captions ({sizes['cell']}, level {run.tokenizer.level})",
         "",
@@ -127,7 +127,7 @@ def forecast_card(run: Run) -> str:
     sizes, train, options = config["model"], config["data"]["train"], config["options"]
     parameters = sum(p.numel() for p in run.model.parameters())
     best = ", ".join(f"{name} {value:.4g}" for name, value in position["best_figures"].items())
-    held_out = "each series' last tenth" if config["data"]["held_out"] else ", ".join(config["data"]["valid"]["files"])
+    held_out = "each series' end" if config["data"]["held_out"] else ", ".join(config["data"]["valid"]["files"])
     lines = [
         f"# Forecast of {options['target']} ({sizes['cell']}, {sizes['head']})",
         "",

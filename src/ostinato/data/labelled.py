@@ -190,8 +190,9 @@ class Codec:
         """
         labels = [label for label in raw.labels if label is not None]
         first: dict[str, int] = {}
-        for row, label in enumerate(labels):
-            first.setdefault(label, row)
+        for row, label in enumerate(raw.labels):
+            if label is not None:
+                first.setdefault(label, row)
         require_known("label", {label: raw.places(row) for label, row in first.items()}, self.classes)
         known = {label: number for number, label in enumerate(self.classes)}
         return np.array([known[label] for label in labels], np.int64)

@@ -22,7 +22,8 @@ def require_known(kind: str, places: Mapping[str, str], known: Sequence[str]) ->
     Raises:
         DataError: there is another; names the first, where it is, and what to do.
     """
-    unknown = [label for label in places if label not in set(known)]
+    trained = set(known)
+    unknown = [label for label in places if label not in trained]
     if not unknown:
         return
     shown = ", ".join(map(repr, known[:_SHOWN])) + (", ..." if len(known) > _SHOWN else "")

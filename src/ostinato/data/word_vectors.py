@@ -29,7 +29,7 @@ Ids = npt.NDArray[Any]
 def word_vectors(
     texts: Sequence[Ids], vocab_size: int, width: int, progress: Callable[[int, int], None] | None = None
 ) -> Tensor:
-    """A vector for each word that occurs, near that of words with the same neighbours.
+    """A vector for each word that has neighbours, near that of words with the same neighbours.
 
     Args:
         texts: ids of each.
@@ -38,7 +38,8 @@ def word_vectors(
         progress: told the steps done and all there are.
 
     Returns:
-        `[V, E]`, of mean square 1 over the words that occur; zeros for all others.
+        `[V, E]`, of mean square 1 over the words that stand near another within the first `MOST_TOKENS` tokens; zeros
+        for all others.
     """
     steps = iter(range(1, WINDOW + _PASSES + 3))
 

@@ -76,9 +76,8 @@ def _one(cell: str, form: Form, left: dict[str, Any], suffix: str, below: int | 
     H = rows // form.gates
     out_weight, out_bias = form.output or (None, None)
     if rows != form.gates * (H if out_weight else fed_back):
-        raise ConfigError(
-            f"weight_hh{suffix}: expected {form.gates * fed_back} rows of {fed_back} for {cell!r}, got {rows}"
-        )
+        wanted = f"a multiple of {form.gates}" if out_weight else f"{form.gates * fed_back}"
+        raise ConfigError(f"weight_hh{suffix}: expected {wanted} rows of {fed_back} for {cell!r}, got {rows}")
     has_bias = f"bias_ih{suffix}" in left
     extra = [(name, count) for name, count in form.extra if has_bias or name not in form.without_bias]
     return Weights(
@@ -102,7 +101,7 @@ def load(path: str | Path, cell: str | None = None, prefix: str | None = None, *
         **options: of `Recurrent`.
 
     Raises:
-        ConfigError: no such file, no cell named, or weights that do not fit.
+        ConfigError: no such file, no cell named, weights that do not fit, or a run whose last layer stands apart.
         RunFolderError: a folder that is no run.
     """
     from safetensors.numpy import load_file
@@ -115,6 +114,11 @@ def load(path: str | Path, cell: str | None = None, prefix: str | None = None, *
             model = json.loads((file / "config.json").read_text(encoding="utf-8"))["model"]
         except (OSError, ValueError, KeyError) as error:
             raise RunFolderError(f"{file}: not a run folder that can be read: {error}") from None
+        if prefix is None and model.get("last_size") not in (None, model.get("hidden_size")):
+            raise ConfigError(
+                f"{file}: the last layer of this run has a width of its own and stands apart; load both parts, with "
+                "prefix='recurrent.' and prefix='last.'"
+            )
         cell = cell or model.get("cell")
         options = {"zoneout": model.get("zoneout", 0.0)} | options
         file, prefix = file / "model.safetensors", "recurrent." if prefix is None else prefix

@@ -61,8 +61,6 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
             ValueError: a table or labels that scikit-learn refuses, in its words.
         """
         require_target(self, y)
-        if not is_table(X):
-            forget_table(self)
         inputs = self._sequences(X, reset=True)
         labels = column_or_1d(y, warn=True)
         check_classification_targets(labels)
@@ -111,6 +109,8 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         """Texts, or float32 arrays `[T, D]`."""
         if is_table(X):
             return list(table(self, X, reset=reset, dtype=np.float32, ensure_all_finite="allow-nan")[:, :, None])
+        if reset:
+            forget_table(self)
         found = listed(X)
         if isinstance(found[0], str):
             return [str(text) for text in found]

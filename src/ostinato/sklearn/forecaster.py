@@ -69,8 +69,9 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
             ValueError: an array that scikit-learn refuses, in its words.
         """
         require_target(self, y)
-        window = max(2 * self.season, WINDOW) if self.window is None else self.window
-        given = given_series(self, X, y, reset=True, at_least=window + self.horizon)
+        told = {**self.get_params(deep=False), **(self.options or {})}
+        window = max(2 * told["season"], WINDOW) if told["window"] is None else told["window"]
+        given = given_series(self, X, y, reset=True, at_least=window + told["horizon"])
         targets = tuple(f"y{k}" for k in range(given.targets))
         columns = Columns(targets, future=tuple(f"x{f}" for f in range(given.covariates)))
         options = options_of(self, TrainForecast, target=",".join(targets), window=window)

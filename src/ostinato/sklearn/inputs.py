@@ -62,8 +62,6 @@ def table(estimator: Any, X: Any, *, reset: bool, **rules: Any) -> npt.NDArray[A
     Raises:
         ValueError: sparse, empty, complex or of another shape, in scikit-learn's words.
     """
-    if reset:
-        forget_table(estimator)
     found: npt.NDArray[Any] = validate_data(estimator, X, reset=reset, **rules)
     return found
 

@@ -73,6 +73,8 @@ def given_series(estimator: Any, X: Any, y: Any, *, reset: bool, at_least: int =
     if reset and np.isnan(np.concatenate(targets)).all(axis=0).any():
         raise DataError("y: expected numbers, every value of a target is missing")
     known = given_covariates(estimator, X, [len(part) for part in targets] if X is None else None, several, reset=reset)
+    if len(known) != len(targets):
+        raise DataError(f"X: expected {len(targets)} arrays, one a series, got {len(known)}")
     for part, beside in zip(targets, known, strict=True):
         check_consistent_length(beside, part)
     names = [str(number) if several else "" for number in range(len(targets))]

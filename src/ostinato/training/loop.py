@@ -96,7 +96,9 @@ class Job:
 
     def rank(self, figures: Mapping[str, float]) -> tuple[float, float]:
         """The lower, the better."""
-        return (-1 if self.higher else 1) * figures[self.best or "loss"], figures["loss"]
+        if self.best is None:
+            return figures["loss"], figures["loss"]
+        return (-1 if self.higher else 1) * figures[self.best], figures["loss"]
 
     def improves(self, figures: Mapping[str, float], on: Mapping[str, float]) -> bool:
         """Whether a validation is the best so far.

@@ -55,6 +55,16 @@ def test_the_same_each_time_and_wider_than_the_vocabulary():
     assert not first[:, 6:].any()
 
 
+def test_only_so_many_tokens_are_read(monkeypatch):
+    draw = np.random.default_rng(2)
+    texts = [draw.integers(0, 9, 20) for _ in range(8)]
+    monkeypatch.setattr("ostinato.data.word_vectors.MOST_TOKENS", 50)
+    found = word_vectors(texts, 9, 4)
+    monkeypatch.undo()
+    assert torch.equal(found, word_vectors(texts[:3], 9, 4))
+    assert not torch.equal(found, word_vectors(texts, 9, 4))
+
+
 def test_it_says_how_far_it_is():
     told = []
     word_vectors([np.arange(6)] * 3, 6, 2, lambda done, total: told.append((done, total)))

@@ -15,6 +15,7 @@ import ostinato
 from ostinato import runtime
 from ostinato.core import native_library
 from ostinato.core.registry import lookup
+from ostinato.models.language_model import LanguageModel
 from ostinato.runtime.forms import FORMS
 
 OUTPUT = {"jordan": {"weight_ho": (5, 5), "bias_ho": (5,)}}
@@ -50,6 +51,10 @@ def test_the_forms_are_those_of_the_cells(name):
     assert bare == {*form.without_bias, *(form.output or ())} - {"weight_ho"}
     assert name in native_library.load().cells
     assert {f.name for f in fields(cell)} >= {"input_size", "hidden_size", "bias"}
+
+
+def test_there_is_a_form_for_every_kernel():
+    assert {*FORMS, "lstm_projected"} == set(native_library.load().cells)
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -129,6 +134,19 @@ def test_a_file_and_a_run_folder(tmp_path):
     close(found(x.numpy())[0], expected)
     (tmp_path / "config.json").write_text(json.dumps({"model": {"cell": "gru", "zoneout": 0.1}}))
     close(runtime.load(tmp_path)(x.numpy())[0], expected)
+
+
+def test_a_run_whose_last_layer_stands_apart(tmp_path):
+    model = LanguageModel(11, 5, 7, 2, tied=True, last_size=5).eval()
+    assert model.last is not None
+    weights = {name: field for name, field in model.state_dict().items() if name != "decoder.weight"}  # tied
+    save_file(weights, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"model": {"cell": "lstm", "hidden_size": 7, "last_size": 5}}))
+    with pytest.raises(ostinato.OstinatoError, match=r"load both parts, with prefix='recurrent\.'"):
+        runtime.load(tmp_path)
+    x = torch.randn(4, 2, 5)
+    below, above = (runtime.load(tmp_path, prefix=f"{part}.") for part in ("recurrent", "last"))
+    close(above(below(x.numpy())[0])[0], model.last(model.recurrent(x)[0])[0])
 
 
 def test_it_runs_where_torch_is_not_installed(tmp_path):

@@ -165,6 +165,14 @@ def test_what_the_command_can_be_told():
     assert config["data"]["held_out"] is False
 
 
+def test_options_stand_above_parameters():
+    forecaster = Forecaster(**SMALL).set_params(window=10, options={"window": 12, "horizon": 2, "threads": 1})
+    options = forecaster.fit(y=season()).run_.config["options"]
+    assert (options["window"], options["horizon"]) == (12, 2)
+    with pytest.raises(ValueError, match="minimum of 14 is required"):
+        forecaster.fit(y=season(13))
+
+
 @pytest.mark.parametrize(
     ("parameters", "X", "y", "error", "expected"),
     [
@@ -177,6 +185,7 @@ def test_what_the_command_can_be_told():
         ({}, None, [season(), np.ones((T, 2))], DataError, "y: expected series"),
         ({}, np.ones((T, 1)), [season()], DataError, "X: expected a list of arrays, one a series"),
         ({}, [np.ones((T, 1))], season(), DataError, "X: expected one array, as y is one"),
+        ({}, [np.ones((T, 1))], [season(), season()], DataError, "X: expected 2 arrays, one a series, got 1"),
         ({"horizon": 0}, None, season(), ConfigError, "horizon: expected at least 1"),
         ({"head": "median"}, None, season(), ConfigError, "head"),
     ],

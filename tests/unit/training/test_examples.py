@@ -140,6 +140,20 @@ def test_where_validation_says_too_little_the_last_weights_are_kept(make):
     assert torch.equal(stored, torch.cat([last[name].flatten() for name in load_file(trainer.folder.weights)]))
 
 
+def test_where_validation_says_too_little_an_average_goes_by_the_loss(make):
+    losses = iter((1.0, 0.8, 0.6, 0.4, 0.7, 0.7))
+    trainer = make(
+        validate=lambda model: {"loss": next(losses), "accuracy": 0.5},
+        best=None,
+        higher=True,
+        epochs=6,
+        average_after=1,
+    )
+    trainer.fit()
+    steps = len(trainer.job.batches)
+    assert trainer.average.began == 5 * steps, "the fifth is the first that is worse than the best but the last"
+
+
 def test_a_figure_that_is_no_number_stops(make):
     with pytest.raises(TrainingError, match="after step 5: expected a finite accuracy, got nan"):
         make(validate=scripted((0.9, float("nan"))), best="accuracy", higher=True).fit()

@@ -18,7 +18,7 @@ SETTINGS = {
     "adamw": {"optimizer": "adamw", "schedule": "cosine", "lr": 0.05, "weight_decay": 0.1},
     "average": {"optimizer": "sgd", "schedule": "constant", "lr": 2.0, "average": 0.5},
     "sparse": {"optimizer": "sgd", "schedule": "constant", "lr": 2.0, "sparse": True},
-    "triggered": {"optimizer": "sgd", "schedule": "constant", "lr": 2.0, "average_after": 1},
+    "triggered": {"optimizer": "sgd", "schedule": "constant", "lr": 2.0, "average_after": 1, "valid_every": 1},
     "awd": {
         "steps": 20,
         "random": 3,
@@ -35,9 +35,11 @@ class Killed(BaseException):
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_same_weights_whenever_it_was_killed(make, monkeypatch, name):
     """Checkpoints after every step; killed before the 3rd, then the 6th, ... write, again and again until the end."""
-    options = {"noise": {"dropout": 0.3}} | SETTINGS[name] | {"save_every": 0, "log_every": 3, "valid_every": 4}
+    options = {"noise": {"dropout": 0.3}, "save_every": 0, "log_every": 3, "valid_every": 4} | SETTINGS[name]
     reference = make("reference", **options)
     reference.fit()
+    if name == "triggered":
+        assert 0 < reference.average.began < reference.position.step - 2, "it averages for some steps"
     kills = 0
 
     def run(after):

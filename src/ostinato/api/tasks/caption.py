@@ -164,7 +164,7 @@ class Captioning:
     def describe(self, model: nn.Module, prepared: Prepared) -> str:
         """Captions, pictures, vocabulary, parameters."""
         train, valid = (prepared.data[name] for name in ("train", "valid"))
-        where = ", a random tenth of all" if prepared.data["held_out"] else ""
+        where = ", a tenth of all" if prepared.data["held_out"] else ""
         return (
             f"{len(prepared.train):,} captions of {train['pictures']:,} pictures to train on, {valid['pictures']:,} "
             f"pictures to validate on{where}; vocabulary {prepared.tokenizer.size:,}, "

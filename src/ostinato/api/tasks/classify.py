@@ -295,7 +295,7 @@ def prepare_labelled(
         train, out = chosen(whole, rows.tolist()), chosen(whole, left.tolist())
     codec = _learn(options, columns, train)
     encoded = [Part(codec.encode(raw), codec.numbers(raw)) for raw in (train, out)]
-    data = {"train": _record(train), "valid": _record(out), "held_out": valid is None}
+    data = {"train": _record(train), "valid": _record(out), "held_out": valid is None and share > 0}
     return Prepared(codec, encoded[0], encoded[1], data, _vectors(options, codec, encoded[0], progress))
 
 

@@ -118,7 +118,7 @@ class Forecasting:
         lacking = f"; {given['missing']:,} targets missing" if given["missing"] else ""
         lacking += f", {given['gaps']:,} rows of them in gaps" if given["gaps"] else ""
         logarithm = ", logarithm taken" if any(each.log for each in shape.transforms) else ""
-        held_out = ", of each series' last tenth" if prepared.data["held_out"] else ""
+        held_out = ", of each series' end" if prepared.data["held_out"] else ""
         return (
             f"{given['series']:,} series, {given['rows']:,} rows every {shape.spacing.describe()}{lacking}{logarithm}; "
             f"{len(train):,} windows to train on, {len(prepared.valid):,} to validate on{held_out}; "

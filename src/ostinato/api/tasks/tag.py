@@ -196,7 +196,7 @@ class Tagging:
 
     def describe(self, model: nn.Module, prepared: Prepared) -> str:
         """Sentences, words, tags, parameters."""
-        where = ", a random tenth" if prepared.data["held_out"] else ""
+        where = ", a tenth" if prepared.data["held_out"] else ""
         train, valid, vocabulary = prepared.data["train"], prepared.data["valid"], prepared.vocabulary
         return (
             f"{train['sentences']:,} sentences of {train['words']:,} words to train on, {valid['sentences']:,} to "
@@ -273,7 +273,7 @@ class Tagging:
         """What was trained, on what, how well, and how to use it."""
         config, position = run.config, run.folder.resume_point.position()
         sizes, data = config["model"], config["data"]
-        source = "a random tenth of the sentences" if data["held_out"] else ", ".join(data["valid"]["files"])
+        source = "a tenth of the sentences" if data["held_out"] else ", ".join(data["valid"]["files"])
         lines = [
             f"# Tagger ({sizes['cell']}, {sizes['head']})",
             "",
@@ -330,7 +330,7 @@ def prepare_tagged(options: TrainTag, whole: Tagged, valid: Tagged | None = None
         column={"name": whole.name, "index": whole.index},
         bio=bio,
         constrained=bio and sum(not keeps_bio(tags) for tags in train.tags) <= BREAKS * len(train.tags),
-        data={"train": _record(train), "valid": _record(held), "held_out": valid is None},
+        data={"train": _record(train), "valid": _record(held), "held_out": valid is None and share > 0},
     )
 
 

@@ -204,7 +204,7 @@ class Translation:
     def describe(self, model: nn.Module, prepared: Prepared) -> str:
         """Pairs, vocabularies, parameters."""
         codec = prepared.codec
-        where = ", a random tenth of all" if prepared.data["held_out"] else ""
+        where = ", a tenth of all" if prepared.data["held_out"] else ""
         sizes = {codec.source.size, codec.target.size} if codec.source is not codec.target else {codec.target.size}
         return (
             f"{len(prepared.train):,} pairs to train on, {len(prepared.valid):,} to validate on{where}; vocabulary "

@@ -44,7 +44,7 @@ class TrainCaption:
     """Height and width that pictures are brought to: a multiple of 16."""
 
     valid: File = None
-    """Pictures to validate on: a list of names, or captions as DATA. By default a random tenth of the pictures."""
+    """Pictures to validate on: a list of names, or captions as DATA. By default a tenth of the pictures."""
 
     test: File = None
     """Pictures to evaluate the best weights on at the end; a list of names is not trained on."""

@@ -61,7 +61,7 @@ class TrainTag:
     out: Out
 
     valid: File = None
-    """Sentences to validate on. By default a random tenth of DATA, which is then not trained on."""
+    """Sentences to validate on. By default a tenth of DATA, which is then not trained on."""
 
     test: File = None
     """Sentences to evaluate the best weights on at the end."""

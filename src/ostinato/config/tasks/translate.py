@@ -96,7 +96,7 @@ class TrainTranslate:
     """What stands between source and target in DATA. By default a TAB."""
 
     valid: Annotated[str | None, tyro.conf.arg(metavar="FILE | SOURCE,TARGET")] = None
-    """Pairs to validate on: a file as DATA, or two files with a comma between. By default a random tenth of the
+    """Pairs to validate on: a file as DATA, or two files with a comma between. By default a tenth of the
     pairs."""
 
     test: Annotated[str | None, tyro.conf.arg(metavar="FILE | SOURCE,TARGET")] = None
