@@ -8,7 +8,7 @@ reads the text in 20 streams, 35 words at a time; its state goes on from piece t
     python examples/rnnlm.py --text book.txt --epochs 2
 
 The Penn Treebank (Mikolov's preparation: ptb.train.txt, ptb.valid.txt, ptb.test.txt) is looked for in --data. Without
-it, and without --text, the help texts that every Python carries have to do.
+it, and without --text, the help texts that every Python carries have to do. Parts that are made go to runs/texts.
 """
 
 import argparse
@@ -41,9 +41,11 @@ def texts(options: argparse.Namespace) -> dict[str, Path]:
             print(f"{files['train']} is not there: Python's own help texts instead")
         text = "\n".join(topics.values()) if options.text is None else options.text.read_text(encoding="utf-8")
         lines = text.splitlines(keepends=True)
-        tenth = len(lines) // 10
+        tenth = max(1, len(lines) // 10)
         whole = {"train": lines[: -2 * tenth], "valid": lines[-2 * tenth : -tenth], "test": lines[-tenth:]}
-    files = {part: Path(f"{part}.txt") for part in PARTS}
+    folder = Path("runs/texts")  # not here, where a train.txt may be the text itself
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {part: folder / f"{part}.txt" for part in PARTS}
     for part, file in files.items():
         file.write_text("".join(whole[part][: options.lines]), encoding="utf-8")
     return files

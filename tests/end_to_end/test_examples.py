@@ -1,5 +1,6 @@
 """The examples do what they say."""
 
+import argparse
 import importlib.util
 import subprocess
 import sys
@@ -76,6 +77,20 @@ def numpy_rnnlm():
     spec.loader.exec_module(module)
     yield module
     sys.path.remove(str(EXAMPLES))
+
+
+def test_a_text_of_ones_own_stays_as_it_is(numpy_rnnlm, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{n} words\n" for n in range(25)]
+    for few in (lines, lines[:3]):
+        Path("train.txt").write_text("".join(few))
+        parser = argparse.ArgumentParser()
+        numpy_rnnlm.add_options(parser)
+        files = numpy_rnnlm.texts(parser.parse_args(["--text", "train.txt"]))
+        assert Path("train.txt").read_text() == "".join(few)
+        parts = [files[part].read_text().splitlines(keepends=True) for part in ("train", "valid", "test")]
+        assert [line for part in parts for line in part] == few
+        assert len(parts[1]) == len(parts[2]) == max(1, len(few) // 10)
 
 
 def test_numpy_pieces_go_on_where_the_one_before_ended(numpy_rnnlm):
