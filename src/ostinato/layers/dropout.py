@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from ostinato.core.errors import ConfigError
+
 #: Values of the 16 random bits that decide on an element.
 _VALUES = 1 << 16
 
@@ -18,10 +20,13 @@ def dropout(x: Tensor, rate: float, training: bool = True, *, locked: bool = Fal
         training: whether to do anything.
         locked: one mask `[N, D]` for all steps of a sequence (variational dropout; Gal, Ghahramani 2016,
             arXiv:1512.05287) instead of one a step.
+
+    Raises:
+        ConfigError: a rate outside 0 to 1.
     """
     if not training or not rate:
         return x
-    return x * mask(x[0] if locked else x, rate)
+    return x * mask(x.new_empty(x.shape[1:]) if locked else x, rate)  # of no steps there is no x[0]
 
 
 def mask(like: Tensor, rate: float) -> Tensor:
@@ -32,7 +37,11 @@ def mask(like: Tensor, rate: float) -> Tensor:
     Args:
         like: a tensor of the shape, dtype and device wanted.
         rate: the share, to the nearest 1/65536.
+
+    Raises:
+        ConfigError: a rate outside 0 to 1.
     """
+    check_rates(rate=rate)
     dropped = round(rate * _VALUES)
     if dropped == _VALUES:
         return torch.zeros_like(like)
@@ -52,5 +61,22 @@ def word_mask(vocab_size: int, rate: float, like: Tensor) -> Tensor:
         vocab_size: V.
         rate: share of the words.
         like: a tensor of the dtype and device wanted.
+
+    Raises:
+        ConfigError: a rate outside 0 to 1.
     """
     return mask(like.new_empty(vocab_size), rate)
+
+
+def check_rates(**rates: float) -> None:
+    """Refuse what is no probability.
+
+    Args:
+        **rates: by the names under which they were given.
+
+    Raises:
+        ConfigError: a rate outside 0 to 1.
+    """
+    for name, rate in rates.items():
+        if not 0 <= rate <= 1:
+            raise ConfigError(f"{name} is a probability: expected 0 to 1, got {rate}")

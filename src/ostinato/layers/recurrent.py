@@ -15,6 +15,7 @@ from ostinato.cells.unroll import Unrolled
 from ostinato.core.errors import ConfigError
 from ostinato.core.registry import build
 from ostinato.layers import shapes
+from ostinato.layers.dropout import check_rates
 from ostinato.layers.dropout import dropout as drop
 from ostinato.layers.stream import Stream
 
@@ -80,7 +81,8 @@ class Recurrent(nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
-        _check_rates(dropout=dropout, recurrent_dropout=recurrent_dropout, weight_drop=weight_drop, zoneout=zoneout)
+        check_rates(dropout=dropout, recurrent_dropout=recurrent_dropout, weight_drop=weight_drop, zoneout=zoneout)
+        _check_fed_back(recurrent_dropout=recurrent_dropout, weight_drop=weight_drop)
         if num_layers < 1:
             raise ConfigError(f"num_layers must be at least 1, got {num_layers}")
         if recompute is not None and (not isinstance(recompute, int) or recompute < 1):
@@ -243,11 +245,9 @@ def _stacked(fields: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
     return fields[0].unsqueeze(0) if len(fields) == 1 else torch.stack(fields)
 
 
-def _check_rates(**rates: float) -> None:
+def _check_fed_back(**rates: float) -> None:
     for label, rate in rates.items():
-        if not 0 <= rate <= 1:
-            raise ConfigError(f"{label} is a probability: expected 0 to 1, got {rate}")
-        if rate == 1 and label in ("recurrent_dropout", "weight_drop"):
+        if rate == 1:
             raise ConfigError(f"{label} 1 would feed nothing back; use a value below 1")
 
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ostinato.core.errors import ConfigError
+from ostinato.layers.dropout import check_rates, word_mask
 from ostinato.layers.dropout import dropout as drop
-from ostinato.layers.dropout import word_mask
 from ostinato.layers.recurrent import Recurrent
 from ostinato.layers.tied import tied_embedding
 
@@ -95,8 +95,9 @@ class LanguageModel(nn.Module):
         **options: of `Recurrent` and of the cell.
 
     Raises:
-        ConfigError: tied weights of different widths or with an adaptive softmax; cutoffs out of order; a last layer
-            of another size than the only one.
+        ConfigError: tied weights of different widths or with an adaptive softmax; cutoffs out of order, or so many
+            that the last cluster has no width left; a last layer of another size than the only one; a share outside
+            0 to 1; what `Recurrent` refuses.
     """
 
     def __init__(
@@ -123,6 +124,10 @@ class LanguageModel(nn.Module):
         self.hidden_dropout = dropout if hidden_dropout is None else hidden_dropout
         self.output_dropout = dropout if output_dropout is None else output_dropout
         self.embedding_dropout, self.locked_dropout = embedding_dropout, locked_dropout
+        check_rates(
+            **{name: getattr(self, name) for name in ("input_dropout", "hidden_dropout", "output_dropout")},
+            embedding_dropout=embedding_dropout,
+        )
         self.embedding = nn.Embedding(vocab_size, embed_size)
         apart = last_size not in (None, hidden_size)
         if apart and num_layers == 1:
@@ -148,7 +153,10 @@ class LanguageModel(nn.Module):
             self.decoder.weight = self.embedding.weight
 
     def reset_parameters(self) -> None:
-        """Uniform within 0.1, the output's bias zero: with N(0, 1), SGD at the presets' rates would diverge."""
+        """Embedding and linear output layer anew, uniform within 0.1, the output's bias zero: with N(0, 1), SGD at the
+        presets' rates would diverge. Recurrent layers and an adaptive softmax keep what they have; they have
+        `reset_parameters` of their own.
+        """
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
         if isinstance(self.decoder, nn.Linear):
             nn.init.uniform_(self.decoder.weight, -0.1, 0.1)

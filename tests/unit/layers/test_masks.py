@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from ostinato.core.errors import ConfigError
 from ostinato.layers.dropout import dropout, mask, word_mask
+from ostinato.models.language_model import LanguageModel
 
 M = 400_000
 
@@ -70,3 +72,21 @@ def test_locked_is_the_same_at_all_steps_and_words_at_all_places():
     words = word_mask(1000, 0.2, torch.empty(1, dtype=torch.float64))
     assert words.shape == (1000,)
     assert 150 < (words == 0).sum() < 250
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_sequences_of_no_steps(locked):
+    x = torch.ones(0, 3, 4, requires_grad=True)
+    y = dropout(x, 0.5, locked=locked)
+    y.sum().backward()
+    assert y.shape == x.grad.shape == (0, 3, 4)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.2, float("nan")])
+def test_a_share_that_is_none_is_refused(rate):
+    says = f"expected 0 to 1, got {rate}"
+    with pytest.raises(ValueError, match=says):
+        mask(torch.empty(3), rate)
+    for name in ("dropout", "input_dropout", "hidden_dropout", "output_dropout", "embedding_dropout"):
+        with pytest.raises(ConfigError, match=f"{'input_dropout' if name == 'dropout' else name} .*{says}"):
+            LanguageModel(9, 4, 4, **{name: rate})
