@@ -10,10 +10,11 @@ from tempfile import TemporaryDirectory
 
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 from ostinato.api.tasks import find
 from ostinato.bench.language.problem import WRITTEN, Problem
-from ostinato.bench.language.torch_sides import precision
+from ostinato.bench.precision import precision
 from ostinato.bench.problem import Results
 from ostinato.checkpoint import RunFolder
 from ostinato.config.commands import SamplingOptions
@@ -47,6 +48,11 @@ class OurTraining:
     def within(self) -> AbstractContextManager[None]:
         """The precision of products."""
         return precision(self._precision)
+
+    @property
+    def model(self) -> nn.Module:
+        """What is trained."""
+        return self._job.model
 
     def run(self) -> object:
         """A training step; after the last piece the next epoch begins, as `Trainer.fit` has it."""

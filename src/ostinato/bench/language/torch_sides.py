@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -13,23 +12,13 @@ from torch.nn import functional as F
 
 from ostinato.bench.language.plain_torch import PlainLanguageModel
 from ostinato.bench.language.problem import WRITTEN, Problem
+from ostinato.bench.precision import precision
 from ostinato.bench.problem import Results
 from ostinato.core.batch import Batch
 
 _OPTIMIZERS: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 #: Rows of scores that the reference makes at a time.
 _ROWS = 64
-
-
-@contextmanager
-def precision(name: str) -> Iterator[None]:
-    """`torch.set_float32_matmul_precision`, and back."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(name)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 class _Torch:

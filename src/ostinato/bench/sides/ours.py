@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ostinato.bench.precision import precision
 from ostinato.bench.problem import Problem, Results, named
 
 
@@ -24,14 +25,9 @@ class Ours:
 
     @contextmanager
     def within(self) -> Iterator[None]:
-        """The precision of products."""
-        before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision(self._problem.group.precision)
-        try:
-            with torch.set_grad_enabled(self._problem.training):
-                yield
-        finally:
-            torch.set_float32_matmul_precision(before)
+        """The precision of products; gradients where they are wanted."""
+        with precision(self._problem.group.precision), torch.set_grad_enabled(self._problem.training):
+            yield
 
     def run(self) -> Any:
         """Forward, and backward where gradients are wanted."""
