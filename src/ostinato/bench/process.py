@@ -30,7 +30,7 @@ def require_cores(threads: int) -> None:
 
 
 def events(module: str, job: Event, threads: int, forced: Mapping[str, str]) -> Iterator[Event]:
-    """Run `main` of a module that answers a job with lines of JSON (see `answer`), and yield them.
+    """Run `main` of a module that answers a job with lines of JSON (see `Answers`), and yield them.
 
     Args:
         module: its full name.

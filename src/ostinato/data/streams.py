@@ -132,7 +132,8 @@ def random_bounds(length: int, steps: int, seed: Sequence[int]) -> npt.NDArray[n
     """Where pieces of random length begin and end (Merity et al. 2018, section 5.1).
 
     A length is drawn from a normal distribution about T, or with probability 0.05 about T/2. So many are drawn as
-    make up the stream on average; then all are stretched or shrunk a little, to end where it ends.
+    make up the stream on average; then all are stretched or shrunk to end where it ends: in a stream of hundreds of
+    pieces by a percent or so, in one of a few pieces by as much as their mean is off.
 
     Args:
         length: L, tokens in a stream.

@@ -254,6 +254,7 @@ def text_ids(run: Run, source: str | None, limit: int) -> TokenIds:
         limit: how many, at most.
 
     Raises:
+        ConfigError: no source, and the run was validated on what came from standard input.
         DataError: the text cannot be read, or is too short.
     """
     if source is not None:
