@@ -9,15 +9,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
+from ostinato.optim import gradients_of
+
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def peak_above(build: Callable[[], Any], owned: float) -> float | None:
+def peak_above(build: Callable[[], Any], owned: Callable[[Any], float]) -> float | None:
     """Resident memory of the process at its peak, less what it was before and less what cannot be spared.
 
     Args:
         build: makes something with a `run`, which is called twice.
-        owned: MB of what it makes that does not count.
+        owned: of what was built, once it has run: MB that do not count.
 
     Returns:
         MB; None where the peak is not known.
@@ -26,14 +30,48 @@ def peak_above(build: Callable[[], Any], owned: float) -> float | None:
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)  # what was freed must not be there to be used again uncounted
     try:
-        before = _kilobytes("VmRSS")
+        before = resident()
         built = build()
-        _CLEAR.write_text("5", encoding="ascii")  # forget the peak so far
+        forget_peak()
     except OSError:
         return None
     built.run()
     built.run()
-    return round((_kilobytes("VmHWM") - before) / 1e3 - owned, 1)
+    highest = peak()
+    return round(highest - before - owned(built), 1)
+
+
+def held(model: nn.Module) -> float:
+    """MB of a model's weights and of the gradients it has now; a sparse one counts with its rows, each once."""
+    tensors = [*model.parameters(), *gradients_of(model.parameters())]
+    return sum(tensor.nbytes for tensor in tensors) / 1e6
+
+
+def resident() -> float:
+    """MB of this process in memory.
+
+    Raises:
+        OSError: not on this system.
+    """
+    return _megabytes("VmRSS")
+
+
+def peak() -> float:
+    """The most that `resident` has been, since the start or `forget_peak`.
+
+    Raises:
+        OSError: not on this system.
+    """
+    return _megabytes("VmHWM")
+
+
+def forget_peak() -> None:
+    """The peak is that from here on.
+
+    Raises:
+        OSError: not on this system.
+    """
+    _CLEAR.write_text("5", encoding="ascii")
 
 
 def available() -> float:
@@ -45,5 +83,6 @@ def available() -> float:
     return int(text.split("MemAvailable:")[1].split()[0]) / 1e3
 
 
-def _kilobytes(name: str) -> int:
-    return int(_STATUS.read_text(encoding="ascii").split(f"{name}:")[1].split()[0])
+def _megabytes(name: str) -> float:
+    kib = int(_STATUS.read_text(encoding="ascii").split(f"{name}:")[1].split()[0])  # it says kB and means 1,024 bytes
+    return kib * 1024 / 1e6

@@ -24,6 +24,8 @@ def lacking(problem: Problem) -> str | None:
         return f"the NumPy version has no {sizes['cell']}"
     if options.training.optimizer != "sgd":
         return f"the NumPy version has no {options.training.optimizer}"
+    if sizes["last_size"] not in (None, sizes["hidden_size"]):
+        return "the NumPy version has no last layer of another size"
     beyond = [name for name, value in sizes.items() if name not in _KNOWN and value]
     beyond += [name for name in ("ar", "tar") if getattr(options.regularisation, name)]
     beyond += ["weight_decay"] if options.training.weight_decay else []
@@ -68,11 +70,8 @@ def numpy_rnnlm(problem: Problem) -> Rnnlm:
     """A model in NumPy with the problem's weights; its one bias is the sum of torch's two."""
     sizes = problem.sizes
     L, H = sizes["num_layers"], sizes["hidden_size"]
-    hidden = (*[H] * (L - 1), sizes["last_size"] or H)
-    if sizes["last_size"] not in (None, H):
-        raise ValueError("a last layer of another size stands apart in LanguageModel: not handled here")
     model = Rnnlm(
-        sizes["vocab_size"], sizes["embed_size"], hidden, dropout=sizes["dropout"], tied=sizes["tied"], seed=1
+        sizes["vocab_size"], sizes["embed_size"], (H,) * L, dropout=sizes["dropout"], tied=sizes["tied"], seed=1
     )
     weights: dict[str, Tensor] = problem.model.state_dict()
     for name, param in model.parameters().items():
