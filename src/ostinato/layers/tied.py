@@ -1,5 +1,7 @@
 """One matrix as embedding and output layer (Press, Wolf 2017, arXiv:1608.05859), with one gradient."""
 
+import sys
+from functools import cache
 from typing import Any
 
 import torch
@@ -35,18 +37,51 @@ class _Tied(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[None, Tensor | None]:
+        alone = upstream[1] is None or _holders(upstream[1]) == _nobody()
         embedded, output = upstream
         if embedded is None:
             return None, output
         ids, rows = ctx.saved_tensors[0].flatten(), embedded.flatten(0, -2)
         if output is None:
             output = rows.new_zeros(ctx.vocabulary, rows.shape[1])
-        if torch.is_grad_enabled() or not _is_ours(output):
+        if torch.is_grad_enabled() or not alone or not _is_whole(output):
             return None, output.index_add(0, ids, rows)
         return None, output.index_add_(0, ids, rows)
 
 
-def _is_ours(gradient: Tensor) -> bool:
-    """Whether nobody else holds a gradient, so that it may be changed: the rule by which torch keeps one as `.grad`."""
-    alone: bool = gradient._use_count() == 1  # type: ignore[attr-defined]
-    return alone and gradient._base is None and gradient.is_contiguous() and not gradient.requires_grad
+def _is_whole(gradient: Tensor) -> bool:
+    return gradient._base is None and gradient.is_contiguous() and not gradient.requires_grad
+
+
+def _holders(gradient: Tensor) -> tuple[int, int, int]:
+    """How many hold a gradient: variables of Python; graphs and buffers of torch; tensors and arrays, its memory.
+
+    Torch's own rule for keeping a gradient as `.grad` asks the second alone, for which all of Python is one.
+    """
+    memory = gradient.untyped_storage()._cdata
+    return sys.getrefcount(gradient), gradient._use_count(), torch._C._storage_Use_Count(memory)  # type: ignore[attr-defined]
+
+
+@cache
+def _nobody() -> tuple[int, int, int]:
+    """`_holders` of a gradient that only autograd has, asked by a `backward` with `*upstream`.
+
+    They are those of the call itself, which differ from one Python to the next.
+    """
+    found = []
+
+    class Asks(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
+            (x,) = arguments
+            return x * 2, x.view_as(x)
+
+        @staticmethod
+        def backward(ctx: Any, *upstream: Any) -> Any:
+            found.append(_holders(upstream[1]))
+            return upstream[1]
+
+    with torch.enable_grad():
+        first, second = Asks.apply(torch.ones(1, requires_grad=True))  # type: ignore[no-untyped-call]
+        torch.autograd.backward([(first.tanh() + second.tanh()).sum()])
+    return found[0]

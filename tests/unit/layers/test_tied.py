@@ -66,6 +66,21 @@ def test_a_gradient_that_someone_holds_is_left_alone():
     assert weight.grad.sum() == V * E + T * N * E
 
 
+@pytest.mark.parametrize("keep", [lambda g: g, lambda g: g.detach(), lambda g: g.numpy(), lambda g: g[:]])
+@pytest.mark.parametrize("use", [scores, fused])
+def test_a_gradient_that_a_hook_keeps_is_left_alone(use, keep):
+    weight, kept = torch.randn(V, E, dtype=torch.float64, requires_grad=True), []
+    embedded, output = tied_embedding(IDS, weight)
+    output.register_hook(lambda gradient: kept.append(keep(gradient)))
+    use(embedded, output).backward()
+    embedded, output = plain(IDS, weight.detach())
+    (expected,) = torch.autograd.grad(use(embedded, output.requires_grad_()), output)
+    torch.testing.assert_close(torch.as_tensor(kept[0]), expected)
+    (whole,) = torch.autograd.grad(use(*plain(IDS, weight)), weight)
+    torch.testing.assert_close(weight.grad, whole)
+    assert not torch.equal(whole, expected)
+
+
 def test_second_derivatives():
     weight = torch.randn(V, E, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradgradcheck(lambda w: scores(*tied_embedding(IDS, w)), (weight,))
