@@ -23,7 +23,7 @@ def adaptive_cross_entropy(
         weights: `[M]` of the rows.
     """
     first, *_ = softmax.cutoffs
-    head_targets, total = targets.clone(), hidden.new_zeros(())
+    head_targets, total = targets.clone(), weights.new_zeros(())
     for cluster, (low, high) in enumerate(pairwise(softmax.cutoffs)):
         rows = ((targets >= low) & (targets < high)).nonzero()[:, 0]
         head_targets[rows] = first + cluster

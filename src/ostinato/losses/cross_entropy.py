@@ -64,7 +64,9 @@ def sequence_cross_entropy(
     rows = output.hidden if isinstance(output, LinearScores | AdaptiveScores) else output.logits()
     rows = rows.flatten(0, 1)
     targets = batch.targets.flatten()
-    weights = rows.new_ones(len(rows)) if batch.weights is None else batch.weights.to(rows.dtype).flatten()
+    dtype = torch.promote_types(rows.dtype, torch.float32)  # parts of one, and their sum, are too coarse in bfloat16
+    ones = rows.new_ones(len(rows), dtype=dtype)
+    weights = ones if batch.weights is None else batch.weights.to(dtype).flatten()
     if batch.lengths is not None:
         # left out rather than multiplied by zero: a NaN there would spoil loss and gradient all the same
         steps = torch.arange(len(batch.targets), device=rows.device)
@@ -78,4 +80,5 @@ def sequence_cross_entropy(
         if label_smoothing:
             raise ValueError("label smoothing: expected scores of the whole vocabulary, got an adaptive softmax")
         return adaptive_cross_entropy(output.softmax, rows, targets, weights)
-    return F.cross_entropy(rows, targets, reduction="none", label_smoothing=label_smoothing) @ weights
+    each = F.cross_entropy(rows, targets, reduction="none", label_smoothing=label_smoothing)
+    return (each * weights).sum()

@@ -22,5 +22,6 @@ def decoded_cross_entropy(output: LinearScores, batch: Batch, label_smoothing: f
     steps = torch.arange(len(batch.targets), device=batch.targets.device)
     valid = steps.unsqueeze(1) < batch.more["target_lengths"]
     rows, targets = output.hidden[valid], batch.targets[valid]
-    weights = rows.new_full((len(rows),), 1 / max(len(rows), 1))
+    dtype = torch.promote_types(rows.dtype, torch.float32)
+    weights = rows.new_full((len(rows),), 1 / max(len(rows), 1), dtype=dtype)
     return linear_cross_entropy(rows, output.weight, output.bias, targets, weights, label_smoothing)

@@ -29,14 +29,16 @@ def linear_cross_entropy(
 ) -> Tensor:
     """Sum over rows of w * ((1 - e) * -log p(target) + e * mean over v of -log p(v)), p = softmax(W hidden + b).
 
-    Equal to `torch.nn.functional.cross_entropy` of `linear(hidden, weight, bias)`, with `reduction="sum"`.
+    Equal to `torch.nn.functional.cross_entropy` of `linear(hidden, weight, bias)`, with `reduction="sum"`. Under
+    autocast it is computed in the widest dtype of the three, usually the parameters' float32.
 
     Args:
         hidden: `[M, E]`.
         weight: `[V, E]`.
         bias: `[V]`, or None.
         targets: `[M]` ids from 0 to V - 1.
-        weights: `[M]` of the rows; None for one everywhere.
+        weights: `[M]` of the rows; None for one everywhere. The loss has their dtype, so that of hidden states in
+            bfloat16 it need not be rounded to three digits.
         label_smoothing: e, the share of the target's probability that is spread evenly over all V.
 
     Raises:
@@ -46,9 +48,14 @@ def linear_cross_entropy(
         raise IndexError(
             f"targets: expected ids from 0 to {len(weight) - 1}, got {int(targets.min())} to {int(targets.max())}"
         )
+    device = hidden.device.type
+    if torch.is_autocast_enabled(device):
+        dtype = torch.promote_types(hidden.dtype, weight.dtype)
+        hidden, weight, bias = hidden.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
     if weights is None:
         weights = hidden.new_ones(len(hidden))
-    return _LinearCrossEntropy.apply(hidden, weight, bias, targets, weights, label_smoothing)  # type: ignore[no-untyped-call]
+    with torch.autocast(device, enabled=False):
+        return _LinearCrossEntropy.apply(hidden, weight, bias, targets, weights, label_smoothing)  # type: ignore[no-untyped-call]
 
 
 def _plain(
@@ -77,12 +84,12 @@ def _loss_and_gradient(
     expected = scores.gather(1, at)[:, 0]
     scores.exp_()
     total = scores.sum(1)
-    loss = (total.log() - (1 - smoothing) * expected - smoothing * spread) @ weights
+    loss = (total.log() - (1 - smoothing) * expected - smoothing * spread).to(weights.dtype) @ weights
     if differentiate:
         if smoothing:
             scores -= (total * (smoothing / scores.shape[1])).unsqueeze(1)
         scores.scatter_add_(1, at, (total * (smoothing - 1)).unsqueeze(1))
-    return loss, weights / total
+    return loss, (weights / total).to(scores.dtype)
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -95,7 +102,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         grads += [make(t) if need else None for t, need in zip((weight, bias), wanted[1:], strict=True)]
         rows = _rows_at_a_time(len(hidden), len(weight))
         buffer = hidden.new_empty(rows, len(weight))
-        loss = hidden.new_zeros(())
+        loss = weights.new_zeros(())
         for begin in range(0, len(hidden), rows):
             part = slice(begin, begin + rows)
             scores = buffer[: len(hidden[part])]
@@ -135,9 +142,10 @@ class _LinearCrossEntropy(torch.autograd.Function):
 def _differentiable(ctx: Any, factor: Tensor) -> list[Tensor | None]:
     """Gradients that can be differentiated again, or are asked for a second time: from the definition."""
     hidden, weight, bias, targets, weights = ctx.saved_tensors
-    with torch.enable_grad():
-        loss = _plain(hidden, weight, bias, targets, weights, ctx.smoothing)
     leaves = (hidden, weight, bias)
     wanted = [leaf for leaf, need in zip(leaves, ctx.needs_input_grad[:3], strict=True) if need]
-    found = iter(torch.autograd.grad(loss, wanted, factor, create_graph=torch.is_grad_enabled()))
+    with torch.autocast(hidden.device.type, enabled=False):
+        with torch.enable_grad():
+            loss = _plain(hidden, weight, bias, targets, weights, ctx.smoothing)
+        found = iter(torch.autograd.grad(loss, wanted, factor, create_graph=torch.is_grad_enabled()))
     return [next(found) if need else None for need in ctx.needs_input_grad[:3]]
