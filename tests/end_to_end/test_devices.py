@@ -22,7 +22,7 @@ original = Trainer.step
 def step(self, batch):
     original(self, batch)
     if self.position.step == 1:
-        found = {name: p.grad for name, p in self.job.model.named_parameters()}
+        found = {name: p.grad.to_dense() for name, p in self.job.model.named_parameters()}
         rank = self.fabric.global_rank
         save_file(found | {"inputs": batch.inputs.contiguous()}, f"gradients-{self.fabric.world_size}-{rank}")
 
@@ -32,18 +32,23 @@ if Trainer.step.__module__ == "ostinato.training.loop":
 
 
 @pytest.fixture
-def ran(work, spawn):
+def both(work, spawn):
     """The same training by one process and by two, with a watch on the first step."""
-    (work / "book.txt").write_text(prose(400))
-    (work / "watch.py").write_text(WATCH)
-    results = {}
-    for devices in (1, 2):
-        results[devices] = spawn(*TRAIN, "--devices", devices, "--out", f"run-{devices}", "--json").wait()
-        assert results[devices].status == 0, results[devices].err
-    return results
+
+    def run(lines, *options):
+        (work / "book.txt").write_text(prose(lines))
+        (work / "watch.py").write_text(WATCH)
+        results = {}
+        for devices in (1, 2):
+            out = ("--devices", devices, "--out", f"run-{devices}", "--json")
+            results[devices] = spawn(*TRAIN, *options, *out).wait()
+            assert results[devices].status == 0, results[devices].err
+        return results
+
+    return run
 
 
-def test_two_processes_are_one(ran, work):
+def assert_first_gradients_equal(work):
     one = load_file(work / "gradients-1-0")
     both = [load_file(work / f"gradients-2-{rank}") for rank in range(2)]
     inputs = one.pop("inputs")
@@ -55,6 +60,10 @@ def test_two_processes_are_one(ran, work):
             torch.testing.assert_close(found[name], gradient, rtol=0, atol=1e-6, msg=name)
     assert max(float(gradient.abs().max()) for gradient in one.values()) > 1e-3
 
+
+def test_two_processes_are_one(both, work):
+    ran = both(400)
+    assert_first_gradients_equal(work)
     lines = {devices: [line for line in metrics(work / f"run-{devices}") if "loss" in line] for devices in (1, 2)}
     assert len(lines[1]) == len(lines[2]) > 100
     for single, double in zip(lines[1][:100], lines[2][:100], strict=True):
@@ -66,6 +75,28 @@ def test_two_processes_are_one(ran, work):
     assert results[0]["tokens"] == results[1]["tokens"]
     assert results[0]["valid_loss"] == pytest.approx(results[1]["valid_loss"], abs=1e-3)
     assert ran[2].err.count("validation: loss") == 2  # one process speaks for both
+
+
+SGD = ["--optimizer", "sgd", "--lr", "0.5", "--weight-decay", "0", "--epochs", "1"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--tied"], [], ["--level", "word", "--adaptive", "4", "9"]],
+    ids=["tied", "a sparse gradient in one process", "adaptive softmax"],
+)
+def test_with_every_kind_of_output_layer(both, work, options):
+    """Embedding and output with one gradient; with a gradient of rows in one process; with clusters that a process may
+    have no word of. SGD ends with the same weights.
+    """
+    both(100, *SGD, *options)
+    assert_first_gradients_equal(work)
+    lines = {devices: [line for line in metrics(work / f"run-{devices}") if "loss" in line] for devices in (1, 2)}
+    assert len(lines[1]) == len(lines[2]) >= 5
+    weights, others = (load_file(work / f"run-{devices}/model.safetensors") for devices in (1, 2))
+    assert set(weights) == set(others)
+    for name, weight in weights.items():
+        torch.testing.assert_close(others[name], weight, rtol=0, atol=2e-5, msg=name)
 
 
 def test_a_loss_that_is_not_finite_ends_both_with_one_message(work, spawn):
