@@ -238,7 +238,7 @@ def test_a_longer_piece_is_a_longer_step(make, weights):
 
 def test_tied_weights_have_one_gradient_in_the_loop_too(make, monkeypatch):
     """Nothing that stands between model and loss here holds the output layer's gradient, which would be copied then."""
-    found, ours = [], tied._is_ours
-    monkeypatch.setattr(tied, "_is_ours", lambda gradient: found.append(ours(gradient)) or found[-1])
+    found, whole = [], tied._is_whole  # asked last of all, of a gradient that nobody else holds
+    monkeypatch.setattr(tied, "_is_whole", lambda gradient: found.append(whole(gradient)) or found[-1])
     make(model=LanguageModel(V, 6, 6, tied=True), epochs=1).fit()
     assert found == [True] * 5
