@@ -85,6 +85,11 @@ class NativeLibrary:
             )
         return forced
 
+    @property
+    def has_tiles(self) -> bool:
+        """Whether the set in use is AMX, or its emulation."""
+        return self.isa.startswith("amx")
+
     def precision(self, wanted: str, cell: str = "lstm") -> str:
         """What a cell's products are computed in where one of PRECISIONS is asked for: the same or a higher one."""
         index = PRECISIONS.index(wanted)

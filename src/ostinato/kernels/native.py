@@ -170,6 +170,12 @@ def loaded() -> NativeLibrary:
     return library
 
 
+def multiplies_bfloat16_without_tiles() -> bool:
+    """Whether the instruction set in use multiplies bfloat16 in vectors: torch rounds float32 only for AMX's tiles."""
+    library = native_library.load()
+    return not isinstance(library, str) and not library.has_tiles and library.precision("medium") == "medium"
+
+
 _scratch = threading.local()
 
 

@@ -60,6 +60,36 @@ def test_only_what_is_wanted(given):
         torch.testing.assert_close(linear_cross_entropy(hidden, weight, bias, targets), definition(given[0], targets))
 
 
+def test_without_gradients_none_is_computed(given, monkeypatch):
+    """`ctx.needs_input_grad` is set under `no_grad` too: evaluation would take three times as long."""
+    leaves, targets, _ = given
+    monkeypatch.setitem(linear_cross_entropy.__globals__, "_put_product", None)
+    with torch.no_grad():
+        torch.testing.assert_close(linear_cross_entropy(*leaves, targets), definition(leaves, targets))
+    with pytest.raises(TypeError):
+        linear_cross_entropy(*leaves, targets)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_medium_rounds_factors_where_torch_would_not(given, smoothing, monkeypatch):
+    leaves, targets, weights = given
+    weights = weights.float()
+    leaves = [leaf.detach().float().requires_grad_() for leaf in leaves]
+    exact = definition(leaves, targets, weights, smoothing)
+    expected = torch.autograd.grad(exact, leaves)
+    monkeypatch.setattr("ostinato.kernels.native.multiplies_bfloat16_without_tiles", lambda: True)
+    torch.testing.assert_close(linear_cross_entropy(*leaves, targets, weights, smoothing), exact)  # not asked for
+    monkeypatch.setattr("torch.get_float32_matmul_precision", lambda: "medium")
+    rounded = linear_cross_entropy(*leaves, targets, weights, smoothing)
+    assert rounded.dtype == torch.float32
+    assert 1e-5 < abs(rounded / exact - 1) < 5e-3
+    for one, other in zip(torch.autograd.grad(rounded, leaves), expected, strict=True):
+        assert one.dtype == torch.float32
+        assert 1e-4 < (one - other).norm() / other.norm() < 2e-2
+    monkeypatch.setitem(linear_cross_entropy.__globals__, "_COPIES", 0)  # a copy of the weights would be too large
+    torch.testing.assert_close(linear_cross_entropy(*leaves, targets, weights, smoothing), exact)
+
+
 def test_differentiated_twice_and_asked_twice(given):
     leaves, targets, weights = given
     loss = linear_cross_entropy(*leaves, targets, weights, 0.1)
