@@ -3,14 +3,15 @@
 from collections.abc import Collection, Iterator, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ostinato.config.commands import SamplingOptions
+from ostinato.models.language_model import LanguageModel
 
 
 @torch.no_grad()
 def sample(
-    model: nn.Module,
+    model: LanguageModel,
     prompt: Sequence[int],
     length: int,
     options: SamplingOptions,
@@ -19,31 +20,37 @@ def sample(
 ) -> Iterator[int]:
     """Yield `length` tokens that go on from a prompt.
 
-    The prompt is read once; from then on each step reads one token, with the state carried in the open.
+    The prompt is read once, as a whole; from then on each step reads one token, by `LanguageModel.stream`.
 
     Args:
-        model: a language model in eval mode, called with `(inputs [T, 1], state)`.
+        model: a language model in eval mode.
         prompt: token ids, at least one.
         length: tokens to write.
         options: how to choose.
         never: ids that are not to be written.
     """
+    if length < 1:
+        return
     generator = torch.Generator()
     if options.seed is None:
         generator.seed()
     else:
         generator.manual_seed(options.seed)
     forbidden = torch.tensor(sorted(never), dtype=torch.long)
-    inputs, state = torch.tensor(prompt).unsqueeze(1), None
-    for _ in range(length):
-        output = model(inputs, state)
-        state = output.state
-        # only the last step's logits, however long the prompt
-        logits = output._replace(hidden=output.hidden[-1:]).logits()[0, 0].float()
-        logits[forbidden] = -torch.inf
-        token = choose(logits, options, generator)
+    output = model(torch.tensor(prompt).unsqueeze(1))
+    # only the last step's scores, however long the prompt
+    scores = output._replace(hidden=output.hidden[-1:]).logits()[0, 0].float()
+    stream = None
+    while True:
+        if never:
+            scores.index_fill_(0, forbidden, -torch.inf)
+        token = choose(scores, options, generator)
         yield token
-        inputs = torch.tensor([[token]])
+        length -= 1
+        if not length:
+            return
+        stream = stream or model.stream(1, output.state)
+        scores = stream.step(torch.tensor([token]))[0].float()
 
 
 def choose(logits: Tensor, options: SamplingOptions, generator: torch.Generator) -> int:

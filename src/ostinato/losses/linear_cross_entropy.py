@@ -124,9 +124,9 @@ def _computed(
     wanted: Sequence[bool],
 ) -> tuple[Tensor, list[Tensor | None]]:
     """The loss, and its gradients by hidden states, weights and bias as far as wanted."""
-    grads = [torch.empty_like(hidden) if wanted[0] else None]
+    grads: list[Tensor | None] = [torch.empty_like(hidden) if wanted[0] else None]
     make = torch.empty_like if len(hidden) else torch.zeros_like  # the first rows are written, the others added
-    grads += [make(t) if need else None for t, need in zip((weight, bias), wanted[1:], strict=True)]
+    grads += [make(t) if t is not None and need else None for t, need in zip((weight, bias), wanted[1:], strict=True)]
     if _rounds(weight):
         hidden, weight, bias = hidden.bfloat16(), weight.bfloat16(), None if bias is None else bias.bfloat16()
     rows = _rows_at_a_time(len(hidden), len(weight))

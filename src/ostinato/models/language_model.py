@@ -1,5 +1,7 @@
 """Many to many, aligned: at each step the distribution of the next token."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -185,19 +187,72 @@ class LanguageModel(nn.Module):
             weight = self.decoder.weight
         return LanguageModelOutput(hidden, weight, self.decoder.bias, state, raw)
 
+    def stream(self, batch_size: int, state: Any = None) -> LanguageModelStream:
+        """The model one token at a time, for inference: `scores = stream.step(ids)`, `[N] -> [N, V]`.
+
+        Args:
+            batch_size: N, sequences side by side.
+            state: as an output's, after what was read before; zeros where None.
+
+        Raises:
+            ConfigError: a bidirectional layer.
+        """
+        return LanguageModelStream(self, batch_size, state)
+
+    def _split(self, state: Any) -> list[Any]:
+        """A state's fields by stack."""
+        fields = len(self.recurrent.cell.State._fields)
+        return [state] if self.last is None else [state[:fields], state[fields:]]
+
     def _read(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """All recurrent layers. The state of a last layer of its own follows that of the others."""
         if self.last is None:
             x, state = self.recurrent(x, state)
             return x, state
-        fields = len(self.recurrent.cell.State._fields)
-        below, top = (None, None) if state is None else (state[:fields], state[fields:])
+        below, top = (None, None) if state is None else self._split(state)
         x, below = self.recurrent(x, below)
         x, top = self.last(self._drop(x, self.hidden_dropout), top)
         return x, (*below, *top)
 
     def _drop(self, x: Tensor, rate: float) -> Tensor:
         return drop(x, rate, self.training, locked=self.locked_dropout)
+
+
+class LanguageModelStream:
+    """Steps of a language model, made by `LanguageModel.stream`: what it computes in evaluation, without a graph.
+
+    The recurrent layers run as `Recurrent.stream`, whose weights are packed once: what a call of the model sets up for
+    every token costs more than the token.
+
+    Args:
+        model: the model.
+        batch_size: N.
+        state: to go on from; zeros where None.
+    """
+
+    def __init__(self, model: LanguageModel, batch_size: int, state: Any = None) -> None:
+        self._model = model
+        self._layers = [layer.stream(batch_size) for layer in (model.recurrent, model.last) if layer is not None]
+        if state is not None:
+            for layer, own in zip(self._layers, model._split(state), strict=True):
+                layer.state = own
+
+    @torch.no_grad()
+    def step(self, ids: Tensor) -> Tensor:
+        """Take a step: ids `[N]` to scores of the next token `[N, V]`; log-probabilities from an adaptive softmax."""
+        x = F.embedding(ids, self._model.embedding.weight)
+        for layer in self._layers:
+            x = layer.step(x)
+        decoder = self._model.decoder
+        if isinstance(decoder, nn.Linear):
+            return F.linear(x, decoder.weight, decoder.bias)
+        scores: Tensor = decoder.log_prob(x)
+        return scores
+
+    @property
+    def state(self) -> tuple[Tensor, ...]:
+        """The state after the last step, a copy, as an output of the model has it."""
+        return tuple(field for layer in self._layers for field in layer.state)
 
 
 def _adaptive(width: int, vocab_size: int, cutoffs: Sequence[int]) -> nn.AdaptiveLogSoftmaxWithLoss:

@@ -107,3 +107,28 @@ def test_first_weights_lie_within_a_tenth():
         assert 0.099 < weight.abs().max() <= 0.1
         assert abs(weight.std() - 0.2 / math.sqrt(12)) < 0.001
     assert not model.decoder.bias.any()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"tied": True, "last_size": 6},
+        {"cutoffs": (4,), "cell": "gru"},
+        {"zoneout": 0.2, "dropout": 0.5, "weight_drop": 0.5},
+    ],
+    ids=str,
+)
+def test_a_stream_is_the_model_token_by_token(options):
+    torch.manual_seed(4)
+    model = LanguageModel(9, 6, 8, 2, **options).eval()
+    ids = torch.randint(0, 9, (12, 3))
+    with torch.no_grad():
+        before = model(ids[:5])
+        after = model(ids[5:], before.state)
+    stream = model.stream(3, before.state)
+    scores = torch.stack([stream.step(row) for row in ids[5:]])
+    torch.testing.assert_close(scores, after.logits())
+    for found, expected in zip(stream.state, after.state, strict=True):
+        torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(model.stream(3).step(ids[0]), model(ids[:1]).logits()[0].detach())

@@ -192,6 +192,7 @@ class LanguageModelling:
         if tokenizer.level == "char":
             never.add(eos)
         ids = [eos, *tokenizer.encode(prompt)]
+        assert isinstance(run.model, LanguageModel)
         tokens = sample(run.model, ids, length, SamplingOptions(**options), never=never)
         return until(stop, _text(tokenizer, prompt, tokens))
 
