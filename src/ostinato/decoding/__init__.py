@@ -1,6 +1,6 @@
 """From a model's scores to tokens and tags."""
 
-from ostinato.decoding.sampling import choose, sample
+from ostinato.decoding.sampling import choose, sample, uniform
 from ostinato.decoding.search import Hypothesis, beam_search, best_sequences, greedy_search
 from ostinato.decoding.tags import bio_constraints, decode_tags, tag_probabilities
 
@@ -14,4 +14,5 @@ __all__ = [
     "greedy_search",
     "sample",
     "tag_probabilities",
+    "uniform",
 ]

@@ -91,13 +91,8 @@ def _rounds(weight: Tensor) -> bool:
     return torch.get_float32_matmul_precision() == "medium" and kernels.native.multiplies_bfloat16_without_tiles()
 
 
-def _loss_and_gradient(
-    scores: Tensor, targets: Tensor, weights: Tensor, smoothing: float, differentiate: bool
-) -> Tensor:
-    """Loss of some rows. Where wanted, `scores` [m, V] become its gradient, but for the rows' weights.
-
-    The weights are left to what is multiplied with it, which is narrower.
-    """
+def _loss(scores: Tensor, targets: Tensor, weights: Tensor, smoothing: float) -> Tensor:
+    """Loss of some rows, whose `scores` [m, V] become probabilities."""
     rows = torch.arange(len(scores), device=scores.device)
     expected = (1 - smoothing) * scores[rows, targets].to(weights.dtype)
     if smoothing:
@@ -105,13 +100,7 @@ def _loss_and_gradient(
     highest = scores.amax(1).to(weights.dtype)
     torch.softmax(scores, 1, out=scores)
     # the most probable token's is one over the sum of exponentials, each divided by the largest
-    loss = highest - scores.amax(1).to(weights.dtype).log() - expected
-    if differentiate:
-        if smoothing:
-            scores -= smoothing / scores.shape[1]
-        # neither scatter_ nor scatter_add_, which copy all scores
-        scores.index_put_((rows, targets), scores.new_full((), smoothing - 1), accumulate=True)
-    return loss @ weights
+    return (highest - scores.amax(1).to(weights.dtype).log() - expected) @ weights
 
 
 def _computed(
@@ -123,34 +112,45 @@ def _computed(
     smoothing: float,
     wanted: Sequence[bool],
 ) -> tuple[Tensor, list[Tensor | None]]:
-    """The loss, and its gradients by hidden states, weights and bias as far as wanted."""
+    """The loss, and its gradients by hidden states, weights and bias as far as wanted.
+
+    The gradient by the scores is w * (p - e / V - (1 - e) * [v is the target]). The last of the three is one number a
+    row and goes to the results directly: in bfloat16 the others would be lost beside it. The rows' weights w are left
+    to the narrower factor of each product.
+    """
     grads: list[Tensor | None] = [torch.empty_like(hidden) if wanted[0] else None]
     make = torch.empty_like if len(hidden) else torch.zeros_like  # the first rows are written, the others added
     grads += [make(t) if t is not None and need else None for t, need in zip((weight, bias), wanted[1:], strict=True)]
-    if _rounds(weight):
-        hidden, weight, bias = hidden.bfloat16(), weight.bfloat16(), None if bias is None else bias.bfloat16()
+    narrow = torch.bfloat16 if _rounds(weight) else weight.dtype
+    factor, shift = weight.to(narrow), None if bias is None else bias.to(narrow)
     rows = _rows_at_a_time(len(hidden), len(weight))
-    buffer = hidden.new_empty(rows, len(weight))
+    buffer = factor.new_empty(rows, len(weight))
     loss = weights.new_zeros(())
     for begin in range(0, len(hidden), rows):
         part = slice(begin, begin + rows)
-        some, factors = hidden[part], weights[part].to(hidden.dtype)
+        some, ids, own = hidden[part], targets[part], weights[part].unsqueeze(1).to(hidden.dtype)
         scores = buffer[: len(some)]
-        if bias is None:
-            torch.mm(some, weight.T, out=scores)
+        if shift is None:
+            torch.mm(some.to(narrow), factor.T, out=scores)
         else:
-            torch.addmm(bias, some, weight.T, out=scores)
-        loss += _loss_and_gradient(scores, targets[part], weights[part], smoothing, any(wanted))
+            torch.addmm(shift, some.to(narrow), factor.T, out=scores)
+        loss += _loss(scores, ids, weights[part], smoothing)
+        if smoothing and any(wanted):
+            scores -= smoothing / scores.shape[1]
         if grads[0] is not None:
-            _put_product(grads[0][part], scores, weight, add=False)
-            grads[0][part] *= weights[part].unsqueeze(1)
+            into = grads[0][part]
+            _put_product(into, scores, factor, add=False)
+            into.sub_(weight[ids], alpha=1 - smoothing).mul_(own)
         if grads[1] is not None:
-            _put_product(grads[1], scores.T, some * factors.unsqueeze(1), add=begin > 0)
+            weighted = some * own
+            _put_product(grads[1], scores.T, weighted.to(narrow), add=begin > 0)
+            grads[1].index_add_(0, ids, weighted, alpha=smoothing - 1)
         if grads[2] is not None:
             if begin == 0:
                 grads[2].zero_()
-            for few, own in zip(torch.split(scores, _CHAIN), torch.split(factors, _CHAIN), strict=True):
-                grads[2] += torch.mv(few.T, own)
+            for few, share in zip(torch.split(scores, _CHAIN), torch.split(own[:, 0], _CHAIN), strict=True):
+                grads[2] += torch.mv(few.T, share.to(narrow))
+            grads[2].index_add_(0, ids, own[:, 0], alpha=smoothing - 1)
     return loss, grads
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ostinato.bench.language import measure, memory, numpy_side, our_sides, plan, report, torch_sides, worker
-from ostinato.bench.language.problem import Problem
+from ostinato.bench.language.problem import WRITTEN, Problem
 from ostinato.bench.problem import errors
 from ostinato.config.bench import BenchLm
 from ostinato.config.presets import LANGUAGE_MODEL
@@ -97,7 +97,7 @@ def test_evaluation_and_generation_agree(problem):
         side(problem).results()["output"]
         for side in (lambda given: our_sides.OurGeneration(given, "highest"), torch_sides.TorchGeneration)
     )
-    assert len(own) == 100
+    assert len(own) == WRITTEN
     assert torch.equal(own, other)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ostinato.config.commands import SamplingOptions
-from ostinato.decoding import choose
+from ostinato.decoding import choose, uniform
 
 #: Probabilities 0.5, 0.25, 0.125, 0.0625, 0.0625, in another order and with a constant added to every score.
 SHARES = {3: 1 / 2, 0: 1 / 4, 4: 1 / 8, 1: 1 / 16, 2: 1 / 16}
@@ -16,8 +16,8 @@ DRAWS = 4000
 
 def drawn(**options):
     """How often each token was chosen."""
-    generator = torch.Generator().manual_seed(1)
-    chosen = [choose(LOGITS.clone(), SamplingOptions(**options), generator) for _ in range(DRAWS)]
+    numbers = uniform(1)
+    chosen = [choose(LOGITS.clone(), SamplingOptions(**options), numbers) for _ in range(DRAWS)]
     return torch.bincount(torch.tensor(chosen), minlength=5).tolist()
 
 
@@ -67,23 +67,23 @@ def test_top_k_comes_before_top_p_and_the_temperature_before_both():
 
 
 def test_greedy_is_the_best_whatever_else_is_said():
-    generator = torch.Generator()
+    numbers = uniform(None)
     options = SamplingOptions(greedy=True, temperature=100.0, top_k=4, top_p=0.99)
-    assert {choose(LOGITS, options, generator) for _ in range(20)} == {3}
+    assert {choose(LOGITS, options, numbers) for _ in range(20)} == {3}
 
 
 @pytest.mark.parametrize("temperature", [1e-3, 1e-20, 1e-50])
 def test_near_zero_the_temperature_is_greedy(temperature):
-    generator = torch.Generator().manual_seed(0)
+    numbers = uniform(0)
     options = SamplingOptions(temperature=temperature)
-    assert {choose(LOGITS * 100, options, generator) for _ in range(50)} == {3}
+    assert {choose(LOGITS * 100, options, numbers) for _ in range(50)} == {3}
 
 
 def test_at_a_huge_temperature_all_that_is_allowed_is_equally_likely():
     logits = LOGITS.clone()
     logits[0] = -torch.inf
-    generator = torch.Generator().manual_seed(1)
-    chosen = [choose(logits, SamplingOptions(temperature=1e30), generator) for _ in range(DRAWS)]
+    numbers = uniform(1)
+    chosen = [choose(logits, SamplingOptions(temperature=1e30), numbers) for _ in range(DRAWS)]
     expect(torch.bincount(torch.tensor(chosen), minlength=5).tolist(), dict.fromkeys((1, 2, 3, 4), 1 / 4))
 
 
@@ -91,5 +91,5 @@ def test_at_a_huge_temperature_all_that_is_allowed_is_equally_likely():
 def test_what_is_forbidden_never_comes(options):
     logits = LOGITS.clone()
     logits[3] = -torch.inf
-    generator = torch.Generator().manual_seed(1)
-    assert 3 not in {choose(logits, SamplingOptions(**options), generator) for _ in range(500)}
+    numbers = uniform(1)
+    assert 3 not in {choose(logits, SamplingOptions(**options), numbers) for _ in range(500)}

@@ -23,8 +23,8 @@ from ostinato.models.language_model import LanguageModel
 PIECES = 60
 #: Characters of a character model.
 CHARACTERS = 100
-#: Tokens that are evaluated, and generated, in one go.
-EVALUATED, WRITTEN = 4_000, 100
+#: Tokens that are evaluated in one go, and generated (as many as `generate` writes by default).
+EVALUATED, WRITTEN = 4_000, 200
 
 
 @dataclass(frozen=True)

@@ -179,7 +179,9 @@ public:
         return carver.used();
     }
 
-    void pack_all() { pack({0, panels.count}); }
+    void pack_all() {
+        in_parallel(division.threads, [this](int thread, int team) { pack(Share::of(panels.count, thread, team)); });
+    }
 
     void compute() {
         schedule.fill();

@@ -10,15 +10,15 @@ namespace ostinato {
 extern bool in_forked_process;
 
 struct CellKernels {
-    const char* name;
-    bool memory;
-    bool projects;  // R may differ from H
-    int64_t (*saved)(int64_t H, int64_t R, bool noisy);  // floats that a row and step keeps for backward
-    int64_t (*workspace)(const ostinato_run&, bool backward);
-    int64_t (*packed_size)(const ostinato_run&);
-    void (*pack)(const ostinato_run&);
-    void (*forward)(const ostinato_run&);
-    void (*backward)(const ostinato_run&);
+    const char* name = nullptr;
+    bool memory = false;
+    bool projects = false;  // R may differ from H
+    int64_t (*saved)(int64_t H, int64_t R, bool noisy) = nullptr;  // floats that a row and step keeps for backward
+    int64_t (*workspace)(const ostinato_run&, bool backward) = nullptr;
+    int64_t (*packed_size)(const ostinato_run&) = nullptr;
+    void (*pack)(const ostinato_run&) = nullptr;
+    void (*forward)(const ostinato_run&) = nullptr;
+    void (*backward)(const ostinato_run&) = nullptr;
 };
 
 // static: a copy for each build, see vectors.h

@@ -46,7 +46,9 @@ public:
         return carver.used();
     }
 
-    void pack_all() { pack(0, 1); }
+    void pack_all() {
+        in_parallel(division.threads, [this](int thread, int team) { pack(thread, team); });
+    }
 
     void compute() {
         schedule.fill();

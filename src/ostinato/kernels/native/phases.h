@@ -30,7 +30,7 @@ struct Packed {
 OSTINATO_INLINE int64_t columns_of(const Panels& panels) { return static_cast<int64_t>(panels.vectors) * W; }
 
 // to[i] = bias + from[i] * weights, of the panels `own`; bias and to: [gates][columns].
-static void multiply_rows(const float* const* from, int64_t count, const Packed& weights, int gates, const Panels& columns,
+[[maybe_unused]] static void multiply_rows(const float* const* from, int64_t count, const Packed& weights, int gates, const Panels& columns,
                           Share own, const float* bias, float* const* to) {
     for (int g = 0; g < gates; ++g)
         for (int j = static_cast<int>(own.begin); j < own.end; ++j) {
@@ -48,7 +48,7 @@ static void multiply_rows(const float* const* from, int64_t count, const Packed&
 }
 
 // Weights [gates * units, K] for products from K numbers to [gates][units].
-static void pack_rows(const float* weights, int64_t units, int64_t K, int gates, const Panels& columns, Share own, float* packed) {
+[[maybe_unused]] static void pack_rows(const float* weights, int64_t units, int64_t K, int gates, const Panels& columns, Share own, float* packed) {
     for (int g = 0; g < gates; ++g)
         for (int j = static_cast<int>(own.begin); j < own.end; ++j)
             for (int u = 0; u < columns.width(j); ++u) {
@@ -59,7 +59,7 @@ static void pack_rows(const float* weights, int64_t units, int64_t K, int gates,
 }
 
 // The same weights for products the other way, from [gates][units, padded] to K columns.
-static void pack_back(const float* weights, int64_t units, int64_t padded, int64_t K, int gates, const Panels& columns,
+[[maybe_unused]] static void pack_back(const float* weights, int64_t units, int64_t padded, int64_t K, int gates, const Panels& columns,
                       Share own, float* packed) {
     for (int j = static_cast<int>(own.begin); j < own.end; ++j) {
         const int64_t column = static_cast<int64_t>(columns.begin(j)) * W;
@@ -83,7 +83,7 @@ struct Moments {
 };
 
 // Mean and 1 / sqrt(variance + eps) of a row [gates][padded] of which `units` exist; every thread comes to the same bits.
-static Moments moments(const float* row, int gates, int64_t padded, int64_t units) {
+[[maybe_unused]] static Moments moments(const float* row, int gates, int64_t padded, int64_t units) {
     const float n = static_cast<float>(gates * units);
     V sum = broadcast(0.0f), squares = broadcast(0.0f);
     for (int64_t i = 0; i < gates * padded; i += W) sum = sum + load(row + i);  // padding is zero
@@ -105,7 +105,7 @@ struct NormGradient {
         return (d - broadcast(mean) - normal * broadcast(along)) * broadcast(scale);
     }
 };
-static NormGradient norm_gradient(const float* d, int64_t padded, const float* normal, int64_t normal_stride, int gates,
+[[maybe_unused]] static NormGradient norm_gradient(const float* d, int64_t padded, const float* normal, int64_t normal_stride, int gates,
                                   int64_t units, float scale) {
     const float n = static_cast<float>(gates * units);
     V sum = broadcast(0.0f), along = broadcast(0.0f);
