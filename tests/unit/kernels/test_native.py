@@ -200,6 +200,17 @@ def test_the_same_bits_on_every_run(name, library):
 
 
 @pytest.mark.parametrize("name", CELLS)
+def test_sums_over_many_rows_are_as_exact_as_short_ones(name, library):
+    """In one chain over all rows and steps, each addition rounds a number as large as the whole sum."""
+    problem = Problem(cell_of(name, 3, 18), 60, 500)
+    found = problem.results(native.run, torch.float32)
+    for what, expected in problem.results(unroll, torch.float64).items():
+        if what.startswith("grad ") and what.removeprefix("grad ") in problem.p:
+            error = float((found[what] - expected).abs().max() / expected.abs().max())
+            assert error < 1.5e-6, f"{what}: {error:.1e}"
+
+
+@pytest.mark.parametrize("name", CELLS)
 def test_what_the_padding_holds_reaches_nothing(name, library):
     problem = Problem(cell_of(name, 5, 6), 7, 4, ragged=True)
     problem.lengths = torch.tensor([7, 0, 3, 1])

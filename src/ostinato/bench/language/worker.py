@@ -126,7 +126,8 @@ def build(name: str, work: str, problem: Problem) -> Side:
 def check(sides: dict[str, Side], problem: Problem, work: str) -> tuple[dict[str, Errors], dict[str, str]]:
     """Errors of each side against float64, and what is wrong with them.
 
-    This package's may be four times those of plain PyTorch in float32; in "medium" no larger than those under autocast.
+    This package's may be four times those of plain PyTorch in float32; in "medium" a quarter larger than those under
+    autocast.
     """
     expected = reference(problem, work)
     found = {name: accuracy.worst(errors(side.results(), expected)) for name, side in sides.items()}

@@ -262,10 +262,10 @@ private:
             Backward b;
             for (int e = 0; e < C::extra; ++e) {
                 b.extra[e] = load(extra_ + at_extra + (e * U + u) * W);
-                b.d_extra[e] = load(grad_extra + (e * U + u) * W);
+                b.d_extra[e] = broadcast(0.0f);  // of this step alone, for the same reason as add_tile
             }
             V sums[planes];
-            for (int q = 0; q < planes; ++q) sums[q] = broadcast(0.0f);  // of this step alone, for the same reason as add_tile
+            for (int q = 0; q < planes; ++q) sums[q] = broadcast(0.0f);
             for (int64_t i = 0; i < count; ++i) {
                 const int64_t n = segment.row(i), column = unit + u * W;
                 for (int k = 0; k < C::saved; ++k) b.saved[k] = load(kept + u * kept_vector + (n * C::saved + k) * W);
@@ -295,7 +295,10 @@ private:
                 if constexpr (C::memory >= 0) store(grad_c(panel, n) + u * W, b.dc);
                 if constexpr (C::carries) store(grad_h_ + n * state_stride + column, b.carried);
             }
-            for (int e = 0; e < C::extra; ++e) store(grad_extra + (e * U + u) * W, b.d_extra[e]);
+            for (int e = 0; e < C::extra; ++e) {
+                float* total = grad_extra + (e * U + u) * W;
+                store(total, load(total) + b.d_extra[e]);
+            }
             for (int q = 0; q < planes; ++q) {
                 float* total = grad_bias + (q * U + u) * W;
                 store(total, load(total) + sums[q]);

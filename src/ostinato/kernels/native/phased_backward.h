@@ -157,8 +157,8 @@ private:
         for (int64_t at = own.begin * W; at < own.end * W; at += W) {
             const int there = within(R - at);
             PhasedBackward b;
-            load_extra(b, at, part);
-            V sum = load(part.bias_out + at);
+            load_extra(b, at);
+            V sum = broadcast(0.0f);  // of this step alone, for the same reason as add_tile
             for (int64_t i = 0; i < count; ++i) {
                 const int64_t n = part.segment.row(i);
                 float *row = Base::kept_row(t, n), *grad_h = grad_h_ + n * state_stride + at;
@@ -180,7 +180,7 @@ private:
                 else
                     store(grad_h, held);
             }
-            store(part.bias_out + at, sum);
+            add_to(part.bias_out + at, sum);
             store_extra(b, at, part);
         }
     }
@@ -191,9 +191,9 @@ private:
         for (int64_t at = own.begin * W; at < own.end * W; at += W) {
             const int there = within(H - at);
             PhasedBackward b;
-            load_extra(b, at, part);
+            load_extra(b, at);
             V sums[G];
-            for (int g = 0; g < G; ++g) sums[g] = load(part.bias + g * padded + at);
+            for (int g = 0; g < G; ++g) sums[g] = broadcast(0.0f);
             float* operand = operand_line(chunk, at);
             for (int64_t i = 0; i < count; ++i) {
                 const int64_t n = part.segment.row(i);
@@ -229,7 +229,7 @@ private:
                     store(grad_h, load(grad_h) + Base::masked(b.fed, n, at));
                 }
             }
-            for (int g = 0; g < G; ++g) store(part.bias + g * padded + at, sums[g]);
+            for (int g = 0; g < G; ++g) add_to(part.bias + g * padded + at, sums[g]);
             store_extra(b, at, part);
         }
     }
@@ -269,15 +269,16 @@ private:
         meet(part);
     }
 
-    void load_extra(PhasedBackward& b, int64_t at, const Part& part) const {
+    void load_extra(PhasedBackward& b, int64_t at) const {
         for (int e = 0; e < C::extra; ++e) {
             b.extra[e] = load(extra_ + e * padded + at);
-            b.d_extra[e] = load(part.extra + e * padded + at);
+            b.d_extra[e] = broadcast(0.0f);
         }
     }
     void store_extra(const PhasedBackward& b, int64_t at, const Part& part) const {
-        for (int e = 0; e < C::extra; ++e) store(part.extra + e * padded + at, b.d_extra[e]);
+        for (int e = 0; e < C::extra; ++e) add_to(part.extra + e * padded + at, b.d_extra[e]);
     }
+    static void add_to(float* total, V sum) { store(total, load(total) + sum); }
 
     // x and h before the step as it was fed back, of the rows of a chunk, in panels of columns.
     void collect(const Chunk& chunk, const Part& part) {
