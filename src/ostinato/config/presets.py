@@ -18,8 +18,8 @@ LANGUAGE_MODEL: dict[str, dict[str, Any]] = {
     },
     # The defaults, under a name.
     "char": {"level": "char"},
-    # Saitoh, Deep Learning from Scratch 2, chapter 6: Rnnlm. There the rate is constant; lowered along a cosine, the same
-    # four passes end at a test perplexity of 131 instead of 138.
+    # Saitoh, Deep Learning from Scratch 2, chapter 6: Rnnlm. There the rate is constant; lowered along a cosine, the
+    # same four passes end at a test perplexity of 131 instead of 138.
     "rnnlm": {
         "level": "word",
         "vocab_size": 10_000,
