@@ -93,3 +93,10 @@ def test_what_is_forbidden_never_comes(options):
     logits[3] = -torch.inf
     numbers = uniform(1)
     assert 3 not in {choose(logits, SamplingOptions(**options), numbers) for _ in range(500)}
+
+
+@pytest.mark.parametrize(("number", "token"), [(0.0, 1), (0.25, 3), (1 - 2**-53, 3)])
+def test_the_ends_of_a_draw_belong_to_what_is_allowed(number, token):
+    """A number at which one token's share ends belongs to the next, so that one without a share is never met."""
+    logits = torch.tensor([-torch.inf, 0.0, -torch.inf, math.log(3.0), -torch.inf])
+    assert choose(logits, SamplingOptions(), iter([number])) == token
