@@ -65,7 +65,8 @@ def train(task: str, *sources: str | PathLike[str], out: str | PathLike[str], **
         raise ConfigError(unknown_name("unknown task", task, TRAIN_OPTIONS))
     kind = TRAIN_OPTIONS[task]
     saved = saved_options(kind, str(out)) if options.get("resume") and RunFolder(str(out)).is_run() else {}
-    base = beneath(options.get("preset"), saved, options.get("config"), kind.PRESETS)
+    timed = options.get("time_limit") is not None
+    base = beneath(options.get("preset"), saved, options.get("config"), kind.PRESETS, timed=timed)
     flat = {kind.SOURCES: [str(source) for source in sources], "out": str(out), **base, **options}
     return train_task(build(kind, flat, "train"), started)
 

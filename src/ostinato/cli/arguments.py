@@ -60,7 +60,7 @@ def _default(command: type[Any], words: list[str]) -> Any:
     if command not in TRAIN_OPTIONS.values():
         return tyro.MISSING_NONPROP
     peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for option in ("--preset", "--config", "--out"):
+    for option in ("--preset", "--config", "--out", "--time-limit"):
         peek.add_argument(option)
     peek.add_argument("--resume", action="store_true")
     try:
@@ -68,7 +68,7 @@ def _default(command: type[Any], words: list[str]) -> Any:
     except argparse.ArgumentError:
         return tyro.MISSING_NONPROP  # tyro will say what is wrong
     saved = _saved(command, found.out) if found.resume and found.out else {}
-    flat = merge.beneath(found.preset, saved, found.config, command.PRESETS)
+    flat = merge.beneath(found.preset, saved, found.config, command.PRESETS, timed=found.time_limit is not None)
     options = merge.unchecked(command, flat, f"--config {found.config}")
     for item in dataclasses.fields(command):
         required = item.default is item.default_factory is dataclasses.MISSING

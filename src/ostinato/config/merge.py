@@ -74,14 +74,19 @@ def beneath(
     saved: Mapping[str, Any],
     config: str | None,
     presets: Mapping[str, Mapping[str, Any]] = LANGUAGE_MODEL,
+    *,
+    timed: bool = False,
 ) -> dict[str, Any]:
     """What stands below the options given explicitly: --config over a saved run over the preset.
+
+    A preset's number of epochs gives way to a time limit: the learning rate falls by the one that ends the training.
 
     Args:
         preset: a preset's name; where None, the one that --config names.
         saved: options of a run to go on with.
         config: a TOML file.
         presets: those of the task.
+        timed: whether a time limit is given explicitly.
 
     Raises:
         ConfigError: an unknown preset, or a file that is missing or not TOML.
@@ -90,7 +95,10 @@ def beneath(
     name = from_file.get("preset") if preset is None else preset
     if name is not None and name not in list(presets):
         raise ConfigError(unknown_name("unknown preset", name, presets))
-    return {**(presets[name] if name is not None else {}), **saved, **from_file}
+    chosen = {} if name is None else dict(presets[name])
+    if timed or from_file.get("time_limit") is not None:
+        chosen.pop("epochs", None)
+    return {**chosen, **saved, **from_file}
 
 
 def read_toml(path: str) -> dict[str, Any]:

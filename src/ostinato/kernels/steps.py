@@ -10,7 +10,7 @@ from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.core.legend import Parameters
 from ostinato.core.native_library import NativeLibrary, Run, Steps
-from ostinato.kernels import native
+from ostinato.kernels import native, native_calls
 
 #: Floats in 64 bytes, the alignment that the library asks for.
 _ALIGNED = 16
@@ -33,7 +33,7 @@ class NativeSteps:
         state: Sequence[Tensor],
         noise: Sequence[StateNoise],
     ) -> None:
-        library = native.loaded()
+        library = native_calls.loaded()
         self._alive: list[Any] = [*state]  # all that the runs point to
         runs: list[Run] = []
         x = state[0].new_zeros(1, state[0].shape[1], cells[0].input_size)
@@ -48,15 +48,15 @@ class NativeSteps:
         """Take a step: `[N, D]` to `[N, O]`, both float32 and dense."""
         self._steps(x.data_ptr(), output.data_ptr())
 
-    def _prepare(self, library: NativeLibrary, given: native.Inputs, output: Tensor) -> Run:
-        run, alive = native.described(given)
+    def _prepare(self, library: NativeLibrary, given: native_calls.Inputs, output: Tensor) -> Run:
+        run, read, _ = native_calls.described(given)
         packed = _bytes(library.packed_size(run))
         run.packed = packed.data_ptr()
         library.pack(run)
         workspace = _bytes(library.workspace_size(run, backward=False))
         run.workspace = workspace.data_ptr()
         run.output, run.final_h, run.final_c = output.data_ptr(), run.h0, run.c0
-        self._alive += [alive, packed, workspace, output]
+        self._alive += [read, packed, workspace, output]
         return run
 
 

@@ -164,14 +164,17 @@ class Recurrent(nn.Module):
         view = shapes.Sequences.of(input, lengths, batch_first=self.batch_first)
         shapes.check_sequences(view, self.input_size)
         shapes.check_tensor(view.x, self._like)
-        state = self._read_state(hx, view)
+        state = None if hx is None else self._read_state(hx, view)
         run = partial(kernels.run_recomputing, every=self.recompute) if self.recompute else kernels.run
         run = self.runner or run
         x, finals, history = view.x, [], []
         for layer, cell in enumerate(self.cells):
             outputs = []
             for direction, suffix in enumerate(self._suffixes):
-                start = cell.State(*(field[layer * len(self._suffixes) + direction] for field in state))
+                if state is None:
+                    start = cell.initial_state(view.batch_size, self._like)
+                else:
+                    start = cell.State(*(field[layer * len(self._suffixes) + direction] for field in state))
                 p = self._weights(cell, f"_l{layer}{suffix}")
                 noise = StateNoise.draw(
                     start,
@@ -213,8 +216,6 @@ class Recurrent(nn.Module):
         return p
 
     def _read_state(self, hx: Any, view: shapes.Sequences) -> Any:
-        if hx is None:
-            return self.initial_state(view.batch_size)
         fields = shapes.state_fields(self.cell, hx, dimensions=3 if view.batched else 2)
         if not view.batched:
             fields = tuple(field.unsqueeze(1) for field in fields)

@@ -293,7 +293,8 @@ class Trainer:
         line = {"loss": loss, **self.job.figure_of(loss), "lr": rate}
         line |= {"gradient_norm": sums.gradient_norm / sums.steps, "clipped": sums.clipped / sums.steps}
         self.write(line | {f"{self.job.unit}_per_second": round(speed, 1)})
-        self.progress.trained(at, loss, rate, speed)
+        limit = math.inf if self.clock.limit is None else self.clock.limit
+        self.progress.trained(at, loss, rate, speed, limit - self.clock.elapsed())
         at.interval, self.interval_began = Interval(), now
 
     def write(self, line: dict[str, Any]) -> None:

@@ -59,12 +59,12 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def trained(self, at: Position, loss: float, rate: float, speed: float) -> None:
-        """An interval of training is over."""
+    def trained(self, at: Position, loss: float, rate: float, speed: float, at_most: float = math.inf) -> None:
+        """An interval of training is over; the clock ends it in `at_most` seconds."""
         if not self._shown:
             return
         extra = {} if self._figure is None else {self._figure[0]: self._figure[1](loss)}
-        figures = f"{_shown({'loss': loss} | extra)}  {speed:,.0f} {self._unit}/s  {self._left(at.progress)}"
+        figures = f"{_shown({'loss': loss} | extra)}  {speed:,.0f} {self._unit}/s  {self._left(at.progress, at_most)}"
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=at.progress, description=self._epoch(at), figures=figures)
         elif time.monotonic() - self._last_line > self.PACE:
@@ -82,14 +82,14 @@ class Progress:
         number = at.epoch + (at.piece > 0)
         return f"epoch {number}" + (f" of {self._epochs}" if self._epochs else "")
 
-    def _left(self, progress: float) -> str:
+    def _left(self, progress: float, at_most: float) -> str:
         if self._first_progress < 0:
             self._first_progress, self._began = progress, time.monotonic()
         done, spent = progress - self._first_progress, time.monotonic() - self._began
         seconds = spent * (1 - progress) / done if done > 0 else math.nan
         if math.isnan(seconds):
             return ""
-        minutes, seconds = divmod(int(seconds + 0.5), 60)
+        minutes, seconds = divmod(int(max(0.0, min(seconds, at_most)) + 0.5), 60)
         return f"{minutes}:{seconds:02d} left" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d} h left"
 
     def _print(self, line: str) -> None:

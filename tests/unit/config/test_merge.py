@@ -108,6 +108,15 @@ def test_a_preset_named_in_the_file_counts_unless_another_is_given(tmp_path):
     assert beneath("hello", {}, str(file))["lr"] == 0.01
 
 
+def test_a_presets_epochs_give_way_to_a_time_limit(tmp_path):
+    file = tmp_path / "options.toml"
+    file.write_text('preset = "awd-lstm"\n"time-limit" = 60.0\n')
+    assert "epochs" not in beneath("awd-lstm", {}, None, timed=True)
+    assert "epochs" not in beneath(None, {}, str(file))
+    assert beneath("awd-lstm", {}, None)["epochs"] == 500
+    assert beneath("awd-lstm", {"epochs": 3}, None, timed=True)["epochs"] == 3
+
+
 @pytest.mark.parametrize(
     ("preset", "message"),
     [("rnn", "unknown preset 'rnn': did you mean 'rnnlm'"), ("x", "unknown preset 'x': there are hello, char, rnnlm")],

@@ -309,7 +309,7 @@ def test_the_operators_keep_torchs_rules(name, ragged, noise, library):
     detached = [a.detach() if isinstance(a, Tensor) else a for a in arguments]
     upstream = (torch.randn_like(output), torch.randn_like(h), torch.randn_like(c) if c.numel() else None)
     upstream = (*upstream, torch.randn_like(every_c) if keep else None)
-    rest = (False, output.detach(), saved, *upstream, [True, True])
+    rest = (False, output.detach(), saved, *upstream, [True] * 10)
     torch.library.opcheck(
         torch.ops.ostinato.recurrence_backward, (*detached, *rest), test_utils=["test_schema", "test_faketensor"]
     )

@@ -268,7 +268,7 @@ def test_the_operators_keep_torchs_rules(dtype, library, precision):
     output, h, _, every_c, saved = torch.ops.ostinato.recurrence(*arguments, False, True, True)
     detached = [a.detach() if isinstance(a, Tensor) else a for a in arguments]
     upstream = (torch.randn_like(output), torch.randn_like(h), None, torch.randn_like(every_c))
-    rest = (False, output.detach(), saved, *upstream, [True, True])
+    rest = (False, output.detach(), saved, *upstream, [True] * 10)
     torch.library.opcheck(
         torch.ops.ostinato.recurrence_backward, (*detached, *rest), test_utils=["test_schema", "test_faketensor"]
     )

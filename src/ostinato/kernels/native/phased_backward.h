@@ -397,8 +397,8 @@ private:
     void finish(int thread, int team) {
         const Share share = Share::of(N, thread, team);
         for (int64_t n = share.begin; n < share.end; ++n) {
-            copy(run.grad_h0 + schedule.order[n] * R, grad_h_ + n * state_stride, R);
-            if constexpr (C::memory >= 0) copy(run.grad_c0 + schedule.order[n] * H, grad_c_ + n * padded, H);
+            if (run.grad_h0) copy(run.grad_h0 + schedule.order[n] * R, grad_h_ + n * state_stride, R);
+            if (C::memory >= 0 && run.grad_c0) copy(run.grad_c0 + schedule.order[n] * H, grad_c_ + n * padded, H);
         }
         if (thread == 0) {
             for (int g = 0; g < G; ++g) {
@@ -406,7 +406,7 @@ private:
                 add_up(run.grad_bias_hh ? run.grad_bias_hh + g * H : nullptr, biases_ + g * padded, bias_size_, H, team);
             }
             add_up(run.grad_bias_out, biases_ + G * padded, bias_size_, R, team);
-            for (int64_t e = 0; e < C::extra && e < run.extra_rows; ++e)
+            for (int64_t e = 0; e < C::extra && e < run.extra_rows && run.grad_extra; ++e)
                 add_up(run.grad_extra + e * H, biases_ + (G + e) * padded + out_padded, bias_size_, H, team);
         }
         if (!weights_size_) return;
