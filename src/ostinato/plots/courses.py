@@ -37,7 +37,7 @@ def training_sheet(runs: Mapping[str, Curves], files: Iterable[str | Path], *, t
     )
     unit = axis if axis in _COUNTED else "examples"
     panels = [
-        ("loss", "loss (nats)", "Loss: line training, dots validation"),
+        ("loss", "loss (nats)" if axis in ("tokens", "examples") else "loss", "Loss: line training, dots validation"),
         ("lr", "learning rate", "Learning rate"),
         ("gradient_norm", "norm, mean of an interval", "Gradient norm before clipping"),
         ("clipped", "clipped updates (%)", "Share of updates clipped"),

@@ -51,8 +51,10 @@ def gradient_courses(courses: Sequence[Course], files: Iterable[str | Path], *, 
             ax.set_yscale("log")
             ax.set(title=f"dL / d{field}", xlabel="steps back from where the layer ends")
         row[0].set_ylabel("norm of the gradient")
+        # a line may be in one panel only
+        lines = {label: line for ax in row for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
         row[0].get_figure(root=True).legend(  # type: ignore[union-attr]
-            *row[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8
+            lines.values(), lines.keys(), loc="outside right upper", fontsize=8
         )
 
 

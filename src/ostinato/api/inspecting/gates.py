@@ -53,8 +53,11 @@ def inspect_gates(run: Run, folder: Folder, options: InspectOptions) -> dict[str
     for found in records:
         arrays, units = shown[found.place.label]
         title = f"{run.folder.path.name}: {found.cell}, {found.place.label}"
-        if len(units) < found.states[next(iter(found.states))].shape[-1]:
-            title += f", the {len(units)} units that move most"
+        widths = {array.shape[-1] for array in arrays.values()}
+        if len(units) < max(widths):
+            title += (
+                f", the {len(units)} units that move most" if len(widths) == 1 else f", the first {len(units)} units"
+            )
         panels = [Panel(name, array[:, units], bool((array < 0).any())) for name, array in arrays.items()]
         name = f"gates-{found.place.label.replace(', ', '-').replace(' ', '')}"
         folder.picture(name, partial(heat_maps, panels, labels, units, title=title))
