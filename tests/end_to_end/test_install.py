@@ -1,4 +1,4 @@
-"""Installing where nothing can compile the kernels: it succeeds, everything runs, and `ostinato info` says what is missing."""
+"""Installing where nothing can compile the kernels: it succeeds, all runs, and `ostinato info` says what is missing."""
 
 import os
 import site
