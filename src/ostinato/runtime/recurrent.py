@@ -233,7 +233,7 @@ class _Packed:
             run.lengths = _address(lengths)
         workspace = _scratch(self._library.workspace_size(run, backward=False))
         run.workspace = _address(workspace)
-        return run, [x, *before, *after, output, lengths, workspace]
+        return run, [self, x, *before, *after, output, lengths, workspace]
 
     def run(self, x: Array, *rest: Any) -> None:
         """A whole sequence, into `after` and `output`."""

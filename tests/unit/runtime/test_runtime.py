@@ -97,6 +97,18 @@ def test_steps(name):
     assert np.abs(y[0] - expected[0, 0].detach().numpy()).max() > 1e-3
 
 
+def test_a_stream_outlives_its_layer():
+    layer, x = ostinato.LSTM(70, 180, 2), torch.randn(6, 4, 70)
+    stream = runtime.Recurrent(
+        "lstm", {name: array.copy() for name, array in arrays(layer).items()}, zoneout=0.2
+    ).stream(4)
+    stream.step(x[0].numpy())
+    stream.reset()
+    others = [np.full(size, np.nan, np.float32) for size in (180, 70 * 720, 180 * 720, 400 * 720) for _ in range(20)]
+    assert not np.isnan([stream.step(x_t.numpy()) for x_t in x]).any()
+    del others
+
+
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("name", "narrow"), [("lstm", {"proj_size": 5}), ("jordan", {"output_units": 5})])
 def test_an_output_of_another_width(name, narrow, bias):
