@@ -1,6 +1,6 @@
 """Softmax with cross-entropy over the steps of sequences."""
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,6 @@ class HasLogits(Protocol):
         """`[T, N, V]`."""
 
 
-@runtime_checkable
 class LinearScores(Protocol):
     """A model output whose scores are a linear layer over the vocabulary, not yet applied.
 
@@ -33,7 +32,6 @@ class LinearScores(Protocol):
     bias: Tensor | None
 
 
-@runtime_checkable
 class AdaptiveScores(Protocol):
     """A model output whose scores are an adaptive softmax, not yet applied.
 
@@ -61,7 +59,7 @@ def sequence_cross_entropy(
     Raises:
         ValueError: label smoothing of an adaptive softmax.
     """
-    rows = output.hidden if isinstance(output, LinearScores | AdaptiveScores) else output.logits()
+    rows = output.hidden if _is_linear(output) or _is_adaptive(output) else cast(HasLogits, output).logits()
     rows = rows.flatten(0, 1)
     targets = batch.targets.flatten()
     dtype = torch.promote_types(rows.dtype, torch.float32)  # parts of one, and their sum, are too coarse in bfloat16
@@ -74,11 +72,20 @@ def sequence_cross_entropy(
         rows, targets, weights = rows[valid], targets[valid], weights[valid]
     # before the sum rather than after it: the gradient of the weights is then right as it is
     weights = weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
-    if isinstance(output, LinearScores):
+    if _is_linear(output):
         return linear_cross_entropy(rows, output.weight, output.bias, targets, weights, label_smoothing)
-    if isinstance(output, AdaptiveScores):
+    if _is_adaptive(output):
         if label_smoothing:
             raise ValueError("label smoothing: expected scores of the whole vocabulary, got an adaptive softmax")
         return adaptive_cross_entropy(output.softmax, rows, targets, weights)
     each = F.cross_entropy(rows, targets, reduction="none", label_smoothing=label_smoothing)
     return (each * weights).sum()
+
+
+# `isinstance` of a protocol takes longer than a small step's loss.
+def _is_linear(output: object) -> TypeGuard[LinearScores]:
+    return hasattr(output, "hidden") and hasattr(output, "weight") and hasattr(output, "bias")
+
+
+def _is_adaptive(output: object) -> TypeGuard[AdaptiveScores]:
+    return hasattr(output, "hidden") and hasattr(output, "softmax")

@@ -26,7 +26,7 @@ from ostinato.optim import gradients_of, make_average, make_optimizer, make_sche
 from ostinato.training.clock import Clock, Interrupt
 from ostinato.training.metrics import MetricsLog
 from ostinato.training.position import Interval, Position
-from ostinato.training.processes import agreed, agreed_figures, from_each_process, mean_over_processes
+from ostinato.training.processes import agreed, agreed_figures, from_each_process, mean_over_processes, shared
 from ostinato.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -128,8 +128,8 @@ class Trainer:
         self.fabric, self.job, self.folder = fabric, job, folder
         self.options, self.clock, self.progress = options, clock, progress
         self.schedule = make_schedule(options.schedule, warmup=options.warmup, lr_divide=options.lr_divide)
-        optimizer = make_optimizer(options.optimizer, job.model, lr=options.lr, weight_decay=options.weight_decay)
-        self.model, self.optimizer = fabric.setup(job.model, optimizer)
+        self.optimizer = make_optimizer(options.optimizer, job.model, lr=options.lr, weight_decay=options.weight_decay)
+        self.model = shared(fabric, job.model)
         self.average = make_average(job.model.parameters(), options.average, options.average_after)
         self.position, self.kept = Position(), KeptState()
         size = self.restore() if folder.resume_point.exists() else 0
@@ -187,7 +187,7 @@ class Trainer:
         loss = self.job.loss(output, batch)
         self.optimizer.zero_grad()
         objective = loss if self.job.penalty is None else loss + self.job.penalty(output)
-        self.fabric.backward(objective if batch.share == 1 else objective * batch.share)
+        torch.autograd.backward(objective if batch.share == 1 else objective * batch.share)
         gradients = gradients_of(self.job.model.parameters())
         norm = float(torch.nn.utils.get_total_norm(gradients))
         if not (math.isfinite(loss.item()) and math.isfinite(norm)):

@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+
+def shared(fabric: Fabric, model: nn.Module) -> nn.Module:
+    """The model, whose gradients are the mean over all processes.
+
+    Not by `fabric.setup`: its wrapper puts a hook on each tensor that a call returns, and on parameters among them
+    (those of an output layer, which the loss takes) the hooks of all calls gather.
+    """
+    return model if fabric.world_size == 1 else DistributedDataParallel(model)
 
 
 def agreed(fabric: Fabric, *values: float) -> tuple[float, ...]:

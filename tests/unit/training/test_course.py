@@ -208,3 +208,11 @@ def test_a_run_made_longer_is_the_long_run(make):
     weights = contents(longer.folder.path)["model.safetensors"]
     assert make(epochs=4, noise={"dropout": 0.3}).fit().step == 20
     assert contents(longer.folder.path)["model.safetensors"] == weights
+
+
+def test_nothing_gathers_on_the_parameters(make):
+    """The model returns its output layer's, for the loss: what hooks a call's results would stay on them."""
+    trainer = make(epochs=3)
+    trainer.fit()
+    assert trainer.position.step > 10
+    assert not any(parameter._backward_hooks for parameter in trainer.job.model.parameters())
