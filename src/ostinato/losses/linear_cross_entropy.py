@@ -22,6 +22,8 @@ _BUFFER, _FEWEST_ROWS = 64 << 20, 64
 _COPIES = 128 << 20
 #: Rows of a product in one call: MKL takes 1.4 times as long for 10,000 rows of a transposed factor at once.
 _SLICE = 2048
+#: Below this a target's probability is computed anew, before it is none at all and its logarithm infinite.
+_LEAST = 1e-30
 #: Rows whose part in the bias's gradient is summed in one go: one chain over all of them would lose a digit.
 _CHAIN = 64
 
@@ -73,8 +75,11 @@ def _plain(
     hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, weights: Tensor, smoothing: float
 ) -> Tensor:
     """The definition, in torch's own operations."""
-    each = F.cross_entropy(F.linear(hidden, weight, bias), targets, reduction="none", label_smoothing=smoothing)
-    return (each * weights).sum()
+    return (_each(hidden, weight, bias, targets, smoothing) * weights).sum()
+
+
+def _each(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float) -> Tensor:
+    return F.cross_entropy(F.linear(hidden, weight, bias), targets, reduction="none", label_smoothing=smoothing)
 
 
 def _rows_at_a_time(rows: int, vocabulary: int) -> int:
@@ -91,16 +96,15 @@ def _rounds(weight: Tensor) -> bool:
     return torch.get_float32_matmul_precision() == "medium" and kernels.native.multiplies_bfloat16_without_tiles()
 
 
-def _loss(scores: Tensor, targets: Tensor, weights: Tensor, smoothing: float) -> Tensor:
-    """Loss of some rows, whose `scores` [m, V] become probabilities."""
-    rows = torch.arange(len(scores), device=scores.device)
-    expected = (1 - smoothing) * scores[rows, targets].to(weights.dtype)
+def _losses(scores: Tensor, targets: Tensor, smoothing: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Loss of each row, whose `scores` [m, V] become probabilities; and those of the targets."""
+    at = torch.arange(len(scores), device=scores.device), targets
+    beside: Tensor | float = 0.0
     if smoothing:
-        expected += smoothing * scores.mean(1, dtype=weights.dtype)
-    highest = scores.amax(1).to(weights.dtype)
+        beside = smoothing * (scores[at].to(dtype) - scores.mean(1, dtype=dtype))
     torch.softmax(scores, 1, out=scores)
-    # the most probable token's is one over the sum of exponentials, each divided by the largest
-    return (highest - scores.amax(1).to(weights.dtype).log() - expected) @ weights
+    found = scores[at].to(dtype)
+    return beside - found.log(), found
 
 
 def _computed(
@@ -134,7 +138,10 @@ def _computed(
             torch.mm(some.to(narrow), factor.T, out=scores)
         else:
             torch.addmm(shift, some.to(narrow), factor.T, out=scores)
-        loss += _loss(scores, ids, weights[part], smoothing)
+        each, found = _losses(scores, ids, smoothing, weights.dtype)
+        if bool((least := found < _LEAST).any()):
+            each[least] = _each(some[least], weight, bias, ids[least], smoothing).to(each.dtype)
+        loss += each @ weights[part]
         if smoothing and any(wanted):
             scores -= smoothing / scores.shape[1]
         if grads[0] is not None:

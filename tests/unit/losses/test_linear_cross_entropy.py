@@ -104,6 +104,22 @@ def test_differentiated_twice_and_asked_twice(given):
         torch.testing.assert_close(one, other)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("factor", [1, 30])
+def test_probabilities_of_almost_nothing(given, factor, smoothing):
+    """A target's is no number above 0 in float32 where its score is 104 below the highest."""
+    (hidden, weight, bias), targets, weights = given
+    exact = [(hidden * factor).detach().requires_grad_(), weight, bias]
+    single = [leaf.detach().float().requires_grad_() for leaf in exact]
+    least = torch.nn.functional.linear(*single).softmax(1)[torch.arange(len(targets)), targets].min()
+    assert (least == 0) == (factor > 1)
+    expected = definition(exact, targets, weights, smoothing)
+    found = linear_cross_entropy(*single, targets, weights.float(), smoothing)
+    torch.testing.assert_close(found, expected.float(), rtol=1e-5, atol=1e-5)
+    for one, other in zip(torch.autograd.grad(found, single), torch.autograd.grad(expected, exact), strict=True):
+        torch.testing.assert_close(one, other.float(), rtol=1e-4, atol=1e-4 * float(other.abs().max()))
+
+
 def test_huge_scores_and_no_rows(given):
     (hidden, weight, bias), targets, _ = given
     assert linear_cross_entropy(hidden * 1e4, weight, bias, targets).isfinite()
