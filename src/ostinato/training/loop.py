@@ -130,7 +130,8 @@ class Trainer:
         self.schedule = make_schedule(options.schedule, warmup=options.warmup, lr_divide=options.lr_divide)
         self.optimizer = make_optimizer(options.optimizer, job.model, lr=options.lr, weight_decay=options.weight_decay)
         self.model = shared(fabric, job.model)
-        self.average = make_average(job.model.parameters(), options.average, options.average_after)
+        self.parameters = list(job.model.parameters())
+        self.average = make_average(self.parameters, options.average, options.average_after)
         self.position, self.kept = Position(), KeptState()
         size = self.restore() if folder.resume_point.exists() else 0
         self.log = MetricsLog(folder.metrics, size) if fabric.is_global_zero else None
@@ -188,7 +189,7 @@ class Trainer:
         self.optimizer.zero_grad()
         objective = loss if self.job.penalty is None else loss + self.job.penalty(output)
         torch.autograd.backward(objective if batch.share == 1 else objective * batch.share)
-        gradients = gradients_of(self.job.model.parameters())
+        gradients = gradients_of(self.parameters)
         norm = float(torch.nn.utils.get_total_norm(gradients))
         if not (math.isfinite(loss.item()) and math.isfinite(norm)):
             got = f"loss {loss.item():g} with gradient norm {norm:g} at learning rate {rate:g}"
