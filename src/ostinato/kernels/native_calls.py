@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from functools import cache
 from operator import is_
 from typing import NamedTuple
 
@@ -65,7 +64,7 @@ class Inputs(NamedTuple):
 
     def saved_size(self, N: int, T: int) -> int:
         """Floats that forward keeps for backward: linear in N and T."""
-        return N * T * _saved_size(self.kernel, self.units, self.h0.shape[-1], self.noisy)
+        return N * T * loaded().saved_size(self.kernel, 1, 1, self.units, self.h0.shape[-1], noisy=self.noisy)
 
     @property
     def units(self) -> int:
@@ -81,11 +80,6 @@ class Inputs(NamedTuple):
 def kernel_of(cell: str, output_layer: bool) -> str:
     """The library's name for a cell."""
     return "lstm_projected" if cell == "lstm" and output_layer else cell
-
-
-@cache
-def _saved_size(kernel: str, H: int, R: int, noisy: bool) -> int:
-    return loaded().saved_size(kernel, 1, 1, H, R, noisy=noisy)
 
 
 class Call(NamedTuple):
