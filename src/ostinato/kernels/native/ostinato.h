@@ -68,7 +68,7 @@ typedef struct {
     const float *weight_extra;              /* [extra_rows, H], or NULL where that is 0 */
     const float *weight_out;                /* [R, H]: lstm_projected, jordan */
     const float *bias_out;                  /* [R], or NULL */
-    const float *h0, *c0;                   /* [N, R], [N, H], each or NULL */
+    const float *h0, *c0;                   /* [N, R], [N, H] */
     /* Noise, each NULL for none: what h is multiplied by where it is fed back [N, R], and the shares of the state
      * before a step that stay [T, N, R] and [T, N, H], units side by side */
     const float *recurrent_mask, *zoneout_h, *zoneout_c;
