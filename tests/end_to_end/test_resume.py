@@ -100,6 +100,27 @@ def test_a_finished_run_is_left_alone(book, work, cli):
         assert (contents(work / "run"), times(work / "run")) == before
 
 
+def test_a_finished_run_is_tested_again(book, work, cli):
+    options = [*TINY, "--test", "book.txt"]
+    first = json.loads(cli("train", "lm", "book.txt", "--out", "run", *options, "--json").out)
+    before = contents(work / "run")
+    again = json.loads(cli("train", "lm", "book.txt", "--out", "run", "--resume", "--json").out)
+    assert again["test"] == first["test"]
+    assert contents(work / "run") == before
+    (work / "run" / "README.md").unlink()  # killed while it was testing
+    again = json.loads(cli("train", "lm", "book.txt", "--out", "run", *options, "--resume", "--json").out)
+    assert again["test"] == first["test"]
+    assert contents(work / "run") == before
+
+
+def test_test_data_may_come_later(book, work, cli):
+    assert cli("train", "lm", "book.txt", "--out", "run", *TINY).status == 0
+    more = ["--resume", "--epochs", "2", "--test", "book.txt"]
+    assert cli("train", "lm", "book.txt", "--out", "run", *more).status == 0
+    assert "test: book.txt" in (work / "run" / "README.md").read_text()
+    assert json.loads((work / "run" / "config.json").read_text())["data"]["test"]["files"] == ["book.txt"]
+
+
 @pytest.mark.parametrize("ending", [["--patience", "1", "--epochs", "30"], ["--time-limit", "0.5"]])
 def test_a_run_that_ended_early_is_finished_too(book, work, cli, monkeypatch, ending):
     monkeypatch.setattr("ostinato.cli.main.STARTED", time.monotonic())

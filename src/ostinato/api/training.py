@@ -89,23 +89,34 @@ def train_task(options: TrainOptions, started: float, told: Callable[[str], Told
             f"--resume: {folder.path} holds weights but no checkpoint to go on from; use it as it is, "
             "or replace it by --overwrite"
         )
+    finished = False
     if resuming:
         _require_same_options(options, folder)
-        if _finished(options, folder):
-            return load(folder.path)
+        finished = _finished(options, folder)
+        if finished and folder.card.exists():  # where it is missing, the end of the command was cut off
+            return _tested(load(folder.path), options, told)
     prepared = task.prepare(options, told("reading") if told else None)
     config = _configuration(options, prepared)
     if resuming:
         _require_same_data(options, config, folder)
+        if "test" in config["data"]:
+            folder.record("data", "test", config["data"]["test"])  # the test data may be other than at the start
     else:
         folder.start(config | {"versions": _versions()}, task.files(prepared))
-    _launch(options, prepared, started)
-    run = load(folder.path)
+    if not finished:
+        _launch(options, prepared, started)
+    run = _tested(load(folder.path), options, told)
     with compute_settings(options.training.threads, options.training.precision):
-        if options.test is not None:
-            run.test = run.evaluate(options.test, progress=told("testing") if told else None)
         task.finish(run, prepared)
     folder.write_card(task.card(run))
+    return run
+
+
+def _tested(run: Run, options: TrainOptions, told: Callable[[str], Told] | None) -> Run:
+    """With its figures on the test data, where there is any."""
+    if options.test is not None:
+        with compute_settings(options.training.threads, options.training.precision):
+            run.test = run.evaluate(options.test, progress=told("testing") if told else None)
     return run
 
 

@@ -85,6 +85,11 @@ class RunFolder:
         for name, content in files.items():
             write_bytes(self.path / name, content)
 
+    def record(self, part: str, name: str, value: Any) -> None:
+        """Replace one entry of a part of the configuration."""
+        config = self.read_config()
+        write_json(self.config, config | {part: config[part] | {name: value}})
+
     def _files(self) -> list[str]:
         """Names of the files that an old run began with."""
         try:
