@@ -27,8 +27,8 @@ def shorten(source: Path, target: Path, count: int) -> None:
 
 
 def make_up(target: Path, count: int) -> None:
-    """Reviews that begin well and end badly, or the other way round: the last word counts."""
-    draw = random.Random(count)
+    """Reviews that begin well and end badly, or the other way round: the last word counts. Others for each file."""
+    draw = random.Random(target.name)
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(["label", "text"])
@@ -46,9 +46,10 @@ def main() -> None:
     parser.add_argument("--reviews", type=int, default=25_000, help="how many to train on, and to test on")
     parser.add_argument("--seconds", type=float, default=300.0)
     options = parser.parse_args()
-    files = {}
+    files, made = {}, Path("runs/reviews")  # not here, where a train.tsv may be one's own
+    made.mkdir(parents=True, exist_ok=True)
     for part in ("train", "test"):
-        files[part], whole = Path(f"{part}.tsv"), options.data / f"imdb_{part}.tsv.gz"
+        files[part], whole = made / f"{part}.tsv", options.data / f"imdb_{part}.tsv.gz"
         if not whole.is_file():
             print(f"{whole} is not there: making up {part} reviews")
             make_up(files[part], min(options.reviews, 400))
@@ -68,7 +69,7 @@ def main() -> None:
         overwrite=True,
     )
     print(f"{run.test['accuracy']:.1%} of {run.test['examples']:,} reviews are told right")
-    own = Path("own.tsv")
+    own = made / "own.tsv"
     own.write_text("text\nA lovely film, I enjoyed every minute.\nThe plot is dull and the acting is worse.\n")
     for answer in run.predict(own):
         print(f"positive with probability {answer['probabilities']['1']:.2f}")
