@@ -6,6 +6,7 @@ such cells by eye.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,35 +57,39 @@ def bracket_depth(text: str) -> list[int]:
     return found
 
 
-def inside_quotes(text: str) -> list[bool]:
-    """Whether each character is between double quotes; the opening one is, the closing one is not.
+#: A comment, or a quotation: from the opening mark to in front of the closing one is a group.
+_MARKED = re.compile(
+    r"#[^\n]*"
+    r'|("""(?:\\.|(?!""").)*)(?:""")?'
+    r"|[rbfuRBFU]{0,2}('''(?:\\.|(?!''').)*)(?:''')?"
+    r'|("(?:\\.|(?!\n\n)[^"\\])*)"?'
+    r"|(“(?:(?!\n\n)[^”])*)”?"
+    r"|(?<!\w)[rbfuRBFU]{0,2}('(?:\\.|[^'\\\n]|'(?=\w))*)'",
+    re.DOTALL,
+)
 
-    Three in a row open and close a text of several paragraphs; any other quotation ends at an empty line. The curly
-    ones count too; an apostrophe does not.
+
+def inside_quotes(text: str) -> list[bool]:
+    """Whether each character is between quotation marks; the opening one is, the closing one is not.
+
+    Three marks in a row open and close a text of several paragraphs; any other quotation ends at an empty line, and one
+    in single marks is on one line, so that an apostrophe opens none. A backslash takes a mark its meaning. What is
+    behind a # is a comment. Curly double marks count too.
     """
-    found, at, mark = [False] * len(text), 0, ""
-    while at < len(text):
-        three, one = text.startswith('"""', at), text[at]
-        wide = 1
-        if not mark and (three or one in '"“'):
-            mark, wide = ('"""', 3) if three else ("”" if one == "“" else '"', 1)
-            found[at : at + wide] = [True] * wide
-        elif mark and text.startswith(mark, at):
-            wide, mark = len(mark), ""
-        elif mark != '"""' and text.startswith("\n\n", at):
-            mark = ""
-        else:
-            found[at] = bool(mark)
-        at += wide
+    found = [False] * len(text)
+    for match in _MARKED.finditer(text):
+        if match.lastindex:
+            begin, end = match.span(match.lastindex)
+            found[begin:end] = [True] * (end - begin)
     return found
 
 
 def in_comment(text: str) -> list[bool]:
-    """Whether each character is behind a # on its line, outside of double quotes."""
-    found, comment = [], False
-    for character, quoted in zip(text, inside_quotes(text), strict=True):
-        comment = character != "\n" and (comment or (character == "#" and not quoted))
-        found.append(comment)
+    """Whether each character is behind a # on its line, outside of quotes."""
+    found = [False] * len(text)
+    for match in _MARKED.finditer(text):
+        if not match.lastindex:
+            found[match.start() : match.end()] = [True] * (match.end() - match.start())
     return found
 
 

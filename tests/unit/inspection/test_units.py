@@ -44,6 +44,12 @@ def test_brackets_close_at_an_empty_line():
         ("“ab” c", "###..."),
         ("it's", "...."),
         ('x = "" + "b"', "....#....##."),
+        ("f('a', b'')", "..##....#.."),
+        ("don't say 'I can't' or '", "..........########......"),
+        ("'a\nb'", "....."),
+        ("r'''a\n'b'''c", ".#######...."),
+        (r'"a\"b"c', "#####.."),
+        ('# it is "b"', "..........."),
     ],
 )
 def test_quotes(text, expected):
@@ -52,6 +58,7 @@ def test_quotes(text, expected):
 
 def test_comments_begin_outside_of_quotes():
     assert marks(in_comment('a # b\n"#" c')) == "..###......"
+    assert marks(in_comment("# it's 'b\n'#' c")) == "#########......"
 
 
 def test_a_token_has_the_property_of_its_last_character():
