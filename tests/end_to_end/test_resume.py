@@ -104,13 +104,54 @@ def test_a_finished_run_is_tested_again(book, work, cli):
     options = [*TINY, "--test", "book.txt"]
     first = json.loads(cli("train", "lm", "book.txt", "--out", "run", *options, "--json").out)
     before = contents(work / "run")
-    again = json.loads(cli("train", "lm", "book.txt", "--out", "run", "--resume", "--json").out)
+    (work / "book.txt").rename(work / "gone.txt")
+    again = json.loads(cli("train", "lm", "--out", "run", "--resume", "--json").out)
     assert again["test"] == first["test"]
+    other = cli("train", "lm", "--out", "run", "--resume", "--test", "gone.txt", "--json")
+    assert json.loads(other.out)["test"] == first["test"]
     assert contents(work / "run") == before
+    (work / "gone.txt").rename(work / "book.txt")
     (work / "run" / "README.md").unlink()  # killed while it was testing
     again = json.loads(cli("train", "lm", "book.txt", "--out", "run", *options, "--resume", "--json").out)
     assert again["test"] == first["test"]
     assert contents(work / "run") == before
+
+
+def test_a_longer_run_that_is_killed_while_testing(book, work, cli, monkeypatch):
+    words = ["train", "lm", "book.txt", "--out", "run", "--test", "book.txt"]
+    assert cli(*words, *TINY).status == 0
+    first = (work / "run" / "README.md").read_text()
+    with monkeypatch.context() as patched:
+        patched.setattr("ostinato.api.training._evaluated", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert cli(*words, "--resume", "--epochs", "2").status == 130
+    assert cli(*words, "--resume").status == 0
+    assert position(work / "run")["epoch"] == 2
+    assert (work / "run" / "README.md").read_text() != first
+
+
+def test_what_was_changed_is_kept(book, work, cli):
+    """Interrupted again, a run that was lengthened goes on by the same plain --resume."""
+    assert cli("train", "lm", "book.txt", "--out", "run", *TINY).status == 0
+    assert cli("train", "lm", "book.txt", "--out", "run", "--resume", "--epochs", "2", "--save-every", "9").status == 0
+    options = json.loads((work / "run" / "config.json").read_text())["options"]
+    assert (options["epochs"], options["save_every"], options["hidden"]) == (2, 9, 8)
+
+
+def test_more_epochs_after_patience_ran_out(book, work, cli):
+    options = [*TINY[:-2], "--lr", "0.1", "--seed", "3", "--patience", "1"]
+    assert cli("train", "lm", "book.txt", "--out", "run", *options, "--epochs", "30").status == 0
+    ended = position(work / "run")["epoch"]
+    assert ended < 30
+    assert cli("train", "lm", "book.txt", "--out", "run", "--resume", "--epochs", "31").status == 0
+    assert position(work / "run")["epoch"] > ended
+
+
+def test_interrupted_while_it_reads_what_would_overwrite(book, work, cli, monkeypatch):
+    assert cli("train", "lm", "book.txt", "--out", "run", *TINY).status == 0
+    monkeypatch.setattr("ostinato.cli.main.STARTED", time.monotonic())
+    monkeypatch.setattr("ostinato.api.tasks.lm.open_text", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    stopped = cli("train", "lm", "book.txt", "--out", "run", *TINY, "--overwrite")
+    assert (stopped.status, stopped.err) == (130, "ostinato: interrupted\n")
 
 
 def test_test_data_may_come_later(book, work, cli):

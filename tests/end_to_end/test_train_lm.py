@@ -45,6 +45,49 @@ def test_train_evaluate_generate_in_processes_of_their_own(book, work):
     assert len(written["text"]) == 20
 
 
+def test_test_data_that_can_be_read_only_once(book, cli, work):
+    refused = cli("train", "lm", "book.txt", "--out", "run", *TINY, "--test", "-")
+    assert refused.status == 2
+    assert "--test: expected data that can still be read after training, got standard input" in refused.err
+    assert not (work / "run").exists()
+
+
+def test_patience_waits_for_the_average(book, cli, work):
+    """Validation gets worse from the second on: without waiting, training would end after the third."""
+    options = [*TINY[:-2], "--lr", "0.5", "--epochs", "9", "--patience", "2", "--average-after", "3"]
+    assert cli("train", "lm", "book.txt", "--out", "run", *options).status == 0
+    assert sum("valid_loss" in line for line in metrics(work / "run")) >= 5
+
+
+def test_words_win_over_a_file(book, cli, work):
+    """Also those that are arguments of their own in Python; an underscore is as good as a hyphen."""
+    (work / "other.txt").write_text("no such thing")
+    (work / "c.toml").write_text("out = 'elsewhere'\ntext = ['other.txt']\nhidden = 8\nbatch = 4\nsteps = 10\n")
+    run = ostinato.train("lm", "book.txt", out="run", config="c.toml", epochs=1, threads=1)
+    assert (str(run.folder.path), run.config["data"]["train"]["files"]) == ("run", ["book.txt"])
+    assert not (work / "elsewhere").exists()
+    words = ["--preset", "hello", *TINY[:-2], "--time_limit", "2"]
+    assert cli("train", "lm", "book.txt", "--out", "timed", *words).status == 0
+    assert json.loads((work / "timed" / "config.json").read_text())["options"]["epochs"] is None
+
+
+def test_the_demo_keeps_a_run_of_ones_own(book, cli, work):
+    assert cli("train", "lm", "book.txt", "--out", "run", *TINY).status == 0
+    before = contents(work / "run")
+    refused = cli("demo", "--out", "run")
+    assert refused.status == 2
+    assert "holds a run of your own; choose another name" in refused.err
+    assert contents(work / "run") == before
+
+
+def test_tied_weights_of_a_projected_layer(book, cli, work):
+    words = ("train", "lm", "book.txt", "--out", "run", *TINY, "--tied", "--cell-options", "proj_size=5")
+    wrong = cli(*words, "--embed", "8")
+    assert (wrong.status, "expected --embed 5" in wrong.err) == (2, True)
+    assert cli(*words).status == 0
+    assert ostinato.load("run").model.embedding.weight.shape[1] == 5
+
+
 def test_what_train_says_agrees_with_what_it_wrote(book, cli, work):
     result = cli("train", "lm", "book.txt", "--out", "run", *TINY, "--json")
     said = of(result)

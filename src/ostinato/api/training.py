@@ -16,6 +16,7 @@ from functools import partial
 from importlib.metadata import version
 from multiprocessing import resource_tracker
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -67,7 +68,8 @@ def train(task: str, *sources: str | PathLike[str], out: str | PathLike[str], **
     saved = saved_options(kind, str(out)) if options.get("resume") and RunFolder(str(out)).is_run() else {}
     timed = options.get("time_limit") is not None
     base = beneath(options.get("preset"), saved, options.get("config"), kind.PRESETS, timed=timed)
-    flat = {kind.SOURCES: [str(source) for source in sources], "out": str(out), **base, **options}
+    given = {kind.SOURCES: [str(source) for source in sources]}
+    flat = {kind.SOURCES: [], **base, **(given if sources else {}), "out": str(out), **options}
     return train_task(build(kind, flat, "train"), started)
 
 
@@ -82,6 +84,7 @@ def train_task(options: TrainOptions, started: float, told: Callable[[str], Told
     task, folder = find(options.TASK), RunFolder(options.out)
     import_plugins(options.start.plugin)
     lookup(options.model.cell)
+    _require_lasting(options.test)
     folder.claim(resume=options.start.resume, overwrite=options.start.overwrite)
     resuming = options.start.resume and folder.resume_point.exists()
     if options.start.resume and not resuming and folder.weights.exists():
@@ -93,31 +96,53 @@ def train_task(options: TrainOptions, started: float, told: Callable[[str], Told
     if resuming:
         _require_same_options(options, folder)
         finished = _finished(options, folder)
-        if finished and folder.card.exists():  # where it is missing, the end of the command was cut off
-            return _tested(load(folder.path), options, told)
+        if finished and (folder.card.exists() or not getattr(options, options.SOURCES)):
+            return _as_it_was(load(folder.path), options, told)
     prepared = task.prepare(options, told("reading") if told else None)
     config = _configuration(options, prepared)
     if resuming:
         _require_same_data(options, config, folder)
-        if "test" in config["data"]:
-            folder.record("data", "test", config["data"]["test"])  # the test data may be other than at the start
+        folder.amend(config)
     else:
         folder.start(config | {"versions": _versions()}, task.files(prepared))
     if not finished:
+        folder.begin_again()
         _launch(options, prepared, started)
-    run = _tested(load(folder.path), options, told)
+    run = load(folder.path)
+    if options.test is not None:
+        run.test = _evaluated(run, options, told)
+        folder.save_test(options.test, run.test)
     with compute_settings(options.training.threads, options.training.precision):
         task.finish(run, prepared)
     folder.write_card(task.card(run))
     return run
 
 
-def _tested(run: Run, options: TrainOptions, told: Callable[[str], Told] | None) -> Run:
-    """With its figures on the test data, where there is any."""
+def _as_it_was(run: Run, options: TrainOptions, told: Callable[[str], Told] | None) -> Run:
+    """A finished run, with its figures on the test data, where there is any; nothing is written."""
     if options.test is not None:
-        with compute_settings(options.training.threads, options.training.precision):
-            run.test = run.evaluate(options.test, progress=told("testing") if told else None)
+        run.test = run.folder.tested(options.test) or _evaluated(run, options, told)
     return run
+
+
+def _evaluated(run: Run, options: TrainOptions, told: Callable[[str], Told] | None) -> dict[str, Any]:
+    assert options.test is not None
+    with compute_settings(options.training.threads, options.training.precision):
+        return run.evaluate(options.test, progress=told("testing") if told else None)
+
+
+def _require_lasting(test: str | None) -> None:
+    """Test data is read twice, before training for what the run records of it, and after it.
+
+    Raises:
+        ConfigError: it can be read only once.
+    """
+    if test is not None and (test == "-" or Path(test).is_fifo()):
+        name = "standard input" if test == "-" else f"{test}, a pipe"
+        raise ConfigError(
+            f"--test: expected data that can still be read after training, got {name}; save it to a file, or measure "
+            "the run by `ostinato evaluate` afterwards"
+        )
 
 
 def train_prepared(options: TrainOptions, prepared: Any, *, shown: bool = True) -> Run:

@@ -39,6 +39,7 @@ class RunFolder:
         self.tokenizer = self.path / "tokenizer.json"
         self.metrics = self.path / "metrics.jsonl"
         self.card = self.path / "README.md"
+        self.test = self.path / "test.json"
         self.resume_point = ResumePoint(self.path / "checkpoint")
 
     def is_run(self) -> bool:
@@ -79,16 +80,47 @@ class RunFolder:
         """
         shutil.rmtree(self.resume_point.folder, ignore_errors=True)
         old = [self.path / Path(name).name for name in self._files()]
-        for file in (self.weights, self.metrics, self.tokenizer, self.card, *old):
+        for file in (self.weights, self.metrics, self.tokenizer, self.card, self.test, *old):
             file.unlink(missing_ok=True)
         write_json(self.config, {"format": FORMAT, **config, "files": sorted(files)})
         for name, content in files.items():
             write_bytes(self.path / name, content)
 
-    def record(self, part: str, name: str, value: Any) -> None:
-        """Replace one entry of a part of the configuration."""
-        config = self.read_config()
-        write_json(self.config, config | {part: config[part] | {name: value}})
+    def amend(self, config: dict[str, Any]) -> None:
+        """Note what may differ when a run is resumed: options, and the test data.
+
+        Args:
+            config: as it would be for a new run.
+        """
+        then = self.read_config()
+        data = then["data"] | {name: config["data"][name] for name in ("test",) if name in config["data"]}
+        now = then | {"options": config["options"], "data": data}
+        if now != then:
+            write_json(self.config, now)
+
+    def begin_again(self) -> None:
+        """Remove what a run has once it is finished, as it is now to go on."""
+        for file in (self.card, self.test):
+            file.unlink(missing_ok=True)
+
+    def save_test(self, data: str, figures: dict[str, Any]) -> None:
+        """Write the figures on the test data.
+
+        Args:
+            data: what `--test` said.
+            figures: by name.
+        """
+        write_json(self.test, {"data": data, "figures": figures})
+
+    def tested(self, data: str) -> dict[str, Any] | None:
+        """The figures on the test data; None where there are none, or of other data.
+
+        Args:
+            data: what `--test` says.
+        """
+        found = read_json(self.test) if self.test.exists() else {}
+        figures = found.get("figures") if found.get("data") == data else None
+        return figures if isinstance(figures, dict) else None
 
     def _files(self) -> list[str]:
         """Names of the files that an old run began with."""

@@ -60,14 +60,16 @@ def _default(command: type[Any], words: list[str]) -> Any:
     if command not in TRAIN_OPTIONS.values():
         return tyro.MISSING_NONPROP
     peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for option in ("--preset", "--config", "--out", "--time-limit"):
+    for option in ("--preset", "--config", "--out"):
         peek.add_argument(option)
+    peek.add_argument("--time-limit", "--time_limit")  # tyro takes both
     peek.add_argument("--resume", action="store_true")
     try:
         found, _ = peek.parse_known_args(words)
     except argparse.ArgumentError:
         return tyro.MISSING_NONPROP  # tyro will say what is wrong
-    saved = _saved(command, found.out) if found.resume and found.out else {}
+    out = found.out or (merge.read_toml(found.config).get("out") if found.config else None)
+    saved = _saved(command, out) if found.resume and isinstance(out, str) else {}
     flat = merge.beneath(found.preset, saved, found.config, command.PRESETS, timed=found.time_limit is not None)
     options = merge.unchecked(command, flat, f"--config {found.config}")
     for item in dataclasses.fields(command):

@@ -48,7 +48,7 @@ def run(options: Any, started: float) -> int:
 def _train(options: TrainOptions, output: Output, started: float) -> int:
     from ostinato.api.training import train_task
 
-    trained = _or_how_to_go_on(lambda: train_task(options, started, _Told), options)
+    trained = _or_how_to_go_on(lambda: train_task(options, started, _Told), options, started)
     result = _summary(trained)
     output.text(f"{options.out}: {result['parameters']:,} parameters, {result['steps']:,} steps")
     output.figures({name: value for name, value in result.items() if name.startswith("valid_")})
@@ -58,12 +58,15 @@ def _train(options: TrainOptions, output: Output, started: float) -> int:
     return 0
 
 
-def _or_how_to_go_on(work: Callable[[], Any], options: TrainOptions) -> Any:
+def _or_how_to_go_on(work: Callable[[], Any], options: TrainOptions, started: float) -> Any:
     """Run a training; on Ctrl-C say how to go on."""
     try:
         return work()
     except KeyboardInterrupt:
-        if (Path(options.out) / "checkpoint" / "latest.json").exists():
+        saved = Path(options.out) / "checkpoint" / "latest.json"
+        begun = time.time() - (time.monotonic() - started)
+        # what is to be overwritten may still be there
+        if saved.exists() and (options.start.resume or saved.stat().st_mtime > begun):
             raise KeyboardInterrupt(f"the checkpoint is saved; go on with --out {options.out} --resume") from None
         raise
 

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 from ostinato.cli.output import Output
 from ostinato.config.commands import Demo, TrainLm
 from ostinato.config.merge import build
+from ostinato.core.errors import RunFolderError
 
 if TYPE_CHECKING:
     from ostinato.api.run import Run
+
+#: Name of the file that is trained on, by which a demo's run is known again.
+TEXT = "python-help.txt"
 
 
 def demo(options: Demo, output: Output, started: float) -> dict[str, Any]:
@@ -20,13 +24,14 @@ def demo(options: Demo, output: Output, started: float) -> dict[str, Any]:
     from ostinato.api.training import train_task
     from ostinato.evaluation import bits_per_character
 
+    _require_own(options.out)
     text = "\n\n".join(topics[name].strip() for name in sorted(topics))
     output.text(
         f"Training a character LSTM on Python's own help texts, {len(text):,} characters, "
         f"for {options.time_limit:.0f} seconds.\nBits per character should fall from about 5 to below 2.\n"
     )
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "python-help.txt"
+        file = Path(folder) / TEXT
         file.write_text(text, encoding="utf-8")
         flat = {"text": [str(file)], "out": options.out, "overwrite": True, "hidden": 256, "steps": 64, "log_every": 20}
         train_options = build(TrainLm, flat | {"time_limit": options.time_limit, "valid_every": 200}, "demo")
@@ -40,6 +45,21 @@ def demo(options: Demo, output: Output, started: float) -> dict[str, Any]:
     output.text(f"\nGo on with:\n  ostinato generate {options.out} --prompt 'Python ' --temperature 0.7")
     result = {"run": options.out, "steps": position["step"], "valid_bits_per_character": best}
     return result | {"sample": f"The {sample}", "picture": picture}
+
+
+def _require_own(out: str) -> None:
+    """That what is overwritten is another demo's run.
+
+    Raises:
+        RunFolderError: it is somebody's own.
+    """
+    from ostinato.checkpoint import RunFolder
+
+    folder = RunFolder(out)
+    if folder.is_run():
+        files = folder.read_config().get("data", {}).get("train", {}).get("files", [])
+        if [Path(file).name for file in files] != [TEXT]:
+            raise RunFolderError(f"--out {out}: holds a run of your own; choose another name")
 
 
 def _draw(trained: Run, output: Output) -> str | None:

@@ -52,6 +52,12 @@ class ModelOptions:
         share(dropout=self.dropout, recurrent_dropout=self.recurrent_dropout, zoneout=self.zoneout)
         self.cell_settings()
 
+    @property
+    def projected(self) -> int:
+        """Width of what a layer gives, where its cell gives another than its units; else 0."""
+        settings = self.cell_settings()
+        return int(settings.get("proj_size") or settings.get("output_units") or 0)
+
     def cell_settings(self) -> dict[str, float]:
         """`cell_options` by name, as numbers; whole numbers stay whole.
 

@@ -11,11 +11,15 @@ from torch import Tensor
 class Average(Protocol):
     """A mean of the weights, kept beside a training."""
 
+    @property
+    def waiting(self) -> bool:
+        """Whether it has yet to begin."""
+
     def update(self, step: int) -> None:
         """Take note of the weights after a step, counted from 1."""
 
-    def validated(self, value: float, step: int) -> None:
-        """Take note of a validation after a step: the lower the value, the better."""
+    def validated(self, value: float, step: int) -> bool:
+        """Take note of a validation after a step: the lower the value, the better. Whether it begins with this one."""
 
     def in_place(self) -> AbstractContextManager[None]:
         """The model with the average for its weights."""
@@ -42,6 +46,8 @@ class PowerAverage:
         share: of the steps so far, above 0 and at most 1. At 1 it is the plain mean of all.
     """
 
+    waiting = False
+
     def __init__(self, parameters: Iterable[Tensor], share: float) -> None:
         self.parameters, self.share = list(parameters), share
         self.taken = 0  # the last step whose weights went in
@@ -56,8 +62,9 @@ class PowerAverage:
             torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], weight)
             self.taken = step
 
-    def validated(self, value: float, step: int) -> None:
+    def validated(self, value: float, step: int) -> bool:
         """Nothing changes."""
+        return False
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -109,11 +116,18 @@ class TriggeredAverage:
         if self.mean is not None:
             self.mean.update(step - self.began)
 
-    def validated(self, value: float, step: int) -> None:
-        """Take note of a validation after a step: the lower the value, the better."""
-        if self.mean is None and value > min(self.validations[: -self.after], default=value):
+    @property
+    def waiting(self) -> bool:
+        """Whether it has yet to begin."""
+        return self.mean is None
+
+    def validated(self, value: float, step: int) -> bool:
+        """Take note of a validation after a step: the lower the value, the better. Whether it begins with this one."""
+        begins = self.waiting and value > min(self.validations[: -self.after], default=value)
+        if begins:
             self._begin(step)
         self.validations.append(value)
+        return begins
 
     def in_place(self) -> AbstractContextManager[None]:
         """The model with the average for its weights, once there is one."""

@@ -151,7 +151,10 @@ class Trainer:
             KeyboardInterrupt: Ctrl-C, once the checkpoint is written.
         """
         self.model.train()
-        self.position.finished = False  # who resumes a finished run wants more of it
+        at = self.position
+        if at.finished and 0 < self.options.patience <= at.since_best:
+            at.since_best = 0  # patience had run out
+        at.finished = False  # who resumes a finished run wants more of it
         if not self.folder.resume_point.exists():
             self.save()  # so that there always is a last good version
         began = self.clock.elapsed() - self.position.seconds
@@ -220,7 +223,8 @@ class Trainer:
         else:
             spent = elapsed - self.first_elapsed
             at.progress = self.first_progress + (1 - self.first_progress) * spent / max(spent + left, 1e-9)
-        impatient = 0 < self.options.patience <= at.since_best
+        waiting = self.average is not None and self.average.waiting  # what it waits for is a lack of progress
+        impatient = 0 < self.options.patience <= at.since_best and not waiting
         done = last is not None and at.epoch >= last
         return done or left <= 0 or impatient
 
@@ -252,8 +256,8 @@ class Trainer:
             at.since_best = 0 if improved else at.since_best + 1
             at.validated_step = at.step
             self.schedule.validated(improved)
-            if self.average is not None:
-                self.average.validated(self.job.rank(figures)[0], at.step)
+            if self.average is not None and self.average.validated(self.job.rank(figures)[0], at.step):
+                at.since_best = 0
             self.write({f"valid_{name}": value for name, value in figures.items()} | {"best": improved})
             self.progress.validated(at, figures, improved)
             self.validation_seconds = time.monotonic() - began

@@ -230,7 +230,8 @@ def evaluated_at_once(vocab_size: int) -> int:
 def model_sizes(options: ModelOptions, tokenizer: Tokenizer) -> dict[str, Any]:
     """Arguments of `LanguageModel`."""
     narrow = 128 if tokenizer.level == "char" and not options.tied else options.hidden
-    embed, projected = options.embed or min(narrow, options.hidden), options.cell_settings().get("proj_size")
+    projected = options.projected
+    embed = options.embed or (options.tied and projected) or min(narrow, options.hidden)
     return {
         "vocab_size": tokenizer.size,
         "embed_size": embed,

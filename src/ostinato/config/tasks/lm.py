@@ -61,10 +61,12 @@ class TrainLm:
     json: Json = False
 
     def __post_init__(self) -> None:
-        if self.model.tied and self.model.layers == 1 and self.model.embed not in (None, self.model.hidden):
+        width = self.model.projected or self.model.hidden
+        if self.model.tied and self.model.layers == 1 and self.model.embed not in (None, width):
             raise ConfigError(
-                f"--tied shares the embedding with the output layer: expected --embed {self.model.hidden} "
-                f"(as --hidden), got {self.model.embed}; or --layers 2 or more, the last then as wide as the embedding"
+                f"--tied shares the embedding with the output layer: expected --embed {width} "
+                f"(as wide as what the layer gives), got {self.model.embed}; or --layers 2 or more, the last then as "
+                "wide as the embedding"
             )
         if self.adaptive and self.tokens.level != "word":
             raise ConfigError(
