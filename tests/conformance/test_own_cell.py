@@ -9,8 +9,10 @@ import pytest
 import torch
 
 import ostinato
+from ostinato import kernels
 from ostinato.cells.contract import HiddenState
 from ostinato.cells.gru import GRU
+from ostinato.core import registry
 from ostinato.core.registry import registered, unregister
 from ostinato.testing import check_cell
 from ostinato.testing.samples import layer_of
@@ -141,3 +143,19 @@ def test_a_cell_that_differs_from_its_oracle_is_refused():
 
 def test_the_layer_for_a_check_is_of_the_configuration_itself():
     assert layer_of(FeedbackMGU(3, 5, output_units=4)).cell == FeedbackMGU(3, 5, output_units=4)
+
+
+@pytest.mark.parametrize("name", ["lstm_projected", "gru"])
+def test_a_name_that_the_kernels_know_gets_no_kernel(name, monkeypatch):
+    """Whatever it is called, a cell of one's own is computed by its own equations."""
+    monkeypatch.setattr(registry, "_CELLS", registry.registered())
+    registry.unregister(name)
+    ostinato.register(type("Mine", (FeedbackMGU,), {"name": name}))
+    torch.manual_seed(0)
+    layer, x = ostinato.Recurrent(name, 3, 5), torch.randn(4, 2, 3)
+    choice = kernels.find(layer.cell, kernels.Request(torch.float32, "cpu", 4))
+    assert choice.name == "reference"
+    assert f"native: {name} is another cell here" in choice.reason
+    p = {parameter: getattr(layer, f"{parameter}_l0") for parameter in layer.cell.parameters()}
+    expected = kernels.reference(layer.cell, p, x, layer.cell.initial_state(2, x)).output
+    torch.testing.assert_close(layer(x)[0], expected)

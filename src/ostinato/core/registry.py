@@ -45,6 +45,12 @@ def registered() -> dict[str, type[Any]]:
     return dict(_CELLS)
 
 
+def is_ours(name: str) -> bool:
+    """Whether the cell of that name, where there is one, is the package's: its kernels know cells by their names."""
+    cell = _CELLS.get(name)
+    return cell is None or cell.__module__.startswith("ostinato.cells.")
+
+
 def lookup(name: str) -> type[Any]:
     """The cell class of that name.
 

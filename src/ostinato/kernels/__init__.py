@@ -4,5 +4,17 @@ from ostinato.cells.unroll import unroll as reference
 from ostinato.kernels import native
 from ostinato.kernels.dispatch import Choice, Request, find, run
 from ostinato.kernels.recompute import run_recomputing
+from ostinato.kernels.transforms import is_batched, is_transformed, own_node
 
-__all__ = ["Choice", "Request", "find", "native", "reference", "run", "run_recomputing"]
+__all__ = [
+    "Choice",
+    "Request",
+    "find",
+    "is_batched",
+    "is_transformed",
+    "native",
+    "own_node",
+    "reference",
+    "run",
+    "run_recomputing",
+]

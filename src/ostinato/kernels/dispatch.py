@@ -11,6 +11,7 @@ from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, unroll
 from ostinato.core.legend import Parameters
 from ostinato.kernels import native, torch_fused
+from ostinato.kernels.transforms import is_transformed
 
 
 class Request(NamedTuple):
@@ -109,10 +110,3 @@ def _autocast_dtype(x: Tensor) -> torch.dtype | None:
     if x.dtype == torch.float64 or not torch.is_autocast_enabled(x.device.type):
         return None
     return torch.get_autocast_dtype(x.device.type)
-
-
-def is_transformed() -> bool:
-    """Whether torch.func (vmap, grad, jvp) or forward-mode differentiation is at work: they need single operations."""
-    if torch.compiler.is_compiling():
-        return False
-    return torch._C._functorch.peek_interpreter_stack() is not None or torch.autograd.forward_ad._current_level >= 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -11,7 +12,9 @@ from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
 from ostinato.core import native_library
+from ostinato.core.errors import ConfigError
 from ostinato.core.legend import Parameters
+from ostinato.core.registry import is_ours
 from ostinato.kernels.native_calls import Inputs, Optional, kernel_of
 from ostinato.kernels.native_operators import recurrence
 from ostinato.kernels.native_reference import OUT, SHARED
@@ -20,6 +23,12 @@ if TYPE_CHECKING:
     from ostinato.kernels.dispatch import Request
 
 NAME = "native"
+
+
+# Before this process may fork: the library learns of a fork only if it is there by then. A setting that it refuses is
+# an error where it is used.
+with suppress(ConfigError):
+    native_library.load()
 
 
 def refuses(cell: Cell, request: Request) -> str | None:
@@ -54,7 +63,7 @@ def run(
     if keep_states:
         every = (output, states_c)[: len(state)]
         if lengths is not None:  # a sequence that is over, or has not begun, holds its state
-            valid = (torch.arange(x.shape[0])[:, None] < lengths).unsqueeze(-1)
+            valid = (torch.arange(x.shape[0], device=lengths.device)[:, None] < lengths).unsqueeze(-1)
             held = state if reverse else final
             every = tuple(torch.where(valid, field, still) for field, still in zip(every, held, strict=True))
         states = cell.State(*every)
@@ -99,6 +108,8 @@ def _lacks(cell: str, projected: bool) -> str | None:
     library = native_library.load()
     if isinstance(library, str):
         return library
+    if not is_ours(cell):
+        return f"{cell} is another cell here"
     return None if kernel_of(cell, projected) in library.cells else f"no {cell} yet"
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ostinato.kernels import native_calls
 from ostinato.kernels.native_calls import Inputs, Optional
 from ostinato.kernels.native_reference import differentiate
+from ostinato.kernels.transforms import is_batched
 
 _PLAIN = frozenset({Tensor, nn.Parameter, type(None)})
 
@@ -34,7 +35,7 @@ def recurrence(given: Inputs, training: bool, keep_states: bool) -> tuple[Option
         return tuple(torch.ops.ostinato.recurrence(*given, training, keep_states)[:4])
     if training and any(tensor is not None and tensor.requires_grad for tensor in given.tensors):
         return tuple(_Recurrence.apply(True, *given, training, keep_states))  # type: ignore[no-untyped-call]
-    return native_calls.forward(given, training, keep_states)[0][:4]
+    return native_calls.forward(given, False, keep_states)[0][:4]
 
 
 def _unheard(tensors: Iterable[Optional]) -> bool:
@@ -76,7 +77,7 @@ class _Recurrence(torch.autograd.Function):
         if torch.is_grad_enabled():
             grads = differentiate(ctx.cell, tensors, ctx.reverse, needed, upstream)
             return None, None, *grads, *[None] * 7
-        if ctx.direct and _unheard((*tensors, *upstream)):
+        if ctx.direct and _unheard((*tensors, *upstream)) and not is_batched(upstream):
             inputs = (ctx.cell, *tensors, ctx.reverse)
             grads = native_calls.backward(Inputs(*inputs), output, saved, upstream, needed, ctx.before)
         else:

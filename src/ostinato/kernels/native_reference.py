@@ -9,6 +9,7 @@ from torch import Tensor
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import unroll
 from ostinato.core.registry import lookup
+from ostinato.kernels.transforms import own_node
 
 Optional = Tensor | None
 
@@ -37,6 +38,7 @@ def differentiate(
         upstream: gradients by output, final h and c, and every step's c; None for zero.
     """
     *tensors, lengths, mask, zoneout_h, zoneout_c = inputs
+    tensors = [tensor if tensor is None else own_node(tensor) for tensor in tensors]
     x, weight_ih, weight_hh, bias_ih, bias_hh, extra, weight_out, bias_out, h0, c0 = tensors
     assert x is not None
     assert weight_ih is not None

@@ -14,7 +14,8 @@ from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
 from ostinato.core.legend import Parameters
-from ostinato.kernels.dispatch import is_transformed, run
+from ostinato.kernels.dispatch import run
+from ostinato.kernels.transforms import is_batched, is_transformed, own_node
 
 Optional = Tensor | None
 
@@ -74,6 +75,7 @@ def run_recomputing(
         noise: recurrent dropout and zoneout.
         keep_states: return the state of every step (which keeps it, for the caller).
     """
+    lengths = None if lengths is None else lengths.to(torch.int64)  # from which steps can be subtracted
     plan = _Plan(cell, tuple(p), every, lengths, reverse, noise, keep_states)
     tensors = (*state, *p.values())
     short = x.shape[0] <= every or not torch.is_grad_enabled()
@@ -116,7 +118,7 @@ class _Recomputing(torch.autograd.Function):
         plan, (x, *tensors) = ctx.plan, ctx.saved_tensors
         fields = len(plan.cell.State._fields)
         needs = ctx.needs_input_grad[1:]
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or is_batched(upstream):
             return None, *_differentiable(ctx, x, tensors, upstream)
         grad_x = torch.zeros_like(x) if needs[0] else None
         sums: list[Optional] = [torch.zeros_like(w) if n else None for w, n in zip(tensors, needs[1:], strict=True)]
@@ -141,14 +143,15 @@ class _Recomputing(torch.autograd.Function):
 
 
 def _differentiable(ctx: Any, x: Tensor, tensors: Sequence[Tensor], upstream: Sequence[Optional]) -> Iterator[Optional]:
-    """Gradients that can be differentiated again: the whole sequence at once."""
-    plan, fields = ctx.plan, len(ctx.plan.cell.State._fields)
-    with ctx.autocast():
+    """Gradients that can be differentiated again, or many at once: from the whole sequence."""
+    plan, fields, again = ctx.plan, len(ctx.plan.cell.State._fields), torch.is_grad_enabled()
+    with torch.enable_grad(), ctx.autocast():
+        x, *tensors = map(own_node, (x, *tensors))
         ran = plan.run(0, x.shape[0], x, tensors[:fields], tensors[fields:])
     outputs = (ran.output, *ran.final, *(ran.states if plan.keep_states else ()))
     needs = ctx.needs_input_grad[1:]
     wanted = [tensor for tensor, need in zip((x, *tensors), needs, strict=True) if need]
-    found = iter(_gradients(outputs, wanted, upstream, create_graph=True))
+    found = iter(_gradients(outputs, wanted, upstream, create_graph=again))
     return iter([next(found) if need else None for need in needs])
 
 

@@ -12,6 +12,7 @@ from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
 from ostinato.core.legend import Parameters
+from ostinato.core.registry import is_ours
 
 if TYPE_CHECKING:
     from ostinato.kernels.dispatch import Request
@@ -32,6 +33,7 @@ def refuses(cell: Cell, request: Request) -> str | None:
     """Why torch's layer cannot stand in; None where it can."""
     reasons = {
         f"torch has no {cell.name}": cell.name not in _ENTRY,
+        f"{cell.name} is another cell here": not is_ours(cell.name),
         "no lengths without packing": request.lengths,
         "no recurrent dropout or zoneout": request.noise,
         "no state of every step": request.keep_states and cell.State._fields != ("h",),
@@ -57,7 +59,7 @@ def run(
 ) -> Unrolled:
     """As `unroll`, by one call into torch; `refuses` has kept lengths and noise away."""
     weights = [p[name] for name in cell.parameters()]
-    hx = [field.unsqueeze(0) for field in state]
+    hx = [field.unsqueeze(0).contiguous() for field in state]  # which cuDNN asks for
     x = x.flip(0) if reverse else x
     training = torch.is_grad_enabled()
     output, *final = _ENTRY[cell.name](

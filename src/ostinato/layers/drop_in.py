@@ -1,9 +1,13 @@
 """torch.nn's three layers with torch.nn's arguments, results and parameter names, and more besides."""
 
-from typing import Any
+from typing import Any, TypeAlias
+
+import torch
 
 from ostinato.core.errors import ConfigError
 from ostinato.layers.recurrent import Recurrent
+
+Device: TypeAlias = torch.device | str | None
 
 
 class RNN(Recurrent):
@@ -15,10 +19,13 @@ class RNN(Recurrent):
         num_layers: L.
         nonlinearity: "tanh" or "relu".
         *args: as `torch.nn.RNN`: bias, batch_first, dropout, bidirectional.
-        **kwargs: the same by name, and the options of `Recurrent`.
+        device: where to make the parameters.
+        dtype: of the parameters.
+        **kwargs: the arguments by name, and the options of `Recurrent`.
     """
 
     bare_state = True
+    proj_size = 0
 
     def __init__(
         self,
@@ -27,13 +34,16 @@ class RNN(Recurrent):
         num_layers: int = 1,
         nonlinearity: str = "tanh",
         *args: Any,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
         **kwargs: Any,
     ) -> None:
         cells = {"tanh": "rnn", "relu": "rnn_relu"}
         if nonlinearity not in cells:
             raise ConfigError(f"nonlinearity: expected 'tanh' or 'relu', got {nonlinearity!r}")
+        kwargs |= {"device": device, "dtype": dtype}
         super().__init__(cells[nonlinearity], input_size, hidden_size, num_layers, *args, **kwargs)
-        self.nonlinearity = nonlinearity
+        self.nonlinearity, self.mode = nonlinearity, f"RNN_{nonlinearity.upper()}"
 
 
 class LSTM(Recurrent):
@@ -48,8 +58,12 @@ class LSTM(Recurrent):
         dropout: between layers.
         bidirectional: both directions.
         proj_size: O where the output is projected; 0 means none.
+        device: where to make the parameters.
+        dtype: of the parameters.
         **kwargs: the options of `Recurrent`.
     """
+
+    mode = "LSTM"
 
     def __init__(
         self,
@@ -61,9 +75,11 @@ class LSTM(Recurrent):
         dropout: float = 0.0,
         bidirectional: bool = False,
         proj_size: int = 0,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs["proj_size"] = proj_size
+        kwargs |= {"proj_size": proj_size, "device": device, "dtype": dtype}
         super().__init__(
             "lstm", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, **kwargs
         )
@@ -78,10 +94,23 @@ class GRU(Recurrent):
         hidden_size: H.
         num_layers: L.
         *args: as `torch.nn.GRU`: bias, batch_first, dropout, bidirectional.
-        **kwargs: the same by name, and the options of `Recurrent`.
+        device: where to make the parameters.
+        dtype: of the parameters.
+        **kwargs: the arguments by name, and the options of `Recurrent`.
     """
 
     bare_state = True
+    mode, proj_size = "GRU", 0
 
-    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *args: Any,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs |= {"device": device, "dtype": dtype}
         super().__init__("gru", input_size, hidden_size, num_layers, *args, **kwargs)

@@ -78,5 +78,5 @@ def check_rates(**rates: float) -> None:
         ConfigError: a rate outside 0 to 1.
     """
     for name, rate in rates.items():
-        if not 0 <= rate <= 1:
+        if isinstance(rate, bool) or not 0 <= rate <= 1:
             raise ConfigError(f"{name} is a probability: expected 0 to 1, got {rate}")

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
 
 from ostinato import kernels
@@ -126,7 +127,27 @@ class Recurrent(nn.Module):
     def reset_parameters(self) -> None:
         """Fill every parameter anew, as its cell declares it (by default as torch.nn does)."""
         for name, declared in self._declared.items():
-            declared.initialise(self.get_parameter(name), self.hidden_size)
+            if is_parametrized(self, name):  # the weight is computed; assigning it sets what it is computed from
+                fresh = torch.empty_like(getattr(self, name))
+                declared.initialise(fresh, self.hidden_size)
+                setattr(self, name, fresh)
+            else:
+                declared.initialise(self.get_parameter(name), self.hidden_size)
+
+    @property
+    def _all_weights(self) -> list[list[str]]:
+        """Names of the parameters, a list for each layer and direction; programs that initialise torch.nn's layers read
+        it."""
+        return [
+            [f"{name}_l{index}{suffix}" for name in cell.parameters()]
+            for index, cell in enumerate(self.cells)
+            for suffix in self._suffixes
+        ]
+
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """The parameters, a list for each layer and direction, as torch.nn's layers have them."""
+        return [[getattr(self, name) for name in names] for names in self._all_weights]
 
     def flatten_parameters(self) -> None:
         """Do nothing: torch.nn's layers have it, so programs call it."""

@@ -62,7 +62,7 @@ class Sequences(NamedTuple):
     def _pack(self, output: Tensor, packed: PackedSequence) -> PackedSequence:
         lengths = self.lengths
         if lengths is None:
-            lengths = torch.full((self.batch_size,), self.x.shape[0])
+            lengths = torch.full((self.batch_size,), self.x.shape[0], device="cpu")
         if packed.sorted_indices is not None:
             output = output.index_select(1, packed.sorted_indices)
             lengths = lengths[packed.sorted_indices.cpu()]

@@ -51,6 +51,7 @@ class Stream:
         self._layer, self.batch_size = layer, batch_size
         self._names = [[f"{name}_l{index}" for name in cell.parameters()] for index, cell in enumerate(layer.cells)]
         self.reason = ""
+        self._packed: list[Any] = []
         self._take: Callable[[Tensor, Tensor], None]
         self.refresh()
 
@@ -78,7 +79,10 @@ class Stream:
             raise ValueError(_expected("out", out, self._out_shape, like))
         elif not out.is_contiguous() or out.requires_grad:
             raise ValueError("out: expected a dense tensor (out.contiguous()) that asks for no gradient")
-        self._take(x if x.is_contiguous() else x.contiguous(), out)
+        x = x if x.is_contiguous() else x.contiguous()
+        if _overlap(x, out):  # a thread may write its units while another still reads
+            x = x.clone()
+        self._take(x, out)
         return out
 
     @property
@@ -113,9 +117,10 @@ class Stream:
             {name: getattr(layer, full) for name, full in zip(cell.parameters(), names, strict=True)}
             for cell, names in zip(layer.cells, self._names, strict=True)
         ]
-        self._packed, self._like = self._stamp(), next(iter(parameters[0].values())).detach()
+        packed, self._like = self._stamp(), next(iter(parameters[0].values())).detach()
         self._x_shape, self._out_shape = (self.batch_size, first.input_size), (self.batch_size, layer.output_size)
-        with torch.no_grad():
+        # A state made in inference mode could not be written outside of it.
+        with torch.inference_mode(False), torch.no_grad():
             initial = layer.initial_state(self.batch_size) if before is None else before
             self._state = [field.to(self._like, copy=True).contiguous() for field in initial]
             self.reason = self._refused()
@@ -123,6 +128,7 @@ class Stream:
                 self._take = _ReferenceSteps(layer.cells, parameters, self._state, self._noise())
             else:
                 self._take = NativeSteps(layer.cells, parameters, self._state, self._noise())
+        self._packed = packed  # last: what fails before is tried again
 
     def _noise(self) -> list[StateNoise]:
         """Of each layer: zoneout's expectation, where there is zoneout."""
@@ -170,6 +176,11 @@ class _ReferenceSteps:
                 field[layer] = after
             x = ran.output[0]
         output.copy_(x)
+
+
+def _overlap(one: Tensor, other: Tensor) -> bool:
+    begin, start = one.data_ptr(), other.data_ptr()
+    return begin < start + other.nbytes and start < begin + one.nbytes
 
 
 def _expected(name: str, got: Tensor, shape: tuple[int, ...], like: Tensor) -> str:

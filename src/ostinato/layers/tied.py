@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ostinato import kernels
+
 
 def tied_embedding(ids: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Look tokens up, and pass the matrix on to the output layer.
@@ -22,6 +24,8 @@ def tied_embedding(ids: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         The embeddings `[T, N, E]`, and the matrix for the output layer.
     """
+    if kernels.is_transformed():
+        return F.embedding(ids, weight), weight
     found: tuple[Tensor, Tensor] = _Tied.apply(ids, weight)  # type: ignore[no-untyped-call]
     return found
 
@@ -37,11 +41,12 @@ class _Tied(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[None, Tensor | None]:
-        alone = upstream[1] is None or _holders(upstream[1]) == _nobody()
+        shared = kernels.is_batched(upstream)  # whose memory nobody can ask after
+        alone = upstream[1] is None or (not shared and _holders(upstream[1]) == _nobody())
         embedded, output = upstream
         if embedded is None:
             return None, output
-        ids, rows = ctx.saved_tensors[0].flatten(), embedded.flatten(0, -2)
+        ids, rows = ctx.saved_tensors[0].flatten(), embedded.reshape(-1, embedded.shape[-1])
         if output is None:
             output = rows.new_zeros(ctx.vocabulary, rows.shape[1])
         if torch.is_grad_enabled() or not alone or not _is_whole(output):

@@ -55,6 +55,10 @@ def linear_cross_entropy(
     Raises:
         IndexError: a target outside the vocabulary.
     """
+    if kernels.is_transformed():
+        return _plain(
+            hidden, weight, bias, targets, hidden.new_ones(()) if weights is None else weights, label_smoothing
+        )
     if targets.numel() and not (int(targets.min()) >= 0 and int(targets.max()) < len(weight)):
         raise IndexError(
             f"targets: expected ids from 0 to {len(weight) - 1}, got {int(targets.min())} to {int(targets.max())}"
@@ -185,7 +189,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         (factor,) = upstream
-        if torch.is_grad_enabled() or ctx.grads is None:
+        if torch.is_grad_enabled() or ctx.grads is None or kernels.is_batched(upstream):
             return *_differentiable(ctx, factor), None, None, None
         grads, ctx.grads = ctx.grads, None  # given away, or scaled in place: a second call computes anew
         if factor != 1:
@@ -197,11 +201,14 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
 def _differentiable(ctx: Any, factor: Tensor) -> list[Tensor | None]:
     """Gradients that can be differentiated again, or are asked for a second time: from the definition."""
-    hidden, weight, bias, targets, weights = ctx.saved_tensors
-    leaves = (hidden, weight, bias)
-    wanted = [leaf for leaf, need in zip(leaves, ctx.needs_input_grad[:3], strict=True) if need]
-    with torch.autocast(hidden.device.type, enabled=False):
+    *given, targets, weights = ctx.saved_tensors
+    needed, again = ctx.needs_input_grad[:3], torch.is_grad_enabled()
+    with torch.autocast(weights.device.type, enabled=False):
         with torch.enable_grad():
+            hidden, weight = map(kernels.own_node, given[:2])
+            bias = None if given[2] is None else kernels.own_node(given[2])
+            leaves = (hidden, weight, bias)
+            wanted = [leaf for leaf, need in zip(leaves, needed, strict=True) if need and leaf is not None]
             loss = _plain(hidden, weight, bias, targets, weights, ctx.smoothing)
-        found = iter(torch.autograd.grad(loss, wanted, factor, create_graph=torch.is_grad_enabled()))
-    return [next(found) if need else None for need in ctx.needs_input_grad[:3]]
+        found = iter(torch.autograd.grad(loss, wanted, factor, create_graph=again))
+    return [next(found) if need else None for need in needed]

@@ -164,6 +164,8 @@ class Stream:
             if not out.flags.c_contiguous or not out.flags.writeable:
                 raise ValueError("out: expected a dense array that can be written")
         x = np.ascontiguousarray(x)
+        if np.may_share_memory(x, out):  # a thread may write its units while another still reads
+            x = x.copy()
         self._steps(_address(x), _address(out))
         return out
 

@@ -54,14 +54,28 @@ def sort(cell: str, named: Mapping[str, Any]) -> tuple[list[Weights], int, str]:
     found: list[Weights] = []
     for layer in range(layers):
         for suffix in suffixes:
-            below = None if layer == 0 else found[0].output_size * len(suffixes)
-            found.append(_one(cell, form, left, f"_l{layer}{suffix}", below))
+            first = found[0] if found else None
+            below = first and (first.output_size * len(suffixes) if layer else first.weight_ih.shape[1])
+            found.append(_one(cell, form, left, f"_l{layer}{suffix}", below, first and first.weight_hh.shape))
     if left:
         raise ConfigError(f"cell {cell!r}: does not use {_some(left)}; is it another cell's?")
     return found, len(suffixes), kernel
 
 
-def _one(cell: str, form: Form, left: dict[str, Any], suffix: str, below: int | None) -> Weights:
+def _one(
+    cell: str, form: Form, left: dict[str, Any], suffix: str, below: int | None, like: tuple[int, ...] | None
+) -> Weights:
+    """One layer and direction.
+
+    Args:
+        cell: its name.
+        form: what it takes.
+        left: weights by name; those that are used are taken out.
+        suffix: of their names.
+        below: features of the input; None where any will do.
+        like: shape of the first layer's weight_hh, which all have; None for that one.
+    """
+
     def take(name: str, *shape: int | None) -> Array:
         if name + suffix not in left:
             raise ConfigError(f"cell {cell!r}: {name}{suffix} is missing")
@@ -71,7 +85,7 @@ def _one(cell: str, form: Form, left: dict[str, Any], suffix: str, below: int | 
             raise ConfigError(f"{name}{suffix}: expected shape {_shown(shape)} for {cell!r}, got {array.shape}")
         return array
 
-    weight_hh = take("weight_hh", None, None)
+    weight_hh = take("weight_hh", *(like or (None, None)))
     rows, fed_back = weight_hh.shape
     H = rows // form.gates
     out_weight, out_bias = form.output or (None, None)

@@ -149,6 +149,23 @@ def test_not_a_number_stays_in_its_sequence(wanted, isa, precision):
             assert not found[what][:, [0, 2]].isnan().any(), (name, what)
 
 
+def test_infinity_stays_what_it_is(isa, precision):
+    """A saturated gate is a number. Sizes that fill no vector: what pads them would make infinity times zero.
+
+    In "high" it is none: the products of infinity with both parts of a weight may have opposite signs.
+    """
+    for name in CELLS:
+        problem = Problem(cell_of(name, 5, 21), 4, 3)
+        problem.x = problem.x.clone()
+        problem.x[1, 1, 0] = -torch.inf
+        precision("highest")
+        expected = problem.results(native.run, torch.float32)
+        precision("medium")
+        found = problem.results(native.run, torch.float32)
+        for what in ("output", "grad x"):
+            assert torch.equal(found[what].isnan(), expected[what].isnan()), (name, what)
+
+
 def errors(layer: Any, x: Tensor, upstream: Tensor, expected: list[Tensor]) -> list[float]:
     return [relative(f, e) for f, e in zip(everything(layer, x, upstream), expected, strict=True)]
 

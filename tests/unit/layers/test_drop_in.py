@@ -177,3 +177,19 @@ def test_is_usable_with_weights_computed_from_others():
     nn.utils.parametrizations.weight_norm(layer, "weight_hh_l0")
     close([layer(x)[0]], [plain], 1e-6)
     assert "weight_hh_l0" not in dict(layer.named_parameters())
+    layer.reset_parameters()
+    assert not torch.equal(layer(x)[0], plain)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_what_programs_read_of_torchs_layers(kind):
+    arguments = {"num_layers": 2, "bidirectional": True}
+    mine, torchs = getattr(ostinato, kind)(3, 5, **arguments), getattr(nn, kind)(3, 5, **arguments)
+    assert (mine.mode, mine.proj_size, mine._all_weights) == (torchs.mode, torchs.proj_size, torchs._all_weights)
+    assert [[w.shape for w in each] for each in mine.all_weights] == [
+        [w.shape for w in each] for each in torchs.all_weights
+    ]
+    empty = nn.utils.skip_init(getattr(ostinato, kind), 3, 5)
+    assert empty.weight_hh_l0.shape == torchs.weight_hh_l0.shape
+    with pytest.raises(ostinato.OstinatoError, match="dropout is a probability: expected 0 to 1, got True"):
+        getattr(ostinato, kind)(3, 5, dropout=True)

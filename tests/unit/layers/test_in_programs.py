@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, jacrev, jvp, vmap
 
 import ostinato
+from ostinato.losses import linear_cross_entropy
+from ostinato.models.language_model import LanguageModel
 
 CELLS = ("rnn", "lstm", "gru", "lstm_peephole", "jordan")
 
@@ -113,6 +115,43 @@ class TestTransformed:
         torch.testing.assert_close(tangent, torch.tensordot(expected, v, dims=3), rtol=1e-4, atol=1e-5)
 
     @pytest.mark.parametrize("cell", CELLS)
+    @pytest.mark.parametrize("recompute", [None, 2])
+    def test_many_gradients_at_once(self, cell, recompute):
+        layer, x = ostinato.Recurrent(cell, 4, 5, recompute=recompute), torch.randn(6, 2, 4)
+
+        def function(x: Tensor) -> Tensor:
+            return layer(x)[0]
+
+        expected = torch.autograd.functional.jacobian(function, x)
+        found = torch.autograd.functional.jacobian(function, x, vectorize=True)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+        x.requires_grad_()
+        output = function(x)
+        each = torch.eye(output.numel()).view(-1, *output.shape)
+        found = vmap(lambda v: torch.autograd.grad(output, x, v, retain_graph=True)[0])(each)
+        torch.testing.assert_close(found.view_as(expected), expected, rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize("tied", [False, True])
+    def test_a_language_model(self, tied):
+        model, ids = LanguageModel(11, 5, 5, tied=tied), torch.randint(11, (6, 3))
+        p = dict(model.named_parameters())
+
+        def loss(p: dict[str, Tensor], ids: Tensor) -> Tensor:
+            output = functional_call(model, p, (ids.unsqueeze(1),))
+            hidden = output.hidden.flatten(0, 1)
+            return linear_cross_entropy(hidden, output.weight, output.bias, ids)
+
+        found = vmap(grad(loss), in_dims=(None, 1))(p, ids)
+        for n in range(3):
+            expected = torch.autograd.grad(loss(p, ids[:, n]), list(p.values()))
+            torch.testing.assert_close([g[n] for g in found.values()], list(expected), rtol=1e-4, atol=1e-5)
+        weights = list(p.values())
+        losses = torch.stack([loss(p, ids[:, n]) for n in range(3)])
+        together = torch.autograd.grad(losses, weights, torch.eye(3), is_grads_batched=True)
+        for one, other in zip(together, found.values(), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize("cell", CELLS)
     def test_second_derivatives(self, cell):
         layer, x = ostinato.Recurrent(cell, 4, 5), torch.randn(6, 2, 4)
         precise = copy.deepcopy(layer).double()
@@ -124,6 +163,20 @@ class TestTransformed:
 
         for found, expected in zip(second(layer, x), second(precise, x.double()), strict=True):
             torch.testing.assert_close(found, expected.float(), rtol=1e-3, atol=1e-4)
+
+    @pytest.mark.parametrize("cell", CELLS)
+    @pytest.mark.parametrize("recompute", [None, 2])
+    def test_gradients_of_a_layer_that_reads_its_own_output(self, cell, recompute):
+        """The same weights twice, one above the other: each use counts once."""
+        layer, x = ostinato.Recurrent(cell, 4, 4, recompute=recompute), torch.randn(6, 2, 4)
+        if cell == "jordan":
+            layer = ostinato.Recurrent(cell, 4, 6, output_units=4, recompute=recompute)
+
+        def first(layer: nn.Module, x: Tensor, **create: bool) -> tuple[Tensor, ...]:
+            return torch.autograd.grad(layer(layer(x)[0])[0].square().sum(), list(layer.parameters()), **create)
+
+        expected = first(layer, x)
+        torch.testing.assert_close(first(layer, x, create_graph=True), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -200,6 +253,22 @@ def test_a_forked_process(library):
         "print(os.waitpid(child, 0)[1], torch.equal(layer(x)[0], expected))"
     )
     assert run_python(script).split() == ["0", "True"]
+
+
+def test_a_process_forked_before_the_first_call(library):
+    """The library shares torch's threads, which a fork does not copy: it has to know of the fork."""
+    script = (
+        "import os, torch, ostinato\n"
+        "torch.set_num_threads(2)\n"
+        "layer, x = ostinato.LSTM(64, 64), torch.randn(20, 16, 64)\n"
+        "torch.ones(10_000_000).sum()  # now torch has threads\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    with torch.no_grad(): layer(x)\n"
+        "    os._exit(0)\n"
+        "print(os.waitpid(child, 0)[1])"
+    )
+    assert run_python(script).split() == ["0"]
 
 
 def test_workers_of_a_data_loader(library):

@@ -32,6 +32,7 @@ CASES = {
     "lengths": ({"bidirectional": True}, {"lengths": torch.tensor([13, 0, 4, 7])}),
     "noise": ({"recurrent_dropout": 0.5, "zoneout": 0.3, "bidirectional": True}, {}),
     "noise and lengths": ({"recurrent_dropout": 0.5, "zoneout": 0.3}, {"lengths": torch.tensor([1, 13, 5, 12])}),
+    "small lengths": ({}, {"lengths": torch.tensor([1, 13, 5, 12], dtype=torch.uint8)}),
     "every state": ({"num_layers": 2}, {"all_states": True, "lengths": torch.tensor([13, 9, 4, 7])}),
     "batch first": ({"batch_first": True}, {}),
     "float64": ({"dtype": torch.float64}, {}),

@@ -77,6 +77,41 @@ def test_out_is_written_and_nothing_allocated():
     assert not [event for event in profile.events() if event.cpu_memory_usage]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_output_where_the_input_is(threads):
+    torch.set_num_threads(threads)
+    layer, x = ostinato.LSTM(150, 150), torch.randn(1, 150)
+    expected = layer.stream(1).step(x)
+    for _ in range(20):
+        same = x.clone()
+        assert torch.equal(layer.stream(1).step(same, out=same), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_inference_mode_in_and_out(dtype):
+    layer, x = ostinato.GRU(3, 6, dtype=dtype), torch.randn(2, 1, 3, dtype=dtype)
+    expected = layer(x)[0].detach()
+    with torch.inference_mode():
+        stream = layer.stream(1)
+        stream.step(x[0])
+    stream.reset()
+    torch.testing.assert_close(pieces(stream, x), expected, rtol=1e-5, atol=1e-6)
+    with torch.inference_mode():
+        stream.reset()
+        torch.testing.assert_close(pieces(stream, x), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_weights_that_do_not_fit_are_said_again_and_again():
+    layer, x = ostinato.LSTM(3, 6), torch.randn(1, 3)
+    stream, before = layer.stream(1), layer.weight_hh_l0
+    layer.weight_hh_l0 = torch.nn.Parameter(before.detach().double())
+    for _ in range(2):
+        with pytest.raises(ValueError, match="float32"):
+            stream.step(x)
+    layer.weight_hh_l0 = before
+    torch.testing.assert_close(stream.step(x), layer(x.unsqueeze(0))[0][0].detach(), rtol=1e-5, atol=1e-6)
+
+
 def test_inputs_of_any_stride():
     layer, wide = ostinato.LSTM(3, 6), torch.randn(5, 3, 2, 2)
     x = wide[..., 1].transpose(1, 2)

@@ -104,6 +104,16 @@ def test_differentiated_twice_and_asked_twice(given):
         torch.testing.assert_close(one, other)
 
 
+def test_weights_that_made_the_hidden_states_count_once(given):
+    (hidden, weight, bias), targets, weights = given
+    loss = linear_cross_entropy(hidden @ weight.T @ weight, weight, bias, targets, weights)
+    expected = torch.autograd.grad(loss, [hidden, weight], retain_graph=True)
+    for _ in range(2):  # a second time from the definition, the graph below kept all the same
+        found = torch.autograd.grad(loss, [hidden, weight], retain_graph=True)
+        torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(torch.autograd.grad(loss, [hidden, weight], create_graph=True), expected)
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("factor", [1, 30])
 def test_probabilities_of_almost_nothing(given, factor, smoothing):

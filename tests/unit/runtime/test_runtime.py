@@ -208,6 +208,20 @@ class TestMistakes:
         with pytest.raises(ostinato.OstinatoError, match=says):
             runtime.Recurrent("lstm", weights)
 
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            ({"weight_ih_l1": (8, 10), "weight_hh_l1": (8, 2)}, r"weight_hh_l1: expected shape \(20, 5\)"),
+            ({"weight_ih_l0_reverse": (20, 300)}, r"weight_ih_l0_reverse: expected shape \(20, 3\)"),
+            ({"weight_hh_l0_reverse": (16, 4)}, r"weight_hh_l0_reverse: expected shape \(20, 5\)"),
+        ],
+    )
+    def test_layers_of_several_sizes(self, change, says):
+        weights = arrays(ostinato.LSTM(3, 5, 2, bidirectional=True))
+        weights |= {name: np.zeros(shape, np.float32) for name, shape in change.items()}
+        with pytest.raises(ostinato.OstinatoError, match=says):
+            runtime.Recurrent("lstm", weights)
+
     def test_what_cannot_be_loaded(self, tmp_path):
         with pytest.raises(ostinato.OstinatoError, match="does not say which cell"):
             runtime.load(tmp_path / "x.safetensors")
@@ -237,6 +251,14 @@ class TestMistakes:
     def test_a_call(self, arguments, says):
         with pytest.raises(ValueError, match=says):
             runtime.Recurrent("lstm", arrays(ostinato.LSTM(3, 5)))(*arguments)
+
+    def test_an_output_where_the_input_is(self):
+        layer = runtime.Recurrent("lstm", arrays(ostinato.LSTM(150, 150)), threads=2)
+        x = np.random.default_rng(0).normal(size=(1, 150)).astype(np.float32)
+        expected = layer.stream(1).step(x)
+        for _ in range(20):
+            same = x.copy()
+            assert np.array_equal(layer.stream(1).step(same, out=same), expected)
 
     def test_a_step(self):
         stream = runtime.Recurrent("lstm", arrays(ostinato.LSTM(3, 5))).stream(2)

@@ -69,6 +69,10 @@ OSTINATO_INLINE void end_row(const StepTile& s, int r, const V (&sums)[C::gates 
         f.h_before = load(s.h + r * s.h_stride + s.unit + u * W);
         if constexpr (C::memory >= 0) f.c_before = load(s.c + r * s.c_stride + u * W);
         const int there = u < U - 1 ? W : s.last;
+        if (there < W) {  // an infinite input times the padding's weights is no number, and would spread in pairs of units
+            for (int g = 0; g < C::gates; ++g) f.sum[g] = first_of(f.sum[g], there);
+            for (int a = 0; a < C::apart; ++a) f.input[a] = first_of(f.input[a], there);
+        }
         if constexpr (C::noisy) {
             f.hold_h = load_or(broadcast(0.0f), s.hold_h[r], u * W, there);
             f.hold_c = load_or(broadcast(0.0f), s.hold_c[r], u * W, there);
@@ -81,10 +85,10 @@ OSTINATO_INLINE void end_row(const StepTile& s, int r, const V (&sums)[C::gates 
             if constexpr (C::noisy) fed = fed * load_or(broadcast(1.0f), s.mask[r], u * W, there);
             P::write(s.factor_after + r * s.factor_stride, s.unit + u * W, fed);
         }
-        if (there == W)
-            store(s.output[r] + u * W, f.h);
-        else
+        if (there < W)
             store_first(s.output[r] + u * W, f.h, there);
+        else
+            store(s.output[r] + u * W, f.h);
         if (C::saved && s.saved)
             for (int k = 0; k < C::saved; ++k) store(s.saved + u * s.saved_vector + r * s.saved_stride + k * W, f.saved[k]);
     }

@@ -78,6 +78,18 @@ OSTINATO_INLINE V load_first(const float* p, int n) {
 #endif
 }
 
+// The same of what is loaded already.
+OSTINATO_INLINE V first_of(V v, int n) {
+#if defined(__AVX512F__)
+    return _mm512_maskz_mov_ps(static_cast<__mmask16>((1u << n) - 1), v);
+#else
+    float all[W];
+    store(all, v);
+    for (int i = n; i < W; ++i) all[i] = 0.0f;
+    return load(all);
+#endif
+}
+
 OSTINATO_INLINE void store_first(float* p, V v, int n) {
 #if defined(__AVX512F__)
     _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);

@@ -1,0 +1,32 @@
+"""Torch's transforms, and gradients of gradients, of what a kernel computed in one go."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+
+def is_transformed() -> bool:
+    """Whether torch.func (vmap, grad, jvp) or forward-mode differentiation is at work."""
+    if torch.compiler.is_compiling():
+        return False
+    return torch._C._functorch.peek_interpreter_stack() is not None or torch.autograd.forward_ad._current_level >= 0
+
+
+def is_batched(gradients: Iterable[Tensor | None]) -> bool:
+    """Whether gradients stand for many at once (`is_grads_batched`, or `torch.autograd.grad` within vmap): no memory
+    of their own lies behind such a tensor."""
+    functorch = torch._C._functorch
+    return any(
+        gradient is not None and (functorch.is_batchedtensor(gradient) or functorch.is_legacy_batchedtensor(gradient))
+        for gradient in gradients
+    )
+
+
+def own_node(tensor: Tensor) -> Tensor:
+    """The same tensor at a node of its own in the graph.
+
+    A gradient by it is then that by this one use. By the tensor itself it would be that by all ways to it, those
+    through the other inputs of the same function too: by weights that made the input as well, for example.
+    """
+    return tensor.view_as(tensor)
