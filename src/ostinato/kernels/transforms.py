@@ -8,9 +8,10 @@ from torch import Tensor
 
 def is_transformed() -> bool:
     """Whether torch.func (vmap, grad, jvp) or forward-mode differentiation is at work."""
-    if torch.compiler.is_compiling():
-        return False
-    return torch._C._functorch.peek_interpreter_stack() is not None or torch.autograd.forward_ad._current_level >= 0
+    functorch = torch._C._functorch  # torch.compile takes its None for an object, which alone it can tell from a class
+    if isinstance(functorch.peek_interpreter_stack(), functorch.CInterpreter):
+        return True
+    return not torch.compiler.is_compiling() and torch.autograd.forward_ad._current_level >= 0
 
 
 def is_batched(gradients: Iterable[Tensor | None]) -> bool:

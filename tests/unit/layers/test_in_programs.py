@@ -131,6 +131,16 @@ class TestTransformed:
         found = vmap(lambda v: torch.autograd.grad(output, x, v, retain_graph=True)[0])(each)
         torch.testing.assert_close(found.view_as(expected), expected, rtol=1e-4, atol=1e-5)
 
+    def test_compiled_together(self):
+        layer, x = ostinato.LSTM(4, 5), torch.randn(6, 2, 4)
+
+        def loss(x: Tensor) -> Tensor:
+            return layer(x)[0].square().sum()
+
+        torch._dynamo.reset()
+        compiled = torch.compile(grad(loss), backend="aot_eager", fullgraph=True)
+        torch.testing.assert_close(compiled(x), grad(loss)(x), rtol=1e-4, atol=1e-5)
+
     @pytest.mark.parametrize("tied", [False, True])
     def test_a_language_model(self, tied):
         model, ids = LanguageModel(11, 5, 5, tied=tied), torch.randint(11, (6, 3))
