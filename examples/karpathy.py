@@ -42,9 +42,11 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=320)
     parser.add_argument("--read", type=int, default=20_000, help="characters to look for units in")
     options = parser.parse_args()
-    write_code(Path("code.txt"), options.characters)
+    text = Path("runs/code/library.txt")
+    text.parent.mkdir(parents=True, exist_ok=True)
+    write_code(text, options.characters)
     run = ostinato.train(
-        "lm", "code.txt", out="runs/karpathy", level="char", layers=2, hidden=options.hidden, dropout=0.1,
+        "lm", text, out="runs/karpathy", level="char", layers=2, hidden=options.hidden, dropout=0.1,
         time_limit=options.seconds, overwrite=True,
     )  # fmt: skip
 

@@ -62,7 +62,7 @@ def test_other_tasks(cli, trained, monkeypatch):
     numbers = json.loads(Path("look/gates.json").read_text())
     assert len(numbers["pieces"]) == steps
     flow, _ = answer(cli, "gradients", "--data", name)
-    assert (flow["steps"], len(flow["courses"])) == (steps, len(layers))
+    assert (flow["steps"], len(flow["courses"])) == (steps, 4 * len(layers))
     assert all(field["last"] > 0 for course in flow["courses"] for field in course["fields"])
     assert answer(cli, "training")[0]["runs"][0]["task"] == task
     for view in ("units", "loss"):
@@ -105,9 +105,73 @@ def test_the_loss_is_that_of_evaluate(cli, level):
     assert found["loss"] == pytest.approx(evaluated["loss"], rel=1e-5)
     assert sum(kind["share"] for kind in found["kinds"]) == pytest.approx(1)
     along = json.loads(Path("look/loss.json").read_text())["along"]
+    assert all(len(row["candidate_ids"]) == len(row["candidates"]) == 5 for row in along)
+    assert all(row["probabilities"] == sorted(row["probabilities"], reverse=True) for row in along)
     text = "".join(row["token"] for row in along)
     whole = Path("a.txt").read_text()
     assert text.split() == whole.split()[: len(text.split())] if level == "word" else whole.startswith(text)
+
+
+def test_every_picture_says_what_it_shows(cli, monkeypatch):
+    """Titles, units at the axes, and lines that can be told apart, in colour and in grey."""
+    figure = pytest.importorskip("matplotlib.figure").Figure
+    drawn, save = {}, figure.savefig
+    monkeypatch.setattr(figure, "savefig", lambda self, path, **how: (drawn.update({path.stem: self}), save(
+        self, path, **how)))  # fmt: skip
+    name, content, options = DATA["lm"]
+    Path(name).write_text(content.replace("mat", "mat, it's \"new\"\n  # mine\n"))
+    for run, cell in (("run", "lstm"), ("other", "gru")):
+        words = ("--out", run, "--cell", cell, "--layers", "2", *TINY, *options)
+        assert cli("train", "lm", name, *words).status == 0
+    series_options = DATA["forecast"][2]
+    Path("y.csv").write_text(DATA["forecast"][1])
+    assert cli("train", "forecast", "y.csv", "--out", "series", *TINY, *series_options).status == 0
+    drawn.clear()
+    for view in ("gates", "units", "loss"):
+        answer(cli, view)
+    answer(cli, "training", "--beside", "other", "series")
+    flow, _ = answer(cli, "gradients", "--beside", "other")
+    assert len(flow["courses"]) == 10
+    forecast = cli("inspect", "series", "gradients", *FEW, "--data", "y.csv", "--json")
+    assert {course["cell"] for course in json.loads(forecast.out)["courses"]} == {"lstm", "rnn", "gru"}
+    assert cli("inspect", "series", "training", "--out", "look").status == 0
+    assert {axes.get_xlabel() for axes in drawn["training"].axes if axes.axison} == {"targets (thousands)"}
+    expected = {"gates-layer1", "gates-layer2", "saturation", "units", "candidates", "loss", "training", "gradients",
+                "products", "clipping"}  # fmt: skip
+    assert set(drawn) == expected
+    for stem, one in drawn.items():
+        for axes in one.axes:
+            if not axes.axison or axes.get_label() == "<colorbar>":
+                continue
+            assert one.get_suptitle() or axes.get_title(), stem
+            for axis in "xy":
+                beside = getattr(axes, f"get_shared_{axis}_axes")().get_siblings(axes)
+                assert any(getattr(each, f"get_{axis}label")() for each in beside), (stem, axis)
+            lines = [line for line in axes.lines if not line.get_label().startswith("_")]
+            looks = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in lines}
+            grey = {(line._unscaled_dash_pattern, line.get_marker()) for line in lines}
+            assert len(looks) == len(lines), stem
+            assert len(grey) == len(lines) or stem == "gradients", stem
+
+
+@pytest.mark.parametrize("trained", ["lm"], indirect=True)
+def test_while_it_trains(cli, trained):
+    """The course of a training can be looked at before there are weights, its last line still being written."""
+    Path("run/model.safetensors").unlink()
+    with Path("run/metrics.jsonl").open("a") as file:
+        file.write('{"step": 9')
+    assert answer(cli, "training")[0]["runs"][0]["task"] == "lm"
+    Path("run/metrics.jsonl").write_text('{"step": 9\n{"step": 10, "loss": 1.0}\n')
+    damaged = cli("inspect", "run", "training", "--out", "look")
+    assert (damaged.status, "line 1: damaged" in damaged.err) == (2, True)
+
+
+@pytest.mark.parametrize("trained", ["lm"], indirect=True)
+def test_a_text_that_has_changed(cli, trained):
+    Path("a.txt").write_text("another text\n" * 200)
+    changed = cli("inspect", "run", "loss", *FEW)
+    assert changed.status == 2
+    assert "a.txt: no longer what the run was validated on; give a text with --data FILE" in changed.err
 
 
 @pytest.mark.parametrize("trained", ["lm"], indirect=True)

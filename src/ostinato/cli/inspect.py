@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from ostinato.cli.output import Output
@@ -11,15 +12,14 @@ from ostinato.config.inspect import Inspect
 
 def inspect(options: Inspect, output: Output) -> None:
     """Look, say what was found, and where it is drawn."""
-    from ostinato.api import load
     from ostinato.api.compute import compute_settings
+    from ostinato.api.inspecting import inspect as look
     from ostinato.api.plugins import import_plugins
     from ostinato.plots.style import available
 
     import_plugins(options.plugin)
-    run = load(options.run)
     with compute_settings(options.threads, "highest"):
-        result = run.inspect(options.view, options.out, **dataclasses.asdict(options.look))
+        result = look(options.run, options.view, options.out, **dataclasses.asdict(options.look))
     for line in _LINES[options.view](result):
         output.text(line)
     output.text(f"written to {options.out}: {', '.join(result['files'])}")
@@ -39,11 +39,16 @@ def _gates(result: dict[str, Any]) -> list[str]:
 
 
 def _gradients(result: dict[str, Any]) -> list[str]:
-    lines = [f"{'|dL/dstate|, median':<44}{'at the end':>12}{result['steps']:>7} back{'a step':>10}"]
+    several = len({row["run"] for row in result["courses"]}) > 1
+    rows = []
     for row in result["courses"]:
-        for field in row["fields"]:
-            who = f"{'' if row['trained'] else 'untrained '}{row['cell']}, {row['layer']}, {field['field']}"
-            lines.append(f"{who:<44}{field['last']:>12.2e}{field['first']:>12.2e}{field['factor']:>10.3f}")
+        run = f"{Path(row['run']).name}: " if several and row["trained"] else ""
+        who = f"{run}{'' if row['trained'] else 'untrained '}{row['cell']}, {row['layer']}"
+        rows += [(f"{who}, {field['field']}", field) for field in row["fields"]]
+    width = max(44, *(len(who) + 2 for who, _ in rows))
+    lines = [f"{'|dL/dstate|, median':<{width}}{'at the end':>12}{result['steps']:>7} back{'a step':>10}"]
+    for who, field in rows:
+        lines.append(f"{who:<{width}}{field['last']:>12.2e}{field['first']:>12.2e}{field['factor']:>10.3f}")
     if "clip" in result:
         lines.append(f"{result['clipped']:.0%} of {result['batches']} batches have a gradient norm above --clip "
                      f"{result['clip']:g}")  # fmt: skip
@@ -55,6 +60,8 @@ def _units(result: dict[str, Any]) -> list[str]:
     for found in result["properties"]:
         best = found["units"][0]
         lines.append(f"{found['property']:<20}{best['unit']:<12}{best['score']:>8.3f}  {found['measure']}")
+    if result["left_out"]:
+        lines.append(f"too rare in this text to follow: {', '.join(result['left_out'])}")
     return lines
 
 

@@ -25,7 +25,7 @@ class InspectOptions:
     """More runs in the same pictures: training, gradients."""
 
     tokens: int = 100
-    """Steps that a picture shows."""
+    """Steps that a picture shows: gates, units (four times as many), loss (as many of them as can be read)."""
 
     read: int = 0
     """Tokens to read for the figures. By default 5,000 for gates and 20,000 for units and loss."""

@@ -14,7 +14,7 @@ from ostinato.core.errors import RunFolderError
 Array = npt.NDArray[Any]
 
 #: What is counted, for the horizontal axis: how far training is.
-PROGRESS = ("step", "epoch", "tokens", "examples", "windows", "seconds")
+PROGRESS = ("step", "epoch", "tokens", "examples", "targets", "seconds")
 
 
 def training_curves(path: str | Path) -> dict[str, dict[str, Array]]:
@@ -29,7 +29,7 @@ def training_curves(path: str | Path) -> dict[str, dict[str, Array]]:
         each. `speed` stands for `tokens_per_second` and its likes, whatever is counted.
 
     Raises:
-        RunFolderError: there is no such file, a line of it cannot be read, or nothing is in it yet.
+        RunFolderError: there is no such file, a line of it but the last cannot be read, or nothing is in it yet.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
@@ -39,6 +39,11 @@ def training_curves(path: str | Path) -> dict[str, dict[str, Array]]:
     for number, line in enumerate(lines, 1):
         try:
             found = json.loads(line)
+        except ValueError:
+            if number == len(lines):
+                break  # a line that is being written, or was when the power failed
+            raise RunFolderError(f"{path}, line {number}: damaged; expected a JSON object of numbers") from None
+        try:
             where = {name: float(found.pop(name)) for name in PROGRESS if name in found}
             values = {name: float(value) for name, value in found.items()}
         except (ValueError, TypeError, AttributeError):

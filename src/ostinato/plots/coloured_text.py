@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ Array = npt.NDArray[Any]
 _SHADES = 10
 # White to Okabe and Ito's blue and orange, as light as black text on them asks for.
 _BLUE, _ORANGE = (86, 160, 214), (240, 160, 40)
+#: Characters that change the direction of all that follows.
+_TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -26,7 +29,8 @@ body {{ font-family: sans-serif; margin: 2em auto; max-width: 60em; padding: 0 1
 pre {{ font: 14px/1.5 monospace; white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid #ccc; padding: 1em }}
 .key span {{ display: inline-block; width: 1.6em; text-align: center; line-height: 1.6 }}
 {shades}
-@media print {{ body {{ -webkit-print-color-adjust: exact; print-color-adjust: exact }} }}
+@media print {{ body {{ -webkit-print-color-adjust: exact; print-color-adjust: exact }}
+[class^="n"]:not(.n0) {{ text-decoration: underline }} /* in grey, orange and blue are alike */ }}
 </style>
 </head>
 <body>
@@ -91,6 +95,7 @@ def _rules() -> str:
 
 
 def _shown(piece: str) -> str:
-    """A line's end also as a sign, so that its colour can be seen; what HTML cannot hold as a replacement sign."""
-    allowed = "".join(c if c in "\n\t" or c.isprintable() else "�" for c in piece)
+    """A line's end also as a sign, so that its colour can be seen; control characters, and what would turn the page's
+    direction, as a replacement sign."""
+    allowed = "".join("�" if c not in "\n\t" and (category(c) in ("Cc", "Cs") or c in _TURNING) else c for c in piece)
     return escape(allowed).replace("\n", "⏎\n")

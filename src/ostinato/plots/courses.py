@@ -14,7 +14,8 @@ from ostinato.plots.style import COLOURS, sheet
 Array = npt.NDArray[Any]
 Curves = Mapping[str, Mapping[str, Array]]
 
-_COUNTED = ("tokens", "examples", "windows")
+_COUNTED = ("tokens", "examples", "targets")
+_STROKES = ("-", "--", "-.", ":")
 
 
 def training_sheet(runs: Mapping[str, Curves], files: Iterable[str | Path], *, title: str = "Training") -> None:
@@ -35,19 +36,19 @@ def training_sheet(runs: Mapping[str, Curves], files: Iterable[str | Path], *, t
     label, scale = {"tokens": ("tokens (millions)", 1e6), "step": ("updates", 1)}.get(
         axis, (f"{axis} (thousands)", 1e3)
     )
-    unit = axis if axis in _COUNTED else "examples"
+    speed = f"{axis} a second" if axis in _COUNTED else "a second, of what each run counts"
     panels = [
         ("loss", "loss (nats)" if axis in ("tokens", "examples") else "loss", "Loss: line training, dots validation"),
         ("lr", "learning rate", "Learning rate"),
         ("gradient_norm", "norm, mean of an interval", "Gradient norm before clipping"),
         ("clipped", "clipped updates (%)", "Share of updates clipped"),
-        ("speed", f"{unit} a second", "Speed"),
+        ("speed", speed, "Speed"),
     ]
     with sheet(files, 2, 3, size=(11.0, 5.6), title=title, sharex=True) as axes:
         flat = [ax for row in axes for ax in row]
         for (name, ylabel, heading), ax in zip(panels, flat, strict=False):
             for index, (run, curves) in enumerate(runs.items()):
-                style: Any = {"color": COLOURS[index % 7], "linestyle": ("-", "--", "-.", ":")[index // 7 % 4]}
+                style: Any = {"color": COLOURS[index % 7], "linestyle": _STROKES[index % 4]}
                 if name in curves:
                     values = curves[name]["value"] * (100 if name == "clipped" else 1)
                     ax.plot(curves[name][axis] / scale, values, linewidth=1.3, label=run, **style)

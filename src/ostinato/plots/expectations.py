@@ -12,6 +12,8 @@ import numpy.typing as npt
 from ostinato.plots.style import COLOURS, sheet, visible
 
 Array = npt.NDArray[Any]
+#: Inches of the widest picture, and letters of a token that are shown.
+_WIDEST, _LETTERS = 24.0, 10
 
 
 def candidates_along(
@@ -19,50 +21,60 @@ def candidates_along(
     losses: Array,
     candidates: Sequence[Sequence[str]],
     probabilities: Array,
+    came: Array,
     files: Iterable[str | Path],
     *,
     title: str,
 ) -> None:
     """Draw the loss of each token, and below it what was thought likeliest, darker the likelier.
 
+    As many of the first tokens are drawn as can be read side by side: some 100 characters, or 25 long words.
+
     Args:
         tokens: `[T]` those that came.
         losses: `[T]` in nats.
         candidates: `[T][K]`, the likeliest first.
         probabilities: `[T, K]`.
+        came: `[T, K]`, whether a candidate is the token that came: two may look the same.
         files: pictures to write, .png or .svg.
         title: over the sheet.
 
     Raises:
         ConfigError: matplotlib is not installed.
     """
-    T, K = probabilities.shape
     longest = max([len(token) for row in candidates for token in row] + [len(token) for token in tokens], default=1)
-    wide = min(24.0, 1.6 + T * max(0.2, 0.085 * min(longest, 10)))
+    column_width = max(0.2, 0.075 * min(longest, _LETTERS))
+    T, K = min(len(probabilities), round((_WIDEST - 2.6) / column_width)), probabilities.shape[1]
+    tokens, losses, candidates, probabilities = tokens[:T], losses[:T], candidates[:T], probabilities[:T]
+    wide = max(5.0, 2.6 + T * column_width)
     heights: Any = {"height_ratios": [1.2, 0.2 * K]}
     with sheet(files, 2, size=(wide, 2.4 + 0.22 * K), title=title, sharex=True, **heights) as ((top,), (below,)):
-        right = [row[0] == token for row, token in zip(candidates, tokens, strict=True)]
-        top.bar(range(T), losses, width=0.8, color=[COLOURS[0] if hit else COLOURS[1] for hit in right])
+        top.bar(range(T), losses, width=0.8, color=[COLOURS[0] if hit else COLOURS[5] for hit in came[:T, 0]])
         top.set_ylabel("loss (nats)")
         top.grid(axis="x", visible=False)
         top.bar(0, 0, color=COLOURS[0], label="the likeliest came")
-        top.bar(0, 0, color=COLOURS[1], label="another came")
+        top.bar(0, 0, color=COLOURS[5], label="another came")
         top.legend(loc="upper right", ncols=2, fontsize=8)
         top.tick_params("x", labelbottom=False)
-        below.imshow(probabilities.T, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+        image = below.imshow(probabilities.T, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+        figure: Any = below.get_figure(root=True)
+        figure.colorbar(image, ax=[top, below], label="probability", pad=0.01, aspect=30)
         for column, row in np.ndindex(T, K):
-            token = candidates[column][row]
-            hit = token == tokens[column]
             dark = probabilities[column, row] > 0.55
-            below.text(column, row, visible(token[:10]), ha="center", va="center", fontsize=7,
-                       color="white" if dark else "black", fontweight="bold" if hit else "normal")  # fmt: skip
+            below.text(column, row, _short(candidates[column][row]), ha="center", va="center", fontsize=7,
+                       color="white" if dark else "black",
+                       fontweight="bold" if came[column, row] else "normal")  # fmt: skip
         below.grid(False)
         below.set_yticks(range(K), [str(row + 1) for row in range(K)])
         below.set_ylabel("candidate")
-        below.set_xticks(range(T), [visible(token[:10]) for token in tokens], fontsize=8)
+        below.set_xticks(range(T), [_short(token) for token in tokens], fontsize=8)
         if longest > 1:
             below.tick_params("x", rotation=90)
         below.set_xlabel("the token that came; bold above where it is among the candidates")
+
+
+def _short(token: str) -> str:
+    return visible(token if len(token) <= _LETTERS else f"{token[: _LETTERS - 1]}…")
 
 
 class Bar(NamedTuple):
@@ -87,8 +99,8 @@ def loss_shares(bars: Sequence[Bar], files: Iterable[str | Path], *, title: str)
     """
     with sheet(files, size=(7.0, 1.4 + 0.5 * len(bars))) as ((ax,),):
         at = np.arange(len(bars))
-        ax.barh(at - 0.19, [100 * bar.loss_share for bar in bars], 0.38, color=COLOURS[1], label="of the loss")
-        ax.barh(at + 0.19, [100 * bar.token_share for bar in bars], 0.38, color=COLOURS[4], label="of the tokens")
+        ax.barh(at - 0.19, [100 * bar.loss_share for bar in bars], 0.38, color=COLOURS[0], label="of the loss")
+        ax.barh(at + 0.19, [100 * bar.token_share for bar in bars], 0.38, color=COLOURS[5], label="of the tokens")
         for y, bar in enumerate(bars):
             ax.annotate(f"{bar.mean:.2f} nats a token", (100 * bar.loss_share, y - 0.19), xytext=(4, 0),
                         textcoords="offset points", va="center", fontsize=8)  # fmt: skip
@@ -96,7 +108,7 @@ def loss_shares(bars: Sequence[Bar], files: Iterable[str | Path], *, title: str)
         ax.invert_yaxis()
         ax.margins(x=0.25)
         ax.grid(axis="y", visible=False)
-        ax.set(title=title, xlabel="share (%)")
+        ax.set(title=title, xlabel="share (%)", ylabel="kind of token")
         ax.legend(loc="lower right")
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ostinato.plots.style import sheet, signed, visible
+from ostinato.plots.style import sheet, visible
 
 Array = npt.NDArray[Any]
 _MARKERS = "osD^vP*X"
@@ -50,7 +50,7 @@ def heat_maps(
         for (name, values, both_signs), (ax,) in zip(panels, axes, strict=True):
             limit = max(1.0, float(np.percentile(np.abs(values), 99.5)))  # few units go far beyond all others
             image = ax.imshow(
-                values.T, cmap=signed() if both_signs else "cividis", vmin=-limit if both_signs else 0, vmax=limit,
+                values.T, cmap="cividis", vmin=-limit if both_signs else 0, vmax=limit,
                 aspect="auto", interpolation="nearest",
             )  # fmt: skip
             ax.grid(False)
@@ -63,7 +63,7 @@ def heat_maps(
         last.set_xticks(range(len(tokens)), [visible(token) for token in tokens], fontsize=7)
         if max(map(len, tokens), default=1) > 1:
             last.tick_params("x", rotation=90)
-        last.set_xlabel("read, one token a step")
+        last.set_xlabel("what was read, a step each")
 
 
 def saturation_map(

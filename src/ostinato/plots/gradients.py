@@ -12,6 +12,8 @@ import numpy.typing as npt
 from ostinato.plots.style import COLOURS, sheet
 
 Array = npt.NDArray[Any]
+_STROKES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
+_MARKERS = "os^Dv*X"
 
 
 class Course(NamedTuple):
@@ -20,13 +22,15 @@ class Course(NamedTuple):
     Attributes:
         label: in the legend.
         norms: `[T+1, N]` by field of the state; row t is the state after t steps.
-        group: lines of a group have one colour and differ in their strokes.
-        faint: dashed, for comparison only.
+        group: lines of a group have one colour, and where faint one marker.
+        stroke: by which lines of a group differ.
+        faint: thinner and with markers, for comparison only.
     """
 
     label: str
     norms: dict[str, Array]
     group: int = 0
+    stroke: int = 0
     faint: bool = False
 
 
@@ -62,12 +66,17 @@ def _draw(ax: Any, course: Course, norms: Array) -> None:
     back = norms[::-1]  # from the end
     shown = np.where(back > 0, back, np.nan)
     colour, steps = COLOURS[course.group % len(COLOURS)], np.arange(len(back))
+    again = course.group // len(COLOURS)  # that a colour comes again is told by a marker too
+    marker = _MARKERS[course.group % len(_MARKERS)] if course.faint or again else None
     kept = ~np.isnan(shown).all(1)
+    if not kept.any():
+        return
     low, middle, high = np.nanpercentile(shown[kept], (25, 50, 75), axis=1)
     if not course.faint and shown.shape[1] > 1:
         ax.fill_between(steps[kept], low, high, color=colour, alpha=0.15, linewidth=0)
-    ax.plot(steps[kept], middle, color=colour, linewidth=1.6 if not course.faint else 1.1,
-            linestyle="--" if course.faint else "-", label=course.label)  # fmt: skip
+    ax.plot(steps[kept], middle, color=colour, linewidth=1.0 if course.faint else 1.8, marker=marker, markersize=4,
+            markevery=max(1, len(middle) // 8), markerfacecolor="none", label=course.label,
+            linestyle=_STROKES[course.stroke % len(_STROKES)])  # fmt: skip
 
 
 def norms_over_steps(
@@ -94,7 +103,7 @@ def norms_over_steps(
         from matplotlib.ticker import MaxNLocator
 
         for index, (label, norms) in enumerate(lines.items()):
-            stroke = ("-", "--", "-.", ":")[index // len(COLOURS) % 4]
+            stroke = _STROKES[index % len(_STROKES)]
             marker = "o" if len(norms) < 3 else None  # a line that ends at once is a point
             ax.plot(range(1, len(norms) + 1), norms, linestyle=stroke, marker=marker, linewidth=1.6, label=label)
         ax.set(title=title, xlabel=xlabel, ylabel="norm of the gradient")

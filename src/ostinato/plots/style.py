@@ -12,7 +12,8 @@ from ostinato.core.errors import ConfigError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Okabe and Ito's colours: told apart by the colour-blind, and by their lightness in print.
+#: Okabe and Ito's colours, told apart by the colour-blind. Some are as light as each other: what must be told apart in
+#: print has another stroke or marker too, and heat maps use cividis, which grows lighter all the way.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 
 _RC: Any = {
@@ -96,13 +97,6 @@ def sheet(
 def both(stem: str | Path) -> list[Path]:
     """A picture's two files: STEM.png to look at, STEM.svg to print."""
     return [Path(f"{stem}.png"), Path(f"{stem}.svg")]
-
-
-def signed() -> Any:
-    """Colours for values on both sides of zero: dark blue, white, orange; told apart in grey too, by lightness."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list("signed", ["#003a5d", COLOURS[0], "#ffffff", COLOURS[5], "#d98200"])
 
 
 def visible(token: str) -> str:

@@ -76,7 +76,7 @@ def test_curves(tmp_path):
     assert found["loss"]["tokens"].tolist() == [10, 20]
     assert found["valid_loss"]["seconds"].tolist() == [2]
     assert found["speed"]["value"].tolist() == [5.0, 6.0]
-    file.write_text("{")
+    file.write_text("{\n{}\n")
     with pytest.raises(RunFolderError, match="line 1: damaged"):
         training_curves(file)
     file.write_text("")

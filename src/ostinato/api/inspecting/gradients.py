@@ -24,8 +24,8 @@ from ostinato.inspection import (
     scaled_to,
     spectral_radius,
 )
-from ostinato.losses import sequence_cross_entropy
-from ostinato.models.language_model import LanguageModel
+from ostinato.layers.recurrent import Recurrent
+from ostinato.losses import activation_penalty, sequence_cross_entropy
 from ostinato.plots.gradients import Course, clipping, gradient_courses, norms_over_steps
 
 if TYPE_CHECKING:
@@ -45,21 +45,19 @@ def inspect_gradients(run: Run, folder: Folder, options: InspectOptions) -> dict
 
     runs = [run, *(load(path) for path in options.beside)]
     reads = observed(run, options, options.steps)
-    found = [(one, flow, False) for one in runs for flow in _flows(one, one.model, options)]
-    if run.config["task"] == "lm":
-        torch.manual_seed(0)
-        for cell in FRESH:
-            found += [(run, flow, True) for flow in _flows(run, _fresh(run, cell), options)]
-    courses = [
-        Course(
-            _label(one, flow, fresh, len(runs) > 1), flow.norms, 4 + FRESH.index(flow.cell) if fresh else index, fresh
-        )
-        for index, (one, flow, fresh) in enumerate(found)
-    ]
+    torch.manual_seed(0)
+    # Colours: the first four for runs, the others for untrained cells.
+    models = [(one, one.model, index + 3 * (index // 4), False) for index, one in enumerate(runs)]
+    models += [(run, _fresh(run, cell), 4 + index, True) for index, cell in enumerate(FRESH)]
+    found, courses = [], []
+    for one, model, group, fresh in models:
+        for layer, flow in enumerate(_flows(one, model, options)):
+            found.append((one, flow, fresh))
+            courses.append(Course(_label(one, flow, fresh, len(runs) > 1), flow.norms, group, layer, fresh))
     name = run.folder.path.name
     title = f"{name}: gradient of {reads.what}"
     folder.picture("gradients", lambda files: gradient_courses(courses, files, title=title))
-    _products(run, folder, found[0][1])
+    products = _products(run, folder, found[0][1])
     rows = [_row(one, flow, fresh) for one, flow, fresh in found]
     result: dict[str, Any] = {
         "of": reads.what,
@@ -69,7 +67,7 @@ def inspect_gradients(run: Run, folder: Folder, options: InspectOptions) -> dict
     if run.config["task"] == "lm":
         result |= _clipping(run, folder, options)
     values = [{field: rounded(norms.tolist()) for field, norms in flow.norms.items()} for _, flow, _ in found]
-    folder.numbers("gradients", {**result, "norms": values})
+    folder.numbers("gradients", {**result, "norms": values, "products": products})
     return result
 
 
@@ -94,19 +92,30 @@ def _flows(run: Run, model: nn.Module, options: InspectOptions) -> list[Flow]:
     return gradient_flow(exact, lambda output: last_loss(output, batch.targets[-1]), batch.inputs, state)
 
 
-def _fresh(run: Run, cell: str) -> LanguageModel:
-    """An untrained model of the run's sizes."""
-    sizes = {name: run.config["model"][name] for name in ("vocab_size", "embed_size", "hidden_size", "num_layers")}
-    return LanguageModel(**sizes, cell=cell).eval()
+def _fresh(run: Run, cell: str) -> nn.Module:
+    """The run's model with untrained layers of another cell between what it has in front of them and behind."""
+    of_cell = {option.partition("=")[0] for option in run.config["options"]["cell_options"]}
+    sizes = {name: value for name, value in run.config["model"].items() if name not in of_cell}
+    if of_cell and sizes.get("tied"):
+        sizes["tied"] = False  # the output may be wider than the embedding now
+    fresh = run.task.build({**run.config, "model": sizes | {"cell": cell}})
+    within = {f"{name}." for name, module in fresh.named_modules() if isinstance(module, Recurrent)}
+    trained = run.model.state_dict()
+    with torch.no_grad():
+        for name, tensor in fresh.state_dict().items():
+            same = name in trained and trained[name].shape == tensor.shape
+            if same and not name.startswith(tuple(within)):
+                tensor.copy_(trained[name])
+    return fresh.eval()
 
 
-def _products(run: Run, folder: Folder, flow: Flow) -> None:
+def _products(run: Run, folder: Folder, flow: Flow) -> dict[str, list[float]]:
     """The linear part alone: a gradient times a recurrent matrix of the run, again and again, at several radii.
 
     It is that of the gate whose spectral radius is the largest.
     """
     if not flow.radii:
-        return  # what is fed back has another width: the blocks cannot be multiplied again and again
+        return {}  # what is fed back has another width: the blocks cannot be multiplied again and again
     gate = max(flow.radii, key=flow.radii.__getitem__)
     weight = run.model.get_parameter(f"{flow.place.name}.weight_hh_l{flow.place.layer}").detach().numpy()
     H = weight.shape[1]
@@ -116,26 +125,37 @@ def _products(run: Run, folder: Folder, flow: Flow) -> None:
     lines |= {f"scaled to {radius:g}": repeated_product(scaled_to(block, radius), start, 50) for radius in RADII}
     title = f"{run.folder.path.name}: dh times W_h{gate}, by its spectral radius"
     folder.picture("products", lambda files: norms_over_steps(lines, files, title=title, xlabel="products"))
+    return {label: rounded(norms.tolist()) for label, norms in lines.items()}
 
 
 def _clipping(run: Run, folder: Folder, options: InspectOptions) -> dict[str, Any]:
-    """The gradient norm of batches as training has them, before and after clipping at the run's threshold."""
+    """The gradient norm of batches with the trained weights, before and after clipping at the run's threshold.
+
+    Batches are as large as in training, with its dropout and penalties.
+    """
     trained = run.config["options"]
-    steps = int(trained["steps"])
-    ids = text_ids(run, options.data, BATCHES * 32 * steps)
-    batch = max(1, min(int(trained.get("batch") or 32), len(ids) // (2 * steps)))
+    steps, batch = int(trained["steps"]), int(run.config["batch"])
+    ids = text_ids(run, options.data, BATCHES * batch * steps)
+    batch = max(1, min(batch, len(ids) // (2 * steps)))
     streams, kept = Streams(ids, batch, steps, run.tokenizer.eos_id), KeptState()
 
     def loss(index: int) -> torch.Tensor:
         piece = streams.piece(index)
         output = run.model(piece.inputs, kept.state)
         kept.keep(output.state)
-        return sequence_cross_entropy(output, piece)
+        penalty = activation_penalty(output, trained["ar"], trained["tar"])
+        return sequence_cross_entropy(output, piece) + penalty
 
     threshold = float(trained["clip"])
-    before = gradient_norms(run.model, loss, min(BATCHES, len(streams)))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        run.model.train()
+        try:
+            before = gradient_norms(run.model, loss, min(BATCHES, len(streams)))
+        finally:
+            run.model.eval()
     after = clipped(before, threshold)
-    title = f"{run.folder.path.name}: gradient of batches of {batch} x {steps} tokens, trained weights"
+    title = f"{run.folder.path.name}: gradient of batches of {batch} x {steps} tokens, as in training"
     folder.picture("clipping", lambda files: clipping(before, after, threshold, files, title=title))
     return {"clip": threshold, "batches": len(before), "gradient_norm": rounded(before.tolist()),
             "clipped": float((before > after).mean())}  # fmt: skip
@@ -157,8 +177,3 @@ def _label(run: Run, flow: Flow, fresh: bool, several: bool) -> str:
     who = f"untrained {flow.cell}" if fresh else f"{run.folder.path.name if several else 'trained'}: {flow.cell}"
     where = f"{who}, {flow.place.label}"
     return f"{where}\n  spectral radius {radii}" if radii else where
-
-
-def _colour(index: int, flow: Flow, fresh: bool) -> int:
-    """Four colours for trained layers, and one for each of the fresh cells."""
-    return 4 + FRESH.index(flow.cell) if fresh else index % 4

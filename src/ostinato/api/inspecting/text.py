@@ -50,15 +50,16 @@ def inspect_units(run: Run, folder: Folder, options: InspectOptions) -> dict[str
         for name, following in followers(values, properties, options.top).items():
             best.setdefault(name, []).extend((key, unit) for unit in following)
     best = {name: sorted(found, key=lambda pair: -_strength(pair[1]))[: options.top] for name, found in best.items()}
-    _draw_units(run, folder, read, states, properties, best, options)
+    shown = _draw_units(run, folder, read, states, properties, best, options)
     result = {
         "tokens": len(ids),
+        "left_out": [name for name in properties if name not in best],
         "properties": [
             {"property": name, "measure": units[0][1].measure, "units": [_named(key, unit) for key, unit in units]}
             for name, units in best.items()
         ],
     }
-    folder.numbers("units", result)
+    folder.numbers("units", {**result, "shown": shown})
     return result
 
 
@@ -84,7 +85,8 @@ def _draw_units(
     properties: dict[str, Any],
     best: dict[str, list[tuple[tuple[int, str], Follower]]],
     options: InspectOptions,
-) -> None:
+) -> dict[str, Any]:
+    """Picture and pages; returns the numbers that they show."""
     half = len(read) // 2
     part = _telling([properties[name] for name in best], half, 4 * options.tokens)
     panels = []
@@ -101,6 +103,14 @@ def _draw_units(
             page = slice(half, half + PAGE)
             html = coloured_text(read[page], values[page], title=f"{name}, unit {_name(key, unit.unit)}", note=note)
             folder.text(f"unit-{re.sub(r'[^a-z]+', '-', name)}.html", html)
+    shown: dict[str, Any] = {
+        "first": part.start,
+        "panels": [
+            {"property": panel.property, "unit": _name(key, unit.unit), "values": rounded(panel.values.tolist()),
+             "of_the_property": rounded(panel.target.astype(float).tolist())}
+            for panel, [(key, unit), *_] in zip(panels, best.values(), strict=True)
+        ],
+    }  # fmt: skip
     if panels:
         title = f"{run.folder.path.name}: units that follow the text"
         folder.picture("units", lambda files: followers_along(panels, part.start, files, title=title))
@@ -113,6 +123,8 @@ def _draw_units(
         html = coloured_text(read[:PAGE], chosen[:PAGE, unit_index], title=f"Unit {options.unit}",
                              note=f"State of this unit of {run.folder.path.name} after each token.")  # fmt: skip
         folder.text(f"unit-{options.unit}.html", html)
+        shown |= {"unit": options.unit, "values": rounded(chosen[:PAGE, unit_index].tolist())}
+    return shown
 
 
 def _telling(properties: list[Any], begin: int, steps: int) -> slice:
@@ -131,12 +143,13 @@ def inspect_loss(run: Run, folder: Folder, options: InspectOptions) -> dict[str,
     found = predictions(run.model, ids, start=run.tokenizer.eos_id, top=options.top)
     shares = loss_by_kind(found.losses, read)
     names = [[_text_of(run, token) for token in row] for row in found.candidates[:PAGE]]
-    shown = min(options.tokens, 80, len(ids))
+    shown = min(options.tokens, len(ids))
+    came = found.candidates[:shown] == np.asarray(ids[:shown])[:, None]
     label = run.folder.path.name
     folder.picture(
         "candidates",
         lambda files: candidates_along([_text_of(run, token) for token in ids[:shown]], found.losses[:shown],
-                                       names[:shown], found.probabilities[:shown], files,
+                                       names[:shown], found.probabilities[:shown], came, files,
                                        title=f"{label}: what was expected"),
     )  # fmt: skip
     bars = [Bar(s.kind, s.share, s.tokens / len(ids), s.mean) for s in shares]
@@ -156,9 +169,12 @@ def inspect_loss(run: Run, folder: Folder, options: InspectOptions) -> dict[str,
         "kinds": [{"kind": s.kind, "tokens": s.tokens, "mean_loss": s.mean, "share": s.share} for s in shares],
     }
     rows = [
-        {"token": piece, "loss": rounded(float(loss)), "candidates": row, "probabilities": rounded(likely.tolist())}
-        for piece, loss, row, likely in zip(read, found.losses, names, found.probabilities, strict=False)
-    ]
+        {"token": piece, "id": int(token), "loss": rounded(float(loss)), "candidates": row,
+         "candidate_ids": likeliest.tolist(), "probabilities": rounded(likely.tolist())}
+        for piece, token, loss, row, likeliest, likely in zip(
+            read, ids, found.losses, names, found.candidates, found.probabilities, strict=False
+        )
+    ]  # fmt: skip
     folder.numbers("loss", {**result, "along": rows})
     return result
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ostinato.api.inspecting.output import Folder, rounded
 from ostinato.checkpoint import RunFolder
-from ostinato.config.inspect import InspectOptions
 from ostinato.inspection import training_curves
 from ostinato.plots.courses import training_sheet
 
-if TYPE_CHECKING:
-    from ostinato.api.run import Run
 
-
-def inspect_training(run: Run, folder: Folder, options: InspectOptions) -> dict[str, Any]:
-    """Loss, learning rate, gradient norm, clipped share and speed of the run and of those beside it."""
-    configs = {path: RunFolder(path).read_config() for path in (str(run.folder.path), *options.beside)}
+def inspect_training(runs: Sequence[str], folder: Folder) -> dict[str, Any]:
+    """Loss, learning rate, gradient norm, clipped share and speed of runs, on one sheet."""
+    configs = {path: RunFolder(path).read_config() for path in runs}
     curves = {path: training_curves(RunFolder(path).metrics) for path in configs}
     folder.picture("training", lambda files: training_sheet(_labelled(curves), files))
     result = {"runs": [_summary(path, configs[path]["task"], found) for path, found in curves.items()]}

@@ -98,11 +98,11 @@ class LanguageModelling:
         return Prepared(tokenizer, ids, token_ids(valid, tokenizer, progress=progress), data)
 
     def configuration(self, options: TrainLm, prepared: Prepared) -> dict[str, Any]:
-        """The model's sizes, and records of the text."""
+        """The model's sizes, records of the text, and the batch, whose default depends on the text."""
         sizes = model_sizes(options.model, prepared.tokenizer) | options.regularisation.model_settings()
         if options.adaptive:
             sizes |= {"cutoffs": list(options.adaptive)}
-        return {"model": sizes, "data": prepared.data}
+        return {"model": sizes, "data": prepared.data, "batch": options.training.batch_for(len(prepared.train))}
 
     def files(self, prepared: Prepared) -> Mapping[str, bytes]:
         """The tokenizer."""
@@ -257,7 +257,7 @@ def text_ids(run: Run, source: str | None, limit: int) -> TokenIds:
 
     Raises:
         ConfigError: no source, and the run was validated on what came from standard input.
-        DataError: the text cannot be read, or is too short.
+        DataError: the text cannot be read, is too short, or is not what the run was validated on any more.
     """
     if source is not None:
         text = open_text([source])
@@ -272,6 +272,10 @@ def text_ids(run: Run, source: str | None, limit: int) -> TokenIds:
                 text = text.split(TRAINED_SHARE, at="character" if run.tokenizer.level == "char" else "line")[1]
         except DataError as error:
             raise DataError(f"the run's own text, {error}; give one with --data FILE") from None
+        if text.digest != data["valid"]["sha256"]:
+            raise DataError(
+                f"{', '.join(files)}: no longer what the run was validated on; give a text with --data FILE"
+            )
     ids = token_ids(text, run.tokenizer)[:limit]
     if len(ids) < 2:
         raise DataError(f"{', '.join(text.names)}: expected at least two tokens, got {len(ids)}")
