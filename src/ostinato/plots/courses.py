@@ -63,6 +63,7 @@ def training_sheet(runs: Mapping[str, Curves], files: Iterable[str | Path], *, t
                 ax.set_yscale("log")
             elif name in ("clipped", "speed"):
                 ax.set_ylim(bottom=0)
+                ax.yaxis.set_major_formatter("{x:,.0f}")
         flat[3].set_ylim(-3, 103)
         last = flat[-1]
         last.set_axis_off()

@@ -54,7 +54,7 @@ def candidates_along(
         top.grid(axis="x", visible=False)
         top.bar(0, 0, color=COLOURS[0], label="the likeliest came")
         top.bar(0, 0, color=COLOURS[5], label="another came")
-        top.legend(loc="upper right", ncols=2, fontsize=8)
+        top.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, fontsize=8, borderaxespad=0)
         top.tick_params("x", labelbottom=False)
         image = below.imshow(probabilities.T, cmap="Greys", vmin=0, vmax=1, aspect="auto")
         figure: Any = below.get_figure(root=True)

@@ -137,6 +137,6 @@ def clipping(before: Array, after: Array, threshold: float, files: Iterable[str 
         if before.max(initial=0) > 20 * max(before.min(initial=np.inf), 1e-12):
             ax.set_yscale("log")
         else:
-            ax.set_ylim(bottom=0)
+            ax.set_ylim(0, 1.1 * max(threshold, before.max(initial=0)) or 1.0)
         ax.set(title=title, xlabel="batch", ylabel="norm of the whole gradient")
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
