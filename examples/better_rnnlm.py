@@ -17,6 +17,7 @@ import argparse
 from rnnlm import add_options, texts
 
 import ostinato
+from ostinato.plots.style import picture, require
 from ostinato.plots.training import read_metrics
 
 #: What is switched on, one after the other; the last is the preset as it is.
@@ -54,8 +55,6 @@ def learn(name: str, files: dict, options: argparse.Namespace) -> tuple[ostinato
 
 def draw(courses: dict[str, Course], file: str) -> None:
     """Perplexity on the validation text, epoch by epoch."""
-    from ostinato.plots.style import picture
-
     with picture(file) as axes:
         for name, (epochs, perplexity) in courses.items():
             axes.plot(epochs, perplexity, marker="o", markersize=3.5, label=f"{name}, best {min(perplexity):.1f}")
@@ -69,6 +68,7 @@ def draw(courses: dict[str, Course], file: str) -> None:
 
 def main() -> None:
     """Train all four, print the table, draw their courses."""
+    require()
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_options(parser)
     parser.add_argument("--hidden", type=int, default=650, help="units of a layer, and width of the embedding")

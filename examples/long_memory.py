@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import ostinato
+from ostinato.plots.style import COLOURS, picture, require
 
 CHANCE = 1 / 6
 #: Cells, and what each starts with: an LSTM keeps its memory until it is taught to forget (Gers et al. 2000).
@@ -58,7 +59,7 @@ def learn(cell: str, length: int, updates: int, seed: int = 1, lr: float = 5e-3)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        if update % 50 == 0:
+        if update % 50 == 0 or update == updates:
             with torch.no_grad():
                 errors.append(F.mse_loss(model(test[0]), test[1]).item())
             at.append(update)
@@ -69,8 +70,6 @@ def learn(cell: str, length: int, updates: int, seed: int = 1, lr: float = 5e-3)
 
 def draw(curves: dict[tuple[str, int], tuple[list[int], list[float]]], file: str) -> None:
     """Error over updates, a panel's worth of lines: colour for the cell, stroke for the length."""
-    from ostinato.plots.style import COLOURS, picture
-
     lengths = sorted({length for _, length in curves})
     with picture(file) as axes:
         for (cell, length), (at, errors) in curves.items():
@@ -86,6 +85,7 @@ def draw(curves: dict[tuple[str, int], tuple[list[int], list[float]]], file: str
 
 def main() -> None:
     """Train every cell at every length, print the errors, draw their course."""
+    require()
     parser = argparse.ArgumentParser(description="The adding problem")
     parser.add_argument("--lengths", type=int, nargs="+", default=[50, 100, 200, 400], metavar="T")
     parser.add_argument("--updates", type=int, default=3000, help="of the weights, at most, for each cell and length")

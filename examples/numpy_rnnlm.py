@@ -104,6 +104,8 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=1000, help="of the weights")
     options = parser.parse_args()
     batches = pieces(read(str(texts(options)["train"])))
+    if not batches:
+        raise SystemExit(f"expected a text of more than {N * T:,} words")
     is_it_right(*batches[0])
     how_far_back(batches[0][0])
     does_it_learn(batches, options.updates)

@@ -2,7 +2,7 @@
 
 Does an a come directly before a b? The same letters say yes in one order and no in another, so a net that only counts
 letters can do no better than guess. A net without a memory can be told the order: beside each letter it gets the
-letter's number in the sequence, adds up what it makes of each such pair, and answers by the sum. An RNN is told
+letter's number in the sequence, takes the mean of what it makes of each such pair, and answers by that. An RNN is told
 nothing: it reads one letter after the other. What it learns of a step holds at every step, so it learns from fewer
 sequences and goes on to lengths it was never trained on; what the other learns of place 3 says nothing about
 place 30.
@@ -18,13 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import ostinato
+from ostinato.plots.style import picture, require
 
 A, B, LETTERS = 0, 1, 8
 TRAINED, LENGTHS = 12, (6, 12, 18, 24, 36, 48)
 
 
 class WithPositions(nn.Module):
-    """Each letter and its position through a net; the sum over all places through another."""
+    """Each letter and its position through a net; the mean over all places through another."""
 
     def __init__(self, hidden_size: int = 128) -> None:
         super().__init__()
@@ -83,8 +84,6 @@ def learn(model: nn.Module, updates: int) -> dict[int, float]:
 
 def draw(found: dict[str, dict[int, float]], file: str) -> None:
     """Right answers over the length."""
-    from ostinato.plots.style import picture
-
     with picture(file) as axes:
         for name, right in found.items():
             axes.plot(list(right), [100 * share for share in right.values()], marker="o", label=name)
@@ -98,6 +97,7 @@ def draw(found: dict[str, dict[int, float]], file: str) -> None:
 
 def main() -> None:
     """Train both, print the table, draw it."""
+    require()
     parser = argparse.ArgumentParser(description="A net with a position index beside an RNN")
     parser.add_argument("--updates", type=int, default=1500, help="of the weights, for each net")
     updates = parser.parse_args().updates

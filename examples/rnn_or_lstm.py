@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import ostinato
+from ostinato.plots.style import picture, require
 
 CELLS = {"rnn": 1, "gru": 3, "lstm": 4}  # gates: products with W_ih and W_hh each
 LETTERS, WORK = 8, 20_000  # kinds of letters; multiplications a step
@@ -67,7 +68,7 @@ def learn(cell: str, length: int, updates: int, seed: int = 1) -> tuple[list[flo
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         spent += time.perf_counter() - began
-        if update % 25 == 24:
+        if update % 25 == 24 or update == updates - 1:
             with torch.no_grad():
                 letters, marked = marked_letters(length, 512)
                 right.append((model(letters).argmax(-1) == marked).float().mean().item())
@@ -88,8 +89,6 @@ def same_weights_at_every_step() -> None:
 
 def draw(curves: dict[str, tuple[list[float], list[float]]], file: str) -> None:
     """Right answers over the seconds spent training, for the long sequence."""
-    from ostinato.plots.style import picture
-
     with picture(file) as axes:
         for cell, (seconds, right) in curves.items():
             axes.plot(seconds, [100 * share for share in right], label=f"{cell.upper()}, {units(CELLS[cell])} units")
@@ -101,6 +100,7 @@ def draw(curves: dict[str, tuple[list[float], list[float]]], file: str) -> None:
 
 def main() -> None:
     """Train all three on both lengths, print the table, draw the long one."""
+    require()
     parser = argparse.ArgumentParser(description="RNN, GRU and LSTM at the same work")
     parser.add_argument("--updates", type=int, default=1000, help="of the weights, for each cell and length")
     updates = parser.parse_args().updates

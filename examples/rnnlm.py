@@ -17,6 +17,8 @@ from pathlib import Path
 from pydoc_data.topics import topics
 
 import ostinato
+from ostinato.plots.style import require
+from ostinato.plots.training import read_metrics, training_curve
 
 DATA = os.environ.get("OSTINATO_DATA", Path(__file__).parent / ".." / ".." / "shared" / "data")
 PARTS = ("train", "valid", "test")
@@ -31,6 +33,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def texts(options: argparse.Namespace) -> dict[str, Path]:
     """Files to train, validate and test on."""
+    if options.text is not None and not options.text.is_file():
+        raise SystemExit(f"--text {options.text}: no such file")
     files = {part: options.data / f"ptb.{part}.txt" for part in PARTS}
     if options.text is None and all(file.is_file() for file in files.values()):
         whole = {part: file.read_text(encoding="utf-8").splitlines(keepends=True) for part, file in files.items()}
@@ -53,6 +57,7 @@ def texts(options: argparse.Namespace) -> dict[str, Path]:
 
 def main() -> None:
     """Train, test, let it write, draw."""
+    require()
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_options(parser)
     parser.add_argument("--epochs", type=int, default=4, help="passes over the text")
@@ -72,8 +77,6 @@ def main() -> None:
     )
     print(f"perplexity of {run.test['tokens']:,} words of the test text: {run.test['perplexity']:.1f}\n")
     print("".join(run.generate(length=60, temperature=0.8, seed=options.seed)))
-    from ostinato.plots.training import read_metrics, training_curve
-
     title = "One LSTM layer of 100 units, word by word"
     training_curve(read_metrics(run.folder.metrics), "rnnlm.png", figure="perplexity", title=title)
 

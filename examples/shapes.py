@@ -1,6 +1,6 @@
 """One to many: pictures of shapes, drawn here, and a model that says what they show.
 
-    python shapes.py [--pictures 4000] [--seconds 150] [--out shapes]
+    python examples/shapes.py [--pictures 4000] [--seconds 150] [--out shapes]
 
 Each picture has one shape: a colour, a form, a place. The model has never seen the test pictures.
 """

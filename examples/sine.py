@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import ostinato
+from ostinato.plots.style import picture, require
 
 POINTS, WINDOW, NOISE = 100, 10, 0.05
 TRAINED = 2 * POINTS // 3
@@ -70,8 +71,6 @@ def error(predicted: Tensor, points: Tensor) -> float:
 
 def draw(points: Tensor, predictions: dict[str, Tensor], file: str) -> None:
     """The predictions over the data."""
-    from ostinato.plots.style import picture
-
     steps = range(WINDOW, POINTS)
     with picture(file) as axes:
         axes.plot(points, "o", color="#999999", markersize=4, label="data")
@@ -85,6 +84,7 @@ def draw(points: Tensor, predictions: dict[str, Tensor], file: str) -> None:
 
 def main() -> None:
     """Train both, say how far off they are, draw."""
+    require()
     parser = argparse.ArgumentParser(description="The next point of a noisy sine")
     parser.add_argument("--epochs", type=int, default=400, help="passes over the windows")
     epochs = parser.parse_args().epochs

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 import ostinato
+from ostinato.plots.style import COLOURS, picture, require
 
 ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 TEENS = ["ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
@@ -192,8 +193,6 @@ SHAPES = {
 
 def draw(results: dict[str, tuple[float, str]], file: str) -> None:
     """Inputs below, states in the middle, outputs above; what the trained net answered beside them."""
-    from ostinato.plots.style import COLOURS, picture
-
     with picture(file) as axes:
         axes.set_title("The five shapes of a recurrent network, and what each answered")
         axes.axis("off")
@@ -225,6 +224,7 @@ def draw(results: dict[str, tuple[float, str]], file: str) -> None:
 
 def main() -> None:
     """Train all five, say how well they do, draw them."""
+    require()
     random.seed(1)
     torch.manual_seed(1)
     results = {}

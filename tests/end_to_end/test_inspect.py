@@ -119,7 +119,7 @@ def test_every_picture_says_what_it_shows(cli, monkeypatch):
     monkeypatch.setattr(figure, "savefig", lambda self, path, **how: (drawn.update({path.stem: self}), save(
         self, path, **how)))  # fmt: skip
     name, content, options = DATA["lm"]
-    Path(name).write_text(content.replace("mat", "mat, it's \"new\"\n  # mine\n"))
+    Path(name).write_text(content.replace("mat", 'mat, it\'s "new"\n  # mine\n'))
     for run, cell in (("run", "lstm"), ("other", "gru")):
         words = ("--out", run, "--cell", cell, "--layers", "2", *TINY, *options)
         assert cli("train", "lm", name, *words).status == 0

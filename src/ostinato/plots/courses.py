@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ostinato.plots.style import COLOURS, sheet
+from ostinato.plots.style import COLOURS, STROKES, sheet
 
 Array = npt.NDArray[Any]
 Curves = Mapping[str, Mapping[str, Array]]
 
 _COUNTED = ("tokens", "examples", "targets")
-_STROKES = ("-", "--", "-.", ":")
 
 
 def training_sheet(runs: Mapping[str, Curves], files: Iterable[str | Path], *, title: str = "Training") -> None:
@@ -48,7 +47,7 @@ def training_sheet(runs: Mapping[str, Curves], files: Iterable[str | Path], *, t
         flat = [ax for row in axes for ax in row]
         for (name, ylabel, heading), ax in zip(panels, flat, strict=False):
             for index, (run, curves) in enumerate(runs.items()):
-                style: Any = {"color": COLOURS[index % 7], "linestyle": _STROKES[index % 4]}
+                style: Any = {"color": COLOURS[index % 7], "linestyle": STROKES[(index + index // 7) % 7]}
                 if name in curves:
                     values = curves[name]["value"] * (100 if name == "clipped" else 1)
                     ax.plot(curves[name][axis] / scale, values, linewidth=1.3, label=run, **style)

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ostinato.plots.style import COLOURS, sheet
+from ostinato.plots.style import COLOURS, STROKES, sheet
 
 Array = npt.NDArray[Any]
-_STROKES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
 _MARKERS = "os^Dv*X"
 
 
@@ -76,7 +75,7 @@ def _draw(ax: Any, course: Course, norms: Array) -> None:
         ax.fill_between(steps[kept], low, high, color=colour, alpha=0.15, linewidth=0)
     ax.plot(steps[kept], middle, color=colour, linewidth=1.0 if course.faint else 1.8, marker=marker, markersize=4,
             markevery=max(1, len(middle) // 8), markerfacecolor="none", label=course.label,
-            linestyle=_STROKES[course.stroke % len(_STROKES)])  # fmt: skip
+            linestyle=STROKES[course.stroke % len(STROKES)])  # fmt: skip
 
 
 def norms_over_steps(
@@ -102,10 +101,9 @@ def norms_over_steps(
     with sheet(files) as ((ax,),):
         from matplotlib.ticker import MaxNLocator
 
-        for index, (label, norms) in enumerate(lines.items()):
-            stroke = _STROKES[index % len(_STROKES)]
+        for label, norms in lines.items():
             marker = "o" if len(norms) < 3 else None  # a line that ends at once is a point
-            ax.plot(range(1, len(norms) + 1), norms, linestyle=stroke, marker=marker, linewidth=1.6, label=label)
+            ax.plot(range(1, len(norms) + 1), norms, marker=marker, linewidth=1.6, label=label)
         ax.set(title=title, xlabel=xlabel, ylabel="norm of the gradient")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if logarithmic:

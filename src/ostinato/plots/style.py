@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 #: Okabe and Ito's colours, told apart by the colour-blind. Some are as light as each other: what must be told apart in
 #: print has another stroke or marker too, and heat maps use cividis, which grows lighter all the way.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+#: Strokes, of which a line takes the next with the next colour.
+STROKES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (9, 3)))
 
 _RC: Any = {
     "figure.figsize": (7.0, 3.6),
@@ -37,6 +39,16 @@ def available() -> bool:
     except ImportError:
         return False
     return True
+
+
+def require() -> None:
+    """Ask for matplotlib before hours of work whose end is a picture.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    if not available():
+        raise ConfigError("pictures need matplotlib: pip install 'ostinato[plots]'")
 
 
 @contextmanager
@@ -77,13 +89,12 @@ def sheet(
     Raises:
         ConfigError: matplotlib is not installed.
     """
-    if not available():
-        raise ConfigError("pictures need matplotlib: pip install 'ostinato[plots]'")
+    require()
     import matplotlib as mpl
     from cycler import cycler
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_RC | {"axes.prop_cycle": cycler(color=COLOURS)}):
+    with mpl.rc_context(_RC | {"axes.prop_cycle": cycler(color=COLOURS, linestyle=STROKES)}):
         figure = Figure(layout="constrained", figsize=size)
         yield figure.subplots(rows, columns, squeeze=False, **grid).tolist()
         if title:
