@@ -157,15 +157,15 @@ class Stream:
         """
         if x.shape != self._x_shape or x.dtype != np.float32:
             _check("x", x, self._x_shape)
+        x = np.ascontiguousarray(x)
         if out is None:
             out = np.empty(self._out_shape, np.float32)
         else:
             _check("out", out, self._out_shape)
             if not out.flags.c_contiguous or not out.flags.writeable:
                 raise ValueError("out: expected a dense array that can be written")
-        x = np.ascontiguousarray(x)
-        if np.may_share_memory(x, out):  # a thread may write its units while another still reads
-            x = x.copy()
+            if np.may_share_memory(x, out):  # a thread may write its units while another still reads
+                x = x.copy()
         self._steps(_address(x), _address(out))
         return out
 
