@@ -79,6 +79,7 @@ def pairs_card(run: Run) -> str:
     parameters = sum(p.numel() for p in run.model.parameters())
     attention = f"attention {sizes['attention']}" if sizes["attention"] else "no attention"
     source = "a tenth of the pairs" if data["held_out"] else ", ".join(data["valid"]["files"])
+    source += f" ({data['valid']['used']:,} of {data['valid']['pairs']:,} pairs)"
     lines = [
         f"# Translation ({sizes['cell']}, level {run.tokenizer.level})",
         "",
@@ -104,6 +105,7 @@ def captions_card(run: Run) -> str:
     sees = f"pictures of {sizes['picture_size']} pixels" if "picture_size" in sizes else "precomputed features"
     attention = f"attention {sizes['attention']}" if sizes["attention"] else "no attention"
     source = "a tenth of the pictures" if data["held_out"] else ", ".join(data["valid"]["files"])
+    source += f" ({data['valid']['used']:,} of {data['valid']['captions']:,} captions)"
     lines = [
         f"# Captions ({sizes['cell']}, level {run.tokenizer.level})",
         "",

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 #: Options that may differ when a run is resumed: they say how long and where, not what.
 _MAY_CHANGE = {"epochs", "time_limit", "patience", "save_every", "test", "plugin"}
+#: Those of them that say what of a task. A list of names says which captions are not trained on.
+_STAYS = {"caption": {"test"}}
 #: Options of one invocation, which no run keeps; the data is another.
 _PASSING = {"out", "config", "resume", "overwrite", "json"}
 
@@ -96,7 +98,8 @@ def train_task(options: TrainOptions, started: float, told: Callable[[str], Told
     if resuming:
         _require_same_options(options, folder)
         finished = _finished(options, folder)
-        if finished and (folder.card.exists() or not getattr(options, options.SOURCES)):
+        named = getattr(options, options.SOURCES) or getattr(options, "source", None)
+        if finished and (folder.card.exists() or not named):
             return _as_it_was(load(folder.path), options, told)
     prepared = task.prepare(options, told("reading") if told else None)
     config = _configuration(options, prepared)
@@ -261,7 +264,8 @@ def _train(fabric: Fabric, options: TrainOptions, prepared: Any, started: float,
             torch.manual_seed(training.seed + 1_000_003 * fabric.global_rank)  # other masks than the first process
         job = task.job(options, model, prepared, fabric.global_rank)
         about, last_epoch = task.describe(model, prepared), training.last_epoch_or(job.epochs)
-        progress = Progress(job.figure, last_epoch, about=about, shown=shown and fabric.is_global_zero, unit=job.unit)
+        visible = shown and fabric.is_global_zero
+        progress = Progress(job.figure, last_epoch, about=about, shown=visible, unit=job.unit, smoothed=job.smoothed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Fabric's advice on hardware that is not asked for
             Trainer(fabric, job, folder, training, Clock(training.time_limit, started), progress).fit()
@@ -269,8 +273,9 @@ def _train(fabric: Fabric, options: TrainOptions, prepared: Any, started: float,
 
 def _require_same_options(options: TrainOptions, folder: RunFolder) -> None:
     now, then = flatten(options), saved_options(type(options), str(folder.path))
+    may_change = _MAY_CHANGE - _STAYS.get(options.TASK, set())
     for name, value in then.items():
-        if name not in _MAY_CHANGE and name in now and now[name] != value:
+        if name not in may_change and name in now and now[name] != value:
             raise ConfigError(
                 f"--resume: the run in {folder.path} was started with {name} = {value!r}, now it is {now[name]!r}; "
                 "leave the option out, or start another run"

@@ -17,6 +17,9 @@ from ostinato.core.errors import RunFolderError
 FORMAT = 1
 _PROBE = ".write-test"
 
+#: Names of what tasks draw of a finished run.
+_PICTURES = ("confusion.png", "forecast.png", "alignment-*.png", "training.png")
+
 
 class RunFolder:
     """One training run on the disk.
@@ -80,7 +83,8 @@ class RunFolder:
         """
         shutil.rmtree(self.resume_point.folder, ignore_errors=True)
         old = [self.path / Path(name).name for name in self._files()]
-        for file in (self.weights, self.metrics, self.tokenizer, self.card, self.test, *old):
+        pictures = [file for pattern in _PICTURES for file in self.path.glob(pattern)]
+        for file in (self.weights, self.metrics, self.tokenizer, self.card, self.test, *old, *pictures):
             file.unlink(missing_ok=True)
         write_json(self.config, {"format": FORMAT, **config, "files": sorted(files)})
         for name, content in files.items():

@@ -65,8 +65,7 @@ def read_captions(source: PathLike) -> Captions:
     Raises:
         DataError: the file cannot be read, is neither, or holds no captions.
     """
-    first = _first_line(source)
-    if _FLICKR.fullmatch(first):
+    if _FLICKR.fullmatch(_first_line(source)):
         return _read_flickr(source)
     table = read_table(source, ["image", "caption"])
     rows = zip(table.texts("image"), table.texts("caption"), strict=True)
@@ -106,7 +105,7 @@ def part_of(whole: Captions, source: str) -> Captions:
     Raises:
         DataError: the file cannot be read, or names a picture that has no captions.
     """
-    if is_captions(_first_line(source)):
+    if source != "-" and not is_list(source):
         return read_captions(source)
     names, known = read_names(source), set(whole.names)
     there = [name for name in names if name in known]
@@ -186,8 +185,7 @@ class Features:
         if not Path(file).is_file():
             raise DataError(f"{file}: no such file; expected a .safetensors file with features by picture's name")
         try:
-            opened: Any = safe_open(self._file, framework="np")
-            self._opened = opened
+            self._opened = self._open()
             self._names = set(self._opened.keys())
             shapes = {name: tuple(self._opened.get_slice(name).get_shape()) for name in self._names}
         except (SafetensorError, OSError) as error:
@@ -203,15 +201,28 @@ class Features:
             raise DataError(f"{file}: expected features of one size, got {one} for {first} and {two} for {second}")
         self.size = next(iter(sizes))
 
+    def _open(self) -> Any:
+        return safe_open(self._file, framework="pt")  # which NumPy's way has no bfloat16 for
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_opened"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._opened = self._open()
+
+    def _of(self, name: str) -> npt.NDArray[np.float32]:
+        found: npt.NDArray[np.float32] = self._opened.get_tensor(name).to(torch.float32).numpy()
+        return found
+
     def usable(self, names: Sequence[str]) -> tuple[list[str], list[str]]:
         """Which names the file has finite features for."""
-        good = {n for n in names if n in self._names and np.isfinite(self._opened.get_tensor(n)).all()}
+        good = {n for n in names if n in self._names and np.isfinite(self._of(n)).all()}
         return [n for n in names if n in good], [n for n in names if n not in good]
 
     def batch(self, names: Sequence[str]) -> tuple[Tensor, Tensor]:
         """`[P, N, F]`, and the places `[N]` of each."""
-        grids: list[Any] = [self._opened.get_tensor(name).astype(np.float32) for name in names]
-        return pad_features([grid.reshape(-1, self.size) for grid in grids])
+        return pad_features([self._of(name).reshape(-1, self.size) for name in names])
 
 
 @dataclass(frozen=True)
@@ -238,10 +249,17 @@ class EncodedCaptions:
         """`[captions]` tokens to predict."""
         return np.array([len(target) + 1 for target in self.targets], np.int64)
 
+    def spread(self, most: int) -> "EncodedCaptions":
+        """At most so many of them, evenly spaced."""
+        return self if len(self) <= most else self._select(np.linspace(0, len(self) - 1, most).round().astype(int))
+
+    def _select(self, rows: Iterable[int]) -> "EncodedCaptions":
+        rows = list(rows)
+        return replace(self, names=[self.names[row] for row in rows], targets=[self.targets[row] for row in rows])
+
     def within(self, longest: int) -> "EncodedCaptions":
         """Those that are not longer."""
-        kept = [row for row, target in enumerate(self.targets) if len(target) <= longest]
-        return replace(self, names=[self.names[row] for row in kept], targets=[self.targets[row] for row in kept])
+        return self._select(row for row, target in enumerate(self.targets) if len(target) <= longest)
 
     def batch(self, rows: Rows) -> Batch:
         """The captions with these numbers and their pictures."""
@@ -258,8 +276,13 @@ def unusable(names: Sequence[str], of: int) -> str:
     return f"{len(names):,} of {of:,} pictures are missing or damaged and were left out: {shown}"
 
 
+def is_list(source: PathLike) -> bool:
+    """Whether a file is a list of names, and not captions of its own."""
+    return source != "-" and not str(source).endswith(".parquet") and not is_captions(_first_line(source))
+
+
 def _first_line(source: PathLike) -> str:
-    if source == "-":
+    if source == "-" or str(source).endswith(".parquet"):
         return ""
     files = find_files(source)
     if len(files) != 1:

@@ -222,11 +222,16 @@ def read_layout(file: TextFile) -> Layout:
         DataError: no line of it is a word.
     """
     named: tuple[str, ...] = ()
+    marked = ""  # a comment, or a word such as #tag, which then stands as the others do
     for line in _lines(file):
         if match := _GLOBAL_COLUMNS.match(line):
             named = tuple(match[1].lower().split())
+        elif line.startswith("#") and not line.startswith("# "):
+            marked = marked or line
         elif not _blank(line) and not line.startswith((_DOCUMENT, "# ")):
             return _layout(line.rstrip("\r\n"), named, file.name)
+    if marked:
+        return _layout(marked.rstrip("\r\n"), named, file.name)
     raise DataError(
         f"{file.name}: holds no words; expected CoNLL-U, or one word and its tag a line with a blank line between "
         "sentences"

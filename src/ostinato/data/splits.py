@@ -34,7 +34,7 @@ def held_out(
         Numbers of the examples to train on, and of those held out, both in order.
 
     Raises:
-        DataError: fewer than two examples.
+        DataError: fewer than two examples, or classes of one example only.
     """
     if examples < 2:
         raise DataError(f"expected at least two examples, one of them to validate on, got {examples}; give --valid")
@@ -50,8 +50,8 @@ def held_out(
         sizes = _apportion([share * len(group) for group in groups], [len(group) - 1 for group in groups], wanted)
         chosen = [_drawn(draw, group, size) for group, size in zip(groups, sizes, strict=True)]
         out = np.concatenate(chosen).astype(np.int64)
-        if not len(out):  # every class has one example only
-            out = draw.permutation(examples)[:1]
+        if not len(out):
+            raise DataError("expected a second example of at least one class, to validate on; give --valid")
     mask = np.zeros(examples, bool)
     mask[out] = True
     return np.flatnonzero(~mask), np.flatnonzero(mask)

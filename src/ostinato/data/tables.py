@@ -89,13 +89,20 @@ class Table:
         """A column as `[rows]` numbers; NaN where one is missing: an empty cell, or any of `MISSING_NUMBERS`.
 
         Raises:
-            DataError: there is no such column, or a cell is not a number.
+            DataError: there is no such column, or a cell is not a number, or none that float32 can hold.
         """
         cells = self.column(name)
         try:
-            return np.array([math.nan if cell is None else float(cell) for cell in cells], np.float64)
+            found = np.array([math.nan if cell is None else float(cell) for cell in cells], np.float64)
         except (TypeError, ValueError):
-            return np.array([self._number(name, row, cell) for row, cell in enumerate(cells)], np.float64)
+            found = np.array([self._number(name, row, cell) for row, cell in enumerate(cells)], np.float64)
+        beyond = np.flatnonzero(np.abs(found) > np.finfo(np.float32).max)
+        if len(beyond):
+            raise DataError(
+                f"{self.place(beyond[0])}: column {name!r}: expected a finite number, got {cells[beyond[0]]}; "
+                "leave the cell empty where the value is missing"
+            )
+        return found
 
     def _text(self, name: str, row: int, cell: Any) -> str:
         if isinstance(cell, str):

@@ -49,9 +49,12 @@ class EncodedPairs:
         kept = [(source, target) for source, target in both if max(len(source) - 1, len(target)) <= longest]
         return EncodedPairs([source for source, _ in kept], [target for _, target in kept], self.eos)
 
-    def first(self, count: int) -> "EncodedPairs":
-        """The first so many pairs."""
-        return EncodedPairs(self.sources[:count], self.targets[:count], self.eos)
+    def spread(self, most: int) -> "EncodedPairs":
+        """At most so many pairs, evenly spaced: files are often sorted by length."""
+        if len(self) <= most:
+            return self
+        rows = np.linspace(0, len(self) - 1, most).round().astype(int)
+        return EncodedPairs([self.sources[row] for row in rows], [self.targets[row] for row in rows], self.eos)
 
     def batch(self, rows: Rows) -> Batch:
         """The pairs with these numbers: the decoder reads a target behind `<eos>` and is to write it and `<eos>`."""

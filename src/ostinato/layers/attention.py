@@ -4,10 +4,15 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ostinato.core.errors import ConfigError
 
 Score: TypeAlias = Literal["dot", "general", "additive"]
+
+#: Sums of queries and keys that the additive score holds at once; beyond, some queries at a time, computed again in
+#: backward: all of two long texts side by side would take gigabytes.
+_SUMS = 1 << 26
 
 
 class Memory(NamedTuple):
@@ -104,9 +109,17 @@ class Attention(nn.Module):
 
     def _scores(self, query: Tensor, keys: Tensor) -> Tensor:
         """`[N, T, S]` from `[N, T, Q]` and `[N, S, K]`."""
-        if self.score == "additive":
-            return torch.tanh(self.query(query).unsqueeze(2) + keys.unsqueeze(1)) @ self.weight
-        return torch.bmm(query, keys.transpose(1, 2))
+        if self.score != "additive":
+            return torch.bmm(query, keys.transpose(1, 2))
+        query = self.query(query)
+        most = max(1, _SUMS // max(1, keys.numel()))  # queries whose sums with all keys are held at once
+        if query.shape[1] <= most:
+            return self._additive(query, keys)
+        parts = [checkpoint(self._additive, part, keys, use_reentrant=False) for part in torch.split(query, most, 1)]
+        return torch.cat(parts, dim=1)
+
+    def _additive(self, query: Tensor, keys: Tensor) -> Tensor:
+        return torch.tanh(query.unsqueeze(2) + keys.unsqueeze(1)) @ self.weight
 
     def extra_repr(self) -> str:
         """The score."""

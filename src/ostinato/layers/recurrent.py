@@ -1,6 +1,6 @@
 """`Recurrent`: any registered cell as a layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -165,6 +165,7 @@ class Recurrent(nn.Module):
         lengths: Tensor | None = None,
         *,
         all_states: bool = False,
+        noise: Sequence[StateNoise] | None = None,
     ) -> Any:
         """Run over whole sequences.
 
@@ -173,6 +174,8 @@ class Recurrent(nn.Module):
             hx: initial state, each field `[L*S, N, size]` (`[L*S, size]` for one sequence); zeros where None.
             lengths: `[N]` integers from 0 to T: the valid steps of each sequence, padded on the right.
             all_states: also return the state after every step of every layer.
+            noise: as `draw_noise` gave it, of these steps, where a sequence is read in several calls; by default drawn
+                anew.
 
         Returns:
             `(output, state)`, or with all_states `(output, state, states)`. The output is `[T, N, S*O]`, zero beyond
@@ -188,7 +191,9 @@ class Recurrent(nn.Module):
         state = None if hx is None else self._read_state(hx, view)
         run = partial(kernels.run_recomputing, every=self.recompute) if self.recompute else kernels.run
         run = self.runner or run
-        x, finals, history = view.x, [], []
+        x = view.x
+        finals: list[Any] = []
+        history: list[Any] = []
         for layer, cell in enumerate(self.cells):
             outputs = []
             for direction, suffix in enumerate(self._suffixes):
@@ -197,15 +202,9 @@ class Recurrent(nn.Module):
                 else:
                     start = cell.State(*(field[layer * len(self._suffixes) + direction] for field in state))
                 p = self._weights(cell, f"_l{layer}{suffix}")
-                noise = StateNoise.draw(
-                    start,
-                    x.shape[0],
-                    recurrent_dropout=self.recurrent_dropout,
-                    zoneout=self.zoneout,
-                    training=self.training,
-                )
+                drawn = noise[len(finals)] if noise is not None else self._noise(start, x.shape[0])
                 ran = run(
-                    cell, p, x, start, lengths=view.lengths, reverse=bool(suffix), noise=noise, keep_states=all_states
+                    cell, p, x, start, lengths=view.lengths, reverse=bool(suffix), noise=drawn, keep_states=all_states
                 )
                 outputs.append(ran.output)
                 finals.append(ran.final)
@@ -217,6 +216,20 @@ class Recurrent(nn.Module):
         if not all_states:
             return view.restore(x), final
         return view.restore(x), final, self.cell.State(*(torch.stack(f) for f in zip(*history, strict=True)))
+
+    def draw_noise(self, batch_size: int, steps: int) -> list[StateNoise]:
+        """Recurrent dropout and zoneout of a whole sequence that is read in several calls, of each layer and direction.
+
+        Args:
+            batch_size: N.
+            steps: T; `noise.steps(begin, end)` is that of some of them.
+        """
+        states = (cell.initial_state(batch_size, self._like) for cell in self.cells for _ in self._suffixes)
+        return [self._noise(state, steps) for state in states]
+
+    def _noise(self, state: Any, steps: int) -> StateNoise:
+        rates = {"recurrent_dropout": self.recurrent_dropout, "zoneout": self.zoneout}
+        return StateNoise.draw(state, steps, training=self.training, **rates)
 
     def stream(self, batch_size: int) -> Stream:
         """The layer one time step at a time, for inference: `y = stream.step(x_t)`, `[N, D] -> [N, O]`.

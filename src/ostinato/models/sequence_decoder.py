@@ -1,5 +1,6 @@
 """A recurrent decoder: writes a sequence, started from a state and, where it attends, looking at a memory."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -199,12 +200,15 @@ class SequenceDecoder(nn.Module):
     ) -> tuple[Tensor, DecoderState, Tensor | None]:
         outputs, weights = [], []
         replaced = torch.rand(inputs.shape, device=inputs.device) < sampling
-        tokens = inputs[0]
-        for t in range(len(inputs)):
-            hidden, state, seen = self._read(tokens.unsqueeze(0), state)
+        tokens, (steps, rows) = inputs[0], inputs.shape
+        # of the whole sequence: the same units are dropped at every step
+        noise = [None if layer is None else layer.draw_noise(rows, steps) for layer in (self.first, self.above)]
+        for t in range(steps):
+            now = [drawn and [each.steps(t, t + 1) for each in drawn] for drawn in noise]
+            hidden, state, seen = self._read(tokens.unsqueeze(0), state, noise=now)
             outputs.append(hidden)
             weights.append(seen)
-            if t + 1 < len(inputs):
+            if t + 1 < steps:
                 tokens = inputs[t + 1]
                 if bool(replaced[t + 1].any()):
                     with torch.no_grad():
@@ -214,19 +218,21 @@ class SequenceDecoder(nn.Module):
         return torch.cat(outputs), state, seen_all
 
     def _read(
-        self, inputs: Tensor, state: DecoderState, lengths: Tensor | None = None
+        self, inputs: Tensor, state: DecoderState, lengths: Tensor | None = None, noise: Sequence[Any] = (None, None)
     ) -> tuple[Tensor, DecoderState, Tensor | None]:
         """Run over inputs `[T, rows]`: what the output layer reads, the state, the weights of attention."""
         steps = inputs.shape[0]
         peek = [] if state.peek is None else [state.peek.expand(steps, -1, -1)]
         fed = [] if state.fed is None else [state.fed.unsqueeze(0)]
-        h, first = self.first(_joined(self.dropout(self.embedding(inputs)), *peek, *fed), state.first, lengths)
+        h, first = self.first(
+            _joined(self.dropout(self.embedding(inputs)), *peek, *fed), state.first, lengths, noise=noise[0]
+        )
         above, weights, seen = state.above, None, []
         if self.attention is not None and state.memory is not None:
             context, weights = self._attend(h, state.memory)
             seen = [context]
         if self.above is not None:
-            h, above = self.above(self.dropout(_joined(h, *seen)), above, lengths)
+            h, above = self.above(self.dropout(_joined(h, *seen)), above, lengths, noise=noise[1])
         read = _joined(h, *seen, *peek)
         if self.readout is not None:
             read = torch.tanh(self.readout(read))

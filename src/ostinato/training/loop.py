@@ -71,6 +71,7 @@ class Job:
         unit: what the loss is a mean over and speed is counted in: "tokens", "examples", "windows".
         epochs: passes over the data where no option says how long.
         penalty: of an output, added to the loss that is trained on; figures are without it.
+        smoothed: whether `loss` is that of smoothed targets: `figure` says nothing of it then, only of validations.
     """
 
     model: nn.Module
@@ -84,6 +85,7 @@ class Job:
     unit: str = "tokens"
     epochs: int = DEFAULT_EPOCHS
     penalty: Callable[[Any], Tensor] | None = None
+    smoothed: bool = False
 
     def figures(self, found: Validation) -> dict[str, float]:
         """What `validate` gave, as figures by name, with `figure` beside the loss."""
@@ -253,9 +255,12 @@ class Trainer:
                     self.folder.save_weights(self.job.model)
             if improved:
                 at.best, at.best_step, at.best_figures = figures[self.job.best or "loss"], at.step, figures
-            at.since_best = 0 if improved else at.since_best + 1
+            # where the last weights are kept whatever they are worth, patience and schedule go by the loss
+            better = improved if self.job.best else at.lowest is None or figures["loss"] < at.lowest
+            at.lowest = figures["loss"] if at.lowest is None else min(at.lowest, figures["loss"])
+            at.since_best = 0 if better else at.since_best + 1
             at.validated_step = at.step
-            self.schedule.validated(improved)
+            self.schedule.validated(better)
             if self.average is not None and self.average.validated(self.job.rank(figures)[0], at.step):
                 at.since_best = 0
             self.write({f"valid_{name}": value for name, value in figures.items()} | {"best": improved})
@@ -295,7 +300,7 @@ class Trainer:
         loss = mean_over_processes(self.fabric, sums.loss / max(sums.tokens, 1))
         now = time.monotonic()
         speed = sums.tokens * self.fabric.world_size / max(now - self.interval_began, 1e-9)
-        line = {"loss": loss, **self.job.figure_of(loss), "lr": rate}
+        line = {"loss": loss, **({} if self.job.smoothed else self.job.figure_of(loss)), "lr": rate}
         line |= {"gradient_norm": sums.gradient_norm / sums.steps, "clipped": sums.clipped / sums.steps}
         self.write(line | {f"{self.job.unit}_per_second": round(speed, 1)})
         limit = math.inf if self.clock.limit is None else self.clock.limit

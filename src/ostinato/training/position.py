@@ -38,6 +38,7 @@ class Position:
         tokens: trained on, or whatever the job's unit is.
         best: the figure that the best weights are chosen by, the lowest validation loss for most, at its best.
         best_figures: all figures of that validation.
+        lowest: the lowest validation loss.
         planned_epochs: those it finished with.
     """
 
@@ -49,6 +50,7 @@ class Position:
     best: float | None = None
     best_step: int = 0
     best_figures: dict[str, float] = field(default_factory=dict)
+    lowest: float | None = None
     since_best: int = 0
     validated_step: int = -1
     finished: bool = False

@@ -24,6 +24,7 @@ class Progress:
         about: a line to begin with.
         shown: False for all processes but the first.
         unit: what speed is counted in.
+        smoothed: whether the training loss is none that `figure` says something of.
     """
 
     #: Seconds between plain lines.
@@ -37,8 +38,9 @@ class Progress:
         about: str = "",
         shown: bool = True,
         unit: str = "tokens",
+        smoothed: bool = False,
     ) -> None:
-        self._figure, self._unit = figure, unit
+        self._figure, self._unit = None if smoothed else figure, unit
         self._epochs, self._about, self._shown = epochs, about, shown
         self._began, self._first_progress, self._last_line = time.monotonic(), 0.0, 0.0
         self._bar: Bar | None = None

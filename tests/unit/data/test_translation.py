@@ -29,7 +29,11 @@ def test_longer_pairs_are_left_out_by_either_side():
     assert len(EncodedPairs([np.array([7, 0])], [np.array([3, 4])]).within(1)) == 0
     assert len(PAIRS.within(0)) == 0
     assert len(PAIRS.within(0).lengths) == 0
-    assert PAIRS.first(1).sources[0].tolist() == [5, 6, 0]
+
+
+def test_some_pairs_from_everywhere():
+    assert PAIRS.spread(3) is PAIRS
+    assert [row.tolist() for row in PAIRS.spread(2).sources] == [PAIRS.sources[0].tolist(), PAIRS.sources[2].tolist()]
 
 
 def test_sources_end_with_eos_and_keep_their_type():

@@ -24,6 +24,7 @@ from ostinato.data.captions import (
     Features,
     Pictures,
     Views,
+    is_list,
     part_of,
     read_captions,
     read_names,
@@ -94,6 +95,8 @@ class Captioning:
         """Read captions, split by picture, look at every picture once."""
         if len(options.data) != 1:
             raise ConfigError("DATA: expected one file of captions")
+        if options.data[0] == "-" and options.test is not None and is_list(options.test):
+            raise ConfigError("--test: a list of names needs DATA in a file, which is read again for their captions")
         views = _views(options.images, options.features, options.picture_size)
         whole = read_captions(options.data[0])
         parts = _split(options, whole)
@@ -107,6 +110,8 @@ class Captioning:
         for name, part in (("train", train), ("valid", valid)):
             if not len(part):
                 raise DataError(f"{seen[name].file}: every caption is longer than --max-length {options.max_length}")
+        valid = valid.spread(VALIDATED)
+        data["valid"]["used"] = len(valid)
         sees = {"feature_size": views.size} if isinstance(views, Features) else {"picture_size": options.picture_size}
         return Prepared(tokenizer, train, valid, sees, data)
 
@@ -151,7 +156,7 @@ class Captioning:
             rank=rank,
             world=training.devices,
         )
-        held = [prepared.valid.batch(rows) for rows in in_length_order(prepared.valid.counts[:VALIDATED], AT_ONCE)]
+        held = [prepared.valid.batch(rows) for rows in in_length_order(prepared.valid.counts, AT_ONCE)]
         return Job(
             model=model,
             loss=partial(decoded_cross_entropy, label_smoothing=options.label_smoothing),
@@ -159,12 +164,15 @@ class Captioning:
             validate=lambda trained: decoded_loss(trained, held),
             figure=("perplexity", perplexity),
             validation_share=sum(batch.tokens for batch in held) / buckets.tokens,
+            smoothed=options.label_smoothing > 0,
         )
 
     def describe(self, model: nn.Module, prepared: Prepared) -> str:
         """Captions, pictures, vocabulary, parameters."""
         train, valid = (prepared.data[name] for name in ("train", "valid"))
         where = ", a tenth of all" if prepared.data["held_out"] else ""
+        if len(prepared.valid) < valid["captions"]:
+            where += f" (by {len(prepared.valid):,} of their captions, while training)"
         return (
             f"{len(prepared.train):,} captions of {train['pictures']:,} pictures to train on, {valid['pictures']:,} "
             f"pictures to validate on{where}; vocabulary {prepared.tokenizer.size:,}, "
@@ -189,10 +197,7 @@ class Captioning:
         if others:
             raise ConfigError(f"expected one file of captions or names, got {1 + len(others)}")
         views = _views(**run.config["views"])
-        try:
-            part = part_of(_trained_on(run), source)
-        except DataError:
-            part = read_captions(source)  # the data trained on need not be there any more
+        part = part_of(_trained_on(run), source) if is_list(source) else read_captions(source)
         seen = _usable(part, views)
         written = self._captions(run, views, seen.names, progress, beam)
         return score_captions(written, seen.texts) | {"left_out": len(part) - len(seen)}
@@ -291,7 +296,16 @@ def _encoded(part: Captions, tokenizer: Tokenizer, views: Views) -> EncodedCapti
 
 
 def _trained_on(run: Run) -> Captions:
-    return read_captions(run.config["data"]["train"]["files"][0])
+    """All captions that the run was made of.
+
+    Raises:
+        DataError: they are not there any more.
+    """
+    (file,) = run.config["data"]["train"]["files"]
+    try:
+        return read_captions(file)
+    except DataError as error:
+        raise DataError(f"a list of names needs the captions that the run was made of: {error}") from None
 
 
 def _record(part: Captions) -> dict[str, Any]:

@@ -129,7 +129,7 @@ class Translation:
             train, valid = whole.select(kept.tolist()), whole.select(out.tolist())
         else:
             train, valid = whole, open_pairs([options.valid], options.separator)
-        data = {"train": _record(train), "valid": _record(valid), "held_out": options.valid is None}
+        data: dict[str, Any] = {"train": _record(train), "valid": _record(valid), "held_out": options.valid is None}
         if options.test is not None:
             data["test"] = _record(open_pairs([options.test], options.separator))
         tokenizers = _tokenizers(options, train)
@@ -139,9 +139,10 @@ class Translation:
         _tell_left_out(whole.incomplete, len(encoded) - len(fitting), options.max_length)
         if not len(fitting):
             raise DataError(f"{', '.join(train.names)}: every pair is longer than --max-length {options.max_length}")
-        held = codec.encode(valid).within(options.max_length).first(VALIDATED)
+        held = codec.encode(valid).within(options.max_length).spread(VALIDATED)
         if not len(held):
             raise DataError(f"{', '.join(valid.names)}: every pair is longer than --max-length {options.max_length}")
+        data["valid"]["used"] = len(held)
         drawn = list(zip(valid.sources, valid.targets, strict=True))[:DRAWN]
         return Prepared(tokenizers, fitting, held, drawn, data)
 
@@ -199,15 +200,18 @@ class Translation:
             validate=lambda trained: decoded_loss(trained, valid),
             figure=("perplexity", perplexity),
             validation_share=float(prepared.valid.counts.sum()) / buckets.tokens,
+            smoothed=options.smoothing > 0,
         )
 
     def describe(self, model: nn.Module, prepared: Prepared) -> str:
         """Pairs, vocabularies, parameters."""
         codec = prepared.codec
-        where = ", a tenth of all" if prepared.data["held_out"] else ""
+        where, there = ", a tenth of all" if prepared.data["held_out"] else "", prepared.data["valid"]["pairs"]
+        if len(prepared.valid) < there:
+            where += f" (by {len(prepared.valid):,} of them, while training)"
         sizes = {codec.source.size, codec.target.size} if codec.source is not codec.target else {codec.target.size}
         return (
-            f"{len(prepared.train):,} pairs to train on, {len(prepared.valid):,} to validate on{where}; vocabulary "
+            f"{len(prepared.train):,} pairs to train on, {there:,} to validate on{where}; vocabulary "
             f"{' and '.join(f'{size:,}' for size in sizes)}, {sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
