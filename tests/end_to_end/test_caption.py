@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from safetensors.torch import load_file
+from safetensors.torch import save_file as save_tensors
 
 import ostinato
 from tests.end_to_end.test_json import SCHEMAS, faults
@@ -65,6 +67,28 @@ def test_train_evaluate_and_predict(pictures, cli, views, attention):
     if "--images" in views:
         assert "red" in cli("predict", "run", "pictures/3.png").out
     assert "exact_match" in ostinato.load("run").evaluate("test.txt")
+
+
+def test_two_processes_and_features_in_bfloat16(pictures, spawn):
+    half = {name: tensor.bfloat16() for name, tensor in load_file("features.safetensors").items()}
+    save_tensors(half, "half.safetensors")
+    words = ("train", "caption", pictures, "--features", "half.safetensors", "--out", "run", "--devices", "2")
+    result = spawn(*words, *TINY, "--epochs", "1", "--json").wait()
+    assert result.status == 0, result.err
+
+
+def test_a_list_of_names_says_what_is_not_trained_on(pictures, cli):
+    words = ("train", "caption", pictures, "--features", "features.safetensors", "--out", "run", *TINY)
+    assert cli(*words, "--epochs", "1").status == 0
+    refused = cli(*words, "--epochs", "1", "--resume", "--test", "test.txt")
+    assert (refused.status, "was started with test = None" in refused.err) == (2, True)
+    Path("others.txt").write_text("never.png\n")
+    unknown = cli("evaluate", "run", "others.txt")
+    assert (unknown.status, "none of its 1 names" in unknown.err) == (2, True)
+    Path("captions.csv").rename("moved.csv")
+    gone = cli("evaluate", "run", "test.txt")
+    assert (gone.status, "needs the captions that the run was made of" in gone.err) == (2, True)
+    assert cli("evaluate", "run", "moved.csv").status == 0
 
 
 BAD = {

@@ -181,6 +181,35 @@ def test_many_series_with_everything(cli, shops, work, head, decoding):
     assert ostinato.load("run").predict("shops.csv")[0]["y"] == pytest.approx(float(forecast[0]["y"]), rel=1e-5)
 
 
+def test_figures_of_several_targets(cli, shops):
+    trained(cli, "--id", "shop", source="shops.csv", target="y,z", time="year,month")
+    assert cli("evaluate", "run", "shops.csv").status == 2  # nothing new there
+    grown = {
+        name: [20.0 if cell != cell else cell for cell in shops[name]] for name in ("shop", "year", "month", "y", "z")
+    }
+    write("grown.csv", grown)
+    shown = cli("evaluate", "run", "grown.csv")
+    assert shown.status == 0, shown.err
+    assert "targets y" in shown.out
+    assert "mae" in shown.out
+    assert set(of(cli("evaluate", "run", "grown.csv", "--json"), "evaluate-forecast")["targets"]) == {"y", "z"}
+
+
+def test_a_short_series_beside_longer_ones(cli, work):
+    """Its windows to validate on must not reach into its neighbours."""
+    rows = {"long": 60, "short": W + 1, "tiny": 9}
+    columns = {"shop": [], "month": [], "y": []}
+    for shop, count in rows.items():
+        columns["shop"] += [shop] * count
+        columns["month"] += [month(t) for t in range(count)]
+        columns["y"] += [float(t % 5 + (1000 if shop == "tiny" else 0)) for t in range(count)]
+    write("shops.csv", columns)
+    trained(cli, "--id", "shop", source="shops.csv", time="month")
+    assert (work / "run/forecast.png").is_file()
+    config = json.loads((work / "run/config.json").read_text())
+    assert config["data"]["train"]["last"] == month(59)
+
+
 def test_what_is_known_ahead_has_to_be_there(cli, shops):
     trained(cli, "--id", "shop", "--future", "price", source="shops.csv", time="year,month")
     short = {

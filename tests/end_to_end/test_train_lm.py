@@ -66,6 +66,9 @@ def test_words_win_over_a_file(book, cli, work):
     run = ostinato.train("lm", "book.txt", out="run", config="c.toml", epochs=1, threads=1)
     assert (str(run.folder.path), run.config["data"]["train"]["files"]) == ("run", ["book.txt"])
     assert not (work / "elsewhere").exists()
+    (work / "c.toml").write_text("resume = true\n")
+    refused = cli("train", "lm", "book.txt", "--out", "run", "--config", "c.toml")
+    assert (refused.status, "resume is for one command, not a setting" in refused.err) == (2, True)
     words = ["--preset", "hello", *TINY[:-2], "--time_limit", "2"]
     assert cli("train", "lm", "book.txt", "--out", "timed", *words).status == 0
     assert json.loads((work / "timed" / "config.json").read_text())["options"]["epochs"] is None

@@ -37,8 +37,12 @@ class Output:
     def figures(self, figures: dict[str, Any]) -> None:
         """One figure a line."""
         for name, value in figures.items():
+            if isinstance(value, dict) and any(isinstance(item, dict) for item in value.values()):
+                for key, item in value.items():
+                    self.figures({f"{name} {key}": item})
+                continue
             if isinstance(value, dict):
-                value = ", ".join(f"{key} {item:g}" for key, item in value.items())
+                value = ", ".join(f"{key} {'-' if item is None else f'{item:g}'}" for key, item in value.items())
             shown = f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
             self.text(f"{name.replace('_', ' '):<26}{shown}")
 

@@ -92,6 +92,9 @@ def beneath(
         ConfigError: an unknown preset, or a file that is missing or not TOML.
     """
     from_file = read_toml(config) if config else {}
+    for option in ("resume", "overwrite"):
+        if option in from_file:
+            raise ConfigError(f"--config {config}: {option} is for one command, not a setting; give --{option}")
     name = from_file.get("preset") if preset is None else preset
     if name is not None and name not in list(presets):
         raise ConfigError(unknown_name("unknown preset", name, presets))

@@ -26,14 +26,14 @@ class Given:
         first: tick of its first row.
         rows: how many.
         digest: of the targets, to know the same rows again where there are no times.
-        scale: `[K]` of each target, transformed.
+        scale: `[K]` of each target, transformed; None where the rows trained on are too few or too even to tell.
         naive: `[K]` in-sample seasonal naive error; None where it has none.
     """
 
     first: int
     rows: int
     digest: str
-    scale: tuple[float, ...]
+    scale: tuple[float | None, ...]
     naive: tuple[float | None, ...]
 
 
@@ -78,6 +78,9 @@ class SeriesCodec:
         """
         rows = [len(each) for each in series] if trained is None else trained
         targets = [each.target[:count] for each, count in zip(series, rows, strict=True)]
+        for k, name in enumerate(columns.target):
+            if log and any(np.nanmin(part[:, k], initial=0.0) < 0 for part in targets):
+                raise DataError(f"column {name!r}: --transform log takes no negative values; leave it at auto")
         transforms = tuple(
             Transform.choose([part[:, k] for part in targets], season if season > 1 else window, log)
             for k in range(len(columns.target))
@@ -103,8 +106,8 @@ class SeriesCodec:
                 each.first,
                 len(each),
                 _digest(each.target),
-                tuple(_scale(part, transforms, window).tolist()),
-                tuple(float(value) if np.isfinite(value) else None for value in naive),
+                _or_none(_scale(part, transforms, window, even=np.nan)),
+                _or_none(naive),
             )
         return cls(columns, shape, given)
 
@@ -114,7 +117,9 @@ class SeriesCodec:
         Raises:
             DataError: it cannot be read, or is not like the table trained on.
         """
-        return read_file(source, self.columns, self.shape.spacing)
+        codings = (*self.shape.past, *self.shape.known)
+        text = {coding.name: coding.categories is not None for coding in codings}
+        return read_file(source, self.columns, self.shape.spacing, text)
 
     def unseen(self, series: Series) -> np.ndarray:
         """Rows at which a forecast can begin whose steps all lie after the last row that training was given.
@@ -140,11 +145,13 @@ class SeriesCodec:
         return Windows(series, np.stack([self._scale_of(each) for each in series]), self.shape, origins)
 
     def _scale_of(self, series: Series) -> np.ndarray:
-        """What training found; for another series, by its first window, which no forecast precedes."""
+        """What training found; where it found nothing, by the first window, which no forecast precedes."""
         given = self.given.get(series.key)
-        if given is not None:
-            return np.array(given.scale)
-        return _scale(series.target[: self.shape.window], self.shape.transforms, self.shape.window)
+        known = [None] * len(self.shape.transforms) if given is None else given.scale
+        if None not in known:
+            return np.array(known, np.float64)
+        begun = _scale(series.target[: self.shape.window], self.shape.transforms, self.shape.window)
+        return np.array([own if one is None else one for one, own in zip(known, begun, strict=True)], np.float64)
 
     def naive_errors(self, series: Series) -> np.ndarray:
         """In-sample seasonal naive error, `[K]`; of a series training was not given, over all its rows."""
@@ -224,15 +231,17 @@ class Read(NamedTuple):
     digest: str
 
 
-def read_file(source: str, columns: Columns, spacing: Spacing | None = None) -> Read:
-    """The series of a table, on the spacing given, or on their own.
+def read_file(
+    source: str, columns: Columns, spacing: Spacing | None = None, text: Mapping[str, bool] | None = None
+) -> Read:
+    """The series of a table, on the spacing given, or on their own; `text` as `read_series` takes it.
 
     Raises:
         DataError: the table cannot be used.
     """
     table = read_table(source, columns.all)
     try:
-        series, found = read_series(table.columns, columns, table.place, spacing)
+        series, found = read_series(table.columns, columns, table.place, spacing, text)
     except DataError as error:
         named = str(error).startswith(table.name)
         raise error if named else DataError(f"{table.name}: {error}") from None
@@ -245,9 +254,13 @@ def worth(series: Series, origins: np.ndarray, horizon: int) -> np.ndarray:
     return known[origins + horizon] > known[origins]
 
 
-def _scale(target: np.ndarray, transforms: Sequence[Transform], window: int) -> np.ndarray:
+def _scale(target: np.ndarray, transforms: Sequence[Transform], window: int, even: float = 1.0) -> np.ndarray:
     values = np.stack([transform.apply(target[:, k]) for k, transform in enumerate(transforms)], axis=1)
-    return spread_around_windows(values, window)
+    return spread_around_windows(values, window, even)
+
+
+def _or_none(values: np.ndarray) -> tuple[float | None, ...]:
+    return tuple(float(value) if np.isfinite(value) else None for value in values)
 
 
 def _digest(target: np.ndarray) -> str:

@@ -76,15 +76,16 @@ def _multiplicative(series: Sequence[np.ndarray], chunk: int) -> bool:
     return bool(x @ y > _MULTIPLICATIVE * (x @ x)) and x @ x > 0
 
 
-def spread_around_windows(values: np.ndarray, window: int) -> np.ndarray:
+def spread_around_windows(values: np.ndarray, window: int, even: float = 1.0) -> np.ndarray:
     """How far a series strays from the mean of the window it lies in: the root of the mean square, one a target.
 
     Args:
         values: `[T, K]`, NaN where missing.
         window: rows of a window.
+        even: what is given for a target that never changes.
 
     Returns:
-        `[K]`; 1 where a target never changes.
+        `[K]`.
     """
     deviations = np.zeros(values.shape[1])
     for target in range(values.shape[1]):
@@ -95,7 +96,7 @@ def spread_around_windows(values: np.ndarray, window: int) -> np.ndarray:
         sums, squares = (np.cumsum(np.r_[0, part]) for part in (known - known.mean(), (known - known.mean()) ** 2))
         mean, square = ((total[width:] - total[:-width]) / width for total in (sums, squares))
         deviations[target] = np.sqrt(max(float(np.mean(square - mean**2)), 0.0))
-    return np.where(deviations > 1e-9 * np.nanmax(np.abs(values), axis=0, initial=1e-9), deviations, 1.0)
+    return np.where(deviations > 1e-9 * np.nanmax(np.abs(values), axis=0, initial=1e-9), deviations, even)
 
 
 def seasonal_naive_error(values: np.ndarray, season: int) -> np.ndarray:

@@ -89,6 +89,7 @@ def read_series(
     columns: Columns,
     where: Callable[[int], str],
     spacing: Spacing | None = None,
+    text: Mapping[str, bool] | None = None,
 ) -> tuple[list[Series], Spacing]:
     """All series of a table.
 
@@ -97,6 +98,7 @@ def read_series(
         columns: which is what.
         where: names a row, for messages: "sales.csv, line 12".
         spacing: of the series the model was trained on; inferred where None.
+        text: of each covariate, whether it was text in training; where None, what is not all numbers is.
 
     Returns:
         The series in the order of their first rows, and their spacing.
@@ -109,7 +111,12 @@ def read_series(
     if not count:
         raise DataError("expected at least one row of data, found none")
     target = np.stack([numbers(table[name], name, where) for name in columns.target], axis=1)
-    covariates = {name: numbers_or_text(table[name]) for name in columns.covariates}
+    covariates = {}
+    for name in columns.covariates:
+        if text is None:
+            covariates[name] = numbers_or_text(table[name])
+        else:
+            covariates[name] = _texts(table[name]) if text[name] else numbers(table[name], name, where)
     keys = [",".join(str(part) for part in row) for row in zip(*(table[name] for name in columns.id), strict=True)]
     rows_of = _grouped(keys) if keys else {"": np.arange(count)}
     if columns.time:
@@ -168,14 +175,28 @@ def numbers(column: Column, name: str, where: Callable[[int], str]) -> np.ndarra
 
 
 def numbers_or_text(column: Column) -> np.ndarray:
-    """A column as float64 with NaN for missing values; as objects, text and None, where one is not a number."""
+    """A column as float64 with NaN for missing values; as objects, text and None, where one is not a number.
+
+    In text an empty cell alone is missing: "none" and "NA" are as good categories as any.
+    """
     if isinstance(column, np.ndarray) and column.dtype.kind in "fiub":
         return column.astype(np.float64)
     texts = [None if _missing(value) else value for value in column]
     found = [np.nan if value is None else _number(value) for value in texts]
     if any(value is None for value in found):
-        return np.array([None if value is None else str(value) for value in texts], dtype=object)
+        return _texts(column)
     return np.array(found, dtype=np.float64)
+
+
+def _texts(column: Column) -> np.ndarray:
+    """As objects, text and None; whole numbers are written without a point, whatever they are kept as."""
+    found = np.empty(len(column), dtype=object)
+    for row, value in enumerate(column):
+        if isinstance(value, float | np.floating):
+            found[row] = None if np.isnan(value) else str(int(value)) if float(value).is_integer() else str(value)
+        elif value is not None and str(value).strip():
+            found[row] = str(value)
+    return found
 
 
 def _missing(value: Any) -> bool:
@@ -183,6 +204,8 @@ def _missing(value: Any) -> bool:
 
 
 def _number(value: Any) -> float | None:
+    if isinstance(value, str) and "_" in value:
+        return None  # which Python takes for a number
     try:
         return float(value)
     except (TypeError, ValueError):

@@ -75,7 +75,7 @@ class Spacing:
         elif np.all(times.astype(np.int64) % _DAY == 0) and (self.unit != "second" or self.step % _DAY == 0):
             unit = "D"
         else:
-            unit = "m" if self.unit != "second" or self.step % 60 == 0 else "s"
+            unit = "m" if np.all(times.astype(np.int64) % 60 == 0) else "s"
         return [text.replace("T", " ") for text in np.datetime_as_string(times, unit=unit)]  # type: ignore[call-overload]
 
     def describe(self) -> str:
@@ -98,7 +98,8 @@ def read_times(columns: Mapping[str, Column], where: Callable[[int], str]) -> np
 
     Columns called year, month, day, hour, minute and second (in any case) are numbers; other columns are joined with a
     blank between them. Times are ISO 8601 (1949-01, 2024-02-29, 2024-02-29 13:30); those with a zone become UTC. A
-    single column of whole numbers stays numbers, unless its name is year.
+    single column of whole numbers stays numbers, unless its name is year or all of them are dates, 20240229, or months,
+    202402, of the years 1900 to 2100.
 
     Args:
         columns: the time columns by name, in their order.
@@ -114,7 +115,8 @@ def read_times(columns: Mapping[str, Column], where: Callable[[int], str]) -> np
     if all(name in PARTS for name in names) and "year" in names:
         return _from_parts(dict(zip(names, columns.values(), strict=True)), where)
     if len(columns) == 1 and (numbers := _whole_numbers(next(iter(columns.values())))) is not None:
-        return numbers
+        compact = _compact_dates(numbers)
+        return numbers if compact is None else compact
     title = ",".join(columns)
     rows = zip(*columns.values(), strict=True)
     found = [_read(" ".join(str(part).strip() for part in row), title, index, where) for index, row in enumerate(rows)]
@@ -131,6 +133,20 @@ def _whole_numbers(column: Column) -> np.ndarray | None:
     if not len(numbers) or not finite.all() or np.any(numbers != np.round(numbers)):
         return None
     return numbers.astype(np.int64)
+
+
+def _compact_dates(numbers: np.ndarray) -> np.ndarray | None:
+    """Numbers such as 20240229 or 202402 as datetime64[s]; None where one of them is no date."""
+    if len(numbers) < 2:
+        return None
+    days = numbers * 100 + 1 if numbers.max() < 10_000_000 else numbers  # a month by its first day
+    years, months = days // 10_000, days // 100 % 100
+    if years.min() < 1900 or years.max() > 2100 or months.min() < 1 or months.max() > 12:
+        return None
+    first = (12 * (years - 1970) + months - 1).astype("datetime64[M]")
+    dates = first.astype("datetime64[D]") + (days % 100 - 1)
+    same = (days % 100 > 0) & (dates.astype("datetime64[M]") == first)
+    return dates.astype("datetime64[s]") if same.all() else None
 
 
 def _from_parts(columns: Mapping[str, Column], where: Callable[[int], str]) -> np.ndarray:

@@ -66,13 +66,13 @@ def _numbers(place: str, channel: str) -> Values:
     try:
         with np.errstate(over="ignore"):
             found = np.array(cells, np.float32)
-        if np.isinf(found).any():
-            bad = cells[int(np.isinf(found).argmax())]
-            raise DataError(f"{place}: expected finite numbers between commas, got {bad[:40]!r}")
-        return found
     except ValueError:
         bad = next(cell for cell in cells if not _is_number(cell))
         raise DataError(f"{place}: expected numbers between commas, got {bad[:40]!r}") from None
+    if np.isinf(found).any():
+        bad = cells[int(np.isinf(found).argmax())]
+        raise DataError(f"{place}: expected finite numbers between commas, got {bad[:40]!r}")
+    return found
 
 
 def _is_number(cell: str) -> bool:

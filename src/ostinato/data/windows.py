@@ -127,6 +127,8 @@ class Windows:
         targets = [_transformed(each.target, shape.transforms) for each in series]
         self._observed = np.concatenate([np.isfinite(each) for each in targets])
         self._targets = np.concatenate([filled(each, _first_known(each)) for each in targets])
+        begun = [np.where(known.any(axis=0), known.argmax(axis=0), len(known)) for known in map(np.isfinite, targets)]
+        self._begun = np.stack(begun)  # [S, K]: the first row that is known
         self._sums = np.concatenate([np.zeros((1, shape.targets)), np.cumsum(self._targets, axis=0)])
         self._past = np.concatenate([_past_features(each, shape) for each in series])
         self._known = np.concatenate([_known_features(each, shape) for each in series])
@@ -163,12 +165,16 @@ class Windows:
         return WindowTensors(*(torch.from_numpy(np.ascontiguousarray(part, np.float32)) for part in found))
 
     def targets(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
-        """What came, scaled as the inputs are, `[H, N, K]`; and 1 where it is known, 0 where it is missing."""
+        """What came, scaled as the inputs are, `[H, N, K]`; and 1 where it is known, 0 where it is missing.
+
+        A target of which nothing is known before the window's steps weighs nothing: there is nothing to forecast by.
+        """
         shape, which = self.shape, self._which[indices]
         rows = self._starts[which] + self._origins[indices] + np.arange(shape.horizon)[:, None]
         back = self._starts[which] + self._origins[indices] + np.arange(-shape.window, 0)[:, None]
         scaled = (self._targets[rows] - self._targets[back].mean(axis=0)) / self._scales[which]
-        return torch.from_numpy(scaled.astype(np.float32)), torch.from_numpy(self._observed[rows].astype(np.float32))
+        weights = self._observed[rows] & self._begins(indices)
+        return torch.from_numpy(scaled.astype(np.float32)), torch.from_numpy(weights.astype(np.float32))
 
     def batch(self, indices: np.ndarray) -> Batch:
         """Windows to train on or to measure a loss by; it is a mean over the targets that are known."""
@@ -178,9 +184,14 @@ class Windows:
     @property
     def counts(self) -> np.ndarray:
         """`[windows]`: the targets of each that are known."""
-        known = np.r_[0, np.cumsum(self._observed.sum(axis=1))]
+        known = np.concatenate([np.zeros((1, self.shape.targets), np.int64), np.cumsum(self._observed, axis=0)])
         begin = self._starts[self._which] + self._origins
-        return known[np.minimum(begin + self.shape.horizon, self._starts[self._which + 1])] - known[begin]
+        each = known[np.minimum(begin + self.shape.horizon, self._starts[self._which + 1])] - known[begin]
+        return np.asarray((each * self._begins(np.arange(len(self)))).sum(axis=1))
+
+    def _begins(self, indices: np.ndarray) -> np.ndarray:
+        """`[N, K]`: whether a target is known before a window's steps."""
+        return np.asarray(self._begun[self._which[indices]] < self._origins[indices][:, None])
 
     def _bases(self, first: np.ndarray, origins: np.ndarray) -> np.ndarray:
         """The simple forecasts in transformed units, `[H, N, K, C]`."""

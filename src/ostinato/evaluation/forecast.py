@@ -28,13 +28,15 @@ class Windowed(NamedTuple):
 def windowed(series: Sequence[Series], places: Sequence[tuple[int, int]], horizon: int, season: int) -> Windowed:
     """The windows of these places: which series, and the row at which it begins to be forecast.
 
-    A value that is missing where a naive forecast wants it is the last known one before.
+    A value that is missing where a naive forecast wants it is the last known one before. A target of which nothing is
+    known before counts as missing.
     """
     known = [filled(each.target, np.nan) for each in series]
     ahead = np.arange(horizon)
     back = ahead - (ahead // season + 1) * season  # rows from the origin, always negative
     truth = np.stack([series[which].target[origin + ahead] for which, origin in places])
     last = np.stack([np.repeat(known[which][origin - 1][None], horizon, axis=0) for which, origin in places])
+    truth = np.where(np.isnan(last), np.nan, truth)
     earlier = [known[which][np.maximum(origin + back, 0)] for which, origin in places]
     there = np.array([origin for _, origin in places])[:, None] + back >= 0
     return Windowed(truth, last, np.where(there[..., None], np.stack(earlier), last))

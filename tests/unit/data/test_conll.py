@@ -14,6 +14,14 @@ def conllu(*words: tuple[str, ...], tail: str = "_") -> str:
     return "".join(f"{i}\t{form}\t_\t{upos}\t_\t_\t_\t_\t_\t{tail}\n" for i, form, upos in words)
 
 
+@pytest.mark.parametrize("head", ["#begin document (x); part 000\n", "#newdoc\n", "#\n"])
+def test_a_comment_without_a_blank_says_nothing_of_the_columns(write, head):
+    (file,) = find_files(write(f"{head}The DET\ncat NOUN\n", "words.txt"))
+    assert read_layout(file).width == 2
+    (found,) = read_sentences(file, read_layout(file))
+    assert len(found.rows) == 2
+
+
 TWO = (
     "# newdoc\n# text = vámonos al mar\n"
     + conllu(("1-2", "vámonos", "_"), ("1", "vamos", "VERB"), ("2", "nos", "PRON"), ("3-4", "al", "_"))

@@ -84,6 +84,22 @@ def test_a_new_series_is_scaled_by_its_first_window(codec):
     assert float(inputs.scale[0, 0]) == pytest.approx(1000 * np.std([0, 1, 2, 3]))
 
 
+def test_a_series_that_was_too_short_to_tell_is_scaled_by_its_first_window():
+    series, spacing = read({**table(0, 20, "b"), "y": [0.0] * 8 + [1000.0 * (t % 5) for t in range(12)]})
+    codec = SeriesCodec.learn(series, spacing, COLUMNS, window=W, horizon=H, trained=[8])
+    assert codec.given["b"].scale == (None,)
+    assert SeriesCodec.from_json(json.loads(json.dumps(codec.to_json()))) == codec
+    (later,), _ = read({**table(30, 20, "b"), "y": [1000.0 * (t % 5) for t in range(20)]})
+    inputs = codec.windows([later], [np.array([4])]).inputs(np.array([0]))
+    assert float(inputs.scale[0, 0]) == pytest.approx(1000 * np.std([0, 1, 2, 3]))
+
+
+def test_the_logarithm_of_negative_values_is_refused():
+    series, spacing = read({**table(), "y": [float(t - 3) for t in range(30)]})
+    with pytest.raises(DataError, match="column 'y': --transform log takes no negative values"):
+        SeriesCodec.learn(series, spacing, COLUMNS, window=W, horizon=H, log=True)
+
+
 def test_values_known_ahead_are_asked_for(codec):
     content = table(0, 32)
     content["y"][30:] = [np.nan, np.nan]

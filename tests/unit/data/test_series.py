@@ -94,6 +94,20 @@ def test_columns_that_are_not_there_or_twice():
         read({"y": []}, target="y")
 
 
+def test_categories_are_what_they_are():
+    """Whatever they look like, and whatever else the table holds."""
+    table = {"y": [1.0, 2.0, 3.0, 4.0], "event": ["none", "", "christmas", "NA"], "hall": ["0", "1_2", "0", "2"]}
+    (series,), _ = read(table, target="y", past=("event", "hall"))
+    assert series.covariates["event"].tolist() == ["none", None, "christmas", "NA"]
+    assert series.covariates["hall"].tolist() == ["0", "1_2", "0", "2"]
+    later = {"y": [1.0, 2.0], "event": ["none", "none"], "hall": [0.0, 2]}
+    columns, text = Columns(("y",), past=("event", "hall")), {"event": True, "hall": True}
+    (series,), _ = read_series(later, columns, where, text=text)
+    assert series.covariates["hall"].tolist() == ["0", "2"]
+    with pytest.raises(DataError, match=r"t.csv, line 2: expected a number in column 'event', got 'a'"):
+        read_series({**later, "event": ["a", "b"]}, columns, where, text={"event": False, "hall": True})
+
+
 @pytest.mark.parametrize("word", ["", " ", "NA", "n/a", "NaN", "null", "None", "?", None, math.nan])
 def test_what_counts_as_missing(word):
     assert np.isnan(numbers([word, "1"], "y", where)[0])

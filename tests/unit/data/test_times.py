@@ -51,6 +51,22 @@ def test_numbers_stay_numbers():
     assert calendar(spacing, times).shape == (3, 0)
 
 
+def test_dates_without_hyphens():
+    times = read(20240130, 20240131, 20240201)
+    spacing = infer_spacing([times])
+    assert spacing.describe() == "1 day"
+    assert spacing.written(spacing.ticks(times[-1:]) + spacing.step) == ["2024-02-02"]
+    assert infer_spacing([read(202411, 202412, 202501)]).describe() == "1 month"
+    for numbers in [(20240131, 20240132), (202412, 202413), (190012, 190000), (2023, 2024), (10000101, 10000102)]:
+        assert read(*numbers).dtype == np.int64
+
+
+def test_seconds_are_written_where_there_are_any():
+    times = read("2024-01-01 12:00:30", "2024-01-01 12:10:30", "2024-01-01 12:20:30")
+    spacing = infer_spacing([times])
+    assert spacing.written(spacing.ticks(times[-1:]) + spacing.step) == ["2024-01-01 12:30:30"]
+
+
 def test_working_days_go_on_over_the_weekend():
     days = [date(2024, 1, 1) + timedelta(days=n) for n in range(40)]
     working = [str(day) for day in days if day.weekday() < 5]

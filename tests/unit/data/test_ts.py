@@ -19,6 +19,11 @@ def test_channels_lengths_labels_and_missing_values(write):
     assert (found.missing, found.places[1].rsplit("/", 1)[1]) == (2, "t.ts: line 9")
 
 
+def test_what_is_infinite_is_refused(write):
+    with pytest.raises(DataError, match=r"t.ts: line 6: expected finite numbers between commas, got '1e39'"):
+        read_ts(write(HEAD + "1,1e39:a\n", "t.ts"))
+
+
 def test_without_labels(write):
     found = read_ts(write(HEAD.replace("true a b", "false") + "1,2\n3\n", "t.ts"))
     assert [values.tolist() for values in found.values] == [[[1], [2]], [[3]]]

@@ -8,6 +8,7 @@ from ostinato.data.scaling import Transform
 from ostinato.data.series import Columns, read_series
 from ostinato.data.times import calendar
 from ostinato.data.windows import SEASONS, Shape, Windows
+from ostinato.evaluation.forecast import windowed
 
 W, H = 5, 3
 
@@ -147,6 +148,20 @@ def test_nothing_after_the_origin_reaches_a_window(made):
     for name in ("past", "known", "bases", "centre", "scale"):
         np.testing.assert_array_equal(getattr(before, name), getattr(after, name), err_msg=name)
     np.testing.assert_array_equal(before.before[0], after.before[0])
+
+
+def test_a_target_weighs_nothing_before_it_begins(made):
+    """What would stand in the window for it is the answer itself."""
+    _, scales, shape, _ = made
+    later = table()
+    later["z"][:12] = np.nan
+    series, _ = read_series(later, COLUMNS, str)
+    windows = Windows(series, scales, shape, [np.array([10, 11, 12, 13]), np.zeros(0, int)])
+    _, weights = windows.targets(np.arange(4))
+    assert weights[..., 1].numpy().T.tolist() == [[0, 0, 0]] * 3 + [[1, 1, 1]]
+    np.testing.assert_array_equal(windows.counts, weights.sum((0, 2)))
+    assert np.isnan(windowed(series, [(0, 12)], H, 1).truth[..., 1]).all()
+    assert not np.isnan(windowed(series, [(0, 13)], H, 1).truth[..., 1]).any()
 
 
 def test_counts_are_of_known_targets(made):

@@ -47,6 +47,21 @@ def test_means_and_weights_are_the_papers(score, memory_size):
         np.testing.assert_allclose(weights[:, n].detach(), expected[1], atol=1e-12)
 
 
+def test_many_sums_are_made_some_at_a_time(monkeypatch):
+    attention, query, memory = parts("additive")
+
+    def results():
+        x, attention.query.weight.grad = memory.clone().requires_grad_(), None
+        mean, weights = attention(query, attention.memorize(x, LENGTHS))
+        mean.square().sum().backward()
+        return mean, weights, x.grad, attention.query.weight.grad
+
+    whole = results()
+    monkeypatch.setattr("ostinato.layers.attention._SUMS", S * N * 7 * 3)  # three queries, then one
+    for one, other in zip(results(), whole, strict=True):
+        torch.testing.assert_close(one, other)
+
+
 @pytest.mark.parametrize("score", ["dot", "general", "additive"])
 def test_what_is_beyond_a_length_changes_neither_result_nor_gradient(score):
     attention, query, memory = parts(score)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from ostinato.cells.noise import StateNoise
 from ostinato.core.errors import ConfigError
 from ostinato.models.seq2seq import Seq2Seq, reversal
 from tests.oracles import lstm
@@ -41,6 +42,26 @@ def make(layers=1, **options):
 
 def read(model, lengths=None, **options):
     return model(SOURCE, SOURCE_LENGTHS, target_inputs=INPUTS, target_lengths=lengths, **options)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_step_by_step_the_same_units_are_dropped(layers, monkeypatch):
+    """With input feeding or sampling the decoder is called once a token; recurrent dropout is of the whole sequence."""
+    drawn, draw = [], StateNoise.draw
+
+    def watched(state, steps, **rates):
+        torch.manual_seed(5)
+        drawn.append(steps)
+        return draw(state, steps, **rates)
+
+    monkeypatch.setattr(StateNoise, "draw", watched)
+    model = make(layers, recurrent_dropout=0.5, attention=None, bidirectional=False)
+    decoder = model.decoder.train()
+    state = decoder.start(decoder.initial_state(N))
+    whole, _, _ = decoder._read(INPUTS, state)
+    steps, _, _ = decoder._read_by_steps(INPUTS, state, -1.0)
+    torch.testing.assert_close(steps, whole)
+    assert drawn == [T] * 2 * layers
 
 
 def layer(p, prefix, index, suffix=""):

@@ -140,6 +140,12 @@ def test_where_validation_says_too_little_the_last_weights_are_kept(make):
     assert torch.equal(stored, torch.cat([last[name].flatten() for name in load_file(trainer.folder.weights)]))
 
 
+def test_where_validation_says_too_little_patience_goes_by_the_loss(make):
+    losses = iter([3.0, 2.0, 2.5, 2.4, 1.0, 0.5])
+    trainer = make(validate=lambda model: {"loss": next(losses)}, best=None, patience=2, epochs=6)
+    assert trainer.fit().epoch == 4
+
+
 def test_where_validation_says_too_little_an_average_goes_by_the_loss(make):
     losses = iter((1.0, 0.8, 0.6, 0.4, 0.7, 0.7))
     trainer = make(

@@ -235,13 +235,19 @@ def split(options: TrainForecast, read: Read, columns: Columns, share: float = H
     train = [_origins(each, options.window, end, options.horizon) for each, end in zip(series, ends, strict=True)]
     if not any(len(each) for each in train):
         raise DataError(f"{read.name}: {_too_short(options, series, held_out)}")
-    codec = SeriesCodec.learn(series, read.spacing, columns, log=log, trained=ends, **sizes)
+    try:
+        codec = SeriesCodec.learn(series, read.spacing, columns, log=log, trained=ends, **sizes)
+    except DataError as error:
+        raise DataError(f"{read.name}: {error}") from None
     record_train = record([read.name], read.digest, **_summary(series, codec))
     data = {"train": record_train, "held_out": bool(held_out)}
     if options.valid is None:
         valid_series = series
-        later = [_origins(each, end, len(each), options.horizon) for each, end in zip(series, ends, strict=True)]
+        begins = [max(end, options.window) for end in ends]
+        later = [_origins(each, at, len(each), options.horizon) for each, at in zip(series, begins, strict=True)]
         later = later if held_out else train
+        if not any(len(each) for each in later):
+            raise DataError(f"{read.name}: no target is known in the rows held out to validate on; give --valid")
         data["valid"] = record([read.name], read.digest)
     else:
         valid_series, later, data["valid"] = _unseen(codec, options.valid)
@@ -277,8 +283,13 @@ def _origins(series: Series, first: int, end: int, horizon: int) -> np.ndarray:
 
 def _spread(origins: Sequence[np.ndarray]) -> list[np.ndarray]:
     """At most `VALIDATED` windows, evenly spread."""
-    every = -(-sum(len(each) for each in origins) // VALIDATED)
-    return [each[:: max(1, every)] for each in origins]
+    ends = np.cumsum([len(each) for each in origins])
+    chosen = np.unique(np.linspace(0, ends[-1] - 1, min(VALIDATED, ends[-1])).round().astype(np.int64))
+    begins = ends - [len(each) for each in origins]
+    return [
+        each[chosen[(chosen >= begin) & (chosen < end)] - begin]
+        for each, begin, end in zip(origins, begins, ends, strict=True)
+    ]
 
 
 def _too_short(options: TrainForecast, series: Sequence[Series], held_out: float) -> str:
@@ -318,9 +329,9 @@ def _summary(series: Sequence[Series], codec: SeriesCodec) -> dict[str, Any]:
     """What the run folder says of the rows trained on."""
     rows = {"rows": sum(len(each) for each in series), "series": len(series)}
     rows |= {"gaps": sum(each.gaps for each in series), "missing": sum(each.missing for each in series)}
-    first, last = min(series, key=lambda each: each.first), max(series, key=lambda each: each.first + len(each))
-    spacing = codec.shape.spacing
-    ticks = np.array([first.first, last.first + (len(last) - 1) * spacing.step])
+    step = codec.shape.spacing.step
+    ends = [each.first + (len(each) - 1) * step for each in series]
+    ticks = np.array([min(each.first for each in series), max(ends)])
     begin, end = (" ".join(cells) for cells in codec.times(ticks))
     return {**rows, "first": begin, "last": end}
 

@@ -67,11 +67,11 @@ def _before(options: TrainForecast, codec: SeriesCodec, series: Sequence[Series]
     """What training gets of the rows before a moment."""
     step = codec.shape.spacing.step
     rows = [-(-(moment - each.first) // step) for each in series]
-    cut = [
-        dataclasses.replace(each, target=each.target[:count])
-        for each, count in zip(series, rows, strict=True)
-        if count > 0 and np.isfinite(each.target[:count]).any()
-    ]
+    cut = []
+    for each, count in zip(series, rows, strict=True):
+        known = np.flatnonzero(np.isfinite(each.target[: max(0, count)]).any(axis=1))
+        if len(known):  # a series ends with the last row that has a target
+            cut.append(dataclasses.replace(each, target=each.target[: known[-1] + 1]))
     when = codec.shape.spacing.written(np.array([moment]))[0]
     if not cut:
         raise DataError(f"--retrain: no row lies before {when}")

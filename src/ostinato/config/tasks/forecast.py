@@ -89,6 +89,8 @@ class TrainForecast:
                 raise ConfigError(
                     f"--{name}: expected names of columns with commas between, got {getattr(self, name)!r}"
                 )
+        if len(self.columns("id")) > 1:
+            raise ConfigError(f"--id: expected one column, got {self.id!r}; join them into one first")
 
     def columns(self, role: str) -> tuple[str, ...]:
         """The columns that an option names."""
