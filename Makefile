@@ -44,8 +44,8 @@ docs: .venv/installed-dev
 
 # Half an hour, on a machine that does nothing else.
 bench: .venv/installed-bench
-	$(BIN)/ostinato bench layers --threads 2 1 --out benchmarks/results
-	$(BIN)/ostinato bench lm --out benchmarks/results
+	status=0; $(BIN)/ostinato bench layers --threads 2 1 --out benchmarks/results || status=$$?; \
+	$(BIN)/ostinato bench lm --out benchmarks/results && exit $$status
 
 # Half a minute to compile, seconds to run. The library allocates nothing: leaks can only be OpenMP's own threads.
 sanitize: .venv/installed-dev

@@ -62,7 +62,7 @@ def is_it_right(words: np.ndarray, targets: np.ndarray) -> None:
         print(f"   {name:<18} {gradient[at]:+.9f}  {(losses[0] - losses[1]) / 2e-5:+.9f}")
 
 
-def how_far_back(words: np.ndarray) -> None:
+def how_far_back(words: np.ndarray, targets: np.ndarray) -> None:
     """Lengths of dL/dh_t and dL/dc_t, where L is the loss of the last word alone."""
     print("\n2. what the last word's loss says of the cell t steps before, of what it says of the last\n")
     print("   forget bias " + "".join(f"{f't-{back}':>9}" for back in (0, 1, 2, 5, 10, 20, 34)))
@@ -70,11 +70,13 @@ def how_far_back(words: np.ndarray) -> None:
         model = Rnnlm(V, D, (H,))
         lstm = model.lstms[0]
         lstm.params["bias"][H : 2 * H] = bias  # the second of four blocks of rows: i, f, g, o
-        out = lstm.forward(model.embedding.forward(words))
-        dy = np.zeros_like(out)
-        dy[-1] = np.random.default_rng(1).normal(size=dy[-1].shape)
+        model.forward(words, targets)
+        scores = model.loss.backward()
+        scores[:-1] = 0  # the last word's alone
         lengths: dict[int, float] = {}
-        lstm.backward(dy, watch=lambda t, dh, dc, into=lengths: into.update({t: np.linalg.norm(dc)}))
+        lstm.backward(
+            model.decoder.backward(scores), watch=lambda t, dh, dc, into=lengths: into.update({t: np.linalg.norm(dc)})
+        )
         shares = [lengths[T - 1 - back] / lengths[T - 1] for back in (0, 1, 2, 5, 10, 20, 34)]
         print(f"   {bias:>+11.1f} " + "".join(f"{share:>9.2g}" for share in shares))
 
@@ -107,7 +109,7 @@ def main() -> None:
     if not batches:
         raise SystemExit(f"expected a text of more than {N * T:,} words")
     is_it_right(*batches[0])
-    how_far_back(batches[0][0])
+    how_far_back(*batches[0])
     does_it_learn(batches, options.updates)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 #: A unit in the last place of float32: an error below it is luck, not a measure.
 _FLOOR = 1.2e-7
-#: How much larger this package's errors may be than the yardstick's own.
-_FACTOR = {"highest": 4.0, "high": 400.0, "medium": 1.0}
+#: How much larger this package's errors may be than the yardstick's own. In "medium" both round the same numbers to
+#: bfloat16, and the largest of their errors differ by chance: between two of a single step by a few per cent.
+_FACTOR = {"highest": 4.0, "high": 400.0, "medium": 1.25}
 #: A peer beyond this does not compute the same thing.
 _PEER = {"torch-bf16": 0.2}
 _PEER_OTHERWISE = 1e-3

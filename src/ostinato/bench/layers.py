@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ostinato.bench import groups, process, targets
@@ -137,7 +136,7 @@ def _table(group: groups.Group, setting: Setting, isa: str, found: dict[str, Any
         "against": list(group.against),
         "threads": setting.threads,
         "isa": isa,
-        "measured": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "measured": process.today(),
         "sgemm": found["sgemm"],
         "void": found["void"],
         "rows": found["rows"],

@@ -9,11 +9,17 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from ostinato.core.errors import ConfigError
 
 Event = dict[str, Any]
+
+
+def today() -> str:
+    """The date of a measurement."""
+    return datetime.now(UTC).strftime("%Y-%m-%d")
 
 
 def cores() -> list[int]:

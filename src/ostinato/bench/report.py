@@ -67,6 +67,8 @@ def _target_line(found: dict[str, Any]) -> list[str]:
         least += f" or {found['or_of_sgemm']} of sgemm"
     share = f", {found['worst_of_sgemm']:.2f} of sgemm" if unit else ""
     worst = f"{found['worst']:.2f}{unit}{share} ({found['worst_row']})"
+    if found["of_groups"]:
+        found = found | {"target": f"{found['target']} (of these {', '.join(found['of_groups'])})"}
     short = "; ".join(found["short"]) or "nothing"
     return [
         found["target"],
@@ -97,7 +99,12 @@ def markdown(result: dict[str, Any]) -> str:
         "second, over the rate of a 2048 x 2048 float32 product by torch in the same run.",
         "## What is reached, of what is wanted",
         markdown_table(target_lines(result["targets"])),
+        "Sequences of one step (T1) are in the tables below, not in these means, but for a stream's. *Worst row* is "
+        "that of the lowest ratio; *short by* names every row that reaches neither what is wanted of it nor that share of "
+        "sgemm.",
     ]
+    if found := disturbed(result["tables"]):
+        parts += ["## Where the machine was disturbed", _DISTURBED, "\n".join(f"- {each}" for each in found)]
     for table in result["tables"]:
         note = f"{footnote(table)} Measured {table['measured']}."
         parts += [f"## {title(table)}", markdown_table(lines(table)), note]
@@ -105,6 +112,30 @@ def markdown(result: dict[str, Any]) -> str:
         left_out = (f"- {item['peer']} in {item['group']}: {item['why']}" for item in result["skipped"])
         parts += ["## Left out", "\n".join(left_out)]
     return "\n\n".join(parts) + "\n"
+
+
+_DISTURBED = (
+    "The same side did the same work in two tables, and took times further apart than a seventh. One of the two, with "
+    "all sides of that row, is not to be relied on."
+)
+
+
+def disturbed(tables: list[dict[str, Any]]) -> list[str]:
+    """Where one side's times of the same work differ from table to table, in words."""
+    times: dict[tuple[Any, ...], list[tuple[float, str]]] = {}
+    for table in tables:
+        for row in table["rows"]:
+            for side, spread in row["ms"].items():
+                own = (table["precision"], table["dtype"], str(table["options"])) if side == "ostinato" else ()
+                what = (table["cell"], table["work"], table["ragged"], table["threads"], table["isa"], *own)
+                key = (side, str(Row(**row["row"])), *what)
+                times.setdefault(key, []).append((spread["median"], table["group"]))
+    found = []
+    for (side, row, *_), each in times.items():
+        (least, one), (most, other) = min(each), max(each)
+        if most > 7 / 6 * least:
+            found.append(f"{side}, {row}: {milliseconds(least)} ms in {one}, {milliseconds(most)} in {other}")
+    return found
 
 
 def markdown_table(rows: list[list[str]]) -> str:
@@ -131,12 +162,19 @@ def merged(result: dict[str, Any], folder: Path) -> dict[str, Any]:
     anew = {_key(table): table for table in result["tables"]}
     tables = {_key(table): table for table in before["tables"]}
     for key, table in anew.items():
-        rows = {str(row["row"]): row for row in tables[key]["rows"]} if key in tables else {}
+        old = tables.get(key)
+        rows = {str(row["row"]): row for row in old["rows"]} if old else {}
+        kept = set(rows) - {str(row["row"]) for row in table["rows"]}
         rows |= {str(row["row"]): row for row in table["rows"]}
         tables[key] = table | {"rows": list(rows.values())}
+        if old and kept:  # what was void is void still, and no date is that of all
+            dates = dict.fromkeys(f"{old['measured']}, {table['measured']}".split(", "))
+            tables[key] |= {"void": table["void"] or old["void"], "measured": ", ".join(dates)}
     order = {group.name: index for index, group in enumerate(GROUPS)}
     listed = sorted(tables.values(), key=lambda table: (-table["threads"], order.get(table["group"], len(order))))
-    return summary(result["machine"], listed, result["skipped"])
+    skipped = {(each["group"], each["peer"]): each for each in before["skipped"] + result["skipped"]}
+    measured = {(table["group"], peer) for table in listed for row in table["rows"] for peer in row["ms"]}
+    return summary(result["machine"], listed, [each for key, each in skipped.items() if key not in measured])
 
 
 def _key(table: dict[str, Any]) -> tuple[str, int]:

@@ -65,7 +65,8 @@ def reached(tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _judged(target: Target, rows: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
     mean = math.exp(sum(math.log(row["ratio"]) for _, row in rows) / len(rows))
-    table, worst = min(rows, key=lambda pair: _margin(target, pair[1]))
+    table, worst = min(rows, key=lambda pair: pair[1]["ratio"])
+    measured = list(dict.fromkeys(owner["group"] for owner, _ in rows))
     short = []
     if mean < target.mean:
         short.append(f"mean by {1 - mean / target.mean:.0%}")
@@ -82,6 +83,7 @@ def _judged(target: Target, rows: list[tuple[dict[str, Any], dict[str, Any]]]) -
         "worst_of_sgemm": worst["of_sgemm"],
         "wanted_worst": target.worst,
         "or_of_sgemm": target.sgemm,
+        "of_groups": measured if len(measured) < len(target.groups) else [],
         "short": short,
         "void": any(table["void"] for table, _ in rows),
     }
@@ -115,6 +117,7 @@ def _shares(tables: list[dict[str, Any]]) -> dict[str, Any] | None:
         "worst_of_sgemm": worst["of_sgemm"],
         "wanted_worst": LARGE_SHARE,
         "or_of_sgemm": None,
+        "of_groups": [],
         "short": [f"lstm {_sizes(row)} by {by:.0%}" for row, by in missing],
         "void": any(table["void"] for table, _ in rows),
     }

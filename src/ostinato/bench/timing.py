@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -35,10 +36,10 @@ def interleaved(sides: Mapping[str, Timed], seconds: float) -> dict[str, Spread]
     turns = max(LEAST_TURNS, min(TURNS, int(seconds / sum(once.values()))))
     burst = seconds / turns / len(sides)
     times: dict[str, list[float]] = {name: [] for name in sides}
-    names = list(sides)
-    for turn in range(turns):
-        first = turn % len(names)
-        for name in names[first:] + names[:first]:
+    names, order = list(sides), random.Random(0)
+    for _ in range(turns):
+        order.shuffle(names)  # so that no side always follows the same other
+        for name in names:
             with sides[name].within():
                 _repeat(sides[name].call, SETTLE)
                 times[name] += _repeat(sides[name].call, burst)

@@ -30,7 +30,7 @@ class ResetBeforeGRU:
     State: ClassVar[type[HiddenState]] = HiddenState
     paper: ClassVar[str] = (
         "Cho et al. 2014, Learning phrase representations using RNN encoder-decoder, arXiv:1406.1078, "
-        "version 3, equations 5 to 8 (there z and 1 - z change places)"
+        "version 3, equations 5 to 8"
     )
 
     input_size: int

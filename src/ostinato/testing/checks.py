@@ -205,8 +205,8 @@ def fused(cell: Cell) -> None:
             expected = unroll(other.cell, other.p, other.x, other.state, **kwargs)
             assert not keep or found.states is not None, f"{what}: the states of every step are missing"
             same_run(what, found, expected, 1e-5)
-            by_name = gradients(weigh(found), one.named())
-            for name, grad in gradients(weigh(expected), other.named()).items():
+            by_name = gradients(weigh(found, states=True), one.named())
+            for name, grad in gradients(weigh(expected, states=True), other.named()).items():
                 same(f"{what}: gradient of {name}", by_name[name], grad, 1e-5)
 
 

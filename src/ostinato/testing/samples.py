@@ -91,11 +91,13 @@ def noise_row(noise: StateNoise | None, n: int, length: int) -> StateNoise | Non
     return StateNoise(noise.recurrent_mask[n : n + 1], [share[:length, n : n + 1] for share in noise.zoneout])
 
 
-def weigh(run: Unrolled) -> Tensor:
-    """A scalar in which every number of output and final state has a weight of its own."""
+def weigh(run: Unrolled, *, states: bool = False) -> Tensor:
+    """A scalar in which every number of output and final state has a weight of its own; and of every step's, if asked
+    for and there."""
+    fields = (run.output, *run.final, *((run.states or ()) if states else ()))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        return sum((field * torch.randn(field.shape).to(field)).sum() for field in (run.output, *run.final))
+        return sum((field * torch.randn(field.shape).to(field)).sum() for field in fields)
 
 
 def options_of(cell: Cell) -> dict[str, Any]:

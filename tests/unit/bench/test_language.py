@@ -120,7 +120,7 @@ def test_rows_have_what_other_programs_read():
         assert row["ratio"] == round(row["peer_ms"] / row["ours_ms"], 3)
         assert row["ours_tokens_per_second"] == pytest.approx(60e3 / row["ours_ms"], rel=1e-3)
         assert row["wrong"] == {}
-    assert [row["wanted"] for row in rows] == [2.5, 6.0, 2.0]
+    assert [row["wanted"] for row in rows] == [2.5, None, 6.0, 2.0]
 
 
 def test_a_wrong_number_gets_no_time(monkeypatch):
@@ -171,9 +171,11 @@ def test_who_takes_part():
 def test_scores_that_do_not_fit_are_not_made(monkeypatch):
     monkeypatch.setattr(memory, "available", lambda: 0.1)
     _, problem = section("vocabulary")
-    assert worker.taking_part("vocabulary", problem, [])[0] == [("highest", "torch")]
+    assert worker.taking_part("vocabulary", problem, ["torch"])[0] == [("highest", "torch")]
+    assert len(worker.taking_part("vocabulary", problem, [])[0]) == 2
     monkeypatch.setattr(memory, "available", lambda: 0.01)
-    found, skipped = worker.taking_part("vocabulary", problem, [])
+    assert worker.taking_part("vocabulary", problem, [])[0] == [("highest", "torch-chunked")]
+    found, skipped = worker.taking_part("vocabulary", problem, ["torch"])
     assert found == [("highest", None)]
     assert "60 tokens" in skipped[0]["why"]
 
@@ -254,8 +256,9 @@ def row(preset="rnnlm", peer="torch", ratio=2.0, **more):
     found |= {"ratio": ratio, "wanted": 2.5, "tokens": 700, "ours_tokens_per_second": 35000.0}
     found |= {
         "peer_tokens_per_second": ratio and 35000.0 / ratio,
-        "ours_quartiles_ms": [1, 2],
-        "peer_quartiles_ms": [1, 2],
+        "ours_quartiles_ms": [19.0, 21.0],
+        "peer_quartiles_ms": [15.0, 60.0],
+        "measured": "2026-01-01",
     }
     return found | {"errors": {"ostinato": {"output": 1e-7}}, "wrong": {}, "sgemm": sgemm, "void": False} | more
 
@@ -277,8 +280,9 @@ def test_a_page_with_every_number():
         "loss off",
         "123 (wanted 300)",
         "250,000",
-        "VOID",
-        "(rnnlm)",
+        "rnnlm (void)",
+        "40 (15 to 60)",
+        "Void rows",
         "90 to 100",
     ):
         assert piece in page

@@ -63,6 +63,19 @@ def test_a_row_with_a_wrong_number_shows_and_does_not_count():
     assert "jax: output off" in report.markdown(result)
 
 
+def test_times_that_contradict_each_other_are_told():
+    one, other = table(row(2.0)), table(row(1.0), group="lstm-medium") | {"precision": "medium"}
+    assert report.disturbed([one, other]) == ["torch, N20 T35 H128: 1.5 ms in lstm-medium, 3 in lstm"]
+    assert "Where the machine was disturbed" in report.markdown(summary(MACHINE, [one, other], []))
+    assert report.disturbed([one, table(row(1.9), group="lstm-medium")]) == []
+
+
+def test_a_mean_over_some_of_its_groups_says_so():
+    result = summary(MACHINE, [table(row(9.0), group="lstm_peephole")], [])
+    assert "(of these lstm_peephole)" in report.markdown(result)
+    assert "(of these" not in report.markdown(summary(MACHINE, [table(row(9.0))], []))
+
+
 def test_markdown_has_every_number():
     page = report.markdown(
         summary(MACHINE, [table(row(2.5, 0.61), void=True)], [{"group": "g", "peer": "p", "why": "w"}])
@@ -83,3 +96,10 @@ def test_a_folder_is_filled_in_parts(tmp_path):
     assert json.loads((tmp_path / "layers-some-cpu-family-1.json").read_text()) == result
     other = summary(MACHINE | {"cpu": "Another"}, [table(row(1.0))], [])
     assert report.merged(other, tmp_path) == other
+    result["tables"][0]["void"] = True  # the row that is kept is void still
+    report.write(result, tmp_path)
+    quiet = table(row(6.0)) | {"measured": "2026-02-02"}
+    again = report.merged(summary(MACHINE, [quiet], []), tmp_path)["tables"][0]
+    assert (again["void"], again["measured"]) == (True, "2026-01-01, 2026-02-02")
+    whole = table(row(6.0), row(3.0, H=256))
+    assert not report.merged(summary(MACHINE, [whole], []), tmp_path)["tables"][0]["void"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from ostinato.bench import process
@@ -55,8 +54,7 @@ def measure(options: BenchLm, report: Report) -> dict[str, Any]:
             found[event["work"]] += event["rows"]
             report({"event": kind, **event})
             report({"event": "progress", "name": event["name"], **progress.another()})
-    measured = datetime.now(UTC).strftime("%Y-%m-%d")
-    return {"machine": machine, "threads": threads, "measured": measured, **summary(found), "skipped": skipped}
+    return {"machine": machine, "threads": threads, "measured": process.today(), **summary(found), "skipped": skipped}
 
 
 def summary(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:

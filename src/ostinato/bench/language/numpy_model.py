@@ -78,10 +78,8 @@ class TimeEmbedding:
 
 
 class Step(NamedTuple):
-    """What a step of the LSTM leaves for its derivative, each `[N, ...]`."""
+    """What a step of the LSTM leaves for its derivative, each `[N, H]`."""
 
-    x: Array
-    h_before: Array
     c_before: Array
     i: Array
     f: Array
@@ -120,10 +118,13 @@ class TimeLSTM:
         """`[T, N, D]` -> every h_t, `[T, N, H]`."""
         (T, N, _), H = x.shape, self.params["weight_hh"].shape[1]
         h, c = self.state or (np.zeros((N, H), x.dtype), np.zeros((N, H), x.dtype))
+        self.x, self.h_before = x, np.empty((T, N, H), x.dtype)
         self.steps: list[Step] = []
         out = np.empty((T, N, H), x.dtype)
+        of_x = _times(x, self.params["weight_ih"].T) + self.params["bias"]  # waits for nothing: all steps at once
         for t in range(T):
-            h, c = self._step(x[t], h, c)
+            self.h_before[t] = h
+            h, c = self._step(of_x[t], h, c)
             out[t] = h
         self.state = h, c
         return out
@@ -138,8 +139,8 @@ class TimeLSTM:
         Returns:
             `[T, N, D]`.
         """
-        W = self.params["weight_ih"]
-        dx = np.empty((*dy.shape[:2], W.shape[1]), dy.dtype)
+        W, U = self.params["weight_ih"], self.params["weight_hh"]
+        da = np.empty((*dy.shape[:2], len(W)), dy.dtype)
         dh = dc = np.zeros_like(dy[0])  # from the piece after this one comes nothing: here the gradient is cut
         for t in reversed(range(len(dy))):
             s = self.steps[t]
@@ -147,21 +148,26 @@ class TimeLSTM:
             dc = dc + dh * s.o * (1 - s.tanh_c**2)  # both readers of c_t: the step after, and h_t
             if watch is not None:
                 watch(t, dh, dc)
-            dx[t], dh, dc = self._step_back(s, dh, dc)
-        return dx
+            da[t], dc = self._step_back(s, dh, dc)
+            dh = da[t] @ U
+        rows = da.reshape(-1, len(W))  # a product over all of them is the sum over the steps
+        self.grads["weight_ih"] += rows.T @ self.x.reshape(-1, W.shape[1])
+        self.grads["weight_hh"] += rows.T @ self.h_before.reshape(-1, U.shape[1])
+        self.grads["bias"] += rows.sum(axis=0)
+        return _times(da, W)
 
-    def _step(self, x: Array, h: Array, c: Array) -> tuple[Array, Array]:
+    def _step(self, of_x: Array, h: Array, c: Array) -> tuple[Array, Array]:
         """One step: h_{t-1} and c_{t-1} to h_t and c_t."""
-        a = x @ self.params["weight_ih"].T + h @ self.params["weight_hh"].T + self.params["bias"]
+        a = of_x + h @ self.params["weight_hh"].T
         i, f, g, o = np.split(a, 4, axis=1)
         i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
         c_now = f * c + i * g
         tanh_c = np.tanh(c_now)
-        self.steps.append(Step(x, h, c, i, f, g, o, tanh_c))
+        self.steps.append(Step(c, i, f, g, o, tanh_c))
         return o * tanh_c, c_now
 
-    def _step_back(self, s: Step, dh: Array, dc: Array) -> tuple[Array, Array, Array]:
-        """The same step backwards: dL/dh_t and dL/dc_t to dL/dx_t, and to what step t sends back to h_{t-1}, c_{t-1}.
+    def _step_back(self, s: Step, dh: Array, dc: Array) -> tuple[Array, Array]:
+        """The same step backwards: dL/dh_t and dL/dc_t to dL/da_t, and to what step t sends back to c_{t-1}.
 
         Of a sigmoid s the derivative is s (1 - s), of a tanh it is 1 - tanh^2.
         """
@@ -174,10 +180,7 @@ class TimeLSTM:
             ],
             axis=1,
         )
-        self.grads["weight_ih"] += da.T @ s.x
-        self.grads["weight_hh"] += da.T @ s.h_before
-        self.grads["bias"] += da.sum(axis=0)
-        return da @ self.params["weight_ih"], da @ self.params["weight_hh"], dc * s.f
+        return da, dc * s.f
 
 
 class TimeDropout:
@@ -376,6 +379,11 @@ class SGD:
         for name, param in params.items():
             param -= np.asarray(self.lr * factor, param.dtype) * grads[name]
         return norm
+
+
+def _times(x: Array, matrix: Array) -> Array:
+    """`[T, N, A]` times `[A, B]`, as one product of T * N rows."""
+    return (x.reshape(-1, x.shape[-1]) @ matrix).reshape(*x.shape[:-1], -1)
 
 
 def sigmoid(x: Array) -> Array:

@@ -7,13 +7,18 @@ from typing import Any, NamedTuple
 from ostinato.config.presets import LANGUAGE_MODEL
 from ostinato.core.errors import ConfigError, unknown_name
 
-PEERS = ("torch", "torch-bf16", "numpy")
+PEERS = ("torch", "torch-chunked", "torch-bf16", "numpy")
 #: Kinds of work, each with this package's precision and the peer it is held against.
 COMPARED: dict[str, tuple[tuple[str, str], ...]] = {
-    "training": (("highest", "torch"), ("highest", "numpy"), ("medium", "torch-bf16")),
+    "training": (
+        ("highest", "torch"),
+        ("highest", "torch-chunked"),
+        ("highest", "numpy"),
+        ("medium", "torch-bf16"),
+    ),
     "generation": (("highest", "torch"),),
     "evaluation": (("highest", "torch"), ("medium", "torch-bf16")),
-    "vocabulary": (("highest", "torch"),),
+    "vocabulary": (("highest", "torch"), ("highest", "torch-chunked")),
 }
 #: What is trained with vocabularies of several sizes.
 VOCABULARY_PRESET = "rnnlm"

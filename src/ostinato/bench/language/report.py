@@ -9,8 +9,11 @@ from typing import Any
 from ostinato.bench.language.measure import summary
 from ostinato.bench.language.plan import COMPARED
 from ostinato.bench.report import about, markdown_table, milliseconds, stem
+from ostinato.core.errors import ConfigError
 
 Rows = list[dict[str, Any]]
+#: Share of a median that its quartiles may be apart without a word.
+UNSTEADY = 0.2
 
 _TITLES = {
     "training": "Training: a step",
@@ -43,6 +46,7 @@ def lines(rows: Rows) -> list[list[str]]:
 
 def _line(row: dict[str, Any], sized: bool) -> list[str]:
     first = [f"{row['vocabulary']:,}", f"{row['tokens']:,}"] if sized else [row["preset"], row["precision"]]
+    first[0] += " (void)" if row["void"] else ""
     error = " / ".join(f"{value:.1e}" for value in row["errors"]["ostinato"].values())
     if row["wrong"]:
         why = "; ".join(f"{side}: {fault}" for side, fault in row["wrong"].items())
@@ -50,7 +54,7 @@ def _line(row: dict[str, Any], sized: bool) -> list[str]:
     times = [
         part
         for side in ("ours", "peer")
-        for part in (_number(row[f"{side}_ms"]), _number(row[f"{side}_tokens_per_second"], ",.0f"))
+        for part in (_time(row, side), _number(row[f"{side}_tokens_per_second"], ",.0f"))
     ]
     ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
     if sized:
@@ -60,6 +64,14 @@ def _line(row: dict[str, Any], sized: bool) -> list[str]:
     else:
         last = ["" if row["wanted"] is None else f"{row['wanted']:g}"]
     return [*first, *times[:2], row["peer"] or "", *times[2:], ratio, *last, error]
+
+
+def _time(row: dict[str, Any], side: str) -> str:
+    """The median, and the quartiles where they are far apart."""
+    median, quartiles = row[f"{side}_ms"], row[f"{side}_quartiles_ms"]
+    if not median or quartiles[1] - quartiles[0] < UNSTEADY * median:
+        return _number(median)
+    return f"{milliseconds(median)} ({milliseconds(quartiles[0])} to {milliseconds(quartiles[1])})"
 
 
 def _number(value: float | None, form: str | None = None) -> str:
@@ -73,8 +85,9 @@ def footnote(rows: Rows) -> str:
     rates = [rate for row in rows for rate in (row["sgemm"]["before"], row["sgemm"]["after"])]
     usual = max(row["sgemm"]["usual"] for row in rows)
     note = f"sgemm {min(rates):.0f} to {max(rates):.0f} GF/s; usual here {usual:.0f}."
-    void = sorted({row["preset"] for row in rows if row["void"]})
-    return f"{note} VOID: the machine was busy or slowed down ({', '.join(void)})." if void else note
+    dates = sorted({row["measured"] for row in rows})
+    note += f" Measured {', '.join(dates)}."
+    return f"{note} Void rows: the machine was busy or slowed down." if any(row["void"] for row in rows) else note
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -82,10 +95,11 @@ def markdown(result: dict[str, Any]) -> str:
     threads = result["threads"]
     parts = [
         "# Language models side by side",
-        f"{about(result['machine'])} {threads} thread{'s' if threads > 1 else ''}. Measured {result['measured']}.",
+        f"{about(result['machine'])} {threads} thread{'s' if threads > 1 else ''}.",
         "Made by `ostinato bench lm`; the guide on benchmarks says how. Times are medians; before anything was timed, "
         "loss and gradients of all sides were held against float64 (*error*: largest difference over the largest "
-        "number, of the loss / of any gradient). *MB* is memory above weights and gradients.",
+        "number, of the loss / of any gradient). *MB* is memory above weights and gradients. Quartiles stand beside a "
+        f"median where they are further apart than {UNSTEADY:.0%} of it.",
     ]
     for work in COMPARED:
         if rows := rows_of(result, work):
@@ -98,7 +112,7 @@ def markdown(result: dict[str, Any]) -> str:
 
 def rows_of(result: dict[str, Any], work: str) -> Rows:
     """The rows of a kind of work."""
-    rows: Rows = result["rows" if work == "training" else work]
+    rows: Rows = result["rows" if work == "training" and "rows" in result else work]
     return rows
 
 
@@ -109,13 +123,22 @@ def merged(result: dict[str, Any], folder: Path) -> dict[str, Any]:
         return result
     before = json.loads(path.read_text(encoding="utf-8"))
     if before["threads"] != result["threads"]:
-        return result
+        raise ConfigError(
+            f"--out {folder}: has results with {before['threads']} threads, these are with {result['threads']}; choose "
+            "another folder"
+        )
     found: dict[str, Rows] = {}
     for work in COMPARED:
         rows = {_key(row): row for row in rows_of(before, work)}
         rows |= {_key(row): row for row in rows_of(result, work)}
         found[work] = list(rows.values())
-    return result | summary(found)
+    skipped = {tuple(map(str, each.values())): each for each in before["skipped"] + result["skipped"]}
+    left_out = [each for each in skipped.values() if not any(_is(row, each) for row in rows_of(found, each["work"]))]
+    return result | summary(found) | {"skipped": left_out}
+
+
+def _is(row: dict[str, Any], left_out: dict[str, Any]) -> bool:
+    return bool(row["preset"] == left_out["preset"] and left_out["peer"] in (row["peer"], "all"))
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -41,10 +41,12 @@ class TorchTraining(_Torch):
     Args:
         problem: what to train.
         autocast: forward under autocast to bfloat16.
+        chunked: by torch's own linear_cross_entropy, which makes some scores at a time, and their gradients with them.
     """
 
-    def __init__(self, problem: Problem, *, autocast: bool = False) -> None:
+    def __init__(self, problem: Problem, *, autocast: bool = False, chunked: bool = False) -> None:
         super().__init__(problem, autocast=autocast)
+        self._chunked = chunked
         training = problem.options.training
         groups = [
             {"params": [p for p in self.model.parameters() if (p.dim() > 1) == matrices], "weight_decay": decay}
@@ -67,13 +69,18 @@ class TorchTraining(_Torch):
     def _forward(self, batch: Batch, state: Any) -> tuple[Tensor, Tensor, Any]:
         with self.cast():
             raw, hidden, state = self.model(batch.inputs, state)
-            loss = F.cross_entropy(self.model.decoder(hidden).flatten(0, 1), batch.targets.flatten())
+            rows, targets, decoder = hidden.flatten(0, 1), batch.targets.flatten(), self.model.decoder
+            if self._chunked:
+                how: Any = {"linear_bias": decoder.bias, "options": torch.nn.LinearCrossEntropyOptions()}
+                loss = F.linear_cross_entropy(rows, decoder.weight, targets, **how)
+            else:
+                loss = F.cross_entropy(decoder(rows), targets)
             objective = loss + penalty(self.problem, raw, hidden)
         return loss, objective, [detached(own) for own in state]
 
     def results(self) -> Results:
         """Loss and gradients of the first piece, without dropout."""
-        side = TorchTraining(self.problem, autocast=self._autocast)
+        side = TorchTraining(self.problem, autocast=self._autocast, chunked=self._chunked)
         side.model.eval()
         batch = side.problem.batches[0]
         loss, objective, _ = side._forward(batch, None)
@@ -126,7 +133,12 @@ class TorchGeneration(_Torch):
     def run(self) -> object:
         """Write on, drawing from the softmax."""
         generator = torch.Generator().manual_seed(1)
-        return self._write(lambda scores: torch.multinomial(scores.softmax(0), 1, generator=generator))
+
+        def draw(scores: Tensor) -> Tensor:  # as this package does: multinomial would take longer than the model
+            below = scores.softmax(0).cumsum(0)
+            return torch.searchsorted(below, below[-1:] * torch.rand(1, generator=generator))
+
+        return self._write(draw)
 
     def results(self) -> Results:
         """The most probable tokens, one after the other."""

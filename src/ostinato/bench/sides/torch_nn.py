@@ -63,12 +63,13 @@ class TorchNN:
         return pad_packed_sequence(output, total_length=self._x.shape[0])[0], final
 
     def results(self) -> Results:
-        """Output, final state, all gradients; of a padded batch only the output within the lengths."""
+        """Output, final state, all gradients; of a padded batch the output within the lengths, and no final state."""
         with self.within():
             output, final = self.run()
         if self._problem.lengths is not None and self._lengths is None:
             valid = torch.arange(output.shape[0])[:, None] < self._problem.lengths
-            return {"output": output.detach() * valid.unsqueeze(-1)}
-        found = named(self._problem.cell, output, final if isinstance(final, tuple) else (final,))
+            found = {"output": output.detach() * valid.unsqueeze(-1)}
+        else:
+            found = named(self._problem.cell, output, final if isinstance(final, tuple) else (final,))
         leaves = {"x": self._x, **dict(self._layer.named_parameters())}
         return found | {f"grad {name}": leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
