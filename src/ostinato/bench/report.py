@@ -100,8 +100,8 @@ def markdown(result: dict[str, Any]) -> str:
         "## What is reached, of what is wanted",
         markdown_table(target_lines(result["targets"])),
         "Sequences of one step (T1) are in the tables below, not in these means, but for a stream's. *Worst row* is "
-        "that of the lowest ratio; *short by* names every row that reaches neither what is wanted of it nor that share of "
-        "sgemm.",
+        "that of the lowest ratio; *short by* names every row that reaches neither what is wanted of it nor "
+        "that share of sgemm.",
     ]
     if found := disturbed(result["tables"]):
         parts += ["## Where the machine was disturbed", _DISTURBED, "\n".join(f"- {each}" for each in found)]
