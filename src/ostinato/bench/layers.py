@@ -38,7 +38,7 @@ def measure(options: BenchLayers, report: Report) -> dict[str, Any]:
     Args:
         options: of the command.
         report: called with each event: "progress" (`done`, `left` in seconds or None, `row`, `group`), "skipped", and
-            "group" with a whole table.
+            "group" with a whole table; behind it "so far" with `result`, all that is measured until then.
 
     Returns:
         `machine`, `tables`, `targets`, `skipped`, `wrong`; as in docs/schemas/bench-layers.json.
@@ -72,6 +72,7 @@ def measure(options: BenchLayers, report: Report) -> dict[str, Any]:
                 table = _table(group, setting, isa, event)
                 tables.append(table)
                 report({"event": kind, **table})
+                report({"event": "so far", "result": summary(machine, tables, list(skipped.values()))})
     return summary(machine, tables, list(skipped.values()))
 
 

@@ -20,6 +20,9 @@ def bench_layers(options: BenchLayers, output: Output) -> int:
             _print_progress(event, f"{event['group']} {event['row']}")
         elif kind == "skipped":
             print(f"{event['group']} without {event['peer']}: {event['why']}", file=sys.stderr)
+        elif kind == "so far":  # whoever stops it has what was measured
+            if options.out:
+                report.write(report.merged(event["result"], Path(options.out)), Path(options.out))
         else:
             _print_table(output, report.title(event), report.lines(event), report.footnote(event))
 
@@ -44,6 +47,9 @@ def bench_lm(options: BenchLm, output: Output) -> int:
             _print_progress(event, event["name"])
         elif kind == "skipped":
             print(f"{event['work']} {event['preset']} without {event['peer']}: {event['why']}", file=sys.stderr)
+        elif kind == "so far":
+            if options.out:
+                report.write(report.merged(event["result"], Path(options.out)), Path(options.out))
         elif event["rows"]:
             _print_table(output, event["name"], report.lines(event["rows"]), report.footnote(event["rows"]))
 

@@ -43,6 +43,11 @@ def measure(options: BenchLm, report: Report) -> dict[str, Any]:
     machine: dict[str, Any] = {}
     skipped: list[dict[str, Any]] = []
     progress = process.Progress(len(sections))
+
+    def whole() -> dict[str, Any]:
+        about = {"machine": machine, "threads": threads, "measured": process.today()}
+        return {**about, **summary(found), "skipped": skipped}
+
     for event in process.events("ostinato.bench.language.worker", job, threads, {}):
         kind = event.pop("event")
         if kind == "machine":
@@ -53,8 +58,9 @@ def measure(options: BenchLm, report: Report) -> dict[str, Any]:
         else:
             found[event["work"]] += event["rows"]
             report({"event": kind, **event})
+            report({"event": "so far", "result": whole()})
             report({"event": "progress", "name": event["name"], **progress.another()})
-    return {"machine": machine, "threads": threads, "measured": process.today(), **summary(found), "skipped": skipped}
+    return whole()
 
 
 def summary(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
