@@ -105,11 +105,11 @@ def train_task(options: TrainOptions, started: float, told: Callable[[str], Told
     config = _configuration(options, prepared)
     if resuming:
         _require_same_data(options, config, folder)
-        folder.amend(config)
+        if finished:
+            folder.amend(config)
     else:
         folder.start(config | {"versions": _versions()}, task.files(prepared))
     if not finished:
-        folder.begin_again()
         _launch(options, prepared, started)
     run = load(folder.path)
     if options.test is not None:
@@ -268,7 +268,11 @@ def _train(fabric: Fabric, options: TrainOptions, prepared: Any, started: float,
         progress = Progress(job.figure, last_epoch, about=about, shown=visible, unit=job.unit, smoothed=job.smoothed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Fabric's advice on hardware that is not asked for
-            Trainer(fabric, job, folder, training, Clock(training.time_limit, started), progress).fit()
+            trainer = Trainer(fabric, job, folder, training, Clock(training.time_limit, started), progress)
+            if fabric.is_global_zero:  # now that the checkpoint has been read: what is damaged stays as it is
+                folder.amend(_configuration(options, prepared))
+                folder.begin_again()
+            trainer.fit()
 
 
 def _require_same_options(options: TrainOptions, folder: RunFolder) -> None:

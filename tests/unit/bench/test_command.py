@@ -26,7 +26,7 @@ def test_a_forced_instruction_set_has_a_process_of_its_own():
     options = BenchLayers(only=("rnn", "lstm-avx2"), rows=("N2T3H4",), peers=("torch",), threads=(1,), seconds=0.001)
     result = layers.measure(options, events.append)
     assert [table["isa"] for table in result["tables"]][1] in ("avx2",)
-    assert [event["event"] for event in events] == ["progress", "group"] * 2
+    assert [event["event"] for event in events] == ["progress", "group", "so far"] * 2
     assert [event["done"] for event in events if event["event"] == "progress"] == [1, 2]
 
 
