@@ -56,7 +56,7 @@ def side_by_side() -> list[Course]:
         first, last = (float(np.median(flow.norms["h"][t])) for t in (0, -1))
         radii = ", ".join(f"{gate} {radius:.2f}" for gate, radius in flow.radii.items())
         print(f"{label:<20} {STEPS} steps back {first / last:.1e} of the gradient is left; spectral radius {radii}")
-        courses.append(Course(f"{label}\n  spectral radius {radii}", flow.norms, index))
+        courses.append(Course(f"{label}\n  spectral radius {radii}", flow.norms, index, index))
     return courses
 
 
