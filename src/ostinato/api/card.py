@@ -67,6 +67,11 @@ def _source(data: dict[str, Any]) -> str:
     return "the last tenth of the text" if data["held_out"] else ", ".join(data["valid"]["files"])
 
 
+def _used(valid: dict[str, Any], what: str) -> str:
+    """How much of it is read while training; runs of before do not say."""
+    return f" ({valid['used']:,} of {valid[what]:,} {what})" if "used" in valid else ""
+
+
 def _figures(loss: float, level: str) -> str:
     shown = f"perplexity {perplexity(loss):.2f}"
     return f"{bits_per_character(loss):.3f} bits a character, {shown}" if level == "char" else shown
@@ -79,7 +84,7 @@ def pairs_card(run: Run) -> str:
     parameters = sum(p.numel() for p in run.model.parameters())
     attention = f"attention {sizes['attention']}" if sizes["attention"] else "no attention"
     source = "a tenth of the pairs" if data["held_out"] else ", ".join(data["valid"]["files"])
-    source += f" ({data['valid']['used']:,} of {data['valid']['pairs']:,} pairs)"
+    source += _used(data["valid"], "pairs")
     lines = [
         f"# Translation ({sizes['cell']}, level {run.tokenizer.level})",
         "",
@@ -105,7 +110,7 @@ def captions_card(run: Run) -> str:
     sees = f"pictures of {sizes['picture_size']} pixels" if "picture_size" in sizes else "precomputed features"
     attention = f"attention {sizes['attention']}" if sizes["attention"] else "no attention"
     source = "a tenth of the pictures" if data["held_out"] else ", ".join(data["valid"]["files"])
-    source += f" ({data['valid']['used']:,} of {data['valid']['captions']:,} captions)"
+    source += _used(data["valid"], "captions")
     lines = [
         f"# Captions ({sizes['cell']}, level {run.tokenizer.level})",
         "",

@@ -51,7 +51,7 @@ def events(module: str, job: Event, threads: int, forced: Mapping[str, str]) -> 
     Raises:
         RuntimeError: the process ended early.
     """
-    environment = os.environ | KEPT_MEMORY | {"OMP_NUM_THREADS": str(threads), **forced}
+    environment = KEPT_MEMORY | os.environ | {"OMP_NUM_THREADS": str(threads), **forced}
     environment.pop("GOMP_SPINCOUNT", None)  # the command line's; a program that calls torch or us has the default
     # so that a peer with threads of its own (XLA) has as many cores as there are threads
     limit = f"import os; hasattr(os, 'sched_setaffinity') and os.sched_setaffinity(0, {cores()[:threads]})"

@@ -18,6 +18,7 @@ from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.bucketing import Rows, pad_features, pad_ids
 from ostinato.data.files import PathLike, find_files
 from ostinato.data.pairs import read_lines
+from ostinato.data.splits import evenly
 from ostinato.data.tables import read_table
 from ostinato.data.text import Lines
 from ostinato.data.tokenizer import TokenIds
@@ -251,7 +252,7 @@ class EncodedCaptions:
 
     def spread(self, most: int) -> "EncodedCaptions":
         """At most so many of them, evenly spaced."""
-        return self if len(self) <= most else self._select(np.linspace(0, len(self) - 1, most).round().astype(int))
+        return self if len(self) <= most else self._select(evenly(len(self), most))
 
     def _select(self, rows: Iterable[int]) -> "EncodedCaptions":
         rows = list(rows)

@@ -57,6 +57,11 @@ def held_out(
     return np.flatnonzero(~mask), np.flatnonzero(mask)
 
 
+def evenly(count: int, most: int) -> npt.NDArray[np.int64]:
+    """Numbers of at most so many of `count` examples, evenly spaced, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(np.int64))
+
+
 def _drawn(draw: np.random.Generator, rows: Sequence[int], wanted: int) -> npt.NDArray[np.int64]:
     """So many of the rows, in runs of neighbours."""
     run = max(1, len(rows) // RUNS)

@@ -8,6 +8,7 @@ import torch
 
 from ostinato.core.batch import Batch
 from ostinato.data.bucketing import Buckets, Rows, pad_ids
+from ostinato.data.splits import evenly
 from ostinato.data.tokenizer import TokenIds, Tokenizer
 
 #: Epochs after which scheduled sampling has reached its probability.
@@ -53,7 +54,7 @@ class EncodedPairs:
         """At most so many pairs, evenly spaced: files are often sorted by length."""
         if len(self) <= most:
             return self
-        rows = np.linspace(0, len(self) - 1, most).round().astype(int)
+        rows = evenly(len(self), most)
         return EncodedPairs([self.sources[row] for row in rows], [self.targets[row] for row in rows], self.eos)
 
     def batch(self, rows: Rows) -> Batch:

@@ -1,5 +1,12 @@
 """Properties of a text letter by letter, and who follows them."""
 
+import argparse
+import inspect
+import io
+import itertools
+import textwrap
+import tokenize
+
 import numpy as np
 import pytest
 
@@ -54,6 +61,23 @@ def test_brackets_close_at_an_empty_line():
 )
 def test_quotes(text, expected):
     assert marks(inside_quotes(text)) == expected
+
+
+@pytest.mark.parametrize("module", [argparse, textwrap])
+def test_quotes_and_comments_of_real_code_are_pythons_own(module):
+    """Against tokenize; a string's prefix, and what is quoted inside of an f-string, it counts in another way."""
+    code = inspect.getsource(module)
+    begins = [0, *itertools.accumulate(map(len, code.splitlines(keepends=True)))]
+    quoted, comment = np.zeros(len(code), bool), np.zeros(len(code), bool)
+    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        begin, end = (begins[row - 1] + column for row, column in (token.start, token.end))
+        if token.type == tokenize.STRING:
+            quoted[begin : end - 1] = True  # a closing mark is outside
+        elif token.type == tokenize.COMMENT:
+            comment[begin:end] = True
+    assert np.mean(quoted) > 0.1
+    assert np.mean(quoted != np.array(inside_quotes(code))) < 0.02
+    assert np.mean(comment != np.array(in_comment(code))) < 0.01
 
 
 def test_comments_begin_outside_of_quotes():

@@ -134,7 +134,7 @@ def _clipping(run: Run, folder: Folder, options: InspectOptions) -> dict[str, An
     Batches are as large as in training, with its dropout and penalties.
     """
     trained = run.config["options"]
-    steps, batch = int(trained["steps"]), int(run.config["batch"])
+    steps, batch = int(trained["steps"]), int(run.config.get("batch") or trained["batch"] or 32)
     ids = text_ids(run, options.data, BATCHES * batch * steps)
     batch = max(1, min(batch, len(ids) // (2 * steps)))
     streams, kept = Streams(ids, batch, steps, run.tokenizer.eos_id), KeptState()

@@ -20,7 +20,7 @@ from ostinato.config.tasks.forecast import TrainForecast
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.forecasting import Read, SeriesCodec, read_file, worth
 from ostinato.data.series import Columns, Series
-from ostinato.data.splits import HELD_OUT
+from ostinato.data.splits import HELD_OUT, evenly
 from ostinato.data.window_batches import WindowBatches
 from ostinato.data.windows import Windows
 from ostinato.decoding.forecasting import Forecast, forecast
@@ -284,7 +284,7 @@ def _origins(series: Series, first: int, end: int, horizon: int) -> np.ndarray:
 def _spread(origins: Sequence[np.ndarray]) -> list[np.ndarray]:
     """At most `VALIDATED` windows, evenly spread."""
     ends = np.cumsum([len(each) for each in origins])
-    chosen = np.unique(np.linspace(0, ends[-1] - 1, min(VALIDATED, ends[-1])).round().astype(np.int64))
+    chosen = evenly(int(ends[-1]), VALIDATED)
     begins = ends - [len(each) for each in origins]
     return [
         each[chosen[(chosen >= begin) & (chosen < end)] - begin]
@@ -338,7 +338,7 @@ def _summary(series: Sequence[Series], codec: SeriesCodec) -> dict[str, Any]:
 
 def _errors_of_bases(windows: Windows) -> torch.Tensor:
     """Mean absolute error of each simple forecast in (at most 500 of) the training windows, scaled: `[K, C]`."""
-    some = np.unique(np.linspace(0, len(windows) - 1, 500).astype(np.int64))
+    some = evenly(len(windows), 500)
     bases, (targets, weights) = windows.inputs(some).bases, windows.targets(some)
     errors = (bases - targets.unsqueeze(-1)).abs() * weights.unsqueeze(-1)
     return errors.sum((0, 1)) / weights.sum((0, 1)).clamp(min=1).unsqueeze(-1)
