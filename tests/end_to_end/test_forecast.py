@@ -197,7 +197,7 @@ def test_figures_of_several_targets(cli, shops):
 
 def test_a_short_series_beside_longer_ones(cli, work):
     """Its windows to validate on must not reach into its neighbours."""
-    rows = {"long": 60, "short": W + 1, "tiny": 9}
+    rows = {"long": 60, "short": W + 1, "tiny": 6}
     columns = {"shop": [], "month": [], "y": []}
     for shop, count in rows.items():
         columns["shop"] += [shop] * count

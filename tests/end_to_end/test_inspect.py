@@ -115,8 +115,8 @@ def test_the_loss_is_that_of_evaluate(cli, level):
 def test_every_picture_says_what_it_shows(cli, monkeypatch):
     """Titles, units at the axes, and lines that can be told apart, in colour and in grey."""
     figure = pytest.importorskip("matplotlib.figure").Figure
-    drawn, save = {}, figure.savefig
-    monkeypatch.setattr(figure, "savefig", lambda self, path, **how: (drawn.update({path.stem: self}), save(
+    drawn, save = [], figure.savefig
+    monkeypatch.setattr(figure, "savefig", lambda self, path, **how: (drawn.append((path.stem, self)), save(
         self, path, **how)))  # fmt: skip
     name, content, options = DATA["lm"]
     Path(name).write_text(content.replace("mat", 'mat, it\'s "new"\n  # mine\n'))
@@ -135,11 +135,11 @@ def test_every_picture_says_what_it_shows(cli, monkeypatch):
     forecast = cli("inspect", "series", "gradients", *FEW, "--data", "y.csv", "--json")
     assert {course["cell"] for course in json.loads(forecast.out)["courses"]} == {"lstm", "rnn", "gru"}
     assert cli("inspect", "series", "training", "--out", "look").status == 0
-    assert {axes.get_xlabel() for axes in drawn["training"].axes if axes.axison} == {"targets (thousands)"}
+    assert {axes.get_xlabel() for axes in drawn[-1][1].axes if axes.axison} == {"targets (thousands)"}
     expected = {"gates-layer1", "gates-layer2", "saturation", "units", "candidates", "loss", "training", "gradients",
                 "products", "clipping"}  # fmt: skip
-    assert set(drawn) == expected
-    for stem, one in drawn.items():
+    assert {stem for stem, _ in drawn} == expected
+    for stem, one in drawn:
         for axes in one.axes:
             if not axes.axison or axes.get_label() == "<colorbar>":
                 continue

@@ -52,13 +52,6 @@ def test_test_data_that_can_be_read_only_once(book, cli, work):
     assert not (work / "run").exists()
 
 
-def test_patience_waits_for_the_average(book, cli, work):
-    """Validation gets worse from the second on: without waiting, training would end after the third."""
-    options = [*TINY[:-2], "--lr", "0.5", "--epochs", "9", "--patience", "2", "--average-after", "3"]
-    assert cli("train", "lm", "book.txt", "--out", "run", *options).status == 0
-    assert sum("valid_loss" in line for line in metrics(work / "run")) >= 5
-
-
 def test_words_win_over_a_file(book, cli, work):
     """Also those that are arguments of their own in Python; an underscore is as good as a hyphen."""
     (work / "other.txt").write_text("no such thing")

@@ -140,6 +140,13 @@ def test_where_validation_says_too_little_the_last_weights_are_kept(make):
     assert torch.equal(stored, torch.cat([last[name].flatten() for name in load_file(trainer.folder.weights)]))
 
 
+def test_patience_waits_for_the_average(make):
+    """It begins once three validations are worse than the first, and then has two more."""
+    losses = iter(range(1, 10))
+    trainer = make(validate=lambda model: float(next(losses)), patience=2, average_after=3, epochs=9)
+    assert trainer.fit().epoch == 7
+
+
 def test_where_validation_says_too_little_patience_goes_by_the_loss(make):
     losses = iter([3.0, 2.0, 2.5, 2.4, 1.0, 0.5])
     trainer = make(validate=lambda model: {"loss": next(losses)}, best=None, patience=2, epochs=6)
