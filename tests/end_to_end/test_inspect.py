@@ -51,7 +51,7 @@ def test_other_tasks(cli, trained, monkeypatch):
     task, name = trained
     drawn = task == "classify"
     if not drawn:  # as where matplotlib is not installed, which is faster too
-        for module in ("plots.style", "api.inspecting.output"):
+        for module in ("api.inspecting.output", "plots.style"):  # a first import would keep what is set here
             monkeypatch.setattr(f"ostinato.{module}.available", lambda: False)
     gates, said = answer(cli, "gates", "--data", name)
     assert ("saturation.png" in gates["files"], "they need matplotlib" in said) == (drawn, not drawn)
