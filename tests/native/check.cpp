@@ -319,6 +319,38 @@ Case draw_case(const char* cell, Random& random) {
     return c;
 }
 
+// Exponentials, their sums and the weighted mean of the probabilities, of float32 scores and of the same as bfloat16.
+void check_softmax(int64_t isa, Random& random) {
+    const int64_t widths[] = {1, 5, 16, 33, 64, 100, 1024, 1500}, V = widths[random.below(8)], M = random.below(140);
+    Case c{};
+    c.cell = "softmax", c.N = M, c.D = V, c.threads = 1 + random.below(3), c.bias = c.rest = true;
+    for (int64_t bfloat16 : {0, 1}) {
+        Block<float> scores(random.numbers(M * V, 9)), weights(random.numbers(M)), largest(M), sum(M), total(V);
+        Block<uint16_t> halves(bfloat16 ? M * V : 0);
+        for (int64_t i = 0; i < halves.size; ++i) {
+            uint32_t bits;
+            std::memcpy(&bits, scores.data + i, sizeof bits);
+            halves.data[i] = bits >> 16, bits &= 0xffff0000u;
+            std::memcpy(scores.data + i, &bits, sizeof bits);
+        }
+        Doubles exact(M * V), sums(M), mean(V);
+        for (int64_t m = 0; m < M; ++m) {
+            double top = -INFINITY;
+            for (int64_t v = 0; v < V; ++v) top = std::fmax(top, scores.data[m * V + v]);
+            for (int64_t v = 0; v < V; ++v) sums[m] += exact[m * V + v] = std::exp(scores.data[m * V + v] - top);
+            for (int64_t v = 0; v < V; ++v) mean[v] += weights.data[m] * exact[m * V + v] / sums[m];
+        }
+        ostinato_softmax run{isa, M, V, bfloat16, c.threads, scores.data, largest.data, sum.data, weights.data, total.data};
+        if (bfloat16) run.scores = halves.data;
+        expect(ostinato_exponentials(&run) == OSTINATO_OK, c, ostinato_isa(isa), "status", 1, 0);
+        expect_all(c, ostinato_isa(isa), "sum", sum, sums);
+        if (!bfloat16) expect_all(c, ostinato_isa(isa), "exponential", scores, exact);
+        for (int64_t v = 0; v < V; ++v)
+            expect(std::fabs(total.data[v] - mean[v]) <= (bfloat16 ? 2e-2 : 2e-5) * (1 + std::fabs(mean[v])), c, ostinato_isa(isa),
+                   "total", total.data[v], mean[v]);
+    }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -338,6 +370,7 @@ int main(int argc, char** argv) {
                 ++checked;
             }
         }
+        for (int i = 0; i < each; ++i) check_softmax(isa, random);
         std::printf("%s: checked\n", ostinato_isa(isa));
     }
     std::printf("%lld runs forward and backward, %d wrong numbers\n", (long long)checked, failures);

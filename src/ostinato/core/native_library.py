@@ -15,7 +15,7 @@ from typing import Any
 from ostinato.core.errors import ConfigError
 
 #: OSTINATO_ABI of the header this module was written after.
-ABI = 4
+ABI = 5
 #: Forces an instruction set.
 ISA_VARIABLE = "OSTINATO_ISA"
 
@@ -32,6 +32,7 @@ _UPSTREAM = ("grad_output", "grad_final_h", "grad_final_c", "grad_states_c")
 _GRADIENTS = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "extra", "weight_out", "bias_out", "h0", "c0")
 _ARRAYS = (*_INPUTS, *_OUTPUT_LAYER, "h0", "c0", *_NOISE, *_NOISE_STRIDES, *_RESULTS, *_UPSTREAM)
 _REST = (*_ARRAYS, *(f"grad_{name}" for name in _GRADIENTS), "workspace", "packed")
+_SOFTMAX = ("isa", "M", "V", "bfloat16", "threads")
 _PROBLEMS = {1: "instruction set", 2: "cell", 3: "size", 4: "length", 5: "precision"}
 
 
@@ -40,6 +41,14 @@ class Run(ctypes.Structure):
 
     _fields_ = [(name, c_int64) for name in _SIZES] + [
         (name, c_int64 if "_stride_" in name else c_void_p) for name in _REST
+    ]
+
+
+class Softmax(ctypes.Structure):
+    """`ostinato_softmax` of the header."""
+
+    _fields_ = [(name, c_int64) for name in _SOFTMAX] + [
+        (name, c_void_p) for name in ("scores", "largest", "sum", "weights", "total")
     ]
 
 
@@ -61,7 +70,7 @@ class NativeLibrary:
         library.ostinato_isa.restype = library.ostinato_cell.restype = c_char_p
         for name in ("isa_supported", "precision", "saved_size", "workspace_size", "packed_size", "pack"):
             getattr(library, f"ostinato_{name}").restype = c_int64
-        for name in ("forward", "backward"):
+        for name in ("forward", "backward", "exponentials"):
             getattr(library, f"ostinato_{name}").restype = c_int64
         library.ostinato_isa.argtypes = library.ostinato_cell.argtypes = [c_int64]
         library.ostinato_isa_supported.argtypes = [c_int64]
@@ -70,6 +79,7 @@ class NativeLibrary:
         library.ostinato_workspace_size.argtypes = [POINTER(Run), c_int64]
         for name in ("packed_size", "pack", "forward", "backward"):
             getattr(library, f"ostinato_{name}").argtypes = [POINTER(Run)]
+        library.ostinato_exponentials.argtypes = [POINTER(Softmax)]
         self.cells = {name: index for index, name in enumerate(_names(library.ostinato_cell))}
         self.isas = {name: index for index, name in enumerate(_names(library.ostinato_isa))}
         self.supported = tuple(name for name, index in self.isas.items() if library.ostinato_isa_supported(index))
@@ -131,6 +141,14 @@ class NativeLibrary:
         """
         _check(self._library.ostinato_backward(run), run)
 
+    def exponentials(self, run: Softmax) -> None:
+        """Turn scores into what is in proportion to their softmax.
+
+        Raises:
+            ValueError: an argument the library refuses.
+        """
+        _check(self._library.ostinato_exponentials(run), run)
+
 
 class Steps:
     """Layers one above the other, for one time step, called again and again with as little Python as there can be.
@@ -163,9 +181,10 @@ def _names(entry: Any) -> Iterator[str]:
         index += 1
 
 
-def _check(status: int, run: Run) -> None:
+def _check(status: int, run: Run | Softmax) -> None:
     if status:
-        sizes = ", ".join(f"{name}={getattr(run, name)}" for name in _SIZES)
+        names = _SIZES if isinstance(run, Run) else _SOFTMAX
+        sizes = ", ".join(f"{name}={getattr(run, name)}" for name in names)
         raise ValueError(f"the native library refuses the {_PROBLEMS[status]} in {sizes}")
 
 

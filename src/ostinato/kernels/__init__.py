@@ -1,14 +1,20 @@
-"""Who runs a cell over a sequence: a fused implementation where there is one, the reference loop where not."""
+"""Who runs a cell over a sequence: a fused implementation where there is one, the reference loop where not.
+
+Beside it, the softmax of an output layer.
+"""
 
 from ostinato.cells.unroll import unroll as reference
 from ostinato.kernels import native
 from ostinato.kernels.dispatch import Choice, Request, find, run
 from ostinato.kernels.recompute import run_recomputing
+from ostinato.kernels.softmax import Exponentials, exponentials
 from ostinato.kernels.transforms import is_batched, is_transformed, own_node
 
 __all__ = [
     "Choice",
+    "Exponentials",
     "Request",
+    "exponentials",
     "find",
     "is_batched",
     "is_transformed",

@@ -22,10 +22,6 @@ _BUFFER, _FEWEST_ROWS = 64 << 20, 64
 _COPIES = 128 << 20
 #: Rows of a product in one call: MKL takes 1.4 times as long for 10,000 rows of a transposed factor at once.
 _SLICE = 2048
-#: Below this a target's probability is computed anew, before it is none at all and its logarithm infinite.
-_LEAST = 1e-30
-#: Rows whose part in the bias's gradient is summed in one go: one chain over all of them would lose a digit.
-_CHAIN = 64
 
 
 def linear_cross_entropy(
@@ -100,17 +96,6 @@ def _rounds(weight: Tensor) -> bool:
     return torch.get_float32_matmul_precision() == "medium" and kernels.native.multiplies_bfloat16_without_tiles()
 
 
-def _losses(scores: Tensor, targets: Tensor, smoothing: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Loss of each row, whose `scores` [m, V] become probabilities; and those of the targets."""
-    at = torch.arange(len(scores), device=scores.device), targets
-    beside: Tensor | float = 0.0
-    if smoothing:
-        beside = smoothing * (scores[at].to(dtype) - scores.mean(1, dtype=dtype))
-    torch.softmax(scores, 1, out=scores)
-    found = scores[at].to(dtype)
-    return beside - found.log(), found
-
-
 def _computed(
     hidden: Tensor,
     weight: Tensor,
@@ -122,9 +107,9 @@ def _computed(
 ) -> tuple[Tensor, list[Tensor | None]]:
     """The loss, and its gradients by hidden states, weights and bias as far as wanted.
 
-    The gradient by the scores is w * (p - e / V - (1 - e) * [v is the target]). The last of the three is one number a
-    row and goes to the results directly: in bfloat16 the others would be lost beside it. The rows' weights w are left
-    to the narrower factor of each product.
+    The gradient by the scores is w * (p - e / V - (1 - e) * [v is the target]). The rows' weights w, and what makes
+    probabilities p of the scores' exponentials, are left to the narrower factor of each product. So is the last of the
+    three where scores are in half precision, which would lose the others beside it: it is one number a row.
     """
     grads: list[Tensor | None] = [torch.empty_like(hidden) if wanted[0] else None]
     make = torch.empty_like if len(hidden) else torch.zeros_like  # the first rows are written, the others added
@@ -133,35 +118,42 @@ def _computed(
     factor, shift = weight.to(narrow), None if bias is None else bias.to(narrow)
     rows = _rows_at_a_time(len(hidden), len(weight))
     buffer = factor.new_empty(rows, len(weight))
+    apart, even = narrow.itemsize < 4, smoothing / len(weight)
     loss = weights.new_zeros(())
     for begin in range(0, len(hidden), rows):
         part = slice(begin, begin + rows)
-        some, ids, own = hidden[part], targets[part], weights[part].unsqueeze(1).to(hidden.dtype)
+        some, ids = hidden[part], targets[part]
         scores = buffer[: len(some)]
         if shift is None:
             torch.mm(some.to(narrow), factor.T, out=scores)
         else:
             torch.addmm(shift, some.to(narrow), factor.T, out=scores)
-        each, found = _losses(scores, ids, smoothing, weights.dtype)
-        if bool((least := found < _LEAST).any()):
-            each[least] = _each(some[least], weight, bias, ids[least], smoothing).to(each.dtype)
-        loss += each @ weights[part]
-        if smoothing and any(wanted):
-            scores -= smoothing / scores.shape[1]
+        own = scores.gather(1, ids.unsqueeze(1)).squeeze(1).to(weights.dtype)
+        beside = smoothing * (own - scores.mean(1, dtype=weights.dtype)) if smoothing else 0.0
+        found = kernels.exponentials(scores, None if grads[2] is None else weights[part])
+        loss += (found.sums.log() - (own - found.largest) + beside).to(weights.dtype) @ weights[part]
+        if not any(wanted):
+            continue
+        if smoothing:
+            scores.sub_(found.sums.unsqueeze(1), alpha=even)
+        if not apart:
+            scores.scatter_add_(1, ids.unsqueeze(1), found.sums.mul(smoothing - 1).unsqueeze(1))
+        share = weights[part].unsqueeze(1).to(hidden.dtype)
+        scale = (weights[part] / found.sums).unsqueeze(1).to(hidden.dtype)
         if grads[0] is not None:
             into = grads[0][part]
             _put_product(into, scores, factor, add=False)
-            into.sub_(weight[ids], alpha=1 - smoothing).mul_(own)
+            into.mul_(scale)
+            if apart:
+                into.sub_(weight[ids].mul_(share), alpha=1 - smoothing)
         if grads[1] is not None:
-            weighted = some * own
-            _put_product(grads[1], scores.T, weighted.to(narrow), add=begin > 0)
-            grads[1].index_add_(0, ids, weighted, alpha=smoothing - 1)
-        if grads[2] is not None:
-            if begin == 0:
-                grads[2].zero_()
-            for few, share in zip(torch.split(scores, _CHAIN), torch.split(own[:, 0], _CHAIN), strict=True):
-                grads[2] += torch.mv(few.T, share.to(narrow))
-            grads[2].index_add_(0, ids, own[:, 0], alpha=smoothing - 1)
+            _put_product(grads[1], scores.T, (some * scale).to(narrow), add=begin > 0)
+            if apart:
+                grads[1].index_add_(0, ids, some * share, alpha=smoothing - 1)
+        if grads[2] is not None and found.total is not None:
+            total = found.total - even * weights[part].sum() if smoothing else found.total
+            grads[2].copy_(total) if begin == 0 else grads[2].add_(total)
+            grads[2].index_add_(0, ids, share[:, 0], alpha=smoothing - 1)
     return loss, grads
 
 

@@ -143,7 +143,8 @@ class Trainer:
         self.first_progress, self.first_elapsed = self.position.progress, clock.elapsed()
         self.validation_seconds, self.saved_at = 0.0, time.monotonic()
         self.warm: tuple[float, int] | None = None  # when the first step, which is slow, was done, and the tokens then
-        self.interval_began = time.monotonic()
+        # of an interval that an earlier command began, its tokens are no part of this one's speed
+        self.interval_began, self.tokens_before = time.monotonic(), self.position.interval.tokens
 
     def fit(self) -> Position:
         """Train until the epochs, the time, or the patience are used up; the best weights are then in the folder.
@@ -299,13 +300,14 @@ class Trainer:
         at, sums = self.position, self.position.interval
         loss = mean_over_processes(self.fabric, sums.loss / max(sums.tokens, 1))
         now = time.monotonic()
-        speed = sums.tokens * self.fabric.world_size / max(now - self.interval_began, 1e-9)
+        tokens = sums.tokens - self.tokens_before
+        speed = tokens * self.fabric.world_size / max(now - self.interval_began, 1e-9)
         line = {"loss": loss, **({} if self.job.smoothed else self.job.figure_of(loss)), "lr": rate}
         line |= {"gradient_norm": sums.gradient_norm / sums.steps, "clipped": sums.clipped / sums.steps}
         self.write(line | {f"{self.job.unit}_per_second": round(speed, 1)})
         limit = math.inf if self.clock.limit is None else self.clock.limit
         self.progress.trained(at, loss, rate, speed, limit - self.clock.elapsed())
-        at.interval, self.interval_began = Interval(), now
+        at.interval, self.interval_began, self.tokens_before = Interval(), now, 0
 
     def write(self, line: dict[str, Any]) -> None:
         """Add a line to metrics.jsonl, with where and when."""

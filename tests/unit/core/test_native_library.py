@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ostinato.core import native_library
-from ostinato.core.native_library import Run
+from ostinato.core.native_library import Run, Softmax
 
 HEADER = Path(native_library.__file__).parents[1] / "kernels" / "native" / "ostinato.h"
 
@@ -21,8 +21,9 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_the_declared_structure_is_that_of_the_header():
-    body = re.search(r"typedef struct \{(.*?)\} ostinato_run;", HEADER.read_text(), re.DOTALL)
+@pytest.mark.parametrize("structure", [Run, Softmax])
+def test_the_declared_structure_is_that_of_the_header(structure):
+    body = re.search(rf"typedef struct \{{([^}}]*)\}} ostinato_{structure.__name__.lower()};", HEADER.read_text())
     assert body is not None
     declarations = re.sub(r"/\*.*?\*/", "", body[1], flags=re.DOTALL).split(";")
     names, kinds = [], []
@@ -34,7 +35,7 @@ def test_the_declared_structure_is_that_of_the_header():
             names.append(name.strip(" *\n"))
             kinds.append(ctypes.c_void_p if "*" in name else ctypes.c_int64)
             assert ("*" in name) or kind == "int64_t"
-    assert [(name, kind) for name, kind in zip(names, kinds, strict=True)] == Run._fields_
+    assert [(name, kind) for name, kind in zip(names, kinds, strict=True)] == structure._fields_
 
 
 def test_the_best_instruction_set_is_used(library):

@@ -144,6 +144,23 @@ def test_lines_of_metrics_add_up(make, log_every):
     assert trainer.position.tokens == sum(tokens) == 188
 
 
+def test_speed_counts_what_this_command_has_done(make, monkeypatch):
+    """Of a line that an earlier command began, its tokens are in the loss but not in the speed."""
+    trainer = make(log_every=4)
+    trainer.model.train()
+    for index in range(3):
+        trainer.step(trainer.job.batches.piece(index))
+    trainer.save()
+    resumed = make(log_every=4)
+    monkeypatch.setattr("ostinato.training.loop.time.monotonic", lambda: resumed.interval_began + 2)
+    resumed.model.train()
+    for index in range(3, 5):
+        resumed.step(resumed.job.batches.piece(index))
+    (line,) = [line for line in metrics(resumed.folder.path, with_times=True) if "loss" in line]
+    assert line["tokens"] == 80
+    assert line["tokens_per_second"] == 10
+
+
 def test_by_default_twenty_lines_an_epoch(make):
     trainer = make(steps=1, epochs=1)
     trainer.fit()

@@ -27,13 +27,13 @@ namespace avx512_bf16 { extern const CellKernels cells[]; }
 namespace amx_bf16_emulated { extern const CellKernels cells[]; }
 namespace amx_bf16x3_emulated { extern const CellKernels cells[]; }
 #endif
-namespace avx512 { extern const CellKernels cells[]; }
-namespace avx2 { extern const CellKernels cells[]; }
-namespace baseline { extern const CellKernels cells[]; }
+namespace avx512 { extern const CellKernels cells[]; void softmax(const ostinato_softmax&); }
+namespace avx2 { extern const CellKernels cells[]; void softmax(const ostinato_softmax&); }
+namespace baseline { extern const CellKernels cells[]; void softmax(const ostinato_softmax&); }
 #elif defined(__aarch64__)
-namespace neon { extern const CellKernels cells[]; }
+namespace neon { extern const CellKernels cells[]; void softmax(const ostinato_softmax&); }
 #else
-namespace generic { extern const CellKernels cells[]; }
+namespace generic { extern const CellKernels cells[]; void softmax(const ostinato_softmax&); }
 #endif
 
 bool in_forked_process = false;
@@ -97,6 +97,7 @@ bool tiles_granted() {
 struct Isa {
     const char* name;
     bool (*supported)();
+    void (*softmax)(const ostinato_softmax&);
     CellTable cells[3];  // by precision; null where the set has nothing better than the next higher one
 };
 
@@ -104,19 +105,19 @@ struct Isa {
 const Isa isas[] = {
 #if defined(__x86_64__)
 #if !defined(OSTINATO_FLOAT32_ONLY)
-    {"amx", has_amx, {avx512::cells, amx_bf16x3::cells, amx_bf16::cells}},
-    {"avx512_bf16", has_avx512_bf16, {avx512::cells, nullptr, avx512_bf16::cells}},
+    {"amx", has_amx, avx512::softmax, {avx512::cells, amx_bf16x3::cells, amx_bf16::cells}},
+    {"avx512_bf16", has_avx512_bf16, avx512::softmax, {avx512::cells, nullptr, avx512_bf16::cells}},
 #endif
-    {"avx512", has_avx512, {avx512::cells}},
-    {"avx2", has_avx2, {avx2::cells}},
-    {"baseline", always, {baseline::cells}},
+    {"avx512", has_avx512, avx512::softmax, {avx512::cells}},
+    {"avx2", has_avx2, avx2::softmax, {avx2::cells}},
+    {"baseline", always, baseline::softmax, {baseline::cells}},
 #if defined(OSTINATO_EMULATE_AMX)  // for tests: after all others, so that it runs only where it is named
-    {"amx_emulated", has_avx512_bf16, {avx512::cells, amx_bf16x3_emulated::cells, amx_bf16_emulated::cells}},
+    {"amx_emulated", has_avx512_bf16, avx512::softmax, {avx512::cells, amx_bf16x3_emulated::cells, amx_bf16_emulated::cells}},
 #endif
 #elif defined(__aarch64__)
-    {"neon", always, {neon::cells}},
+    {"neon", always, neon::softmax, {neon::cells}},
 #else
-    {"generic", always, {generic::cells}},
+    {"generic", always, generic::softmax, {generic::cells}},
 #endif
 };
 constexpr int64_t isa_count = sizeof isas / sizeof *isas;
@@ -217,6 +218,13 @@ int64_t ostinato_backward(const ostinato_run* run) {
     if (int64_t wrong = ostinato::check(*run)) return wrong;
     ostinato::expect_large(run->grad_x, run->T * run->N * run->D);
     ostinato::cell_of(*run)->backward(*run);
+    return OSTINATO_OK;
+}
+
+int64_t ostinato_exponentials(const ostinato_softmax* run) {
+    if (run->isa < 0 || run->isa >= ostinato::isa_count) return OSTINATO_BAD_ISA;
+    if (run->M < 0 || run->V < 1 || run->threads < 1) return OSTINATO_BAD_SIZE;
+    ostinato::isas[run->isa].softmax(*run);
     return OSTINATO_OK;
 }
 

@@ -30,7 +30,7 @@
 
 #include <stdint.h>
 
-#define OSTINATO_ABI 4
+#define OSTINATO_ABI 5
 #define OSTINATO_API __attribute__((visibility("default")))
 
 #ifdef __cplusplus
@@ -103,6 +103,19 @@ typedef struct {
     void *packed;
 } ostinato_run;
 
+/* A softmax over each of M rows of V scores, which become in place what is in proportion to the probabilities: e to the
+ * power of (score - the row's largest). All results are the same bits however many threads run. */
+typedef struct {
+    int64_t isa;
+    int64_t M, V;
+    int64_t bfloat16;                       /* 1: the scores are of bfloat16, not of float32 */
+    int64_t threads;
+    void *scores;                           /* [M, V] */
+    float *largest, *sum;                   /* [M], written: each row's largest score, and the sum of its exponentials */
+    const float *weights;                   /* [M], read where `total` is wanted */
+    float *total;                           /* [V], written: the rows' probabilities, times `weights`, added up; or NULL */
+} ostinato_softmax;
+
 /* OSTINATO_ABI of the library: a caller refuses another one. */
 OSTINATO_API int64_t ostinato_abi(void);
 
@@ -133,6 +146,7 @@ OSTINATO_API int64_t ostinato_pack(const ostinato_run *run);
 /* OSTINATO_OK, or which argument is wrong; then nothing was written. */
 OSTINATO_API int64_t ostinato_forward(const ostinato_run *run);
 OSTINATO_API int64_t ostinato_backward(const ostinato_run *run);
+OSTINATO_API int64_t ostinato_exponentials(const ostinato_softmax *run);
 
 #ifdef __cplusplus
 }
