@@ -1,7 +1,8 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Both set up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := pyproject.toml constraints.txt
+# What an installation is made of: it is made anew where one of these has changed.
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/ostinato/kernels/native/*.* src/ostinato/kernels/native/cells/*.*)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .PHONY: install demo test lint check docs bench sanitize arm clean

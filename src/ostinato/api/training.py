@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 #: Options that may differ when a run is resumed: they say how long and where, not what.
 _MAY_CHANGE = {"epochs", "time_limit", "patience", "save_every", "test", "plugin"}
-#: Those of them that say what of a task. A list of names says which captions are not trained on.
-_STAYS = {"caption": {"test"}}
 #: Options of one invocation, which no run keeps; the data is another.
 _PASSING = {"out", "config", "resume", "overwrite", "json"}
 
@@ -98,7 +96,7 @@ def train_task(options: TrainOptions, started: float, told: Callable[[str], Told
     if resuming:
         _require_same_options(options, folder)
         finished = _finished(options, folder)
-        named = getattr(options, options.SOURCES) or getattr(options, "source", None)
+        named = any(getattr(options, name) for name in options.NAMING_DATA)
         if finished and (folder.card.exists() or not named):
             return _as_it_was(load(folder.path), options, told)
     prepared = task.prepare(options, told("reading") if told else None)
@@ -277,7 +275,7 @@ def _train(fabric: Fabric, options: TrainOptions, prepared: Any, started: float,
 
 def _require_same_options(options: TrainOptions, folder: RunFolder) -> None:
     now, then = flatten(options), saved_options(type(options), str(folder.path))
-    may_change = _MAY_CHANGE - _STAYS.get(options.TASK, set())
+    may_change = _MAY_CHANGE - options.FIXED
     for name, value in then.items():
         if name not in may_change and name in now and now[name] != value:
             raise ConfigError(

@@ -71,6 +71,8 @@ class TrainClassify:
 
     TASK: ClassVar[str] = "classify"
     SOURCES: ClassVar[str] = "data"
+    NAMING_DATA: ClassVar[tuple[str, ...]] = ("data",)
+    FIXED: ClassVar[frozenset[str]] = frozenset()
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
 
     data: Annotated[

@@ -13,11 +13,15 @@ class TrainOptions(Protocol):
     Attributes:
         TASK: the task's name, which its files in `config/tasks` and `api/tasks` bear.
         SOURCES: the field that takes the data from the command line: `tuple[str, ...]`, positional.
+        NAMING_DATA: fields of which any names what to train on.
+        FIXED: fields that cannot change when a run is resumed, though those of that name can in other tasks.
         PRESETS: named settings, options by name; empty where there are none.
     """
 
     TASK: ClassVar[str]
     SOURCES: ClassVar[str]
+    NAMING_DATA: ClassVar[tuple[str, ...]]
+    FIXED: ClassVar[frozenset[str]]
     PRESETS: ClassVar[dict[str, dict[str, Any]]]
 
     @property

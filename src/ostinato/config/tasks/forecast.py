@@ -23,6 +23,8 @@ class TrainForecast:
 
     TASK: ClassVar[str] = "forecast"
     SOURCES: ClassVar[str] = "data"
+    NAMING_DATA: ClassVar[tuple[str, ...]] = ("data",)
+    FIXED: ClassVar[frozenset[str]] = frozenset()
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
 
     data: Annotated[

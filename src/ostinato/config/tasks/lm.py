@@ -25,6 +25,8 @@ class TrainLm:
 
     TASK: ClassVar[str] = "lm"
     SOURCES: ClassVar[str] = "text"
+    NAMING_DATA: ClassVar[tuple[str, ...]] = ("text",)
+    FIXED: ClassVar[frozenset[str]] = frozenset()
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = LANGUAGE_MODEL
 
     text: Annotated[

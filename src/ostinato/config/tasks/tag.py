@@ -47,6 +47,8 @@ class TrainTag:
 
     TASK: ClassVar[str] = "tag"
     SOURCES: ClassVar[str] = "data"
+    NAMING_DATA: ClassVar[tuple[str, ...]] = ("data",)
+    FIXED: ClassVar[frozenset[str]] = frozenset()
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
 
     data: Annotated[

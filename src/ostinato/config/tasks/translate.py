@@ -73,6 +73,8 @@ class TrainTranslate:
 
     TASK: ClassVar[str] = "translate"
     SOURCES: ClassVar[str] = "data"
+    NAMING_DATA: ClassVar[tuple[str, ...]] = ("data", "source")
+    FIXED: ClassVar[frozenset[str]] = frozenset()
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
 
     data: Annotated[
