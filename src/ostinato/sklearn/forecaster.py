@@ -10,7 +10,8 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ostinato.api.tasks.forecast import forecast_figures, forecaster_of, split
+from ostinato.api.tasks.forecast import forecast_figures, forecaster_of
+from ostinato.api.tasks.forecast_split import split
 from ostinato.config.tasks.forecast import TrainForecast
 from ostinato.core.errors import DataError
 from ostinato.data.forecasting import Read

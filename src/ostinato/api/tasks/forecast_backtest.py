@@ -13,7 +13,8 @@ import torch
 
 from ostinato.api.run import Run
 from ostinato.api.tasks.contract import Progress
-from ostinato.api.tasks.forecast import TASK, Prepared, split
+from ostinato.api.tasks.forecast import TASK
+from ostinato.api.tasks.forecast_split import Prepared, split
 from ostinato.checkpoint import RunFolder
 from ostinato.config.merge import build
 from ostinato.config.tasks.forecast import TrainForecast

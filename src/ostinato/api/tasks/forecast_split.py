@@ -1,0 +1,142 @@
+"""forecast: which rows are learned from, which are validated on, and which are new."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ostinato.api.tasks.contract import record
+from ostinato.config.tasks.forecast import TrainForecast
+from ostinato.core.errors import DataError
+from ostinato.data.forecasting import Read, SeriesCodec, worth
+from ostinato.data.series import Columns, Series
+from ostinato.data.splits import HELD_OUT, evenly
+from ostinato.data.windows import Windows
+
+#: Windows to validate on while training, at most: evenly spread over all there are.
+VALIDATED = 1_000
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Series made ready.
+
+    Attributes:
+        codec: what was learned of them.
+        train: windows to train on.
+        valid: windows to validate on.
+        data: what the run folder records of the tables.
+    """
+
+    codec: SeriesCodec
+    train: Windows
+    valid: Windows
+    data: dict[str, Any]
+
+
+def split(options: TrainForecast, read: Read, columns: Columns, share: float = HELD_OUT) -> Prepared:
+    """Rows to learn from and rows to validate on, with scales and codings of the former.
+
+    Args:
+        options: of the command.
+        read: the series.
+        columns: which is what.
+        share: of each series to hold out, from its end, where no table is given to validate on; 0 validates on what is
+            trained on.
+
+    Raises:
+        DataError: no series is long enough, or the tables of --valid and --test have nothing new.
+    """
+    series = read.series
+    held_out = share if options.valid is None else 0.0
+    ends = [_trained_rows(held_out, options.horizon, each) for each in series]
+    log = {"auto": None, "log": True, "none": False}[options.transform]
+    sizes = {"window": options.window, "horizon": options.horizon, "season": options.season}
+    train = [_origins(each, options.window, end, options.horizon) for each, end in zip(series, ends, strict=True)]
+    if not any(len(each) for each in train):
+        raise DataError(f"{read.name}: {_too_short(options, series, held_out)}")
+    try:
+        codec = SeriesCodec.learn(series, read.spacing, columns, log=log, trained=ends, **sizes)
+    except DataError as error:
+        raise DataError(f"{read.name}: {error}") from None
+    record_train = record([read.name], read.digest, **_summary(series, codec))
+    data = {"train": record_train, "held_out": bool(held_out)}
+    if options.valid is None:
+        valid_series = series
+        begins = [max(end, options.window) for end in ends]
+        later = [_origins(each, at, len(each), options.horizon) for each, at in zip(series, begins, strict=True)]
+        later = later if held_out else train
+        if not any(len(each) for each in later):
+            raise DataError(f"{read.name}: no target is known in the rows held out to validate on; give --valid")
+        data["valid"] = record([read.name], read.digest)
+    else:
+        valid_series, later, data["valid"] = unseen(codec, options.valid)
+    if options.test is not None:
+        *_, data["test"] = unseen(codec, options.test)
+    return Prepared(codec, codec.windows(series, train), codec.windows(valid_series, _spread(later)), data)
+
+
+def unseen(codec: SeriesCodec, source: str) -> tuple[list[Series], list[np.ndarray], dict[str, Any]]:
+    """The series of a table, where its windows begin that training was not given, and a record of it.
+
+    Raises:
+        DataError: there is no such window, or the table cannot be read.
+    """
+    series, _, name, digest = codec.read(source)
+    origins = [codec.unseen(each) for each in series]
+    if not any(len(each) for each in origins):
+        shape = codec.shape
+        ends = [given.first + (given.rows - 1) * shape.spacing.step for given in codec.given.values()]
+        end = shape.spacing.written(np.array([max(ends)]))[0] if codec.columns.time else f"row {max(ends) + 1}"
+        raise DataError(
+            f"{name}: expected {shape.horizon} rows or more after the last one given to train ({end}), or "
+            f"{shape.window + shape.horizon} of other times, found no such window"
+        )
+    return series, origins, record([name], digest)
+
+
+def _trained_rows(held_out: float, horizon: int, series: Series) -> int:
+    """Rows of a series that weights are learned from; what is held out is a share, but one horizon at least."""
+    if not held_out:
+        return len(series)
+    return max(0, min(int((1 - held_out) * len(series)), len(series) - horizon))
+
+
+def _origins(series: Series, first: int, end: int, horizon: int) -> np.ndarray:
+    """Where windows begin to forecast so that all their targets lie within the rows from `first` up to `end`."""
+    origins = np.arange(max(first, 1), max(end - horizon + 1, first, 1))
+    return origins[worth(series, origins, horizon)]
+
+
+def _spread(origins: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """At most `VALIDATED` windows, evenly spread."""
+    ends = np.cumsum([len(each) for each in origins])
+    chosen = evenly(int(ends[-1]), VALIDATED)
+    begins = ends - [len(each) for each in origins]
+    return [
+        each[chosen[(chosen >= begin) & (chosen < end)] - begin]
+        for each, begin, end in zip(origins, begins, ends, strict=True)
+    ]
+
+
+def _too_short(options: TrainForecast, series: Sequence[Series], held_out: float) -> str:
+    more = " and the horizon held out to validate on" if held_out else ""
+    needed = options.window + options.horizon * (2 if held_out else 1)
+    return (
+        f"expected a series of at least {needed} rows, --window {options.window} and --horizon {options.horizon}"
+        f"{more}; the longest has {max(len(each) for each in series)}: choose a smaller --window or --horizon"
+    )
+
+
+def _summary(series: Sequence[Series], codec: SeriesCodec) -> dict[str, Any]:
+    """What the run folder says of the rows trained on."""
+    rows = {"rows": sum(len(each) for each in series), "series": len(series)}
+    rows |= {"gaps": sum(each.gaps for each in series), "missing": sum(each.missing for each in series)}
+    step = codec.shape.spacing.step
+    ends = [each.first + (len(each) - 1) * step for each in series]
+    ticks = np.array([min(each.first for each in series), max(ends)])
+    begin, end = (" ".join(cells) for cells in codec.times(ticks))
+    return {**rows, "first": begin, "last": end}
