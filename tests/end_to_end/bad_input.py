@@ -6,7 +6,7 @@ Each row is prepared in a folder that holds `book.txt` and a finished run, `run`
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.support import prose
 
@@ -48,6 +48,20 @@ def _cut(name: str, left: float) -> Callable[[Path], object]:
         (folder / name).write_bytes(whole[: int(len(whole) * left)])
 
     return cut
+
+
+def _change(name: str, change: Callable[[dict[str, Any]], object]) -> Callable[[Path], object]:
+    def rewrite(folder: Path) -> None:
+        found = json.loads((folder / name).read_text())
+        change(found)
+        (folder / name).write_text(json.dumps(found))
+
+    return rewrite
+
+
+def _make_other(folder: Path) -> None:
+    (folder / "hf").mkdir()
+    (folder / "hf/config.json").write_text('{"model_type": "gpt2"}')
 
 
 def _configure(**sizes: object) -> Callable[[Path], object]:
@@ -225,6 +239,48 @@ CASES = [
         ["--plugin bad.py: cannot be imported: NameError"],
         _write("bad.py", "cell"),
     ),
+    Case(
+        "a checkpoint without its sums",
+        [*_RESUME, "--epochs", "2"],
+        ["run/checkpoint: damaged, or of another"],
+        _change("run/checkpoint/latest.json", lambda found: found["position"].pop("interval")),
+    ),
+    Case(
+        "a checkpoint of another program",
+        [*_RESUME, "--epochs", "2"],
+        ["run/checkpoint: damaged, or of another"],
+        _change("run/checkpoint/latest.json", lambda found: found["position"].update(colour="red")),
+    ),
+    Case(
+        "a task that is a list",
+        ["evaluate", "run", "book.txt"],
+        ["a run of task ['lm']"],
+        _change("run/config.json", lambda found: found.update(task=["lm"])),
+    ),
+    Case(
+        "another program's folder",
+        [*_train("book.txt")[:3], "--out", "hf", "--overwrite"],
+        ["hf: holds files that are not a run"],
+        _make_other,
+    ),
+    Case("a name that is too long", ["evaluate", "r" * 300, "book.txt"], ["File name too long"]),
+    Case("benchmark misspelt", ["bench", "layer"], ["unknown benchmark 'layer': did you mean 'layers'"]),
+    Case(
+        "preset of a task without", ["train", "tag", "book.txt", "--out", "new", "--preset", "char"], ["has no presets"]
+    ),
+    Case(
+        "wrong kind of value in --config",
+        _train("book.txt", "--config", "a.toml"),
+        ["--config a.toml: hidden: Expected `int`"],
+        _write("a.toml", "epochs = 1\nhidden = '256'\n"),
+    ),
+    Case(
+        "a table in --config",
+        _train("book.txt", "--config", "a.toml"),
+        ["[training] is a table"],
+        _write("a.toml", "[training]\nepochs = 1\n"),
+    ),
+    Case("pictures for a run without", ["evaluate", "run", "book.txt", "--images", "folder"], ["sees no pictures"]),
     Case("`ostinato runs` where there are none", ["runs", "folder"], ["folder: no such folder"]),
     _tag(
         "a line with too few columns", "a DT\nb\n", ["new.txt: line 2: expected 2 columns as in its first word, got 1"]

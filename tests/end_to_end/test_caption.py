@@ -69,6 +69,23 @@ def test_train_evaluate_and_predict(pictures, cli, views, attention):
     assert "exact_match" in ostinato.load("run").evaluate("test.txt")
 
 
+def test_pictures_may_lie_elsewhere(pictures, cli):
+    words = ("train", "caption", pictures, *TINY, "--epochs", "1")
+    assert cli(*words, "--out", "run", "--images", "pictures").status == 0
+    there = cli("predict", "run", "test.txt").out
+    Path("pictures").rename("moved")
+    gone = cli("predict", "run", "test.txt")
+    assert (gone.status, "pictures: no such folder" in gone.err) == (2, True)
+    assert cli("predict", "run", "test.txt", "--images", "moved").out == there
+    found = cli("evaluate", "run", pictures, "--images", "moved", "--json")
+    assert of(found, "evaluate-caption")["examples"] == 60
+    assert ostinato.load("run").predict("test.txt", images=Path("moved")) == there.splitlines()
+    wrong = cli("evaluate", "run", pictures, "--features", "features.safetensors")
+    assert (wrong.status, "was trained on pictures; give --images" in wrong.err) == (2, True)
+    both = cli("evaluate", "run", pictures, "--features", "features.safetensors", "--images", "moved")
+    assert (both.status, "give one" in both.err) == (2, True)
+
+
 def test_two_processes_and_features_in_bfloat16(pictures, spawn):
     half = {name: tensor.bfloat16() for name, tensor in load_file("features.safetensors").items()}
     save_tensors(half, "half.safetensors")

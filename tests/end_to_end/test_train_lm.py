@@ -258,6 +258,9 @@ def test_runs_and_info(book, cli, work):
     (work / "runs/two/config.json").write_text("{")
     rows = of(cli("runs", "runs", "--json"))["runs"]
     assert [(row["run"], row["state"]) for row in rows] == [("runs/one", "finished"), ("runs/two", "damaged")]
+    long = "a-rather-long-name-of-a-run-that-another-program-wants-to-read-whole [/v1] x"
+    (work / "runs/two").rename(work / "runs" / long.replace("/", ""))
+    assert long.replace("/", "") in cli("runs").out
     shown = cli("runs").out  # the default folder
     assert f"{rows[0]['valid_loss']:.4f}" in shown
     assert "damaged" in shown

@@ -9,7 +9,14 @@ from ostinato.core.errors import RunFolderError
 
 def list_runs(folder: Path) -> list[dict[str, Any]]:
     """One row a run: run, task, cell, steps, epochs, valid_loss, and state (training, finished or damaged)."""
-    return [_row(RunFolder(path)) for path in sorted(folder.iterdir()) if RunFolder(path).is_run()]
+    return [_row(RunFolder(path)) for path in sorted(folder.iterdir()) if _is_run(path)]
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        return RunFolder(path).is_run()
+    except OSError:  # a folder that may not be looked into
+        return False
 
 
 def _row(run: RunFolder) -> dict[str, Any]:
@@ -23,6 +30,6 @@ def _row(run: RunFolder) -> dict[str, Any]:
             best = position.get("best_figures", {}).get("loss", position["best"])
             row |= {"steps": position["step"], "epochs": position["epoch"], "valid_loss": best}
             row["state"] = "finished" if position["finished"] else "training"
-    except (RunFolderError, KeyError):
+    except (RunFolderError, KeyError, TypeError, AttributeError):
         row["state"] = "damaged"
     return row

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from ostinato.api.tasks import find
-from ostinato.api.tasks.contract import Adapts, Backtests, Generates, Predicts, Progress, Task, no_beam
+from ostinato.api.tasks.contract import Adapts, Backtests, Generates, Predicts, Progress, Sees, Task, no_beam
 from ostinato.checkpoint import RunFolder
-from ostinato.config.evaluation import AdaptingOptions
+from ostinato.config.evaluation import AdaptingOptions, ViewOptions
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.core.errors import ConfigError, RunFolderError
 
@@ -48,6 +48,8 @@ class Run:
         progress: Progress | None = None,
         beam: int | None = None,
         retrain: bool = False,
+        images: str | PathLike[str] | None = None,
+        features: str | PathLike[str] | None = None,
         **adapting: Any,
     ) -> dict[str, Any]:
         """Measure the model on data it has not seen.
@@ -57,6 +59,8 @@ class Run:
             progress: told what is done, and all there is to do.
             beam: width of a beam search, where the task decodes; None is its default.
             retrain: train again for each window, on all that lies before it: forecast.
+            images: where the pictures are now, if not where they were in training: caption.
+            features: the same of a file of features.
             **adapting: for a language model dynamic, cache and what belongs to them; see `AdaptingOptions`.
 
         Returns:
@@ -67,6 +71,9 @@ class Run:
             DataError: data that cannot be read.
             ConfigError: an option that the task has no use for.
         """
+        if images is not None or features is not None:
+            there = self._seeing(images, features)
+            return there.evaluate(*sources, progress=progress, beam=beam, retrain=retrain, **adapting)
         names = [str(source) for source in sources]
         options = AdaptingOptions(**adapting)
         if options.named():
@@ -85,7 +92,13 @@ class Run:
 
     @torch.no_grad()
     def predict(
-        self, source: str | PathLike[str], *, progress: Progress | None = None, beam: int | None = None
+        self,
+        source: str | PathLike[str],
+        *,
+        progress: Progress | None = None,
+        beam: int | None = None,
+        images: str | PathLike[str] | None = None,
+        features: str | PathLike[str] | None = None,
     ) -> list[Any]:
         """Answer each input.
 
@@ -93,6 +106,8 @@ class Run:
             source: what `ostinato predict` takes: a file, or "-" for standard input, one text a line.
             progress: told what is done, and all there is to do.
             beam: width of a beam search, where the task decodes; None is its default.
+            images: where the pictures are now, if not where they were in training: caption.
+            features: the same of a file of features.
 
         Returns:
             An answer an input, in order.
@@ -101,15 +116,22 @@ class Run:
             DataError: data that cannot be read.
             ConfigError: the task answers nothing, or has no use for an option.
         """
-        return list(self._predicts().predict(self, str(source), progress, beam=beam))
+        run = self._seeing(images, features)
+        return list(self._predicts().predict(run, str(source), progress, beam=beam))
 
     @torch.no_grad()
     def predicted_lines(
-        self, source: str | PathLike[str], *, progress: Progress | None = None, beam: int | None = None
+        self,
+        source: str | PathLike[str],
+        *,
+        progress: Progress | None = None,
+        beam: int | None = None,
+        images: str | PathLike[str] | None = None,
+        features: str | PathLike[str] | None = None,
     ) -> Iterator[str]:
         """As `predict`, in the lines that `ostinato predict` writes."""
-        task = self._predicts()
-        yield from task.lines(self, task.predict(self, str(source), progress, beam=beam))
+        task, run = self._predicts(), self._seeing(images, features)
+        yield from task.lines(run, task.predict(run, str(source), progress, beam=beam))
 
     def generate(
         self, prompt: str = "", length: int = 200, *, stop: str | None = None, **options: Any
@@ -155,6 +177,17 @@ class Run:
 
         return inspect(self, view, out, **options)
 
+    def _seeing(self, images: str | PathLike[str] | None, features: str | PathLike[str] | None) -> Run:
+        """The same run, with its pictures elsewhere where somebody says so."""
+        if images is None and features is None:
+            return self
+        views = ViewOptions(*(None if place is None else str(place) for place in (images, features)))
+        if not isinstance(self.task, Sees):
+            raise ConfigError(
+                f"--images, --features: a run of task {self.config['task']!r} sees no pictures; leave them out"
+            )
+        return self.task.seeing(self, views)
+
     def _predicts(self) -> Predicts:
         if not isinstance(self.task, Predicts):
             raise RunFolderError(
@@ -178,9 +211,12 @@ def load(path: str | PathLike[str]) -> Run:
     """
     folder = RunFolder(str(path))
     config = folder.read_config()
-    if config.get("task") not in TRAIN_OPTIONS:
+    if config.get("task") not in list(TRAIN_OPTIONS):
         raise RunFolderError(f"{folder.path}: a run of task {config.get('task')!r}, which this version does not know")
-    codec = find(config["task"]).codec(folder, config)
+    try:
+        codec = find(config["task"]).codec(folder, config)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunFolderError(f"{folder.config}: damaged, it does not describe a run: {error!r}") from None
     try:
         model = build_model(config, folder)
     except ConfigError as error:

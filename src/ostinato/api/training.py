@@ -26,6 +26,7 @@ from ostinato.api.plugins import import_plugins
 from ostinato.api.run import Run, build_model, load
 from ostinato.api.tasks import find
 from ostinato.api.tasks.contract import Progress as Told
+from ostinato.api.tasks.contract import Task
 from ostinato.checkpoint import RunFolder
 from ostinato.config.merge import beneath, build, flatten
 from ostinato.config.tasks import TRAIN_OPTIONS
@@ -38,9 +39,11 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 #: Options that may differ when a run is resumed: they say how long and where, not what.
-_MAY_CHANGE = {"epochs", "time_limit", "patience", "save_every", "test", "plugin"}
+_MAY_CHANGE = {"epochs", "time_limit", "patience", "save_every", "test"}
 #: Options of one invocation, which no run keeps; the data is another.
 _PASSING = {"out", "config", "resume", "overwrite", "json"}
+#: Written down, but given anew when a run is resumed: what a folder holds runs no code.
+_ONLY_NOTED = {"plugin"}
 
 
 def train(task: str, *sources: str | PathLike[str], out: str | PathLike[str], **options: Any) -> Run:
@@ -62,6 +65,7 @@ def train(task: str, *sources: str | PathLike[str], out: str | PathLike[str], **
         TrainingError: the loss is no longer finite.
     """
     started = time.monotonic()
+    options = {name: os.fspath(value) if isinstance(value, PathLike) else value for name, value in options.items()}
     if task not in TRAIN_OPTIONS:
         raise ConfigError(unknown_name("unknown task", task, TRAIN_OPTIONS))
     kind = TRAIN_OPTIONS[task]
@@ -86,6 +90,13 @@ def train_task(options: TrainOptions, started: float, told: Callable[[str], Told
     lookup(options.model.cell)
     _require_lasting(options.test)
     folder.claim(resume=options.start.resume, overwrite=options.start.overwrite)
+    with folder.alone():
+        return _train_alone(task, options, folder, started, told)
+
+
+def _train_alone(
+    task: Task[Any, Any], options: TrainOptions, folder: RunFolder, started: float, told: Callable[[str], Told] | None
+) -> Run:
     resuming = options.start.resume and folder.resume_point.exists()
     if options.start.resume and not resuming and folder.weights.exists():
         raise RunFolderError(
@@ -157,9 +168,10 @@ def train_prepared(options: TrainOptions, prepared: Any, *, shown: bool = True) 
     started, folder = time.monotonic(), RunFolder(options.out)
     lookup(options.model.cell)
     folder.claim(resume=False, overwrite=False)
-    folder.start(_configuration(options, prepared) | {"versions": _versions()}, find(options.TASK).files(prepared))
-    _launch(options, prepared, started, shown=shown)
-    return load(folder.path)
+    with folder.alone():
+        folder.start(_configuration(options, prepared) | {"versions": _versions()}, find(options.TASK).files(prepared))
+        _launch(options, prepared, started, shown=shown)
+        return load(folder.path)
 
 
 def _configuration(options: TrainOptions, prepared: Any) -> dict[str, Any]:
@@ -186,7 +198,7 @@ def saved_options(kind: type[TrainOptions], out: str) -> dict[str, Any]:
         flat = flatten(build(kind, {kind.SOURCES: ["-"], "out": "", **config["options"]}, str(folder.config)))
     except (KeyError, TypeError):
         raise RunFolderError(f"{folder.config}: damaged, it holds no options") from None
-    return {name: value for name, value in flat.items() if name not in _PASSING | {kind.SOURCES}}
+    return {name: value for name, value in flat.items() if name not in _PASSING | _ONLY_NOTED | {kind.SOURCES}}
 
 
 def _saved(options: TrainOptions) -> dict[str, Any]:
@@ -276,6 +288,8 @@ def _train(fabric: Fabric, options: TrainOptions, prepared: Any, started: float,
 def _require_same_options(options: TrainOptions, folder: RunFolder) -> None:
     now, then = flatten(options), saved_options(type(options), str(folder.path))
     may_change = _MAY_CHANGE - options.FIXED
+    if None not in (now["valid"], then["valid"]) and "valid" not in options.FIXED:
+        may_change |= {"valid"}  # the same data may lie elsewhere: its content is looked at
     for name, value in then.items():
         if name not in may_change and name in now and now[name] != value:
             raise ConfigError(

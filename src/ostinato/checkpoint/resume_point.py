@@ -1,6 +1,7 @@
 """Where training stands: everything it takes to go on to the last bit."""
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,23 @@ class ResumePoint:
     def exists(self) -> bool:
         """Whether anything is saved."""
         return self._latest.exists()
+
+    def clear(self) -> None:
+        """Remove what is saved, so that nobody goes on from it.
+
+        Raises:
+            RunFolderError: something cannot be removed.
+        """
+        if not self.folder.exists():
+            return
+        try:
+            self._latest.unlink(missing_ok=True)  # first: without it the rest is nothing
+            for old in self.folder.iterdir():
+                old.unlink()
+        except OSError as error:
+            raise RunFolderError(f"{self.folder}: cannot be removed: {error.strerror}") from None
+        with suppress(OSError):  # a link to a folder elsewhere may stay
+            self.folder.rmdir()
 
     def save(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Write both; a kill in between leaves what was there."""

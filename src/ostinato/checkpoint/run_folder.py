@@ -1,7 +1,9 @@
 """The files of a run, by name."""
 
-import shutil
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +14,9 @@ from torch import nn
 from ostinato.checkpoint.files import read_json, read_tensors, write_bytes, write_json, write_tensors
 from ostinato.checkpoint.resume_point import ResumePoint, model_tensors
 from ostinato.core.errors import RunFolderError
+
+if sys.platform != "win32":
+    import fcntl
 
 #: Raised by one when an older version could not read a folder any more.
 FORMAT = 1
@@ -57,6 +62,11 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunFolderError(f"--out {self.path}: expected a folder, found a file; choose another name")
+        if self._is_anothers():
+            raise RunFolderError(
+                f"--out {self.path}: holds files that are not a run (a config.json of another program); choose another "
+                "name"
+            )
         if self.is_run() and not (resume or overwrite):
             raise RunFolderError(
                 f"--out {self.path}: holds a run already; go on with it by --resume, replace it by --overwrite, "
@@ -81,7 +91,7 @@ class RunFolder:
 
         The old configuration is replaced last, so that a kill in between leaves a folder that is still known as a run.
         """
-        shutil.rmtree(self.resume_point.folder, ignore_errors=True)
+        self.resume_point.clear()
         old = [self.path / Path(name).name for name in self._files()]
         pictures = [file for pattern in _PICTURES for file in self.path.glob(pattern)]
         for file in (self.weights, self.metrics, self.tokenizer, self.card, self.test, *old, *pictures):
@@ -126,6 +136,36 @@ class RunFolder:
         figures = found.get("figures") if found.get("data") == data else None
         return figures if isinstance(figures, dict) else None
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other trainings out of the folder, until the end of this one or of its process.
+
+        Raises:
+            RunFolderError: another is at work here.
+        """
+        if sys.platform == "win32":
+            yield
+            return
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunFolderError(
+                    f"--out {self.path}: another process is training here; wait for its end, or choose another name"
+                ) from None
+            except OSError:  # a file system without locks
+                pass
+            yield
+        finally:
+            os.close(folder)
+
+    def _is_anothers(self) -> bool:
+        """Whether config.json is whole and says nothing that a run's does."""
+        with suppress(RunFolderError):
+            return self.is_run() and not {"format", "task"} & read_json(self.config).keys()
+        return False
+
     def _files(self) -> list[str]:
         """Names of the files that an old run began with."""
         try:
@@ -166,6 +206,12 @@ class RunFolder:
         Raises:
             RunFolderError: missing, damaged, or not of this model.
         """
+        point = self.resume_point
+        if not self.weights.exists() and point.exists() and not point.position().get("best_step"):
+            raise RunFolderError(
+                f"{self.path}: holds no weights yet, its training was stopped before the first validation; "
+                f"go on with ostinato train ... --out {self.path} --resume"
+            )
         tensors = read_tensors(self.weights)
         expected = model_tensors(model)
         if missing := sorted(set(expected) ^ set(tensors)):

@@ -105,9 +105,10 @@ def _find(arguments: list[str]) -> tuple[tuple[str, ...], list[str]]:
     below = {path: command for path, command in COMMANDS.items() if path[0] == first}
     if below and (len(arguments) == 1 or arguments[1] in ("-h", "--help")):
         _overview(below)
-    word = arguments[1] if below else first
-    known = list(TRAIN_OPTIONS) if below else sorted({path[0] for path in COMMANDS})
-    raise ConfigError(unknown_name(f"unknown {'task' if below else 'command'}", word, known))
+    if not below:
+        raise ConfigError(unknown_name("unknown command", first, sorted({path[0] for path in COMMANDS})))
+    kind = "task" if first == "train" else "benchmark"
+    raise ConfigError(unknown_name(f"unknown {kind}", arguments[1], [path[1] for path in below]))
 
 
 def _overview(shown: dict[tuple[str, ...], type[Any]]) -> NoReturn:

@@ -114,6 +114,7 @@ def _evaluate(options: commands.Evaluate, output: Output) -> None:
             beam=options.beam,
             retrain=options.retrain,
             **dataclasses.asdict(options.adapting),
+            **dataclasses.asdict(options.views),
         )
     output.figures(figures)
     output.result(figures)
@@ -127,7 +128,8 @@ def _predict(options: commands.Predict, output: Output) -> None:
     import_plugins(options.plugin)
     run = load(options.run)
     with compute_settings(options.threads, options.precision):
-        lines = run.predicted_lines(options.data, progress=_Told("predicting"), beam=options.beam)
+        views = dataclasses.asdict(options.views)
+        lines = run.predicted_lines(options.data, progress=_Told("predicting"), beam=options.beam, **views)
         if options.output is None:
             written = output.lines(lines)
         else:
@@ -196,6 +198,7 @@ def _info(options: commands.Info, output: Output) -> None:
 def _runs(options: commands.Runs, output: Output) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from ostinato.api.listing import list_runs
 
@@ -208,6 +211,10 @@ def _runs(options: commands.Runs, output: Output) -> None:
     table = Table("run", "task", "cell", "steps", "epochs", "valid loss", "state", box=None, pad_edge=False)
     for row in found:
         best = "-" if row["valid_loss"] is None else f"{row['valid_loss']:.4f}"
-        table.add_row(row["run"], row["task"], row["cell"], f"{row['steps']:,}", str(row["epochs"]), best, row["state"])
-    Console(stderr=options.json).print(table)
+        cells = (row["run"], row["task"], row["cell"], f"{row['steps']:,}", str(row["epochs"]), best, row["state"])
+        table.add_row(*(Text(str(cell)) for cell in cells))  # a name may hold what looks like markup
+    console = Console(stderr=options.json)
+    if not console.is_terminal:
+        console.width = 1 << 16  # for another program: names whole
+    console.print(table)
     output.result({"runs": found})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import tempfile
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -42,9 +44,17 @@ def demo(options: Demo, output: Output, started: float) -> dict[str, Any]:
     output.text(f"\nThe {sample}\n")
     best = bits_per_character(position["best"])
     output.text(f"{best:.2f} bits a character after {position['tokens'] / 1e6:.1f} million characters.")
-    output.text(f"\nGo on with:\n  ostinato generate {options.out} --prompt 'Python ' --temperature 0.7")
+    output.text(f"\nGo on with:\n  {_command()} generate {options.out} --prompt 'Python ' --temperature 0.7")
     result = {"run": options.out, "steps": position["step"], "valid_bits_per_character": best}
     return result | {"sample": f"The {sample}", "picture": picture}
+
+
+def _command() -> str:
+    """What the shell finds this program by: its path where it is in no folder that the shell looks into."""
+    name = Path(sys.argv[0]).name
+    found = shutil.which(name)
+    there = found is not None and Path(found).resolve() == Path(sys.argv[0]).resolve()
+    return name if there else sys.argv[0]
 
 
 def _require_own(out: str) -> None:

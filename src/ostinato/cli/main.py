@@ -42,6 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
         # Whoever read our output has gone (`ostinato generate ... | head`): nothing more to say.
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.filename is None or not isinstance(error.filename, str):
+            raise
+        print(f"ostinato: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

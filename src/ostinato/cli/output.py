@@ -56,7 +56,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> int:
     """Write a text file in one step: whatever stood there stays until the last line is known.
 
     Args:
-        path: the file.
+        path: the file; a link leads to it. A device or a pipe takes the lines as they come.
         lines: without their ends.
 
     Returns:
@@ -65,17 +65,23 @@ def write_lines(path: Path, lines: Iterable[str]) -> int:
     Raises:
         DataError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    if path.is_dir():
+        raise DataError(f"--output {path}: expected a file, found a folder; choose another place")
+    through = path.exists() and not path.is_file()
+    target = path if through else path.resolve()
+    temporary = target if through else target.with_name(f".{target.name}.{os.getpid()}.tmp")
     count = 0
     try:
         with temporary.open("w", encoding="utf-8", newline="\n") as file:
             for count, line in enumerate(lines, 1):  # noqa: B007  used behind the loop
                 file.write(f"{line}\n")
-        temporary.replace(path)
+        if not through:
+            temporary.replace(target)
     except OSError as error:
         raise DataError(f"--output {path}: cannot be written: {error.strerror}; choose another place") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        if not through:
+            temporary.unlink(missing_ok=True)
     return count
 
 

@@ -49,8 +49,7 @@ class BenchLayers:
 
 @dataclass(frozen=True)
 class BenchLm:
-    """Time language models side by side with plain PyTorch and NumPy: training, generation, evaluation, large
-    vocabularies."""
+    """Time language models beside plain PyTorch and NumPy: training, generation, evaluation, large vocabularies."""
 
     presets: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PRESET")] = ()
     """Presets of train lm to measure. By default all."""
@@ -60,7 +59,8 @@ class BenchLm:
     the vocabulary). By default all, in this order."""
 
     peers: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PEER")] = ()
-    """Peers to measure: torch, torch-bf16 (under autocast), numpy. By default all."""
+    """Peers to measure: torch, torch-chunked (its loss in pieces), torch-bf16 (under autocast), numpy. By default
+    all."""
 
     vocabulary: Annotated[tuple[int, ...], tyro.conf.arg(metavar="V")] = (10_000, 50_000, 250_000)
     """Sizes of the vocabulary."""

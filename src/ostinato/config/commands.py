@@ -7,7 +7,7 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import above_zero, at_least, valid_seed
-from ostinato.config.evaluation import AdaptingOptions
+from ostinato.config.evaluation import AdaptingOptions, ViewOptions
 from ostinato.config.fields import Beam, File, Flag, Json, Out, Plugins, Precision, RunFolder, Threads
 from ostinato.config.tasks.lm import TrainLm as TrainLm
 from ostinato.core.errors import ConfigError
@@ -32,6 +32,7 @@ class Evaluate:
     """For each window train again, with the same options, on all rows before it: forecast."""
 
     adapting: AdaptingOptions = field(default_factory=AdaptingOptions)
+    views: ViewOptions = field(default_factory=ViewOptions)
 
     plugin: Plugins = ()
     json: Json = False
@@ -59,6 +60,7 @@ class Predict:
     threads: Threads = 0
     precision: Precision = "highest"
     beam: Beam = None
+    views: ViewOptions = field(default_factory=ViewOptions)
     plugin: Plugins = ()
     json: Json = False
 

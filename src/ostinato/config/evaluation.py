@@ -1,9 +1,10 @@
-"""What a language model may do with a text while it is evaluated on it: learn from it, and remember it."""
+"""What a language model may do with a text while it is evaluated on it, and where captions find their pictures."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from ostinato.config.checks import above_zero, at_least, share
+from ostinato.core.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,18 @@ class AdaptingOptions:
         if self.cache:
             found["cache"] = {"window": self.cache, "theta": self.cache_theta, "lambda": self.cache_lambda}
         return found
+
+
+@dataclass(frozen=True)
+class ViewOptions:
+    """Captions: where the pictures are now, if not where they were in training."""
+
+    images: str | None = None
+    """Folder of the pictures, of a run that was trained on pictures."""
+
+    features: str | None = None
+    """File of the pictures' features, of a run that was trained on features."""
+
+    def __post_init__(self) -> None:
+        if self.images is not None and self.features is not None:
+            raise ConfigError("--images and --features: a run sees pictures or features of them; give one")

@@ -95,7 +95,13 @@ def beneath(
     for option in ("resume", "overwrite"):
         if option in from_file:
             raise ConfigError(f"--config {config}: {option} is for one command, not a setting; give --{option}")
+    if tables := [option for option, value in from_file.items() if isinstance(value, dict)]:
+        raise ConfigError(
+            f"--config {config}: [{tables[0]}] is a table; all options stand side by side, without tables"
+        )
     name = from_file.get("preset") if preset is None else preset
+    if name is not None and not presets:
+        raise ConfigError(f"--preset {name}: this task has no presets; leave the option out")
     if name is not None and name not in list(presets):
         raise ConfigError(unknown_name("unknown preset", name, presets))
     chosen = {} if name is None else dict(presets[name])
@@ -134,7 +140,10 @@ def _unchecked(command: type[T], flat: Mapping[str, Any]) -> T:
         if dataclasses.is_dataclass(hints[item.name]):
             value = _unchecked(hints[item.name], _group_defaults(item) | dict(flat))
         elif item.name in flat:
-            value = msgspec.convert(flat[item.name], hints[item.name])
+            try:
+                value = msgspec.convert(flat[item.name], hints[item.name])
+            except msgspec.ValidationError as error:
+                raise msgspec.ValidationError(f"{item.name}: {error}") from None
         object.__setattr__(options, item.name, value)
     return options
 

@@ -25,7 +25,8 @@ class ModelOptions:
     """Units of each layer."""
 
     embed: int | None = None
-    """Width of the embedding; by default as --hidden, for characters 128 at most."""
+    """Width of the embedding. Where a task has no default of its own, as --hidden; in a language model of characters
+    128 at most."""
 
     dropout: float = 0.3
     """Share set to zero in training: after the embedding, between layers and before the output."""

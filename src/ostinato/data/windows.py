@@ -28,8 +28,8 @@ class WindowTensors(NamedTuple):
         known: `[H, N, F]`: future and static covariates and the calendar, of the steps to forecast.
         bases: `[H, N, K, C]`: simple forecasts to start from, see `Windows`.
         before: `[H, N, K]`: the target one step earlier, for autoregressive decoding; only `before[0]` is known.
-        centre: `[N, K]`.
-        scale: `[N, K]`.
+        centre: `[N, K]`, in float64: of a high level float32 would lose whole units.
+        scale: `[N, K]`, in float64.
     """
 
     past: Tensor
@@ -161,8 +161,9 @@ class Windows:
         inside = np.minimum(first + origins + ahead - 1, self._starts[which + 1] - 1)
         before[:] = (self._targets[inside] - centre) / scale
         bases = (self._bases(first, origins) - centre[..., None]) / scale[..., None]
-        found = (np.concatenate(values, axis=-1), self._known[known_rows + ahead], bases, before, centre, scale)
-        return WindowTensors(*(torch.from_numpy(np.ascontiguousarray(part, np.float32)) for part in found))
+        read = (np.concatenate(values, axis=-1), self._known[known_rows + ahead], bases, before)
+        past, known, simple, earliest = (torch.from_numpy(np.ascontiguousarray(part, np.float32)) for part in read)
+        return WindowTensors(past, known, simple, earliest, torch.from_numpy(centre), torch.from_numpy(scale))
 
     def targets(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
         """What came, scaled as the inputs are, `[H, N, K]`; and 1 where it is known, 0 where it is missing.

@@ -56,14 +56,16 @@ def forecast(
     drawn = model.autoregressive and model.head != "point"
     together = max(1, _TOGETHER // PATHS) if drawn else _TOGETHER
     parts = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for first in range(0, len(windows), together):
-            indices = np.arange(first, min(first + together, len(windows)))
-            parts.append(_forecast(model, windows.inputs(indices), shares, windows.shape.transforms, drawn))
-            if progress is not None:
-                progress(int(indices[-1]) + 1, len(windows))
-    model.train(training)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for first in range(0, len(windows), together):
+                indices = np.arange(first, min(first + together, len(windows)))
+                parts.append(_forecast(model, windows.inputs(indices), shares, windows.shape.transforms, drawn))
+                if progress is not None:
+                    progress(int(indices[-1]) + 1, len(windows))
+    finally:
+        model.train(training)
     values = np.concatenate(parts, axis=1).swapaxes(0, 1)
     return Forecast(values[..., 0], values[..., 1:] if shares else None)
 

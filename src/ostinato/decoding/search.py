@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, Self, TypeAlias
@@ -109,7 +110,7 @@ def beam_search(
         For each of the N sequences at most K hypotheses, the best first, at least one.
 
     Raises:
-        ConfigError: a width below 1.
+        ConfigError: a width below 1, or scores that are no numbers.
     """
     if width < 1:
         raise ConfigError(f"beam: expected a width of at least 1, got {width}")
@@ -136,6 +137,8 @@ def beam_search(
         memories = None if len(rows) == len(beam.running) else rows
         state = state.select((rows.unsqueeze(1) * hypotheses + parents).flatten(), memories)
         beam = beam.extended(rows, parents, tokens, alive[rows])
+    if not all(found):
+        raise ConfigError("beam: expected finite scores of the next token, got none for some sequence")
     return [sorted(each, key=lambda one: -one.score)[:width] for each in found]
 
 
@@ -159,7 +162,7 @@ class _Beam:
 
 
 def _done(ended: list[Hypothesis], best_running: float, width: int) -> bool:
-    if best_running == -torch.inf:
+    if not math.isfinite(best_running):  # nothing runs, or what runs has no score, and never would end
         return True
     return len(ended) >= width and max(one.score for one in ended) >= best_running
 

@@ -28,15 +28,16 @@ def adapting_loss(
         progress: told the tokens done.
 
     Raises:
-        ConfigError: dynamic evaluation has led to a loss that is not finite.
+        ConfigError: what the model does with the text has led to a loss that is not finite.
     """
     total, tokens = 0.0, 0
     for losses in token_losses(model, pieces, options):
         total, tokens = total + losses.sum(dtype=torch.float64).item(), tokens + len(losses)
         if not math.isfinite(total):
-            raise ConfigError(
-                f"--dynamic {options.dynamic}: the loss is no longer finite after {tokens:,} tokens; give a lower rate"
-            )
+            where = f"the loss is no longer finite after {tokens:,} tokens"
+            if options.dynamic:
+                raise ConfigError(f"--dynamic {options.dynamic}: {where}; give a lower rate")
+            raise ConfigError(f"--cache-theta {options.cache_theta}: {where}; give a smaller one, or leave --cache out")
         if progress is not None:
             progress(tokens)
     return total / tokens
@@ -79,8 +80,8 @@ class Dynamic:
 
     def __init__(self, model: nn.Module, lr: float, decay: float) -> None:
         self.model, self._lr, self._decay = copy.deepcopy(model), lr, decay
-        self._weights: list[Tensor] = list(self.model.parameters())
-        self._first = [p.detach() for p in model.parameters()]
+        self._weights: list[Tensor] = [p for p in self.model.parameters() if p.requires_grad]
+        self._first = [p.detach() for p in model.parameters() if p.requires_grad]
 
     def learn(self, loss: Tensor) -> None:
         """Take one step."""

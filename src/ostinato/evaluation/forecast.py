@@ -56,26 +56,28 @@ def accuracy(point: np.ndarray, truth: np.ndarray, scale: np.ndarray) -> dict[st
         scale: `[N, K]`: the in-sample M-step naive error of each window's series.
 
     Returns:
-        The five by name; None where there is nothing to take the mean of.
+        The five by name; None where there is nothing to take the mean of, the largest float where a forecast is
+        infinite or no number.
     """
     error = np.abs(point - truth)
     size = np.abs(truth)
     both = np.abs(point) + size
-    scale = np.where(scale > 0, scale, np.nan)[:, None, :]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        square = _mean(error**2)
+    known = ~np.isnan(truth)
+    scaled = known & (scale > 0)[:, None, :]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        square = _mean(error**2, known)
         return {
-            "mae": _mean(error),
+            "mae": _mean(error, known),
             "rmse": None if square is None else float(np.sqrt(square)),
-            "mape": _mean(100 * error / np.where(size > 0, size, np.nan)),
-            "smape": _mean(np.where(both > 0, 200 * error / both, error)),
-            "mase": _mean(error / scale),
+            "mape": _mean(100 * error / size, known & (size > 0)),
+            "smape": _mean(np.where(both == 0, error, 200 * error / both), known),
+            "mase": _mean(error / scale[:, None, :], scaled),
         }
 
 
 def coverage(low: np.ndarray, high: np.ndarray, truth: np.ndarray) -> float | None:
     """Share of the known targets that lie in their interval."""
-    return _mean(np.where(np.isnan(truth), np.nan, (low <= truth) & (truth <= high)))
+    return _mean(((low <= truth) & (truth <= high)).astype(float), ~np.isnan(truth))
 
 
 def evaluate_forecast(
@@ -100,6 +102,9 @@ def evaluate_forecast(
     return figures | ({"coverage_80": coverage(*interval, found.truth)} if interval is not None else {})
 
 
-def _mean(values: np.ndarray) -> float | None:
-    known = np.isfinite(values)
-    return float(values[known].mean()) if known.any() else None
+def _mean(values: np.ndarray, known: np.ndarray) -> float | None:
+    """Over what is known. Of forecasts that are no numbers the largest float, which JSON has: none is left out."""
+    if not known.any():
+        return None
+    mean = float(values[known].mean())
+    return mean if np.isfinite(mean) else float(np.finfo(np.float64).max)

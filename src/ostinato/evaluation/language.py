@@ -71,7 +71,9 @@ def evaluate_language_model(
     model.eval()
     told = None if progress is None else lambda done: progress(done, tokens)
     named = adapting.named() if adapting is not None else {}
-    loss = adapting_loss(model, pieces, adapting, told) if adapting and named else mean_loss(model, pieces, told)
-    model.train(training)
+    try:
+        loss = adapting_loss(model, pieces, adapting, told) if adapting and named else mean_loss(model, pieces, told)
+    finally:
+        model.train(training)
     figures = {"tokens": tokens, "loss": loss, "perplexity": perplexity(loss)}
     return figures | ({"bits_per_character": bits_per_character(loss)} if level == "char" else {}) | named

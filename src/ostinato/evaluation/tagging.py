@@ -108,12 +108,14 @@ def _each(
     """Fill an array, a row a word, with answers `[T, N, ...]`."""
     training, done = model.training, 0
     model.eval()
-    for places, batch in sequences.in_length_order(AT_ONCE):
-        found = answer(model(batch.inputs, **batch.arguments()), batch)
-        assert batch.lengths is not None
-        inside = torch.arange(len(found)).unsqueeze(1) < batch.lengths
-        into[places] = found.transpose(0, 1)[inside.T].numpy()
-        done += len(places)
-        if progress is not None:
-            progress(done, sequences.words)
-    model.train(training)
+    try:
+        for places, batch in sequences.in_length_order(AT_ONCE):
+            found = answer(model(batch.inputs, **batch.arguments()), batch)
+            assert batch.lengths is not None
+            inside = torch.arange(len(found)).unsqueeze(1) < batch.lengths
+            into[places] = found.transpose(0, 1)[inside.T].numpy()
+            done += len(places)
+            if progress is not None:
+                progress(done, sequences.words)
+    finally:
+        model.train(training)

@@ -80,11 +80,11 @@ class Attention(nn.Module):
             memory: `[S, N, M]`.
             lengths: `[N]`, from 0 to S; None where all are S.
         """
-        values = memory.transpose(0, 1)
-        keys = values if self.score == "dot" else self.key(values)
-        absent = None
+        values, absent = memory.transpose(0, 1), None
         if lengths is not None:
             absent = torch.arange(memory.shape[0], device=memory.device) >= lengths.to(memory.device).unsqueeze(1)
+            values = values.masked_fill(absent.unsqueeze(2), 0)  # a weight of zero times NaN would be NaN
+        keys = values if self.score == "dot" else self.key(values)
         return Memory(keys, values, absent)
 
     def forward(self, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:

@@ -44,14 +44,14 @@ def linear_cross_entropy(
         weight: `[V, E]`.
         bias: `[V]`, or None.
         targets: `[M]` ids from 0 to V - 1.
-        weights: `[M]` of the rows; None for one everywhere. The loss has their dtype, so that of hidden states in
-            bfloat16 it need not be rounded to three digits.
+        weights: `[M]` of the rows; None for one everywhere. If they have a gradient, torch's operations compute all.
+            The loss has their dtype, so that of hidden states in bfloat16 it need not be rounded to three digits.
         label_smoothing: e, the share of the target's probability that is spread evenly over all V.
 
     Raises:
         IndexError: a target outside the vocabulary.
     """
-    if kernels.is_transformed():
+    if kernels.is_transformed() or (weights is not None and weights.requires_grad):
         return _plain(
             hidden, weight, bias, targets, hidden.new_ones(()) if weights is None else weights, label_smoothing
         )

@@ -59,7 +59,7 @@ class Recurrent:
         self.num_layers, self.bidirectional = len(stack) // directions, directions == 2
         self.batch_first = batch_first
         self.State: Any = namedtuple(f"{cell}_state", self._form.state)  # type: ignore[misc]
-        self._threads = threads or int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
+        self._threads = threads or _threads()
         longest = max(self.hidden_size, self.output_size)
         self._held = np.full(longest, zoneout, np.float32) if zoneout else None
         self._layers = [_Packed(self, one) for one in stack]
@@ -155,7 +155,7 @@ class Stream:
         Raises:
             ValueError: an `x` or `out` that does not fit, with what was expected.
         """
-        if x.shape != self._x_shape or x.dtype != np.float32:
+        if not isinstance(x, np.ndarray) or x.shape != self._x_shape or x.dtype != np.float32:
             _check("x", x, self._x_shape)
         x = np.ascontiguousarray(x)
         if out is None:
@@ -173,6 +173,14 @@ class Stream:
         """Go back to zeros; only the sequences that `rows` names, where it is given."""
         for field in self.state:
             field[:, slice(None) if rows is None else rows] = 0
+
+
+def _threads() -> int:
+    """As many as OMP_NUM_THREADS says, of a list its first, or as there are cores."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if first.isdecimal() and int(first):
+        return int(first)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Packed:

@@ -118,7 +118,7 @@ def load(path: str | Path, cell: str | None = None, prefix: str | None = None, *
         ConfigError: no such file, no cell named, weights that do not fit, or a run whose last layer stands apart.
         RunFolderError: a folder that is no run.
     """
-    from safetensors.numpy import load_file
+    from safetensors import safe_open
 
     from ostinato.runtime.recurrent import Recurrent
 
@@ -134,14 +134,20 @@ def load(path: str | Path, cell: str | None = None, prefix: str | None = None, *
                 "prefix='recurrent.' and prefix='last.'"
             )
         cell = cell or model.get("cell")
-        options = {"zoneout": model.get("zoneout", 0.0)} | options
+        spelling = prefix is not None and prefix.startswith("spelling.")  # a tagger's, which has no zoneout
+        options = {"zoneout": 0.0 if spelling else model.get("zoneout", 0.0)} | options
         file, prefix = file / "model.safetensors", "recurrent." if prefix is None else prefix
     if cell is None:
         raise ConfigError(f"{file}: a file of weights does not say which cell they are for: pass cell=, as in 'lstm'")
     if not file.is_file():
         raise ConfigError(f"{file}: no such file; expected weights in safetensors format")
     prefix = prefix or ""
-    named = {name.removeprefix(prefix): array for name, array in load_file(file).items() if name.startswith(prefix)}
+    with safe_open(file, framework="numpy") as tensors:
+        names = [name for name in tensors.keys() if name.startswith(prefix)]  # noqa: SIM118  it is no mapping
+        try:
+            named = {name.removeprefix(prefix): tensors.get_tensor(name) for name in names}
+        except TypeError as error:  # NumPy has no bfloat16
+            raise ConfigError(f"{file}: expected weights in a type of NumPy's, such as float32: {error}") from None
     return Recurrent(cell, named, **options)
 
 

@@ -26,7 +26,8 @@ from ostinato.sklearn.training import options_of, train
 class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[misc]
     """A label for each sequence: what `ostinato train classify` trains.
 
-    A sequence is a text, a list of tokens, or an array of numbers `[T, D]` (or `[T]`), whose length may differ from
+    A sequence is a text, a list of tokens (which are read as the text that they make with blanks between them: in lower
+    case, and split where words are), or an array of numbers `[T, D]` (or `[T]`), whose length may differ from
     one to the next; an array `[N, T, D]` holds sequences of one length. A table of numbers `[N, T]`, as scikit-learn
     has it, holds in each row a sequence of T numbers; then T is held to afterwards, as scikit-learn expects. A missing
     number (NaN) is taken as its channel's mean. Parameters that are None have the command's default; `ostinato train
@@ -114,7 +115,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         found = listed(X)
         if isinstance(found[0], str):
             return [str(text) for text in found]
-        if any(isinstance(token, str) for token in found[0]):
+        if self._are_tokens(found, reset=reset):
             return [" ".join(map(str, tokens)) for tokens in found]
         arrays = [_numbers(number, steps) for number, steps in enumerate(found)]
         widths = {steps.shape[1:] for steps in arrays}
@@ -123,6 +124,12 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
                 f"X: expected arrays [T, D] of the same D, got {', '.join(str(s.shape) for s in arrays[:5])}"
             )
         return arrays
+
+    def _are_tokens(self, found: list[Any], *, reset: bool) -> bool:
+        """Whether sequences are of tokens; where all are empty, whether those of fit were."""
+        if all(hasattr(steps, "__len__") and not len(steps) for steps in found):
+            return not reset and self._is_text
+        return any(isinstance(token, str) for steps in found if hasattr(steps, "__iter__") for token in steps)
 
 
 def _raw(inputs: list[Any], labels: Sequence[str | None]) -> Raw:

@@ -153,3 +153,5 @@ def _check(words: Sequence[Sequence[Any]], labels: Sequence[Sequence[Any]]) -> N
             raise DataError(f"sequence {number}: expected one label a token, got {len(other)} for {len(one)}")
     if not any(labels):
         raise DataError("expected at least one token with its label, got none")
+    if len({isinstance(label, str) for own in labels for label in own}) > 1:
+        raise DataError("y: expected labels that are all texts or all numbers, got both")

@@ -20,7 +20,7 @@ from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.resume_point import load_optimizer, model_tensors, optimizer_tensors
 from ostinato.config.training import DEFAULT_EPOCHS, VALID_EVERY, TrainingOptions
 from ostinato.core.batch import Batch
-from ostinato.core.errors import TrainingError
+from ostinato.core.errors import RunFolderError, TrainingError
 from ostinato.core.kept_state import KeptState
 from ostinato.optim import gradients_of, make_average, make_optimizer, make_schedule, take_step
 from ostinato.training.clock import Clock, Interrupt
@@ -341,8 +341,21 @@ class Trainer:
         self.saved_at = time.monotonic()
 
     def restore(self) -> int:
-        """Take back what `save` wrote; returns the bytes of metrics that belong to it."""
+        """Take back what `save` wrote; returns the bytes of metrics that belong to it.
+
+        Raises:
+            RunFolderError: missing, damaged, or of another training.
+        """
         tensors, values = self.folder.resume_point.load()
+        try:
+            return self.take_back(tensors, values)
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+            raise RunFolderError(
+                f"{self.folder.resume_point.folder}: damaged, or of another training: {type(error).__name__}: {error}"
+            ) from None
+
+    def take_back(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> int:
+        """The same of what the checkpoint holds."""
         names = ("model", "optimizer", "average", "kept", "random", "interval")
         groups: dict[str, dict[str, Tensor]] = {name: {} for name in names}
         for name, tensor in tensors.items():

@@ -178,6 +178,28 @@ def test_a_cell_of_ones_own_from_a_file(text, tmp_path):
         unregister("halving")
     with pytest.raises(ConfigError, match=r"config.json: unknown cell 'halving': .*--plugin"):
         ostinato.load(tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"unknown cell 'halving': .*--plugin"):  # resuming runs no code either
+        ostinato.train("lm", text, out=tmp_path / "run", resume=True)
+    plugin.rename(tmp_path / "moved.py")
+    try:
+        again = ostinato.train("lm", text, out=tmp_path / "run", resume=True, plugin=[str(tmp_path / "moved.py")])
+        assert again.model.recurrent.cell.name == "halving"
+    finally:
+        unregister("halving")
+
+
+def test_data_may_lie_elsewhere_when_a_run_is_resumed(text, tmp_path):
+    """And any option that names a file may be a path."""
+    valid, moved = tmp_path / "valid.txt", tmp_path / "moved.txt"
+    valid.write_text(prose(9, seed=8))
+    ostinato.train("lm", text, out=tmp_path / "run", valid=valid, **TINY)
+    valid.rename(moved)
+    ostinato.train("lm", text, out=tmp_path / "run", valid=moved, resume=True, epochs=2)
+    moved.write_text(prose(9, seed=9))
+    with pytest.raises(RunFolderError, match="the text to valid on is not the one"):
+        ostinato.train("lm", text, out=tmp_path / "run", valid=moved, resume=True, epochs=3)
+    with pytest.raises(ConfigError, match="was started with valid = "):
+        ostinato.train("lm", text, out=tmp_path / "run", valid=None, resume=True, epochs=3)
 
 
 def test_a_plugin_that_fails_says_why(text, tmp_path):

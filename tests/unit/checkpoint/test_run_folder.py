@@ -142,3 +142,55 @@ def test_truncated_weights_are_refused(run):
     run.weights.write_bytes(run.weights.read_bytes()[:-10])
     with pytest.raises(RunFolderError, match=r"model.safetensors: damaged or cut off"):
         run.load_weights(make())
+
+
+def test_another_programs_configuration_makes_no_run(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    before = contents(tmp_path)
+    for resume, overwrite in ((False, False), (True, False), (False, True)):
+        with pytest.raises(
+            RunFolderError, match=r"holds files that are not a run \(a config.json of another program\)"
+        ):
+            RunFolder(tmp_path).claim(resume=resume, overwrite=overwrite)
+    assert contents(tmp_path) == before
+
+
+def test_a_damaged_configuration_may_be_replaced(tmp_path):
+    (tmp_path / "config.json").write_text('{"format": 1, "ta')
+    RunFolder(tmp_path).claim(resume=False, overwrite=True)
+
+
+def test_a_folder_has_one_training_at_a_time(run):
+    pytest.importorskip("fcntl")
+    with run.alone(), pytest.raises(RunFolderError, match="book: another process is training here"), run.alone():
+        pass
+    with run.alone():
+        pass
+
+
+def test_a_new_run_does_not_go_on_from_a_checkpoint_behind_a_link(run, tmp_path):
+    elsewhere = tmp_path / "larger disk"
+    elsewhere.mkdir()
+    run.resume_point.folder.symlink_to(elsewhere)
+    run.resume_point.save({"a": torch.zeros(1)}, {"position": {}})
+    assert len(list(elsewhere.iterdir())) == 2
+    run.start({"task": "lm", "model": {}})
+    assert not run.resume_point.exists()
+    assert not list(elsewhere.iterdir())
+
+
+def test_a_checkpoint_that_cannot_be_removed_stops_a_new_run(run):
+    run.resume_point.save({"a": torch.zeros(1)}, {"position": {}})
+    (run.resume_point.folder / "mine").mkdir()
+    run.weights.touch()
+    with pytest.raises(RunFolderError, match="checkpoint: cannot be removed"):
+        run.start({"task": "lm", "model": {}})
+    assert run.weights.exists()
+    assert not run.resume_point.exists()
+
+
+def test_before_the_first_validation_there_are_no_weights(run):
+    position = dict.fromkeys(("epoch", "step", "tokens", "best", "finished", "best_step"), 0)
+    run.resume_point.save({"a": torch.zeros(1)}, {"position": position})
+    with pytest.raises(RunFolderError, match=r"holds no weights yet, .*; go on with .*--out .*book --resume"):
+        run.load_weights(nn.Linear(1, 1))

@@ -80,3 +80,28 @@ def test_progress_is_told(windows):
     told = []
     forecast(made(windows), windows, progress=lambda *at: told.append(at))
     assert told == [(11, 11)]
+
+
+@pytest.mark.parametrize("level", [1e8 + 3, 3e9 + 7])
+def test_a_high_level_loses_nothing(level):
+    """The same model of the same series, one of them raised: the forecast is raised by as much."""
+    torch.manual_seed(0)
+    found = []
+    for raised in (0.0, level):
+        series, spacing = read_series({"a": raised + np.sin(np.arange(30))}, Columns(("a",)), str)
+        windows = Windows(series, np.array([[1.0]]), Shape(W, H, M, spacing, (Transform(),)), [np.array([20])])
+        if not found:
+            model = Forecaster(windows.shape.past_size, windows.shape.known_size, 1, windows.shape.bases, 8)
+        found.append(forecast(model, windows).point - raised)
+    np.testing.assert_allclose(*found, atol=1e-5)
+
+
+def test_what_fails_leaves_the_model_in_training(windows):
+    model = made(windows).train()
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        forecast(model, windows, progress=stop)
+    assert model.training

@@ -128,3 +128,18 @@ def test_no_sentences_and_no_width():
     assert greedy_search(toy.step, toy.start, torch.zeros(0, dtype=torch.long)) == []
     with pytest.raises(ConfigError, match="at least 1, got 0"):
         beam_search(toy.step, toy.start, torch.zeros(0, dtype=torch.long), width=0)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_scores_that_are_no_numbers_come_to_an_end(number):
+    calls = []
+
+    def step(tokens, state):
+        calls.append(1)
+        assert len(calls) < 10, "it would go on for ever"
+        logits = torch.zeros(*tokens.shape, V)
+        logits[..., 1] = number
+        return logits, state
+
+    with pytest.raises(ConfigError, match="beam: expected finite scores"):
+        beam_search(step, Toy(1).start, torch.tensor([LIMIT]), width=2)

@@ -143,3 +143,25 @@ def test_too_high_a_rate_is_said(model):
         evaluate_language_model(
             model, single_stream(IDS, 5, EOS), len(IDS), level="word", adapting=AdaptingOptions(dynamic=1e300)
         )
+
+
+def test_what_fails_leaves_the_model_in_training_and_names_its_option(model):
+    for options, named in (
+        ({"dynamic": 1e300}, "--dynamic"),
+        ({"cache": 10, "cache_theta": math.inf}, "--cache-theta"),
+    ):
+        adapting = AdaptingOptions(**options)
+        with pytest.raises(ConfigError, match=f"{named} .*no longer finite"):
+            evaluate_language_model(
+                model.train(), single_stream(IDS, 5, EOS), len(IDS), level="word", adapting=adapting
+            )
+        assert model.training
+
+
+def test_a_frozen_weight_stays_and_the_others_learn(model):
+    model.embedding.weight.requires_grad_(False)
+    losses = [
+        torch.cat([*token_losses(model, single_stream(IDS, 5, EOS), AdaptingOptions(dynamic=rate))]).sum()
+        for rate in (0.0, 0.1)
+    ]
+    assert losses[0] != losses[1]

@@ -88,3 +88,11 @@ def test_the_object_of_evaluate(numbers):
 class _Windowed:
     def __init__(self, truth):
         self.truth, self.seasonal, self.last = truth, truth + 1, truth - 2
+
+
+@pytest.mark.parametrize("number", [math.inf, math.nan])
+def test_a_forecast_that_is_no_number_is_not_left_out(numbers, number):
+    point, truth, scale = numbers
+    point[0, 1, 0] = number
+    found = accuracy(point, truth, scale)
+    assert all(1e100 < value < math.inf for value in found.values()), found

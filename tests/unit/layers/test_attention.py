@@ -101,3 +101,16 @@ def test_dot_needs_one_size_and_a_score_that_exists():
         Attention("dot", 6, 4)
     with pytest.raises(ConfigError, match="expected 'dot', 'general' or 'additive', got 'concat'"):
         Attention("concat", 6, 6)
+
+
+@pytest.mark.parametrize("score", ["dot", "general", "additive"])
+def test_what_the_padding_holds_reaches_nothing(score):
+    attention, query, memory = parts(score)
+    query.requires_grad_()
+    results = []
+    for padding in (0.0, float("nan")):
+        held = memory.masked_fill(torch.arange(S)[:, None, None] >= LENGTHS[:, None], padding)
+        means, weights = attention(query, attention.memorize(held, LENGTHS))
+        results.append((means, weights, *torch.autograd.grad(means.sum(), query)))
+    for one, other in zip(*results, strict=True):
+        assert torch.equal(one, other)

@@ -158,3 +158,11 @@ def test_the_sequence_loss_takes_the_layer_as_well_as_its_scores(given):
     for smoothing in (0.0, 0.2):
         losses = [sequence_cross_entropy(kind, batch, smoothing) for kind in (output, Scored())]
         torch.testing.assert_close(*losses)
+
+
+def test_weights_of_rows_may_be_learned(given):
+    leaves, targets, weights = given
+    weights.requires_grad_()
+    found = torch.autograd.grad(linear_cross_entropy(*leaves, targets, weights, 0.1), [*leaves, weights])
+    expected = torch.autograd.grad(definition(leaves, targets, weights, 0.1), [*leaves, weights])
+    torch.testing.assert_close(found, expected)

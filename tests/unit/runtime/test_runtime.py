@@ -1,6 +1,7 @@
 """The runtime computes from the same weights what the layer computes, without torch."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import fields
@@ -14,8 +15,10 @@ from safetensors.torch import save_file
 import ostinato
 from ostinato import runtime
 from ostinato.core import native_library
+from ostinato.core.errors import ConfigError
 from ostinato.core.registry import lookup
 from ostinato.models.language_model import LanguageModel
+from ostinato.models.tagger import Tagger
 from ostinato.runtime.forms import FORMS
 
 OUTPUT = {"jordan": {"weight_ho": (5, 5), "bias_ho": (5,)}}
@@ -268,3 +271,45 @@ class TestMistakes:
             stream.step(self.X[0], out=np.zeros((2, 4), np.float32))
         with pytest.raises(ValueError, match="out: expected a dense array"):
             stream.step(self.X[0], out=np.zeros((5, 2), np.float32).T)
+
+
+def test_zoneout_is_that_of_the_stack_and_not_of_a_taggers_spelling(tmp_path):
+    sizes = {"cell": "lstm", "zoneout": 0.3}
+    model = Tagger(9, 7, 3, 4, 5, character_hidden_size=6, **sizes).eval()
+    save_file(dict(model.state_dict()), tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"model": sizes | {"hidden_size": 5}}))
+    for layer, prefix in ((model.recurrent, "recurrent."), (model.spelling.recurrent, "spelling.recurrent.")):
+        x = torch.randn(8, 2, layer.input_size)
+        with torch.no_grad():
+            close(runtime.load(tmp_path, prefix=prefix)(x.numpy())[0], layer(x)[0])
+
+
+def test_weights_in_bfloat16_are_refused_with_their_type(tmp_path):
+    layer = ostinato.LSTM(3, 4)
+    file = tmp_path / "weights.safetensors"
+    mine = {name: tensor.bfloat16() for name, tensor in layer.state_dict().items()}
+    save_file({**mine, **{f"kept.{name}": tensor for name, tensor in layer.state_dict().items()}}, file)
+    with pytest.raises(ConfigError, match="expected weights in a type of NumPy's"):
+        runtime.load(file, "lstm")
+    assert runtime.load(file, "lstm", prefix="kept.").hidden_size == 4  # what nobody asks for is not read
+
+
+@pytest.mark.parametrize(
+    ("given", "threads"), [("3", 3), ("4,2", 4), (" 2 ", 2), ("0", None), ("many", None), ("", None)]
+)
+def test_threads_from_the_environment(given, threads, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    expected = threads or len(os.sched_getaffinity(0))
+    assert runtime.Recurrent("lstm", arrays(ostinato.LSTM(3, 4)))._threads == expected
+
+
+def test_threads_where_the_system_does_not_say_which_cores(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert runtime.Recurrent("lstm", arrays(ostinato.LSTM(3, 4)))._threads == os.cpu_count()
+
+
+def test_a_step_wants_an_array():
+    stream = runtime.Recurrent("lstm", arrays(ostinato.LSTM(3, 4))).stream(1)
+    with pytest.raises(ValueError, match="x: expected"):
+        stream.step([[1.0, 2.0, 3.0]])

@@ -103,3 +103,10 @@ def test_refused(X, y, expected):
 def test_not_fitted():
     with pytest.raises(NotFittedError):
         SequenceClassifier().predict(TEXTS)
+
+
+def test_sequences_without_tokens():
+    X = [[], *[text.split() for text in TEXTS]]
+    classifier = SequenceClassifier(**SMALL).fit(X, ["up", *MOODS])
+    assert classifier.predict([[]]).shape == (1,)
+    assert classifier.predict([[], ["good"]]).tolist()[1] == "up"

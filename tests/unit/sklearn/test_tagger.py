@@ -131,3 +131,8 @@ def test_refused(parameters, X, y, error, expected):
 def test_not_fitted():
     with pytest.raises(NotFittedError):
         SequenceTagger().predict(X)
+
+
+def test_labels_of_two_kinds_are_refused():
+    with pytest.raises(DataError, match="y: expected labels that are all texts or all numbers, got both"):
+        SequenceTagger().fit([["a", "b"]], [[1, "x"]])

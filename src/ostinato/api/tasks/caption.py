@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,6 +16,7 @@ from torch import nn
 from ostinato.api.card import captions_card
 from ostinato.api.tasks.contract import Progress, Task, record
 from ostinato.checkpoint import RunFolder
+from ostinato.config.evaluation import ViewOptions
 from ostinato.config.tasks.caption import TrainCaption
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.bucketing import Buckets, in_length_order
@@ -219,6 +221,16 @@ class Captioning:
             warnings.warn(unusable(bad, len(names)), stacklevel=2)
         found = dict(zip(good, self._captions(run, views, good, progress, beam), strict=True))
         return (found.get(name, "") for name in names)
+
+    def seeing(self, run: Run, views: ViewOptions) -> Run:
+        """The run as it is with its pictures elsewhere."""
+        then = run.config["views"]
+        if (then["images"] is None) != (views.images is None):
+            kind, option = ("features", "--features") if then["images"] is None else ("pictures", "--images")
+            raise ConfigError(f"{run.folder.path}: was trained on {kind}; give {option}")
+        there = copy.copy(run)
+        there.config = run.config | {"views": then | asdict(views)}
+        return there
 
     def lines(self, run: Run, answers: Iterable[str]) -> Iterator[str]:
         """One a line; an empty one for a picture that cannot be seen."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar,
 from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
-from ostinato.config.evaluation import AdaptingOptions
+from ostinato.config.evaluation import AdaptingOptions, ViewOptions
 from ostinato.core.errors import ConfigError
 from ostinato.training import Job
 
@@ -127,6 +127,18 @@ class Adapts(Protocol):
         self, run: Run, sources: Iterable[str], progress: Progress | None, options: AdaptingOptions
     ) -> dict[str, Any]:
         """The figures of `evaluate`, with the settings of what was on."""
+
+
+@runtime_checkable
+class Sees(Protocol):
+    """A task whose data names pictures."""
+
+    def seeing(self, run: Run, views: ViewOptions) -> Run:
+        """The run as it is with its pictures elsewhere.
+
+        Raises:
+            ConfigError: it was trained on the other of pictures and features.
+        """
 
 
 @runtime_checkable

@@ -22,7 +22,9 @@ class TrainCaption:
     TASK: ClassVar[str] = "caption"
     SOURCES: ClassVar[str] = "data"
     NAMING_DATA: ClassVar[tuple[str, ...]] = ("data",)
-    FIXED: ClassVar[frozenset[str]] = frozenset({"test"})  # a list of names says which captions are not trained on
+    FIXED: ClassVar[frozenset[str]] = frozenset(
+        {"test", "valid"}
+    )  # a list of names says which captions are not trained on
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
 
     data: Annotated[

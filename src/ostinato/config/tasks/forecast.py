@@ -85,6 +85,9 @@ class TrainForecast:
     json: Json = False
 
     def __post_init__(self) -> None:
+        if self.model.tied or self.model.embed is not None:
+            option = "--tied" if self.model.tied else "--embed"
+            raise ConfigError(f"{option}: a forecaster reads numbers and has no embedding; leave the option out")
         at_least(window=(self.window, 2), horizon=(self.horizon, 1), season=(self.season, 1))
         for name in ("target", "time", "id", "past", "future", "static"):
             if "" in self.columns(name):
