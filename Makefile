@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 install: .venv/installed
 
 .venv/bin/python:
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }  # half an environment would be taken for a whole one
 
 .venv/installed: $(SOURCES) | .venv/bin/python
 	@echo "installing ostinato into .venv (a minute or so the first time)"
@@ -24,7 +24,7 @@ install: .venv/installed
 
 .venv/installed-bench: $(SOURCES) | .venv/bin/python
 	@echo "installing ostinato and its peers into .venv (a minute or so the first time)"
-	$(PIP) --editable '.[plots,bench]'
+	CMAKE_ARGS="$(CMAKE_ARGS) -DOSTINATO_EMULATE_AMX=ON" $(PIP) --editable '.[plots,bench]'
 	touch $@ .venv/installed
 
 demo: .venv/installed
@@ -50,8 +50,8 @@ bench: .venv/installed-bench
 
 # Half a minute to compile, seconds to run. The library allocates nothing: leaks can only be OpenMP's own threads.
 sanitize: .venv/installed-dev
-ifeq ($(shell command -v c++),)
-	@echo "no C++ compiler: the native code is neither built nor watched by sanitizers"
+ifeq ($(shell c++ --version 2>/dev/null | grep "Free Software Foundation"),)
+	@echo "no GCC: the native code is neither built nor watched by sanitizers"
 else
 	PATH="$$PWD/$(BIN):$$PATH" cmake -S . -B build/sanitize -G "Unix Makefiles" -DOSTINATO_SANITIZE=ON -DCMAKE_BUILD_TYPE=None --log-level=ERROR
 	PATH="$$PWD/$(BIN):$$PATH" cmake --build build/sanitize --parallel 2
@@ -69,4 +69,4 @@ arm: .venv/installed-dev
 test: lint docs check sanitize
 
 clean:
-	rm -rf .venv site runs build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv site runs/demo build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

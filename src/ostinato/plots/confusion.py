@@ -26,12 +26,12 @@ def confusion_matrix(
     Raises:
         ConfigError: matplotlib is not installed.
     """
-    from matplotlib.colors import LinearSegmentedColormap
-
     shares = counts / counts.sum(1, keepdims=True).clip(min=1)
     names = [name if len(name) <= 24 else f"{name[:23]}…" for name in classes]
     side = min(12.0, 2.4 + 0.42 * len(classes))
     with picture(out, size=(side + 1.2, side)) as axes:
+        from matplotlib.colors import LinearSegmentedColormap
+
         axes.imshow(shares, cmap=LinearSegmentedColormap.from_list("shares", ["#ffffff", COLOURS[0]]), vmin=0, vmax=1)
         axes.grid(False)
         axes.set(title=title, xlabel="predicted", ylabel="true")

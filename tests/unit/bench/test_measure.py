@@ -40,19 +40,22 @@ def test_operations_are_those_of_the_products():
     assert ragged.flops == 2 * int(ragged.lengths.sum()) * 4 * 5 * 9 * 3
 
 
-@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
-def test_every_side_computes_the_same(group):
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [(group, name) for group in GROUPS for name in ("ostinato", *group.peers)],
+    ids=lambda one: getattr(one, "name", one),
+)
+def test_every_side_computes_the_same(group, name):
+    if missing := [package for package in NEEDS.get(name, ()) if importlib.util.find_spec(package) is None]:
+        pytest.skip(f"{', '.join(missing)} not installed (extra bench)")
     problem = Problem.make(group, SMALL)
     reference = problem.loop(torch.float64)
-    for name in ("ostinato", *group.peers):
-        if any(importlib.util.find_spec(package) is None for package in NEEDS.get(name, ())):
-            continue
-        found = sides()[name](problem).results()
-        assert "output" in found
-        if problem.training and name != "torch-padded":
-            assert {n for n in reference if n.startswith("grad")} <= set(found)
-        precise = name not in ("ostinato", "torch-bf16") or (name == "ostinato" and group in STRICT)
-        assert max(errors(found, reference).values()) < (3e-6 if precise else 0.05), name
+    found = sides()[name](problem).results()
+    assert "output" in found
+    if problem.training and name != "torch-padded":
+        assert {n for n in reference if n.startswith("grad")} <= set(found)
+    precise = name not in ("ostinato", "torch-bf16") or (name == "ostinato" and group in STRICT)
+    assert max(errors(found, reference).values()) < (3e-6 if precise else 0.05)
 
 
 def test_errors_are_relative_to_the_largest_number():
@@ -101,8 +104,8 @@ def test_sides_take_turns_and_their_medians_are_right():
         return timing.Timed(lambda: (calls.append(name), time.sleep(seconds)), nullcontext)
 
     found = timing.interleaved({"a": side("a", 0.002), "b": side("b", 0.006)}, 0.3)
-    assert 2 <= found["a"].median < 3
-    assert 6 <= found["b"].median < 8
+    assert 2 <= found["a"].median < found["b"].median
+    assert found["b"].median >= 6
     assert found["a"].low <= found["a"].median <= found["a"].high
     changes = sum(before != after for before, after in itertools.pairwise(calls))
     assert changes >= timing.TURNS

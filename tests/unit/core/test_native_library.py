@@ -63,3 +63,9 @@ def test_an_instruction_set_the_machine_lacks_is_refused(library, monkeypatch):
     monkeypatch.setattr(library, "supported", ("baseline",))
     with pytest.raises(native_library.ConfigError, match="OSTINATO_ISA=avx2: this machine cannot run it"):
         library._choose("avx2")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into what Linux loads")
+def test_the_library_needs_no_cpp_runtime(library):
+    """Which a machine without torch may lack."""
+    assert b"libstdc++" not in Path(library._library._name).read_bytes()

@@ -15,11 +15,16 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def corpora() -> Path:
-    folder = REPOSITORY / os.environ.get("OSTINATO_DATA", "../shared/data")
-    if not folder.is_dir():
-        pytest.skip(f"no real data in {folder} (set OSTINATO_DATA)")
-    return folder
+def corpora() -> Callable[[str], Path]:
+    """A part of the public data by its path; skips where it is not there."""
+
+    def find(part: str) -> Path:
+        path = REPOSITORY / os.environ.get("OSTINATO_DATA", "../shared/data") / part
+        if not path.exists():
+            pytest.skip(f"no real data in {path} (OSTINATO_DATA names the folder of all of it)")
+        return path
+
+    return find
 
 
 @pytest.fixture

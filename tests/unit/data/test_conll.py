@@ -161,7 +161,7 @@ def test_where_tags_are_written():
 
 
 def test_ewt_is_read_as_counted_and_written_back_to_the_byte(corpora):
-    (file,) = find_files(corpora / "ud_english_ewt/en_ewt-ud-dev.conllu.gz")
+    (file,) = find_files(corpora("ud_english_ewt/en_ewt-ud-dev.conllu.gz"))
     found = list(read_sentences(file, read_layout(file)))
     assert (len(found), sum(map(len, found))) == (2001, 25147)
     with gzip.open(file.path, "rt", encoding="utf-8", newline="") as stream:

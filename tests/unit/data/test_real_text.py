@@ -11,7 +11,7 @@ from ostinato.data.text import open_text
 
 
 def test_penn_treebank_has_its_official_counts(corpora, tmp_path):
-    folder = corpora / "ptb"
+    folder = corpora("ptb")
     tokenizer = learned_tokenizer(open_text(folder / "ptb.train.txt"), "word", cache_dir=tmp_path)
     plain = (folder / "ptb.train.txt").read_text().replace("\n", " <eos> ").split()
     assert tokenizer.size == len(set(plain)) == 10_000
@@ -30,7 +30,7 @@ def test_penn_treebank_has_its_official_counts(corpora, tmp_path):
 
 @pytest.mark.parametrize("level", ["char", "bpe"])
 def test_shakespeare_there_and_back(corpora, tmp_path, level):
-    path = corpora / "tinyshakespeare" / "input.txt"
+    path = corpora("tinyshakespeare/input.txt")
     text = open_text(path)
     train, valid = text.split(0.9, "character" if level == "char" else "line")
     tokenizer = learned_tokenizer(train, level, cache_dir=tmp_path)

@@ -173,7 +173,7 @@ def test_a_folder_is_no_table(write, tmp_path):
 
 
 def test_the_reviews(corpora):
-    path = corpora / "imdb" / "imdb_test.tsv.gz"
+    path = corpora("imdb/imdb_test.tsv.gz")
     table = read_table(path, ["label", "text"])
     with gzip.open(path, "rt", encoding="utf-8", newline="\n") as file:
         rows = [line.rstrip("\n").split("\t") for line in file][1:]

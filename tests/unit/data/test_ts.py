@@ -32,7 +32,7 @@ def test_without_labels(write):
 
 @pytest.mark.parametrize(("name", "cases", "shape"), [("ArrowHead", 36, (251, 1)), ("BasicMotions", 40, (100, 6))])
 def test_files_of_the_archives(corpora, tmp_path, name, cases, shape):
-    path = corpora / "ucr_uea" / f"{name}_TRAIN.ts"
+    path = corpora(f"ucr_uea/{name}_TRAIN.ts")
     found = read_ts(path)
     body = path.read_text().lower().split("@data\n")[1].splitlines()
     expected = [np.array([c.split(",") for c in line.split(":")[:-1]], float).T for line in body]

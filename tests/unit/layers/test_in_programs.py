@@ -3,9 +3,12 @@
 import copy
 import os
 import pickle
+import shutil
 import subprocess
 import sys
+import sysconfig
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +19,8 @@ import ostinato
 from ostinato.losses import linear_cross_entropy
 from ostinato.models.language_model import LanguageModel
 
+#: What torch.compile's own compiler takes.
+CAN_COMPILE = shutil.which("c++") and (Path(sysconfig.get_path("include")) / "Python.h").exists()
 CELLS = ("rnn", "lstm", "gru", "lstm_peephole", "jordan")
 
 
@@ -68,6 +73,7 @@ class TestCompiled:
         # all of torch.compile but the C++ compiler
         self.same("aot_eager", cell, torch.randn(7, 3, 4))
 
+    @pytest.mark.skipif(not CAN_COMPILE, reason="needs a C++ compiler and Python.h")
     def test_by_inductor(self):
         self.same("inductor", "lstm", torch.randn(7, 3, 4))
 

@@ -79,8 +79,13 @@ bool has_avx512_bf16() {
 bool tiles_granted() {
 #if defined(__linux__)
     constexpr long request_permission = 0x1023, tile_data = 18;
-    static const bool granted = syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-    return granted;
+    enum { UNKNOWN, GRANTED, REFUSED };
+    static int answer = UNKNOWN;  // the same whoever asks first; a guarded static would need the C++ library
+    if (__atomic_load_n(&answer, __ATOMIC_RELAXED) == UNKNOWN) {
+        const bool granted = syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+        __atomic_store_n(&answer, granted ? GRANTED : REFUSED, __ATOMIC_RELAXED);
+    }
+    return __atomic_load_n(&answer, __ATOMIC_RELAXED) == GRANTED;
 #else
     return false;
 #endif

@@ -1,0 +1,28 @@
+"""Without matplotlib every picture says which extra brings it."""
+
+import numpy as np
+import pytest
+
+from ostinato.core.errors import ConfigError
+from ostinato.plots.confusion import confusion_matrix
+from ostinato.plots.style import picture, require
+
+
+@pytest.fixture(autouse=True)
+def no_matplotlib(monkeypatch):
+    for name in ("matplotlib", "matplotlib.pyplot", "matplotlib.colors"):
+        monkeypatch.setitem(__import__("sys").modules, name, None)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        require,
+        lambda: picture("a.png").__enter__(),
+        lambda: confusion_matrix(np.eye(2, dtype=np.int64), ["a", "b"], "a.png"),
+    ],
+    ids=["require", "picture", "confusion"],
+)
+def test_the_extra_is_named(draw):
+    with pytest.raises(ConfigError, match=r"pictures need matplotlib: pip install 'ostinato\[plots\]'"):
+        draw()
