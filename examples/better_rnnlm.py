@@ -49,8 +49,10 @@ def learn(name: str, files: dict, options: argparse.Namespace) -> tuple[ostinato
         **STEPS[name],
     )
     metrics = read_metrics(run.folder.metrics)
-    validated = [line["valid_perplexity"] for line in metrics if "valid_perplexity" in line]
-    return run, (list(range(1, len(validated) + 1)), validated), metrics[-1]["seconds"] / 60
+    validated = [line for line in metrics if "valid_perplexity" in line]
+    an_epoch = run.folder.resume_point.position()["step"] / options.epochs
+    course = [line["step"] / an_epoch for line in validated], [line["valid_perplexity"] for line in validated]
+    return run, course, metrics[-1]["seconds"] / 60
 
 
 def draw(courses: dict[str, Course], file: str) -> None:

@@ -85,7 +85,10 @@ def does_it_learn(batches: list[tuple[np.ndarray, np.ndarray]], updates: int) ->
     """Perplexity as training goes on; each piece is predicted before it is learnt from."""
     model, sgd = Rnnlm(V, D, (H,)), SGD(lr=20.0, clip=0.25)
     parameters = sum(param.size for param in model.parameters().values())
-    print(f"\n3. {parameters:,} parameters learn {len(batches):,} pieces of {N * T} words, {V:,} of them different\n")
+    different = len(np.unique(np.concatenate([inputs.ravel() for inputs, _ in batches])))
+    print(
+        f"\n3. {parameters:,} parameters learn {len(batches):,} pieces of {N * T} words, {different:,} different ones\n"
+    )
     losses = []
     for update in range(1, updates + 1):
         at = (update - 1) % len(batches)

@@ -3,8 +3,8 @@
 Does an a come directly before a b? The same letters say yes in one order and no in another, so a net that only counts
 letters can do no better than guess. A net without a memory can be told the order: beside each letter it gets the
 letter's number in the sequence, takes the mean of what it makes of each such pair, and answers by that. An RNN is told
-nothing: it reads one letter after the other. What it learns of a step holds at every step, so it learns from fewer
-sequences and goes on to lengths it was never trained on; what the other learns of place 3 says nothing about
+nothing: it reads one letter after the other. What it learns of a step holds at every step, so it goes on to
+lengths it was never trained on; what the other learns of place 3 says nothing about
 place 30.
 
     python examples/order_matters.py           # half a minute; draws order_matters.png

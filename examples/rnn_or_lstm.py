@@ -107,18 +107,21 @@ def main() -> None:
     same_weights_at_every_step()
     print(f"{'cell':<6}{'units':>6}{'parameters':>12}{'products':>10}{'ms/update':>11}", end="")
     print(f"{f'T={SHORT}':>8}{f'T={LONG}':>8}   right answers after {updates} updates")
-    curves = {}
+    curves, ends = {}, {}
     for cell, gates in CELLS.items():
         H = units(gates)
         parameters = sum(p.numel() for p in Recall(cell, H).parameters())
-        _, short = learn(cell, SHORT, updates)
+        quick, short = learn(cell, SHORT, updates)
         curves[cell] = learn(cell, LONG, updates)
         seconds, long = curves[cell]
         each = 1e3 * seconds[-1] / updates
         print(f"{cell:<6}{H:>6}{parameters:>12,}{gates * H * (D + H):>10,}{each:>11.2f}", end="")
         print(f"{short[-1]:>8.0%}{long[-1]:>8.0%}", flush=True)
+        ends[cell] = quick[-1], short[-1], long[-1]
     draw(curves, "rnn_or_lstm.png")
-    print("\nThe simple cell is the quickest where memory is short. Where it is long, more units do not replace gates.")
+    print(f"\nT={SHORT}: " + ", ".join(f"{cell} {ends[cell][1]:.0%} after {ends[cell][0]:.0f} s" for cell in CELLS))
+    if ends["rnn"][2] < 0.9 < ends["lstm"][2]:
+        print(f"Over {LONG} letters more units do not replace gates.")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Two processes compute what one does on the same global batch."""
 
 import json
+import random
 
 import pytest
 import torch
@@ -108,3 +109,61 @@ def test_a_loss_that_is_not_finite_ends_both_with_one_message(work, spawn):
     assert result.err.count("ostinato: ") == 1
     assert "Traceback" not in result.err
     assert all(tensor.isfinite().all() for tensor in load_file(work / "run/model.safetensors").values())
+
+
+def test_a_time_limit_ends_both_and_the_rate_falls_alike(work, spawn):
+    (work / "book.txt").write_text(prose(200))
+    options = [
+        "--hidden",
+        "16",
+        "--batch",
+        "4",
+        "--steps",
+        "10",
+        "--threads",
+        "1",
+        "--log-every",
+        "1",
+        "--valid-every",
+        "20",
+    ]
+    result = spawn("train", "lm", "book.txt", "--out", "run", *options, "--time-limit", "12", "--devices", "2").wait()
+    assert result.status == 0, result.err
+    rates = [line["lr"] for line in metrics(work / "run") if "lr" in line]
+    assert len(rates) > 20
+    assert rates[-1] < max(rates) / 3
+
+
+def test_processes_with_unequal_shares_resume_with_the_same_loss(work, spawn, tmp_path):
+    """Each remembers how much of an interval was its own."""
+    draw = random.Random(3)
+    lines = [
+        "".join(f"w{draw.randrange(9)}\t{draw.choice('AB')}\n" for _ in range(draw.randrange(1, 30))) for _ in range(60)
+    ]
+    (work / "words.txt").write_text("\n".join(lines))
+    words = [
+        "train",
+        "tag",
+        "words.txt",
+        "--hidden",
+        "8",
+        "--embed",
+        "8",
+        "--batch",
+        "4",
+        "--threads",
+        "1",
+        "--dropout",
+        "0",
+    ]
+    words += ["--devices", "2", "--log-every", "9", "--epochs", "2"]
+    whole = spawn(*words, "--out", "whole").wait()
+    assert whole.status == 0, whole.err
+    command = spawn(*words, "--out", "run", "--save-every", "0.01")
+    latest = work / "run/checkpoint/latest.json"
+    assert command.wait_until(lambda: latest.exists() and json.loads(latest.read_text())["position"]["step"] % 9 == 4)
+    command.kill()
+    assert json.loads(latest.read_text())["position"]["interval"]["steps"]
+    again = spawn(*words, "--out", "run", "--resume").wait()
+    assert again.status == 0, again.err
+    assert metrics(work / "run") == metrics(work / "whole")

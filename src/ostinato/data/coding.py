@@ -49,7 +49,10 @@ class Coding:
         known = values[np.isfinite(values)]
         if not len(known):
             raise DataError(f"column {name!r}: every value in the training rows is missing; leave the column out")
-        return cls(name, float(known.mean()), float(known.std()) or 1.0, len(known) < len(values))
+        spread = float(known.std())
+        if spread <= 1e-9 * np.abs(known).max():  # all the same, but for rounding
+            spread = 1.0
+        return cls(name, float(known.mean()), spread, len(known) < len(values))
 
     @property
     def names(self) -> list[str]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 
 from ostinato.core.errors import DataError, unknown_name
 from ostinato.data.files import PathLike, TextFile
@@ -23,6 +24,7 @@ _ANY_ID = re.compile(r"[0-9]+([-.][0-9]+)?")
 _FIELD = re.compile(r"[^ \t]+")  # a no-break space is part of a word
 _GLOBAL_COLUMNS = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
 _DOCUMENT = "-DOCSTART-"
+_LOOKED_AT = 20_000  #: lines by which it is decided what a line at a sentence's head is
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,14 @@ class Layout:
         names: of the columns, in small letters; empty where they have none.
         tabs: columns are separated by one TAB each, else by blanks.
         numbered: the first column is an id as in CoNLL-U, and only whole numbers are words.
+        commented: lines at a sentence's head that begin with "# " are comments, whatever their columns.
     """
 
     width: int
     names: tuple[str, ...] = ()
     tabs: bool = True
     numbered: bool = False
+    commented: bool = field(default=False, compare=False)
 
     @property
     def word_column(self) -> int:
@@ -229,7 +233,7 @@ def read_layout(file: TextFile) -> Layout:
         elif line.startswith("#") and not line.startswith("# "):
             marked = marked or line
         elif not _blank(line) and not line.startswith((_DOCUMENT, "# ")):
-            return _layout(line.rstrip("\r\n"), named, file.name)
+            return _commented(_layout(line.rstrip("\r\n"), named, file.name), file)
     if marked:
         return _layout(marked.rstrip("\r\n"), named, file.name)
     raise DataError(
@@ -270,10 +274,26 @@ def _layout(line: str, named: tuple[str, ...], file: str) -> Layout:
     return Layout(width, tabs=tabs)
 
 
+def _commented(layout: Layout, file: TextFile) -> Layout:
+    """The layout, knowing what lines are that begin with "# " at a sentence's head and have as many columns as words:
+    comments, if no word has in the last column what they have there."""
+    heads: set[str] = set()
+    said: set[str] = set()
+    at_head = True
+    for line in islice(_lines(file), _LOOKED_AT):
+        blank = _blank(line)
+        if not blank and not layout.numbered and len(fields := layout.split(line)) == layout.width:
+            (heads if at_head and line.startswith("# ") else said).add(fields[-1])
+        at_head = blank or (at_head and line.startswith("#"))
+    return replace(layout, commented=bool(heads) and not heads & said)
+
+
 def _is_word(line: str, layout: Layout, at_head: bool, file: str, number: int) -> bool:
     """Whether a line that is not blank is a word."""
     fields = layout.split(line)
     if line.startswith("#") and (layout.numbered or (at_head and len(fields) != layout.width)):
+        return False
+    if layout.commented and at_head and line.startswith("# "):
         return False
     if line.startswith(_DOCUMENT):
         return False

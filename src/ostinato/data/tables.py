@@ -93,7 +93,7 @@ class Table:
         """
         cells = self.column(name)
         try:
-            found = np.array([math.nan if cell is None else float(cell) for cell in cells], np.float64)
+            found = np.array([math.nan if cell is None else _plain_number(cell) for cell in cells], np.float64)
         except (TypeError, ValueError):
             found = np.array([self._number(name, row, cell) for row, cell in enumerate(cells)], np.float64)
         beyond = np.flatnonzero(np.abs(found) > np.finfo(np.float32).max)
@@ -121,7 +121,7 @@ class Table:
         if cell is None or (isinstance(cell, str) and cell.strip().lower() in MISSING_NUMBERS):
             return math.nan
         try:
-            return float(cell)
+            return _plain_number(cell)
         except (TypeError, ValueError):
             raise DataError(
                 f"{self.place(row)}: column {name!r}: expected a number, got {str(cell)[:60]!r}; "
@@ -354,3 +354,10 @@ _READERS: dict[Format, Callable[[Content, list[str] | None], _Read]] = {
 
 def _no_column(file: str, name: str, known: Iterable[str]) -> DataError:
     return DataError(unknown_name(f"{file}: no column", name, known))
+
+
+def _plain_number(cell: Any) -> float:
+    """As `float`, which takes 1_5 for 15."""
+    if isinstance(cell, str) and "_" in cell:
+        raise ValueError(cell)
+    return float(cell)

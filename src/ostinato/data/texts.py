@@ -1,5 +1,6 @@
 """Texts of a column as token ids: what a tokenizer is learned from, and how long a text may be."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar, cast
 
@@ -24,6 +25,7 @@ from ostinato.data.vocabulary import count_characters
 
 Steps = TypeVar("Steps", bound=npt.NDArray[Any])  # ids `[T]`, or features `[T, D]`
 
+_HALF = re.compile("[\ud800-\udfff]")
 _SMALLEST = {"char": 3, "word": 3, "bpe": 257}
 _AT_ONCE = 512  #: texts encoded together
 
@@ -48,6 +50,8 @@ def learn_from_texts(
         raise ConfigError(f"--vocab-size: expected at least {_SMALLEST[level]} for level {level}, got {vocab_size}")
     if not any(text.strip() for text in texts):
         raise DataError("the texts are all empty: there is nothing to learn from")
+    # half of a pair of UTF-16, as text in memory may hold; what encodes replaces it likewise
+    texts = [_HALF.sub("\N{REPLACEMENT CHARACTER}", text) for text in texts]
     if level == "char":
         codes = np.flatnonzero(counts := count_characters(texts))
         if vocab_size is not None:

@@ -198,6 +198,10 @@ class SequenceDecoder(nn.Module):
     def _read_by_steps(
         self, inputs: Tensor, state: DecoderState, sampling: float | Tensor
     ) -> tuple[Tensor, DecoderState, Tensor | None]:
+        if self.training and any(layer is not None and layer.weight_drop for layer in (self.first, self.above)):
+            raise ConfigError(
+                "weight_drop: with input feeding or scheduled sampling it would be drawn anew at each step"
+            )
         outputs, weights = [], []
         replaced = torch.rand(inputs.shape, device=inputs.device) < sampling
         tokens, (steps, rows) = inputs[0], inputs.shape

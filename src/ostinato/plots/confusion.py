@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ostinato.plots.style import COLOURS, picture
+from ostinato.plots.style import COLOURS, label, picture
 
 #: Classes whose cells still have room for numbers.
 _NUMBERED = 20
@@ -27,7 +27,7 @@ def confusion_matrix(
         ConfigError: matplotlib is not installed.
     """
     shares = counts / counts.sum(1, keepdims=True).clip(min=1)
-    names = [name if len(name) <= 24 else f"{name[:23]}…" for name in classes]
+    names = [label(name if len(name) <= 24 else f"{name[:23]}…") for name in classes]
     side = min(12.0, 2.4 + 0.42 * len(classes))
     with picture(out, size=(side + 1.2, side)) as axes:
         from matplotlib.colors import LinearSegmentedColormap

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ostinato.plots.style import COLOURS, STROKES, sheet
+from ostinato.plots.style import COLOURS, STROKES, label, sheet
 
 Array = npt.NDArray[Any]
 Curves = Mapping[str, Mapping[str, Array]]
@@ -32,7 +32,7 @@ def training_sheet(runs: Mapping[str, Curves], files: Iterable[str | Path], *, t
         ConfigError: matplotlib is not installed.
     """
     axis = _axis(runs)
-    label, scale = {"tokens": ("tokens (millions)", 1e6), "step": ("updates", 1)}.get(
+    counted, scale = {"tokens": ("tokens (millions)", 1e6), "step": ("updates", 1)}.get(
         axis, (f"{axis} (thousands)", 1e3)
     )
     speed = f"{axis} a second" if axis in _COUNTED else "a second, of what each run counts"
@@ -50,14 +50,14 @@ def training_sheet(runs: Mapping[str, Curves], files: Iterable[str | Path], *, t
                 style: Any = {"color": COLOURS[index % 7], "linestyle": STROKES[(index + index // 7) % 7]}
                 if name in curves:
                     values = curves[name]["value"] * (100 if name == "clipped" else 1)
-                    ax.plot(curves[name][axis] / scale, values, linewidth=1.3, label=run, **style)
+                    ax.plot(curves[name][axis] / scale, values, linewidth=1.3, label=label(run), **style)
                 if name == "loss" and "valid_loss" in curves:
                     valid = curves["valid_loss"]
                     ax.plot(valid[axis] / scale, valid["value"], marker="o", markersize=3, linewidth=0.6, **style)
             ax.set_title(heading, fontsize=9)
             ax.set_ylabel(ylabel, fontsize=9)
             ax.tick_params(labelsize=8, labelbottom=True)
-            ax.set_xlabel(label, fontsize=9)
+            ax.set_xlabel(counted, fontsize=9)
             if name in ("lr", "gradient_norm") and _wide(runs, name):
                 ax.set_yscale("log")
             elif name in ("clipped", "speed"):

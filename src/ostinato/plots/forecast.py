@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ostinato.plots.style import COLOURS, picture
+from ostinato.plots.style import COLOURS, label, picture
 
 
 class Fan(NamedTuple):
@@ -50,10 +50,10 @@ def forecast_picture(
                 low, high = fan.intervals[share]
                 axes.fill_between(_axis(fan.times), low, high, color=colour, alpha=0.18, linewidth=0)
             shares = ", ".join(f"{share} %" for share in sorted(fan.intervals))
-            label = f"{fan.label}, with {shares} intervals" if shares else fan.label
+            name = label(f"{fan.label}, with {shares} intervals" if shares else fan.label)
             marker = "o" if len(fan.times) == 1 else None
-            axes.plot(_axis(fan.times), fan.point, color=colour, linewidth=1.6, marker=marker, label=label)
-        axes.set(title=title, ylabel=ylabel)
+            axes.plot(_axis(fan.times), fan.point, color=colour, linewidth=1.6, marker=marker, label=name)
+        axes.set(title=label(title), ylabel=label(ylabel))
         axes.legend(loc="upper left", fontsize=8)
         axes.margins(x=0.01)
 

@@ -110,6 +110,11 @@ def both(stem: str | Path) -> list[Path]:
     return [Path(f"{stem}.png"), Path(f"{stem}.svg")]
 
 
+def label(name: str) -> str:
+    """A name from outside, which matplotlib takes neither for a formula nor for one that a legend leaves out."""
+    return (" " if name.startswith("_") else "") + name.replace("$", r"\$")
+
+
 def visible(token: str) -> str:
     """A token that can be seen, and that matplotlib takes for no formula."""
     shown = token.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")

@@ -26,7 +26,7 @@ from ostinato.optim import gradients_of, make_average, make_optimizer, make_sche
 from ostinato.training.clock import Clock, Interrupt
 from ostinato.training.metrics import MetricsLog
 from ostinato.training.position import Interval, Position
-from ostinato.training.processes import agreed, agreed_figures, from_each_process, mean_over_processes, shared
+from ostinato.training.processes import agreed, agreed_figures, from_each_process, over_processes, shared
 from ostinato.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -160,12 +160,14 @@ class Trainer:
         at.finished = False  # who resumes a finished run wants more of it
         if not self.folder.resume_point.exists():
             self.save()  # so that there always is a last good version
+        (self.first_elapsed,) = agreed(self.fabric, self.first_elapsed)
         began = self.clock.elapsed() - self.position.seconds
         with Interrupt() as interrupt, self.progress:
             while not self.position.finished:
-                elapsed, stop, save_now = agreed(
+                elapsed, reserved, stop, save_now = agreed(
                     self.fabric,
                     self.clock.elapsed(),
+                    self.reserved(self.clock.elapsed()),
                     interrupt.requested,
                     time.monotonic() - self.saved_at > self.options.save_every,
                 )
@@ -173,7 +175,7 @@ class Trainer:
                 if stop:
                     self.save()
                     raise KeyboardInterrupt
-                if self.at_end(elapsed):
+                if self.at_end(elapsed, reserved):
                     self.validate(last=True)
                     break
                 self.step(self.job.batches.piece(self.position.piece, self.position.epoch))
@@ -197,7 +199,8 @@ class Trainer:
         torch.autograd.backward(objective if batch.share == 1 else objective * batch.share)
         gradients = gradients_of(self.parameters)
         norm = float(torch.nn.utils.get_total_norm(gradients))
-        if not (math.isfinite(loss.item()) and math.isfinite(norm)):
+        # of several processes all have the norm, but each a loss of its own: they must stop together
+        if not (math.isfinite(norm) and (self.fabric.world_size > 1 or math.isfinite(loss.item()))):
             got = f"loss {loss.item():g} with gradient norm {norm:g} at learning rate {rate:g}"
             self.stop_not_finite(
                 f"epoch {self.position.epoch + 1}, step {self.position.step + 1}: expected a finite loss, got {got}"
@@ -217,10 +220,10 @@ class Trainer:
         if at.step % self.log_every == 0:
             self.write_interval(rate)
 
-    def at_end(self, elapsed: float) -> bool:
-        """Whether to stop; also notes the progress, which the learning rate follows."""
+    def at_end(self, elapsed: float, reserved: float) -> bool:
+        """Whether to stop; also notes the progress, which the learning rate follows. Seconds of the first process."""
         at, limit, last = self.position, self.clock.limit, self.last_epoch
-        left = math.inf if limit is None else limit - elapsed - self.reserved(elapsed)
+        left = math.inf if limit is None else limit - elapsed - reserved
         if last is not None:
             at.progress = at.step / max(1, last * len(self.job.batches))
         else:
@@ -298,10 +301,9 @@ class Trainer:
     def write_interval(self, rate: float) -> None:
         """One line of metrics for the steps since the last; the loss is the mean over all processes."""
         at, sums = self.position, self.position.interval
-        loss = mean_over_processes(self.fabric, sums.loss / max(sums.tokens, 1))
-        now = time.monotonic()
-        tokens = sums.tokens - self.tokens_before
-        speed = tokens * self.fabric.world_size / max(now - self.interval_began, 1e-9)
+        total, tokens, before = over_processes(self.fabric, sums.loss, sums.tokens, self.tokens_before)
+        loss, now = total / max(tokens, 1), time.monotonic()
+        speed = (tokens - before) / max(now - self.interval_began, 1e-9)
         line = {"loss": loss, **({} if self.job.smoothed else self.job.figure_of(loss)), "lr": rate}
         line |= {"gradient_norm": sums.gradient_norm / sums.steps, "clipped": sums.clipped / sums.steps}
         self.write(line | {f"{self.job.unit}_per_second": round(speed, 1)})
@@ -327,6 +329,7 @@ class Trainer:
         own = {f"kept.{name}": field for name, field in self.kept.state_dict().items()}
         own["random.torch"] = torch.get_rng_state()
         own["interval.loss"] = torch.tensor(self.position.interval.loss, dtype=torch.float64)
+        own["interval.tokens"] = torch.tensor(self.position.interval.tokens)
         # [processes, ...]: each has its own carried state, random numbers and loss
         shared = {name: from_each_process(self.fabric, field) for name, field in own.items()}
         if self.fabric.is_global_zero:
@@ -368,7 +371,8 @@ class Trainer:
         rank = self.fabric.global_rank
         self.kept.load_state_dict({name: field[rank].clone() for name, field in groups["kept"].items()})
         torch.set_rng_state(groups["random"]["torch"][rank].clone())
-        interval = Interval(**values["position"].pop("interval") | {"loss": float(groups["interval"]["loss"][rank])})
+        sums = {name: field[rank].item() for name, field in groups["interval"].items()}
+        interval = Interval(**values["position"].pop("interval") | sums)
         self.position = Position(**values["position"], interval=interval)
         self.schedule.load_state_dict(values["schedule"])
         return int(values["metrics_bytes"])

@@ -39,13 +39,13 @@ def agreed_figures(fabric: Fabric, figures: dict[str, float]) -> dict[str, float
     return shared[0]
 
 
-def mean_over_processes(fabric: Fabric, value: float) -> float:
-    """The mean of a number that each process has its own of."""
+def over_processes(fabric: Fabric, *values: float) -> tuple[float, ...]:
+    """Sums of numbers that each process has its own of."""
     if fabric.world_size == 1:
-        return value
-    total = torch.tensor(value, dtype=torch.float64)
+        return values
+    total = torch.tensor(values, dtype=torch.float64)
     torch.distributed.all_reduce(total)
-    return float(total) / fabric.world_size
+    return tuple(total.tolist())
 
 
 def from_each_process(fabric: Fabric, tensor: Tensor) -> Tensor:

@@ -167,3 +167,16 @@ def test_ewt_is_read_as_counted_and_written_back_to_the_byte(corpora):
     with gzip.open(file.path, "rt", encoding="utf-8", newline="") as stream:
         original = stream.read()
     assert "".join(sentence.text(sentence.column(3), 3) for sentence in found) == original
+
+
+@pytest.mark.parametrize("head", ["# id 5239\tdomain=en\n", "# sent 1 x\n"])
+def test_comments_may_have_as_many_columns_as_words(sentences, head):
+    layout, found = sentences("".join(f"{head}his _ _ O\nsonny _ _ B-PER\n\n".replace("x", f"x{n}") for n in range(3)))
+    assert layout.commented
+    assert [[fields[0] for fields in sentence._fields] for sentence in found] == [["his", "sonny"]] * 3
+
+
+def test_a_word_may_be_a_number_sign(sentences):
+    layout, found = sentences("# O\nfun NN\n\n# O\nso RB\nx O\n")
+    assert not layout.commented
+    assert [len(sentence.rows) for sentence in found] == [2, 3]

@@ -158,6 +158,8 @@ def test_numbers_are_named_where_they_are_none(write):
         DataError, match=r"t.csv: line 6: column 'x': expected a number, got 'two'; leave the cell empty"
     ):
         table.numbers("x")
+    with pytest.raises(DataError, match=r"t.csv: line 3: column 'x': expected a number, got '1_5'"):
+        read_table(write("x\n1\n1_5\n", "t.csv")).numbers("x")
     good = read_table(write("x\n 1 \nNA\n?\nNaN\n", "t.csv")).numbers("x")
     np.testing.assert_array_equal(good, [1, math.nan, math.nan, math.nan])
     for huge in ("-inf", "1e39"):

@@ -63,3 +63,12 @@ def test_what_cannot_be():
         learn_from_texts(["", " "], "word")
     with pytest.raises(ConfigError, match="--vocab-size: expected at least 3 for level word, got 2"):
         learn_from_texts(TEXTS, "word", 2)
+
+
+@pytest.mark.parametrize("level", ["char", "word", "bpe"])
+def test_half_of_a_pair_is_learned_as_the_replacement_character(level):
+    texts = ["ab \ud83d c", "x y \ufffd"]
+    tokenizer = learn_from_texts(texts, level)
+    first, second = encode_texts(["\ud83d", "\ufffd"], tokenizer)
+    assert tokenizer.decode(second.tolist()) == "\ufffd"
+    assert first.tolist() == ([tokenizer.unk_id] if level == "char" else second.tolist())

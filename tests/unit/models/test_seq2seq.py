@@ -244,3 +244,10 @@ def test_options_that_do_not_fit(options, message):
 def test_an_odd_size_cannot_be_shared_by_two_directions():
     with pytest.raises(ConfigError, match="expected an even number, got 7"):
         Seq2Seq(V, W, E, 7)
+
+
+def test_a_mask_of_weights_for_a_whole_sequence_cannot_be_drawn_step_by_step():
+    model = make(1, **VARIANTS["dot"]).train()
+    model.decoder.first.weight_drop = 0.5
+    with pytest.raises(ConfigError, match="weight_drop: with input feeding"):
+        read(model, LENGTHS, sampling=1.0)

@@ -21,3 +21,13 @@ def test_counts_and_names_are_in_the_picture(tmp_path):
     confusion_matrix(many, [f"class {n}" for n in range(30)], tmp_path / "many.png")
     assert (tmp_path / "many.png").stat().st_size > 1000
     assert style.available()
+
+
+def test_names_are_no_formulas(tmp_path):
+    pytest.importorskip("matplotlib")
+    from ostinato.plots.confusion import confusion_matrix
+
+    confusion_matrix(np.eye(3, dtype=int), ["$10-$20", "$1#$2", "_rest"], tmp_path / "one.svg")
+    text = (tmp_path / "one.svg").read_text().replace("<!--  _", "<!-- _")
+    for shown in ("$10-$20", "$1#$2", "_rest"):
+        assert f"<!-- {shown} -->" in text

@@ -266,7 +266,7 @@ class Translation:
         codec: Codec = run.codec
         (source,) = encode_sources([text], codec.source)
         (target,) = self._search(run, [source], beam)
-        batch = EncodedPairs([source], [np.array(target, source.dtype)]).batch(np.zeros(1, np.int64))
+        batch = EncodedPairs([source], [np.array(target, np.int64)]).batch(np.zeros(1, np.int64))
         with torch.no_grad():
             weights = run.model(batch.inputs, **batch.arguments()).attention[:, 0]
         read = [codec.source.decode([token]) for token in source[:-1].tolist()]
