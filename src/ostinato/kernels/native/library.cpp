@@ -18,11 +18,11 @@
 namespace ostinato {
 
 #if defined(__x86_64__)
-#if !defined(OSTINATO_FLOAT32_ONLY)
+#if !defined(OSTINATO_WITHOUT_AMX)
 namespace amx_bf16 { extern const CellKernels cells[]; }
 namespace amx_bf16x3 { extern const CellKernels cells[]; }
-namespace avx512_bf16 { extern const CellKernels cells[]; }
 #endif
+namespace avx512_bf16 { extern const CellKernels cells[]; }
 #if defined(OSTINATO_EMULATE_AMX)
 namespace amx_bf16_emulated { extern const CellKernels cells[]; }
 namespace amx_bf16x3_emulated { extern const CellKernels cells[]; }
@@ -109,10 +109,10 @@ struct Isa {
 // Best first.
 const Isa isas[] = {
 #if defined(__x86_64__)
-#if !defined(OSTINATO_FLOAT32_ONLY)
+#if !defined(OSTINATO_WITHOUT_AMX)
     {"amx", has_amx, avx512::softmax, {avx512::cells, amx_bf16x3::cells, amx_bf16::cells}},
-    {"avx512_bf16", has_avx512_bf16, avx512::softmax, {avx512::cells, nullptr, avx512_bf16::cells}},
 #endif
+    {"avx512_bf16", has_avx512_bf16, avx512::softmax, {avx512::cells, nullptr, avx512_bf16::cells}},
     {"avx512", has_avx512, avx512::softmax, {avx512::cells}},
     {"avx2", has_avx2, avx2::softmax, {avx2::cells}},
     {"baseline", always, baseline::softmax, {baseline::cells}},
