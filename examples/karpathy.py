@@ -1,7 +1,7 @@
 """A character model reads source code, writes some, and shows cells with a meaning.
 
-After Karpathy, The unreasonable effectiveness of recurrent neural networks (2015), who let an LSTM read the Linux
-kernel: units were found that follow quotes, indentation, the place in the line. The code here is what every Python
+After Karpathy, The unreasonable effectiveness of recurrent neural networks (2015), who let LSTMs read the Linux kernel
+and War and Peace: units were found that follow quotes, the depth of expressions, the place in the line. The code here is what every Python
 carries, its own library.
 
     python examples/karpathy.py                 # ten minutes

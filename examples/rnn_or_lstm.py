@@ -30,7 +30,7 @@ class Recall(nn.Module):
 
     def __init__(self, cell: str, hidden_size: int) -> None:
         super().__init__()
-        options = {"forget_bias": 1.0} if cell == "lstm" else {}  # a memory that keeps, until taught to forget
+        options = {"forget_bias": 1.0} if cell == "lstm" else {}  # gates that begin half open
         self.recurrent = ostinato.Recurrent(cell, D, hidden_size, **options)
         self.answer = nn.Linear(hidden_size, LETTERS)
 
