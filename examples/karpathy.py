@@ -1,8 +1,8 @@
 """A character model reads source code, writes some, and shows cells with a meaning.
 
 After Karpathy, The unreasonable effectiveness of recurrent neural networks (2015), who let LSTMs read the Linux kernel
-and War and Peace: units were found that follow quotes, the depth of expressions, the place in the line. The code here is what every Python
-carries, its own library.
+and War and Peace: units were found that follow quotes, the depth of expressions, the place in the line. The code here
+is what every Python carries, its own library.
 
     python examples/karpathy.py                 # ten minutes
     python examples/karpathy.py --seconds 60

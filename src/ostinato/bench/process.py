@@ -48,7 +48,7 @@ def events(module: str, job: Event, threads: int, forced: Mapping[str, str]) -> 
     Raises:
         RuntimeError: the process ended early.
     """
-    # on all sides: by the defaults of glibc torch's LSTM takes up to 1.7 times as long, depending on what was freed before
+    # on all sides: by the defaults of glibc torch's LSTM takes up to 1.7 times as long, by what was freed before
     environment = memory.KEPT | os.environ | {"OMP_NUM_THREADS": str(threads), **forced}
     environment.pop("GOMP_SPINCOUNT", None)  # the command line's; a program that calls torch or us has the default
     # so that a peer with threads of its own (XLA) has as many cores as there are threads
