@@ -12,7 +12,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
 def keep_freed_memory() -> None:
-    """Let this process, and those that it starts, keep what they free: a step of training frees what the next one takes.
+    """Let this process, and those it starts, keep what they free: a step of training frees what the next one takes.
 
     Does nothing where the user has said otherwise, and where the C library is another.
     """
