@@ -48,7 +48,7 @@ bench: .venv/installed-bench
 	status=0; $(BIN)/ostinato bench layers --threads 2 1 --out benchmarks/results || status=$$?; \
 	$(BIN)/ostinato bench lm --out benchmarks/results && exit $$status
 
-# Half a minute to compile, seconds to run. The library allocates nothing: leaks can only be OpenMP's own threads.
+# A minute and a half to compile, another to run. The library allocates nothing: leaks can only be OpenMP's own threads.
 sanitize: .venv/installed-dev
 ifeq ($(shell c++ --version 2>/dev/null | grep "Free Software Foundation"),)
 	@echo "no GCC: the native code is neither built nor watched by sanitizers"
