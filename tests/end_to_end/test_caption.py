@@ -79,7 +79,7 @@ def test_pictures_may_lie_elsewhere(pictures, cli):
     assert cli("predict", "run", "test.txt", "--images", "moved").out == there
     found = cli("evaluate", "run", pictures, "--images", "moved", "--json")
     assert of(found, "evaluate-caption")["examples"] == 60
-    assert ostinato.load("run").predict("test.txt", images=Path("moved")) == there.splitlines()
+    assert ostinato.load("run").seeing(Path("moved")).predict("test.txt") == there.splitlines()
     wrong = cli("evaluate", "run", pictures, "--features", "features.safetensors")
     assert (wrong.status, "was trained on pictures; give --images" in wrong.err) == (2, True)
     both = cli("evaluate", "run", pictures, "--features", "features.safetensors", "--images", "moved")

@@ -48,8 +48,6 @@ class Run:
         progress: Progress | None = None,
         beam: int | None = None,
         retrain: bool = False,
-        images: str | PathLike[str] | None = None,
-        features: str | PathLike[str] | None = None,
         **adapting: Any,
     ) -> dict[str, Any]:
         """Measure the model on data it has not seen.
@@ -59,8 +57,6 @@ class Run:
             progress: told what is done, and all there is to do.
             beam: width of a beam search, where the task decodes; None is its default.
             retrain: train again for each window, on all that lies before it: forecast.
-            images: where the pictures are now, if not where they were in training: caption.
-            features: the same of a file of features.
             **adapting: for a language model dynamic, cache and what belongs to them; see `AdaptingOptions`.
 
         Returns:
@@ -71,9 +67,6 @@ class Run:
             DataError: data that cannot be read.
             ConfigError: an option that the task has no use for.
         """
-        if images is not None or features is not None:
-            there = self._seeing(images, features)
-            return there.evaluate(*sources, progress=progress, beam=beam, retrain=retrain, **adapting)
         names = [str(source) for source in sources]
         options = AdaptingOptions(**adapting)
         if options.named():
@@ -92,13 +85,7 @@ class Run:
 
     @torch.no_grad()
     def predict(
-        self,
-        source: str | PathLike[str],
-        *,
-        progress: Progress | None = None,
-        beam: int | None = None,
-        images: str | PathLike[str] | None = None,
-        features: str | PathLike[str] | None = None,
+        self, source: str | PathLike[str], *, progress: Progress | None = None, beam: int | None = None
     ) -> list[Any]:
         """Answer each input.
 
@@ -106,8 +93,6 @@ class Run:
             source: what `ostinato predict` takes: a file, or "-" for standard input, one text a line.
             progress: told what is done, and all there is to do.
             beam: width of a beam search, where the task decodes; None is its default.
-            images: where the pictures are now, if not where they were in training: caption.
-            features: the same of a file of features.
 
         Returns:
             An answer an input, in order.
@@ -116,22 +101,15 @@ class Run:
             DataError: data that cannot be read.
             ConfigError: the task answers nothing, or has no use for an option.
         """
-        run = self._seeing(images, features)
-        return list(self._predicts().predict(run, str(source), progress, beam=beam))
+        return list(self._predicts().predict(self, str(source), progress, beam=beam))
 
     @torch.no_grad()
     def predicted_lines(
-        self,
-        source: str | PathLike[str],
-        *,
-        progress: Progress | None = None,
-        beam: int | None = None,
-        images: str | PathLike[str] | None = None,
-        features: str | PathLike[str] | None = None,
+        self, source: str | PathLike[str], *, progress: Progress | None = None, beam: int | None = None
     ) -> Iterator[str]:
         """As `predict`, in the lines that `ostinato predict` writes."""
-        task, run = self._predicts(), self._seeing(images, features)
-        yield from task.lines(run, task.predict(run, str(source), progress, beam=beam))
+        task = self._predicts()
+        yield from task.lines(self, task.predict(self, str(source), progress, beam=beam))
 
     def generate(
         self, prompt: str = "", length: int = 200, *, stop: str | None = None, **options: Any
@@ -177,8 +155,16 @@ class Run:
 
         return inspect(self, view, out, **options)
 
-    def _seeing(self, images: str | PathLike[str] | None, features: str | PathLike[str] | None) -> Run:
-        """The same run, with its pictures elsewhere where somebody says so."""
+    def seeing(self, images: str | PathLike[str] | None = None, features: str | PathLike[str] | None = None) -> Run:
+        """The same run, its pictures elsewhere than in training: `run.seeing(images="new").predict("names.txt")`.
+
+        Args:
+            images: folder of the pictures, of a run that was trained on pictures.
+            features: file of the pictures' features, of a run that was trained on features.
+
+        Raises:
+            ConfigError: both, the wrong one, or a run that sees no pictures.
+        """
         if images is None and features is None:
             return self
         views = ViewOptions(*(None if place is None else str(place) for place in (images, features)))

@@ -107,14 +107,14 @@ def _evaluate(options: commands.Evaluate, output: Output) -> None:
     if not options.data:
         raise ConfigError("DATA: expected at least one file, folder, or - for standard input")
     import_plugins(options.plugin)
+    run = load(options.run).seeing(**dataclasses.asdict(options.views))
     with compute_settings(options.threads, options.precision):
-        figures = load(options.run).evaluate(
+        figures = run.evaluate(
             *options.data,
             progress=_Told("evaluating"),
             beam=options.beam,
             retrain=options.retrain,
             **dataclasses.asdict(options.adapting),
-            **dataclasses.asdict(options.views),
         )
     output.figures(figures)
     output.result(figures)
@@ -126,10 +126,9 @@ def _predict(options: commands.Predict, output: Output) -> None:
     from ostinato.api.plugins import import_plugins
 
     import_plugins(options.plugin)
-    run = load(options.run)
+    run = load(options.run).seeing(**dataclasses.asdict(options.views))
     with compute_settings(options.threads, options.precision):
-        views = dataclasses.asdict(options.views)
-        lines = run.predicted_lines(options.data, progress=_Told("predicting"), beam=options.beam, **views)
+        lines = run.predicted_lines(options.data, progress=_Told("predicting"), beam=options.beam)
         if options.output is None:
             written = output.lines(lines)
         else:

@@ -51,7 +51,7 @@ def linear_cross_entropy(
     Raises:
         IndexError: a target outside the vocabulary.
     """
-    if kernels.is_transformed() or (weights is not None and weights.requires_grad):
+    if kernels.is_transformed():
         return _plain(
             hidden, weight, bias, targets, hidden.new_ones(()) if weights is None else weights, label_smoothing
         )
@@ -66,6 +66,8 @@ def linear_cross_entropy(
     if weights is None:
         weights = hidden.new_ones(len(hidden))
     with torch.autocast(device, enabled=False):
+        if torch.is_grad_enabled() and weights.requires_grad:
+            return _plain(hidden, weight, bias, targets, weights, label_smoothing)
         if not torch.is_grad_enabled():  # which an autograd.Function does not ask
             return _computed(hidden, weight, bias, targets, weights, label_smoothing, (False, False, False))[0]
         return _LinearCrossEntropy.apply(hidden, weight, bias, targets, weights, label_smoothing)  # type: ignore[no-untyped-call]

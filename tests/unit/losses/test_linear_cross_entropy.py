@@ -166,3 +166,6 @@ def test_weights_of_rows_may_be_learned(given):
     found = torch.autograd.grad(linear_cross_entropy(*leaves, targets, weights, 0.1), [*leaves, weights])
     expected = torch.autograd.grad(definition(leaves, targets, weights, 0.1), [*leaves, weights])
     torch.testing.assert_close(found, expected)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = linear_cross_entropy(*leaves, targets, weights, 0.1)
+    torch.testing.assert_close(rounded, definition(leaves, targets, weights, 0.1))

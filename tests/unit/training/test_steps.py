@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from ostinato.layers import tied
 from ostinato.losses import sequence_cross_entropy
 from ostinato.models.language_model import LanguageModel
+from ostinato.training import Clock
 from tests.support import metrics
 from tests.unit.training.conftest import IDS, VALID, V
 
@@ -159,6 +160,16 @@ def test_speed_counts_what_this_command_has_done(make, monkeypatch):
     (line,) = [line for line in metrics(resumed.folder.path, with_times=True) if "loss" in line]
     assert line["tokens"] == 80
     assert line["tokens_per_second"] == 10
+
+
+def test_several_processes_stop_by_what_the_first_one_keeps_back(make, monkeypatch):
+    """Each has a time of its own for the last validation: who went by that would stop while others wait for it."""
+    monkeypatch.setattr(
+        "ostinato.training.loop.agreed", lambda fabric, *values: (values[0], 50.0, *values[2:])[: len(values)]
+    )
+    trainer = make(clock=Clock(2.0), epochs=None)
+    trainer.fit()
+    assert trainer.position.step == 0
 
 
 def test_by_default_twenty_lines_an_epoch(make):
