@@ -4,7 +4,31 @@ import warnings
 import pytest
 
 from ostinato.cli.main import main
-from tests.end_to_end.harness import Result, start
+from tests.end_to_end.harness import Result, next_port, start
+
+#: Imported in every process before it trains.
+HOLD = """
+import time
+from pathlib import Path
+from ostinato.training.clock import Interrupt
+from ostinato.training.loop import Trainer
+
+step, note, heard = Trainer.step, Interrupt._note, []
+
+def held(self, batch):
+    step(self, batch)
+    if self.position.step == {step}:
+        Path("held").touch()
+        while not heard:
+            time.sleep(0.01)
+
+def noted(self, *given):
+    note(self, *given)
+    heard.append(True)
+
+if step.__module__ == "ostinato.training.loop":
+    Trainer.step, Interrupt._note = held, noted
+"""
 
 
 @pytest.fixture
@@ -13,6 +37,7 @@ def work(tmp_path, monkeypatch):
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("MASTER_PORT", next_port())
     return tmp_path / "work"
 
 
@@ -45,3 +70,19 @@ def spawn(work, tmp_path):
     yield run
     for process in started:
         process.kill()
+
+
+@pytest.fixture
+def hold(work):
+    """Options with which a training waits inside a step, before that is saved, until it is killed or interrupted.
+
+    There is a file `held` then. So a test need not hurry: a slow machine does not train past it.
+    """
+
+    def at(step):
+        (work / "held").unlink(missing_ok=True)
+        plugin = work / f"hold_{step}.py"  # of the same length and second, Python would take the compiled one for it
+        plugin.write_text(HOLD.replace("{step}", str(step)))
+        return "--plugin", plugin.name
+
+    return at

@@ -4,18 +4,26 @@ They are forked from a server that has imported torch once, so that each costs m
 forked is an ordinary process, with its own group, which takes signals like any other.
 """
 
+import itertools
 import multiprocessing
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 _FORKED = multiprocessing.get_context("forkserver")
 _FORKED.set_forkserver_preload(["torch", "torch._dynamo", "lightning_fabric", "ostinato.api", "ostinato.cli.commands"])
-PATIENCE = 120  #: seconds until a test is given up
+PATIENCE = 600  #: seconds until a test is given up
+_PORTS = itertools.count(20_000 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]))
+
+
+def next_port() -> str:
+    """A port for several processes to meet at: below those that Linux gives out, and another for each command."""
+    return str(next(_PORTS))
 
 
 class Result(NamedTuple):
@@ -40,7 +48,16 @@ class Command:
     def signal(self, number: int, *, group: bool = True) -> None:
         """Send a signal to it and its own processes, as Ctrl-C at a terminal does; or to itself alone."""
         if self.process.is_alive():
-            (os.killpg if group else os.kill)(self.process.pid, number)
+            with suppress(ProcessLookupError):  # it has just ended
+                (os.killpg if group else os.kill)(self.process.pid, number)
+
+    def processes(self) -> int:
+        """How many there are of it: itself, those it trains in, and what keeps books for them."""
+        found = 0
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(ProcessLookupError):
+                found += os.getpgid(int(folder.name)) == self.process.pid
+        return found
 
     def wait(self) -> Result:
         """What it left, once it has ended."""
@@ -68,6 +85,7 @@ def start(
 ) -> Command:
     """Start `ostinato` with these arguments, in a folder."""
     logs.mkdir()
+    environment = environment | {"MASTER_PORT": next_port()}
     process = _FORKED.Process(target=_run, args=(arguments, str(folder), str(logs), environment, stdin))
     os.environ["OMP_NUM_THREADS"] = "1"  # what the server starts with, the first time
     process.start()
@@ -76,13 +94,15 @@ def start(
 
 
 def _wait_for_group(pid: int) -> None:
-    for _ in range(10_000):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
         try:
             if os.getpgid(pid) == pid:
                 return
         except ProcessLookupError:
             return
         time.sleep(0.001)
+    raise AssertionError("a process did not start")
 
 
 def _run(arguments: list[str], folder: str, logs: str, environment: dict[str, str], stdin: str) -> None:

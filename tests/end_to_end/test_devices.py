@@ -111,8 +111,21 @@ def test_a_loss_that_is_not_finite_ends_both_with_one_message(work, spawn):
     assert all(tensor.isfinite().all() for tensor in load_file(work / "run/model.safetensors").values())
 
 
+#: Each reading of the time is two seconds later; the second process has been there for five minutes more.
+LATER = """
+import itertools
+import torch
+from ostinato.training.clock import Clock
+
+readings = itertools.count()
+Clock.elapsed = lambda self: 2.0 * next(readings) + 300.0 * torch.distributed.get_rank()
+"""
+
+
 def test_a_time_limit_ends_both_and_the_rate_falls_alike(work, spawn):
+    """Seconds are those of the first process."""
     (work / "book.txt").write_text(prose(200))
+    (work / "later.py").write_text(LATER)
     options = [
         "--hidden",
         "16",
@@ -127,14 +140,15 @@ def test_a_time_limit_ends_both_and_the_rate_falls_alike(work, spawn):
         "--valid-every",
         "20",
     ]
-    result = spawn("train", "lm", "book.txt", "--out", "run", *options, "--time-limit", "12", "--devices", "2").wait()
+    options += ["--time-limit", "1000", "--plugin", "later.py"]
+    result = spawn("train", "lm", "book.txt", "--out", "run", *options, "--devices", "2").wait()
     assert result.status == 0, result.err
     rates = [line["lr"] for line in metrics(work / "run") if "lr" in line]
     assert len(rates) > 20
     assert rates[-1] < max(rates) / 3
 
 
-def test_processes_with_unequal_shares_resume_with_the_same_loss(work, spawn, tmp_path):
+def test_processes_with_unequal_shares_resume_with_the_same_loss(work, spawn, hold):
     """Each remembers how much of an interval was its own."""
     draw = random.Random(3)
     lines = [
@@ -159,11 +173,11 @@ def test_processes_with_unequal_shares_resume_with_the_same_loss(work, spawn, tm
     words += ["--devices", "2", "--log-every", "9", "--epochs", "2"]
     whole = spawn(*words, "--out", "whole").wait()
     assert whole.status == 0, whole.err
-    command = spawn(*words, "--out", "run", "--save-every", "0.01")
-    latest = work / "run/checkpoint/latest.json"
-    assert command.wait_until(lambda: latest.exists() and json.loads(latest.read_text())["position"]["step"] % 9 == 4)
+    command = spawn(*words, "--out", "run", *hold(14), "--save-every", "0")
+    assert command.wait_until((work / "held").exists)
     command.kill()
-    assert json.loads(latest.read_text())["position"]["interval"]["steps"]
+    latest = json.loads((work / "run/checkpoint/latest.json").read_text())["position"]
+    assert (latest["step"], latest["interval"]["steps"]) == (13, 4)
     again = spawn(*words, "--out", "run", "--resume").wait()
     assert again.status == 0, again.err
     assert metrics(work / "run") == metrics(work / "whole")

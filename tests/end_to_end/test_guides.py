@@ -33,7 +33,7 @@ def test_page_runs(page: Path, tmp_path: Path):
         "OMP_NUM_THREADS": "1",
     }
     command = [sys.executable, str(Path(__file__).with_name("page.py")), str(page)]
-    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=1800)
     assert ran.returncode == 0, f"{page}\n{ran.stdout}\n{ran.stderr}"
 
 

@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from multiprocessing import resource_tracker
@@ -238,7 +239,8 @@ def _in_processes(launch: Callable[[], Any]) -> Any:
             while not ended.done():  # again and again, as some may not have been there yet
                 for process in set(multiprocessing.active_children()) - before:
                     if process.pid is not None:
-                        os.kill(process.pid, signal.SIGINT)
+                        with suppress(ProcessLookupError):  # it has just ended
+                            os.kill(process.pid, signal.SIGINT)
                 wait([ended], timeout=0.5)
             raise
 

@@ -51,7 +51,7 @@ def run_python(script: str, **environment: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=600,
     )
     assert not ran.returncode, ran.stderr[-3000:]
     return ran.stdout
@@ -136,6 +136,20 @@ class TestTransformed:
         each = torch.eye(output.numel()).view(-1, *output.shape)
         found = vmap(lambda v: torch.autograd.grad(output, x, v, retain_graph=True)[0])(each)
         torch.testing.assert_close(found.view_as(expected), expected, rtol=1e-4, atol=1e-5)
+
+    def test_noise_of_each_sequence(self):
+        """As torch.nn.functional.dropout, vmap gives each its own."""
+        noise = {"dropout": 0.5, "recurrent_dropout": 0.5, "zoneout": 0.3, "weight_drop": 0.5}
+        layer, x = ostinato.GRU(4, 5, 2, **noise), torch.randn(6, 1, 4).expand(6, 3, 4)
+        p = dict(layer.named_parameters())
+
+        def loss(p: dict[str, Tensor], x: Tensor) -> Tensor:
+            return functional_call(layer, p, (x,))[0].square().sum()
+
+        found = vmap(grad(loss), in_dims=(None, 1), randomness="different")(p, x)
+        assert not torch.equal(found["weight_hh_l0"][0], found["weight_hh_l0"][1])
+        alike = vmap(grad(loss), in_dims=(None, 1), randomness="same")(p, x)
+        torch.testing.assert_close(alike["weight_hh_l0"][0], alike["weight_hh_l0"][1])
 
     def test_compiled_together(self):
         layer, x = ostinato.LSTM(4, 5), torch.randn(6, 2, 4)
@@ -330,7 +344,7 @@ def test_distributed_data_parallel(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert ran.stdout.strip() == "same", ran.stderr[-3000:]
 
