@@ -27,6 +27,16 @@ class StateNoise:
         """Whether there is anything to apply."""
         return self.recurrent_mask is not None or self.zoneout is not None
 
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients by it are wanted: it may have been learned."""
+        return any(tensor.requires_grad for tensor in self.tensors)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The mask and the shares, as far as there are any."""
+        return (*(() if self.recurrent_mask is None else (self.recurrent_mask,)), *(self.zoneout or ()))
+
     def to(self, dtype: torch.dtype) -> "StateNoise":
         """The same masks in another dtype."""
         mask, zoneout = self.recurrent_mask, self.zoneout
@@ -46,7 +56,7 @@ class StateNoise:
         """Draw the masks for a run of `steps` steps from `state`, whose first field is what the cell feeds back."""
         mask = held = None
         if recurrent_dropout and training:
-            mask = torch.empty_like(state[0]).bernoulli_(1 - recurrent_dropout) / (1 - recurrent_dropout)
+            mask = torch.bernoulli(state[0].detach(), 1 - recurrent_dropout) / (1 - recurrent_dropout)
         if zoneout:
             if training:
                 held = [field.new_full((steps, *field.shape), zoneout).bernoulli() for field in state]

@@ -53,7 +53,8 @@ class ResumePoint:
         write_json(self._latest, {"tensors": name, **values})
         for old in self.folder.iterdir():
             if old.name not in (name, self._latest.name):
-                old.unlink(missing_ok=True)
+                with suppress(OSError):  # it takes some room, no more
+                    old.unlink()
 
     def values(self) -> dict[str, Any]:
         """The JSON part alone.

@@ -204,4 +204,4 @@ def load() -> NativeLibrary | str:
                 return NativeLibrary(path)
             except OSError as error:
                 return f"cannot be loaded ({error})"
-    return "not built: no GCC with OpenMP was found when the package was installed"
+    return "not built: that takes a GCC with OpenMP, where the package is installed"

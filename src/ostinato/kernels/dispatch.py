@@ -24,6 +24,7 @@ class Request(NamedTuple):
     noise: bool = False
     keep_states: bool = False
     transformed: bool = False
+    learned_noise: bool = False
 
 
 class Implementation(Protocol):
@@ -100,7 +101,9 @@ def run(
                 cell, p, x.to(dtype), state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep_states
             )
     transformed = is_transformed()
-    request = Request(x.dtype, x.device.type, x.shape[0], lengths is not None, bool(noise), keep_states, transformed)
+    learned = noise is not None and noise.requires_grad
+    device = x.device.type
+    request = Request(x.dtype, device, x.shape[0], lengths is not None, bool(noise), keep_states, transformed, learned)
     choice = find(cell, request)
     return choice.run(cell, p, x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep_states)
 

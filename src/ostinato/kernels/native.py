@@ -37,6 +37,7 @@ def refuses(cell: Cell, request: Request) -> str | None:
         "only float32 and bfloat16": request.dtype not in (torch.float32, torch.bfloat16),
         "only on the CPU": request.device != "cpu",
         "no torch.func transform or forward-mode gradient": request.transformed,
+        "no gradient by the noise": request.learned_noise,
     }
     return _lacks(cell.name, bool(getattr(cell, "proj_size", 0))) or next(
         (reason for reason, holds in reasons.items() if holds), None

@@ -19,6 +19,8 @@ from ostinato.core.native_library import PRECISIONS, NativeLibrary, Run
 from ostinato.core.registry import lookup
 
 Optional = Tensor | None
+#: Address and strides of each tensor.
+Places = tuple[tuple[int, tuple[int, ...]] | None, ...]
 
 # Scratch up to this size is kept by each thread for its next call.
 _KEPT_SCRATCH = 64 << 20
@@ -88,19 +90,19 @@ class Call(NamedTuple):
     Attributes:
         run: the library's.
         read: the tensors it points to, those of `Inputs.tensors` or copies; to keep alive until it is over.
-        addresses: where they lie.
+        places: where they lie, and how.
     """
 
     run: Run
     read: tuple[Optional, ...]
-    addresses: tuple[int | None, ...]
+    places: Places
 
 
 class Before(NamedTuple):
-    """Forward's run, for backward to use again: the addresses alone, which keep nothing alive."""
+    """Forward's run, for backward to use again: the places alone, which keep nothing alive."""
 
     run: Run
-    addresses: tuple[int | None, ...]
+    places: Places
 
 
 class Forward(NamedTuple):
@@ -143,7 +145,7 @@ def forward(given: Inputs, training: bool, keep_states: bool) -> tuple[Forward, 
     Raises:
         ValueError: a shape, dtype or device that does not fit, with what was expected.
     """
-    run, read, addresses = described(given)
+    run, read, places = described(given)
     library, x, dtype = loaded(), given.x, given.x.dtype
     wanted = (True, True, given.c0 is not None, keep_states, training or keep_states)
     output, final_h, final_c, states_c, saved = (
@@ -163,7 +165,7 @@ def forward(given: Inputs, training: bool, keep_states: bool) -> tuple[Forward, 
         assert output is not None
         assert final_h is not None
     own = all(map(is_, read, given.tensors))
-    return Forward(output, final_h, final_c, states_c, saved), Before(run, addresses) if own else None
+    return Forward(output, final_h, final_c, states_c, saved), Before(run, places) if own else None
 
 
 def backward(
@@ -230,10 +232,14 @@ def described(given: Inputs) -> Call:
         ValueError: a shape, dtype or device that does not fit, with what was expected.
     """
     x, extra, h0, dtype = given.x, given.extra, given.h0, given.x.dtype
-    library = loaded()
+    library, kind = loaded(), lookup(given.cell)
     T, N, D = x.shape
     H, R = given.units, h0.shape[-1]
-    rows = len(lookup(given.cell).gates) * H
+    rows = len(kind.gates) * H
+    if given.c0 is None and len(kind.State._fields) > 1:
+        raise ValueError(f"c0: expected a tensor, {given.cell} has a memory cell")
+    if given.weight_out is None and given.cell == "jordan":
+        raise ValueError("weight_out: expected a tensor, jordan has an output layer")
     extra_rows = 0 if extra is None else extra.shape[0]
     if dtype not in (torch.float32, torch.bfloat16) or not x.is_cpu:
         raise ValueError(f"x: expected torch.float32 or torch.bfloat16 on the CPU, got {dtype} on {x.device}")
@@ -257,21 +263,21 @@ def described(given: Inputs) -> Call:
         _rows("zoneout of h", given.zoneout_h, (T, N, R), dtype),
         _rows("zoneout of c", given.zoneout_c, (T, N, H), dtype),
     )
-    addresses = _addresses(read)
+    places = _places(read)
     run = Run()
     run.cell, run.isa = library.cells[given.kernel], library.isas[library.isa]
     run.N, run.T, run.D, run.H, run.R = N, T, D, H, R
     run.reverse, run.extra_rows = given.reverse, extra_rows
     run.x_stride_t, run.x_stride_n = x.stride(0), x.stride(1)
-    for name, address in zip(_READ, addresses, strict=True):
-        if address is not None:
-            setattr(run, name, address)
+    for name, place in zip(_READ, places, strict=True):
+        if place is not None:
+            setattr(run, name, place[0])
     for field, share in zip("hc", read[-2:], strict=True):
         if share is not None:
             setattr(run, f"zoneout_{field}_stride_t", share.stride(0))
             setattr(run, f"zoneout_{field}_stride_n", share.stride(1))
     _set_up(run, dtype)
-    return Call(run, read, addresses)
+    return Call(run, read, places)
 
 
 def _set_up(run: Run, dtype: torch.dtype) -> None:
@@ -286,15 +292,15 @@ def _again(before: Before, given: Inputs) -> Call:
     Those that autograd saved may be others: a hook can have packed them and unpacked copies.
     """
     read = given.tensors
-    if _addresses(read) != before.addresses:
+    if _places(read) != before.places:
         return described(given)
     run = Run.from_buffer_copy(before.run)  # another thread may be going backward through the same graph
     _set_up(run, given.x.dtype)
-    return Call(run, read, before.addresses)
+    return Call(run, read, before.places)
 
 
-def _addresses(tensors: Sequence[Optional]) -> tuple[int | None, ...]:
-    return tuple([None if tensor is None else tensor.data_ptr() for tensor in tensors])
+def _places(tensors: Sequence[Optional]) -> Places:
+    return tuple([None if tensor is None else (tensor.data_ptr(), tensor.stride()) for tensor in tensors])
 
 
 _scratch = threading.local()

@@ -66,11 +66,14 @@ def differentiate(
     keep = upstream[3] is not None
     ran = unroll(cell, p, x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep)
     outputs = [ran.output, *ran.final, *[None] * (2 - len(state)), ran.states[1] if keep else None]
-    pairs = [(out, up) for out, up in zip(outputs, upstream, strict=True) if out is not None and up is not None]
     by = [tensor for tensor, needs in zip(tensors, needed, strict=True) if needs and tensor is not None]
-    found = iter(
-        torch.autograd.grad(
-            [out for out, _ in pairs], by, [up for _, up in pairs], create_graph=True, allow_unused=True
-        )
-    )
+    # of no steps, and of a state that depends on nothing wanted, there is no gradient to ask for
+    pairs = [
+        (out, up)
+        for out, up in zip(outputs, upstream, strict=True)
+        if out is not None and up is not None and out.requires_grad
+    ]
+    outs, ups = [out for out, _ in pairs], [up for _, up in pairs]
+    grads = torch.autograd.grad(outs, by, ups, create_graph=True, allow_unused=True) if pairs else [None] * len(by)
+    found = (torch.zeros_like(tensor) if grad is None else grad for tensor, grad in zip(by, grads, strict=True))
     return tuple(next(found) if needs else None for needs in needed)

@@ -5,7 +5,7 @@ The memory that training takes above input, output and their gradients then grow
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -30,6 +30,16 @@ class _Plan(NamedTuple):
     reverse: bool
     noise: StateNoise | None
     keep_states: bool
+
+    def parted(self) -> tuple["_Plan", list[Optional]]:
+        """Without its tensors, and these: autograd keeps them, and sees whether somebody changes them."""
+        mask, zoneout = (self.noise.recurrent_mask, self.noise.zoneout) if self.noise else (None, None)
+        return self._replace(lengths=None, noise=None), [self.lengths, mask, *(zoneout or ())]
+
+    def joined(self, tensors: Sequence[Optional]) -> "_Plan":
+        """The other way round."""
+        lengths, mask, *zoneout = tensors
+        return self._replace(lengths=lengths, noise=StateNoise(mask, cast(list[Tensor], zoneout) or None))
 
     def pieces(self, T: int) -> list[tuple[int, int]]:
         """Begin and end of each piece, in the order in which they are run."""
@@ -79,7 +89,8 @@ def run_recomputing(
     plan = _Plan(cell, tuple(p), every, lengths, reverse, noise, keep_states)
     tensors = (*state, *p.values())
     short = x.shape[0] <= every or not torch.is_grad_enabled()
-    if short or is_transformed() or not any(tensor.requires_grad for tensor in (x, *tensors)):
+    learned_noise = noise is not None and noise.requires_grad
+    if short or learned_noise or is_transformed() or not any(tensor.requires_grad for tensor in (x, *tensors)):
         return plan.run(0, x.shape[0], x, state, tuple(p.values()))
     output, *rest = _apply(plan, x, tensors)
     fields = len(cell.State._fields)
@@ -107,21 +118,26 @@ class _Recomputing(torch.autograd.Function):
             for all_of_it, part in zip(whole, found, strict=True):
                 all_of_it[begin:end] = part
             state = ran.final
-        ctx.plan, ctx.kept = plan, kept[1:]
-        ctx.autocast = _autocast_of(x)
-        ctx.save_for_backward(x, *tensors)
+        ctx.plan, own = plan.parted()
+        ctx.kept, ctx.autocast, ctx.inputs = kept[1:], _autocast_of(x), 1 + len(tensors)
+        ctx.save_for_backward(x, *tensors, *own)
         ctx.set_materialize_grads(False)
         return whole[0], *state, *whole[1:]
 
     @staticmethod
     def backward(ctx: Any, *upstream: Optional) -> tuple[Optional, ...]:
-        plan, (x, *tensors) = ctx.plan, ctx.saved_tensors
+        saved = ctx.saved_tensors
+        plan, (x, *tensors) = ctx.plan.joined(saved[ctx.inputs :]), saved[: ctx.inputs]
         fields = len(plan.cell.State._fields)
         needs = ctx.needs_input_grad[1:]
         if torch.is_grad_enabled() or is_batched(upstream):
-            return None, *_differentiable(ctx, x, tensors, upstream)
+            return None, *_differentiable(ctx, plan, x, tensors, upstream)
         grad_x = torch.zeros_like(x) if needs[0] else None
-        sums: list[Optional] = [torch.zeros_like(w) if n else None for w, n in zip(tensors, needs[1:], strict=True)]
+        # in bfloat16 a sum of many pieces would stop to grow
+        sums = [
+            torch.zeros_like(w, dtype=torch.promote_types(w.dtype, torch.float32)) if n else None
+            for w, n in zip(tensors, needs[1:], strict=True)
+        ]
         carried = list(upstream[1 : 1 + fields])
         starts = [tensors[:fields], *ctx.kept]
         for (begin, end), before in zip(reversed(plan.pieces(x.shape[0])), reversed(starts), strict=True):
@@ -139,12 +155,16 @@ class _Recomputing(torch.autograd.Function):
             for total, part in zip(sums[fields:], rest[fields:], strict=True):
                 if total is not None and part is not None:
                     total += part
-        return None, grad_x, *(g if n else None for g, n in zip(carried, needs[1:], strict=False)), *sums[fields:]
+        by_state = (grad if need else None for grad, need in zip(carried, needs[1:], strict=False))
+        weights = zip(sums[fields:], tensors[fields:], strict=True)
+        return None, grad_x, *by_state, *(total if total is None else total.to(w.dtype) for total, w in weights)
 
 
-def _differentiable(ctx: Any, x: Tensor, tensors: Sequence[Tensor], upstream: Sequence[Optional]) -> Iterator[Optional]:
+def _differentiable(
+    ctx: Any, plan: _Plan, x: Tensor, tensors: Sequence[Tensor], upstream: Sequence[Optional]
+) -> Iterator[Optional]:
     """Gradients that can be differentiated again, or many at once: from the whole sequence."""
-    plan, fields, again = ctx.plan, len(ctx.plan.cell.State._fields), torch.is_grad_enabled()
+    fields, again = len(plan.cell.State._fields), torch.is_grad_enabled()
     with torch.enable_grad(), ctx.autocast():
         x, *tensors = map(own_node, (x, *tensors))
         ran = plan.run(0, x.shape[0], x, tensors[:fields], tensors[fields:])

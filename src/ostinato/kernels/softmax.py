@@ -35,7 +35,12 @@ def exponentials(scores: Tensor, weights: Tensor | None = None) -> Exponentials:
     Args:
         scores: `[M, V]`, overwritten.
         weights: `[M]` of the rows, where `total` is wanted.
+
+    Raises:
+        ValueError: not a weight for each row.
     """
+    if weights is not None and weights.shape != scores.shape[:1]:
+        raise ValueError(f"weights: expected {tuple(scores.shape[:1])}, one a row, got {tuple(weights.shape)}")
     dtype = torch.promote_types(scores.dtype, torch.float32)
     largest, sums = (torch.empty(len(scores), dtype=dtype, device=scores.device) for _ in range(2))
     if weights is not None:

@@ -111,9 +111,10 @@ def log_partition(emissions: Tensor, chain: Chain, lengths: Tensor | None = None
 
 def marginals(emissions: Tensor, chain: Chain, lengths: Tensor | None = None) -> Tensor:
     """p(y_t = k), `[T, N, K]`, zero beyond a length; arguments as `log_likelihood`."""
-    with torch.enable_grad():
-        leaf = emissions.detach().requires_grad_()
-        total = log_partition(leaf, Chain(*(scores.detach() for scores in chain)), lengths).sum()
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        # copies: what was made within inference mode has no gradient
+        leaf, chain = emissions.detach().clone().requires_grad_(), Chain(*(scores.detach().clone() for scores in chain))
+        total = log_partition(leaf, chain, lengths).sum()
         (found,) = torch.autograd.grad(total, leaf)
     return found
 
@@ -150,7 +151,7 @@ def _lengths(lengths: Tensor | None, emissions: Tensor) -> Tensor:
     T, N, _ = emissions.shape
     if lengths is None:
         return torch.full((N,), T, device=emissions.device)
-    return lengths.to(emissions.device)
+    return lengths.to(emissions.device, torch.int64)  # from which one can be subtracted
 
 
 def _valid(lengths: Tensor, T: int) -> Tensor:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ostinato import kernels
 from ostinato.core.errors import ConfigError
 
 #: Values of the 16 random bits that decide on an element.
@@ -45,6 +46,10 @@ def mask(like: Tensor, rate: float) -> Tensor:
     dropped = round(rate * _VALUES)
     if dropped == _VALUES:
         return torch.zeros_like(like)
+    if kernels.is_transformed():
+        # each of vmap's rows has a draw of its own where a tensor is made, not where one is filled
+        drawn = torch.rand_like(like, dtype=torch.float32) >= dropped / _VALUES
+        return drawn.to(like.dtype).mul(_VALUES / (_VALUES - dropped))
     count = like.numel()
     random = torch.empty(-(-count // 4), dtype=torch.int64, device=like.device).random_(-(1 << 63), None)
     kept = random.view(torch.int16)[:count].view(like.shape) >= dropped - _VALUES // 2

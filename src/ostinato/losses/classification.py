@@ -26,10 +26,14 @@ def label_loss(
         class_weights: `[C]` w; None is 1 for all. Their mean over the training data is best 1, so that the loss keeps
             its size.
         smoothing: e, share of the probability spread evenly over the classes (Szegedy et al. 2016).
+
+    It raises a ValueError where there is not a target for each example.
     """
 
     def loss(output: HasClassScores, batch: Batch) -> Tensor:
         logits, targets = output.logits, batch.targets
+        if targets.shape != logits.shape[:1]:
+            raise ValueError(f"targets: expected {tuple(logits.shape[:1])}, one a row, got {tuple(targets.shape)}")
         log_p = logits.log_softmax(-1)
         each = -log_p.gather(1, targets[:, None]).squeeze(1)
         if smoothing:

@@ -1,4 +1,4 @@
-"""A linear layer, softmax and cross-entropy in one, without ever holding the scores of all rows.
+"""A linear layer, softmax and cross-entropy in one, without holding the scores of all rows.
 
 At a vocabulary of 10,000 the output layer costs as much as the recurrence below it, and most of that is traffic: the
 scores are written, read for their maximum, for the sum, for the loss, and again for the gradient. Here some rows at a
@@ -35,9 +35,10 @@ def linear_cross_entropy(
     """Sum over rows of w * ((1 - e) * -log p(target) + e * mean over v of -log p(v)), p = softmax(W hidden + b).
 
     Equal to `torch.nn.functional.cross_entropy` of `linear(hidden, weight, bias)`, with `reduction="sum"`. Under
-    autocast it is computed in the widest dtype of the three, usually the parameters' float32. Where
+    autocast it is computed in the wider dtype of hidden states and weights, usually the parameters' float32. Where
     `torch.set_float32_matmul_precision("medium")` is set, factors of products may be rounded to bfloat16, and on
-    machines that multiply it but have no AMX scores and gradients too, as under autocast.
+    machines that multiply it but have no AMX scores and gradients too, as under autocast. A gradient that is asked for
+    a second time, or to be differentiated, is that of torch's operations, which hold all scores.
 
     Args:
         hidden: `[M, E]`.
@@ -50,7 +51,11 @@ def linear_cross_entropy(
 
     Raises:
         IndexError: a target outside the vocabulary.
+        ValueError: not a target, or a weight, for each row.
     """
+    for name, given in (("targets", targets), ("weights", weights)):
+        if given is not None and given.shape != hidden.shape[:1]:
+            raise ValueError(f"{name}: expected {tuple(hidden.shape[:1])}, one a row, got {tuple(given.shape)}")
     if kernels.is_transformed():
         return _plain(
             hidden, weight, bias, targets, hidden.new_ones(()) if weights is None else weights, label_smoothing
@@ -111,11 +116,16 @@ def _computed(
 
     The gradient by the scores is w * (p - e / V - (1 - e) * [v is the target]). The rows' weights w, and what makes
     probabilities p of the scores' exponentials, are left to the narrower factor of each product. So is the last of the
-    three where scores are in half precision, which would lose the others beside it: it is one number a row.
+    three where scores are in half precision, which would lose the others beside it: it is one number a row. The
+    gradients of weights and bias, sums of many small numbers, are added up in float32 then.
     """
     grads: list[Tensor | None] = [torch.empty_like(hidden) if wanted[0] else None]
     make = torch.empty_like if len(hidden) else torch.zeros_like  # the first rows are written, the others added
-    grads += [make(t) if t is not None and need else None for t, need in zip((weight, bias), wanted[1:], strict=True)]
+    for parameter, need in zip((weight, bias), wanted[1:], strict=True):
+        if parameter is None or not need:
+            grads.append(None)
+        else:
+            grads.append(make(parameter, dtype=torch.promote_types(parameter.dtype, torch.float32)))
     narrow = torch.bfloat16 if _rounds(weight) else weight.dtype
     factor, shift = weight.to(narrow), None if bias is None else bias.to(narrow)
     rows = _rows_at_a_time(len(hidden), len(weight))
@@ -151,12 +161,13 @@ def _computed(
         if grads[1] is not None:
             _put_product(grads[1], scores.T, (some * scale).to(narrow), add=begin > 0)
             if apart:
-                grads[1].index_add_(0, ids, some * share, alpha=smoothing - 1)
+                grads[1].index_add_(0, ids, (some * share).to(grads[1].dtype), alpha=smoothing - 1)
         if grads[2] is not None and found.total is not None:
             total = found.total - even * weights[part].sum() if smoothing else found.total
             grads[2].copy_(total) if begin == 0 else grads[2].add_(total)
-            grads[2].index_add_(0, ids, share[:, 0], alpha=smoothing - 1)
-    return loss, grads
+            grads[2].index_add_(0, ids, weights[part].to(grads[2].dtype), alpha=smoothing - 1)
+    pairs = zip(grads, (hidden, weight, bias), strict=True)
+    return loss, [None if grad is None or like is None else grad.to(like.dtype) for grad, like in pairs]
 
 
 def _put_product(into: Tensor, a: Tensor, b: Tensor, *, add: bool) -> None:

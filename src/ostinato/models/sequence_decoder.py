@@ -198,9 +198,15 @@ class SequenceDecoder(nn.Module):
     def _read_by_steps(
         self, inputs: Tensor, state: DecoderState, sampling: float | Tensor
     ) -> tuple[Tensor, DecoderState, Tensor | None]:
-        if self.training and any(layer is not None and layer.weight_drop for layer in (self.first, self.above)):
+        layers = [layer for layer in (self.first, self.above) if layer is not None]
+        held = {
+            "weight_drop": any(layer.weight_drop for layer in layers),
+            "locked_dropout": any(layer.locked_dropout and layer.dropout and layer.num_layers > 1 for layer in layers),
+        }
+        if self.training and any(held.values()):
             raise ConfigError(
-                "weight_drop: with input feeding or scheduled sampling it would be drawn anew at each step"
+                f"{next(name for name, holds in held.items() if holds)}: with input feeding or scheduled sampling it "
+                "would be drawn anew at each step"
             )
         outputs, weights = [], []
         replaced = torch.rand(inputs.shape, device=inputs.device) < sampling

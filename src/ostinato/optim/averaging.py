@@ -123,7 +123,9 @@ class TriggeredAverage:
 
     def validated(self, value: float, step: int) -> bool:
         """Take note of a validation after a step: the lower the value, the better. Whether it begins with this one."""
-        begins = self.waiting and value > min(self.validations[: -self.after], default=value)
+        begins = self.waiting and value > min(
+            self.validations[: max(0, len(self.validations) - self.after)], default=value
+        )
         if begins:
             self._begin(step)
         self.validations.append(value)

@@ -115,10 +115,11 @@ def load(path: str | Path, cell: str | None = None, prefix: str | None = None, *
         **options: of `Recurrent`.
 
     Raises:
-        ConfigError: no such file, no cell named, weights that do not fit, or a run whose last layer stands apart.
+        ConfigError: no such file or a damaged one, no cell named, weights that do not fit, or a run whose last layer
+            stands apart.
         RunFolderError: a folder that is no run.
     """
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     from ostinato.runtime.recurrent import Recurrent
 
@@ -126,7 +127,9 @@ def load(path: str | Path, cell: str | None = None, prefix: str | None = None, *
     if file.is_dir():
         try:
             model = json.loads((file / "config.json").read_text(encoding="utf-8"))["model"]
-        except (OSError, ValueError, KeyError) as error:
+            if not isinstance(model, dict):
+                raise TypeError("config.json does not describe a model")
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunFolderError(f"{file}: not a run folder that can be read: {error}") from None
         if prefix is None and model.get("last_size") not in (None, model.get("hidden_size")):
             raise ConfigError(
@@ -142,12 +145,14 @@ def load(path: str | Path, cell: str | None = None, prefix: str | None = None, *
     if not file.is_file():
         raise ConfigError(f"{file}: no such file; expected weights in safetensors format")
     prefix = prefix or ""
-    with safe_open(file, framework="numpy") as tensors:
-        names = [name for name in tensors.keys() if name.startswith(prefix)]  # noqa: SIM118  it is no mapping
-        try:
+    try:
+        with safe_open(file, framework="numpy") as tensors:
+            names = [name for name in tensors.keys() if name.startswith(prefix)]  # noqa: SIM118  it is no mapping
             named = {name.removeprefix(prefix): tensors.get_tensor(name) for name in names}
-        except TypeError as error:  # NumPy has no bfloat16
-            raise ConfigError(f"{file}: expected weights in a type of NumPy's, such as float32: {error}") from None
+    except TypeError as error:  # NumPy has no bfloat16
+        raise ConfigError(f"{file}: expected weights in a type of NumPy's, such as float32: {error}") from None
+    except SafetensorError as error:
+        raise ConfigError(f"{file}: damaged or cut off, not a whole safetensors file ({error})") from None
     return Recurrent(cell, named, **options)
 
 

@@ -229,8 +229,9 @@ class Trainer:
         else:
             spent = elapsed - self.first_elapsed
             at.progress = self.first_progress + (1 - self.first_progress) * spent / max(spent + left, 1e-9)
-        waiting = self.average is not None and self.average.waiting  # what it waits for is a lack of progress
-        impatient = 0 < self.options.patience <= at.since_best and not waiting
+        # An average that has not begun waits for a lack of progress; of figures that stay the same it would for ever.
+        waits = self.options.average_after if self.average is not None and self.average.waiting else 0
+        impatient = 0 < self.options.patience <= at.since_best - waits
         done = last is not None and at.epoch >= last
         return done or left <= 0 or impatient
 
@@ -364,6 +365,9 @@ class Trainer:
         for name, tensor in tensors.items():
             group, _, rest = name.partition(".")
             groups[group][rest] = tensor
+        own = model_tensors(self.job.model)
+        if own.keys() != groups["model"].keys():
+            raise KeyError(*sorted(own.keys() ^ groups["model"].keys())[:3])
         self.job.model.load_state_dict(groups["model"], strict=False)  # a tied weight is there once
         load_optimizer(self.optimizer, groups["optimizer"])
         if self.average is not None:

@@ -53,6 +53,14 @@ def test_old_states_and_what_a_kill_left_go_with_the_next_save(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_what_cannot_be_removed_stays(tmp_path):
+    point = ResumePoint(tmp_path)
+    (tmp_path / "notes").mkdir()
+    point.save(TENSORS, {"position": POSITION})
+    point.save(TENSORS, {"position": POSITION})
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 @pytest.mark.parametrize("content", ["", "{}", '{"tensors": 3}', '{"tensors": "state.safetensors"}'])
 def test_what_is_damaged_is_named(tmp_path, content):
     point = ResumePoint(tmp_path)

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+import ostinato
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, unroll
@@ -347,3 +348,68 @@ def test_a_wrong_argument_is_refused(argument, value, says, library):
     arguments[argument] = value
     with pytest.raises(ValueError, match=says):
         torch.ops.ostinato.recurrence(*arguments, False, False, False)
+
+
+@pytest.mark.parametrize(
+    ("cell", "argument", "says"),
+    [
+        ("lstm", 10, "c0: expected a tensor, lstm has a memory cell"),
+        ("jordan", 7, "weight_out: expected a tensor, jordan has an output layer"),
+    ],
+)
+def test_what_a_cell_cannot_do_without_is_asked_for(cell, argument, says, library):
+    made = lookup(cell)(3, 5)
+    arguments = list(_operator_arguments(made, Problem(made, 4, 3)))
+    arguments[argument] = None
+    with pytest.raises(ValueError, match=says):
+        torch.ops.ostinato.recurrence(*arguments, False, False, False)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2])
+def test_peepholes_that_are_missing_are_zero(rows, library):
+    cell = lookup("lstm_peephole")(3, 5)
+    arguments = list(_operator_arguments(cell, Problem(cell, 4, 3)))
+    whole = torch.randn(3, 5)
+    whole[rows:] = 0
+    results = []
+    for extra in (whole.requires_grad_(), whole[:rows].detach().requires_grad_() if rows else None):
+        arguments[6] = extra
+        output = torch.ops.ostinato.recurrence(*arguments, False, True, False)[0]
+        by = [arguments[1], arguments[3], *([extra] if rows else [])]
+        results.append([output.detach(), *torch.autograd.grad(output.square().sum(), by)])
+    (*full, of_all), (*part, of_some) = results if rows else [[*one, torch.zeros(0, 5)] for one in results]
+    torch.testing.assert_close(part, full)
+    torch.testing.assert_close(of_some, of_all[:rows])
+
+
+def test_gradients_of_gradients_where_nothing_depends(library):
+    """Of no steps, and of a first step's h by what is fed back."""
+    layer = ostinato.GRU(3, 4)
+    leaves = list(layer.parameters())
+    found = torch.autograd.grad(layer(torch.zeros(0, 2, 3))[0].sum(), leaves, create_graph=True)
+    assert all(not gradient.any() for gradient in found)
+    layer = ostinato.LSTM(3, 4, proj_size=2).requires_grad_(False)
+    layer.weight_hr_l0.requires_grad_()
+    _, (_, c) = layer(torch.zeros(1, 2, 3))
+    (found,) = torch.autograd.grad(c.sum(), layer.weight_hr_l0, create_graph=True)
+    assert not found.any()
+
+
+def test_an_input_that_a_hook_lays_out_anew(library):
+    """Packed to somewhere else and back to the same place, but dense: forward read it by other strides."""
+    layer = ostinato.GRU(3, 4, batch_first=True)
+    leaves = list(layer.parameters())
+    x = torch.randn(5, 7, 3)
+    expected = torch.autograd.grad(layer(x)[0].square().sum(), leaves)
+
+    def back(tensor):
+        if tensor.shape != (7, 5, 3):
+            return tensor
+        dense = tensor.contiguous()
+        storage = tensor.untyped_storage()
+        storage.copy_(dense.untyped_storage())
+        return torch.empty(0).set_(storage, 0, dense.shape, dense.stride())
+
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: tensor, back):
+        found = torch.autograd.grad(layer(x)[0].square().sum(), leaves)
+    torch.testing.assert_close(found, expected)

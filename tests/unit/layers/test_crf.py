@@ -158,3 +158,18 @@ def test_nothing():
     assert crf(torch.zeros(0, 2, K), torch.zeros(0, 2, dtype=torch.long)).tolist() == [0, 0]
     assert best_path(torch.zeros(0, 2, K), crf.chain()).shape == (0, 2)
     assert best_path(torch.zeros(3, 0, K), crf.chain()).shape == (3, 0)
+
+
+def test_marginals_within_inference_mode(emissions, chain):
+    expected = marginals(emissions, chain, torch.tensor(LENGTHS))
+    with torch.inference_mode():
+        found = marginals(emissions * 1, chain, torch.tensor(LENGTHS))
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.uint8])
+def test_lengths_of_every_kind(emissions, chain, dtype):
+    tags, lengths = torch.zeros(T, N, dtype=torch.long), torch.tensor(LENGTHS)
+    expected = log_likelihood(emissions, chain, tags, lengths)
+    assert torch.equal(log_likelihood(emissions, chain, tags, lengths.to(dtype)), expected)
+    assert torch.equal(best_path(emissions, chain, lengths.to(dtype)), best_path(emissions, chain, lengths))

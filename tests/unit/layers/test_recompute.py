@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import ostinato
+from ostinato.cells.noise import StateNoise
 from ostinato.kernels import recompute
 
 
@@ -123,3 +124,38 @@ def test_without_gradients_nothing_is_cut(monkeypatch):
 def test_a_number_that_cannot_be(every):
     with pytest.raises(ostinato.OstinatoError, match="recompute: expected a whole number of at least 1"):
         ostinato.LSTM(3, 5, recompute=every)
+
+
+def test_in_bfloat16_many_pieces_add_up():
+    """A sum of 600 parts, each of which is too small beside it to change it in bfloat16."""
+    layer, x = ostinato.GRU(5, 6).bfloat16(), torch.randn(600, 2, 5).bfloat16()
+    layer(x)[0].sum().backward()
+    expected = [p.grad.float() for p in layer.parameters()]
+    layer.zero_grad()
+    layer.recompute = 1
+    layer(x)[0].sum().backward()
+    for p, gradient in zip(layer.parameters(), expected, strict=True):
+        assert (p.grad.float() - gradient).norm() < 0.02 * gradient.norm()
+
+
+@pytest.mark.parametrize("every", [None, 4])
+@pytest.mark.parametrize("what", ["lengths", "mask"])
+def test_what_is_changed_before_backward_is_noticed(every, what, library):
+    layer, lengths = ostinato.GRU(5, 6, recompute=every, recurrent_dropout=0.5), torch.tensor([13, 4])
+    (noise,) = layer.draw_noise(2, 13)
+    output, _ = layer(torch.randn(13, 2, 5), lengths=lengths, noise=[noise])
+    (lengths if what == "lengths" else noise.recurrent_mask).zero_()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        output.sum().backward()
+
+
+@pytest.mark.parametrize("every", [None, 4])
+def test_a_learned_mask_has_its_gradient(every):
+    layer, x = ostinato.GRU(5, 6, recompute=every), torch.randn(13, 2, 5)
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        mask = torch.full((2, 6), 0.7, dtype=dtype, requires_grad=True)
+        output, _ = layer.to(dtype)(x.to(dtype), noise=[StateNoise(mask)])
+        found.append(torch.autograd.grad(output.sum(), mask)[0].double())
+    assert found[1].abs().max() > 0.01
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from ostinato.core.batch import Batch
+from ostinato.layers.tied import tied_embedding
 from ostinato.losses import linear_cross_entropy, sequence_cross_entropy
 from ostinato.models.language_model import LanguageModel
 
@@ -57,6 +58,21 @@ def test_of_a_model_in_bfloat16(model):
     torch.testing.assert_close(loss, expected, rtol=2e-3, atol=0)
     assert {gradient.dtype for gradient in found.values()} == {torch.bfloat16}
     assert_nearly(found, gradients, 0.06)
+
+
+def test_what_comes_often_is_not_lost_in_bfloat16():
+    """Thousands of addends, each too small to change a sum in bfloat16: half the rows have either token."""
+    rows, narrow = 4096, {"dtype": torch.bfloat16, "requires_grad": True}
+    hidden, weight, bias = torch.ones(rows, 1, **narrow), torch.zeros(2, 1, **narrow), torch.zeros(2, **narrow)
+    share = torch.full((rows,), 1 / rows)
+    linear_cross_entropy(hidden, weight, bias, torch.arange(rows) % 2, share).backward()
+    for leaf in (weight, bias):
+        assert leaf.grad.dtype == torch.bfloat16
+        assert leaf.grad.abs().max() < 1e-3
+    table = torch.zeros(2, 1, **narrow)
+    embedded, passed_on = tied_embedding(torch.zeros(rows, 1, dtype=torch.long), table)
+    ((embedded * share[:, None, None]).sum() + passed_on.float().sum()).backward()
+    assert table.grad.tolist() == [[2.0], [1.0]]
 
 
 def test_scores_in_bfloat16():

@@ -1,5 +1,6 @@
 """Against torch's own cross-entropy, and against what balancing means."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -33,3 +34,8 @@ def test_balanced_classes_have_the_same_part():
     weights = balanced_weights(counts)
     assert weights.tolist() == pytest.approx([8 / 15, 8 / 6, 0, 8 / 3])
     assert float((weights * counts).sum()) == pytest.approx(8)  # 1 on average, so that the loss keeps its size
+
+
+def test_one_target_a_row():
+    with pytest.raises(ValueError, match="one a row"):
+        label_loss()(SimpleNamespace(logits=LOGITS), replace(BATCH, targets=BATCH.targets[:1]))

@@ -32,6 +32,16 @@ def definition(leaves, targets, weights=None, smoothing=0.0):
     return (each if weights is None else each * weights).sum()
 
 
+def test_one_target_a_row(given):
+    """A forgotten shift would teach a model to repeat what it reads."""
+    leaves, targets, weights = given
+    for wrong in (torch.cat([targets, targets[:3]]), targets[:1]):
+        with pytest.raises(ValueError, match=r"targets: expected \(23,\), one a row, got"):
+            linear_cross_entropy(*leaves, wrong)
+    with pytest.raises(ValueError, match=r"weights: expected \(23,\)"):
+        linear_cross_entropy(*leaves, targets, weights[:1])
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("biased", [False, True])

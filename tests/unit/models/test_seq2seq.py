@@ -251,3 +251,10 @@ def test_a_mask_of_weights_for_a_whole_sequence_cannot_be_drawn_step_by_step():
     model.decoder.first.weight_drop = 0.5
     with pytest.raises(ConfigError, match="weight_drop: with input feeding"):
         read(model, LENGTHS, sampling=1.0)
+
+
+def test_units_dropped_for_a_whole_sequence_cannot_be_drawn_step_by_step():
+    model = make(3, **VARIANTS["dot"]).train()
+    model.decoder.above.locked_dropout, model.decoder.above.dropout = True, 0.5
+    with pytest.raises(ConfigError, match="locked_dropout: with input feeding"):
+        read(model, LENGTHS, sampling=1.0)

@@ -78,7 +78,7 @@ def test_triggered_it_is_torchs_asgd():
         assert torch.equal(one, average.mean.average[0])
 
 
-@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("n", [0, 1, 2, 5])
 def test_the_trigger_is_algorithm_1(n):
     """Written out: after the t-th validation, t > n and v > min of logs 0 to t - n - 1."""
     draw = np.random.default_rng(n)

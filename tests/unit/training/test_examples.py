@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from ostinato.checkpoint import RunFolder
 from ostinato.config.training import TrainingOptions
 from ostinato.core.batch import Batch
-from ostinato.core.errors import TrainingError
+from ostinato.core.errors import RunFolderError, TrainingError
 from ostinato.data.bucketing import Buckets, pad_ids
 from ostinato.training import Clock, Job, Progress, Trainer
 from tests.support import metrics
@@ -42,12 +42,12 @@ def collate(rows):
 
 @pytest.fixture
 def make(tmp_path):
-    def trainer(name="run", *, validate=lambda model: 1.0, best="loss", higher=False, epochs=3, **options):
+    def trainer(name="run", *, validate=lambda model: 1.0, best="loss", higher=False, epochs=3, model=None, **options):
         folder = RunFolder(tmp_path / name)
         folder.path.mkdir(exist_ok=True)
         options = TrainingOptions(epochs=epochs, lr=0.1, optimizer="sgd", schedule="constant", log_every=2, **options)
         torch.manual_seed(options.seed)
-        model = Mean()
+        model = model or Mean()
         lengths = [len(row) for row in ROWS]
         job = Job(
             model,
@@ -145,6 +145,21 @@ def test_patience_waits_for_the_average(make):
     losses = iter(range(1, 10))
     trainer = make(validate=lambda model: float(next(losses)), patience=2, average_after=3, epochs=9)
     assert trainer.fit().epoch == 7
+
+
+def test_patience_does_not_wait_for_an_average_for_ever(make):
+    """Figures that stay the same are never worse than before, which is what an average waits for."""
+    figures = {"loss": 1.0, "accuracy": 1.0}
+    trainer = make(validate=lambda m: figures, best="accuracy", higher=True, patience=2, average_after=1, epochs=20)
+    assert trainer.fit().epoch == 1 + 2 + 1
+
+
+def test_another_model_does_not_go_on(make):
+    make().fit()
+    model = Mean()
+    model.more = nn.Linear(4, 2)
+    with pytest.raises(RunFolderError, match=r"of another training: KeyError: .*more\.bias"):
+        make(model=model)
 
 
 def test_where_validation_says_too_little_patience_goes_by_the_loss(make):

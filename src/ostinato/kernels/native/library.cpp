@@ -22,7 +22,9 @@ namespace ostinato {
 namespace amx_bf16 { extern const CellKernels cells[]; }
 namespace amx_bf16x3 { extern const CellKernels cells[]; }
 #endif
+#if !defined(OSTINATO_WITHOUT_BF16)
 namespace avx512_bf16 { extern const CellKernels cells[]; }
+#endif
 #if defined(OSTINATO_EMULATE_AMX)
 namespace amx_bf16_emulated { extern const CellKernels cells[]; }
 namespace amx_bf16x3_emulated { extern const CellKernels cells[]; }
@@ -69,14 +71,14 @@ bool has_avx512() {
     return has_avx2() && system_saves(0xe6) && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & needed) == needed;
 }
 
-bool has_avx512_bf16() {
+[[maybe_unused]] bool has_avx512_bf16() {
     constexpr unsigned bit_bf16 = 1 << 5;
     unsigned a, b, c, d;
     return has_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit_bf16);
 }
 
 // A process has to ask for the tile registers once, and the system has to grant them: they are 8 KiB for every thread.
-bool tiles_granted() {
+[[maybe_unused]] bool tiles_granted() {
 #if defined(__linux__)
     constexpr long request_permission = 0x1023, tile_data = 18;
     enum { UNKNOWN, GRANTED, REFUSED };
@@ -112,7 +114,9 @@ const Isa isas[] = {
 #if !defined(OSTINATO_WITHOUT_AMX)
     {"amx", has_amx, avx512::softmax, {avx512::cells, amx_bf16x3::cells, amx_bf16::cells}},
 #endif
+#if !defined(OSTINATO_WITHOUT_BF16)
     {"avx512_bf16", has_avx512_bf16, avx512::softmax, {avx512::cells, nullptr, avx512_bf16::cells}},
+#endif
     {"avx512", has_avx512, avx512::softmax, {avx512::cells}},
     {"avx2", has_avx2, avx2::softmax, {avx2::cells}},
     {"baseline", always, baseline::softmax, {baseline::cells}},
