@@ -48,7 +48,8 @@ def _gradients(result: dict[str, Any]) -> list[str]:
     width = max(44, *(len(who) + 2 for who, _ in rows))
     lines = [f"{'|dL/dstate|, median':<{width}}{'at the end':>12}{result['steps']:>7} back{'a step':>10}"]
     for who, field in rows:
-        lines.append(f"{who:<{width}}{field['last']:>12.2e}{field['first']:>12.2e}{field['factor']:>10.3f}")
+        factor = "-" if field["factor"] is None else f"{field['factor']:.3f}"
+        lines.append(f"{who:<{width}}{field['last']:>12.2e}{field['first']:>12.2e}{factor:>10}")
     if "clip" in result:
         lines.append(f"{result['clipped']:.0%} of {result['batches']} batches have a gradient norm above --clip "
                      f"{result['clip']:g}")  # fmt: skip

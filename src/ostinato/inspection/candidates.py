@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
-Array = npt.NDArray[Any]
+from ostinato.inspection.arrays import Array, array
 
 #: Steps read at a time, and scores held at a time.
 _AT_ONCE, _SCORES = 256, 4_000_000
@@ -42,7 +40,9 @@ def predictions(model: nn.Module, ids: Sequence[int] | Array, *, start: int, top
         start: id to predict the first from: `<eos>`.
         top: K, candidates to keep; no more than the vocabulary has.
     """
-    tokens = torch.as_tensor(np.concatenate([[start], np.asarray(ids)]).astype(np.int64)).unsqueeze(1)
+    device = next((parameter.device for parameter in model.parameters()), None)
+    read = np.concatenate([[start], np.asarray(ids)]).astype(np.int64)
+    tokens = torch.as_tensor(read, device=device).unsqueeze(1)
     losses, candidates, probabilities, state = [], [], [], None
     for begin in range(0, len(tokens) - 1, _AT_ONCE):
         end = min(begin + _AT_ONCE, len(tokens) - 1)
@@ -57,7 +57,7 @@ def predictions(model: nn.Module, ids: Sequence[int] | Array, *, start: int, top
             probabilities.append(best.values.exp())
     if not losses:
         return Predictions(np.zeros(0), np.zeros((0, top), np.int64), np.zeros((0, top)))
-    return Predictions(*(torch.cat(part).numpy() for part in (losses, candidates, probabilities)))
+    return Predictions(*(array(torch.cat(part)) for part in (losses, candidates, probabilities)))
 
 
 @dataclass(frozen=True)
@@ -99,17 +99,18 @@ def kind(piece: str, before: str) -> str:
     return "punctuation"
 
 
-def loss_by_kind(losses: Array, pieces: Sequence[str]) -> list[Share]:
+def loss_by_kind(losses: Array, pieces: Sequence[str], unknown: Sequence[bool] | Array | None = None) -> list[Share]:
     """The loss of each kind of token, the largest share first; blanks at a line's beginning are a kind of their own.
 
     Args:
         losses: `[T]` in nats.
         pieces: the text of each token.
+        unknown: `[T]`, which of them stand for what the vocabulary has not; a kind of their own.
     """
     kinds: list[str] = []
     before = ""
-    for piece in pieces:
-        found = kind(piece, before)
+    for t, piece in enumerate(pieces):
+        found = "unknown" if unknown is not None and unknown[t] else kind(piece, before)
         if found == "blank" and kinds and kinds[-1] == "blank, indenting":
             found = kinds[-1]
         kinds.append(found)

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -15,9 +14,8 @@ from ostinato.cells.contract import Cell
 from ostinato.cells.unroll import Unrolled, unroll
 from ostinato.core.errors import ConfigError
 from ostinato.core.legend import Parameters
+from ostinato.inspection.arrays import Array, array
 from ostinato.inspection.watching import Activations, Place, SteppedCell, probe, watching
-
-Array = npt.NDArray[Any]
 
 #: Below and above which a unit counts as saturated, by the function that squashes it. For sigmoids those of Karpathy,
 #: Johnson, Fei-Fei 2015, Visualizing and understanding recurrent networks, arXiv:1506.02078; for the others likewise.
@@ -89,7 +87,7 @@ def record(
         else:
             ran = unroll(SteppedCell(cell, eye.step).as_cell(), p, x, state, **options)
         fields = zip(cell.State._fields, ran.states, strict=True)
-        states = {name: field.numpy(force=True) for name, field in fields}
+        states = {name: array(field) for name, field in fields}
         seen = eye.gates(place.reverse) if eye else {}
         functions, unseen = (eye.functions, eye.unseen) if eye else ({}, ())
         records.append(Record(place, cell.name, seen, states, functions, unseen))
@@ -129,7 +127,7 @@ class _Eye:
     def gates(self, reverse: bool) -> dict[str, Array]:
         """`[T, N, H]` by gate, in the order of the sequence."""
         return {
-            gate: torch.stack(values[::-1] if reverse else values).numpy(force=True)
+            gate: array(torch.stack(values[::-1] if reverse else values))
             for gate, values in self._values.items()
             if values
         }

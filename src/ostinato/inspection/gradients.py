@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -15,9 +14,8 @@ from ostinato.cells.contract import Cell
 from ostinato.cells.unroll import Unrolled, unroll
 from ostinato.core.errors import ConfigError
 from ostinato.core.legend import Parameters
+from ostinato.inspection.arrays import Array, array
 from ostinato.inspection.watching import Place, SteppedCell, watching
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ def gradient_flow(
     for place, cell, p, states in runs:
         rows = [[next(gradients).norm(dim=-1) for _ in state] for state in states]
         norms = {
-            name: torch.stack(column).numpy(force=True)
+            name: array(torch.stack(column))
             for name, column in zip(cell.State._fields, zip(*rows, strict=True), strict=True)
         }
         flows.append(Flow(place, cell.name, norms, spectral_radii(cell, p["weight_hh"]) if "weight_hh" in p else {}))
@@ -105,7 +103,7 @@ def spectral_radius(matrix: Array | Tensor) -> float:
     Repeated products grow where it is above 1 and vanish where it is below (Pascanu, Mikolov, Bengio 2013,
     arXiv:1211.5063).
     """
-    values = matrix.numpy(force=True) if isinstance(matrix, Tensor) else matrix
+    values = array(matrix) if isinstance(matrix, Tensor) else matrix
     return float(np.abs(np.linalg.eigvals(values.astype(np.float64))).max())
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ostinato.core.errors import RunFolderError
-
-Array = npt.NDArray[Any]
+from ostinato.inspection.arrays import Array
 
 #: What is counted, for the horizontal axis: how far training is.
 PROGRESS = ("step", "epoch", "tokens", "examples", "targets", "seconds")

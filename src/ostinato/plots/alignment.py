@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ostinato.plots.style import picture, visible
+from ostinato.plots.style import label, picture, visible
 
 
 def alignment_matrix(
@@ -30,4 +30,4 @@ def alignment_matrix(
         axes.set_xticks(range(len(source)), [visible(token) for token in source], rotation=90)
         axes.set_yticks(range(len(target)), [visible(token) for token in target])
         axes.grid(False)
-        axes.set(title=title, xlabel="read", ylabel="written")
+        axes.set(title=label(title), xlabel="read", ylabel="written")

@@ -34,7 +34,7 @@ def confusion_matrix(
 
         axes.imshow(shares, cmap=LinearSegmentedColormap.from_list("shares", ["#ffffff", COLOURS[0]]), vmin=0, vmax=1)
         axes.grid(False)
-        axes.set(title=title, xlabel="predicted", ylabel="true")
+        axes.set(title=label(title), xlabel="predicted", ylabel="true")
         axes.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 3 else 0)
         axes.set_yticks(range(len(names)), names)
         if len(classes) <= _NUMBERED:

@@ -50,7 +50,9 @@ def training_sheet(runs: Mapping[str, Curves], files: Iterable[str | Path], *, t
                 style: Any = {"color": COLOURS[index % 7], "linestyle": STROKES[(index + index // 7) % 7]}
                 if name in curves:
                     values = curves[name]["value"] * (100 if name == "clipped" else 1)
-                    ax.plot(curves[name][axis] / scale, values, linewidth=1.3, label=label(run), **style)
+                    marker = "o" if len(values) < 3 else None  # a line of one interval is a point
+                    ax.plot(curves[name][axis] / scale, values, linewidth=1.3, marker=marker, markersize=3,
+                            label=label(run), **style)  # fmt: skip
                 if name == "loss" and "valid_loss" in curves:
                     valid = curves["valid_loss"]
                     ax.plot(valid[axis] / scale, valid["value"], marker="o", markersize=3, linewidth=0.6, **style)

@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ostinato.plots.style import COLOURS, sheet, visible
+from ostinato.plots.style import COLOURS, LETTERS, label, sheet, short
 
 Array = npt.NDArray[Any]
-#: Inches of the widest picture, and letters of a token that are shown.
-_WIDEST, _LETTERS = 24.0, 10
+_WIDEST = 24.0  #: inches of the widest picture
 
 
 def candidates_along(
@@ -43,7 +42,7 @@ def candidates_along(
         ConfigError: matplotlib is not installed.
     """
     longest = max([len(token) for row in candidates for token in row] + [len(token) for token in tokens], default=1)
-    column_width = max(0.2, 0.075 * min(longest, _LETTERS))
+    column_width = max(0.2, 0.075 * min(longest, LETTERS))
     T, K = min(len(probabilities), round((_WIDEST - 2.6) / column_width)), probabilities.shape[1]
     tokens, losses, candidates, probabilities = tokens[:T], losses[:T], candidates[:T], probabilities[:T]
     wide = max(5.0, 2.6 + T * column_width)
@@ -61,20 +60,16 @@ def candidates_along(
         figure.colorbar(image, ax=[top, below], label="probability", pad=0.01, aspect=30)
         for column, row in np.ndindex(T, K):
             dark = probabilities[column, row] > 0.55
-            below.text(column, row, _short(candidates[column][row]), ha="center", va="center", fontsize=7,
+            below.text(column, row, short(candidates[column][row]), ha="center", va="center", fontsize=7,
                        color="white" if dark else "black",
                        fontweight="bold" if came[column, row] else "normal")  # fmt: skip
         below.grid(False)
         below.set_yticks(range(K), [str(row + 1) for row in range(K)])
         below.set_ylabel("candidate")
-        below.set_xticks(range(T), [_short(token) for token in tokens], fontsize=8)
+        below.set_xticks(range(T), [short(token) for token in tokens], fontsize=8)
         if longest > 1:
             below.tick_params("x", rotation=90)
         below.set_xlabel("the token that came; bold above where it is among the candidates")
-
-
-def _short(token: str) -> str:
-    return visible(token if len(token) <= _LETTERS else f"{token[: _LETTERS - 1]}…")
 
 
 class Bar(NamedTuple):
@@ -108,7 +103,7 @@ def loss_shares(bars: Sequence[Bar], files: Iterable[str | Path], *, title: str)
         ax.invert_yaxis()
         ax.margins(x=0.25)
         ax.grid(axis="y", visible=False)
-        ax.set(title=title, xlabel="share (%)", ylabel="kind of token")
+        ax.set(title=label(title), xlabel="share (%)", ylabel="kind of token")
         ax.legend(loc="lower right")
 
 

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ostinato.plots.style import sheet, visible
+from ostinato.plots.style import sheet, short
 
 Array = npt.NDArray[Any]
 _MARKERS = "osD^vP*X"
+_NAMED = 150  #: steps that have room for a name each
 
 
 class Panel(NamedTuple):
@@ -58,9 +59,9 @@ def heat_maps(
             ax.set_yticks(shown := _spaced(len(units)), [str(units[row]) for row in shown], fontsize=7)
             beyond = "both" if np.abs(values).max() > limit else "neither"
             figure: Any = ax.get_figure(root=True)
-            figure.colorbar(image, ax=ax, pad=0.01, aspect=12, extend=beyond)
-        last = axes[-1][0]
-        last.set_xticks(range(len(tokens)), [visible(token) for token in tokens], fontsize=7)
+            figure.colorbar(image, ax=ax, pad=0.01, aspect=12, extend=beyond, label="value")
+        last, named = axes[-1][0], range(0, len(tokens), 1 + len(tokens) // _NAMED)
+        last.set_xticks(named, [short(tokens[t]) for t in named], fontsize=7)
         if max(map(len, tokens), default=1) > 1:
             last.tick_params("x", rotation=90)
         last.set_xlabel("what was read, a step each")

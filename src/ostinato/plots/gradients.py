@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ostinato.plots.style import COLOURS, STROKES, sheet
+from ostinato.plots.style import COLOURS, STROKES, label, sheet
 
 Array = npt.NDArray[Any]
-_MARKERS = "os^Dv*X"
+_MARKERS = "os^Dv*XP"
 
 
 class Course(NamedTuple):
@@ -21,9 +21,9 @@ class Course(NamedTuple):
     Attributes:
         label: in the legend.
         norms: `[T+1, N]` by field of the state; row t is the state after t steps.
-        group: lines of a group have one colour, and where faint one marker.
+        group: lines of a group have one colour; and one marker, where they are faint or there are several groups.
         stroke: by which lines of a group differ.
-        faint: thinner and with markers, for comparison only.
+        faint: thinner, for comparison only.
     """
 
     label: str
@@ -45,36 +45,37 @@ def gradient_courses(courses: Sequence[Course], files: Iterable[str | Path], *, 
         ConfigError: matplotlib is not installed.
     """
     fields = list(dict.fromkeys(field for course in courses for field in course.norms))
-    size = (4.3 * len(fields) + 2.2, 3.8)
+    size = (4.3 * len(fields) + 2.2, max(3.8, 0.6 + 0.34 * len(courses)))  # the legend has two lines for each
+    several = len({course.group for course in courses if not course.faint}) > 1
     with sheet(files, 1, len(fields), size=size, title=title, sharey=True, sharex=True) as (row,):
         for field, ax in zip(fields, row, strict=True):
             for course in courses:
                 if field in course.norms:
-                    _draw(ax, course, course.norms[field])
+                    _draw(ax, course, course.norms[field], marked=several or course.faint)
             ax.set_yscale("log")
             ax.set(title=f"dL / d{field}", xlabel="steps back from where the layer ends")
         row[0].set_ylabel("norm of the gradient")
         # a line may be in one panel only
-        lines = {label: line for ax in row for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+        lines = {name: line for ax in row for line, name in zip(*ax.get_legend_handles_labels(), strict=True)}
         row[0].get_figure(root=True).legend(  # type: ignore[union-attr]
             lines.values(), lines.keys(), loc="outside right upper", fontsize=8
         )
 
 
-def _draw(ax: Any, course: Course, norms: Array) -> None:
+def _draw(ax: Any, course: Course, norms: Array, *, marked: bool) -> None:
+    """A line as far as its median is above zero: on an axis of logarithms what has died has no place."""
     back = norms[::-1]  # from the end
-    shown = np.where(back > 0, back, np.nan)
-    colour, steps = COLOURS[course.group % len(COLOURS)], np.arange(len(back))
-    again = course.group // len(COLOURS)  # that a colour comes again is told by a marker too
-    marker = _MARKERS[course.group % len(_MARKERS)] if course.faint or again else None
-    kept = ~np.isnan(shown).all(1)
+    low, middle, high = np.percentile(back, (25, 50, 75), axis=1)
+    kept = middle > 0
     if not kept.any():
         return
-    low, middle, high = np.nanpercentile(shown[kept], (25, 50, 75), axis=1)
-    if not course.faint and shown.shape[1] > 1:
-        ax.fill_between(steps[kept], low, high, color=colour, alpha=0.15, linewidth=0)
-    ax.plot(steps[kept], middle, color=colour, linewidth=1.0 if course.faint else 1.8, marker=marker, markersize=4,
-            markevery=max(1, len(middle) // 8), markerfacecolor="none", label=course.label,
+    colour, steps = COLOURS[course.group % len(COLOURS)], np.arange(len(back))[kept]
+    marker = _MARKERS[course.group % len(_MARKERS)] if marked else None
+    if not course.faint and back.shape[1] > 1:
+        least = back[back > 0].min()
+        ax.fill_between(steps, np.maximum(low[kept], least), high[kept], color=colour, alpha=0.15, linewidth=0)
+    ax.plot(steps, middle[kept], color=colour, linewidth=1.0 if course.faint else 1.8, marker=marker, markersize=4,
+            markevery=max(1, len(steps) // 8), markerfacecolor="none", label=label(course.label),
             linestyle=STROKES[course.stroke % len(STROKES)])  # fmt: skip
 
 
@@ -101,10 +102,10 @@ def norms_over_steps(
     with sheet(files) as ((ax,),):
         from matplotlib.ticker import MaxNLocator
 
-        for label, norms in lines.items():
+        for name, norms in lines.items():
             marker = "o" if len(norms) < 3 else None  # a line that ends at once is a point
-            ax.plot(range(1, len(norms) + 1), norms, marker=marker, linewidth=1.6, label=label)
-        ax.set(title=title, xlabel=xlabel, ylabel="norm of the gradient")
+            ax.plot(range(1, len(norms) + 1), norms, marker=marker, linewidth=1.6, label=label(name))
+        ax.set(title=label(title), xlabel=xlabel, ylabel="norm of the gradient")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if logarithmic:
             ax.set_yscale("log")
@@ -136,5 +137,5 @@ def clipping(before: Array, after: Array, threshold: float, files: Iterable[str 
             ax.set_yscale("log")
         else:
             ax.set_ylim(0, 1.1 * max(threshold, before.max(initial=0)) or 1.0)
-        ax.set(title=title, xlabel="batch", ylabel="norm of the whole gradient")
+        ax.set(title=label(title), xlabel="batch", ylabel="norm of the whole gradient")
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)

@@ -18,6 +18,9 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 #: Strokes, of which a line takes the next with the next colour.
 STROKES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (9, 3)))
 
+#: Letters of a token that are shown beside others.
+LETTERS = 10
+
 _RC: Any = {
     "figure.figsize": (7.0, 3.6),
     "figure.dpi": 120,
@@ -98,7 +101,7 @@ def sheet(
         figure = Figure(layout="constrained", figsize=size)
         yield figure.subplots(rows, columns, squeeze=False, **grid).tolist()
         if title:
-            figure.suptitle(title)
+            figure.suptitle(label(title))
         for path in map(Path, files):
             path.parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else {"Software": None})
@@ -113,6 +116,11 @@ def both(stem: str | Path) -> list[Path]:
 def label(name: str) -> str:
     """A name from outside, which matplotlib takes neither for a formula nor for one that a legend leaves out."""
     return (" " if name.startswith("_") else "") + name.replace("$", r"\$")
+
+
+def short(token: str) -> str:
+    """As much of a token as there is room for beside others, so that it can be seen."""
+    return visible(token if len(token) <= LETTERS else f"{token[: LETTERS - 1]}…")
 
 
 def visible(token: str) -> str:

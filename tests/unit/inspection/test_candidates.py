@@ -63,6 +63,11 @@ def test_shares_add_up():
     assert sum(s.share for s in shares) == pytest.approx(1)
 
 
+def test_what_the_vocabulary_has_not_is_no_punctuation():
+    shares = loss_by_kind(np.array([1.0, 2.0, 3.0]), ["the", " <unk>", ","], [False, True, False])
+    assert [(s.kind, s.mean) for s in shares] == [("punctuation", 3.0), ("unknown", 2.0), ("begins a word", 1.0)]
+
+
 def test_curves(tmp_path):
     lines = [
         {"step": 1, "tokens": 10, "loss": 2.0, "lr": 0.1, "tokens_per_second": 5.0, "seconds": 1},

@@ -207,6 +207,14 @@ def test_a_cell_whose_steps_differ_is_refused(own, x):
     np.testing.assert_allclose(states, record(layer("gru"), x)[0].states["h"], rtol=1e-12)
 
 
+def test_in_bfloat16(x):
+    made = layer("lstm")
+    (expected,) = record(made, x)
+    (found,) = record(made.bfloat16(), x.bfloat16())
+    for name, values in (expected.gates | expected.states).items():
+        np.testing.assert_allclose((found.gates | found.states)[name], values, atol=0.05)
+
+
 def test_saturation_counts_the_steps_beyond_the_limits():
     values = np.array([[0.05, 0.95], [0.5, 0.95], [0.05, 0.5], [0.1, 0.9]])
     left, right = saturation(values[:, None], (0.1, 0.9))

@@ -103,6 +103,14 @@ def test_layers_below_are_reached_through_those_above(x):
             np.testing.assert_allclose(flow.norms["h"][0], expected, rtol=1e-5, err_msg=flow.place.label)
 
 
+def test_in_bfloat16(x):
+    made = layer("gru")
+    (expected,) = gradient_flow(made, last, x)
+    (found,) = gradient_flow(made.bfloat16(), last, x.bfloat16())
+    np.testing.assert_allclose(found.norms["h"], expected.norms["h"], rtol=0.1)
+    assert found.radii == pytest.approx(expected.radii, rel=0.02)
+
+
 def test_the_models_own_gradients_stay(x):
     made = layer("lstm")
     made(x)[0].sum().backward()

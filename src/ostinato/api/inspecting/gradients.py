@@ -45,10 +45,11 @@ def inspect_gradients(run: Run, folder: Folder, options: InspectOptions) -> dict
 
     runs = [run, *(load(path) for path in options.beside)]
     reads = observed(run, options, options.steps)
-    torch.manual_seed(0)
     # Colours: the first four for runs, the others for untrained cells.
     models = [(one, one.model, index + 3 * (index // 4), False) for index, one in enumerate(runs)]
-    models += [(run, _fresh(run, cell), 4 + index, True) for index, cell in enumerate(FRESH)]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        models += [(run, _fresh(run, cell), 4 + index, True) for index, cell in enumerate(FRESH)]
     found, courses = [], []
     for one, model, group, fresh in models:
         for layer, flow in enumerate(_flows(one, model, options)):
@@ -58,7 +59,7 @@ def inspect_gradients(run: Run, folder: Folder, options: InspectOptions) -> dict
     title = f"{name}: gradient of {reads.what}"
     folder.picture("gradients", lambda files: gradient_courses(courses, files, title=title))
     products = _products(run, folder, found[0][1])
-    rows = [_row(one, flow, fresh) for one, flow, fresh in found]
+    rows = [_row(one, flow, fresh, reads.pooled) for one, flow, fresh in found]
     result: dict[str, Any] = {
         "of": reads.what,
         "steps": len(found[0][1].norms[next(iter(found[0][1].norms))]) - 1,
@@ -78,7 +79,12 @@ def _flows(run: Run, model: nn.Module, options: InspectOptions) -> list[Flow]:
         read = observed(run, options, options.steps)
         given = {"": read.inputs, **read.arguments}
         given = {name: value.double() if value.is_floating_point() else value for name, value in given.items()}
-        return gradient_flow(exact, read.loss, given.pop(""), modules=read.modules, **given)
+        inputs = given.pop("")
+        flows = gradient_flow(exact, read.loss, inputs, modules=read.modules, **given)
+        if read.backward_loss is None or not any(flow.place.reverse for flow in flows):
+            return flows
+        others = gradient_flow(exact, read.backward_loss, inputs, modules=read.modules, **given)
+        return [other if flow.place.reverse else flow for flow, other in zip(flows, others, strict=True)]
     steps = options.steps
     ids = text_ids(run, options.data, 2 * WINDOWS * steps)
     streams = Streams(ids, max(1, min(WINDOWS, len(ids) // (2 * steps))), steps, run.tokenizer.eos_id)
@@ -161,13 +167,14 @@ def _clipping(run: Run, folder: Folder, options: InspectOptions) -> dict[str, An
             "clipped": float((before > after).mean())}  # fmt: skip
 
 
-def _row(run: Run, flow: Flow, fresh: bool) -> dict[str, Any]:
+def _row(run: Run, flow: Flow, fresh: bool, pooled: bool) -> dict[str, Any]:
+    """What is printed of a layer; no change a step where every step is part of the loss by itself."""
     fields = []
     for name, norms in flow.norms.items():
         middle = np.median(norms, axis=1)
         last, first = float(middle[-1]), float(middle[0])
         factor = (first / last) ** (1 / (len(middle) - 1)) if first > 0 and last > 0 else 0.0
-        fields.append({"field": name, "last": last, "first": first, "factor": factor})
+        fields.append({"field": name, "last": last, "first": first, "factor": None if pooled else factor})
     return {"run": str(run.folder.path), "trained": not fresh, "cell": flow.cell, "layer": flow.place.label,
             "spectral_radius": flow.radii, "fields": fields}  # fmt: skip
 

@@ -44,7 +44,9 @@ def inspect_units(run: Run, folder: Folder, options: InspectOptions) -> dict[str
     row = torch.from_numpy(np.concatenate([[run.tokenizer.eos_id], ids]).astype(np.int64)).unsqueeze(1)
     records = record(run.model, row, gates=False)
     states = {(layer, name): field[1:, 0] for layer, r in enumerate(records) for name, field in r.states.items()}
-    properties = text_properties(read)
+    # of characters, one that the vocabulary has not is one, whatever it is shown as
+    single = [piece[:1] for piece in read] if run.tokenizer.level == "char" else read
+    properties = text_properties(single)
     best: dict[str, list[tuple[tuple[int, str], Follower]]] = {}
     for key, values in states.items():
         for name, following in followers(values, properties, options.top).items():
@@ -141,7 +143,7 @@ def inspect_loss(run: Run, folder: Folder, options: InspectOptions) -> dict[str,
     """What was expected at each token, and which tokens the loss comes from."""
     ids, read = _text(run, "loss", options)
     found = predictions(run.model, ids, start=run.tokenizer.eos_id, top=options.top)
-    shares = loss_by_kind(found.losses, read)
+    shares = loss_by_kind(found.losses, read, np.asarray(ids) == run.tokenizer.unk_id)
     names = [[_text_of(run, token) for token in row] for row in found.candidates[:PAGE]]
     shown = min(options.tokens, len(ids))
     came = found.candidates[:shown] == np.asarray(ids[:shown])[:, None]

@@ -160,6 +160,8 @@ class Observed(NamedTuple):
             back from.
         what: the scalar, in a few words.
         modules: names of the model's recurrent modules that take these steps; others may read something else.
+        backward_loss: of the model's output, where layers that read from the end have another end; None: the same.
+        pooled: whether every step is part of the scalar by itself, which then does not tell how far gradients reach.
     """
 
     pieces: list[str]
@@ -168,6 +170,8 @@ class Observed(NamedTuple):
     loss: Callable[[Any], Tensor]
     what: str
     modules: tuple[str, ...] = ("recurrent",)
+    backward_loss: Callable[[Any], Tensor] | None = None
+    pooled: bool = False
 
 
 @runtime_checkable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -244,19 +245,17 @@ class Tagging:
                 yield from _answers(run, block, words, column)
 
     def observe(self, run: Run, source: str | None, steps: int) -> Observed:
-        """The first sentence; the scalar is the loss of the tags that score best at its first and last words.
-
-        Each direction then has a loss where it ends.
-        """
+        """The first sentence; the scalar is the loss of the tag that scores best where a direction ends."""
         columns = run.config["columns"]
         words = read_tagged([required(source)], columns["column"], columns["word_column"]).words[0][:steps]
         batch = WordSequences([words], run.codec.vocabulary).collate(np.array([0]))
 
-        def loss(output: Any) -> Tensor:
-            ends = output.emissions[[0, -1], 0]
-            return nn.functional.cross_entropy(ends, ends.argmax(-1), reduction="sum")
+        def loss(output: Any, word: int = -1) -> Tensor:
+            scores = output.emissions[word]
+            return nn.functional.cross_entropy(scores, scores.argmax(-1), reduction="sum")
 
-        return Observed(words, batch.inputs, batch.arguments(), loss, "the loss of the first and the last word")
+        what = "the loss of the last word, of the first in reverse"
+        return Observed(words, batch.inputs, batch.arguments(), loss, what, backward_loss=partial(loss, word=0))
 
     def lines(self, run: Run, answers: Iterable[TaggedSentence]) -> Iterator[str]:
         """The file again, with other tags."""
