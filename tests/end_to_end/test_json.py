@@ -139,7 +139,7 @@ def test_bench_layers(ask):
 def test_bench_lm(ask):
     small = ("--presets", "hello", "rnnlm", "--work", "generation", "vocabulary", "--vocabulary", "30")
     found = ask("bench-lm", "bench", "lm", *small, "--threads", "1", "--seconds", "0.01")
-    assert [row["preset"] for row in found["generation"]] == ["hello", "rnnlm"]
+    assert [row["preset"] for row in found["generation"]] == ["hello", "hello", "rnnlm", "rnnlm"]
     assert [row["tokens"] for row in found["vocabulary"]] == [700, 700, 4096, 4096]
     assert [row["peer"] for row in found["vocabulary"]] == ["torch", "torch-chunked"] * 2
 

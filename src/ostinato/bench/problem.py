@@ -80,6 +80,7 @@ class Problem:
             if self.training:
                 for leaf in leaves.values():
                     leaf.requires_grad_()
+            torch.manual_seed(2)
             output, final = self.unrolled(p, x)
             results = named(self.cell, output, final)
             if self.training:
@@ -89,7 +90,6 @@ class Problem:
     def unrolled(self, p: dict[str, Tensor], x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Output and final state by the loop, from weights under the layer's names; draws its noise as a layer does."""
         start = self.cell.initial_state(x.shape[1], x)
-        torch.manual_seed(2)
         noise = StateNoise.draw(
             self.cell.initial_state(x.shape[1], self.x),
             x.shape[0],

@@ -59,8 +59,8 @@ class BenchLm:
     the vocabulary). By default all, in this order."""
 
     peers: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PEER")] = ()
-    """Peers to measure: torch, torch-chunked (its loss in pieces), torch-bf16 (under autocast), numpy. By default
-    all."""
+    """Peers to measure: torch, torch-chunked (its loss in pieces), torch-cell (its cells instead of its layers),
+    torch-bf16 (under autocast), numpy. By default all."""
 
     vocabulary: Annotated[tuple[int, ...], tyro.conf.arg(metavar="V")] = (10_000, 50_000, 250_000)
     """Sizes of the vocabulary."""

@@ -99,6 +99,9 @@ def test_evaluation_and_generation_agree(problem):
     )
     assert len(own) == WRITTEN
     assert torch.equal(own, other)
+    by_cells = torch_sides.TorchCellGeneration(problem)
+    assert torch.equal(by_cells.results()["output"], own)
+    by_cells.run()
 
 
 def section(work="training", **changes):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ostinato.config.presets import LANGUAGE_MODEL
 from ostinato.core.errors import ConfigError, unknown_name
 
-PEERS = ("torch", "torch-chunked", "torch-bf16", "numpy")
+PEERS = ("torch", "torch-chunked", "torch-cell", "torch-bf16", "numpy")
 #: Kinds of work, each with this package's precision and the peer it is held against.
 COMPARED: dict[str, tuple[tuple[str, str], ...]] = {
     "training": (
@@ -16,7 +16,7 @@ COMPARED: dict[str, tuple[tuple[str, str], ...]] = {
         ("highest", "numpy"),
         ("medium", "torch-bf16"),
     ),
-    "generation": (("highest", "torch"),),
+    "generation": (("highest", "torch"), ("highest", "torch-cell")),
     "evaluation": (("highest", "torch"), ("medium", "torch-bf16")),
     "vocabulary": (("highest", "torch"), ("highest", "torch-chunked")),
 }

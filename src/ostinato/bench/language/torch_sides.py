@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ostinato.bench.language.plain_torch import PlainLanguageModel
@@ -132,11 +132,11 @@ class TorchGeneration(_Torch):
 
     def run(self) -> object:
         """Write on, drawing from the softmax."""
-        generator = torch.Generator().manual_seed(1)
+        numbers = iter(torch.rand(WRITTEN, generator=torch.Generator().manual_seed(1)).tolist())
 
         def draw(scores: Tensor) -> Tensor:  # as this package does: multinomial would take longer than the model
             below = scores.softmax(0).cumsum(0)
-            return torch.searchsorted(below, below[-1:] * torch.rand(1, generator=generator))
+            return torch.searchsorted(below, below[-1:] * next(numbers))
 
         return self._write(draw)
 
@@ -151,10 +151,43 @@ class TorchGeneration(_Torch):
         with torch.inference_mode():
             inputs, state = torch.tensor(self.problem.prompt).unsqueeze(1), None
             while len(written) < WRITTEN:
-                _, hidden, state = self.model(inputs, state)
-                inputs = choose(self.model.decoder(hidden[-1, 0])).unsqueeze(0)
+                hidden, state = self._read(inputs, state)
+                inputs = choose(self.model.decoder(hidden)).unsqueeze(0)
                 written.append(int(inputs))
         return written
+
+    def _read(self, words: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """`[T, 1]` words -> the last output `[E]`, and the state."""
+        _, hidden, state = self.model(words, state)
+        return hidden[-1, 0], state
+
+
+class TorchCellGeneration(TorchGeneration):
+    """The same loop over torch.nn's cells, which have less around a step than its layers."""
+
+    _CELLS: ClassVar[dict[type[nn.Module], Any]] = {nn.LSTM: nn.LSTMCell, nn.GRU: nn.GRUCell, nn.RNN: nn.RNNCell}
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self._cells = [
+            self._cell(layer, index) for layer in self.model.layers for index in range(cast(int, layer.num_layers))
+        ]
+
+    def _cell(self, layer: nn.Module, index: int) -> nn.Module:
+        own = {name: getattr(layer, f"{name}_l{index}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+        cell: nn.Module = self._CELLS[type(layer)](own["weight_ih"].shape[1], own["weight_hh"].shape[1])
+        cell.load_state_dict(own)
+        return cell
+
+    def _read(self, words: Tensor, state: Any) -> tuple[Tensor, Any]:
+        state = state or [None] * len(self._cells)
+        for word in words:
+            x, after = self.model.embedding(word), []
+            for cell, own in zip(self._cells, state, strict=True):
+                after.append(cell(x, own))
+                x = after[-1][0] if isinstance(after[-1], tuple) else after[-1]
+            state = after
+        return x[0], state
 
 
 def plain(problem: Problem) -> PlainLanguageModel:

@@ -121,6 +121,8 @@ def build(name: str, work: str, problem: Problem) -> Side:
         return numpy_side.NumpyTraining(problem)
     if name.startswith("ostinato "):
         return _OURS[work](problem, name.split()[1])
+    if name == "torch-cell":
+        return torch_sides.TorchCellGeneration(problem)
     how = {"chunked": True} if name == "torch-chunked" else {"autocast": name == "torch-bf16"}
     side: Side = _TORCH[work](problem, **how)
     return side

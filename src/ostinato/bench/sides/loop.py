@@ -39,6 +39,7 @@ class Loop:
     def results(self) -> Results:
         """Output, final state, all gradients."""
         with self.within():
+            torch.manual_seed(2)
             output, final = self.run()
         leaves = {"x": self._x, **self._p}
         found = named(self._problem.cell, output, final)
