@@ -49,8 +49,6 @@ class _Tied(torch.autograd.Function):
         ids, rows = ctx.saved_tensors[0].flatten(), embedded.reshape(-1, embedded.shape[-1])
         if output is None:
             output = rows.new_zeros(ctx.vocabulary, rows.shape[1])
-        if output.dtype.itemsize < 4:  # row by row, a word that comes often would be lost
-            return None, output.float().index_add(0, ids, rows.float()).to(output.dtype)
         if torch.is_grad_enabled() or not alone or not _is_whole(output):
             return None, output.index_add(0, ids, rows)
         return None, output.index_add_(0, ids, rows)
