@@ -304,3 +304,15 @@ def test_a_folder_is_filled_in_parts(tmp_path):
         ("char", "torch", 2.0),
     ]
     assert len(both["generation"]) == 1
+
+
+def test_the_figures_that_are_kept_are_of_all_that_is_compared():
+    """What is measured against whom may have changed since."""
+    files = list((Path(__file__).parents[3] / "benchmarks" / "results").glob("lm-*.json"))
+    assert files
+    for file in files:
+        kept = json.loads(file.read_text())
+        left_out = {(one["work"], one["peer"]) for one in kept["skipped"]}
+        for work, pairs in plan.COMPARED.items():
+            there = {(row["precision"], row["peer"]) for row in kept["rows" if work == "training" else work]}
+            assert not [pair for pair in pairs if pair not in there and (work, pair[1]) not in left_out], file.name
