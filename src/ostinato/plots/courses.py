@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ostinato.plots.style import COLOURS, STROKES, label, sheet
+from ostinato.plots.style import COLOURS, STROKES, label, marker_of, sheet
 
 Array = npt.NDArray[Any]
 Curves = Mapping[str, Mapping[str, Array]]
@@ -50,7 +50,7 @@ def training_sheet(runs: Mapping[str, Curves], files: Iterable[str | Path], *, t
                 style: Any = {"color": COLOURS[index % 7], "linestyle": STROKES[(index + index // 7) % 7]}
                 if name in curves:
                     values = curves[name]["value"] * (100 if name == "clipped" else 1)
-                    marker = "o" if len(values) < 3 else None  # a line of one interval is a point
+                    marker = marker_of(len(values))
                     ax.plot(curves[name][axis] / scale, values, linewidth=1.3, marker=marker, markersize=3,
                             label=label(run), **style)  # fmt: skip
                 if name == "loss" and "valid_loss" in curves:

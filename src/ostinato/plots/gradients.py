@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ostinato.plots.style import COLOURS, STROKES, label, sheet
+from ostinato.plots.style import COLOURS, STROKES, label, marker_of, sheet
 
 Array = npt.NDArray[Any]
 _MARKERS = "os^Dv*XP"
@@ -103,7 +103,7 @@ def norms_over_steps(
         from matplotlib.ticker import MaxNLocator
 
         for name, norms in lines.items():
-            marker = "o" if len(norms) < 3 else None  # a line that ends at once is a point
+            marker = marker_of(len(norms))
             ax.plot(range(1, len(norms) + 1), norms, marker=marker, linewidth=1.6, label=label(name))
         ax.set(title=label(title), xlabel=xlabel, ylabel="norm of the gradient")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))

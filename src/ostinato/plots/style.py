@@ -123,6 +123,11 @@ def short(token: str) -> str:
     return visible(token if len(token) <= LETTERS else f"{token[: LETTERS - 1]}…")
 
 
+def marker_of(points: int) -> str | None:
+    """A line's marker: of one point or two there is hardly a line to be seen."""
+    return "o" if points < 3 else None
+
+
 def visible(token: str) -> str:
     """A token that can be seen, and that matplotlib takes for no formula."""
     shown = token.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")

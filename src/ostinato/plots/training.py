@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ostinato.plots.style import label, picture
+from ostinato.plots.style import label, marker_of, picture
 
 _LABELS = {"bits_per_character": "bits a character", "perplexity": "perplexity", "loss": "loss (nats a token)"}
 
@@ -30,7 +30,7 @@ def training_curve(metrics: list[dict[str, Any]], out: str | Path, *, figure: st
     validated = [(line["tokens"] / 1e6, line[f"valid_{figure}"]) for line in metrics if f"valid_{figure}" in line]
     with picture(out) as axes:
         if trained:
-            marker = "o" if len(trained) < 3 else None  # a line of one interval is a point
+            marker = marker_of(len(trained))
             axes.plot(*zip(*trained, strict=True), linewidth=1.2, marker=marker, markersize=3, label="training")
         if validated:
             axes.plot(*zip(*validated, strict=True), marker="o", markersize=3.5, linewidth=1.6, label="validation")
