@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,7 +48,7 @@ def gradient_courses(courses: Sequence[Course], files: Iterable[str | Path], *, 
     fields = list(dict.fromkeys(field for course in courses for field in course.norms))
     size = (4.3 * len(fields) + 2.2, max(3.8, 0.6 + 0.34 * len(courses)))  # the legend has two lines for each
     several = len({course.group for course in courses if not course.faint}) > 1
-    with sheet(files, 1, len(fields), size=size, title=title, sharey=True, sharex=True) as (row,):
+    with sheet(files, 1, len(fields), size=size, sharey=True, sharex=True) as (row,):
         for field, ax in zip(fields, row, strict=True):
             for course in courses:
                 if field in course.norms:
@@ -57,9 +58,10 @@ def gradient_courses(courses: Sequence[Course], files: Iterable[str | Path], *, 
         row[0].set_ylabel("norm of the gradient")
         # a line may be in one panel only
         lines = {name: line for ax in row for line, name in zip(*ax.get_legend_handles_labels(), strict=True)}
-        row[0].get_figure(root=True).legend(  # type: ignore[union-attr]
-            lines.values(), lines.keys(), loc="outside right upper", fontsize=8
-        )
+        figure: Any = row[0].get_figure(root=True)
+        # over the panels alone: the legend begins at the top
+        figure.suptitle(fill(label(title), 40 * len(fields)), x=0.01, horizontalalignment="left")
+        figure.legend(lines.values(), lines.keys(), loc="outside right upper", fontsize=8)
 
 
 def _draw(ax: Any, course: Course, norms: Array, *, marked: bool) -> None:

@@ -233,9 +233,9 @@ class Classification:
         if not read:
             raise DataError(f"{raw.places(0)}: expected a sequence of at least one step")
         batch = batch_of([values])
-        pooling = run.config["model"]["pooling"]
-        pooled = pooling != "last"
-        what = "the loss of the label it gives" + (f", which {pooling} pooling hands to every step" if pooled else "")
+        what, pooling = "the loss of the label it gives", run.config["model"]["pooling"]
+        if pooled := pooling != "last":
+            what += f", which {pooling} pooling hands to every step"
         return Observed(read, batch.inputs, batch.arguments(), _own_loss, what, pooled=pooled)
 
     def lines(self, run: Run, answers: Iterable[Any]) -> Iterator[str]:
