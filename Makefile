@@ -5,7 +5,7 @@ BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/ostinato/kernels/native/*.* src/ostinato/kernels/native/cells/*.*)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: install demo test lint check docs bench sanitize arm clean
+.PHONY: install demo test test-all lint check check-all docs bench sanitize arm clean
 
 install: .venv/installed
 
@@ -37,7 +37,11 @@ lint: .venv/installed-dev
 	$(BIN)/lint-imports
 
 # Two at a time: the tensors of tests are small, and more threads in each would only get in the others' way.
+# Tests marked slow are left to check-all.
 check: .venv/installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+
+check-all: .venv/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 docs: .venv/installed-dev
@@ -66,7 +70,10 @@ arm: .venv/installed-dev
 	PATH="$$PWD/$(BIN):$$PATH" cmake --build build/arm --parallel 2
 	qemu-aarch64 -L /usr/$(ARM) build/arm/check_native
 
+# Under ten minutes on two quiet cores.
 test: lint docs check sanitize
+
+test-all: lint docs check-all sanitize
 
 clean:
 	rm -rf .venv site runs/demo build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
