@@ -107,7 +107,7 @@ CASES = [
     Case(
         "Latin-1 text",
         _train("cafe.txt"),
-        ["cafe.txt: line 2, byte 10", "0xE9", "iconv -f latin-1"],
+        ["cafe.txt: line 2, byte 10", "0xE9", "--encoding cp1252"],
         _write("cafe.txt", "to the\ncaf\xe9\n".encode("latin-1") * 50),
     ),
     Case(
@@ -292,7 +292,7 @@ CASES = [
     _tag("one tag only", "a O\nb O\n\nc O\n", ["every word has the tag 'O'"]),
     _tag("one sentence only", "a DT\nb NN\n", ["new.txt: expected at least two examples", "--valid"]),
     _tag("empty file", "", ["new.txt: the text is empty"]),
-    _tag("Latin-1 text", b"caf\xe9 NN\n", ["new.txt: line 1, byte 3", "iconv -f latin-1"]),
+    _tag("Latin-1 text", b"caf\xe9 NN\n", ["new.txt: line 1, byte 3", "--encoding cp1252"]),
     _tag("missing --test", _TAGGED, ["gone.txt: no such file"], "--test", "gone.txt"),
     _tag("empty --test", _TAGGED, ["empty.txt: the text is empty"], "--test", "empty.txt"),
     _tag("--valid without words", _TAGGED, ["comments.conllu: holds no words"], "--valid", "comments.conllu"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from os import PathLike
 from typing import Any
@@ -15,6 +16,7 @@ from ostinato.checkpoint import RunFolder
 from ostinato.config.evaluation import AdaptingOptions, ViewOptions
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.core.errors import ConfigError, RunFolderError
+from ostinato.data.encodings import read_as, text_encoding
 
 
 class Run:
@@ -28,6 +30,7 @@ class Run:
         task: what the model is for.
         test: figures on the test data, where training was given some.
         details: what the last evaluation found besides its figures, such as a confusion matrix.
+        encoding: of the files it is given, where that is said.
     """
 
     def __init__(self, folder: RunFolder, config: dict[str, Any], model: nn.Module, codec: Any) -> None:
@@ -35,6 +38,7 @@ class Run:
         self.task: Task[Any, Any] = find(config["task"])
         self.test: dict[str, Any] | None = None
         self.details: dict[str, Any] = {}
+        self.encoding: str | None = None
 
     @property
     def tokenizer(self) -> Any:
@@ -69,19 +73,20 @@ class Run:
         """
         names = [str(source) for source in sources]
         options = AdaptingOptions(**adapting)
-        if options.named():
-            if not isinstance(self.task, Adapts):
-                raise ConfigError(
-                    f"--dynamic, --cache: a run of task {self.config['task']!r} does not predict one token after "
-                    "the other; leave them out"
-                )
-            no_beam(self.config["task"], beam)
-            return self.task.evaluate_adapting(self, names, progress, options)
-        if not retrain:
-            return self.task.evaluate(self, names, progress, beam=beam)
-        if not isinstance(self.task, Backtests):
+        if options.named() and not isinstance(self.task, Adapts):
+            raise ConfigError(
+                f"--dynamic, --cache: a run of task {self.config['task']!r} does not predict one token after "
+                "the other; leave them out"
+            )
+        if retrain and not isinstance(self.task, Backtests):
             raise ConfigError(f"--retrain: a run of task {self.config['task']!r} is trained once; leave the option out")
-        return self.task.backtest(self, names, progress)
+        with read_as(self.encoding):
+            if options.named() and isinstance(self.task, Adapts):
+                no_beam(self.config["task"], beam)
+                return self.task.evaluate_adapting(self, names, progress, options)
+            if retrain and isinstance(self.task, Backtests):
+                return self.task.backtest(self, names, progress)
+            return self.task.evaluate(self, names, progress, beam=beam)
 
     @torch.no_grad()
     def predict(
@@ -101,7 +106,8 @@ class Run:
             DataError: data that cannot be read.
             ConfigError: the task answers nothing, or has no use for an option.
         """
-        return list(self._predicts().predict(self, str(source), progress, beam=beam))
+        with read_as(self.encoding):
+            return list(self._predicts().predict(self, str(source), progress, beam=beam))
 
     @torch.no_grad()
     def predicted_lines(
@@ -109,7 +115,14 @@ class Run:
     ) -> Iterator[str]:
         """As `predict`, in the lines that `ostinato predict` writes."""
         task = self._predicts()
-        yield from task.lines(self, task.predict(self, str(source), progress, beam=beam))
+        lines = None
+        while True:
+            with read_as(self.encoding):  # for each step: what the caller reads in between is none of ours
+                lines = lines or task.lines(self, task.predict(self, str(source), progress, beam=beam))
+                line = next(lines, None)
+            if line is None:
+                return
+            yield line
 
     def generate(
         self, prompt: str = "", length: int = 200, *, stop: str | None = None, **options: Any
@@ -173,6 +186,19 @@ class Run:
                 f"--images, --features: a run of task {self.config['task']!r} sees no pictures; leave them out"
             )
         return self.task.seeing(self, views)
+
+    def reading(self, encoding: str | None = None) -> Run:
+        """The same run, given files that are otherwise than those it was trained on: `run.reading("cp949")`.
+
+        Args:
+            encoding: of text files, where it is not UTF-8.
+
+        Raises:
+            ConfigError: an encoding that Python does not know.
+        """
+        there = copy.copy(self)
+        there.encoding = self.encoding if encoding is None else text_encoding(encoding)
+        return there
 
     def _predicts(self) -> Predicts:
         if not isinstance(self.task, Predicts):

@@ -34,13 +34,14 @@ from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.config.tasks.contract import TrainOptions
 from ostinato.core.errors import ConfigError, OstinatoError, RunFolderError, unknown_name
 from ostinato.core.registry import lookup
+from ostinato.data.encodings import read_as
 from ostinato.training import Clock, Progress, Trainer
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 #: Options that may differ when a run is resumed: they say how long and where, not what.
-_MAY_CHANGE = {"epochs", "time_limit", "patience", "save_every", "test"}
+_MAY_CHANGE = {"epochs", "time_limit", "patience", "save_every", "test", "encoding"}
 #: Options of one invocation, which no run keeps; the data is another.
 _PASSING = {"out", "config", "resume", "overwrite", "json"}
 #: Written down, but given anew when a run is resumed: what a folder holds runs no code.
@@ -90,9 +91,10 @@ def train_task(options: TrainOptions, started: float, told: Callable[[str], Told
     import_plugins(options.start.plugin)
     lookup(options.model.cell)
     _require_lasting(options.test)
-    folder.claim(resume=options.start.resume, overwrite=options.start.overwrite)
-    with folder.alone():
-        return _train_alone(task, options, folder, started, told)
+    with read_as(options.reading.encoding):
+        folder.claim(resume=options.start.resume, overwrite=options.start.overwrite)
+        with folder.alone():
+            return _train_alone(task, options, folder, started, told)
 
 
 def _train_alone(

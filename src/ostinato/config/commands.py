@@ -9,6 +9,7 @@ from tyro.conf import Positional
 from ostinato.config.checks import above_zero, at_least, valid_seed
 from ostinato.config.evaluation import AdaptingOptions, ViewOptions
 from ostinato.config.fields import Beam, File, Flag, Json, Out, Plugins, Precision, RunFolder, Threads
+from ostinato.config.reading import ReadingOptions
 from ostinato.config.tasks.lm import TrainLm as TrainLm
 from ostinato.core.errors import ConfigError
 
@@ -33,6 +34,7 @@ class Evaluate:
 
     adapting: AdaptingOptions = field(default_factory=AdaptingOptions)
     views: ViewOptions = field(default_factory=ViewOptions)
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
 
     plugin: Plugins = ()
     json: Json = False
@@ -61,6 +63,7 @@ class Predict:
     precision: Precision = "highest"
     beam: Beam = None
     views: ViewOptions = field(default_factory=ViewOptions)
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
     plugin: Plugins = ()
     json: Json = False
 

@@ -21,6 +21,9 @@ class InspectOptions:
     data: File = None
     """What to read, as evaluate takes it. By default the text that the run was validated on: lm."""
 
+    encoding: str | None = None
+    """Of --data, where it is not UTF-8."""
+
     beside: Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN")] = ()
     """More runs in the same pictures: training, gradients."""
 

@@ -233,9 +233,9 @@ def read_layout(file: TextFile) -> Layout:
         elif line.startswith("#") and not line.startswith("# "):
             marked = marked or line
         elif not _blank(line) and not line.startswith((_DOCUMENT, "# ")):
-            return _commented(_layout(line.rstrip("\r\n"), named, file.name), file)
+            return _commented(_layout(line.rstrip("\r\n"), named, file.plain_name), file)
     if marked:
-        return _layout(marked.rstrip("\r\n"), named, file.name)
+        return _layout(marked.rstrip("\r\n"), named, file.plain_name)
     raise DataError(
         f"{file.name}: holds no words; expected CoNLL-U, or one word and its tag a line with a blank line between "
         "sentences"
@@ -268,7 +268,7 @@ def _layout(line: str, named: tuple[str, ...], file: str) -> Layout:
     width = len(line.split("\t") if tabs else _FIELD.findall(line))
     if named:
         return Layout(len(named), named, tabs or "id" in named, named[0] == "id")
-    conllu = file.removesuffix(".gz").endswith(".conllu")
+    conllu = file.endswith(".conllu")
     if conllu or (width == len(CONLLU) and tabs and _ANY_ID.fullmatch(line.split("\t")[0])):
         return Layout(len(CONLLU), CONLLU, tabs=True, numbered=True)
     return Layout(width, tabs=tabs)

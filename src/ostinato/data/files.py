@@ -1,24 +1,31 @@
 """Where text comes from: files, gzipped files, folders and standard input, decoded piece by piece."""
 
+import bz2
 import codecs
 import gzip
+import lzma
 import os
+import shlex
 import shutil
 import stat
 import sys
 import tempfile
 import weakref
+import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import IO, BinaryIO, cast
 
 from ostinato.core.errors import DataError
+from ostinato.data.encodings import chosen_encoding, likely, marked, shown, wide
 
 CHUNK = 1 << 16  #: bytes read at once
-_GZIP_MAGIC = b"\x1f\x8b"
-_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_ZIP = b"PK\x03\x04"
+_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", _ZIP: "zip"}
+_PACKED_ENDINGS = {".gz", ".bz2", ".xz", ".zip"}
+_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile)
 
 PathLike = str | os.PathLike[str]
 
@@ -50,101 +57,167 @@ class Spool:
 
 @dataclass(frozen=True)
 class TextFile:
-    """One file of UTF-8 text, plain or gzipped; told apart by its first bytes, not by its name.
+    """One file of text, plain or packed (gzip, bzip2, xz, zip); told apart by its first bytes, not by its name.
 
     Attributes:
         name: how messages call it.
         path: where its bytes are.
         stamp: inode, size and time of change when it was found.
         spool: keeps the copy of a stream alive as long as this.
+        member: its name within the zip archive at `path`.
+        encoding: that its bytes are read by.
     """
 
     name: str
     path: Path
     stamp: tuple[int, int, int]
     spool: Spool | None = None
+    member: str | None = None
+    encoding: str = "utf-8"
+
+    @property
+    def plain_name(self) -> str:
+        """Its name without the ending of a packed file: what the name says of the content."""
+        return plain_name(self.name if self.member is None else self.member)
 
     def pieces(self) -> Iterator[str]:
         """The text in pieces of at most 64 Ki characters, exactly as it stands but for a byte order mark in front.
 
         Raises:
-            DataError: it cannot be read, is damaged, is not text or not UTF-8, or has changed since it was found.
+            DataError: it cannot be read, is damaged, is not text or not in its encoding, or has changed since it was
+                found.
         """
-        decoder = codecs.getincrementaldecoder("utf-8")()
+        decoder = codecs.getincrementaldecoder(self.encoding)()
         done, at_start = 0, True
         for chunk in self._chunks():
+            if done == 0 and chunk.startswith(codecs.BOM_UTF8):
+                decoder = codecs.getincrementaldecoder("utf-8")()  # it says so itself
             self._check_text(chunk, done)
             done += len(chunk)
             try:
                 piece = decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
-                raise self._not_utf8(done - len(error.object) + error.start, error.object[error.start]) from None
+                raise self._not_text(done - len(error.object) + error.start, error.object[error.start]) from None
             if piece and at_start:
                 at_start, piece = False, piece.removeprefix("\ufeff")
             if piece:
                 yield piece
 
     def head(self, size: int) -> bytes:
-        """The first bytes, gunzipped: as many as `size`, or somewhat fewer.
+        """The first bytes, unpacked: as many as `size`, or somewhat fewer.
 
         Raises:
             DataError: it cannot be read.
         """
         return next(self._chunks())[:size]
 
+    def content(self) -> bytes:
+        """All of it, unpacked.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        return b"".join(self._chunks())
+
     def _chunks(self) -> Iterator[bytes]:
-        """The bytes, gunzipped; an empty chunk ends them."""
+        """The bytes, unpacked; an empty chunk ends them."""
+        packed = None
         try:
             with open(self.path, "rb") as raw:
                 self._check_unchanged(raw)
-                zipped = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-                raw.seek(0)
-                stream = gzip.GzipFile(fileobj=raw) if zipped else raw
-                while chunk := stream.read(CHUNK):
-                    yield chunk
-                self._check_unchanged(raw)
+                packed = _packed(raw)
+                with self._unpacked(raw, packed) as stream:
+                    while chunk := stream.read(CHUNK):
+                        yield chunk
+                    self._check_unchanged(raw)
                 yield b""
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(
-                f"{self.name}: the gzip data is cut short or damaged ({error}); `gzip -t` checks a file: fetch it again"
-            ) from error
+        except _DAMAGED as error:
+            raise self._damaged(packed, error) from error
+        except (RuntimeError, NotImplementedError) as error:  # zipfile's ways to say: encrypted, or not known
+            raise DataError(f"{self.name}: cannot be unpacked: {error}; unpack it first") from error
         except OSError as error:
+            if packed == "bzip2" and error.errno is None:  # bz2's way to say: damaged
+                raise self._damaged(packed, error) from error
             raise DataError(f"{self.name}: cannot be read: {error.strerror or error}") from error
+
+    def _damaged(self, packed: str | None, error: Exception) -> DataError:
+        check = {"gzip": "gzip -t", "bzip2": "bzip2 -t", "xz": "xz -t"}.get(packed or "", "unzip -t")
+        return DataError(
+            f"{self.name}: the {packed} data is cut short or damaged ({error}); `{check}` checks a file: fetch it again"
+        )
+
+    def _unpacked(self, raw: BinaryIO, packed: str | None) -> IO[bytes]:
+        if packed == "gzip":
+            return cast(IO[bytes], gzip.GzipFile(fileobj=raw))
+        if packed == "bzip2":
+            return bz2.BZ2File(raw)
+        if packed == "xz":
+            return lzma.LZMAFile(raw)
+        return raw if self.member is None else zipfile.ZipFile(raw).open(self.member)
 
     def _check_unchanged(self, file: BinaryIO) -> None:
         if _stamp(os.fstat(file.fileno())) != self.stamp:
             raise DataError(f"{self.name}: the file changed while it was in use; start again once it is complete")
 
     def _check_text(self, chunk: bytes, done: int) -> None:
-        if done == 0 and chunk.startswith(_UTF16_MARKS):
+        if self.encoding.startswith(("utf-16", "utf-32")):
+            return
+        if done == 0 and (mark := marked(chunk)):
             raise DataError(
-                f"{self.name}: line 1, byte 0: expected UTF-8 text, but this begins with a UTF-16 byte order mark. "
-                f"{self._remedy('utf-16')}"
+                f"{self.name}: line 1, byte 0: expected UTF-8 text, but this begins with the byte order mark of "
+                f"{mark.upper()}; {self._remedy(mark)}"
             )
         if (index := chunk.find(b"\0")) >= 0:
+            if found := wide(chunk if done == 0 else b""):
+                raise DataError(
+                    f"{self.name}: {self._place(done + index)[0]}: expected UTF-8 text, but this looks like {found}; "
+                    f"{self._remedy(found)}"
+                )
             raise DataError(
-                f"{self.name}: {self._place(done + index)}: expected UTF-8 text, but this file is binary: "
+                f"{self.name}: {self._place(done + index)[0]}: expected UTF-8 text, but this file is binary: "
                 "it holds a NUL byte. Give text files only, plain or gzipped"
             )
 
-    def _not_utf8(self, offset: int, byte: int) -> DataError:
-        return DataError(
-            f"{self.name}: {self._place(offset)}: expected UTF-8 text, but byte 0x{byte:02X} does not belong there. "
-            f"If this is Latin-1, {self._remedy('latin-1')}"
-        )
+    def _not_text(self, offset: int, byte: int) -> DataError:
+        place, sample = self._place(offset)
+        expected = "UTF-8" if self.encoding == "utf-8" else f"{self.encoding} (--encoding)"
+        said = f"{self.name}: {place}: expected {expected} text, but byte 0x{byte:02X} does not belong there. "
+        found = likely(sample)
+        if found is None:
+            return DataError(f"{said}If it is text, name its encoding by --encoding")
+        if found == "utf-8":
+            mend = "mend this place" if self.encoding == "utf-8" else "leave --encoding out"
+            return DataError(f"{said}What is around it is UTF-8: {mend}")
+        return DataError(f"{said}This looks like {shown(found)}: {self._remedy(found)}")
 
     def _remedy(self, encoding: str) -> str:
-        return f"convert it: iconv -f {encoding} -t utf-8 {self.path.name} > converted.txt"
+        """What to do about another encoding; iconv knows the names in capitals, `cp1252` too."""
+        given = f"give --encoding {encoding}"
+        if self.spool is not None or self.member is not None:
+            return given
+        path = shlex.quote(str(self.path))
+        with open(self.path, "rb") as raw:
+            packed = _packed(raw)
+        source = {None: path, "gzip": f"<(gzip -dc {path})", "bzip2": f"<(bzip2 -dc {path})"}.get(packed)
+        if source is None:
+            return given
+        name = encoding.upper().replace("_", "-").replace("ISO8859", "ISO-8859")
+        return f"{given}, or convert it: iconv -f {name} -t UTF-8 {source} > converted.txt"
 
-    def _place(self, offset: int) -> str:
-        """Line (from 1) and byte (from 0) of an offset in the text; reads the file again, as errors are rare."""
-        line, left = 1, offset
+    def _place(self, offset: int) -> tuple[str, bytes]:
+        """Line (from 1) and byte (from 0) of an offset in the text, and the lines around it; reads the file again, as
+        errors are rare."""
+        line, left, around = 1, offset, b""
         for chunk in self._chunks():
-            line += chunk[:left].count(b"\n")
+            line += chunk[: max(left, 0)].count(b"\n")
             left -= len(chunk)
-            if left <= 0:
+            around += chunk
+            if left <= -CHUNK:
                 break
-        return f"line {line}, byte {offset}"
+            around = around[-(2 * CHUNK - min(left, 0)) :]
+        # whole lines: nothing is cut within a character
+        start = around.find(b"\n", 0, CHUNK) + 1 if len(around) >= 2 * CHUNK else 0
+        return f"line {line}, byte {offset}", around[start : around.rfind(b"\n") + 1 or len(around)]
 
 
 def as_list(sources: PathLike | Iterable[PathLike]) -> list[PathLike]:
@@ -163,14 +236,14 @@ def find_files(source: PathLike) -> list[TextFile]:
     """The files that a path stands for.
 
     Args:
-        source: a file; a folder, for all files below it that are not hidden, sorted by path; `-`, for standard input.
-            What can be read only once (standard input, a pipe) is copied to a temporary file.
+        source: a file; a folder or a zip archive, for all files below it that are not hidden, sorted by path; `-`, for
+            standard input. What can be read only once (standard input, a pipe) is copied to a temporary file.
 
     Raises:
         DataError: there is no such file, it cannot be read, or the folder holds no file.
     """
     if source == "-":
-        return [_spooled(sys.stdin.buffer, "standard input")]
+        return _spooled(sys.stdin.buffer, "standard input")
     path = Path(source)
     try:
         mode = path.stat().st_mode
@@ -178,8 +251,8 @@ def find_files(source: PathLike) -> list[TextFile]:
             return _below(path)
         if not stat.S_ISREG(mode):
             with open(path, "rb") as stream:
-                return [_spooled(stream, str(source))]
-        return [TextFile(str(source), path, _stamp(path.stat()))]
+                return _spooled(stream, str(source))
+        return _file(str(source), path)
     except FileNotFoundError as error:
         raise DataError(
             f"{source}: no such file; expected a UTF-8 text file (plain or gzipped), a folder, or - for standard input"
@@ -188,9 +261,42 @@ def find_files(source: PathLike) -> list[TextFile]:
         raise DataError(f"{source}: cannot be read: {error.strerror}") from error
 
 
-def _spooled(stream: BinaryIO, name: str) -> TextFile:
+def _spooled(stream: BinaryIO, name: str) -> list[TextFile]:
     spool = Spool(stream, name)
-    return TextFile(name, spool.path, _stamp(spool.path.stat()), spool)
+    return _file(name, spool.path, spool)
+
+
+def _file(name: str, path: Path, spool: Spool | None = None) -> list[TextFile]:
+    """A file, or those of an archive."""
+    file = TextFile(name, path, _stamp(path.stat()), spool, encoding=chosen_encoding())
+    with open(path, "rb") as raw:
+        if _packed(raw) != "zip":
+            return [file]
+        try:
+            archive = [member.filename for member in zipfile.ZipFile(raw).infolist() if not member.is_dir()]
+        except (zipfile.BadZipFile, NotImplementedError) as error:
+            raise DataError(f"{name}: the zip archive is damaged: {error}; fetch it again") from error
+    if "[Content_Types].xml" in archive:
+        raise DataError(f"{name}: expected text, got an Office document; save it as CSV or plain text")
+    parts = {member: PurePath(member).parts for member in archive}
+    members = sorted(m for m in archive if not any(part.startswith((".", "__MACOSX")) for part in parts[m]))
+    if not members:
+        raise DataError(f"{name}: the archive holds no files; expected text files")
+    if len(members) == 1:
+        return [replace(file, member=members[0])]
+    return [replace(file, name=f"{name}/{member}", member=member) for member in members]
+
+
+def _packed(raw: BinaryIO) -> str | None:
+    """How a file is packed, by its first bytes; it is read from its beginning afterwards."""
+    start = raw.read(6)
+    raw.seek(0)
+    return next((kind for magic, kind in _PACKED.items() if start.startswith(magic)), None)
+
+
+def plain_name(name: str) -> str:
+    """A file's name without the ending of a packed one: `a.csv` for `a.csv.gz`."""
+    return name[: -len(suffix)] if (suffix := PurePath(name).suffix).lower() in _PACKED_ENDINGS else name
 
 
 def _below(folder: Path) -> list[TextFile]:
@@ -200,7 +306,7 @@ def _below(folder: Path) -> list[TextFile]:
         found += [path for name in names if not name.startswith(".") and (path := Path(root, name)).is_file()]
     if not found:
         raise DataError(f"{folder}: the folder holds no files; expected UTF-8 text files, plain or gzipped")
-    return [TextFile(str(path), path, _stamp(path.stat())) for path in sorted(found)]
+    return [file for path in sorted(found) for file in _file(str(path), path)]
 
 
 def _stamp(status: os.stat_result) -> tuple[int, int, int]:

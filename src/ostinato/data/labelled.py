@@ -15,6 +15,7 @@ import torch
 from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.bucketing import pad_features, pad_ids
+from ostinato.data.files import plain_name
 from ostinato.data.labels import require_known
 from ostinato.data.sequences import Scale, Sequences, sequences_from_table
 from ostinato.data.tables import Table, read_table
@@ -71,7 +72,7 @@ class Raw:
 
 def is_ts(source: str) -> bool:
     """Whether a file's name says that it is a .ts file."""
-    return PurePath(source.removesuffix(".gz")).suffix.lower() == ".ts"
+    return PurePath(plain_name(source)).suffix.lower() == ".ts"
 
 
 def read_labelled(source: str, columns: Columns, *, labels: bool = True) -> Raw:

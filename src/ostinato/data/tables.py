@@ -1,12 +1,10 @@
 """Rows of CSV, TSV, JSON lines and Parquet, gzipped or not, read strictly: what is wrong is named by file and line."""
 
 import csv
-import gzip
 import hashlib
 import io
 import math
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -170,11 +168,9 @@ def open_content(source: PathLike) -> "Content":
 
 
 def _format(file: TextFile) -> Format:
-    suffixes = [suffix.lower() for suffix in PurePath(file.name).suffixes]
-    if suffixes and suffixes[-1] == ".gz":
-        suffixes.pop()
-    if suffixes and suffixes[-1] in ENDINGS:
-        return ENDINGS[suffixes[-1]]
+    ending = PurePath(file.plain_name).suffix.lower()
+    if ending in ENDINGS:
+        return ENDINGS[ending]
     start = file.head(1 << 16)
     if start.startswith(_PARQUET_MAGIC):
         return "parquet"
@@ -213,13 +209,10 @@ class Content:
             yield held
 
     def bytes(self) -> bytes:
-        """All of it, gunzipped."""
-        try:
-            content = self.file.path.read_bytes()
-            self._hash.update(content)
-            return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{self.name}: cannot be read: {error}") from None
+        """All of it, unpacked."""
+        content = self.file.content()
+        self._hash.update(content)
+        return content
 
 
 _Row: TypeAlias = tuple[int, list[str]]  # line number and fields

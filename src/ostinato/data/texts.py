@@ -1,6 +1,5 @@
 """Texts of a column as token ids: what a tokenizer is learned from, and how long a text may be."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar, cast
 
@@ -11,6 +10,7 @@ from tokenizers import models, pre_tokenizers, trainers
 
 from ostinato.config.text import BPE_SIZE
 from ostinato.core.errors import ConfigError, DataError
+from ostinato.data.encodings import whole_characters
 from ostinato.data.tokenizer import (
     EOS,
     UNK,
@@ -25,7 +25,6 @@ from ostinato.data.vocabulary import count_characters
 
 Steps = TypeVar("Steps", bound=npt.NDArray[Any])  # ids `[T]`, or features `[T, D]`
 
-_HALF = re.compile("[\ud800-\udfff]")
 _SMALLEST = {"char": 3, "word": 3, "bpe": 257}
 _AT_ONCE = 512  #: texts encoded together
 
@@ -51,7 +50,7 @@ def learn_from_texts(
     if not any(text.strip() for text in texts):
         raise DataError("the texts are all empty: there is nothing to learn from")
     # half of a pair of UTF-16, as text in memory may hold; what encodes replaces it likewise
-    texts = [_HALF.sub("\N{REPLACEMENT CHARACTER}", text) for text in texts]
+    texts = [whole_characters(text) for text in texts]
     if level == "char":
         codes = np.flatnonzero(counts := count_characters(texts))
         if vocab_size is not None:

@@ -17,6 +17,7 @@ import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers
 
 from ostinato.core.errors import DataError
+from ostinato.data.encodings import whole_characters
 from ostinato.data.text import BLOCK, END, Block
 
 EOS = "<eos>"  #: ends a line (level word) or a document (levels char and bpe)
@@ -163,7 +164,7 @@ class Tokenizer:
     def _encode_batch(self, texts: Sequence[str]) -> list[TokenIds]:
         if self.level == "char":
             return [self._look_up(text) for text in texts]
-        whole = [_SURROGATE.sub("\ufffd", text) for text in texts]
+        whole = [whole_characters(text) for text in texts]
         return [np.array(encoding.ids, self.dtype) for encoding in self._library.encode_batch_fast(whole)]
 
     def _look_up(self, text: str) -> TokenIds:

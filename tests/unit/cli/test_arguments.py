@@ -87,7 +87,7 @@ def test_every_option_by_name():
     }
     given |= {"cell_options": ("a=1", "b=2")}
     assert {name: found[name] for name in given} == given
-    assert set(found) == set(given) | {"text", "out", "resume", "adaptive"}
+    assert set(found) == set(given) | {"text", "out", "resume", "adaptive", "encoding"}
 
 
 def test_text_may_be_several_files_or_standard_input():

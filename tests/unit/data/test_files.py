@@ -105,7 +105,7 @@ def test_pipe_can_be_read_more_than_once(documents, tmp_path):
 def test_latin_1_names_line_byte_and_remedy(write):
     said = message(write(b"eins\nzwei\n" + "drei für\n".encode("latin-1")))
     assert "text.txt: line 3, byte 16: expected UTF-8 text, but byte 0xFC" in said
-    assert "iconv -f latin-1 -t utf-8 text.txt" in said
+    assert "give --encoding cp1252, or convert it: iconv -f CP1252 -t UTF-8 " in said
 
 
 def test_place_is_right_far_into_a_gzipped_file_with_a_mark(write, monkeypatch):

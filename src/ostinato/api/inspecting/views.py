@@ -11,6 +11,7 @@ from ostinato.api.inspecting.output import Folder
 from ostinato.checkpoint import RunFolder
 from ostinato.config.inspect import VIEWS, InspectOptions
 from ostinato.core.errors import ConfigError, unknown_name
+from ostinato.data.encodings import read_as
 
 if TYPE_CHECKING:
     from ostinato.api.run import Run
@@ -53,5 +54,6 @@ def inspect(run: Run | str | PathLike[str], view: str, out: str | PathLike[str],
     else:
         run = run if isinstance(run, Run) else load(run)
         path, config, folder = run.folder.path, run.config, Folder(fspath(out))
-        found = _DRAWN[view](run, folder, looking)
+        with read_as(looking.encoding):
+            found = _DRAWN[view](run, folder, looking)
     return {"run": str(path), "task": config["task"], "view": view, **found, "files": folder.files}

@@ -32,6 +32,7 @@ from ostinato.data.captions import (
     read_names,
     unusable,
 )
+from ostinato.data.encodings import read_as
 from ostinato.data.splits import held_out
 from ostinato.data.tokenizer import Tokenizer
 from ostinato.data.vocabulary import learn_tokenizer
@@ -315,7 +316,8 @@ def _trained_on(run: Run) -> Captions:
     """
     (file,) = run.config["data"]["train"]["files"]
     try:
-        return read_captions(file)
+        with read_as(run.config["options"].get("encoding")):
+            return read_captions(file)
     except DataError as error:
         raise DataError(f"a list of names needs the captions that the run was made of: {error}") from None
 

@@ -21,6 +21,7 @@ from ostinato.config.model import ModelOptions
 from ostinato.config.tasks.lm import TrainLm
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.corpus import learned_tokenizer, token_ids
+from ostinato.data.encodings import read_as
 from ostinato.data.streams import Streams, single_stream
 from ostinato.data.text import Text, open_text
 from ostinato.data.tokenizer import TokenIds, Tokenizer
@@ -267,7 +268,8 @@ def text_ids(run: Run, source: str | None, limit: int) -> TokenIds:
         if not files:
             raise ConfigError("--data: expected a file; the run's own text came from standard input")
         try:
-            text = open_text(files)
+            with read_as(run.config["options"].get("encoding")):
+                text = open_text(files)
             if data["held_out"]:
                 text = text.split(TRAINED_SHARE, at="character" if run.tokenizer.level == "char" else "line")[1]
         except DataError as error:

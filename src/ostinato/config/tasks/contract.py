@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, Protocol
 
 from ostinato.config.model import ModelOptions
+from ostinato.config.reading import ReadingOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
 
@@ -43,6 +44,10 @@ class TrainOptions(Protocol):
     @property
     def training(self) -> TrainingOptions:
         """The loop's options."""
+
+    @property
+    def reading(self) -> ReadingOptions:
+        """What the files do not say of themselves."""
 
     @property
     def start(self) -> StartOptions:

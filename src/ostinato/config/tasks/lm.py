@@ -9,6 +9,7 @@ from tyro.conf import Positional
 from ostinato.config.fields import Config, File, Json, Out
 from ostinato.config.model import ModelOptions
 from ostinato.config.presets import LANGUAGE_MODEL
+from ostinato.config.reading import ReadingOptions
 from ostinato.config.regularisation import RegularisationOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.text import TextOptions
@@ -32,7 +33,8 @@ class TrainLm:
     text: Annotated[
         Positional[tuple[str, ...]],
         tyro.conf.arg(
-            metavar="TEXT", help="UTF-8 text: files, plain or gzipped, folders of them, or - for standard input."
+            metavar="TEXT",
+            help="Text: files, plain or packed (gzip, bzip2, xz, zip), folders of them, or - for standard input.",
         ),
     ]
 
@@ -59,6 +61,7 @@ class TrainLm:
     regularisation: RegularisationOptions = field(default_factory=RegularisationOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
 
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
     start: StartOptions = field(default_factory=StartOptions)
     json: Json = False
 
