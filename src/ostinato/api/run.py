@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from ostinato.api.tasks import find
-from ostinato.api.tasks.contract import Adapts, Backtests, Generates, Predicts, Progress, Sees, Task, no_beam
+from ostinato.api.tasks.contract import Adapts, Backtests, Generates, Predicts, Progress, Reads, Sees, Task, no_beam
 from ostinato.checkpoint import RunFolder
-from ostinato.config.evaluation import AdaptingOptions, ViewOptions
+from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.core.errors import ConfigError, RunFolderError
 from ostinato.data.encodings import read_as, text_encoding
@@ -187,17 +187,26 @@ class Run:
             )
         return self.task.seeing(self, views)
 
-    def reading(self, encoding: str | None = None) -> Run:
-        """The same run, given files that are otherwise than those it was trained on: `run.reading("cp949")`.
+    def reading(self, **options: Any) -> Run:
+        """The same run, reading data laid out otherwise than in training: `run.reading(text="body").evaluate(...)`.
 
         Args:
-            encoding: of text files, where it is not UTF-8.
+            **options: see `ReadingOptions`.
 
         Raises:
-            ConfigError: an encoding that Python does not know.
+            ConfigError: an option that there is not, or that the task has no use for.
         """
-        there = copy.copy(self)
-        there.encoding = self.encoding if encoding is None else text_encoding(encoding)
+        try:
+            wanted = ReadingOptions(**options)
+        except TypeError as error:
+            raise ConfigError(f"reading: {error}") from None
+        known = {"encoding", *(self.task.READING if isinstance(self.task, Reads) else ())}
+        for name in wanted.given():
+            if name not in known:
+                option = "--" + name.replace("_", "-")
+                raise ConfigError(f"{option}: a run of task {self.config['task']!r} has no use for it; leave it out")
+        there = self.task.reading(self, wanted) if isinstance(self.task, Reads) else copy.copy(self)
+        there.encoding = self.encoding if wanted.encoding is None else text_encoding(wanted.encoding)
         return there
 
     def _predicts(self) -> Predicts:

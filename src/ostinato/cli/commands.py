@@ -107,7 +107,7 @@ def _evaluate(options: commands.Evaluate, output: Output) -> None:
     if not options.data:
         raise ConfigError("DATA: expected at least one file, folder, or - for standard input")
     import_plugins(options.plugin)
-    run = load(options.run).seeing(**dataclasses.asdict(options.views)).reading(**dataclasses.asdict(options.reading))
+    run = load(options.run).seeing(**dataclasses.asdict(options.views)).reading(**options.reading.given())
     with compute_settings(options.threads, options.precision):
         figures = run.evaluate(
             *options.data,
@@ -126,7 +126,7 @@ def _predict(options: commands.Predict, output: Output) -> None:
     from ostinato.api.plugins import import_plugins
 
     import_plugins(options.plugin)
-    run = load(options.run).seeing(**dataclasses.asdict(options.views)).reading(**dataclasses.asdict(options.reading))
+    run = load(options.run).seeing(**dataclasses.asdict(options.views)).reading(**options.reading.given())
     with compute_settings(options.threads, options.precision):
         lines = run.predicted_lines(options.data, progress=_Told("predicting"), beam=options.beam)
         if options.output is None:

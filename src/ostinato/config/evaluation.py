@@ -1,6 +1,6 @@
-"""What a language model may do with a text while it is evaluated on it, and where captions find their pictures."""
+"""What a language model may do with a text while it is evaluated on it, and how data differ from those of training."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ostinato.config.checks import above_zero, at_least, share
@@ -60,3 +60,30 @@ class ViewOptions:
     def __post_init__(self) -> None:
         if self.images is not None and self.features is not None:
             raise ConfigError("--images and --features: a run sees pictures or features of them; give one")
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """How the data are laid out, where otherwise than in training."""
+
+    encoding: str | None = None
+    """Of text files, where it is not UTF-8: cp949, shift_jis, gb18030, cp1252, any that Python knows."""
+
+    text: str | None = None
+    """classify: column of the texts."""
+
+    label: str | None = None
+    """classify: column of the labels."""
+
+    id: str | None = None
+    """classify: column that tells sequences of numbers apart."""
+
+    time: str | None = None
+    """classify: column to sort the rows of a sequence by."""
+
+    values: str | None = None
+    """classify: columns of the values, with commas between."""
+
+    def given(self) -> dict[str, Any]:
+        """What is set, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}

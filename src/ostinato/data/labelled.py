@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -44,6 +44,13 @@ class Columns:
     id: str | None = None
     time: str | None = None
     values: tuple[str, ...] = ()
+
+    def renamed(self, **names: str) -> Columns:
+        """With other names, `values` with commas between."""
+        given: dict[str, Any] = {name: names[name] for name in ("label", "text", "id", "time") if name in names}
+        if "values" in names:
+            given["values"] = tuple(name.strip() for name in names["values"].split(","))
+        return replace(self, **given)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from ostinato.api.card import card
 from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, one_source, record, required
 from ostinato.checkpoint import RunFolder
+from ostinato.config.evaluation import ReadingOptions
 from ostinato.config.tasks.classify import TrainClassify
 from ostinato.config.training import DEFAULT_EPOCHS
 from ostinato.core.errors import DataError, RunFolderError
@@ -106,6 +108,8 @@ class Prepared:
 
 class Classification:
     """Many to one."""
+
+    READING = frozenset({"text", "label", "id", "time", "values"})
 
     def prepare(self, options: TrainClassify, progress: Progress | None = None) -> Prepared:
         """Read, split, learn labels and tokenizer or scale, encode."""
@@ -223,6 +227,12 @@ class Classification:
             named = dict(zip(run.codec.classes, probabilities, strict=True))
             answer = {"label": max(named, key=named.__getitem__), "probabilities": named}
             yield answer if raw.keys is None else {"id": raw.keys[row], **answer}
+
+    def reading(self, run: Run, options: ReadingOptions) -> Run:
+        """The run as it is, with columns of other names."""
+        there = copy.copy(run)
+        there.codec = dataclasses.replace(run.codec, columns=run.codec.columns.renamed(**options.given()))
+        return there
 
     def observe(self, run: Run, source: str | None, steps: int) -> Observed:
         """The first example; the scalar is the loss of the label that the model gives it."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar,
 from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
-from ostinato.config.evaluation import AdaptingOptions, ViewOptions
+from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
 from ostinato.core.errors import ConfigError
 from ostinato.training import Job
 
@@ -139,6 +139,17 @@ class Sees(Protocol):
         Raises:
             ConfigError: it was trained on the other of pictures and features.
         """
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """A task whose data may be laid out otherwise than in training."""
+
+    #: Names of the options in `ReadingOptions` that it takes, the encoding aside, which every task does.
+    READING: frozenset[str]
+
+    def reading(self, run: Run, options: ReadingOptions) -> Run:
+        """The run as it is, reading data of another layout."""
 
 
 @runtime_checkable

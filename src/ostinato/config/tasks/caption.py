@@ -7,9 +7,9 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import at_least, share
+from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
-from ostinato.config.reading import ReadingOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.text import TextOptions
 from ostinato.config.training import TrainingOptions
@@ -74,7 +74,7 @@ class TrainCaption:
     model: ModelOptions = field(default_factory=lambda: ModelOptions(hidden=256, embed=128, dropout=0.3, tied=True))
     training: TrainingOptions = field(default_factory=lambda: TrainingOptions(lr=0.003, average=0.1))
 
-    reading: ReadingOptions = field(default_factory=ReadingOptions)
+    reading: EncodingOptions = field(default_factory=EncodingOptions)
     start: StartOptions = field(default_factory=StartOptions)
     json: Json = False
 

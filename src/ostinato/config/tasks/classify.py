@@ -7,9 +7,9 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import at_least, share
+from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Column, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
-from ostinato.config.reading import ReadingOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.text import TextOptions
 from ostinato.config.training import TrainingOptions
@@ -113,7 +113,7 @@ class TrainClassify:
     model: ModelOptions = field(default_factory=_model)
     training: TrainingOptions = field(default_factory=_training)
 
-    reading: ReadingOptions = field(default_factory=ReadingOptions)
+    reading: EncodingOptions = field(default_factory=EncodingOptions)
     start: StartOptions = field(default_factory=StartOptions)
     json: Json = False
 

@@ -2,8 +2,8 @@
 
 from typing import Any, ClassVar, Protocol
 
+from ostinato.config.encoding import EncodingOptions
 from ostinato.config.model import ModelOptions
-from ostinato.config.reading import ReadingOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
 
@@ -46,7 +46,7 @@ class TrainOptions(Protocol):
         """The loop's options."""
 
     @property
-    def reading(self) -> ReadingOptions:
+    def reading(self) -> EncodingOptions:
         """What the files do not say of themselves."""
 
     @property

@@ -7,10 +7,10 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import at_least
+from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Config, File, Json, NoPreset, Out
 from ostinato.config.forecast import Head
 from ostinato.config.model import ModelOptions
-from ostinato.config.reading import ReadingOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
@@ -82,7 +82,7 @@ class TrainForecast:
     model: ModelOptions = field(default_factory=lambda: ModelOptions(hidden=32, dropout=0.2))
     training: TrainingOptions = field(default_factory=lambda: TrainingOptions(batch=64, lr=0.003))
 
-    reading: ReadingOptions = field(default_factory=ReadingOptions)
+    reading: EncodingOptions = field(default_factory=EncodingOptions)
     start: StartOptions = field(default_factory=StartOptions)
     json: Json = False
 

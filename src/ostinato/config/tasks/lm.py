@@ -6,10 +6,10 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 from tyro.conf import Positional
 
+from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Config, File, Json, Out
 from ostinato.config.model import ModelOptions
 from ostinato.config.presets import LANGUAGE_MODEL
-from ostinato.config.reading import ReadingOptions
 from ostinato.config.regularisation import RegularisationOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.text import TextOptions
@@ -61,7 +61,7 @@ class TrainLm:
     regularisation: RegularisationOptions = field(default_factory=RegularisationOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
 
-    reading: ReadingOptions = field(default_factory=ReadingOptions)
+    reading: EncodingOptions = field(default_factory=EncodingOptions)
     start: StartOptions = field(default_factory=StartOptions)
     json: Json = False
 

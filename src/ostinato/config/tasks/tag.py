@@ -7,9 +7,9 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import at_least
+from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Column, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
-from ostinato.config.reading import ReadingOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
@@ -86,7 +86,7 @@ class TrainTag:
     model: ModelOptions = field(default_factory=lambda: ModelOptions(hidden=200, embed=100, dropout=0.5))
     training: TrainingOptions = field(default_factory=lambda: TrainingOptions(lr=0.006, weight_decay=0.05, average=0.1))
 
-    reading: ReadingOptions = field(default_factory=ReadingOptions)
+    reading: EncodingOptions = field(default_factory=EncodingOptions)
     start: StartOptions = field(default_factory=StartOptions)
     json: Json = False
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class ReadingOptions:
+class EncodingOptions:
     """What no file says of itself."""
 
     encoding: str | None = None
