@@ -4,6 +4,7 @@ import gzip
 import itertools
 import json
 import random
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,12 @@ def files(work):
     return work
 
 
+def given(text):
+    """A file of a text."""
+    Path("given.txt").write_text(text + "\n")
+    return "given.txt"
+
+
 def of(result, schema=None):
     assert result.status == 0, result.err
     answer = json.loads(result.out.splitlines()[-1])
@@ -64,7 +71,8 @@ def test_conllu_from_training_to_the_same_file_again(files, cli):
     trained = of(
         cli("train", "tag", "pos.conllu.gz", "--test", "pos-test.conllu", "--out", "run", *SMALL, "--json"), "train-tag"
     )
-    assert trained["test"] == {"tokens": 80, "accuracy": 1.0}
+    assert (trained["test"]["tokens"], trained["test"]["accuracy"]) == (80, 1.0)
+    assert trained["test"]["types"]["VERB"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 20}
     assert "valid_span_f1" not in trained
     assert of(cli("evaluate", "run", "pos-test.conllu", "--json"), "evaluate-tag") == trained["test"]
     blank = pos(20, seed=1)
@@ -82,9 +90,23 @@ def test_names_by_a_crf(files, cli):
     trained = of(
         cli("train", "tag", "names.txt", "--test", "names-test.txt", "--out", "run", *SMALL, "--json"), "train-tag"
     )
-    assert trained["test"] == {"tokens": trained["test"]["tokens"], "accuracy": 1.0, "span_f1": 1.0}
+    assert (trained["test"]["accuracy"], trained["test"]["span_f1"]) == (1.0, 1.0)
+    assert trained["test"]["types"].keys() == {"LOC", "PER"}
     config = json.loads((files / "run/config.json").read_text())
     assert (config["model"]["head"], config["constrained"]) == ("crf", True)
+    assert cli("predict", "run", given("Ann went to New York")).out == (
+        "Ann\tB-PER\nwent\tO\nto\tO\nNew\tB-LOC\nYork\tI-LOC\n\n"
+    )
+    four = "".join(f"{line.split()[0]} X _ {line.split()[1]}\n" if line else "\n" for line in names(20, 1).split("\n"))
+    (files / "four.txt").write_text(four)
+    assert of(cli("evaluate", "run", "four.txt", "--json"))["accuracy"] == 1.0
+    assert cli("predict", "run", "four.txt").out == four
+    (files / "either.txt").write_text("Ann went\nBen flew\n")
+    assert "--format columns or --format text" in cli("predict", "run", "either.txt").err
+    assert cli("predict", "run", "either.txt", "--format", "text").out.startswith("Ann\tB-PER\nwent\tO\n\nBen\t")
+    assert cli("predict", "run", "either.txt", "--format", "columns").out == "Ann B-PER\nBen O\n"
+    first = cli("predict", "run", "four.txt", "--column", "2").out.splitlines()[0].split()
+    assert (first[1], first[3]) == (four.split()[3], four.split()[3])
     (files / "words.txt").write_text("Ann\nYork\nwent\nto\nNew\nYork\n")
     assert cli("predict", "run", "words.txt").out == ("Ann B-PER\nYork I-PER\nwent O\nto O\nNew B-LOC\nYork I-LOC\n")
     answers = ostinato.load("run").predict("words.txt")
@@ -108,6 +130,24 @@ def test_another_column_and_head_from_python(files):
     assert run.config["tags"] == ["D", "N", "P", "V"]
     assert run.model.crf is not None
     assert run.evaluate("pos-test.conllu")["accuracy"] == 1.0
+
+
+def test_another_column_is_read_along(work, cli):
+    """Only the second column tells the tag: without it there is nothing to go by."""
+    draw = random.Random(3)
+    lines = [(word, kind) for word in ("a", "b", "c") for kind in ("x", "y")]
+    text = "".join(
+        "".join("{} {} T{}\n".format(*(k := draw.choice(lines)), k[1]) for _ in range(4)) + "\n" for _ in range(60)
+    )
+    (work / "three.txt").write_text(text)
+    options = ("--features", "2", *SMALL)
+    assert cli("train", "tag", "three.txt", "--out", "run", *options).status == 0
+    found = of(cli("evaluate", "run", "three.txt", "--json"), "evaluate-tag")
+    assert found["accuracy"] == 1.0
+    (work / "two.txt").write_text("a x\nb y\n\nc x\n")
+    assert cli("predict", "run", "two.txt").out == "a x Tx\nb y Ty\n\nc x Tx\n"
+    assert "has no column 2" in cli("predict", "run", given("a\nb")).err
+    assert "--features" in cli("predict", "run", given("a b c")).err
 
 
 def test_softmax_keeps_bio_too(files):

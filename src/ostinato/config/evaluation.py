@@ -1,7 +1,7 @@
 """What a language model may do with a text while it is evaluated on it, and how data differ from those of training."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ostinato.config.checks import above_zero, at_least, share
 from ostinato.core.errors import ConfigError
@@ -83,6 +83,15 @@ class ReadingOptions:
 
     values: str | None = None
     """classify: columns of the values, with commas between."""
+
+    column: str | None = None
+    """tag: column of the tags, a name or a number from 1."""
+
+    word_column: str | None = None
+    """tag: column of the words, a name or a number from 1."""
+
+    format: Literal["columns", "text"] | None = None
+    """tag, predict: words in columns, or plain sentences, one a line. By default as the data look."""
 
     def given(self) -> dict[str, Any]:
         """What is set, by name."""

@@ -36,15 +36,21 @@ class TagVocabulary:
         words: id by word, from 1.
         characters: those that are known, in the order of their ids from 1.
         tags: names by id.
+        features: of each other column that is read along, its values in the order of their ids from 1.
     """
 
     words: dict[str, int]
     characters: str
     tags: tuple[str, ...]
+    features: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
     def learn(
-        cls, sentences: Iterable[Sequence[str]], tags: Iterable[Sequence[str]], limit: int | None = None
+        cls,
+        sentences: Iterable[Sequence[str]],
+        tags: Iterable[Sequence[str]],
+        limit: int | None = None,
+        features: Iterable[Sequence[Sequence[str]]] = (),
     ) -> TagVocabulary:
         """The vocabulary of some sentences: words from the most frequent one on, characters and tags sorted.
 
@@ -52,6 +58,7 @@ class TagVocabulary:
             sentences: words.
             tags: of each word.
             limit: words kept, the unknown one included; None for all.
+            features: of each sentence, its other columns; none where there are none.
         """
         spelled = Counter(chain.from_iterable(sentences))
         small: Counter[str] = Counter()
@@ -60,7 +67,8 @@ class TagVocabulary:
         ranked = sorted(small, key=lambda word: (-small[word], word))[: None if limit is None else limit - 1]
         characters = "".join(sorted(set(chain.from_iterable(spelled))))
         names = tuple(sorted(set(chain.from_iterable(tags))))
-        return cls({word: number for number, word in enumerate(ranked, 1)}, characters, names)
+        values = tuple(tuple(sorted(set(chain.from_iterable(column)))) for column in zip(*features, strict=True))
+        return cls({word: number for number, word in enumerate(ranked, 1)}, characters, names, values)
 
     def to_json(self) -> str:
         """The words as the `tokenizers` library's file of a word-level tokenizer."""
@@ -70,7 +78,9 @@ class TagVocabulary:
         return library.to_str()
 
     @classmethod
-    def from_json(cls, content: str, characters: str, tags: Sequence[str]) -> TagVocabulary:
+    def from_json(
+        cls, content: str, characters: str, tags: Sequence[str], features: Sequence[Sequence[str]] = ()
+    ) -> TagVocabulary:
         """What `to_json` gave, with what it leaves out.
 
         Raises:
@@ -80,7 +90,8 @@ class TagVocabulary:
             words = tokenizers.Tokenizer.from_str(content).get_vocab()
         except Exception as error:  # the library raises plain Exception for malformed JSON
             raise DataError(f"expected the JSON file of a tagger's words, written by this package: {error}") from error
-        return cls({word: number for word, number in words.items() if number != UNKNOWN}, characters, tuple(tags))
+        known = {word: number for word, number in words.items() if number != UNKNOWN}
+        return cls(known, characters, tuple(tags), tuple(map(tuple, features)))
 
 
 class WordSequences:
@@ -90,6 +101,7 @@ class WordSequences:
         sentences: words of each.
         vocabulary: their ids.
         tags: of each word; None where there are none.
+        features: of each sentence, the other columns that the vocabulary has values of.
         longest: words in a sequence at most: longer sentences are cut into pieces.
 
     Attributes:
@@ -99,6 +111,7 @@ class WordSequences:
     Raises:
         ValueError: a sentence with another number of tags than words.
         KeyError: a tag that the vocabulary does not have.
+        DataError: the vocabulary has features, and the sentences have not.
     """
 
     def __init__(
@@ -107,6 +120,7 @@ class WordSequences:
         vocabulary: TagVocabulary,
         tags: Sequence[Sequence[str]] | None = None,
         *,
+        features: Sequence[Sequence[Sequence[str]]] = (),
         longest: int | None = None,
     ) -> None:
         pieces = [size for sentence in sentences for size in _pieces(len(sentence), longest)]
@@ -119,6 +133,7 @@ class WordSequences:
         small = np.array([vocabulary.words.get(word.lower(), UNKNOWN) for word in distinct], np.int64)
         self._ids = small[self._spelled]
         self._characters, self._character_starts = _spell(distinct, vocabulary.characters)
+        self._features = _feature_ids(sentences, features, vocabulary.features)  # [F, words]
         self.tags: Ids | None = None
         if tags is not None:
             for sentence, own in zip(sentences, tags, strict=True):
@@ -137,7 +152,8 @@ class WordSequences:
 
         Returns:
             `inputs` `[T, N]` word ids and `lengths`; `targets` `[T, N]` tag ids; `more` with `spelled` `[T, N]`,
-            `characters` `[C, U]` and `character_lengths` `[U]`, the U different words of the batch spelled once.
+            `characters` `[C, U]` and `character_lengths` `[U]`, the U different words of the batch spelled once, and
+            `features` `[F, T, N]` where there are any.
         """
         spans = [slice(self._starts[row], self._starts[row + 1]) for row in rows]
         words, lengths = pad_ids([self._ids[span] for span in spans])
@@ -150,6 +166,8 @@ class WordSequences:
         if self.tags is not None:
             targets, _ = pad_ids([self.tags[span] for span in spans])
         more = {"spelled": spelled, "characters": characters, "character_lengths": character_lengths}
+        if len(self._features):
+            more["features"] = torch.stack([pad_ids([column[span] for span in spans])[0] for column in self._features])
         return Batch(words, targets, lengths, more=more)
 
     def counts(self, num_words: int) -> Ids:
@@ -164,6 +182,25 @@ class WordSequences:
         for rows in in_length_order(self.lengths, batch_size):
             places = [np.arange(self._starts[row], self._starts[row + 1]) for row in rows]
             yield np.concatenate(places), self.collate(rows)
+
+
+def _feature_ids(
+    sentences: Sequence[Sequence[str]],
+    features: Sequence[Sequence[Sequence[str]]],
+    known: Sequence[Sequence[str]],
+) -> Ids:
+    if len(known) and any(len(own) != len(known) for own in features or [[]] * len(sentences)):
+        raise DataError(
+            f"this model reads {len(known)} more columns beside the words (--features); give sentences in columns that "
+            "have them"
+        )
+    words = sum(map(len, sentences))
+    found = np.zeros((len(known), words), np.int64)
+    for row, values in enumerate(known):
+        numbers = {value: number for number, value in enumerate(values, 1)}
+        column = chain.from_iterable(own[row] for own in features)
+        found[row] = np.fromiter((numbers.get(value, UNKNOWN) for value in column), np.int64, words)
+    return found
 
 
 def _pieces(length: int, longest: int | None) -> list[int]:

@@ -1,31 +1,31 @@
-"""From a tagger's scores to tags: the best tag at each step, or the best sequence that keeps the rules of BIO."""
+"""From a tagger's scores to tags: the best tag at each step, or the best sequence that keeps a scheme of spans."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from ostinato.core.span_tags import BIO, Scheme
 from ostinato.layers.crf import FORBIDDEN, Chain, best_path, marginals
 from ostinato.models.tagger import TaggerOutput
 
 
-def bio_constraints(tags: Sequence[str]) -> Chain:
-    """Scores that forbid what BIO (IOB2) does not know: I-X in front, or behind anything but B-X and I-X.
+def span_constraints(tags: Sequence[str], scheme: Scheme = BIO) -> Chain:
+    """Scores that forbid what a scheme does not know; in BIO (IOB2) I-X in front, or behind anything but B-X and I-X.
 
     Args:
         tags: names by id, K of them.
+        scheme: how they mark spans.
 
     Returns:
         0 for what may be, `FORBIDDEN` for what may not.
     """
     chain = Chain(torch.zeros(len(tags)), torch.zeros(len(tags), len(tags)), torch.zeros(len(tags)))
     for later, tag in enumerate(tags):
-        if tag[:1] == "I":
-            kind = tag[1:]
-            chain.start[later] = FORBIDDEN
-            for earlier, before in enumerate(tags):
-                if before not in ("B" + kind, "I" + kind):
-                    chain.transitions[earlier, later] = FORBIDDEN
+        chain.start[later] = 0.0 if scheme.follows(None, tag) else FORBIDDEN
+        chain.end[later] = 0.0 if scheme.follows(tag, None) else FORBIDDEN
+        for earlier, before in enumerate(tags):
+            chain.transitions[earlier, later] = 0.0 if scheme.follows(before, tag) else FORBIDDEN
     return chain
 
 
@@ -34,7 +34,7 @@ def decode_tags(output: TaggerOutput, constraints: Chain | None = None) -> Tenso
 
     Args:
         output: of a tagger; without a chain each step's tag is chosen by itself, unless constraints tie them together.
-        constraints: as `bio_constraints` gives them.
+        constraints: as `span_constraints` gives them.
     """
     if output.chain is not None:
         return best_path(output.emissions, output.chain.plus(constraints), output.lengths)

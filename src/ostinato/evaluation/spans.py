@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from ostinato.core.span_tags import BIO, Scheme
+
 
 class Span(NamedTuple):
     """Consecutive words of one kind: those from `start` up to, not including, `stop`."""
@@ -13,14 +15,14 @@ class Span(NamedTuple):
     stop: int
 
 
-class SpanScores(NamedTuple):
-    """How well spans were found; 0 where there is nothing to divide by.
+class Scores(NamedTuple):
+    """How well spans (or words of a tag) were found; 0 where there is nothing to divide by.
 
     Attributes:
-        precision: share of the spans found that are right: same words, same kind.
-        recall: share of the right spans that were found.
+        precision: share of what was found that is right: same words, same kind.
+        recall: share of what is right that was found.
         f1: the harmonic mean of both.
-        support: right spans there are.
+        support: how many are right.
     """
 
     precision: float
@@ -29,46 +31,38 @@ class SpanScores(NamedTuple):
     support: int
 
 
-def is_bio(tags: Iterable[str]) -> bool:
-    """Whether these tags mark spans: each is O, B-... or I-... (or a bare B or I), and not all are O."""
-    kinds = set(tags)
-    return all(tag == "O" or tag in ("B", "I") or tag[:2] in ("B-", "I-") for tag in kinds) and kinds - {"O"} != set()
-
-
-def keeps_bio(tags: Sequence[str]) -> bool:
-    """Whether every I-X stands behind B-X or I-X, as BIO (IOB2) has it and IOB1 has not."""
-    before = ["O", *tags]
-    return all(tag[:1] != "I" or before[i] in ("B" + tag[1:], tag) for i, tag in enumerate(tags))
-
-
-def spans(tags: Sequence[str]) -> list[Span]:
+def spans(tags: Sequence[str], scheme: Scheme = BIO) -> list[Span]:
     """The spans of a sentence, by the conventions of the script conlleval.
 
-    B-X begins a span. I-X goes on with a span of kind X, or else begins one, so that IOB1 and inconsistent output are
-    read as well. A bare B or I is of kind "_".
+    B-X and S-X begin a span, E-X and S-X are its last word. I-X and E-X go on with a span of kind X, or else begin one,
+    so that IOB1 and inconsistent output are read as well. A bare letter is of kind "_".
 
     Args:
-        tags: O, B-X or I-X for each word (Ramshaw, Marcus 1995, and its variants).
+        tags: one a word.
+        scheme: how they mark spans.
     """
     found: list[Span] = []
-    kind, start = None, 0
+    kind, start, before = None, 0, "O"
     for position, tag in enumerate([*tags, "O"]):
-        letter, _, rest = tag.partition("-")
-        now = None if letter == "O" else rest or "_"
-        if kind is not None and (letter == "B" or now != kind):
+        letter, now = scheme.part(tag)
+        if kind is not None and (letter in "BS" or before in "ES" or now != kind):
             found.append(Span(kind, start, position))
             kind = None
         if kind is None and now is not None:
             kind, start = now, position
+        before = letter
     return found
 
 
-def span_scores(right: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -> dict[str, SpanScores]:
+def span_scores(
+    right: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]], scheme: Scheme = BIO
+) -> dict[str, Scores]:
     """Scores by kind of span; under "" those over all kinds together (micro average, what CoNLL ranks by).
 
     Args:
         right: the tags of each sentence.
         predicted: as many, of the same lengths.
+        scheme: how the tags mark spans.
 
     Raises:
         ValueError: sentences of different lengths.
@@ -79,13 +73,26 @@ def span_scores(right: Iterable[Sequence[str]], predicted: Iterable[Sequence[str
     for one, other in zip(right, predicted, strict=True):
         if len(one) != len(other):
             raise ValueError(f"expected as many predicted tags as right ones, got {len(other)} for {len(one)}")
-        expected, got = set(spans(one)), set(spans(other))
+        expected, got = set(spans(one, scheme)), set(spans(other, scheme))
         for counts, members in ((there, expected), (found, got), (both, expected & got)):
             counts.update(span.kind for span in members)
     scores = {"": _scores(there.total(), found.total(), both.total())}
     return scores | {kind: _scores(there[kind], found[kind], both[kind]) for kind in sorted(there | found)}
 
 
-def _scores(there: int, found: int, both: int) -> SpanScores:
+def tag_scores(right: Iterable[str], predicted: Iterable[str]) -> dict[str, Scores]:
+    """Scores by tag, each word by itself.
+
+    Args:
+        right: a tag a word.
+        predicted: as many.
+    """
+    pairs = list(zip(right, predicted, strict=True))
+    there, found = Counter(one for one, _ in pairs), Counter(other for _, other in pairs)
+    both = Counter(one for one, other in pairs if one == other)
+    return {tag: _scores(there[tag], found[tag], both[tag]) for tag in sorted(there | found)}
+
+
+def _scores(there: int, found: int, both: int) -> Scores:
     precision, recall = both / max(found, 1), both / max(there, 1)
-    return SpanScores(precision, recall, 2 * both / max(there + found, 1), there)
+    return Scores(precision, recall, 2 * both / max(there + found, 1), there)

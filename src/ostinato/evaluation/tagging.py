@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from ostinato.core.batch import Batch
+from ostinato.core.span_tags import Scheme
 from ostinato.data.tagging import WordSequences
 from ostinato.decoding.tags import decode_tags, tag_probabilities
-from ostinato.evaluation.spans import is_bio, span_scores
+from ostinato.evaluation.spans import span_scores, tag_scores
 from ostinato.layers.crf import Chain
 from ostinato.losses import tag_loss
 from ostinato.models.tagger import TaggerOutput
@@ -77,24 +78,41 @@ def named(ids: npt.NDArray[np.int64], names: Sequence[str], sentences: Sequence[
 
 
 def tagging_figures(
-    right: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], bio: bool | None = None
+    right: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], scheme: Scheme | None = None
 ) -> dict[str, Any]:
     """The figures of `ostinato evaluate`.
 
     Args:
         right: the tags of each sentence.
         predicted: those a model gave.
-        bio: whether the tags mark spans; where None, as the right ones look.
+        scheme: how the tags mark spans; None where they do not.
 
     Returns:
-        tokens, accuracy and, where the tags are BIO, span_f1.
+        tokens, accuracy and, where the tags mark spans, span_f1.
     """
     pairs = list(zip(chain.from_iterable(right), chain.from_iterable(predicted), strict=True))
     agree = sum(one == other for one, other in pairs)
     figures = {"tokens": len(pairs), "accuracy": agree / max(len(pairs), 1)}
-    if is_bio(tag for tag, _ in pairs) if bio is None else bio:
-        figures["span_f1"] = span_scores(right, predicted)[""].f1
+    if scheme is not None:
+        figures["span_f1"] = span_scores(right, predicted, scheme)[""].f1
     return figures
+
+
+def scores_by_type(
+    right: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], scheme: Scheme | None = None
+) -> dict[str, dict[str, float]]:
+    """Precision, recall, f1 and support of each kind of span, or of each tag where there are no spans.
+
+    Args:
+        right: the tags of each sentence.
+        predicted: those a model gave.
+        scheme: how the tags mark spans; None where they do not.
+    """
+    if scheme is None:
+        scores = tag_scores(chain.from_iterable(right), chain.from_iterable(predicted))
+    else:
+        scores = span_scores(right, predicted, scheme)
+    return {kind: own._asdict() for kind, own in scores.items() if kind}
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """Many to many, aligned: a tag for every word."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -35,7 +36,7 @@ class Tagger(nn.Module):
     """Words by embedding and by spelling, a bidirectional stack over the sentence, and a softmax or a CRF.
 
         spelling_w = [last forward state; last backward state] of a recurrent layer over the characters of w
-        x_t = [embedding(w_t); spelling(w_t)]
+        x_t = [embedding(w_t); spelling(w_t); embeddings of the other columns of w_t, where there are any]
         h = stack(x),    e_t = W h_t + b
 
     Ling et al. 2015 (arXiv:1508.02096) and Lample et al. 2016 (arXiv:1603.01360), who put a CRF behind it. Each
@@ -56,6 +57,8 @@ class Tagger(nn.Module):
         dropout: share set to zero in training: of x, between layers, of h.
         word_dropout: a above; 0 means that no word is dropped. It takes effect once `count_words` has told the n.
         head: "softmax" or "crf".
+        num_features: ids of each other column that is read along, the unknown one included.
+        feature_embed_size: width of each one's embedding.
         **options: of the stack's `Recurrent` and of the cell.
 
     Raises:
@@ -79,6 +82,8 @@ class Tagger(nn.Module):
         dropout: float = 0.0,
         word_dropout: float = 0.0,
         head: str = "softmax",
+        num_features: Sequence[int] = (),
+        feature_embed_size: int = 16,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -90,7 +95,8 @@ class Tagger(nn.Module):
         self.register_buffer("dropped", None, persistent=False)  # [V], probability of each word
         self.embedding = nn.Embedding(num_words, embed_size)
         self.spelling = Spelling(num_characters, character_embed_size, character_hidden_size, cell)
-        width = embed_size + self.spelling.output_size
+        self.features = nn.ModuleList(nn.Embedding(number, feature_embed_size) for number in num_features)
+        width = embed_size + self.spelling.output_size + feature_embed_size * len(self.features)
         self.recurrent = Recurrent(cell, width, hidden_size, num_layers, dropout=dropout, bidirectional=True, **options)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(self.recurrent.output_size, num_tags)
@@ -115,6 +121,7 @@ class Tagger(nn.Module):
         spelled: Tensor,
         characters: Tensor,
         character_lengths: Tensor,
+        features: Tensor | None = None,
     ) -> TaggerOutput:
         """Read sentences.
 
@@ -124,12 +131,16 @@ class Tagger(nn.Module):
             spelled: `[T, N]` which column of `characters` spells the word.
             characters: `[C, U]` character ids of the U different words.
             character_lengths: `[U]` characters of each.
+            features: `[F, T, N]` ids in each other column.
         """
         if self.training and self.dropped is not None:
             words = words.where(torch.rand(words.shape, device=words.device) >= self.dropped[words], UNKNOWN)
         x = self.embedding(words)
         if self.spelling.output_size:
             x = torch.cat([x, self.spelling(characters, character_lengths)[spelled]], dim=-1)
+        if features is not None:
+            embedded = [own(column) for own, column in zip(self.features, features, strict=True)]
+            x = torch.cat([x, *embedded], dim=-1)
         hidden, _ = self.recurrent(self.dropout(x), lengths=lengths)
         emissions = self.output(self.dropout(hidden))
         return TaggerOutput(emissions, lengths, None if self.crf is None else self.crf.chain())

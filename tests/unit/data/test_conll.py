@@ -5,7 +5,8 @@ import gzip
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.conll import CONLLU, Layout, read_layout, read_sentences, read_tagged
+from ostinato.data.conll import Columns, read_sentences, read_tagged
+from ostinato.data.conll_layout import CONLLU, Layout, read_layout
 from ostinato.data.files import find_files
 
 
@@ -141,7 +142,7 @@ def test_read_with_tags(write):
 
 
 def test_read_other_columns(write):
-    found = read_tagged([write("1 the DT\n2 cat NN\n")], "1", "2")
+    found = read_tagged([write("1 the DT\n2 cat NN\n")], Columns("1", "2"))
     assert (found.words, found.tags, found.name, found.index) == ([["the", "cat"]], [["1", "2"]], None, 0)
 
 
@@ -158,6 +159,53 @@ def test_where_tags_are_written():
     assert plain.output_column(None, 3) == 3
     assert Layout(2).output_column(None, 3) == 2
     assert plain.output_column("upos", 3) == 4
+
+
+def test_tags_go_where_they_would_be_read(write):
+    """A model of a file's last column writes into the last column, however many there are."""
+    assert Layout(4).output_column(None, 1, last=True) == 3
+    assert Layout(4).output_column(None, 1) == 1  # --column 2
+    assert Layout(2).output_column(None, 3, last=True) == 2  # words and another column: never over that
+    assert Layout(1).output_column(None, 1, last=True) == 1
+
+
+def test_words_numbered_from_zero(sentences):
+    _, (only,) = sentences(conllu(("0", "the", "DET"), ("1", "dog", "NOUN"), ("1.1", "x", "X"), ("2-3", "y", "_")))
+    assert only.column(1) == ["the", "dog"]
+
+
+HEADED = "Token POS NER\nOn IN O\nMonday NNP O\n\nAnn NNP B-PER\n"
+
+
+def test_a_first_line_of_names_is_no_word(write, sentences):
+    found = read_tagged([write(HEADED)])
+    assert (found.words, found.tags, found.name) == ([["On", "Monday"], ["Ann"]], [["O", "O"], ["B-PER"]], "ner")
+    assert read_tagged([write(HEADED)], Columns(tag="pos")).tags == [["IN", "NNP"], ["NNP"]]
+    layout, found = sentences(HEADED)
+    assert "".join(sentence.text(["X"] * len(sentence), 2) for sentence in found) == (
+        "Token POS NER\nOn IN X\nMonday NNP X\n\nAnn NNP X\n"
+    )
+    assert "".join(sentence.text(["X"] * len(sentence), layout.width) for sentence in found).startswith(
+        "Token POS NER tag\nOn IN O X\n"
+    )
+
+
+def test_a_sentence_may_begin_with_such_words(sentences):
+    _, found = sentences("word tag\nlabel tag\n\nOn tag\n")
+    assert [len(sentence) for sentence in found] == [2, 1]
+
+
+def test_a_first_line_that_may_be_names_is_told(write):
+    name = write("Wort Klasse\n" + "Haus NN\n" * 20, "words.txt")
+    with pytest.warns(UserWarning, match=r"words.txt: line 1: the tag 'Klasse' stands here only, in the first of 21"):
+        read_tagged([name])
+
+
+def test_features_are_read_along(write):
+    found = read_tagged([write("the DT O\nYork NNP B-LOC\n")], Columns(features=("2",)))
+    assert found.features == [[["DT", "NNP"]]]
+    with pytest.raises(DataError, match="column 3 would be both tags and a feature"):
+        read_tagged([write("the DT O\nYork NNP B-LOC\n")], Columns(features=("3",)))
 
 
 def test_ewt_is_read_as_counted_and_written_back_to_the_byte(corpora):

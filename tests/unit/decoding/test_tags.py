@@ -5,8 +5,8 @@ import itertools
 import pytest
 import torch
 
-from ostinato.decoding.tags import bio_constraints, decode_tags, tag_probabilities
-from ostinato.evaluation.spans import keeps_bio
+from ostinato.core.span_tags import BIO, SCHEMES
+from ostinato.decoding.tags import decode_tags, span_constraints, tag_probabilities
 from ostinato.layers.crf import Chain
 from ostinato.models.tagger import TaggerOutput
 
@@ -40,11 +40,11 @@ def best(output, n, keep):
 
 @pytest.mark.parametrize("constrained", [False, True])
 def test_the_best_of_all_sequences(output, constrained):
-    found = decode_tags(output, bio_constraints(TAGS) if constrained else None)
-    kept = [keeps_bio([TAGS[tag] for tag in found[:length, n]]) for n, length in enumerate(LENGTHS)]
+    found = decode_tags(output, span_constraints(TAGS) if constrained else None)
+    kept = [BIO.keeps([TAGS[tag] for tag in found[:length, n]]) for n, length in enumerate(LENGTHS)]
     assert all(kept) == constrained  # so that the other half of this test says something
     for n, length in enumerate(LENGTHS):
-        expected = best(output, n, keeps_bio if constrained else lambda tags: True)
+        expected = best(output, n, BIO.keeps if constrained else lambda tags: True)
         assert tuple(found[:length, n].tolist()) == expected
         assert not found[length:, n].any()
 
@@ -62,3 +62,14 @@ def test_without_lengths():
     output = TaggerOutput(scores, None, None)
     assert torch.equal(decode_tags(output), scores.argmax(2))
     torch.testing.assert_close(tag_probabilities(output), scores.softmax(2))
+
+
+def test_a_span_that_must_end_does():
+    """IOBES: the best of all sequences that keep it, the sentence's end included."""
+    iobes, names = SCHEMES[1], ["O", "B-A", "I-A", "E-A", "S-A"]
+    scores = torch.randn(4, 20, 5, generator=torch.Generator().manual_seed(6)) * 2
+    found = decode_tags(TaggerOutput(scores, None, None), span_constraints(names, iobes))
+    kept = [s for s in itertools.product(range(5), repeat=4) if iobes.keeps([names[tag] for tag in s])]
+    for n in range(20):
+        expected = max(kept, key=lambda s: sum(float(scores[t, n, tag]) for t, tag in enumerate(s)))
+        assert tuple(found[:, n].tolist()) == expected

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from ostinato.evaluation.spans import Span, SpanScores, is_bio, keeps_bio, span_scores, spans
+from ostinato.core.span_tags import SCHEMES
+from ostinato.evaluation.spans import Scores, Span, span_scores, spans, tag_scores
 
 
 @pytest.mark.parametrize(
@@ -29,14 +30,14 @@ def test_scores_by_hand():
     right = [["B-A", "I-A", "O", "B-B"], ["O", "B-A"]]
     found = [["B-A", "I-A", "B-B", "O"], ["O", "B-A"]]  # two of three, and one too many
     assert span_scores(right, found) == {
-        "": SpanScores(2 / 3, 2 / 3, 2 / 3, 3),
-        "A": SpanScores(1.0, 1.0, 1.0, 2),
-        "B": SpanScores(0.0, 0.0, 0.0, 1),
+        "": Scores(2 / 3, 2 / 3, 2 / 3, 3),
+        "A": Scores(1.0, 1.0, 1.0, 2),
+        "B": Scores(0.0, 0.0, 0.0, 1),
     }
 
 
 def test_scores_where_there_is_nothing():
-    assert span_scores([["O"]], [["O"]]) == {"": SpanScores(0.0, 0.0, 0.0, 0)}
+    assert span_scores([["O"]], [["O"]]) == {"": Scores(0.0, 0.0, 0.0, 0)}
 
 
 def test_lengths_must_agree():
@@ -61,18 +62,21 @@ def test_scores_are_seqevals():
     ]
 
 
-def test_which_tags_are_bio():
-    assert is_bio(["O", "B-PER", "I-PER"])
-    assert is_bio(["B", "I"])
-    assert not is_bio(["O"])
-    assert not is_bio(["NOUN", "O"])
-    assert not is_bio(["B-A", "I-A", "E-A"])
-    assert not is_bio(["Bar", "O"])
+@pytest.mark.parametrize(("scheme", "letters"), [*zip(SCHEMES[1:], ("BIES", "BILU", "BMES"), strict=True)])
+def test_scores_of_other_schemes_are_seqevals(scheme, letters):
+    seqeval = pytest.importorskip("seqeval.metrics")
+    draw = random.Random(5)
+    tags = ["O", "O", *(f"{letter}-{kind}" for letter in letters for kind in "AB")]
+    right = [draw.choices(tags, k=draw.randint(1, 12)) for _ in range(300)]
+    found = [[draw.choice(tags) if draw.random() < 0.3 else tag for tag in one] for one in right]
+    theirs = [[[tag.translate(str.maketrans("LUM", "ESI")) for tag in one] for one in side] for side in (right, found)]
+    expected = seqeval.classification_report(*theirs, output_dict=True, zero_division=0)
+    scores = span_scores(right, found, scheme)
+    for kind, row in (("", "micro avg"), ("A", "A"), ("B", "B")):
+        assert list(scores[kind]) == pytest.approx(
+            [expected[row][n] for n in ("precision", "recall", "f1-score", "support")]
+        )
 
 
-def test_which_sentences_keep_bio():
-    assert keeps_bio(["B-A", "I-A", "I-A", "B-B", "O"])
-    assert keeps_bio([])
-    assert not keeps_bio(["O", "I-A"])
-    assert not keeps_bio(["I-A"])
-    assert not keeps_bio(["B-A", "I-B"])
+def test_scores_of_tags():
+    assert tag_scores("NVNN", "NNNV") == {"N": Scores(2 / 3, 2 / 3, 2 / 3, 3), "V": Scores(0.0, 0.0, 0.0, 1)}

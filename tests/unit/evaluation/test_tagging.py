@@ -7,9 +7,17 @@ import pytest
 import torch
 from torch import nn
 
+from ostinato.core.span_tags import BIO
 from ostinato.data.tagging import TagVocabulary, WordSequences
-from ostinato.decoding.tags import bio_constraints
-from ostinato.evaluation.tagging import named, predict_probabilities, predict_tags, predict_with_loss, tagging_figures
+from ostinato.decoding.tags import span_constraints
+from ostinato.evaluation.tagging import (
+    named,
+    predict_probabilities,
+    predict_tags,
+    predict_with_loss,
+    scores_by_type,
+    tagging_figures,
+)
 from ostinato.models.tagger import TaggerOutput
 
 WORDS = [["a"], [], ["b", "a", "c"], ["c", "b"]] * 40  # more than one batch
@@ -43,7 +51,7 @@ def test_each_word_gets_its_answer(sequences):
 
 def test_rules_are_kept_where_asked_for(sequences):
     names = ("B-X", "I-X", "O")
-    found = predict_tags(Echo(), sequences, bio_constraints(names))
+    found = predict_tags(Echo(), sequences, span_constraints(names))
     sentences = np.split(found, np.cumsum([len(sentence) for sentence in WORDS]))
     for sentence in sentences:
         assert not any(tag == 1 and before == 2 for before, tag in itertools.pairwise([2, *sentence]))
@@ -51,8 +59,16 @@ def test_rules_are_kept_where_asked_for(sequences):
 
 def test_figures():
     right = [["B-X", "I-X", "O"], ["O"]]
-    assert tagging_figures(right, [["B-X", "O", "O"], ["O"]]) == {"tokens": 4, "accuracy": 0.75, "span_f1": 0.0}
-    assert tagging_figures(right, right) == {"tokens": 4, "accuracy": 1.0, "span_f1": 1.0}
+    found = [["B-X", "O", "O"], ["O"]]
+    assert tagging_figures(right, found, BIO) == {"tokens": 4, "accuracy": 0.75, "span_f1": 0.0}
+    assert tagging_figures(right, right, BIO) == {"tokens": 4, "accuracy": 1.0, "span_f1": 1.0}
+    assert scores_by_type(right, found, BIO) == {"X": {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}}
+    assert scores_by_type([["N", "V"]], [["N", "N"]])["N"] == {
+        "precision": 0.5,
+        "recall": 1.0,
+        "f1": 2 / 3,
+        "support": 1,
+    }
     assert tagging_figures([["N", "V"]], [["N", "N"]]) == {"tokens": 2, "accuracy": 0.5}
     with pytest.raises(ValueError, match="zip"):
         tagging_figures(right, [["O", "O", "O"]])

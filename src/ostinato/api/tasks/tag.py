@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -14,17 +15,26 @@ from torch import Tensor, nn
 
 from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, record, required
 from ostinato.checkpoint import RunFolder
+from ostinato.config.evaluation import ReadingOptions
 from ostinato.config.tasks.tag import TrainTag
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
+from ostinato.core.span_tags import Scheme, scheme_of
 from ostinato.data.bucketing import Buckets
-from ostinato.data.conll import Sentence, Tagged, read_layout, read_sentences, read_tagged
+from ostinato.data.conll import Columns, Sentence, Tagged, read_sentences, read_tagged
+from ostinato.data.conll_layout import Layout, read_layout
 from ostinato.data.files import find_files
 from ostinato.data.labels import require_known
+from ostinato.data.plain_sentences import is_plain, plain_sentences
 from ostinato.data.splits import HELD_OUT, held_out
 from ostinato.data.tagging import TagVocabulary, WordSequences
-from ostinato.decoding import bio_constraints
-from ostinato.evaluation.spans import is_bio, keeps_bio
-from ostinato.evaluation.tagging import named, predict_tags, predict_with_loss, tagging_figures
+from ostinato.decoding import span_constraints
+from ostinato.evaluation.tagging import (
+    named,
+    predict_tags,
+    predict_with_loss,
+    scores_by_type,
+    tagging_figures,
+)
 from ostinato.layers.crf import Chain
 from ostinato.losses import tag_loss
 from ostinato.models.tagger import Tagger
@@ -33,7 +43,7 @@ from ostinato.training import Job
 if TYPE_CHECKING:
     from ostinato.api.run import Run
 
-#: Share of the training sentences that may break BIO's rules before they count as not meant.
+#: Share of the training sentences that may break their scheme's rules before these count as not meant.
 BREAKS = 0.01
 
 #: Sentences that predict reads and answers at once.
@@ -63,15 +73,23 @@ class Codec:
 
     Attributes:
         vocabulary: words, characters and tags.
-        constraints: what BIO forbids; None where the tags are not BIO, or the training data did not keep to it.
+        constraints: what the tags' scheme forbids; None where they mark no spans, or the training data did not keep to
+            it.
     """
 
     vocabulary: TagVocabulary
     constraints: Chain | None
 
-    def tag(self, run: Run, sentences: list[list[str]], progress: Progress | None = None) -> list[list[str]]:
+    def tag(
+        self,
+        run: Run,
+        sentences: Sequence[Sequence[str]],
+        progress: Progress | None = None,
+        features: Sequence[Sequence[Sequence[str]]] = (),
+    ) -> list[list[str]]:
         """The tags of some sentences."""
-        sequences = WordSequences(sentences, self.vocabulary, longest=run.config["max_length"])
+        longest = run.config["max_length"]
+        sequences = WordSequences(sentences, self.vocabulary, features=features, longest=longest)
         return named(predict_tags(run.model, sequences, self.constraints, progress), self.vocabulary.tags, sentences)
 
 
@@ -85,8 +103,8 @@ class Prepared:
         valid: to validate on.
         valid_tags: of each sentence to validate on, by name.
         column: of the tags, `name` and `index`.
-        bio: whether the tags mark spans.
-        constrained: whether decoding keeps the rules of BIO.
+        scheme: how the tags mark spans; None where they do not.
+        constrained: whether decoding keeps the scheme's rules.
         data: what the run folder records of the files.
     """
 
@@ -95,29 +113,31 @@ class Prepared:
     valid: WordSequences
     valid_tags: list[list[str]]
     column: dict[str, Any]
-    bio: bool
+    scheme: Scheme | None
     constrained: bool
     data: dict[str, Any]
 
     @property
     def constraints(self) -> Chain | None:
-        """What BIO forbids, where that is to be kept."""
-        return bio_constraints(self.vocabulary.tags) if self.constrained else None
+        """What the scheme forbids, where that is to be kept."""
+        return span_constraints(self.vocabulary.tags, self.scheme) if self.scheme and self.constrained else None
 
 
 class Tagging:
     """Sentences in, a tag for each word out."""
 
+    READING = frozenset({"column", "word_column", "format"})
+
     def prepare(self, options: TrainTag, progress: Progress | None = None) -> Prepared:
         """Read, split, number."""
         if not options.data:
             raise ConfigError("DATA: expected at least one file of tagged sentences, or - for standard input")
-        columns = {"column": options.column, "word_column": options.word_column}
-        whole = read_tagged(options.data, **columns)
-        valid = None if options.valid is None else read_tagged([options.valid], **columns)
+        columns = Columns(options.column, options.word_column, options.feature_columns)
+        whole = read_tagged(options.data, columns)
+        valid = None if options.valid is None else read_tagged([options.valid], columns)
         prepared = prepare_tagged(options, whole, valid)
         if options.test is not None:
-            test = read_tagged([options.test], **columns)
+            test = read_tagged([options.test], columns)
             prepared.data["test"] = _record(test)
             require_known("tag", test.where, prepared.vocabulary.tags)
         return prepared
@@ -125,7 +145,7 @@ class Tagging:
     def configuration(self, options: TrainTag, prepared: Prepared) -> dict[str, Any]:
         """The model's sizes; tags, characters and columns; records of the files."""
         model, spelling, vocabulary = options.model, options.spelling, prepared.vocabulary
-        automatic = "crf" if prepared.bio else "softmax"
+        automatic = "crf" if prepared.scheme else "softmax"
         sizes = {
             "num_words": len(vocabulary.words) + 1,
             "num_characters": len(vocabulary.characters) + 1,
@@ -141,15 +161,23 @@ class Tagging:
             "head": automatic if options.head == "auto" else options.head,
             "recurrent_dropout": model.recurrent_dropout,
             "zoneout": model.zoneout,
+            **({"num_features": [len(values) + 1 for values in vocabulary.features]} if vocabulary.features else {}),
             **model.cell_settings(),
         }
+        columns: dict[str, Any] = {
+            "tags": prepared.column,
+            "column": options.column,
+            "word_column": options.word_column,
+        }
+        if vocabulary.features:
+            columns["features"] = dict(zip(options.feature_columns, vocabulary.features, strict=True))
         return {
             "model": sizes,
             "tags": list(vocabulary.tags),
             "characters": vocabulary.characters,
             "constrained": prepared.constrained,
             "max_length": spelling.max_length,
-            "columns": {"tags": prepared.column, "column": options.column, "word_column": options.word_column},
+            "columns": columns,
             "data": prepared.data,
         }
 
@@ -180,7 +208,7 @@ class Tagging:
         def validate(trained: nn.Module) -> dict[str, float]:
             found, loss = predict_with_loss(trained, valid, constraints)
             predicted = named(found, prepared.vocabulary.tags, prepared.valid_tags)
-            figures = tagging_figures(prepared.valid_tags, predicted, prepared.bio)
+            figures = tagging_figures(prepared.valid_tags, predicted, prepared.scheme)
             return {"loss": loss} | {name: value for name, value in figures.items() if name != "tokens"}
 
         return Job(
@@ -189,7 +217,7 @@ class Tagging:
             batches=batches,
             validate=validate,
             validation_share=valid.words / train.words,
-            best="span_f1" if prepared.bio else "accuracy",
+            best="span_f1" if prepared.scheme else "accuracy",
             higher=True,
             unit="tokens",
             epochs=EPOCHS,
@@ -212,43 +240,60 @@ class Tagging:
         """Words, characters and tags."""
         try:
             content = folder.tokenizer.read_text(encoding="utf-8")
-            vocabulary = TagVocabulary.from_json(content, config["characters"], config["tags"])
-            return Codec(vocabulary, bio_constraints(vocabulary.tags) if config["constrained"] else None)
+            features = config["columns"].get("features", {}).values()
+            vocabulary = TagVocabulary.from_json(content, config["characters"], config["tags"], [*features])
+            scheme = scheme_of(vocabulary.tags)
+            return Codec(
+                vocabulary, span_constraints(vocabulary.tags, scheme) if scheme and config["constrained"] else None
+            )
         except (OSError, UnicodeDecodeError, DataError) as error:
             raise RunFolderError(f"{folder.tokenizer}: {error}") from None
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise RunFolderError(f"{folder.config}: damaged, it does not describe a tagger: {error}") from None
 
     def evaluate(
         self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
     ) -> dict[str, Any]:
-        """Tokens, accuracy and, where the tags are BIO, span_f1."""
+        """Tokens, accuracy and, where the tags mark spans, span_f1; scores by type."""
         no_beam("tag", beam)
-        columns = run.config["columns"]
-        data = read_tagged(sources, columns["column"], columns["word_column"])
+        data = read_tagged(sources, _columns(run))
         require_known("tag", data.where, run.codec.vocabulary.tags)
-        return tagging_figures(data.tags, run.codec.tag(run, data.words, progress), is_bio(run.codec.vocabulary.tags))
+        scheme = scheme_of(run.codec.vocabulary.tags)
+        found = run.codec.tag(run, data.words, progress, data.features)
+        return {**tagging_figures(data.tags, found, scheme), "types": scores_by_type(data.tags, found, scheme)}
 
     def predict(
         self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
     ) -> Iterator[TaggedSentence]:
         """The sentences of a file with their tags."""
         no_beam("tag", beam)
-        columns = run.config["columns"]
         for file in find_files(source):
             layout = read_layout(file)
-            column = layout.output_column(columns["tags"]["name"], columns["tags"]["index"])
-            word = columns["word_column"]
-            words = layout.word_column if word is None else layout.find(word, file.name)
-            sentences = read_sentences(file, layout)
-            while block := list(islice(sentences, BLOCK)):
-                yield from _answers(run, block, words, column)
+            column = _output_column(run, layout)
+            form = run.config.get("input_format")
+            if form == "text" or (form is None and is_plain(file, layout, column, run.codec.vocabulary.tags)):
+                yield from _answers(run, plain_sentences(file), 0, 1, [])
+                continue
+            columns = _columns(run)
+            words = layout.word_column if columns.word is None else layout.find(columns.word, file.name)
+            features = columns.feature_places(layout, file.name, column)
+            yield from _answers(run, read_sentences(file, layout), words, column, features)
+
+    def reading(self, run: Run, options: ReadingOptions) -> Run:
+        """The run as it is, with tags or words in other columns, or reading plain sentences."""
+        given = options.given()
+        form = {"input_format": given.pop("format")} if "format" in given else {}
+        place = {"output_column": given["column"]} if "column" in given else {}
+        there = copy.copy(run)
+        there.config = run.config | {"columns": run.config["columns"] | given} | form | place
+        return there
 
     def observe(self, run: Run, source: str | None, steps: int) -> Observed:
         """The first sentence; the scalar is the loss of the tag that scores best where a direction ends."""
-        columns = run.config["columns"]
-        words = read_tagged([required(source)], columns["column"], columns["word_column"]).words[0][:steps]
-        batch = WordSequences([words], run.codec.vocabulary).collate(np.array([0]))
+        data = read_tagged([required(source)], _columns(run))
+        words = data.words[0][:steps]
+        features = [[column[:steps] for column in own] for own in data.features[:1]]
+        batch = WordSequences([words], run.codec.vocabulary, features=features).collate(np.array([0]))
 
         def loss(output: Any, word: int = -1) -> Tensor:
             scores = output.emissions[word]
@@ -312,7 +357,7 @@ def prepare_tagged(options: TrainTag, whole: Tagged, valid: Tagged | None = None
     else:
         train, held = whole, valid
     # the tags are those of the sentences held out too: whether a rare one is known must not hang on the draw
-    vocabulary = TagVocabulary.learn(train.words, whole.tags, options.spelling.vocab_size)
+    vocabulary = TagVocabulary.learn(train.words, whole.tags, options.spelling.vocab_size, train.features)
     if len(vocabulary.tags) < 2:
         raise DataError(
             f"{', '.join(train.files)}: every word has the tag {vocabulary.tags[0]!r}, so there is nothing to learn; "
@@ -320,15 +365,17 @@ def prepare_tagged(options: TrainTag, whole: Tagged, valid: Tagged | None = None
         )
     if valid is not None:
         require_known("tag", valid.where, vocabulary.tags)
-    bio = is_bio(vocabulary.tags)
+    scheme = scheme_of(vocabulary.tags)
+    breaks = 0 if scheme is None else sum(not scheme.keeps(tags) for tags in train.tags)
+    longest = options.spelling.max_length
     return Prepared(
         vocabulary=vocabulary,
-        train=WordSequences(train.words, vocabulary, train.tags, longest=options.spelling.max_length),
-        valid=WordSequences(held.words, vocabulary, held.tags, longest=options.spelling.max_length),
+        train=WordSequences(train.words, vocabulary, train.tags, features=train.features, longest=longest),
+        valid=WordSequences(held.words, vocabulary, held.tags, features=held.features, longest=longest),
         valid_tags=held.tags,
         column={"name": whole.name, "index": whole.index},
-        bio=bio,
-        constrained=bio and sum(not keeps_bio(tags) for tags in train.tags) <= BREAKS * len(train.tags),
+        scheme=scheme,
+        constrained=scheme is not None and breaks <= BREAKS * len(train.tags),
         data={"train": _record(train), "valid": _record(held), "held_out": valid is None and share > 0},
     )
 
@@ -339,7 +386,12 @@ def _split(whole: Tagged, seed: int, share: float) -> tuple[Tagged, Tagged]:
     except DataError as error:
         raise DataError(f"{', '.join(whole.files)}: {error}") from None
     train, valid = (
-        replace(whole, words=[whole.words[row] for row in rows], tags=[whole.tags[row] for row in rows])
+        replace(
+            whole,
+            words=[whole.words[row] for row in rows],
+            tags=[whole.tags[row] for row in rows],
+            features=[whole.features[row] for row in rows] if whole.features else [],
+        )
         for rows in chosen
     )
     return train, valid
@@ -349,10 +401,28 @@ def _record(part: Tagged) -> dict[str, Any]:
     return record(part.files, part.digest, sentences=len(part.words), words=sum(map(len, part.words)))
 
 
-def _answers(run: Run, block: list[Sentence], words: int, column: int) -> Iterator[TaggedSentence]:
-    found = [sentence.column(words) for sentence in block]
-    for sentence, own, tags in zip(block, found, run.codec.tag(run, found), strict=True):
-        yield TaggedSentence(own, tags, sentence.text(tags, column))
+def _columns(run: Run) -> Columns:
+    """What a run reads of a file."""
+    columns = run.config["columns"]
+    return Columns(columns["column"], columns["word_column"], tuple(columns.get("features", {})))
+
+
+def _output_column(run: Run, layout: Layout) -> int:
+    """Where a run writes its tags in a file."""
+    columns = run.config["columns"]
+    if (asked := run.config.get("output_column")) is not None:
+        return layout.find(asked, "") if layout.has(asked) else layout.width
+    return layout.output_column(columns["tags"]["name"], columns["tags"]["index"], last=columns["column"] is None)
+
+
+def _answers(
+    run: Run, sentences: Iterator[Sentence], words: int, column: int, features: list[int]
+) -> Iterator[TaggedSentence]:
+    while block := list(islice(sentences, BLOCK)):
+        found = [sentence.column(words) for sentence in block]
+        more = [[sentence.column(feature) for feature in features] for sentence in block] if features else []
+        for sentence, own, tags in zip(block, found, run.codec.tag(run, found, features=more), strict=True):
+            yield TaggedSentence(own, tags, sentence.text(tags, column))
 
 
 def _figures(figures: Mapping[str, float]) -> str:

@@ -78,9 +78,12 @@ class TrainTag:
     word_column: Column = None
     """Column of the words. By default form in CoNLL-U, elsewhere the first."""
 
+    features: Annotated[str | None, tyro.conf.arg(metavar="COL,..")] = None
+    """Other columns that are read along with the words, such as their parts of speech: names, or numbers from 1."""
+
     head: Literal["auto", "softmax", "crf"] = "auto"
     """How tags are chosen: each by itself, or a sentence's together by a conditional random field. By default crf
-    where the tags are BIO, else softmax."""
+    where the tags mark spans (BIO, IOBES, BILOU, BMES), else softmax."""
 
     spelling: SpellingOptions = field(default_factory=SpellingOptions)
     model: ModelOptions = field(default_factory=lambda: ModelOptions(hidden=200, embed=100, dropout=0.5))
@@ -93,6 +96,11 @@ class TrainTag:
     def __post_init__(self) -> None:
         if self.model.tied:
             raise ConfigError("--tied: a tagger's output has no embedding to share; leave the option out")
+
+    @property
+    def feature_columns(self) -> tuple[str, ...]:
+        """The columns of --features."""
+        return () if self.features is None else tuple(name.strip() for name in self.features.split(","))
 
 
 OPTIONS = TrainTag
