@@ -16,6 +16,7 @@ from ostinato.config.inspect import Inspect
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.config.tasks.contract import TrainOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
+from ostinato.core.figures import shown
 
 
 def run(options: Any, started: float) -> int:
@@ -209,7 +210,7 @@ def _runs(options: commands.Runs, output: Output) -> None:
         raise RunFolderError(f"{folder}: holds no run folders")
     table = Table("run", "task", "cell", "steps", "epochs", "valid loss", "state", box=None, pad_edge=False)
     for row in found:
-        best = "-" if row["valid_loss"] is None else f"{row['valid_loss']:.4f}"
+        best = "-" if row["valid_loss"] is None else shown(row["valid_loss"])
         cells = (row["run"], row["task"], row["cell"], f"{row['steps']:,}", str(row["epochs"]), best, row["state"])
         table.add_row(*(Text(str(cell)) for cell in cells))  # a name may hold what looks like markup
     console = Console(stderr=options.json)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ostinato.cli.output import Output
 from ostinato.config.inspect import Inspect
+from ostinato.core.figures import shown
 
 
 def inspect(options: Inspect, output: Output) -> None:
@@ -48,7 +49,7 @@ def _gradients(result: dict[str, Any]) -> list[str]:
     width = max(44, *(len(who) + 2 for who, _ in rows))
     lines = [f"{'|dL/dstate|, median':<{width}}{'at the end':>12}{result['steps']:>7} back{'a step':>10}"]
     for who, field in rows:
-        factor = "-" if field["factor"] is None else f"{field['factor']:.3f}"
+        factor = "-" if field["factor"] is None else shown(field["factor"], 3)
         lines.append(f"{who:<{width}}{field['last']:>12.2e}{field['first']:>12.2e}{factor:>10}")
     if "clip" in result:
         lines.append(f"{result['clipped']:.0%} of {result['batches']} batches have a gradient norm above --clip "
@@ -67,10 +68,10 @@ def _units(result: dict[str, Any]) -> list[str]:
 
 
 def _loss(result: dict[str, Any]) -> list[str]:
-    lines = [f"{result['tokens']:,} tokens, loss {result['loss']:.4f} nats a token"]
+    lines = [f"{result['tokens']:,} tokens, loss {shown(result['loss'])} nats a token"]
     lines.append(f"{'kind of token':<20}{'tokens':>10}{'mean loss':>12}{'of all loss':>14}")
     for kind in result["kinds"]:
-        lines.append(f"{kind['kind']:<20}{kind['tokens']:>10,}{kind['mean_loss']:>12.3f}{kind['share']:>14.1%}")
+        lines.append(f"{kind['kind']:<20}{kind['tokens']:>10,}{shown(kind['mean_loss'], 3):>12}{kind['share']:>14.1%}")
     return lines
 
 

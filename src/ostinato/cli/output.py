@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ostinato.core.errors import DataError
+from ostinato.core.figures import shown
 
 
 class Output:
@@ -43,8 +44,8 @@ class Output:
                 continue
             if isinstance(value, dict):
                 value = ", ".join(f"{key} {'-' if item is None else f'{item:g}'}" for key, item in value.items())
-            shown = f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
-            self.text(f"{name.replace('_', ' '):<26}{shown}")
+            told = shown(value) if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
+            self.text(f"{name.replace('_', ' '):<26}{told}")
 
     def result(self, content: dict[str, Any]) -> None:
         """The JSON object, where it was asked for."""

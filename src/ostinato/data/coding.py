@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ostinato.core.errors import DataError
+from ostinato.data.scaling import in_float32, mean_and_spread
 
 #: Categories that get a feature of their own, at most; the rarer ones are like an unknown one.
 MOST_CATEGORIES = 100
@@ -22,7 +23,7 @@ class Coding:
     Attributes:
         name: of the column.
         mean: of a numeric column.
-        std: of a numeric column; 1 where it never changes.
+        std: of a numeric column; its own size where it never changes.
         indicator: whether a feature says that the value is missing.
         categories: of a column of text; None for a numeric one.
     """
@@ -46,13 +47,10 @@ class Coding:
             common = sorted(counts, key=lambda category: (-counts[category], category))[:MOST_CATEGORIES]
             return cls(name, categories=tuple(sorted(common)))
         values = np.concatenate(parts)
-        known = values[np.isfinite(values)]
-        if not len(known):
+        missing = np.isnan(values)
+        if missing.all():
             raise DataError(f"column {name!r}: every value in the training rows is missing; leave the column out")
-        spread = float(known.std())
-        if spread <= 1e-9 * np.abs(known).max():  # all the same, but for rounding
-            spread = 1.0
-        return cls(name, float(known.mean()), spread, len(known) < len(values))
+        return cls(name, *mean_and_spread(values), bool(missing.any()))
 
     @property
     def names(self) -> list[str]:
@@ -92,7 +90,7 @@ class Coding:
         missing = ~np.isfinite(values)
         scaled = (filled(values[:, None], self.mean)[:, 0] - self.mean) / self.std
         features = [scaled, missing] if self.indicator else [scaled]
-        return np.stack(features, axis=1).astype(np.float32)
+        return in_float32(np.stack(features, axis=1))
 
     def to_json(self) -> dict[str, Any]:
         """As `from_json` takes it."""

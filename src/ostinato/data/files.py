@@ -83,12 +83,15 @@ class TextFile:
     def pieces(self) -> Iterator[str]:
         """The text in pieces of at most 64 Ki characters, exactly as it stands but for a byte order mark in front.
 
+        Where the first of them has carriage returns and no line feed, lines end as on an old Mac: each is taken as a
+        line feed.
+
         Raises:
             DataError: it cannot be read, is damaged, is not text or not in its encoding, or has changed since it was
                 found.
         """
         decoder = codecs.getincrementaldecoder(self.encoding)()
-        done, at_start = 0, True
+        done, at_start, old_mac = 0, True, False
         for chunk in self._chunks():
             if done == 0 and chunk.startswith(codecs.BOM_UTF8):
                 decoder = codecs.getincrementaldecoder("utf-8")()  # it says so itself
@@ -100,8 +103,9 @@ class TextFile:
                 raise self._not_text(done - len(error.object) + error.start, error.object[error.start]) from None
             if piece and at_start:
                 at_start, piece = False, piece.removeprefix("\ufeff")
+                old_mac = "\r" in piece[:-1] and "\n" not in piece
             if piece:
-                yield piece
+                yield piece.replace("\r", "\n") if old_mac else piece
 
     def head(self, size: int) -> bytes:
         """The first bytes, unpacked: as many as `size`, or somewhat fewer.

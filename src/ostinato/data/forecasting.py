@@ -17,6 +17,9 @@ from ostinato.data.tables import read_table
 from ostinato.data.times import PARTS, Spacing
 from ostinato.data.windows import Shape, Windows
 
+#: Scale of a series that never changes, as a share of its size, where no other series tells how they do.
+_STEP = 0.01
+
 
 @dataclass(frozen=True)
 class Given:
@@ -28,6 +31,7 @@ class Given:
         digest: of the targets, to know the same rows again where there are no times.
         scale: `[K]` of each target, transformed; None where the rows trained on are too few or too even to tell.
         naive: `[K]` in-sample seasonal naive error; None where it has none.
+        size: `[K]` mean absolute value of each target.
     """
 
     first: int
@@ -35,6 +39,7 @@ class Given:
     digest: str
     scale: tuple[float | None, ...]
     naive: tuple[float | None, ...]
+    size: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,8 +111,9 @@ class SeriesCodec:
                 each.first,
                 len(each),
                 _digest(each.target),
-                _or_none(_scale(part, transforms, window, even=np.nan)),
+                _or_none(_scale(part, transforms, window)),
                 _or_none(naive),
+                tuple(map(_size, part.T)),
             )
         return cls(columns, shape, given)
 
@@ -150,8 +156,22 @@ class SeriesCodec:
         known = [None] * len(self.shape.transforms) if given is None else given.scale
         if None not in known:
             return np.array(known, np.float64)
-        begun = _scale(series.target[: self.shape.window], self.shape.transforms, self.shape.window)
-        return np.array([own if one is None else one for one, own in zip(known, begun, strict=True)], np.float64)
+        first = series.target[: self.shape.window]
+        begun = _scale(first, self.shape.transforms, self.shape.window)
+        even = [self._scale_of_even(k, _size(first[:, k])) for k in range(len(known))]
+        found = [(one, own, other) for one, own, other in zip(known, begun, even, strict=True)]
+        return np.array([one or (other if np.isnan(own) else own) for one, own, other in found], np.float64)
+
+    def _scale_of_even(self, target: int, size: float) -> float:
+        """Of a series that has not changed yet: as much of its size as other series change by."""
+        others = [(scale, each.size[target]) for each in self.given.values() if each.size
+                  for scale in [each.scale[target]] if scale is not None]  # fmt: skip
+        if self.shape.transforms[target].log:
+            return float(np.median([scale for scale, _ in others])) if others else _STEP
+        if size == 0:
+            return float(np.median([scale for scale, _ in others])) if others else 1.0
+        shares = [scale / each for scale, each in others if each > 0]
+        return size * (float(np.median(shares)) if shares else _STEP)
 
     def naive_errors(self, series: Series) -> np.ndarray:
         """In-sample seasonal naive error, `[K]`; of a series training was not given, over all its rows."""
@@ -215,7 +235,7 @@ class SeriesCodec:
             shape[name] = tuple(Coding.from_json(each) for each in shape[name])
         shape["indicators"] = tuple(shape["indicators"])
         given = {
-            key: Given(**each | {"scale": tuple(each["scale"]), "naive": tuple(each["naive"])})
+            key: Given(**each | {name: tuple(each.get(name, ())) for name in ("scale", "naive", "size")})
             for key, each in content["given"].items()
         }
         columns = {role: tuple(names) for role, names in content["columns"].items()}
@@ -254,9 +274,14 @@ def worth(series: Series, origins: np.ndarray, horizon: int) -> np.ndarray:
     return known[origins + horizon] > known[origins]
 
 
-def _scale(target: np.ndarray, transforms: Sequence[Transform], window: int, even: float = 1.0) -> np.ndarray:
+def _scale(target: np.ndarray, transforms: Sequence[Transform], window: int) -> np.ndarray:
     values = np.stack([transform.apply(target[:, k]) for k, transform in enumerate(transforms)], axis=1)
-    return spread_around_windows(values, window, even)
+    return spread_around_windows(values, window)
+
+
+def _size(target: np.ndarray) -> float:
+    known = np.abs(target[np.isfinite(target)])
+    return float((known / max(len(known), 1)).sum())  # whose sum does not overflow
 
 
 def _or_none(values: np.ndarray) -> tuple[float | None, ...]:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 #: Spread grows with the level where log(spread) rises by more than this for each step of log(level); 1 is proportional.
 _MULTIPLICATIVE = 0.5
+
+#: A spread beside the size of the values that may come from rounding alone: they are all the same.
+_ROUNDING = 8 * float(np.finfo(np.float64).eps)
+
+#: Deviations from the mean, at most: their squares can still be summed up in float32.
+_FARTHEST = 1e9
+
+#: Numbers of windows held in memory at once.
+_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,7 @@ def _multiplicative(series: Sequence[np.ndarray], chunk: int) -> bool:
     for each in series:
         whole = each[len(each) % chunk :].reshape(-1, chunk)
         whole = whole[np.isfinite(whole).all(axis=1)]
+        whole = whole / max(np.abs(whole).max(initial=0.0), np.finfo(np.float64).tiny)  # whose squares do not overflow
         mean, std = whole.mean(axis=1), whole.std(axis=1)
         usable = (mean > 0) & (std > 0)
         if usable.sum() >= 3:  # each series' own line, but one slope for all
@@ -76,27 +88,50 @@ def _multiplicative(series: Sequence[np.ndarray], chunk: int) -> bool:
     return bool(x @ y > _MULTIPLICATIVE * (x @ x)) and x @ x > 0
 
 
-def spread_around_windows(values: np.ndarray, window: int, even: float = 1.0) -> np.ndarray:
+def spread_around_windows(values: np.ndarray, window: int) -> np.ndarray:
     """How far a series strays from the mean of the window it lies in: the root of the mean square, one a target.
 
     Args:
         values: `[T, K]`, NaN where missing.
         window: rows of a window.
-        even: what is given for a target that never changes.
 
     Returns:
-        `[K]`.
+        `[K]`; NaN of a target that never changes, or has a single value.
     """
-    deviations = np.zeros(values.shape[1])
-    for target in range(values.shape[1]):
-        known = values[:, target][np.isfinite(values[:, target])]
-        width = min(window, len(known))
-        if width < 2:
-            continue
-        sums, squares = (np.cumsum(np.r_[0, part]) for part in (known - known.mean(), (known - known.mean()) ** 2))
-        mean, square = ((total[width:] - total[:-width]) / width for total in (sums, squares))
-        deviations[target] = np.sqrt(max(float(np.mean(square - mean**2)), 0.0))
-    return np.where(deviations > 1e-9 * np.nanmax(np.abs(values), axis=0, initial=1e-9), deviations, even)
+    return np.array([_spread_around_windows(column[np.isfinite(column)], window) for column in values.T])
+
+
+def _spread_around_windows(known: np.ndarray, window: int) -> float:
+    size = np.abs(known).max(initial=0.0)
+    width = min(window, len(known))
+    if width < 2 or size == 0:
+        return math.nan
+    windows = np.lib.stride_tricks.sliding_window_view(known / size, width)
+    squares = 0.0
+    for part in np.array_split(windows, -(-windows.size // _AT_ONCE)):
+        squares += float(part.var(axis=1).sum())
+    spread = math.sqrt(squares / len(windows))
+    return spread * float(size) if spread > _ROUNDING else math.nan
+
+
+def mean_and_spread(values: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation; of what never changes, its size in place of the latter, or 1 where that is 0.
+
+    Args:
+        values: `[T]`, NaN where missing.
+    """
+    known = values[np.isfinite(values)].astype(np.float64)
+    size = float(np.abs(known).max(initial=0.0))
+    if size == 0:
+        return 0.0, 1.0
+    known = known / size  # whose squares neither overflow nor vanish
+    spread = float(known.std())
+    return float(known.mean()) * size, size * (spread if spread > _ROUNDING else 1.0)
+
+
+def in_float32(values: np.ndarray) -> npt.NDArray[np.float32]:
+    """Standardised values as a model reads them: what lies absurdly far out comes nearer, lest float32 overflow."""
+    return values.clip(-_FARTHEST, _FARTHEST).astype(np.float32)
 
 
 def seasonal_naive_error(values: np.ndarray, season: int) -> np.ndarray:

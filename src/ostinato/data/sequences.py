@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ostinato.core.errors import DataError
+from ostinato.data.scaling import in_float32, mean_and_spread
 from ostinato.data.tables import Table
 
-Values = npt.NDArray[np.float32]
+Values = npt.NDArray[np.float64]  # standardised before they become float32: a level may be large beside its variation
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def sequences_from_table(
         if key is None:
             raise DataError(f"{table.place(row)}: column {id!r}: expected the id of a sequence, got nothing")
         rows.setdefault(key, []).append(row)
-    matrix = np.stack([table.numbers(column) for column in values], axis=1).astype(np.float32)
+    matrix = np.stack([table.numbers(column) for column in values], axis=1)
     times = None if time is None else _times(table, time)
     labels = [None] * len(table) if label is None else table.texts(label)
     found, said = [], []
@@ -113,7 +114,7 @@ def _one_label(table: Table, key: str, members: list[int], labels: Sequence[str 
 
 @dataclass(frozen=True)
 class Scale:
-    """Mean and standard deviation of every channel over the training data; a constant channel is only shifted.
+    """Mean and standard deviation of every channel over the training data; of a constant channel, its own size.
 
     Attributes:
         mean: D numbers.
@@ -126,14 +127,9 @@ class Scale:
     @classmethod
     def of(cls, sequences: Sequence[Values]) -> Scale:
         """Of some sequences, missing values aside."""
-        whole = np.concatenate([values.astype(np.float64) for values in sequences])
-        present = ~np.isnan(whole)
-        count = present.sum(0).clip(min=1)
-        mean = np.where(present, whole, 0).sum(0) / count
-        deviation = np.sqrt((np.where(present, whole - mean, 0) ** 2).sum(0) / count)
-        return cls(tuple(mean.tolist()), tuple(np.where(deviation > 1e-12, deviation, 1).tolist()))
+        found = [mean_and_spread(channel) for channel in np.concatenate(list(sequences)).T]
+        return cls(tuple(mean for mean, _ in found), tuple(spread for _, spread in found))
 
-    def apply(self, values: Values) -> Values:
+    def apply(self, values: Values) -> npt.NDArray[np.float32]:
         """Standardised; a missing value becomes 0, the training mean."""
-        scaled = (values - np.array(self.mean)) / np.array(self.deviation)
-        return np.nan_to_num(scaled, nan=0.0).astype(np.float32)
+        return in_float32(np.nan_to_num((values - np.array(self.mean)) / np.array(self.deviation), nan=0.0))

@@ -132,7 +132,8 @@ def read_table(source: PathLike, columns: Sequence[str] | None = None, *, lines:
 
     The format follows from the file's name (`ENDINGS`, an additional .gz aside), else from its first bytes. CSV is RFC
     4180; TSV knows no quoting, so that a quotation mark is text; both begin with a line of column names. Empty lines
-    are passed over. Parquet needs pyarrow.
+    are passed over; of a table with a single column they are empty cells, but for those at the end. Parquet needs
+    pyarrow.
 
     Args:
         source: a file, plain or gzipped, or `-` for standard input.
@@ -176,7 +177,7 @@ def _format(file: TextFile) -> Format:
         return "parquet"
     if start.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"{"):
         return "jsonl"
-    return "tsv" if b"\t" in start.partition(b"\n")[0] else "csv"
+    return "tsv" if b"\t" in b"".join(start.splitlines()[:1]) else "csv"
 
 
 class Content:
@@ -221,7 +222,7 @@ _Read: TypeAlias = tuple[dict[str, list[Any]], list[int]]  # columns, and the li
 
 def _from_rows(content: Content, rows: Iterator[_Row], kept: list[str] | None, advice: str = "") -> _Read:
     """Columns from rows of fields, of which the first holds the names."""
-    _, header = next(rows, (0, []))
+    header: list[str] = next((row for _, row in rows if row), [])
     if not header:
         raise DataError(f"{content.name}: the file is empty; expected a line of column names, then rows")
     if twice := [name for index, name in enumerate(header) if name in header[:index]]:
@@ -232,7 +233,7 @@ def _from_rows(content: Content, rows: Iterator[_Row], kept: list[str] | None, a
     wanted = header if kept is None else kept
     lines: list[int] = []
     found: list[tuple[int, list[Any]]] = [(header.index(name), []) for name in wanted]
-    for line, row in rows:
+    for line, row in _without_empty_lines(rows, len(header)):
         if len(row) != len(header):
             raise DataError(
                 f"{content.name}: line {line}: expected {len(header)} fields, as in the first line, "
@@ -242,6 +243,18 @@ def _from_rows(content: Content, rows: Iterator[_Row], kept: list[str] | None, a
         for index, cells in found:
             cells.append(row[index] or None)
     return {name: cells for name, (_, cells) in zip(wanted, found, strict=True)}, lines
+
+
+def _without_empty_lines(rows: Iterable[_Row], columns: int) -> Iterator[_Row]:
+    """Rows of at least one field; of a single column an empty line is an empty cell, but for those at the end."""
+    held: list[int] = []
+    for line, row in rows:
+        if row:
+            yield from ((at, [""]) for at in held)
+            held.clear()
+            yield line, row
+        elif columns == 1:
+            held.append(line)
 
 
 def _read_csv(content: Content, kept: list[str] | None) -> _Read:
@@ -259,8 +272,7 @@ def _csv_rows(content: Content) -> Iterator[_Row]:
     line = 1
     try:
         for row in reader:
-            if row:
-                yield line, row
+            yield line, row
             line = reader.line_num + 1
     except csv.Error as error:
         raise DataError(
@@ -270,11 +282,8 @@ def _csv_rows(content: Content) -> Iterator[_Row]:
 
 
 def _read_tsv(content: Content, kept: list[str] | None) -> _Read:
-    rows = (
-        (number, fields.split("\t"))
-        for number, line in enumerate(content.lines(), 1)
-        if (fields := line.removesuffix("\n").removesuffix("\r"))
-    )
+    fields = ((number, line.removesuffix("\n").removesuffix("\r")) for number, line in enumerate(content.lines(), 1))
+    rows = ((number, line.split("\t") if line else []) for number, line in fields)
     return _from_rows(content, rows, kept, "TSV has no quoting: a field can hold neither a tab nor a line break")
 
 

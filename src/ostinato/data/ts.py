@@ -64,13 +64,13 @@ def _header(name: str, lines: Iterator[tuple[int, str]]) -> bool:
 def _numbers(place: str, channel: str) -> Values:
     cells = channel.replace("?", "nan").split(",")
     try:
-        with np.errstate(over="ignore"):
-            found = np.array(cells, np.float32)
+        found = np.array(cells, np.float64)
     except ValueError:
         bad = next(cell for cell in cells if not _is_number(cell))
         raise DataError(f"{place}: expected numbers between commas, got {bad[:40]!r}") from None
-    if np.isinf(found).any():
-        bad = cells[int(np.isinf(found).argmax())]
+    beyond = np.abs(found) > np.finfo(np.float32).max
+    if beyond.any():
+        bad = cells[int(beyond.argmax())]
         raise DataError(f"{place}: expected finite numbers between commas, got {bad[:40]!r}")
     return found
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ostinato.core.batch import Batch
 from ostinato.data.coding import Coding, filled
-from ostinato.data.scaling import Transform
+from ostinato.data.scaling import Transform, in_float32
 from ostinato.data.series import Series
 from ostinato.data.times import Spacing, calendar, calendar_names
 
@@ -162,7 +162,7 @@ class Windows:
         before[:] = (self._targets[inside] - centre) / scale
         bases = (self._bases(first, origins) - centre[..., None]) / scale[..., None]
         read = (np.concatenate(values, axis=-1), self._known[known_rows + ahead], bases, before)
-        past, known, simple, earliest = (torch.from_numpy(np.ascontiguousarray(part, np.float32)) for part in read)
+        past, known, simple, earliest = (torch.from_numpy(np.ascontiguousarray(in_float32(part))) for part in read)
         return WindowTensors(past, known, simple, earliest, torch.from_numpy(centre), torch.from_numpy(scale))
 
     def targets(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -175,7 +175,7 @@ class Windows:
         back = self._starts[which] + self._origins[indices] + np.arange(-shape.window, 0)[:, None]
         scaled = (self._targets[rows] - self._targets[back].mean(axis=0)) / self._scales[which]
         weights = self._observed[rows] & self._begins(indices)
-        return torch.from_numpy(scaled.astype(np.float32)), torch.from_numpy(weights.astype(np.float32))
+        return torch.from_numpy(in_float32(scaled)), torch.from_numpy(weights.astype(np.float32))
 
     def batch(self, indices: np.ndarray) -> Batch:
         """Windows to train on or to measure a loss by; it is a mean over the targets that are known."""

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ostinato.core.figures import shown
 from ostinato.plots.style import label, marker_of, picture
 
 _LABELS = {"bits_per_character": "bits a character", "perplexity": "perplexity", "loss": "loss (nats a token)"}
@@ -35,7 +36,7 @@ def training_curve(metrics: list[dict[str, Any]], out: str | Path, *, figure: st
         if validated:
             axes.plot(*zip(*validated, strict=True), marker="o", markersize=3.5, linewidth=1.6, label="validation")
             tokens, best = min(validated, key=lambda point: point[1])
-            axes.annotate(f"{best:.2f}", (tokens, best), xytext=(0, 8), textcoords="offset points", ha="center")
+            axes.annotate(shown(best, 2), (tokens, best), xytext=(0, 8), textcoords="offset points", ha="center")
         axes.set(title=label(title), xlabel="tokens read (millions)", ylabel=_LABELS.get(figure, figure))
         if figure == "perplexity":
             axes.set_yscale("log")

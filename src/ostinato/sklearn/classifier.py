@@ -107,9 +107,9 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         return tags
 
     def _sequences(self, X: Any, *, reset: bool) -> list[Any]:
-        """Texts, or float32 arrays `[T, D]`."""
+        """Texts, or float64 arrays `[T, D]`."""
         if is_table(X):
-            return list(table(self, X, reset=reset, dtype=np.float32, ensure_all_finite="allow-nan")[:, :, None])
+            return list(table(self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan")[:, :, None])
         if reset:
             forget_table(self)
         found = listed(X)
@@ -136,12 +136,12 @@ def _raw(inputs: list[Any], labels: Sequence[str | None]) -> Raw:
     return Raw("X", inputs, list(labels), lambda row: f"X[{row}]", None, "")
 
 
-def _numbers(number: int, steps: Any) -> npt.NDArray[np.float32]:
+def _numbers(number: int, steps: Any) -> npt.NDArray[np.float64]:
     """A sequence of numbers as `[T, D]`."""
     try:
         if np.iscomplexobj(steps):
             raise TypeError
-        found = np.asarray(steps, np.float32)
+        found = np.asarray(steps, np.float64)
     except (TypeError, ValueError):
         raise DataError(f"X[{number}]: expected an array of real numbers [T, D], got {steps!r:.60}") from None
     if np.isinf(found).any():

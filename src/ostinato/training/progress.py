@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from ostinato.core.figures import shown
 from ostinato.training.position import Position
 
 
@@ -103,5 +104,6 @@ class Progress:
 
 def _shown(figures: Mapping[str, float]) -> str:
     return "  ".join(
-        f"{name.replace('_', ' ')} {value:{'.3f' if name == 'loss' else '.4g'}}" for name, value in figures.items()
+        f"{name.replace('_', ' ')} {shown(value, 3) if name == 'loss' else f'{value:.4g}'}"
+        for name, value in figures.items()
     )

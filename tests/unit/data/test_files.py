@@ -29,6 +29,13 @@ def test_plain_file_is_kept_to_the_character(write, documents):
         assert documents(open_text(write(content))) == [content]
 
 
+def test_lines_of_an_old_mac_end_as_others_do(write, documents, monkeypatch):
+    assert documents(open_text(write("\ufeffone\rtwo\r\rend\r"))) == ["one\ntwo\n\nend\n"]
+    assert documents(open_text(write("no line end\r"))) == ["no line end\r"]
+    monkeypatch.setattr(files, "CHUNK", 4)
+    assert documents(open_text(write("one\r\ntwo\r\n"))) == ["one\r\ntwo\r\n"]
+
+
 def test_byte_order_mark_is_dropped_in_front_only(write, documents):
     assert documents(open_text(write(b"\xef\xbb\xbfone\xef\xbb\xbftwo"))) == ["one\ufefftwo"]
 

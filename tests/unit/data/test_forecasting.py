@@ -94,6 +94,23 @@ def test_a_series_that_was_too_short_to_tell_is_scaled_by_its_first_window():
     assert float(inputs.scale[0, 0]) == pytest.approx(1000 * np.std([0, 1, 2, 3]))
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_a_series_that_never_changes_is_scaled_as_others_of_its_size(unit):
+    def learned(*parts):
+        series, spacing = read({name: [cell for part in parts for cell in part[name]] for name in parts[0]})
+        codec = SeriesCodec.learn(series, spacing, COLUMNS, window=W, horizon=H)
+        inputs = codec.windows(series, [np.array([10])] * len(series)).inputs(np.arange(len(series)))
+        return inputs.scale[:, 0].tolist()
+
+    y = np.arange(30) % 5 + 10.0
+    varying, even = {**table(shop="a"), "y": (unit * y).tolist()}, {**table(shop="b"), "y": [3 * unit] * 30}
+    zero = {**table(shop="c"), "y": [0.0] * 30}
+    spread = np.sqrt(np.mean([np.var(y[t : t + W]) for t in range(30 - W + 1)]))
+    assert learned(varying, even, zero) == pytest.approx([unit * each for each in (spread, 3 / 12 * spread, spread)])
+    assert learned(even) == pytest.approx([0.03 * unit])
+    assert learned(zero) == [1]
+
+
 def test_the_logarithm_of_negative_values_is_refused():
     series, spacing = read({**table(), "y": [float(t - 3) for t in range(30)]})
     with pytest.raises(DataError, match="column 'y': --transform log takes no negative values"):

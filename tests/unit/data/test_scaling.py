@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from ostinato.data.scaling import Transform, seasonal_naive_error, spread_around_windows
+from ostinato.data.scaling import (
+    Transform,
+    in_float32,
+    mean_and_spread,
+    seasonal_naive_error,
+    spread_around_windows,
+)
 
 MONTHS = np.arange(96)
 GROWING = np.exp(0.02 * MONTHS) * (10 + 3 * np.sin(2 * np.pi * MONTHS / 12))
@@ -41,10 +47,28 @@ def test_the_spread_is_that_around_each_windows_mean():
         assert found == pytest.approx(np.sqrt(np.mean(squares)))
 
 
-def test_a_series_that_never_changes_has_spread_one():
-    assert spread_around_windows(np.full((20, 1), 5e6), 4).tolist() == [1]
-    assert spread_around_windows(np.zeros((20, 1)), 4).tolist() == [1]
-    assert spread_around_windows(np.array([[3.0]]), 4).tolist() == [1]
+def test_what_never_changes_has_no_spread():
+    for values in (np.full((20, 1), 5e6), np.full((20, 1), 0.1), np.zeros((20, 1)), np.array([[3.0]])):
+        assert np.isnan(spread_around_windows(values, 4)).tolist() == [True]
+    assert mean_and_spread(np.array([0.1, 0.1, np.nan, 0.1])) == (0.1, 0.1)
+    assert mean_and_spread(np.zeros(3)) == (0, 1)
+    assert mean_and_spread(np.full(3, np.nan)) == (0, 1)
+
+
+@pytest.mark.parametrize("unit", [1e-290, 1e-18, 1, 1e18, 1e290])
+@pytest.mark.parametrize("level", [0, 1e9])
+def test_a_spread_is_found_whatever_the_unit_and_the_level(unit, level):
+    """Steps of whole numbers, so that a level of 1e9 keeps them to the last bit."""
+    steps = np.random.default_rng(0).integers(0, 9, size=40).astype(np.float64)
+    mean, spread = mean_and_spread(unit * (level + steps))
+    assert (mean / unit, spread / unit) == pytest.approx((level + steps.mean(), steps.std()), rel=1e-6)
+    squares = [np.var(steps[t : t + 5]) for t in range(36)]
+    (found,) = spread_around_windows(unit * (level + steps)[:, None], 5)
+    assert found / unit == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-6)
+
+
+def test_what_lies_absurdly_far_out_does_not_become_infinite():
+    assert in_float32(np.array([1e300, -1e300, 2.5])).tolist() == [1e9, -1e9, 2.5]
 
 
 def test_the_seasonal_naive_error():

@@ -52,8 +52,22 @@ def test_a_scale_is_that_of_the_training_data():
     one, two = np.array([[1.0, 5], [2, 5], [np.nan, 5]], np.float32), np.array([[6.0, 5]], np.float32)
     scale = Scale.of([one, two])
     assert scale.mean == pytest.approx((3, 5))
-    assert scale.deviation == pytest.approx((np.std([1, 2, 6]), 1))  # the constant channel is only shifted
+    assert scale.deviation == pytest.approx((np.std([1, 2, 6]), 5))  # of the constant channel, its size
     found = scale.apply(one)
     np.testing.assert_allclose(found[:, 0], [(1 - 3) / np.std([1, 2, 6]), (2 - 3) / np.std([1, 2, 6]), 0], rtol=1e-6)
     assert not found[:, 1].any()
     assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize(("unit", "level"), [(0.1, 5_712_345), (1, 1e9), (1e-15, 0)])
+def test_a_level_far_above_its_variation_keeps_it(write, unit, level):
+    """Standardised, they are the same sequences."""
+    plain = np.random.default_rng(0).normal(size=(6, 20))
+
+    def standardised(sequences):
+        lines = [f"{i},{t},{float(x)!r},u" for i, values in enumerate(sequences) for t, x in enumerate(values)]
+        table = read_table(write("\n".join(["id,t,x,label", *lines]), "t.csv"))
+        values = sequences_from_table(table, "id", ["x"], "t", "label").values
+        return np.stack([Scale.of(values).apply(each) for each in values])
+
+    np.testing.assert_allclose(standardised(level + unit * plain), standardised(plain), atol=1e-5)

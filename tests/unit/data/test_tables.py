@@ -182,3 +182,25 @@ def test_the_reviews(corpora):
     assert len(table) == 25_000
     assert table.texts("label") == [row[0] for row in rows]
     assert table.texts("text") == [row[3] for row in rows]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv"])
+def test_an_empty_line_of_a_single_column_is_an_empty_cell(write, name):
+    """What stands behind the last cell is none: files end with one line end or several."""
+    table = read_table(write("\nv\n1\n\n3\r\n\r\n\n6\n\n\n", name))
+    assert (table.columns, table.lines.tolist()) == ({"v": ["1", None, "3", None, None, "6"]}, [3, 4, 5, 6, 7, 8])
+    two = read_table(write("v\tw\n1\t2\n\n3\t4\n" if name == "t.tsv" else "v,w\n1,2\n\n3,4\n", name))
+    assert two.columns == {"v": ["1", "3"], "w": ["2", "4"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.tsv", "a\tb\n1\t2\n"),
+        ("t.jsonl", '{"a": "1", "b": "2"}\n'),
+        ("t", "a\tb\n1\t2\n"),
+        ("t", 'a,b\n1,"2"\n'),
+    ],
+)
+def test_lines_may_end_with_a_carriage_return_alone(write, name, content):
+    assert read_table(write(content.replace("\n", "\r"), name)).columns == {"a": ["1"], "b": ["2"]}

@@ -13,8 +13,8 @@ HEAD = "# about\n@problemName Toy\n@univariate false\n@classLabel true a b\n@dat
 
 def test_channels_lengths_labels_and_missing_values(write):
     found = read_ts(write(HEAD + "1,2.5,-3e-1:4,?,NaN: a \n\n# no case\n7:8:b\n", "t.ts"))
-    np.testing.assert_array_equal(found.values[0], np.array([[1, 4], [2.5, np.nan], [-0.3, np.nan]], np.float32))
-    np.testing.assert_array_equal(found.values[1], np.array([[7, 8]], np.float32))
+    np.testing.assert_array_equal(found.values[0], np.array([[1, 4], [2.5, np.nan], [-0.3, np.nan]]))
+    np.testing.assert_array_equal(found.values[1], np.array([[7, 8]]))
     assert found.labels == ["a", "b"]
     assert (found.missing, found.places[1].rsplit("/", 1)[1]) == (2, "t.ts: line 9")
 
@@ -22,6 +22,11 @@ def test_channels_lengths_labels_and_missing_values(write):
 def test_what_is_infinite_is_refused(write):
     with pytest.raises(DataError, match=r"t.ts: line 6: expected finite numbers between commas, got '1e39'"):
         read_ts(write(HEAD + "1,1e39:a\n", "t.ts"))
+
+
+def test_numbers_keep_every_digit(write):
+    found = read_ts(write(HEAD + "5712345.01,1000000000.25:a\n", "t.ts"))
+    assert found.values[0].ravel().tolist() == [5712345.01, 1000000000.25]
 
 
 def test_without_labels(write):

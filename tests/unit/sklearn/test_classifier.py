@@ -44,6 +44,13 @@ def test_texts(X):
         classifier.predict([[1.0, 2.0]])
 
 
+def test_a_level_far_above_its_variation_changes_nothing():
+    X, y = waves()
+    for level, unit in ((5_712_345, 0.1), (1e9, 1)):
+        high = [level + unit * steps for steps in X]
+        assert SequenceClassifier(**SMALL).fit(high, y).score(high, y) == 1.0
+
+
 def test_numbers_of_unequal_length():
     X, y = waves()
     classifier = SequenceClassifier(**SMALL).fit(X, y)

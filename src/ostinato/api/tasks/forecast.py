@@ -177,7 +177,7 @@ class Forecasting:
             if header is None:
                 header = list(answer)
                 yield _csv(header)
-            yield _csv([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in answer.values()])
+            yield _csv(list(answer.values()))  # numbers as repr has them: they read back the same
 
     def summary(self, run: Run) -> dict[str, Any]:
         """The best validation."""
