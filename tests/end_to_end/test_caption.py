@@ -46,8 +46,15 @@ def of(result, schema):
     return found
 
 
-@pytest.mark.parametrize("views", [("--images", "pictures"), ("--features", "features.safetensors")])
-@pytest.mark.parametrize("attention", ["general", "none"])
+@pytest.mark.parametrize(
+    ("views", "attention"),
+    [
+        (("--images", "pictures"), "general"),
+        (("--features", "features.safetensors"), "none"),
+        pytest.param(("--images", "pictures"), "none", marks=pytest.mark.slow),
+        pytest.param(("--features", "features.safetensors"), "general", marks=pytest.mark.slow),
+    ],
+)
 def test_train_evaluate_and_predict(pictures, cli, views, attention):
     words = ("train", "caption", pictures, "--out", "run", *views, "--attention", attention, "--test", "test.txt")
     result = cli(*words, *TINY, "--dropout", "0", "--lr", "0.005", "--epochs", "40", "--json")

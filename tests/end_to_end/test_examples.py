@@ -27,9 +27,13 @@ SHORT = {
     "shapes.py": ["--pictures", "100", "--seconds", "4"],
     "sine.py": ["--epochs", "50"],
 }
+#: Those of every run of the tests; the others are run by `make test-all`.
+QUICK = {"hello.py", "numpy_rnnlm.py", "sine.py"}
 
 
-@pytest.mark.parametrize("example", ALL, ids=lambda file: file.name)
+@pytest.mark.parametrize(
+    "example", [pytest.param(file, id=file.name, marks=() if file.name in QUICK else pytest.mark.slow) for file in ALL]
+)
 def test_it_runs(example, tmp_path):
     done = subprocess.run(
         [sys.executable, str(example), *SHORT.get(example.name, [])],

@@ -19,9 +19,14 @@ PAGES = [
     DOCS / "index.md",
     ROOT / "README.md",
 ]
+#: Those of half a dozen trainings or more: run by `make test-all`.
+LONG = {"caption", "classify", "inspect", "language-model", "own-cell"}
+LONG |= {"run-folder", "scikit-learn", "tag", "translate"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=page.stem, marks=pytest.mark.slow if page.stem in LONG else ()) for page in PAGES]
+)
 def test_page_runs(page: Path, tmp_path: Path):
     if not list(blocks(page)):
         pytest.skip("nothing to run")

@@ -21,6 +21,7 @@ def test_what_cannot_be_measured_is_refused(options, says):
         layers.measure(BenchLayers(**options), lambda event: None)
 
 
+@pytest.mark.slow
 def test_a_forced_instruction_set_has_a_process_of_its_own(library):
     if "avx2" not in library.supported:
         pytest.skip("this machine has no AVX2")

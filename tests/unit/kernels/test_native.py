@@ -99,8 +99,15 @@ def isa(request, library, monkeypatch):
 
 
 @pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
+@pytest.mark.parametrize(
+    ("threads", "ragged"),
+    [
+        pytest.param(1, False, id="1-full"),
+        pytest.param(2, True, id="2-ragged"),
+        pytest.param(1, True, id="1-ragged", marks=pytest.mark.slow),
+        pytest.param(2, False, id="2-full", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.usefixtures("poisoned")
 def test_every_instruction_set_computes_the_reference(name, threads, ragged, isa):
     torch.set_num_threads(threads)
@@ -112,7 +119,10 @@ def test_every_instruction_set_computes_the_reference(name, threads, ragged, isa
 
 
 @pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("noise", ["mask", "zoneout", "zoneout share", "mask zoneout"])
+@pytest.mark.parametrize(
+    "noise",
+    ["mask zoneout", "zoneout share", *(pytest.param(one, marks=pytest.mark.slow) for one in ("mask", "zoneout"))],
+)
 @pytest.mark.usefixtures("poisoned")
 def test_noise_is_the_reference_s(name, noise, isa):
     torch.set_num_threads(2)

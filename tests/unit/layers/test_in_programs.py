@@ -73,6 +73,7 @@ class TestCompiled:
         # all of torch.compile but the C++ compiler
         self.same("aot_eager", cell, torch.randn(7, 3, 4))
 
+    @pytest.mark.slow
     @pytest.mark.skipif(not CAN_COMPILE, reason="needs a C++ compiler and Python.h")
     def test_by_inductor(self):
         self.same("inductor", "lstm", torch.randn(7, 3, 4))
@@ -224,6 +225,7 @@ def test_copies_and_pickles_are_the_same_layer(cell):
     assert torch.equal(layer(x)[0], expected)
 
 
+@pytest.mark.slow
 def test_as_many_threads_as_torch_says(library):
     script = (
         "import os, sys, torch, ostinato\n"
@@ -337,6 +339,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_distributed_data_parallel(tmp_path):
     (tmp_path / "ddp.py").write_text(DDP)
     ran = subprocess.run(

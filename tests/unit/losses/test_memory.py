@@ -10,6 +10,7 @@ import pytest
 SCRIPT = Path(__file__).parents[3] / "scripts" / "large_vocabulary.py"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads the peak where Linux shows it")
 def test_a_vocabulary_of_250_000_takes_less_than_300_mb():
     """512 tokens a step, whose scores alone are 512 MB: nothing that is held grows with more of them but [M, E]."""
