@@ -11,12 +11,24 @@ import torch
 from torch import nn
 
 from ostinato.api.tasks import find
-from ostinato.api.tasks.contract import Adapts, Backtests, Generates, Predicts, Progress, Reads, Sees, Task, no_beam
+from ostinato.api.tasks.contract import (
+    Adapts,
+    Backtests,
+    Generates,
+    Predicts,
+    Progress,
+    Reads,
+    ReadsTexts,
+    Sees,
+    Task,
+    no_beam,
+)
 from ostinato.checkpoint import RunFolder
 from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.core.errors import ConfigError, RunFolderError
 from ostinato.data.encodings import read_as, text_encoding
+from ostinato.data.memory import given
 
 
 class Run:
@@ -48,7 +60,7 @@ class Run:
     @torch.no_grad()
     def evaluate(
         self,
-        *sources: str | PathLike[str],
+        *sources: Any,
         progress: Progress | None = None,
         beam: int | None = None,
         retrain: bool = False,
@@ -57,7 +69,8 @@ class Run:
         """Measure the model on data it has not seen.
 
         Args:
-            *sources: what `ostinato evaluate` takes: files, or "-" for standard input.
+            *sources: what `ostinato evaluate` takes: files, or "-" for standard input; or data in memory: a data frame,
+                a dict of columns, a list of dicts as rows.
             progress: told what is done, and all there is to do.
             beam: width of a beam search, where the task decodes; None is its default.
             retrain: train again for each window, on all that lies before it: forecast.
@@ -71,7 +84,7 @@ class Run:
             DataError: data that cannot be read.
             ConfigError: an option that the task has no use for.
         """
-        names = [str(source) for source in sources]
+        data = given(sources)
         options = AdaptingOptions(**adapting)
         if options.named() and not isinstance(self.task, Adapts):
             raise ConfigError(
@@ -80,22 +93,21 @@ class Run:
             )
         if retrain and not isinstance(self.task, Backtests):
             raise ConfigError(f"--retrain: a run of task {self.config['task']!r} is trained once; leave the option out")
-        with read_as(self.encoding):
+        with data.within(), read_as(self.encoding):
             if options.named() and isinstance(self.task, Adapts):
                 no_beam(self.config["task"], beam)
-                return self.task.evaluate_adapting(self, names, progress, options)
+                return self.task.evaluate_adapting(self, data.names, progress, options)
             if retrain and isinstance(self.task, Backtests):
-                return self.task.backtest(self, names, progress)
-            return self.task.evaluate(self, names, progress, beam=beam)
+                return self.task.backtest(self, data.names, progress)
+            return self.task.evaluate(self, data.names, progress, beam=beam)
 
-    @torch.no_grad()
-    def predict(
-        self, source: str | PathLike[str], *, progress: Progress | None = None, beam: int | None = None
-    ) -> list[Any]:
+    def predict(self, source: Any, *, progress: Progress | None = None, beam: int | None = None) -> list[Any]:
         """Answer each input.
 
         Args:
-            source: what `ostinato predict` takes: a file, or "-" for standard input, one text a line.
+            source: what `ostinato predict` takes: a file, a text, or "-" for standard input, one text a line. Or data
+                in memory: a list (or a series) of texts, of lists of tokens, or of arrays of numbers `[T, D]`; a data
+                frame, a dict of columns, or a list of dicts as rows.
             progress: told what is done, and all there is to do.
             beam: width of a beam search, where the task decodes; None is its default.
 
@@ -106,23 +118,28 @@ class Run:
             DataError: data that cannot be read.
             ConfigError: the task answers nothing, or has no use for an option.
         """
-        with read_as(self.encoding):
-            return list(self._predicts().predict(self, str(source), progress, beam=beam))
+        return list(self.answers(source, progress=progress, beam=beam))
 
-    @torch.no_grad()
+    def answers(self, source: Any, *, progress: Progress | None = None, beam: int | None = None) -> Iterator[Any]:
+        """As `predict`, one after the other as they come."""
+        task = self._predicts()
+        data = given([source], texts=isinstance(task, ReadsTexts) and task.reads_texts(self))
+        found: Iterator[Any] | None = None
+        done = object()
+        while True:
+            # for each step anew: what the caller does in between is none of ours
+            with data.within(), read_as(self.encoding), torch.no_grad():
+                found = found or task.predict(self, data.names[0], progress, beam=beam)
+                answer = next(found, done)
+            if answer is done:
+                return
+            yield answer
+
     def predicted_lines(
-        self, source: str | PathLike[str], *, progress: Progress | None = None, beam: int | None = None
+        self, source: Any, *, progress: Progress | None = None, beam: int | None = None
     ) -> Iterator[str]:
         """As `predict`, in the lines that `ostinato predict` writes."""
-        task = self._predicts()
-        lines = None
-        while True:
-            with read_as(self.encoding):  # for each step: what the caller reads in between is none of ours
-                lines = lines or task.lines(self, task.predict(self, str(source), progress, beam=beam))
-                line = next(lines, None)
-            if line is None:
-                return
-            yield line
+        return self._predicts().lines(self, self.answers(source, progress=progress, beam=beam))
 
     def generate(
         self, prompt: str = "", length: int = 200, *, stop: str | None = None, **options: Any

@@ -35,6 +35,7 @@ from ostinato.config.tasks.contract import TrainOptions
 from ostinato.core.errors import ConfigError, OstinatoError, RunFolderError, unknown_name
 from ostinato.core.registry import lookup
 from ostinato.data.encodings import read_as
+from ostinato.data.memory import given
 from ostinato.training import Clock, Progress, Trainer
 
 if TYPE_CHECKING:
@@ -48,12 +49,13 @@ _PASSING = {"out", "config", "resume", "overwrite", "json"}
 _ONLY_NOTED = {"plugin"}
 
 
-def train(task: str, *sources: str | PathLike[str], out: str | PathLike[str], **options: Any) -> Run:
+def train(task: str, *sources: Any, out: str | PathLike[str], **options: Any) -> Run:
     """Train a model on your data; what `ostinato train` does.
 
     Args:
         task: "lm" for a language model, "classify" for labels, and so on.
-        *sources: what the command line takes as data: text files, tables.
+        *sources: what the command line takes as data: text files, tables. Or data in memory: a data frame, a dict of
+            columns, a list of dicts as rows; so may `valid` and `test` be.
         out: the run folder to write.
         **options: those of the command line, with underscores: `level="word"`, `preset="rnnlm"`, `time_limit=600`.
 
@@ -74,9 +76,13 @@ def train(task: str, *sources: str | PathLike[str], out: str | PathLike[str], **
     saved = saved_options(kind, str(out)) if options.get("resume") and RunFolder(str(out)).is_run() else {}
     timed = options.get("time_limit") is not None
     base = beneath(options.get("preset"), saved, options.get("config"), kind.PRESETS, timed=timed)
-    given = {kind.SOURCES: [str(source) for source in sources]}
-    flat = {kind.SOURCES: [], **base, **(given if sources else {}), "out": str(out), **options}
-    return train_task(build(kind, flat, "train"), started)
+    parts = [name for name in ("valid", "test") if options.get(name) is not None]
+    data = given([*sources, *(options[name] for name in parts)])
+    options |= dict(zip(parts, data.names[len(sources) :], strict=True))
+    named = {kind.SOURCES: list(data.names[: len(sources)])} if sources else {}
+    flat = {kind.SOURCES: [], **base, **named, "out": str(out), **options}
+    with data.within():
+        return train_task(build(kind, flat, "train"), started)
 
 
 def train_task(options: TrainOptions, started: float, told: Callable[[str], Told] | None = None) -> Run:

@@ -17,6 +17,7 @@ from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.bucketing import Rows, pad_features, pad_ids
 from ostinato.data.files import PathLike, find_files
+from ostinato.data.memory import HeldTable, in_memory
 from ostinato.data.pairs import read_lines
 from ostinato.data.splits import evenly
 from ostinato.data.tables import read_table
@@ -82,8 +83,7 @@ def read_names(source: PathLike) -> list[str]:
     Raises:
         DataError: the file cannot be read, or names nothing.
     """
-    first = _first_line(source) if source != "-" else ""
-    if is_captions(first):
+    if isinstance(in_memory(source), HeldTable) or is_captions(_first_line(source)):
         return list(read_captions(source).names)
     (file,) = find_files(source)
     names = [line.strip() for line in read_lines(file) if line.strip()]
@@ -279,11 +279,13 @@ def unusable(names: Sequence[str], of: int) -> str:
 
 def is_list(source: PathLike) -> bool:
     """Whether a file is a list of names, and not captions of its own."""
+    if isinstance(in_memory(source), HeldTable):
+        return False
     return source != "-" and not str(source).endswith(".parquet") and not is_captions(_first_line(source))
 
 
 def _first_line(source: PathLike) -> str:
-    if source == "-" or str(source).endswith(".parquet"):
+    if source == "-" or str(source).endswith(".parquet") or in_memory(source) is not None:
         return ""
     files = find_files(source)
     if len(files) != 1:

@@ -3,6 +3,7 @@
 import bz2
 import codecs
 import gzip
+import io
 import lzma
 import os
 import shlex
@@ -19,7 +20,8 @@ from pathlib import Path, PurePath
 from typing import IO, BinaryIO, cast
 
 from ostinato.core.errors import DataError
-from ostinato.data.encodings import chosen_encoding, likely, marked, shown, wide
+from ostinato.data.encodings import chosen_encoding, likely, marked, read_as, shown, whole_characters, wide
+from ostinato.data.memory import Texts, in_memory
 
 CHUNK = 1 << 16  #: bytes read at once
 _ZIP = b"PK\x03\x04"
@@ -241,13 +243,20 @@ def find_files(source: PathLike) -> list[TextFile]:
 
     Args:
         source: a file; a folder or a zip archive, for all files below it that are not hidden, sorted by path; `-`, for
-            standard input. What can be read only once (standard input, a pipe) is copied to a temporary file.
+            standard input. What can be read only once (standard input, a pipe) is copied to a temporary file, as are
+            texts in memory, one a line.
 
     Raises:
         DataError: there is no such file, it cannot be read, or the folder holds no file.
     """
     if source == "-":
         return _spooled(sys.stdin.buffer, "standard input")
+    if (held := in_memory(source)) is not None:
+        if not isinstance(held, Texts):
+            raise DataError(f'{source}: expected texts, such as ["a text", "another"]')
+        lines = "\n".join(" ".join(whole_characters(text or "").splitlines()) for text in held.texts)
+        with read_as("utf-8"):
+            return _spooled(io.BytesIO(f"{lines}\n".encode()), str(source))
     path = Path(source)
     try:
         mode = path.stat().st_mode

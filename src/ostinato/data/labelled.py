@@ -15,8 +15,10 @@ import torch
 from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.bucketing import pad_features, pad_ids
+from ostinato.data.encodings import whole_characters
 from ostinato.data.files import plain_name
 from ostinato.data.labels import require_known
+from ostinato.data.memory import Steps, Texts, in_memory, is_missing
 from ostinato.data.sequences import Scale, Sequences, sequences_from_table
 from ostinato.data.tables import Table, read_table
 from ostinato.data.texts import encode_texts, shorten
@@ -94,14 +96,14 @@ def read_labelled(source: str, columns: Columns, *, labels: bool = True) -> Raw:
         DataError: what is wrong with the file.
         ConfigError: a table, and no columns named.
     """
+    if isinstance(held := in_memory(source), Steps) or (isinstance(held, Texts) and columns.text is None):
+        return raw_in_memory(source, held)
     if is_ts(source):
         return _from_sequences(read_ts(source), named=False)
     if columns.text is not None:
         wanted = [columns.text, *([columns.label] if labels and columns.label else [])]
         table = read_table(source, wanted, lines=None if labels else columns.text)
-        texts = [text or "" for text in table.texts(columns.text)]
-        if empty := table.missing(columns.text):
-            warnings.warn(f"{table.place(empty[0])}: no text (so in {len(empty)} rows); taken as empty", stacklevel=2)
+        texts = texts_or_empty(table.texts(columns.text), table.place)
         found: list[str | None] = [None] * len(table)
         if labels and columns.label:
             found = table.texts(columns.label)
@@ -112,6 +114,61 @@ def read_labelled(source: str, columns: Columns, *, labels: bool = True) -> Raw:
             "--values COL,COL --id COL --label COL for numbers (only a .ts file needs none)"
         )
     return _from_table(source, columns, labels)
+
+
+def texts_or_empty(texts: Sequence[str | None], places: Callable[[int], str]) -> list[str]:
+    """Texts, a missing one as the empty one, with a warning that names the first."""
+    if empty := [row for row, text in enumerate(texts) if text is None]:
+        warnings.warn(f"{places(empty[0])}: no text (so in {len(empty)} rows); taken as empty", stacklevel=3)
+    return ["" if text is None else text for text in texts]
+
+
+def raw_in_memory(name: str, held: Texts | Steps, labels: Sequence[str | None] | None = None) -> Raw:
+    """Texts or sequences without a file; tokens are read as the text that they make with blanks between them.
+
+    Args:
+        name: how messages call it.
+        held: N of them.
+        labels: N; None where there are none.
+
+    Raises:
+        DataError: sequences of numbers that are not real, not finite, or of different widths.
+    """
+
+    def place(row: int) -> str:
+        return f"{name}[{row}]"
+
+    inputs: list[Any]
+    if isinstance(held, Texts):
+        inputs = [whole_characters(text) for text in texts_or_empty(held.texts, place)]
+    elif held.of_tokens:
+        inputs = [_joined(place(row), tokens) for row, tokens in enumerate(held.sequences)]
+    else:
+        inputs = [_numbers(place(row), steps) for row, steps in enumerate(held.sequences)]
+        if len(widths := {steps.shape[1:] for steps in inputs}) > 1 or len(next(iter(widths))) != 1:
+            shapes = ", ".join(str(steps.shape) for steps in inputs[:5])
+            raise DataError(f"{name}: expected arrays [T, D] of the same D, got {shapes}")
+    return Raw(name, inputs, list(labels or [None] * len(inputs)), place, None, "")
+
+
+def _joined(place: str, tokens: Sequence[Any]) -> str:
+    """A list of tokens as a text."""
+    if any(is_missing(token) for token in tokens):
+        raise DataError(f"{place}: expected tokens, got one that is missing (None or NaN)")
+    return whole_characters(" ".join(map(str, tokens)))
+
+
+def _numbers(place: str, steps: Any) -> npt.NDArray[np.float64]:
+    """A sequence of numbers as `[T, D]`."""
+    try:
+        if np.iscomplexobj(steps):
+            raise TypeError
+        found = np.asarray(steps, np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"{place}: expected an array of real numbers [T, D], got {steps!r:.60}") from None
+    if np.isinf(found).any():
+        raise DataError(f"{place}: expected finite numbers, got infinite ones")
+    return found[:, None] if found.ndim == 1 else found
 
 
 def _from_table(source: str, columns: Columns, labels: bool) -> Raw:

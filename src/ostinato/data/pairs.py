@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ostinato.core.errors import ConfigError, DataError
+from ostinato.data.encodings import whole_characters
 from ostinato.data.files import PathLike, TextFile, find_files
+from ostinato.data.memory import Texts, in_memory
 from ostinato.data.text import Lines
 
 
@@ -118,6 +120,8 @@ def read_sources(source: PathLike, separator: str = "\t") -> tuple[str, ...]:
     Raises:
         DataError: the file cannot be read, or holds nothing.
     """
+    if isinstance(held := in_memory(source), Texts):
+        return tuple(whole_characters(text or "").strip() for text in held.texts)
     file = _one_file(source)
     lines = [line.removesuffix("\r") for line in read_lines(file)]
     if not any(line.strip() for line in lines):

@@ -3,7 +3,9 @@
 import csv
 import hashlib
 import io
+import json
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ostinato.core.errors import ConfigError, DataError, unknown_name
+from ostinato.data.encodings import whole_characters
 from ostinato.data.files import PathLike, TextFile, find_files
+from ostinato.data.memory import Held, HeldTable, Texts, in_memory, is_missing
 
 Format: TypeAlias = Literal["csv", "tsv", "jsonl", "parquet"]
 
@@ -32,6 +36,7 @@ ENDINGS: dict[str, Format] = {
 #: Cells that stand for a missing number, apart from the empty one; small and capital letters are the same.
 MISSING_NUMBERS = frozenset({"na", "n/a", "nan", "null", "none", "?"})
 
+_HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 _PARQUET_MAGIC = b"PAR1"
 
 
@@ -72,8 +77,8 @@ class Table:
         return self.columns[name]
 
     def missing(self, name: str) -> list[int]:
-        """Rows whose cell is missing."""
-        return [row for row, cell in enumerate(self.column(name)) if cell is None]
+        """HeldTable whose cell is missing."""
+        return [row for row, cell in enumerate(self.column(name)) if is_missing(cell)]
 
     def texts(self, name: str) -> list[str | None]:
         """A column as text: a whole number is written without a point, true and false as JSON has them.
@@ -81,7 +86,7 @@ class Table:
         Raises:
             DataError: there is no such column, or a cell is a list or an object.
         """
-        return [None if cell is None else self._text(name, row, cell) for row, cell in enumerate(self.column(name))]
+        return [None if is_missing(cell) else self._text(name, row, cell) for row, cell in enumerate(self.column(name))]
 
     def numbers(self, name: str) -> npt.NDArray[np.float64]:
         """A column as `[rows]` numbers; NaN where one is missing: an empty cell, or any of `MISSING_NUMBERS`.
@@ -104,7 +109,7 @@ class Table:
 
     def _text(self, name: str, row: int, cell: Any) -> str:
         if isinstance(cell, str):
-            return cell
+            return cell if cell.isascii() else whole_characters(cell)
         if isinstance(cell, bool):
             return "true" if cell else "false"
         if isinstance(cell, float) and cell.is_integer():
@@ -145,8 +150,10 @@ def read_table(source: PathLike, columns: Sequence[str] | None = None, *, lines:
             column (names those there are).
         ConfigError: a Parquet file, and no pyarrow to read it.
     """
-    content = open_content(source)
     kept = None if columns is None else list(dict.fromkeys(columns))
+    if (held := in_memory(source)) is not None:
+        return _held_table(str(source), held, kept, lines)
+    content = open_content(source)
     if source == "-" and lines is not None:
         columns_read, numbers = _from_rows(content, _text_rows(content, lines), kept)
     else:
@@ -154,6 +161,22 @@ def read_table(source: PathLike, columns: Sequence[str] | None = None, *, lines:
     if not numbers:
         raise DataError(f"{content.name}: the table is empty: it has no rows; expected at least one")
     return Table(content.name, columns_read, np.array(numbers, np.int64), content.digest, content.unit)
+
+
+def _held_table(name: str, held: Held, kept: list[str] | None, lines: str | None) -> Table:
+    """The same from what is in memory."""
+    if isinstance(held, Texts) and lines is not None:
+        held = HeldTable({lines: [text or None for text in held.texts]})
+    if not isinstance(held, HeldTable):
+        raise DataError(f"{name}: expected a table: a data frame, or a dict of columns, or a list of dicts as rows")
+    if not len(held):
+        raise DataError(f"{name}: the table is empty: it has no rows; expected at least one")
+    for column in kept or []:
+        if column not in held.columns:
+            raise _no_column(name, column, held.columns)
+    wanted = list(held.columns) if kept is None else kept
+    columns = {column: [None if cell == "" else cell for cell in held.columns[column]] for column in wanted}
+    return Table(name, columns, np.arange(1, len(held) + 1), held.digest, "row")
 
 
 def open_content(source: PathLike) -> "Content":
@@ -318,12 +341,26 @@ def _read_json_lines(content: Content, kept: list[str] | None) -> _Read:
 
 def _json_object(file: str, number: int, line: str) -> dict[str, Any]:
     try:
-        row = msgspec.json.decode(line)
-    except msgspec.DecodeError as error:
+        row = decoded(line)
+    except ValueError as error:
         raise DataError(f"{file}: line {number}: expected one JSON object a line: {error}") from None
     if not isinstance(row, dict):
         raise DataError(f"{file}: line {number}: expected one JSON object a line, got {line.strip()[:60]}")
     return row
+
+
+def decoded(content: str) -> Any:
+    """JSON as Python's own kinds; half a surrogate pair, as cut texts have it, is left for the texts to mend.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return msgspec.json.decode(content)
+    except msgspec.DecodeError as error:
+        if _HALF_ESCAPED.search(content) is None:
+            raise ValueError(str(error)) from None
+        return json.loads(content)
 
 
 def _read_parquet(content: Content, kept: list[str] | None) -> _Read:

@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from ostinato.api.tasks.classify import class_scores, prepare_labelled
 from ostinato.config.tasks.classify import TrainClassify
 from ostinato.core.errors import DataError
-from ostinato.data.labelled import Columns, Raw
+from ostinato.data.labelled import Columns, Raw, raw_in_memory
+from ostinato.data.memory import HeldTable, Steps, Texts, held_as
 from ostinato.sklearn.inputs import forget_table, is_table, listed, require_target, table
 from ostinato.sklearn.parameters import SequenceEstimator
 from ostinato.sklearn.training import options_of, train
@@ -112,38 +113,13 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
             return list(table(self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan")[:, :, None])
         if reset:
             forget_table(self)
-        found = listed(X)
-        if isinstance(found[0], str):
-            return [str(text) for text in found]
-        if self._are_tokens(found, reset=reset):
-            return [" ".join(map(str, tokens)) for tokens in found]
-        arrays = [_numbers(number, steps) for number, steps in enumerate(found)]
-        widths = {steps.shape[1:] for steps in arrays}
-        if len(widths) > 1 or len(next(iter(widths))) != 1:
-            raise DataError(
-                f"X: expected arrays [T, D] of the same D, got {', '.join(str(s.shape) for s in arrays[:5])}"
-            )
-        return arrays
-
-    def _are_tokens(self, found: list[Any], *, reset: bool) -> bool:
-        """Whether sequences are of tokens; where all are empty, whether those of fit were."""
-        if all(hasattr(steps, "__len__") and not len(steps) for steps in found):
-            return not reset and self._is_text
-        return any(isinstance(token, str) for steps in found if hasattr(steps, "__iter__") for token in steps)
+        held = held_as(listed(X), "X")
+        if isinstance(held, HeldTable):
+            raise DataError("X: expected sequences, got rows by column; hand over one column of texts")
+        if isinstance(held, Steps) and not any(map(len, held.sequences)) and not reset and self._is_text:
+            held = Texts(("",) * len(held.sequences))  # where all are empty, they are what those of fit were
+        return raw_in_memory("X", held).inputs
 
 
 def _raw(inputs: list[Any], labels: Sequence[str | None]) -> Raw:
     return Raw("X", inputs, list(labels), lambda row: f"X[{row}]", None, "")
-
-
-def _numbers(number: int, steps: Any) -> npt.NDArray[np.float64]:
-    """A sequence of numbers as `[T, D]`."""
-    try:
-        if np.iscomplexobj(steps):
-            raise TypeError
-        found = np.asarray(steps, np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"X[{number}]: expected an array of real numbers [T, D], got {steps!r:.60}") from None
-    if np.isinf(found).any():
-        raise DataError(f"X[{number}]: expected finite numbers, got infinite ones")
-    return found[:, None] if found.ndim == 1 else found

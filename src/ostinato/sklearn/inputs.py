@@ -33,7 +33,7 @@ def is_table(X: Any) -> bool:
     if not isinstance(X, Sequence) or isinstance(X, str) or not X:
         return False
     if isinstance(X[0], Number):
-        return True
+        return not any(isinstance(item, str) for item in X)  # texts of which the first is missing
     rows = all(isinstance(row, Sequence) and not isinstance(row, str) and len(row) == len(X[0]) for row in X)
     return rows and len(X[0]) > 0 and all(isinstance(value, Number) for row in X for value in row)
 

@@ -16,6 +16,8 @@ from ostinato.api.tasks.tag import Codec, prepare_tagged
 from ostinato.config.tasks.tag import TrainTag
 from ostinato.core.errors import DataError
 from ostinato.data.conll import Tagged
+from ostinato.data.encodings import whole_characters
+from ostinato.data.memory import is_missing
 from ostinato.data.tagging import WordSequences
 from ostinato.evaluation.tagging import predict_probabilities
 from ostinato.sklearn.inputs import is_table, require_target
@@ -127,16 +129,13 @@ def _tokens(X: Any) -> list[list[str]]:
     X = np.asarray(X) if hasattr(X, "__array__") else X
     if isinstance(X, str) or any(isinstance(own, str) or not hasattr(own, "__len__") for own in X):
         raise DataError("X: expected sequences of tokens, such as [['the', 'cat'], ['a', 'dog']]; split texts first")
-    found = [[str(token) for token in own] for own in X]
+    found = [[whole_characters(str(token)) for token in own] for own in X]
     if any(not token for own in found for token in own):
         raise DataError("X: expected tokens of at least one character, got an empty one")
-    if any(_missing(token) for own in X for token in own):
-        raise DataError("X: expected tokens, got one that is missing (None or NaN)")
+    for row, own in enumerate(X):
+        if any(is_missing(token) for token in own):
+            raise DataError(f"X[{row}]: expected tokens, got one that is missing (None or NaN)")
     return found
-
-
-def _missing(token: Any) -> bool:
-    return token is None or (isinstance(token, float) and token != token)
 
 
 def _labels(y: Any) -> list[list[Any]]:

@@ -248,6 +248,10 @@ class Classification:
             what += f", which {pooling} pooling hands to every step"
         return Observed(read, batch.inputs, batch.arguments(), _own_loss, what, pooled=pooled)
 
+    def reads_texts(self, run: Run) -> bool:
+        """Not one that classifies numbers."""
+        return run.codec.tokenizer is not None
+
     def lines(self, run: Run, answers: Iterable[Any]) -> Iterator[str]:
         """One JSON object a line."""
         return (json.dumps(answer, ensure_ascii=False) for answer in answers)

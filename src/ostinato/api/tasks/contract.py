@@ -108,6 +108,14 @@ class Predicts(Protocol):
 
 
 @runtime_checkable
+class ReadsTexts(Protocol):
+    """A task some of whose runs answer texts, so that `predict` takes a text in place of a file."""
+
+    def reads_texts(self, run: Run) -> bool:
+        """Whether this one does."""
+
+
+@runtime_checkable
 class Backtests(Protocol):
     """A task whose data has an order in time, so that it can be trained again and again as time goes on."""
 

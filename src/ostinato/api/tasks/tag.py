@@ -22,8 +22,10 @@ from ostinato.core.span_tags import Scheme, scheme_of
 from ostinato.data.bucketing import Buckets
 from ostinato.data.conll import Columns, Sentence, Tagged, read_sentences, read_tagged
 from ostinato.data.conll_layout import Layout, read_layout
+from ostinato.data.encodings import whole_characters
 from ostinato.data.files import find_files
 from ostinato.data.labels import require_known
+from ostinato.data.memory import Held, Steps, in_memory
 from ostinato.data.plain_sentences import is_plain, plain_sentences
 from ostinato.data.splits import HELD_OUT, held_out
 from ostinato.data.tagging import TagVocabulary, WordSequences
@@ -267,11 +269,18 @@ class Tagging:
     ) -> Iterator[TaggedSentence]:
         """The sentences of a file with their tags."""
         no_beam("tag", beam)
+        if (held := in_memory(source)) is not None:
+            yield from _answers_in_memory(run, source, held)
+            return
         for file in find_files(source):
             layout = read_layout(file)
             column = _output_column(run, layout)
             form = run.config.get("input_format")
-            if form == "text" or (form is None and is_plain(file, layout, column, run.codec.vocabulary.tags)):
+            if (
+                form == "text"
+                or held is not None
+                or (form is None and is_plain(file, layout, column, run.codec.vocabulary.tags))
+            ):
                 yield from _answers(run, plain_sentences(file), 0, 1, [])
                 continue
             columns = _columns(run)
@@ -301,6 +310,10 @@ class Tagging:
 
         what = "the loss of the last word, of the first in reverse"
         return Observed(words, batch.inputs, batch.arguments(), loss, what, backward_loss=partial(loss, word=0))
+
+    def reads_texts(self, run: Run) -> bool:
+        """Each does."""
+        return True
 
     def lines(self, run: Run, answers: Iterable[TaggedSentence]) -> Iterator[str]:
         """The file again, with other tags."""
@@ -413,6 +426,20 @@ def _output_column(run: Run, layout: Layout) -> int:
     if (asked := run.config.get("output_column")) is not None:
         return layout.find(asked, "") if layout.has(asked) else layout.width
     return layout.output_column(columns["tags"]["name"], columns["tags"]["index"], last=columns["column"] is None)
+
+
+def _answers_in_memory(run: Run, source: str, held: Held) -> Iterator[TaggedSentence]:
+    """Of sentences, or of lists of tokens."""
+    if not isinstance(held, Steps):
+        for file in find_files(source):
+            yield from _answers(run, plain_sentences(file), 0, 1, [])
+        return
+    words = [[whole_characters(str(token)) for token in tokens] for tokens in held.sequences]
+    for start in range(0, len(words), BLOCK):
+        some = words[start : start + BLOCK]
+        for own, tags in zip(some, run.codec.tag(run, some), strict=True):
+            lines = [f"{word}\t{tag}\n" for word, tag in zip(own, tags, strict=True)]
+            yield TaggedSentence(own, tags, "".join([*lines, "\n"]))
 
 
 def _answers(

@@ -246,6 +246,10 @@ class Translation:
         """A text for each line; an empty one for an empty line."""
         return iter(self._translate(run, read_sources(source, run.config["separator"]), progress, beam))
 
+    def reads_texts(self, run: Run) -> bool:
+        """Each does."""
+        return True
+
     def lines(self, run: Run, answers: Iterable[str]) -> Iterator[str]:
         """One a line."""
         return (" ".join(answer.splitlines()) for answer in answers)
