@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ostinato.core.errors import ConfigError
+from ostinato.core.errors import ConfigError, OptionTypeError
 from ostinato.core.legend import Parameters
 
 
@@ -36,7 +36,7 @@ Initialiser = Callable[[Tensor, int], None]
 
 def uniform(tensor: Tensor, hidden_size: int) -> None:
     """Fill in place from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn's recurrent layers do."""
-    bound = 1 / math.sqrt(hidden_size)
+    bound = 1 / math.sqrt(hidden_size) if hidden_size else 0.0
     torch.nn.init.uniform_(tensor, -bound, bound)
 
 
@@ -146,9 +146,46 @@ def require_positive(cell: Cell, **sizes: int) -> None:
     """Check the sizes of a cell.
 
     Raises:
-        ConfigError: a size that is not a whole number, or below 1.
+        OptionTypeError: a size that is not a whole number.
+        ConfigError: a size below 1.
     """
-    given: dict[str, Any] = {"input_size": cell.input_size, "hidden_size": cell.hidden_size, **sizes}
-    for label, size in given.items():
-        if not isinstance(size, Integral) or size < 1:
-            raise ConfigError(f"{cell.name}: {label} must be a whole number of at least 1, got {size!r}")
+    check_sizes(cell.name, {"input_size": cell.input_size, "hidden_size": cell.hidden_size, **sizes})
+
+
+def require_whole(cell: Cell) -> None:
+    """Check the sizes of a cell that can be of no units or inputs for a single step, as torch.nn's cells can.
+
+    Raises:
+        OptionTypeError: a size that is not a whole number.
+        ConfigError: a size below 0.
+    """
+    check_sizes(cell.name, {"input_size": cell.input_size, "hidden_size": cell.hidden_size}, least=0)
+
+
+def check_flags(**flags: object) -> None:
+    """Check options that are true or false.
+
+    Raises:
+        OptionTypeError: one that is neither.
+    """
+    for label, flag in flags.items():
+        if not isinstance(flag, bool):
+            raise OptionTypeError(f"{label} should be of type bool, got: {type(flag).__name__}, {flag!r}")
+
+
+def check_sizes(name: str, sizes: Mapping[str, Any], least: int = 1) -> None:
+    """Check sizes by their labels.
+
+    Raises:
+        OptionTypeError: a size that is not a whole number.
+        ConfigError: a size below the least.
+    """
+    for label, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, Integral):
+            raise OptionTypeError(
+                f"{name}: {label} should be of type int, got: {type(size).__name__}; "
+                f"expected a whole number of at least {least}, got {size!r}"
+            )
+        if size < least:
+            bound = "greater than zero" if least else "zero or greater"
+            raise ConfigError(f"{name}: {label} must be {bound}, a whole number of at least {least}, got {size!r}")

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 from torch import Tensor
 from torch.nn import functional as F
 
-from ostinato.cells.contract import MemoryState, Parameter, gate_parameters, recurrent, require_positive, uniform
+from ostinato.cells.contract import MemoryState, Parameter, gate_parameters, recurrent, require_whole, uniform
 from ostinato.core.errors import ConfigError
 from ostinato.core.legend import Parameters
 from ostinato.core.registry import register
@@ -55,10 +55,11 @@ class LSTM:
     proj_size: int = 0
 
     def __post_init__(self) -> None:
-        require_positive(self)
-        if not 0 <= self.proj_size < self.hidden_size:
+        require_whole(self)
+        if self.proj_size and not 0 <= self.proj_size < self.hidden_size:
             raise ConfigError(
-                f"lstm: proj_size must be at least 0 and below hidden_size {self.hidden_size}, got {self.proj_size}"
+                "lstm: proj_size has to be smaller than hidden_size: "
+                f"it must be at least 0 and below hidden_size {self.hidden_size}, got {self.proj_size}"
             )
         if self.forget_bias and not self.bias:
             raise ConfigError(f"lstm: forget_bias {self.forget_bias} needs bias=True, which holds it")

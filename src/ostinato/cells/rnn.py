@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 from torch import Tensor
 from torch.nn import functional as F
 
-from ostinato.cells.contract import HiddenState, Parameter, gate_parameters, recurrent, require_positive
+from ostinato.cells.contract import HiddenState, Parameter, gate_parameters, recurrent, require_whole
 from ostinato.core.legend import Parameters
 from ostinato.core.registry import register
 
@@ -30,7 +30,7 @@ class ElmanRNN:
     bias: bool = True
 
     def __post_init__(self) -> None:
-        require_positive(self)
+        require_whole(self)
 
     @property
     def output_size(self) -> int:

@@ -12,6 +12,15 @@ class ConfigError(OstinatoError, ValueError):
     """An option or a configuration file that cannot be used."""
 
 
+class OptionTypeError(ConfigError, TypeError):
+    """An option of the wrong type; a TypeError too, which is what torch.nn raises."""
+
+
+class TensorError(ValueError, RuntimeError):
+    """A tensor whose shape, dtype or device does not fit: torch.nn raises a ValueError for some of them, and a
+    RuntimeError for the others."""
+
+
 class DataError(OstinatoError, ValueError):
     """Input that is missing, unreadable, empty or malformed."""
 

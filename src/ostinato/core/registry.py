@@ -82,3 +82,14 @@ def build(name: str, input_size: int, hidden_size: int, bias: bool = True, **opt
             f"cell {name!r} has no option {', '.join(map(repr, unknown))}; it has {', '.join(known) or 'none'}"
         )
     return kind(input_size=input_size, hidden_size=hidden_size, bias=bias, **options)
+
+
+def chosen(cell: Any) -> dict[str, Any]:
+    """The options of a cell that are not their defaults, by name; none of a cell that does not keep them by name."""
+    given = inspect.signature(type(cell)).parameters.values()
+    options = (one for one in given if one.name not in ("input_size", "hidden_size", "bias"))
+    return {
+        one.name: getattr(cell, one.name)
+        for one in options
+        if hasattr(cell, one.name) and getattr(cell, one.name) != one.default
+    }

@@ -4,7 +4,7 @@ Beside it, the softmax of an output layer.
 """
 
 from ostinato.cells.unroll import unroll as reference
-from ostinato.kernels import native
+from ostinato.kernels import flops, native
 from ostinato.kernels.dispatch import Choice, Request, find, run
 from ostinato.kernels.recompute import run_recomputing
 from ostinato.kernels.softmax import Exponentials, exponentials
@@ -16,6 +16,7 @@ __all__ = [
     "Request",
     "exponentials",
     "find",
+    "flops",
     "is_batched",
     "is_transformed",
     "native",

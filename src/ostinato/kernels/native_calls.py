@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ostinato.core import native_library
+from ostinato.core.errors import TensorError
 from ostinato.core.native_library import PRECISIONS, NativeLibrary, Run
 from ostinato.core.registry import lookup
 
@@ -143,7 +144,7 @@ def forward(given: Inputs, training: bool, keep_states: bool) -> tuple[Forward, 
         The results, and the run, for `backward` to use again; None where it read copies, which are gone by then.
 
     Raises:
-        ValueError: a shape, dtype or device that does not fit, with what was expected.
+        TensorError: a shape, dtype or device that does not fit, with what was expected.
     """
     run, read, places = described(given)
     library, x, dtype = loaded(), given.x, given.x.dtype
@@ -190,7 +191,7 @@ def backward(
         One for each, None where there is none.
 
     Raises:
-        ValueError: a shape, dtype or device that does not fit, with what was expected.
+        TensorError: a shape, dtype or device that does not fit, with what was expected.
     """
     run, inputs, _ = described(given) if before is None else _again(before, given)
     library, x, dtype = loaded(), given.x, given.x.dtype
@@ -229,7 +230,7 @@ def described(given: Inputs) -> Call:
     """A run with everything that both directions read.
 
     Raises:
-        ValueError: a shape, dtype or device that does not fit, with what was expected.
+        TensorError: a shape, dtype or device that does not fit, with what was expected.
     """
     x, extra, h0, dtype = given.x, given.extra, given.h0, given.x.dtype
     library, kind = loaded(), lookup(given.cell)
@@ -237,12 +238,12 @@ def described(given: Inputs) -> Call:
     H, R = given.units, h0.shape[-1]
     rows = len(kind.gates) * H
     if given.c0 is None and len(kind.State._fields) > 1:
-        raise ValueError(f"c0: expected a tensor, {given.cell} has a memory cell")
+        raise TensorError(f"c0: expected a tensor, {given.cell} has a memory cell")
     if given.weight_out is None and given.cell == "jordan":
-        raise ValueError("weight_out: expected a tensor, jordan has an output layer")
+        raise TensorError("weight_out: expected a tensor, jordan has an output layer")
     extra_rows = 0 if extra is None else extra.shape[0]
     if dtype not in (torch.float32, torch.bfloat16) or not x.is_cpu:
-        raise ValueError(f"x: expected torch.float32 or torch.bfloat16 on the CPU, got {dtype} on {x.device}")
+        raise TensorError(f"x: expected torch.float32 or torch.bfloat16 on the CPU, got {dtype} on {x.device}")
     x = x.float()
     if x.stride(2) != 1:
         x = x.contiguous()
@@ -334,7 +335,7 @@ def _rows(name: str, tensor: Optional, shape: tuple[int, ...], dtype: torch.dtyp
 
 def _checked(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     if tensor.shape != shape or tensor.dtype != dtype or not tensor.is_cpu:
-        raise ValueError(
+        raise TensorError(
             f"{name}: expected {dtype} on the CPU of shape {shape}, "
             f"got {tensor.dtype} on {tensor.device} of shape {tuple(tensor.shape)}"
         )

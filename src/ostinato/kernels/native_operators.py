@@ -29,7 +29,7 @@ def recurrence(given: Inputs, training: bool, keep_states: bool) -> tuple[Option
         keep_states: whether to return c of every step.
 
     Raises:
-        ValueError: a shape, dtype or device that does not fit, with what was expected.
+        TensorError: a shape, dtype or device that does not fit, with what was expected.
     """
     if not _unheard(given.tensors):
         return tuple(torch.ops.ostinato.recurrence(*given, training, keep_states)[:4])

@@ -10,14 +10,15 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
 
 from ostinato import kernels
-from ostinato.cells.contract import Cell, Parameter
+from ostinato.cells.contract import Cell, Parameter, check_flags, check_sizes
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
 from ostinato.core.errors import ConfigError
-from ostinato.core.registry import build
+from ostinato.core.registry import build, chosen
 from ostinato.layers import shapes
 from ostinato.layers.dropout import check_rates
 from ostinato.layers.dropout import dropout as drop
+from ostinato.layers.leaf import Quantization, leaf
 from ostinato.layers.stream import Stream
 
 
@@ -51,11 +52,14 @@ class Recurrent(nn.Module):
         **options: the cell's own, such as `forget_bias=1.0` or `proj_size=100` for the LSTM.
 
     Raises:
-        ConfigError: an unknown cell or option, a size below 1, a rate outside 0 to 1.
+        ConfigError: an unknown cell or option, a size below 1, a rate outside 0 to 1; an OptionTypeError where it is
+            of another type.
     """
 
     #: Whether a state of one field is passed and returned as a bare tensor, as torch.nn.GRU does.
     bare_state = False
+
+    qconfig = Quantization()
 
     #: Takes a cell over a sequence, as `cells.unroll.unroll`, in place of the kernels: how `inspection` looks inside.
     runner: Callable[..., Unrolled] | None = None
@@ -84,8 +88,8 @@ class Recurrent(nn.Module):
         super().__init__()
         check_rates(dropout=dropout, recurrent_dropout=recurrent_dropout, weight_drop=weight_drop, zoneout=zoneout)
         _check_fed_back(recurrent_dropout=recurrent_dropout, weight_drop=weight_drop)
-        if num_layers < 1:
-            raise ConfigError(f"num_layers must be at least 1, got {num_layers}")
+        check_sizes(cell, {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers})
+        check_flags(bias=bias, batch_first=batch_first)
         if recompute is not None and (not isinstance(recompute, int) or recompute < 1):
             raise ConfigError(f"recompute: expected a whole number of at least 1 (steps), or None, got {recompute!r}")
         self.recompute = recompute
@@ -149,15 +153,13 @@ class Recurrent(nn.Module):
         """The parameters, a list for each layer and direction, as torch.nn's layers have them."""
         return [[getattr(self, name) for name in names] for names in self._all_weights]
 
-    def flatten_parameters(self) -> None:
-        """Do nothing: torch.nn's layers have it, so programs call it."""
-
     def initial_state(self, batch_size: int) -> Any:
         """The state a call without one starts from: each field `[L*S, N, size]`."""
         like = self._like
         each = [cell.initial_state(batch_size, like) for cell in self.cells for _ in self._suffixes]
         return self.cell.State(*(_stacked(fields) for fields in zip(*each, strict=True)))
 
+    @leaf
     def forward(
         self,
         input: Tensor | PackedSequence,
@@ -183,7 +185,7 @@ class Recurrent(nn.Module):
             field of states is `[L*S, T, N, size]`.
 
         Raises:
-            ValueError: a shape, dtype or device that does not fit, with what was expected.
+            TensorError: a shape, dtype or device that does not fit, with what was expected.
         """
         view = shapes.Sequences.of(input, lengths, batch_first=self.batch_first)
         shapes.check_sequences(view, self.input_size)
@@ -266,9 +268,17 @@ class Recurrent(nn.Module):
             fields = [field.transpose(0, 1) for field in fields]
         return fields[0] if self.bare_state else self.cell.State(*fields)
 
+    def _shown_first(self) -> tuple[str, ...]:
+        return (self.cell.name,)
+
+    def _options(self) -> dict[str, Any]:
+        """The cell's own that differ from their defaults."""
+        return chosen(self.cell)
+
     def extra_repr(self) -> str:
         """What distinguishes this layer in a printed model."""
-        shown = [self.cell.name, str(self.input_size), str(self.hidden_size)]
+        shown = [*self._shown_first(), str(self.input_size), str(self.hidden_size)]
+        shown += [f"{name}={value}" for name, value in self._options().items()]
         defaults: dict[str, Any] = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
         defaults |= {"bidirectional": False, "recurrent_dropout": 0.0, "locked_dropout": False, "weight_drop": 0.0}
         defaults |= {"zoneout": 0.0, "recompute": None}

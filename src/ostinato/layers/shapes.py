@@ -1,4 +1,7 @@
-"""The layouts a sequence can arrive in, brought to `[T, N, D]` and back; and what a wrong shape is told."""
+"""The layouts a sequence can arrive in, brought to `[T, N, D]` and back; and what a wrong shape is told.
+
+Where torch.nn has a message for a mistake, ours begins with its words: programs and their tests look for them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from ostinato.cells.contract import Cell
+from ostinato.core.errors import TensorError
 
 
 class Sequences(NamedTuple):
@@ -33,7 +37,7 @@ class Sequences(NamedTuple):
         """Read any accepted layout."""
         if isinstance(input, PackedSequence):
             if lengths is not None:
-                raise ValueError("a PackedSequence holds its lengths: expected lengths=None beside it")
+                raise TensorError("a PackedSequence holds its lengths: expected lengths=None beside it")
             x, lengths = pad_packed_sequence(input)
             # Batches without a single long and a single short sequence need no mask, and run fused.
             return cls(x, None if bool((lengths == x.shape[0]).all()) else lengths, packed=input)
@@ -43,7 +47,7 @@ class Sequences(NamedTuple):
             lengths = lengths.unsqueeze(0) if lengths is not None and lengths.dim() == 0 else lengths
             return cls(input.unsqueeze(1), lengths, batched=False)
         if input.dim() != 3:
-            raise ValueError(f"expected input of 3 dimensions (2 for one sequence), got {tuple(input.shape)}")
+            raise TensorError(f"Expected input to be 2D or 3D, got {input.dim()}D instead, {tuple(input.shape)}")
         return cls(input.transpose(0, 1) if batch_first else input, lengths, batch_first)
 
     @property
@@ -74,50 +78,69 @@ def check_sequences(view: Sequences, input_size: int) -> None:
     """Refuse inputs of another width, and lengths that cannot be.
 
     Raises:
-        ValueError: says what was expected and what came.
+        TensorError: says what was expected and what came.
     """
-    T, N, D = view.x.shape
-    if input_size != D:
-        raise ValueError(f"expected {input_size} features in the input's last dimension, got {D}")
+    T, N, _ = view.x.shape
+    check_width(view.x, input_size)
     if view.lengths is None:
         return
     if view.lengths.dtype.is_floating_point or view.lengths.dtype == torch.bool:
-        raise ValueError(f"expected lengths of an integer dtype, got {view.lengths.dtype}")
+        raise TensorError(f"expected lengths of an integer dtype, got {view.lengths.dtype}")
     if view.lengths.shape != (N,):
-        raise ValueError(f"expected one length for each of the {N} sequences, got shape {tuple(view.lengths.shape)}")
+        raise TensorError(f"expected one length for each of the {N} sequences, got shape {tuple(view.lengths.shape)}")
     if N and not 0 <= int(view.lengths.min()) <= int(view.lengths.max()) <= T:
-        raise ValueError(f"expected lengths from 0 to {T} (the padded steps), got {view.lengths.tolist()}")
+        raise TensorError(f"expected lengths from 0 to {T} (the padded steps), got {view.lengths.tolist()}")
+
+
+def check_width(x: Tensor, input_size: int) -> None:
+    """Refuse an input of other features.
+
+    Raises:
+        TensorError: says what was expected and what came.
+    """
+    if x.shape[-1] != input_size:
+        raise TensorError(
+            "input.size(-1) must be equal to input_size. "
+            f"Expected {input_size} features in the last dimension, got {x.shape[-1]}"
+        )
 
 
 def check_tensor(x: Tensor, weight: Tensor) -> None:
     """Refuse an input of another dtype (autocast aside) or device than the weights.
 
     Raises:
-        ValueError: says what was expected and what came.
+        TensorError: says what was expected and what came.
     """
     if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
-        raise ValueError(f"expected input of the layer's dtype {weight.dtype}, got {x.dtype}: use input.to(...)")
+        raise TensorError(
+            f"RNN input dtype ({x.dtype}) does not match weight dtype ({weight.dtype}). "
+            f"Convert input: input.to({weight.dtype}), or convert model: model.to({x.dtype})"
+        )
     if x.device != weight.device:
-        raise ValueError(f"expected input on the layer's device {weight.device}, got {x.device}")
+        raise TensorError(
+            "Input and parameter tensors are not at the same device: "
+            f"found the input at {x.device}, the layer's parameters at {weight.device}"
+        )
 
 
 def state_fields(cell: Cell, hx: Any, dimensions: int) -> tuple[Tensor, ...]:
     """The tensors of a state that was passed as a tuple, or bare where the cell has one.
 
     Raises:
-        ValueError: another number of tensors or of dimensions.
+        TensorError: another number of tensors or of dimensions.
     """
     fields = (hx,) if isinstance(hx, Tensor) else tuple(hx)
     names = cell.State._fields
     if len(fields) != len(names):
-        raise ValueError(
+        raise TensorError(
             f"expected a state of {len(names)} tensors ({', '.join(names)}), got {len(fields)}: "
             "pass what the layer returned"
         )
     for name, field in zip(names, fields, strict=True):
         if field.dim() != dimensions:
-            raise ValueError(
-                f"expected the initial state's {name} of {dimensions} dimensions, got {tuple(field.shape)}"
+            raise TensorError(
+                f"hx should also be {dimensions}-D, as this input asks for, but got {field.dim()}-D: "
+                f"the initial state's {name} has the shape {tuple(field.shape)}"
             )
     return fields
 
@@ -131,14 +154,47 @@ def check_state(state: Any, like: Any, layers: int | None = None) -> None:
         layers: L*S where the fields are `[L*S, N, size]`.
 
     Raises:
-        ValueError: says what was expected and what came.
+        TensorError: says what was expected and what came.
     """
-    for name, field, one in zip(like._fields, state, like, strict=True):
-        expected = tuple(one.shape) if layers is None else (layers, *one.shape)
-        if tuple(field.shape) != expected:
-            meaning = "(N, size)" if layers is None else "(layers, N, size)"
-            raise ValueError(f"expected the initial state's {name} as {meaning} {expected}, got {tuple(field.shape)}")
+    for index, (name, field, one) in enumerate(zip(like._fields, state, like, strict=True)):
+        if layers is None:
+            _check_one_step(index, name, field, one)
+        elif (expected := (layers, *one.shape)) != tuple(field.shape):
+            raise TensorError(
+                f"Expected hidden size {expected} (layers, N, size) of the initial state's {name}, "
+                f"got {tuple(field.shape)}"
+            )
         if field.dtype != one.dtype and not torch.is_autocast_enabled(one.device.type):
-            raise ValueError(f"expected the initial state's {name} of dtype {one.dtype}, got {field.dtype}")
+            raise TensorError(
+                f"Input and hidden tensors are not the same dtype: expected the initial state's {name} of dtype "
+                f"{one.dtype}, got {field.dtype}"
+            )
         if field.device != one.device:
-            raise ValueError(f"expected the initial state's {name} on {one.device}, got {field.device}")
+            raise TensorError(
+                f"Input and hidden tensors are not at the same device: expected the initial state's {name} on "
+                f"{one.device}, got {field.device}"
+            )
+
+
+def check_step_state(hx: Any) -> None:
+    """Refuse a single step's state of other than one or two dimensions.
+
+    Raises:
+        TensorError: says what was expected and what came.
+    """
+    for index, field in enumerate((hx,) if isinstance(hx, Tensor) else hx):
+        if field.dim() not in (1, 2):
+            name = "hidden" if isinstance(hx, Tensor) else f"hx[{index}]"
+            raise TensorError(f"Expected {name} to be 1D or 2D, got {field.dim()}D instead, of {tuple(field.shape)}")
+
+
+def _check_one_step(index: int, name: str, field: Tensor, one: Tensor) -> None:
+    (N, size), (batch, width) = one.shape, field.shape
+    if width != size:
+        raise TensorError(
+            f"hidden{index} has inconsistent hidden_size: got {width}, expected {size} (the initial state's {name})"
+        )
+    if batch != N:
+        raise TensorError(
+            f"Input batch size {N} doesn't match hidden{index} batch size {batch} (the initial state's {name})"
+        )

@@ -1,14 +1,16 @@
 """One step at a time: drop-ins for torch.nn's RNNCell, LSTMCell and GRUCell."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ostinato.cells.contract import Cell
-from ostinato.core.errors import ConfigError
-from ostinato.core.registry import build
+from ostinato.core.errors import TensorError
+from ostinato.core.registry import build, chosen
 from ostinato.layers import shapes
+from ostinato.layers.drop_in import rnn_cell
+from ostinato.layers.leaf import Quantization, leaf
 
 
 class SingleStep(nn.Module):
@@ -27,13 +29,16 @@ class SingleStep(nn.Module):
     #: Whether a state of one field is passed and returned as a bare tensor.
     bare_state = False
 
+    __constants__: ClassVar[list[str]] = ["input_size", "hidden_size", "bias"]
+
+    qconfig = Quantization()
+
     def __init__(
         self,
         cell: str,
         input_size: int,
         hidden_size: int,
         bias: bool = True,
-        *,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         **options: Any,
@@ -50,6 +55,7 @@ class SingleStep(nn.Module):
         for name, declared in self.cell.parameters().items():
             declared.initialise(self.get_parameter(name), self.hidden_size)
 
+    @leaf
     def forward(self, input: Tensor, hx: Any = None) -> Any:
         """One step.
 
@@ -61,15 +67,21 @@ class SingleStep(nn.Module):
             The state after, as torch.nn's cell returns it: `(h, c)`, or `h` alone.
 
         Raises:
-            ValueError: a shape or dtype that does not fit, with what was expected.
+            TensorError: a shape or dtype that does not fit, with what was expected.
         """
-        if input.dim() not in (1, 2) or input.shape[-1] != self.input_size:
-            raise ValueError(f"expected input [N, {self.input_size}] or [{self.input_size}], got {tuple(input.shape)}")
+        if input.dim() not in (1, 2):
+            raise TensorError(f"Expected input to be 1D or 2D, got {input.dim()}D instead, of {tuple(input.shape)}")
+        if input.shape[-1] != self.input_size:
+            raise TensorError(
+                f"input has inconsistent input_size: got {input.shape[-1]} expected {self.input_size}, "
+                f"in [N, {self.input_size}] or [{self.input_size}]"
+            )
         batched = input.dim() == 2
         x = input if batched else input.unsqueeze(0)
         shapes.check_tensor(x, next(self.parameters()))
         state = zeros = self.cell.initial_state(x.shape[0], x)
         if hx is not None:
+            shapes.check_step_state(hx)
             fields = shapes.state_fields(self.cell, hx, dimensions=input.dim())
             state = self.cell.State(*(field if batched else field.unsqueeze(0) for field in fields))
             shapes.check_state(state, zeros)
@@ -80,36 +92,63 @@ class SingleStep(nn.Module):
         return state[0] if self.bare_state else state
 
     def extra_repr(self) -> str:
-        """Sizes, as torch.nn's cells print them."""
-        return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
+        """Sizes and what differs from the defaults, as torch.nn's cells print them."""
+        shown = [str(self.input_size), str(self.hidden_size), *([] if self.bias else ["bias=False"])]
+        return ", ".join([*shown, *(f"{name}={value}" for name, value in self._options().items())])
+
+    def _options(self) -> dict[str, Any]:
+        return chosen(self.cell)
 
 
 class RNNCell(SingleStep):
-    """Drop-in for `torch.nn.RNNCell`."""
+    """Drop-in for `torch.nn.RNNCell`, with its arguments in its order."""
 
     bare_state = True
 
     def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", **kwargs: Any
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,
     ) -> None:
-        cells = {"tanh": "rnn", "relu": "rnn_relu"}
-        if nonlinearity not in cells:
-            raise ConfigError(f"nonlinearity: expected 'tanh' or 'relu', got {nonlinearity!r}")
-        super().__init__(cells[nonlinearity], input_size, hidden_size, bias, **kwargs)
+        super().__init__(rnn_cell(nonlinearity), input_size, hidden_size, bias, device, dtype, **options)
         self.nonlinearity = nonlinearity
+
+    def _options(self) -> dict[str, Any]:
+        return ({} if self.nonlinearity == "tanh" else {"nonlinearity": self.nonlinearity}) | super()._options()
 
 
 class LSTMCell(SingleStep):
-    """Drop-in for `torch.nn.LSTMCell`."""
+    """Drop-in for `torch.nn.LSTMCell`, with its arguments in its order."""
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, **kwargs: Any) -> None:
-        super().__init__("lstm", input_size, hidden_size, bias, **kwargs)
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__("lstm", input_size, hidden_size, bias, device, dtype, **options)
 
 
 class GRUCell(SingleStep):
-    """Drop-in for `torch.nn.GRUCell`."""
+    """Drop-in for `torch.nn.GRUCell`, with its arguments in its order."""
 
     bare_state = True
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, **kwargs: Any) -> None:
-        super().__init__("gru", input_size, hidden_size, bias, **kwargs)
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__("gru", input_size, hidden_size, bias, device, dtype, **options)

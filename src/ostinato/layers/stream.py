@@ -11,7 +11,7 @@ from torch import Tensor
 from ostinato import kernels
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
-from ostinato.core.errors import ConfigError
+from ostinato.core.errors import ConfigError, TensorError
 from ostinato.core.legend import Parameters
 from ostinato.kernels.steps import NativeSteps
 from ostinato.layers import shapes
@@ -66,20 +66,20 @@ class Stream:
             The outputs of the last layer, `[N, O]`.
 
         Raises:
-            ValueError: an `x` or `out` that does not fit, with what was expected.
+            TensorError: an `x` or `out` that does not fit, with what was expected.
         """
         if self._stamp() != self._packed:
             self.refresh()
         like = self._like
         if x.shape != self._x_shape or x.dtype is not like.dtype or x.device != like.device:
-            raise ValueError(_expected("x", x, self._x_shape, like))
+            raise TensorError(_expected("x", x, self._x_shape, like))
         x = x if x.is_contiguous() else x.contiguous()
         if out is None:
             out = torch.empty(self._out_shape, dtype=like.dtype, device=like.device)
         elif out.shape != self._out_shape or out.dtype is not like.dtype or out.device != like.device:
-            raise ValueError(_expected("out", out, self._out_shape, like))
+            raise TensorError(_expected("out", out, self._out_shape, like))
         elif not out.is_contiguous() or out.requires_grad:
-            raise ValueError("out: expected a dense tensor (out.contiguous()) that asks for no gradient")
+            raise TensorError("out: expected a dense tensor (out.contiguous()) that asks for no gradient")
         elif _overlap(x, out):  # a thread may write its units while another still reads
             x = x.clone()
         self._take(x, out)

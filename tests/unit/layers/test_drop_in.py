@@ -103,7 +103,11 @@ def test_results_and_gradients_are_torchs(kind, arguments, dtype):
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
 def test_positional_arguments_are_torchs(kind):
     arguments = [3, 5, 2, *(["relu"] if kind == "RNN" else []), False, True, 0.25, True]
-    ours, theirs = getattr(ostinato, kind)(*arguments), getattr(nn, kind)(*arguments)
+    arguments += [*([0] if kind == "LSTM" else []), "cpu", torch.float64]
+    # torch's RNN and GRU count proj_size among the positions, against what they document
+    theirs = getattr(nn, kind)(*arguments[:-2], device="cpu", dtype=torch.float64)
+    ours = getattr(ostinato, kind)(*arguments)
+    assert ours.weight_ih_l0.dtype == torch.float64
     for name in ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional"):
         assert getattr(ours, name) == getattr(theirs, name)
     assert list(ours.state_dict()) == list(theirs.state_dict())
@@ -179,6 +183,49 @@ def test_is_usable_with_weights_computed_from_others():
     assert "weight_hh_l0" not in dict(layer.named_parameters())
     layer.reset_parameters()
     assert not torch.equal(layer(x)[0], plain)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_what_programs_call_of_torchs_layers(kind, batch_first):
+    arguments = {"num_layers": 2, "bidirectional": True, "batch_first": batch_first}
+    mine, torchs = getattr(ostinato, kind)(3, 5, **arguments), getattr(nn, kind)(3, 5, **arguments)
+    assert mine.__constants__ == torchs.__constants__
+    assert mine._flat_weights_names == torchs._flat_weights_names
+    assert all(a is b for a, b in zip(mine._flat_weights, mine.parameters(), strict=True))
+    x, sizes = torch.randn(6, 4, 3), torch.tensor([4, 2, 2])
+    for given in ((x, None), (torch.randn(8, 3), sizes)):
+        assert mine.get_expected_hidden_size(*given) == torchs.get_expected_hidden_size(*given)
+    hx = torch.randn(4, 6 if batch_first else 4, 5)
+    hx = (hx, hx * 2) if kind == "LSTM" else hx
+    order = torch.tensor([2, 0, 1, 3])
+    for layer in (mine, torchs):
+        layer.check_forward_args(x, hx, None)
+        assert layer.permute_hidden(hx, None) is hx
+        wrong = (hx[0], hx[1][:1]) if kind == "LSTM" else hx[:1]
+        with pytest.raises(RuntimeError, match=r"Expected hidden.* size \(4, "):
+            layer.check_forward_args(x, wrong, None)
+        with pytest.raises(RuntimeError, match="input must have 2 dimensions, got 3"):
+            layer.check_forward_args(x, hx, sizes)
+        with pytest.raises(RuntimeError, match=r"input.size\(-1\) must be equal to input_size"):
+            layer.check_forward_args(x[..., :2], hx, None)
+    close(tensors((0, mine.permute_hidden(hx, order)))[1:], tensors((0, torchs.permute_hidden(hx, order)))[1:], 0)
+
+
+def test_sizes_of_zero_in_single_steps():
+    """torch.nn's cells take them, its layers do not."""
+    x = torch.randn(2, 3)
+    for kind in ("RNNCell", "LSTMCell", "GRUCell"):
+        for sizes in ((3, 0), (0, 4)):
+            ours, theirs = (
+                (getattr(home, kind)(*sizes, True, "cpu") for home in (ostinato, nn))
+                if kind != "RNNCell"
+                else (home.RNNCell(*sizes, True, "relu", "cpu") for home in (ostinato, nn))
+            )
+            theirs.load_state_dict(ours.state_dict())
+            given = x[:, : sizes[0]]
+            found, expected = ours(given), theirs(given)
+            close(*(tensors((0, one))[1:] for one in (found, expected)), 1e-6)
 
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])

@@ -370,3 +370,56 @@ def test_on_a_gpu_torchs_layers_run_what_torch_has(cell, given, name):
     choice = find(lookup(cell)(3, 5), Request(torch.float32, "cuda", 4, **given))
     assert choice.name == name
     assert bool(choice.reason) == (name == "reference")
+
+
+class Reader(nn.Module):
+    """A layer, a single step and a product, as programs that rewrite models find them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.step, self.last = ostinato.LSTM(3, 4), ostinato.GRUCell(4, 4), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        output, (h, _) = self.layer(x, lengths=lengths)
+        return self.last(self.step(output[-1], h[0]))
+
+
+def test_a_graph_has_our_layers_as_whole_nodes():
+    model, x, lengths = Reader(), torch.randn(5, 2, 3), torch.tensor([5, 2])
+    traced = torch.fx.symbolic_trace(model)
+    assert [n.target for n in traced.graph.nodes if n.op == "call_module"] == ["layer", "step", "last"]
+    torch.testing.assert_close(traced(x, lengths), model(x, lengths))
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated")
+def test_quantisation_leaves_them_whole_and_says_so():
+    model, x, lengths = Reader().eval(), torch.randn(5, 2, 3), torch.tensor([5, 2])
+    with pytest.warns(UserWarning, match=r"LSTM stays as it is, in torch.float32: .* state_dict before quantising"):
+        small = torch.ao.quantization.quantize_dynamic(model)
+    assert type(small.layer) is ostinato.LSTM
+    assert type(small.last) is not nn.Linear
+    torch.testing.assert_close(small(x, lengths), model(x, lengths), rtol=0.1, atol=0.05)
+    assert not hasattr(model.layer, "qconfig")
+    from torch.ao.quantization.quantize_fx import prepare_fx
+
+    mapping = torch.ao.quantization.get_default_qconfig_mapping()
+    prepared = prepare_fx(model, mapping, (x, lengths))
+    torch.testing.assert_close(prepared(x, lengths), model(x, lengths))
+
+
+@pytest.mark.parametrize(("kind", "options"), [("LSTM", {"proj_size": 2}), ("GRU", {})])
+def test_torchs_counter_counts_our_products(kind, options):
+    """As many as the reference's, whose products torch itself counts; what is 0 by x and h0 is left out there."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    layer, x = getattr(ostinato, kind)(3, 4, **options), torch.randn(5, 2, 3)
+    counts = []
+    for dtype in (torch.float32, torch.float64):
+        state = [torch.zeros(1, 2, s, dtype=dtype, requires_grad=True) for s in (options.get("proj_size", 4), 4)]
+        leaf = x.to(dtype).requires_grad_()
+        with FlopCounterMode(display=False) as counter:
+            layer.to(dtype)(leaf, tuple(state) if kind == "LSTM" else state[0])[0].sum().backward()
+        counts.append(counter.get_total_flops())
+    assert (
+        counts[0] == counts[1] == 3 * 2 * 5 * 2 * sum(p.numel() for n, p in layer.named_parameters() if "weight" in n)
+    )

@@ -230,5 +230,5 @@ def test_a_stream_that_cannot_be():
         ostinato.LSTM(3, 6, bidirectional=True).stream(1)
     with pytest.raises(ostinato.OstinatoError, match="batch_size: expected a whole number of at least 0, got -1"):
         ostinato.LSTM(3, 6).stream(-1)
-    with pytest.raises(ValueError, match=r"state's h as \(layers, N, size\) \(1, 2, 6\), got \(1, 3, 6\)"):
+    with pytest.raises(ValueError, match=r"hidden size \(1, 2, 6\) \(layers, N, size\) of .* h, got \(1, 3, 6\)"):
         ostinato.LSTM(3, 6).stream(2).state = (torch.zeros(1, 3, 6), torch.zeros(1, 2, 6))
