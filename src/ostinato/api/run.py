@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from os import PathLike
 from typing import Any
 
@@ -15,6 +15,7 @@ from ostinato.api.tasks.contract import (
     Adapts,
     Backtests,
     Generates,
+    Labels,
     Predicts,
     Progress,
     Reads,
@@ -135,11 +136,23 @@ class Run:
                 return
             yield answer
 
-    def predicted_lines(
-        self, source: Any, *, progress: Progress | None = None, beam: int | None = None
-    ) -> Iterator[str]:
-        """As `predict`, in the lines that `ostinato predict` writes."""
-        return self._predicts().lines(self, self.answers(source, progress=progress, beam=beam))
+    def predicted_lines(self, source: Any, *, labels: bool = False, **asked: Any) -> Iterator[str]:
+        """As `predict`, in the lines that `ostinato predict` writes, or the labels alone."""
+        self._predicts()
+        return self.lines(self.answers(source, **asked), labels=labels)
+
+    def lines(self, answers: Iterable[Any], *, labels: bool = False) -> Iterator[str]:
+        """Answers as the lines that `ostinato predict` writes, or `ostinato predict --labels`.
+
+        Raises:
+            ConfigError: labels of a task that has none.
+        """
+        task = self._predicts()
+        if not labels:
+            return task.lines(self, answers)
+        if not isinstance(task, Labels):
+            raise ConfigError(f"--labels: a run of task {self.config['task']!r} gives no labels; leave the option out")
+        return task.labels(self, answers)
 
     def generate(
         self, prompt: str = "", length: int = 200, *, stop: str | None = None, **options: Any

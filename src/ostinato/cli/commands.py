@@ -129,7 +129,9 @@ def _predict(options: commands.Predict, output: Output) -> None:
     import_plugins(options.plugin)
     run = load(options.run).seeing(**dataclasses.asdict(options.views)).reading(**options.reading.given())
     with compute_settings(options.threads, options.precision):
-        lines = run.predicted_lines(options.data, progress=_Told("predicting"), beam=options.beam)
+        lines = run.predicted_lines(
+            options.data, labels=options.labels, progress=_Told("predicting"), beam=options.beam
+        )
         if options.output is None:
             written = output.lines(lines)
         else:

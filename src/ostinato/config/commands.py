@@ -52,11 +52,17 @@ class Predict:
 
     data: Annotated[
         Positional[str],
-        tyro.conf.arg(metavar="DATA", help="A file as train takes it, or - for standard input, one text a line."),
+        tyro.conf.arg(
+            metavar="DATA",
+            help="A file as train takes it, a text in quotation marks, or - for standard input, one text a line.",
+        ),
     ]
 
     output: File = None
     """Where to write the answers. By default standard output."""
+
+    labels: Flag = False
+    """The labels alone, one a line: classify; the tags of a sentence: tag."""
 
     threads: Threads = 0
     precision: Precision = "highest"

@@ -1,4 +1,7 @@
-"""Figures as people read them."""
+"""Figures as people read them, and as files keep them."""
+
+import numpy as np
+import numpy.typing as npt
 
 
 def shown(value: float, decimals: int = 4) -> str:
@@ -13,3 +16,12 @@ def shown(value: float, decimals: int = 4) -> str:
     """
     plain = value == 0 or 0.1 <= abs(value) < 1e15
     return f"{value:.{decimals}f}" if plain else f"{value:.{decimals}g}"
+
+
+def shortest(values: npt.NDArray[np.float32]) -> list[float]:
+    """Each number as the one of the fewest digits that float32 reads back the same: 0.1, not 0.10000000149011612.
+
+    Args:
+        values: `[N]`.
+    """
+    return [float(str(value)) for value in values]

@@ -4,10 +4,11 @@ import csv
 import json
 import math
 
+import numpy as np
 import pytest
 
 import ostinato
-from ostinato.core.errors import DataError
+from ostinato.core.errors import ConfigError, DataError
 
 SMALL = {"hidden": 4, "epochs": 1, "threads": 1, "batch": 8}
 ROWS = [(f"a {'fine' if n % 2 else 'poor'} film {n % 3}", "good" if n % 2 else "bad") for n in range(40)]
@@ -39,6 +40,20 @@ def test_texts(films, home, tmp_path):
     assert films.predict({"text": texts[0]}) == expected[:1]
     assert films.predict([text.split() for text in texts]) == expected
     assert list(films.predicted_lines(texts)) == [json.dumps(answer) for answer in expected]
+
+
+def test_labels_alone(films):
+    texts = [text for text, _ in ROWS[:3]]
+    labels = [answer["label"] for answer in films.predict(texts)]
+    assert list(films.predicted_lines(texts, labels=True)) == labels
+
+
+def test_probabilities_have_the_digits_of_their_precision(films):
+    """As many as float32 needs to read the same number back, and no more."""
+    for answer in films.predict([text for text, _ in ROWS]):
+        for value in answer["probabilities"].values():
+            assert repr(value) == str(np.float32(value))
+        assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-6)
 
 
 def test_missing_texts_are_empty(films):
@@ -77,10 +92,12 @@ def test_sequences_of_numbers(tmp_path):
 
 
 def test_translations(home, tmp_path):
-    run = ostinato.train("translate", home / "pairs.tsv", out=home / "pairs", level="char", **SMALL)
+    run = ostinato.train("translate", home / "pairs.tsv", out=home / "pairs", level="char", attention="none", **SMALL)
     (tmp_path / "some.txt").write_text("1 a\n2 a\n")
     assert run.predict(["1 a", "2 a"]) == run.predict(tmp_path / "some.txt")
     assert run.predict("1 a") == run.predict(["1 a"])
+    with pytest.raises(ConfigError, match="--labels: a run of task 'translate' gives no labels"):
+        run.predicted_lines("1 a", labels=True)
 
 
 def test_tags(home):
@@ -90,5 +107,6 @@ def test_tags(home):
         answers = run.predict(source)
         assert [answer.words for answer in answers] == [["the", "cat"], ["a", "dog"]]
         assert [answer.tags for answer in answers] == [answer.tags for answer in expected]
+    assert list(run.predicted_lines(["the cat"], labels=True)) == [" ".join(expected[0].tags)]
     (one,) = run.predict("the cat")
     assert (one.words, one.tags) == (expected[0].words, expected[0].tags)

@@ -20,6 +20,7 @@ from ostinato.config.evaluation import ReadingOptions
 from ostinato.config.tasks.classify import TrainClassify
 from ostinato.config.training import DEFAULT_EPOCHS
 from ostinato.core.errors import DataError, RunFolderError
+from ostinato.core.figures import shortest
 from ostinato.data.bucketing import Buckets, in_length_order
 from ostinato.data.labelled import MAX_LENGTH, Codec, Columns, Raw, batch_of, chosen, read_labelled, with_labels
 from ostinato.data.sequences import Scale
@@ -223,8 +224,8 @@ class Classification:
         no_beam("classify", beam)
         raw = read_labelled(source, run.codec.columns, labels=False)
         scores = class_scores(run.model, run.codec.encode(raw), progress)
-        for row, probabilities in enumerate(torch.from_numpy(scores).softmax(-1).tolist()):
-            named = dict(zip(run.codec.classes, probabilities, strict=True))
+        for row, probabilities in enumerate(torch.from_numpy(scores).softmax(-1).numpy()):
+            named = dict(zip(run.codec.classes, shortest(probabilities), strict=True))
             answer = {"label": max(named, key=named.__getitem__), "probabilities": named}
             yield answer if raw.keys is None else {"id": raw.keys[row], **answer}
 
@@ -255,6 +256,10 @@ class Classification:
     def lines(self, run: Run, answers: Iterable[Any]) -> Iterator[str]:
         """One JSON object a line."""
         return (json.dumps(answer, ensure_ascii=False) for answer in answers)
+
+    def labels(self, run: Run, answers: Iterable[Any]) -> Iterator[str]:
+        """One a line; a line's end within a label becomes a blank."""
+        return (" ".join(answer["label"].splitlines()) for answer in answers)
 
     def summary(self, run: Run) -> dict[str, Any]:
         """Examples trained on, and the validation with the highest accuracy."""

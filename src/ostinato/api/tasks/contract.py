@@ -108,6 +108,14 @@ class Predicts(Protocol):
 
 
 @runtime_checkable
+class Labels(Protocol):
+    """A task whose answers are labels, with something about them."""
+
+    def labels(self, run: Run, answers: Iterable[Any]) -> Iterator[str]:
+        """The labels alone, as the lines that `ostinato predict --labels` writes."""
+
+
+@runtime_checkable
 class ReadsTexts(Protocol):
     """A task some of whose runs answer texts, so that `predict` takes a text in place of a file."""
 

@@ -320,6 +320,10 @@ class Tagging:
         for answer in answers:
             yield from answer.text.removesuffix("\n").split("\n")
 
+    def labels(self, run: Run, answers: Iterable[TaggedSentence]) -> Iterator[str]:
+        """The tags of a sentence in a line, with blanks between."""
+        return (" ".join(answer.tags) for answer in answers if answer.tags)
+
     def summary(self, run: Run) -> dict[str, Any]:
         """Words trained on, and the best figures on the validation data."""
         position = run.folder.resume_point.position()
