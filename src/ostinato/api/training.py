@@ -29,7 +29,7 @@ from ostinato.api.tasks import find
 from ostinato.api.tasks.contract import Progress as Told
 from ostinato.api.tasks.contract import Task
 from ostinato.checkpoint import RunFolder
-from ostinato.config.merge import beneath, build, flatten
+from ostinato.config.merge import beneath, build, flatten, refuse_unused
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.config.tasks.contract import TrainOptions
 from ostinato.core.errors import ConfigError, OstinatoError, RunFolderError, unknown_name
@@ -73,6 +73,7 @@ def train(task: str, *sources: Any, out: str | PathLike[str], **options: Any) ->
     if task not in TRAIN_OPTIONS:
         raise ConfigError(unknown_name("unknown task", task, TRAIN_OPTIONS))
     kind = TRAIN_OPTIONS[task]
+    refuse_unused(kind, options)
     saved = saved_options(kind, str(out)) if options.get("resume") and RunFolder(str(out)).is_run() else {}
     timed = options.get("time_limit") is not None
     base = beneath(options.get("preset"), saved, options.get("config"), kind.PRESETS, timed=timed)

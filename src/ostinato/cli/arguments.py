@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 
 import tyro
 
+from ostinato.cli.help import help_of
+from ostinato.cli.refusals import refusing
 from ostinato.config import commands, merge
 from ostinato.config.bench import BenchLayers, BenchLm
 from ostinato.config.inspect import Inspect
@@ -34,25 +36,27 @@ examples:
   ostinato evaluate runs/book other.txt
   ostinato generate runs/book --prompt "The " --temperature 0.8
 
-ostinato COMMAND --help says what a command takes."""
+ostinato COMMAND --help says what a command takes, --help-all all of it."""
 
 
 def parse(arguments: list[str]) -> Any:
     """A command's options, an instance of one of the classes in `ostinato.config.commands`.
 
     Raises:
-        ConfigError: an unknown command, or an option that cannot be used.
-        SystemExit: help was asked for (0), or an option is misspelt (2).
+        ConfigError: an unknown command, or an option that is unknown or cannot be used.
+        SystemExit: help was asked for (0).
     """
     path, rest = _find(arguments)
-    command = COMMANDS[path]
-    return tyro.cli(
-        command,
-        prog=" ".join(("ostinato", *path)),
-        args=rest,
-        default=_default(command, rest),
-        config=(tyro.conf.OmitArgPrefixes,),
-    )
+    command, prog = COMMANDS[path], " ".join(("ostinato", *path))
+    if asked := {"-h", "--help", "--help-all"} & set(rest):
+        defaults = _default(command, rest)
+        shown = None if defaults is tyro.MISSING_NONPROP else defaults
+        print(help_of(command, prog, everything="--help-all" in asked, defaults=shown))
+        sys.exit(0)
+    with refusing(command, prog, rest):
+        return tyro.cli(
+            command, prog=prog, args=rest, default=_default(command, rest), config=(tyro.conf.OmitArgPrefixes,)
+        )
 
 
 def _default(command: type[Any], words: list[str]) -> Any:
@@ -70,6 +74,7 @@ def _default(command: type[Any], words: list[str]) -> Any:
         return tyro.MISSING_NONPROP  # tyro will say what is wrong
     out = found.out or (merge.read_toml(found.config).get("out") if found.config else None)
     saved = _saved(command, out) if found.resume and isinstance(out, str) else {}
+    merge.refuse_unused(command, merge.read_toml(found.config) if found.config else {}, f"--config {found.config}: ")
     flat = merge.beneath(found.preset, saved, found.config, command.PRESETS, timed=found.time_limit is not None)
     options = merge.unchecked(command, flat, f"--config {found.config}")
     for item in dataclasses.fields(command):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
 
@@ -108,6 +108,23 @@ def beneath(
     if timed or from_file.get("time_limit") is not None:
         chosen.pop("epochs", None)
     return {**chosen, **saved, **from_file}
+
+
+def refuse_unused(command: type[Any], given: Iterable[str], source: str = "") -> None:
+    """Refuse options of the shared groups that a task has no use for, such as --steps where nothing is cut into pieces.
+
+    Args:
+        command: the command's class; its `UNUSED` names them.
+        given: plain names that somebody set.
+        source: begins the message.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    for name in given:
+        if name in getattr(command, "UNUSED", ()):
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{source}{option}: train {command.TASK} has no use for it; leave it out")
 
 
 def read_toml(path: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class TrainingOptions:
     to 8, so that an epoch has 50 steps."""
 
     steps: int = 100
-    """Time steps through which gradients flow (truncated BPTT), where one sequence goes on from batch to batch: lm."""
+    """Time steps through which gradients flow (truncated BPTT): the text is read in pieces of so many."""
 
     optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
     """How a gradient becomes a step."""

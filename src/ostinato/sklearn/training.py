@@ -13,7 +13,7 @@ import torch
 
 from ostinato.api.run import Run
 from ostinato.api.training import train_prepared
-from ostinato.config.merge import build
+from ostinato.config.merge import build, refuse_unused
 from ostinato.config.tasks.contract import TrainOptions
 from ostinato.core.errors import ConfigError
 
@@ -36,6 +36,7 @@ def options_of(estimator: Any, kind: type[Options], **more: Any) -> Options:
             f"{type(estimator).__name__}: options: {about_files[0]!r} is about files, of which an estimator has "
             "none; leave it out"
         )
+    refuse_unused(kind, estimator.options or {}, f"{type(estimator).__name__}: options: ")
     known = {name: value for name, value in estimator.get_params(deep=False).items() if name not in _OWN}
     flat = {name: value for name, value in known.items() if value is not None} | dict(estimator.options or {})
     seed = estimator.random_state

@@ -27,6 +27,8 @@ class TrainCaption:
         {"test", "valid"}
     )  # a list of names says which captions are not trained on
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    UNUSED: ClassVar[frozenset[str]] = frozenset({"steps"})
+    COMMON: ClassVar[tuple[str, ...]] = ("out", "images", "features", "valid", "test")
 
     data: Annotated[
         Positional[tuple[str, ...]],

@@ -75,6 +75,8 @@ class TrainClassify:
     NAMING_DATA: ClassVar[tuple[str, ...]] = ("data",)
     FIXED: ClassVar[frozenset[str]] = frozenset()
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    UNUSED: ClassVar[frozenset[str]] = frozenset({"steps", "tied"})
+    COMMON: ClassVar[tuple[str, ...]] = ("out", "text", "label", "valid", "test", "level")
 
     data: Annotated[
         Positional[tuple[str, ...]],

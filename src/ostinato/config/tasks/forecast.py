@@ -27,6 +27,8 @@ class TrainForecast:
     NAMING_DATA: ClassVar[tuple[str, ...]] = ("data",)
     FIXED: ClassVar[frozenset[str]] = frozenset()
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    UNUSED: ClassVar[frozenset[str]] = frozenset({"steps", "tied", "embed"})
+    COMMON: ClassVar[tuple[str, ...]] = ("out", "target", "window", "horizon", "time", "id", "season", "past", "future")
 
     data: Annotated[
         Positional[tuple[str, ...]],

@@ -29,6 +29,8 @@ class TrainLm:
     NAMING_DATA: ClassVar[tuple[str, ...]] = ("text",)
     FIXED: ClassVar[frozenset[str]] = frozenset()
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = LANGUAGE_MODEL
+    UNUSED: ClassVar[frozenset[str]] = frozenset()
+    COMMON: ClassVar[tuple[str, ...]] = ("out", "valid", "test", "level", "preset")
 
     text: Annotated[
         Positional[tuple[str, ...]],

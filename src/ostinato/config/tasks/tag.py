@@ -51,6 +51,8 @@ class TrainTag:
     NAMING_DATA: ClassVar[tuple[str, ...]] = ("data",)
     FIXED: ClassVar[frozenset[str]] = frozenset()
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    UNUSED: ClassVar[frozenset[str]] = frozenset({"steps", "tied"})
+    COMMON: ClassVar[tuple[str, ...]] = ("out", "column", "valid", "test")
 
     data: Annotated[
         Positional[tuple[str, ...]],

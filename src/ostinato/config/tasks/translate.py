@@ -77,6 +77,8 @@ class TrainTranslate:
     NAMING_DATA: ClassVar[tuple[str, ...]] = ("data", "source")
     FIXED: ClassVar[frozenset[str]] = frozenset()
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    UNUSED: ClassVar[frozenset[str]] = frozenset({"steps"})
+    COMMON: ClassVar[tuple[str, ...]] = ("out", "separator", "source", "target", "valid", "test", "level")
 
     data: Annotated[
         Positional[tuple[str, ...]],

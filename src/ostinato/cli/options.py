@@ -1,0 +1,184 @@
+"""What a command's options are, read off its class: names, kinds, defaults, and what their docstrings say of them."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import itertools
+import textwrap
+import types
+import typing
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from tyro.conf import FlagCreatePairsOff, Positional, Suppress
+
+#: What people call options elsewhere, and what they are called here.
+ELSEWHERE = {
+    "learning-rate": "lr",
+    "batch-size": "batch",
+    "hidden-size": "hidden",
+    "hidden-dim": "hidden",
+    "num-layers": "layers",
+    "n-layers": "layers",
+    "embed-size": "embed",
+    "embedding-dim": "embed",
+    "num-epochs": "epochs",
+    "n-epochs": "epochs",
+    "max-epochs": "epochs",
+    "random-seed": "seed",
+    "random-state": "seed",
+    "output-dir": "out",
+    "validation": "valid",
+    "val": "valid",
+    "dev": "valid",
+    "early-stopping": "patience",
+    "bptt": "steps",
+    "seq-len": "steps",
+    "grad-clip": "clip",
+    "tie-weights": "tied",
+    "lr-scheduler": "schedule",
+    "delimiter": "separator",
+    "sep": "separator",
+    "max-len": "max-length",
+    "beams": "beam",
+    "beam-size": "beam",
+    "beam-width": "beam",
+    "num-samples": "samples",
+    "workers": "devices",
+    "num-processes": "devices",
+}
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option, or a word that stands for itself by its place.
+
+    Attributes:
+        name: of the field, with dashes.
+        positional: whether it stands by itself.
+        metavar: what its value is called; empty for a flag.
+        expected: what its value has to be, for messages; empty where any text will do.
+        paired: a flag that can be switched off as well, by --no-NAME.
+        group: what it belongs to, in a few words; empty for the command's own.
+        text: what it does, one paragraph.
+        required: whether there is no default.
+        default: what it is otherwise.
+    """
+
+    name: str
+    positional: bool
+    metavar: str
+    expected: str
+    paired: bool
+    group: str
+    text: str
+    required: bool
+    default: Any
+
+    @property
+    def flag(self) -> str:
+        """As it is written."""
+        return self.metavar if self.positional else f"--{self.name}"
+
+    @property
+    def invocation(self) -> str:
+        """As it is written, with its value."""
+        return self.flag if self.positional or not self.metavar else f"{self.flag} {self.metavar}"
+
+
+def options_of(command: type[Any], group: str = "", defaults: Any = None) -> list[Option]:
+    """Every option of a command, its groups taken apart.
+
+    Args:
+        command: a dataclass.
+        group: what the options belong to.
+        defaults: an instance that has the defaults; where None, those of the class.
+    """
+    texts = _docstrings(command)
+    hints, plain = get_type_hints(command, include_extras=True), get_type_hints(command)
+    found: list[Option] = []
+    for item in dataclasses.fields(command):
+        default = _default(item) if defaults is None else getattr(defaults, item.name, _default(item))
+        if dataclasses.is_dataclass(plain[item.name]):
+            below = typing.cast("type[Any]", plain[item.name])
+            at = default if dataclasses.is_dataclass(default) else None
+            found += options_of(below, _first_sentence(below), at)
+        elif (option := _option(item, hints[item.name], plain[item.name], texts, group, default)) is not None:
+            found.append(option)
+    return found
+
+
+def _option(
+    item: dataclasses.Field[Any], hint: Any, kind: Any, texts: dict[str, str], group: str, default: Any
+) -> Option | None:
+    marks = _marks(hint)
+    if _mark_of(Suppress) in marks:
+        return None
+    settings = next((mark for mark in marks if hasattr(mark, "metavar") and hasattr(mark, "help")), None)
+    metavar, expected = _kind(kind)
+    text = (settings and settings.help) or texts.get(item.name, "")
+    name = item.name.replace("_", "-")
+    positional = _mark_of(Positional) in marks
+    return Option(
+        name=name,
+        positional=positional,
+        metavar=(settings and settings.metavar) or (item.name.upper() if positional else metavar),
+        expected=expected,
+        paired=kind is bool and _mark_of(FlagCreatePairsOff) not in marks,
+        group=group,
+        text=" ".join(text.split()),
+        required=item.default is item.default_factory is dataclasses.MISSING,
+        default=default,
+    )
+
+
+def _kind(kind: Any) -> tuple[str, str]:
+    """What a value of a type is called, and what it has to be."""
+    if get_origin(kind) in (typing.Union, types.UnionType):
+        return _kind(next(own for own in get_args(kind) if own is not type(None)))
+    if get_origin(kind) is Literal:
+        names = [str(value) for value in get_args(kind) if value is not None]
+        return "|".join(names), f"one of {', '.join(names)}"
+    if get_origin(kind) is tuple:
+        return _kind(get_args(kind)[0])
+    known = {bool: ("", ""), int: ("N", "a whole number"), float: ("X", "a number")}
+    return known.get(kind, ("TEXT", ""))
+
+
+def _default(item: dataclasses.Field[Any]) -> Any:
+    if item.default is not dataclasses.MISSING:
+        return item.default
+    return None if item.default_factory is dataclasses.MISSING else item.default_factory()
+
+
+def _marks(hint: Any) -> tuple[Any, ...]:
+    """What `Annotated` says besides the type, all the way down."""
+    return getattr(hint, "__metadata__", ())
+
+
+def _mark_of(marker: Any) -> Any:
+    """What `tyro` puts into `Annotated` for one of its markers."""
+    found = _marks(marker[int]) if hasattr(type(marker), "__getitem__") or hasattr(marker, "__class_getitem__") else ()
+    return found[0] if found else marker
+
+
+def _docstrings(command: type[Any]) -> dict[str, str]:
+    """The text below each field of a dataclass, those it inherits included."""
+    found: dict[str, str] = {}
+    for kind in reversed(command.__mro__):
+        if not dataclasses.is_dataclass(kind):
+            continue
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+        body = typing.cast("ast.ClassDef", tree).body
+        for field, text in itertools.pairwise(body):
+            target = field.target if isinstance(field, ast.AnnAssign) else None
+            if isinstance(target, ast.Name) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+                found[target.id] = str(text.value.value)
+    return found
+
+
+def _first_sentence(kind: type[Any]) -> str:
+    text = " ".join(inspect.cleandoc(kind.__doc__ or "").split("\n\n")[0].split())
+    return text.split(". ")[0].rstrip(".")
