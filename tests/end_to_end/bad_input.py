@@ -232,7 +232,7 @@ CASES = [
     Case("missing data to evaluate", ["evaluate", "run", "gone.txt"], ["gone.txt: no such file"]),
     Case("no data to evaluate", ["evaluate", "run"], ["DATA: expected at least one file"]),
     Case("prompt with unknown characters", ["generate", "run", "--prompt", "the Ωmega"], ["never seen: 'Ω'"]),
-    Case("`--temperature 0`", ["generate", "run", "--temperature", "0"], ["--temperature: expected more than 0"]),
+    Case("`--temperature -1`", ["generate", "run", "--temperature", "-1"], ["--temperature: expected at least 0"]),
     Case(
         "--plugin that fails",
         _train("book.txt", "--plugin", "bad.py"),

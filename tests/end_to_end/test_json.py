@@ -159,10 +159,10 @@ def test_runs_of_a_folder_with_damage(ask):
 @pytest.mark.parametrize(
     ("value", "fault"),
     [
-        ({"prompt": "a"}, "$.text: missing"),
-        ({"prompt": "a", "text": 1}, "$.text: 1 is not of type string"),
-        ({"prompt": "a", "text": None}, "$.text: null"),
-        ({"prompt": "a", "text": "", "more": 1}, "$.more: not documented"),
+        ({"prompt": "a", "texts": []}, "$.text: missing"),
+        ({"prompt": "a", "text": 1, "texts": []}, "$.text: 1 is not of type string"),
+        ({"prompt": "a", "text": None, "texts": []}, "$.text: null"),
+        ({"prompt": "a", "text": "", "texts": [], "more": 1}, "$.more: not documented"),
     ],
 )
 def test_the_check_itself(value, fault):

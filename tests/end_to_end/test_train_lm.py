@@ -138,7 +138,20 @@ def test_learning_by_heart(cli, work):
     (work / "more.txt").write_text("hello world, " * 20)
     assert of(cli("evaluate", "run", "more.txt", "--json"))["bits_per_character"] < 0.3
     written = of(cli("generate", "run", "--prompt", "hello w", "--length", "19", "--greedy", "--json"))
-    assert written == {"prompt": "hello w", "text": "orld, hello world, "}
+    assert (written["prompt"], written["text"]) == ("hello w", "orld, hello world, ")
+    assert (
+        cli("generate", "run", "hello", "w", "--length", "19", "--temperature", "0").out
+        == "hello world, hello world, \n"
+    )
+    (work / "prompts.txt").write_text("hello w\nworld, h\n")
+    both = of(
+        cli("generate", "run", "--prompts", "prompts.txt", "--samples", "2", "--length", "5", "--greedy", "--json")
+    )
+    assert [text["prompt"] + text["text"] for text in both["texts"]] == ["hello world,"] * 2 + ["world, hello "] * 2
+    assert both["text"] == both["texts"][0]["text"]
+    several = cli("generate", "run", "--prompts", "prompts.txt", "--length", "5", "--greedy").out
+    assert several == "hello world,\n---\nworld, hello \n"
+    assert "expected one prompt" in cli("generate", "run", "hello", "--prompt", "w").err
 
 
 @pytest.mark.parametrize(

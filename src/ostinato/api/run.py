@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from typing import Any
 
@@ -25,6 +25,7 @@ from ostinato.api.tasks.contract import (
     no_beam,
 )
 from ostinato.checkpoint import RunFolder
+from ostinato.config.checks import at_least
 from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.core.errors import ConfigError, RunFolderError
@@ -155,29 +156,50 @@ class Run:
         return task.labels(self, answers)
 
     def generate(
-        self, prompt: str = "", length: int = 200, *, stop: str | None = None, **options: Any
+        self,
+        prompt: str | Sequence[str] = "",
+        length: int = 200,
+        *,
+        stop: str | None = None,
+        samples: int = 1,
+        **options: Any,
     ) -> Iterator[str]:
-        """Write on from a prompt: a language model.
+        """Write on from a prompt, or from each of several: a language model.
 
         Args:
             prompt: where to go on from; empty means the beginning of a text.
             length: tokens to write.
             stop: end once this text has been written.
+            samples: texts to write for each prompt, each by a seed of its own: the one given, the next, and so on.
             **options: greedy, temperature, top_k, top_p, seed; see `SamplingOptions`.
 
         Returns:
-            An iterator over pieces of text, as they are written: `"".join(...)` is all of it, without the prompt.
+            An iterator over pieces of text, as they are written: `"".join(...)` is all of it, without the prompt. Where
+            prompts are a list, or there are several samples, over whole texts: those of the first prompt first.
 
         Raises:
-            DataError: the prompt has characters (at level word: words) that the model does not know; names them.
-            ConfigError: an option out of range.
+            DataError: a prompt has characters that the model does not know; names them. Words that it does not know are
+                read as `<unk>`, with a warning.
+            ConfigError: an option out of range, or prompts that are no texts.
             RunFolderError: not a run of a language model.
         """
-        if not isinstance(self.task, Generates):
+        task = self.task
+        if not isinstance(task, Generates):
             raise RunFolderError(
                 f"{self.folder.path}: a run of task {self.config['task']!r} writes no text; predict has its answers"
             )
-        return self.task.generate(self, prompt, length, stop=stop, **options)
+        at_least(samples=(samples, 1))
+        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        for one in prompts:
+            if not isinstance(one, str):
+                raise ConfigError(f"prompt: expected a text, or a list of texts, got {one!r:.60}")
+        seed = options.pop("seed", None)
+        written = [
+            task.generate(self, one, length, stop=stop, seed=None if seed is None else seed + number, **options)
+            for one in prompts
+            for number in range(samples)
+        ]
+        return written[0] if isinstance(prompt, str) and samples == 1 else ("".join(pieces) for pieces in written)
 
     def inspect(self, view: str, out: str | PathLike[str], **options: Any) -> dict[str, Any]:
         """Look inside: write pictures, pages and numbers of one view to a folder. Plain arrays: `ostinato.inspection`.

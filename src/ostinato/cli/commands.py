@@ -146,14 +146,34 @@ def _generate(options: commands.Generate, output: Output) -> None:
 
     import_plugins(options.plugin)
     run = load(options.run)
-    pieces = run.generate(options.prompt, options.length, stop=options.stop, **dataclasses.asdict(options.sampling))
-    output.text(options.prompt, end="")
-    written = []
-    for piece in pieces:
-        output.text(piece, end="")
-        written.append(piece)
-    output.text("")
-    output.result({"prompt": options.prompt, "text": "".join(written)})
+    prompts = [options.prompted] if options.prompts is None else _prompts(options.prompts)
+    settings = dataclasses.asdict(options.sampling)
+    seed = settings.pop("seed")
+    texts: list[dict[str, Any]] = []
+    for prompt in prompts:
+        for number in range(options.samples):
+            own = None if seed is None else seed + number
+            pieces = run.generate(prompt, options.length, stop=options.stop, seed=own, **settings)
+            if texts:
+                output.text("---")
+            output.text(prompt, end="")
+            written = []
+            for piece in pieces:
+                output.text(piece, end="")
+                written.append(piece)
+            output.text("")
+            texts.append({"prompt": prompt, "seed": own, "text": "".join(written)})
+    output.result({"prompt": texts[0]["prompt"], "text": texts[0]["text"], "texts": texts})
+
+
+def _prompts(source: str) -> list[str]:
+    """One a line; an empty line is the beginning of a text."""
+    from ostinato.data.tables import open_content
+
+    prompts = [line.removesuffix("\n").removesuffix("\r") for line in open_content(source).lines()]
+    if not prompts:
+        raise DataError(f"--prompts {source}: expected one prompt a line, found nothing")
+    return prompts
 
 
 def _demo(options: commands.Demo, output: Output, started: float) -> int:

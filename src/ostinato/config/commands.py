@@ -86,7 +86,7 @@ class SamplingOptions:
     """Always the most probable token."""
 
     temperature: float = 1.0
-    """Below 1 more cautious, above 1 bolder."""
+    """Below 1 more cautious, above 1 bolder; 0 is greedy."""
 
     top_k: int = 0
     """Choose among the k most probable tokens only. 0 means all."""
@@ -98,7 +98,7 @@ class SamplingOptions:
     """Of the random choice; the same seed writes the same text. By default another text each time."""
 
     def __post_init__(self) -> None:
-        above_zero(temperature=self.temperature)
+        at_least(temperature=(self.temperature, 0))
         if self.temperature == float("inf"):
             raise ConfigError("--temperature: expected a finite number, got inf")
         if self.seed is not None:
@@ -114,8 +114,19 @@ class Generate:
 
     run: RunFolder
 
+    words: Annotated[
+        Positional[tuple[str, ...]],
+        tyro.conf.arg(metavar="WORDS", help="The prompt, in place of --prompt: words with one blank between them."),
+    ] = ()
+
     prompt: str = ""
     """Text to go on from; nothing means the beginning of a text."""
+
+    prompts: File = None
+    """A file of prompts, one a line, or - for standard input: a text is written for each."""
+
+    samples: int = 1
+    """Texts to write for each prompt: with --seed, the second by the next seed, and so on."""
 
     length: int = 200
     """Tokens to write: characters, words or BPE pieces, as the model was trained."""
@@ -128,7 +139,14 @@ class Generate:
     json: Json = False
 
     def __post_init__(self) -> None:
-        at_least(length=(self.length, 0))
+        at_least(length=(self.length, 0), samples=(self.samples, 1))
+        if sum((bool(self.words), bool(self.prompt), self.prompts is not None)) > 1:
+            raise ConfigError("expected one prompt: words behind RUN, --prompt or --prompts")
+
+    @property
+    def prompted(self) -> str:
+        """The prompt, where it is not in a file."""
+        return " ".join(self.words) or self.prompt
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,11 @@ class Text:
         return self.stop - self.start
 
     @property
+    def whole(self) -> int:
+        """Characters of all documents, whatever the window."""
+        return sum(document.characters for document in self.documents)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The documents' names, for messages and for the record of a run."""
         return tuple(document.file.name for document in self.documents)

@@ -9,7 +9,7 @@ from tokenizers import models, pre_tokenizers, trainers
 
 from ostinato.config.text import BPE_SIZE
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.text import END, Source
+from ostinato.data.text import END, Source, Text
 from ostinato.data.tokenizer import (
     EOS,
     UNK,
@@ -147,7 +147,11 @@ def _strings(text: Source) -> Iterator[str]:
 
 
 def _one_character(text: Source, character: str) -> DataError:
+    part, remedy = "the text", "give a text"
+    if isinstance(text, Text) and text.characters < text.whole:
+        part = f"the part to train on, {text.characters:,} of {text.whole:,} characters with the rest held out,"
+        remedy = "give a longer text, or the validation text with --valid, and a text"
     return DataError(
-        f"{', '.join(text.names)}: one-character vocabulary: the text holds nothing but {character!r}, "
-        "so there is nothing to predict; give a text with at least two different characters"
+        f"{', '.join(text.names)}: one-character vocabulary: {part} holds nothing but {character!r}, "
+        f"so there is nothing to predict; {remedy} with at least two different characters"
     )

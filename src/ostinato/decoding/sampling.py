@@ -69,7 +69,7 @@ def choose(logits: Tensor, options: SamplingOptions, numbers: Iterator[float]) -
     Top k comes before top p, and both look at the probabilities at the given temperature. A draw takes one of
     `numbers`, uniform between 0 and 1.
     """
-    if options.greedy:
+    if options.greedy or options.temperature == 0:
         return int(logits.argmax())
     if options.temperature != 1:
         # from the best one down, so that no temperature, however low, makes infinities of several

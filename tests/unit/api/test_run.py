@@ -118,16 +118,38 @@ def test_words_have_one_space_between_them_the_prompt_included(runs):
         assert "  " not in text
 
 
-@pytest.mark.parametrize(
-    ("level", "prompt", "message"),
-    [
-        ("char", "the €ur€ of Q", r"characters that the model has never seen: '€', 'f', 'Q'; leave them out"),
-        ("word", "zebra zebra lion", "words that the model has never seen: 'zebra', 'lion'; leave them out"),
-    ],
-)
-def test_what_is_unknown_in_a_prompt_is_named_before_anything_is_written(runs, level, prompt, message):
-    with pytest.raises(DataError, match=message):
-        ostinato.load(runs / level).generate(prompt)
+def test_unknown_characters_in_a_prompt_are_named_before_anything_is_written(runs):
+    with pytest.raises(DataError, match=r"characters that the model has never seen: '€', 'f', 'Q'; leave them out"):
+        ostinato.load(runs / "char").generate("the €ur€ of Q")
+
+
+def test_unknown_words_in_a_prompt_are_read_as_unk(runs):
+    run = ostinato.load(runs / "word")
+    with pytest.warns(UserWarning, match="words that the model has never seen, read as <unk>: 'zebra', 'lion'"):
+        written = "".join(run.generate("the zebra zebra lion", length=30, seed=1))
+    assert written == "".join(run.generate("the <unk> <unk> <unk>", length=30, seed=1))
+
+
+def test_several_prompts_and_samples(runs):
+    run = ostinato.load(runs / "char")
+
+    def one(prompt, seed):
+        return "".join(run.generate(prompt, length=20, seed=seed))
+
+    assert list(run.generate(["the", "cat"], length=20, seed=3)) == [one("the", 3), one("cat", 3)]
+    assert list(run.generate("the", length=20, seed=3, samples=3)) == [one("the", seed) for seed in (3, 4, 5)]
+    expected = [one(prompt, seed) for prompt in ("the", "cat") for seed in (3, 4)]
+    assert list(run.generate(("the", "cat"), length=20, seed=3, samples=2)) == expected
+    assert len(set(run.generate("the", length=40, samples=3))) == 3
+    with pytest.raises(ConfigError, match="prompt: expected a text, or a list of texts, got 3"):
+        run.generate(["the", 3])
+    with pytest.raises(ConfigError, match="--samples: expected at least 1, got 0"):
+        run.generate("the", samples=0)
+
+
+def test_temperature_zero_is_greedy(runs):
+    run = ostinato.load(runs / "char")
+    assert list(run.generate("the", length=30, temperature=0)) == list(run.generate("the", length=30, greedy=True))
 
 
 def test_bytes_know_every_prompt(runs):
@@ -170,8 +192,8 @@ def test_after_the_stop_text_no_more_is_computed(runs, monkeypatch):
 
 def test_options_are_checked(runs):
     run = ostinato.load(runs / "char")
-    with pytest.raises(ConfigError, match="--temperature: expected more than 0, got 0"):
-        run.generate("the", temperature=0)
+    with pytest.raises(ConfigError, match="--temperature: expected at least 0, got -1"):
+        run.generate("the", temperature=-1)
     with pytest.raises(TypeError, match="top_q"):
         run.generate("the", top_q=3)
 

@@ -115,3 +115,12 @@ def test_too_small_a_vocabulary(write, level, least):
     with pytest.raises(ConfigError, match=f"at least {least}"):
         learn_tokenizer(text, level, least - 1)
     assert learn_tokenizer(text, level, least).size == least
+
+
+def test_what_was_held_out_is_not_said_to_be_missing(write):
+    """Of "ab" the b is held out."""
+    train, _ = open_text(write("ab")).split(0.9)
+    with pytest.raises(
+        DataError, match="part to train on, 1 of 2 characters with the rest held out, holds nothing but 'a'"
+    ):
+        learn_tokenizer(train, "char")

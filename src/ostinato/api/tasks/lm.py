@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from ostinato.data.corpus import learned_tokenizer, token_ids
 from ostinato.data.encodings import read_as
 from ostinato.data.streams import Streams, single_stream
 from ostinato.data.text import Text, open_text
-from ostinato.data.tokenizer import TokenIds, Tokenizer
+from ostinato.data.tokenizer import UNK, TokenIds, Tokenizer
 from ostinato.decoding import sample
 from ostinato.evaluation import bits_per_character, evaluate_language_model, mean_loss, perplexity
 from ostinato.losses import activation_penalty, sequence_cross_entropy
@@ -184,10 +185,10 @@ class LanguageModelling:
         """Write on from a prompt."""
         tokenizer = run.tokenizer
         if unknown := tokenizer.unknown(prompt):
-            what = "words" if tokenizer.level == "word" else "characters"
-            raise DataError(
-                f"prompt: {what} that the model has never seen: {', '.join(map(repr, unknown))}; leave them out"
-            )
+            shown = ", ".join(map(repr, unknown))
+            if tokenizer.level != "word":
+                raise DataError(f"prompt: characters that the model has never seen: {shown}; leave them out")
+            warnings.warn(f"prompt: words that the model has never seen, read as {UNK}: {shown}", stacklevel=3)
         eos, unk = tokenizer.eos_id, tokenizer.unk_id
         never = {unk} if unk is not None else set()
         if tokenizer.level == "char":
