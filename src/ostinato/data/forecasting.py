@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from ostinato.core.errors import DataError
 from ostinato.data.coding import Coding
+from ostinato.data.dates import PARTS
 from ostinato.data.scaling import Transform, seasonal_naive_error, spread_around_windows
 from ostinato.data.series import Columns, Series, read_series
 from ostinato.data.tables import read_table
-from ostinato.data.times import PARTS, Spacing
+from ostinato.data.times import Spacing
 from ostinato.data.windows import Shape, Windows
 
 #: Scale of a series that never changes, as a share of its size, where no other series tells how they do.
@@ -127,6 +129,10 @@ class SeriesCodec:
         text = {coding.name: coding.categories is not None for coding in codings}
         return read_file(source, self.columns, self.shape.spacing, text)
 
+    def on(self, spacing: Spacing) -> Self:
+        """The same for series whose times are in another zone: what it writes is in theirs."""
+        return replace(self, shape=replace(self.shape, spacing=spacing))
+
     def unseen(self, series: Series) -> np.ndarray:
         """Rows at which a forecast can begin whose steps all lie after the last row that training was given.
 
@@ -210,8 +216,8 @@ class SeriesCodec:
             return [(str(tick + 1),) for tick in ticks]
         if not _are_parts(self.columns.time) or len(self.columns.time) == 1:
             return [(text,) for text in self.shape.spacing.written(ticks)]
-        moments = [time.item() for time in self.shape.spacing.times(ticks)]
-        return [tuple(str(getattr(moment, name.strip().lower())) for name in self.columns.time) for moment in moments]
+        moments = self.shape.spacing.times(ticks).astype("datetime64[us]").tolist()
+        return [tuple(_part(moment, name.strip().lower()) for name in self.columns.time) for moment in moments]
 
     def to_json(self) -> dict[str, Any]:
         """As `from_json` takes it."""
@@ -290,6 +296,12 @@ def _or_none(values: np.ndarray) -> tuple[float | None, ...]:
 
 def _digest(target: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(target, np.float64).tobytes()).hexdigest()
+
+
+def _part(moment: datetime, name: str) -> str:
+    if name == "second" and moment.microsecond:
+        return f"{moment.second}.{moment.microsecond:06d}".rstrip("0")
+    return str(getattr(moment, name))
 
 
 def _are_parts(names: Sequence[str]) -> bool:

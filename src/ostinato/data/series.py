@@ -13,14 +13,16 @@ Rules, the same for training, evaluation and prediction:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ostinato.core.errors import DataError
+from ostinato.data.dates import Column, Times, read_times
+from ostinato.data.layout import chosen_layout
 from ostinato.data.tables import MISSING_NUMBERS
-from ostinato.data.times import Column, Spacing, infer_spacing, read_times
+from ostinato.data.times import Spacing, spacing_of
 
 #: Rows a series may grow to by filling gaps, as a multiple of those it has.
 _SPARSE = 10
@@ -120,13 +122,14 @@ def read_series(
     keys = [",".join(str(part) for part in row) for row in zip(*(table[name] for name in columns.id), strict=True)]
     rows_of = _grouped(keys) if keys else {"": np.arange(count)}
     if columns.time:
-        times = read_times({name: table[name] for name in columns.time}, where)
+        times = read_times({name: table[name] for name in columns.time}, where, _said(spacing))
         for key, rows in rows_of.items():
-            _require_ascending(times[rows], rows, key, columns, where)
-        spacing = spacing or infer_spacing([times[rows] for rows in rows_of.values()])
-        if spacing.dated != (times.dtype.kind == "M"):
-            raise DataError(f"column {','.join(columns.time)}: expected {_kind(spacing.dated)}, as in training")
-        ticks = spacing.ticks(times)
+            _require_ascending(times, rows, key, columns, where)
+        groups = list(rows_of.values())
+        spacing = spacing_of(times, groups) if spacing is None else _as_trained(spacing, times, columns)
+        on_axis = spacing.on_axis(times)
+        ticks = spacing.ticks(on_axis)
+        _require_whole_units(on_axis, ticks, spacing, times, where)
     else:
         spacing = Spacing("row", 1)
         ticks = np.zeros(count, np.int64)
@@ -212,8 +215,43 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def _kind(dated: bool) -> str:
-    return "dates" if dated else "whole numbers"
+def _said(spacing: Spacing | None) -> str:
+    """The format that times are in where they are not ISO 8601: as an option said, or as in training."""
+    said = chosen_layout().date_format
+    if said or spacing is None:
+        return said
+    return "" if spacing.format.startswith(("%Y-", "%Y/", "%Y%m")) else spacing.format
+
+
+def _as_trained(spacing: Spacing, times: Times, columns: Columns) -> Spacing:
+    """The spacing of training, in a zone that fits these times as well.
+
+    Raises:
+        DataError: dates where there were numbers, or times with a zone where there were none.
+    """
+    title = ",".join(columns.time)
+    if spacing.dated != times.dated:
+        raise DataError(f"column {title}: expected {'dates' if spacing.dated else 'whole numbers'}, as in training")
+    if not spacing.zone and not spacing.format and times.shifts is not None:
+        return replace(spacing, absolute=True, zone="+00:00")  # a run of before, which counts in UTC
+    if bool(spacing.zone) != (times.shifts is not None):
+        kind = "with an offset from UTC" if spacing.zone else "without an offset from UTC"
+        raise DataError(f"column {title}: expected times {kind}, as in training")
+    return replace(spacing, zone=times.zone(spacing.zone))
+
+
+def _require_whole_units(
+    on_axis: np.ndarray, ticks: np.ndarray, spacing: Spacing, times: Times, where: Callable[[int], str]
+) -> None:
+    if not spacing.seconds:
+        return
+    cut = spacing.times(ticks) != on_axis
+    if cut.any():
+        row = int(cut.argmax())
+        raise DataError(
+            f"{where(row)}: time {_shown(times.clock[row])} does not fit the spacing of {spacing.describe()}, as in "
+            "training; expected regular times: bring the rows to one spacing first"
+        )
 
 
 def _grouped(keys: list[str]) -> dict[str, np.ndarray]:
@@ -223,21 +261,18 @@ def _grouped(keys: list[str]) -> dict[str, np.ndarray]:
     return {key: np.array(of) for key, of in rows.items()}
 
 
-def _require_ascending(
-    times: np.ndarray, rows: np.ndarray, key: str, columns: Columns, where: Callable[[int], str]
-) -> None:
-    steps = np.diff(times).astype(np.int64)
+def _require_ascending(times: Times, rows: np.ndarray, key: str, columns: Columns, where: Callable[[int], str]) -> None:
+    steps = np.diff(times.instants[rows]).astype(np.int64)
     if np.all(steps > 0):
         return
     at = int((steps <= 0).argmax()) + 1
     of = f" of series {key!r}" if key else ""
-    fault = "is there twice" if steps[at - 1] == 0 else f"comes after {_shown(times[at - 1])}"
+    before, time = times.clock[rows[at - 1]], times.clock[rows[at]]
+    fault = "is there twice" if steps[at - 1] == 0 else f"comes after {_shown(before)}"
     remedy = "sort the rows by time" if steps[at - 1] else "keep one row for each time"
     if not columns.id:
         remedy += ", or name the column that tells the series apart with --id"
-    raise DataError(
-        f"{where(int(rows[at]))}: time {_shown(times[at])}{of} {fault}; expected times that ascend: {remedy}"
-    )
+    raise DataError(f"{where(int(rows[at]))}: time {_shown(time)}{of} {fault}; expected times that ascend: {remedy}")
 
 
 def _shown(time: Any) -> str:

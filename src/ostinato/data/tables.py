@@ -378,9 +378,16 @@ def _read_parquet(content: Content, kept: list[str] | None) -> _Read:
         table = opened.read(columns=kept)
     except (arrow.ArrowException, OSError) as error:
         raise DataError(f"{content.name}: damaged, or not a Parquet file: {error}") from None
-    cells = {name: table.column(name).to_pylist() for name in kept or table.column_names}
+    cells = {name: _arrow_cells(table.column(name), arrow.string()) for name in kept or table.column_names}
     columns = {name: [None if cell == "" else cell for cell in column] for name, column in cells.items()}
     return columns, list(range(1, table.num_rows + 1))
+
+
+def _arrow_cells(column: Any, text: Any) -> list[Any]:
+    try:
+        return list(column.to_pylist())
+    except ValueError:  # times in nanoseconds, which Python's have not, or that lie beyond Python's calendar
+        return list(column.cast(text).to_pylist())
 
 
 _READERS: dict[Format, Callable[[Content, list[str] | None], _Read]] = {

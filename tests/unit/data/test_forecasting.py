@@ -135,3 +135,14 @@ def test_times_are_written_as_they_came():
     codec = SeriesCodec.learn(series, spacing, parts, window=2, horizon=1)
     assert codec.time_columns() == ("Year", "month")
     assert codec.times(series[0].first + np.array([2, 3])) == [("2000", "12"), ("2001", "1")]
+
+
+def test_parts_of_times_keep_their_fraction():
+    parts = Columns(("y",), ("year", "minute", "second"))
+    content = {"year": [2000] * 3, "minute": [59] * 3, "second": ["58.5", "59.00", "59.5"], "y": [1.0, 2.0, 3.0]}
+    series, spacing = read(content, parts)
+    codec = SeriesCodec.learn(series, spacing, parts, window=2, horizon=1)
+    assert codec.times(series[0].first + spacing.step * np.array([1, 2])) == [
+        ("2000", "59", "59"),
+        ("2000", "59", "59.5"),
+    ]

@@ -1,12 +1,15 @@
 """Series from small tables, each laid out by hand."""
 
 import math
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from ostinato.core.errors import DataError
 from ostinato.data.series import Columns, numbers, read_series
+from ostinato.data.tables import read_table
 
 
 def where(row):
@@ -111,3 +114,54 @@ def test_categories_are_what_they_are():
 @pytest.mark.parametrize("word", ["", " ", "NA", "n/a", "NaN", "null", "None", "?", None, math.nan])
 def test_what_counts_as_missing(word):
     assert np.isnan(numbers([word, "1"], "y", where)[0])
+
+
+def again(table, spacing):
+    return read_series(table, Columns(("y",), ("t",)), where, spacing)
+
+
+def test_a_table_may_show_more_of_its_zone_than_training_did():
+    """Trained in winter, read in spring: days stay days, and what is written has the zone's own offsets."""
+    winter = {"t": [f"2024-03-{day} 00:00:00+01:00" for day in range(22, 30)], "y": [1.0] * 8}
+    (_,), spacing = read(winter, target="y", time="t")
+    assert spacing.zone == "+01:00"
+    later = [*winter["t"], "2024-03-30 00:00:00+01:00", "2024-03-31 00:00:00+01:00", "2024-04-01 00:00:00+02:00"]
+    (series,), found = again({"t": later, "y": [1.0] * 11}, spacing)
+    assert len(series) == 11
+    assert found.written(np.array([series.first, series.first + 11 * found.step])) == [
+        "2024-03-22 00:00:00+01:00",
+        "2024-04-02 00:00:00+02:00",
+    ]
+    with pytest.raises(DataError, match="column t: expected times with an offset from UTC, as in training"):
+        again({"t": ["2024-03-30", "2024-03-31"], "y": [1.0, 2.0]}, spacing)
+
+
+def test_fractions_of_a_second_are_not_cut_off():
+    (_,), spacing = read({"t": ["2024-01-01 00:00:01", "2024-01-01 00:00:02"], "y": [1.0, 2.0]}, target="y", time="t")
+    with pytest.raises(DataError, match=r"line 3: time 2024-01-01 00:00:02.5\d* does not fit the spacing of 1 second"):
+        again({"t": ["2024-01-01 00:00:01", "2024-01-01 00:00:02.5"], "y": [1.0, 2.0]}, spacing)
+    (series,), spacing = read({"second": ["0", "0.25", "0.5"], "year": [2024] * 3, "y": [1.0] * 3},
+                              target="y", time=("year", "second"))  # fmt: skip
+    assert (len(series), spacing.describe()) == (3, "0.25 seconds")
+
+
+def test_parquets_zones_and_fractions(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    start = datetime(2023, 3, 24, 23, tzinfo=UTC)  # midnight in Amsterdam
+    days = [datetime(2023, 3, 25 + n, tzinfo=ZoneInfo("Europe/Amsterdam")) for n in range(5)]
+    fine = [1_000_000_000 * 1_700_000_000 + 100 * n for n in range(5)]
+    columns = {
+        "day": arrow.array(days, arrow.timestamp("us", "Europe/Amsterdam")),
+        "fine": arrow.array(fine, arrow.timestamp("ns")),
+        "y": arrow.array([1.0] * 5),
+    }
+    parquet.write_table(arrow.table(columns), tmp_path / "t.parquet")
+    assert days[0] == start
+    table = read_table(tmp_path / "t.parquet").columns
+    (series,), spacing = read(table, target="y", time="day")
+    assert (len(series), spacing.describe()) == (5, "1 day")
+    assert spacing.written(np.array([series.first + 5 * spacing.step])) == ["2023-03-30 00:00+02:00"]
+    (series,), spacing = read(table, target="y", time="fine")
+    assert (len(series), spacing.describe()) == (5, "1e-07 seconds")

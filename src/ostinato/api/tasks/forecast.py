@@ -146,7 +146,8 @@ class Forecasting:
         """Each series' continuation beyond its end, one row a step."""
         no_beam("forecast", beam)
         codec: SeriesCodec = run.codec
-        series, _, name, _ = codec.read(source)
+        series, spacing, name, _ = codec.read(source)
+        codec = codec.on(spacing)
         for each in series:
             _require_window(run, codec, each, name)
             codec.require_future(each)
