@@ -19,7 +19,7 @@ def held(self, batch):
     step(self, batch)
     if self.position.step == {step}:
         Path("held").touch()
-        while not heard:
+        while not (heard or Path("go").exists()):
             time.sleep(0.01)
 
 def noted(self, *given):
@@ -74,7 +74,8 @@ def spawn(work, tmp_path):
 
 @pytest.fixture
 def hold(work):
-    """Options with which a training waits inside a step, before that is saved, until it is killed or interrupted.
+    """Options with which a training waits inside a step, before that is saved, until it is killed or interrupted, or
+    until there is a file `go`.
 
     There is a file `held` then. So a test need not hurry: a slow machine does not train past it.
     """

@@ -59,6 +59,18 @@ class Command:
                 found += os.getpgid(int(folder.name)) == self.process.pid
         return found
 
+    def workers(self) -> list[int]:
+        """The processes it trains in, by their ids."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if (
+                    os.getpgid(int(folder.name)) == self.process.pid
+                    and b"spawn_main" in (folder / "cmdline").read_bytes()
+                ):
+                    found.append(int(folder.name))
+        return sorted(found)
+
     def wait(self) -> Result:
         """What it left, once it has ended."""
         self.process.join(PATIENCE)
@@ -77,16 +89,24 @@ class Command:
         raise AssertionError(f"nothing happened: {self._read('err')[-2000:]}")
 
     def _read(self, name: str) -> str:
-        return (self._logs / name).read_text(encoding="utf-8")
+        file = self._logs / name
+        return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def start(
-    arguments: list[str], folder: Path, logs: Path, environment: dict[str, str], stdin: str = os.devnull
+    arguments: list[str],
+    folder: Path,
+    logs: Path,
+    environment: dict[str, str],
+    stdin: str = os.devnull,
+    out: str | None = None,
+    err: str | None = None,
 ) -> Command:
-    """Start `ostinato` with these arguments, in a folder."""
+    """Start `ostinato` with these arguments, in a folder; its streams go to files in `logs` unless they are named."""
     logs.mkdir()
     environment = environment | {"MASTER_PORT": next_port()}
-    process = _FORKED.Process(target=_run, args=(arguments, str(folder), str(logs), environment, stdin))
+    streams = [stdin, out or str(logs / "out"), err or str(logs / "err")]
+    process = _FORKED.Process(target=_run, args=(arguments, str(folder), streams, environment))
     os.environ["OMP_NUM_THREADS"] = "1"  # what the server starts with, the first time
     process.start()
     _wait_for_group(process.pid)
@@ -105,15 +125,13 @@ def _wait_for_group(pid: int) -> None:
     raise AssertionError("a process did not start")
 
 
-def _run(arguments: list[str], folder: str, logs: str, environment: dict[str, str], stdin: str) -> None:
+def _run(arguments: list[str], folder: str, streams: list[str], environment: dict[str, str]) -> None:
     os.setsid()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    for number, (path, flags) in enumerate(
-        [(stdin, os.O_RDONLY), (f"{logs}/out", os.O_WRONLY | os.O_CREAT), (f"{logs}/err", os.O_WRONLY | os.O_CREAT)]
-    ):
-        os.dup2(os.open(path, flags), number)
+    for number, path in enumerate(streams):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT if number else os.O_RDONLY), number)
     sys.stdin = os.fdopen(0, encoding="utf-8")
     from ostinato.cli import main
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.multiprocessing.spawn import ProcessExitedException
 
 from ostinato.api.compute import compute_settings
 from ostinato.api.plugins import import_plugins
@@ -32,11 +33,11 @@ from ostinato.checkpoint import RunFolder
 from ostinato.config.merge import beneath, build, flatten, refuse_unused
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.config.tasks.contract import TrainOptions
-from ostinato.core.errors import ConfigError, OstinatoError, RunFolderError, unknown_name
+from ostinato.core.errors import ConfigError, OstinatoError, RunFolderError, TrainingError, unknown_name
 from ostinato.core.registry import lookup
 from ostinato.data.encodings import read_as
 from ostinato.data.memory import given
-from ostinato.training import Clock, Progress, Trainer
+from ostinato.training import Clock, Interrupt, Progress, Trainer
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -126,10 +127,11 @@ def _train_alone(
         _require_same_data(options, config, folder)
         if finished:
             folder.amend(config)
+        place = folder
     else:
-        folder.start(config | {"versions": _versions()}, task.files(prepared))
+        place = folder.start(config | {"versions": _versions()}, task.files(prepared))
     if not finished:
-        _launch(options, prepared, started)
+        _launch(options, prepared, started, place)
     run = load(folder.path)
     if options.test is not None:
         run.test = _evaluated(run, options, told)
@@ -179,8 +181,9 @@ def train_prepared(options: TrainOptions, prepared: Any, *, shown: bool = True) 
     lookup(options.model.cell)
     folder.claim(resume=False, overwrite=False)
     with folder.alone():
-        folder.start(_configuration(options, prepared) | {"versions": _versions()}, find(options.TASK).files(prepared))
-        _launch(options, prepared, started, shown=shown)
+        config = _configuration(options, prepared) | {"versions": _versions()}
+        place = folder.start(config, find(options.TASK).files(prepared))
+        _launch(options, prepared, started, place, shown=shown)
         return load(folder.path)
 
 
@@ -216,7 +219,7 @@ def _saved(options: TrainOptions) -> dict[str, Any]:
     return {name: value for name, value in flatten(options).items() if name not in _PASSING | {options.SOURCES}}
 
 
-def _launch(options: TrainOptions, prepared: Any, started: float, *, shown: bool = True) -> None:
+def _launch(options: TrainOptions, prepared: Any, started: float, place: RunFolder, *, shown: bool = True) -> None:
     """Run the loop in this process, or in as many new ones as `devices` says."""
     from lightning_fabric import Fabric
 
@@ -224,59 +227,79 @@ def _launch(options: TrainOptions, prepared: Any, started: float, *, shown: bool
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     fabric = Fabric(accelerator="cpu", devices=devices, strategy="ddp_spawn" if devices > 1 else "auto")
     if devices == 1:
-        error = _work(fabric, options, prepared, started, shown)
+        error = _work(fabric, options, prepared, started, place, shown)
     else:
         # bound, not passed on: Fabric looks into arguments and refuses frozen dataclasses
-        work = partial(_work, options=options, prepared=prepared, started=started, shown=shown)
+        work = partial(_work, options=options, prepared=prepared, started=started, place=place, shown=shown)
         error = _in_processes(partial(fabric.launch, work))
     if error is not None:
         raise error
 
 
 def _in_processes(launch: Callable[[], Any]) -> Any:
-    """Start processes and wait for them; on Ctrl-C, let them save and end.
+    """Start processes and wait for them; on Ctrl-C and the like, let them save and end.
 
-    They are started from a thread that holds back Ctrl-C, which they inherit: one that comes while they still import
-    torch waits until they can save, where it would have left a traceback.
+    They are started from a thread that holds back such signals, which they inherit: one that comes while they still
+    import torch waits until they can save, where it would have left a traceback.
+
+    Raises:
+        KeyboardInterrupt: once they have saved.
+        TrainingError: one of them was killed.
     """
     before = set(multiprocessing.active_children())
-    with ThreadPoolExecutor(1, initializer=_hold_back_interrupts) as starter:
+    with ThreadPoolExecutor(1, initializer=_hold_back_interrupts) as starter, Interrupt() as interrupt:
         ended = starter.submit(launch)
-        try:
-            return ended.result()
-        except KeyboardInterrupt:
-            while not ended.done():  # again and again, as some may not have been there yet
+        while not ended.done():
+            if interrupt.requested:  # again and again, as some may not have been there yet
                 for process in set(multiprocessing.active_children()) - before:
                     if process.pid is not None:
                         with suppress(ProcessLookupError):  # it has just ended
                             os.kill(process.pid, signal.SIGINT)
-                wait([ended], timeout=0.5)
-            raise
+            wait([ended], timeout=0.2)
+        try:
+            error = ended.result()
+        except ProcessExitedException as killed:
+            raise TrainingError(
+                f"a training process was ended from outside ({killed.signal_name or f'status {killed.exit_code}'}), "
+                "for lack of memory perhaps: try a smaller --batch. The last checkpoint is kept; go on with --resume"
+            ) from None
+        if interrupt.requested:
+            raise KeyboardInterrupt
+        return error
 
 
 def _hold_back_interrupts() -> None:
     """For this thread, and the processes that it starts."""
     resource_tracker.ensure_running()  # it would end the holding back when it comes with the first process
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_BLOCK, Interrupt.SIGNALS)
 
 
-def _work(fabric: Fabric, options: TrainOptions, prepared: Any, started: float, shown: bool) -> BaseException | None:
+def _work(
+    fabric: Fabric, options: TrainOptions, prepared: Any, started: float, place: RunFolder, shown: bool
+) -> BaseException | None:
     """What each process does; an error is returned, since raised in another process it would arrive as a traceback."""
     error: BaseException | None = None
     try:
-        _train(fabric, options, prepared, started, shown)
+        _train(fabric, options, prepared, started, place, shown)
     except (OstinatoError, KeyboardInterrupt) as stopped:
         error = stopped
+    except RuntimeError as lost:
+        if fabric.world_size == 1 or "peer" not in str(lost):
+            raise
+        error = TrainingError(f"another training process has ended: {lost}")  # who started both says which
     if fabric.world_size > 1:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one of two Ctrl-C may come late, when all is saved
+        for number in Interrupt.SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # one of two Ctrl-C may come late, when all is saved
         torch.distributed.destroy_process_group()
         atexit.register(os._exit, 0)  # ending the interpreter, torch's threads abort it now and then
     return error
 
 
-def _train(fabric: Fabric, options: TrainOptions, prepared: Any, started: float, shown: bool) -> None:
+def _train(
+    fabric: Fabric, options: TrainOptions, prepared: Any, started: float, folder: RunFolder, shown: bool
+) -> None:
     """Build the same model in each process, take this one's slice of the streams, train."""
-    task, training, folder = find(options.TASK), options.training, RunFolder(options.out)
+    task, training = find(options.TASK), options.training
     import_plugins(options.start.plugin)
     with compute_settings(training.threads, training.precision, training.devices):
         torch.manual_seed(training.seed)

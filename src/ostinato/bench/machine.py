@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from ostinato.core import native_library
+from ostinato.core.files import replace_text
 
 _SIZE = 2048
 #: A run is void where the machine multiplies slower than this share of its usual rate.
@@ -116,7 +117,7 @@ def usual_sgemm(rate: float, threads: int, isa: str | None) -> float:
         known[key] = rate
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(known, indent=1), encoding="utf-8")
+            replace_text(path, json.dumps(known, indent=1))
         except OSError:
             pass  # then this run is its own measure
     return float(known[key])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ostinato.bench.groups import Row
+from ostinato.core.files import replace_text
 
 _WORK = {"training": "forward and backward", "inference": "forward", "step": "one step of a stream"}
 
@@ -189,8 +190,8 @@ def write(result: dict[str, Any], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     base = folder / stem(result["machine"])
     text, data, picture = (base.with_suffix(ending) for ending in (".md", ".json", ".png"))
-    data.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    text.write_text(markdown(result), encoding="utf-8")
+    replace_text(data, json.dumps(result, indent=1) + "\n")
+    replace_text(text, markdown(result))
     if not available():
         return [text, data]
     ratios(result["tables"], picture)

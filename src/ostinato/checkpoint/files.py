@@ -1,9 +1,7 @@
-"""Files that are either the old version or the new one, whenever the power goes."""
+"""JSON and tensors on the disk; what is damaged is named."""
 
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +10,38 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ostinato.core.errors import RunFolderError
+from ostinato.core.files import in_utf8, replacing
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file in one step: a temporary file beside it, flushed to the disk, then renamed.
+def write_bytes(path: Path, content: bytes, *, like: Path | None = None) -> None:
+    """Replace a file in one step; its folder is made where it is not there.
+
+    Args:
+        path: the file.
+        content: all of it.
+        like: a file whose permissions a new one gets; one that is replaced keeps its own.
 
     Raises:
         RunFolderError: the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        with replacing(path, like=like) as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise RunFolderError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any, *, like: Path | None = None) -> None:
     """As `write_bytes`, readable: two spaces, keys in the order given."""
     # a file name that is not UTF-8 is a surrogate in Python; a backslash escape is what JSON has for it
-    write_bytes(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(errors="backslashreplace"))
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    write_bytes(path, text.encode(errors="backslashreplace"), like=like)
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], *, like: Path | None = None) -> None:
     """As `write_bytes`, in safetensors' format. Tensors that share memory must come under one name."""
-    write_bytes(path, save({name: tensor.detach().contiguous() for name, tensor in tensors.items()}))
+    write_bytes(path, save({name: tensor.detach().contiguous() for name, tensor in tensors.items()}), like=like)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -69,7 +68,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         RunFolderError: missing or damaged.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with in_utf8(path) as name, safe_open(name, framework="pt") as file:
             return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except OSError as error:
         raise RunFolderError(f"{path}: cannot be read: {error.strerror or error}") from None

@@ -1,5 +1,6 @@
 """Where training stands: everything it takes to go on to the last bit."""
 
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -10,51 +11,108 @@ from torch import Tensor, nn
 
 from ostinato.checkpoint.files import read_json, read_tensors, write_json, write_tensors
 from ostinato.core.errors import RunFolderError
+from ostinato.core.files import remove_left_over
+
+#: Names of tensor files.
+_STATE = re.compile(r"state-[0-9a-f]{8}\.safetensors")
 
 
 class ResumePoint:
     """The folder `checkpoint/`: a tensor file, and `latest.json`, which names it.
 
     The JSON file is replaced last and in one step, so it always names a whole tensor file; older ones go afterwards.
+    Of a finished run the tensors may have been removed: `latest.json` then still says where it ended.
 
     Args:
         folder: where; it need not exist.
+        like: a file whose permissions new ones get.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, like: Path | None = None) -> None:
+        self.folder, self._like = folder, like
         self._latest = folder / "latest.json"
 
     def exists(self) -> bool:
         """Whether anything is saved."""
         return self._latest.exists()
 
-    def clear(self) -> None:
-        """Remove what is saved, so that nobody goes on from it.
+    def clear(self, *, but: str | None = None) -> None:
+        """Remove what is saved, so that nobody goes on from it; files of others stay.
+
+        Args:
+            but: name of a tensor file that stays.
 
         Raises:
             RunFolderError: something cannot be removed.
         """
         if not self.folder.exists():
             return
+        self._require_folder()
         try:
             self._latest.unlink(missing_ok=True)  # first: without it the rest is nothing
-            for old in self.folder.iterdir():
+            for old in self._states(but):
                 old.unlink()
         except OSError as error:
             raise RunFolderError(f"{self.folder}: cannot be removed: {error.strerror}") from None
-        with suppress(OSError):  # a link to a folder elsewhere may stay
+        remove_left_over(self.folder)
+        with suppress(OSError):  # where it holds something else
             self.folder.rmdir()
 
     def save(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Write both; a kill in between leaves what was there."""
+        self._require_folder()
         name = f"state-{secrets.token_hex(4)}.safetensors"
-        write_tensors(self.folder / name, tensors)
-        write_json(self._latest, {"tensors": name, **values})
-        for old in self.folder.iterdir():
-            if old.name not in (name, self._latest.name):
-                with suppress(OSError):  # it takes some room, no more
-                    old.unlink()
+        write_tensors(self.folder / name, tensors, like=self._like)
+        write_json(self._latest, {"tensors": name, **values}, like=self._like)
+        for old in self._states(but=name):
+            with suppress(OSError):  # it takes some room, no more
+                old.unlink()
+
+    def take_over(self, new: "ResumePoint") -> None:
+        """Put what another has saved in the place of what is saved here; after a kill in between, it can be done again.
+
+        Raises:
+            RunFolderError: something cannot be moved or removed.
+        """
+        name = new.values()["tensors"]
+        self.clear(but=name)
+        try:
+            self.folder.mkdir(exist_ok=True)
+            with suppress(FileNotFoundError):  # moved already
+                (new.folder / name).replace(self.folder / name)
+            (new.folder / new._latest.name).replace(self._latest)
+        except OSError as error:
+            raise RunFolderError(f"{self.folder}: cannot be written: {error.strerror}") from None
+        new.clear()
+
+    def trim(self) -> int:
+        """Remove the tensors, but not where training stood; returns the bytes they took.
+
+        Raises:
+            RunFolderError: missing or damaged, or it cannot be written.
+        """
+        self._require_folder()
+        write_json(self._latest, self.values() | {"tensors": None})
+        freed = 0
+        for old in self._states():
+            size = old.lstat().st_size
+            try:
+                old.unlink()
+            except OSError as error:
+                raise RunFolderError(f"{old}: cannot be removed: {error.strerror}") from None
+            freed += size
+        return freed
+
+    def tensor_bytes(self) -> int:
+        """What the tensors take on the disk; 0 where they were removed.
+
+        Raises:
+            RunFolderError: missing or damaged.
+        """
+        name = self.values()["tensors"]
+        with suppress(OSError):
+            return 0 if name is None else (self.folder / name).stat().st_size
+        return 0
 
     def values(self) -> dict[str, Any]:
         """The JSON part alone.
@@ -63,9 +121,19 @@ class ResumePoint:
             RunFolderError: missing or damaged.
         """
         values = read_json(self._latest)
-        if not isinstance(values.get("tensors"), str):
-            raise RunFolderError(f"{self._latest}: damaged, it names no tensor file")
+        name = values.get("tensors", "")
+        if name is not None and not (isinstance(name, str) and _STATE.fullmatch(name)):
+            raise RunFolderError(f"{self._latest}: damaged, it names no tensor file of this folder")
         return values
+
+    def _states(self, but: str | None = None) -> list[Path]:
+        """The tensor files, those of earlier checkpoints included."""
+        found = self.folder.iterdir() if self.folder.exists() else ()
+        return [path for path in found if _STATE.fullmatch(path.name) and path.name != but]
+
+    def _require_folder(self) -> None:
+        if self.folder.is_symlink():
+            raise RunFolderError(f"{self.folder}: is a link; expected a folder of the run's own")
 
     def position(self) -> dict[str, Any]:
         """Where training stood: epoch, step, tokens, best (the lowest validation loss), finished and more.
@@ -85,7 +153,12 @@ class ResumePoint:
             RunFolderError: missing or damaged.
         """
         values = self.values()
-        return read_tensors(self.folder / values.pop("tensors")), values
+        name = values.pop("tensors")
+        if name is None:
+            raise RunFolderError(
+                f"{self.folder}: was trimmed, it holds no optimiser's state to go on from; train another run"
+            )
+        return read_tensors(self.folder / name), values
 
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:

@@ -1,9 +1,14 @@
 """The files of a run, by name."""
 
 import os
+import re
+import stat
 import sys
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +19,7 @@ from torch import nn
 from ostinato.checkpoint.files import read_json, read_tensors, write_bytes, write_json, write_tensors
 from ostinato.checkpoint.resume_point import ResumePoint, model_tensors
 from ostinato.core.errors import RunFolderError
+from ostinato.core.files import is_temporary, remove_left_over
 
 if sys.platform != "win32":
     import fcntl
@@ -21,6 +27,11 @@ if sys.platform != "win32":
 #: Raised by one when an older version could not read a folder any more.
 FORMAT = 1
 _PROBE = ".write-test"
+_NEW, _WHOLE = ".new", ".whole"  #: folders of a run that is to replace another: before it has a checkpoint, and after
+_PATIENCE = 6  #: looks at a lock, 50 ms apart: `in_use` holds one for a moment
+_FOLDERS = (_NEW, _WHOLE, "checkpoint")
+_FILES = ("config.json", "model.safetensors", "metrics.jsonl", "README.md", "test.json")
+_BESIDES = re.compile(r"[\w-]+\.json")  #: names of what else a run begins with
 
 #: Names of what tasks draw of a finished run.
 _PICTURES = ("confusion.png", "forecast.png", "alignment-*.png", "training.png")
@@ -48,7 +59,8 @@ class RunFolder:
         self.metrics = self.path / "metrics.jsonl"
         self.card = self.path / "README.md"
         self.test = self.path / "test.json"
-        self.resume_point = ResumePoint(self.path / "checkpoint")
+        self._made: list[Path] = []
+        self.resume_point = ResumePoint(self.path / "checkpoint", like=self.config)
 
     def is_run(self) -> bool:
         """Whether a run was started here."""
@@ -62,6 +74,7 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunFolderError(f"--out {self.path}: expected a folder, found a file; choose another name")
+        self._require_own_files()
         if self._is_anothers():
             raise RunFolderError(
                 f"--out {self.path}: holds files that are not a run (a config.json of another program); choose another "
@@ -72,33 +85,109 @@ class RunFolder:
                 f"--out {self.path}: holds a run already; go on with it by --resume, replace it by --overwrite, "
                 "or choose another name"
             )
-        if not self.is_run() and self.path.is_dir() and any(not _left_by_a_kill(item) for item in self.path.iterdir()):
+        begun = self.is_run() or (self.path / _WHOLE).is_dir()
+        if not begun and self.path.is_dir() and any(not _left_by_a_kill(item) for item in self.path.iterdir()):
             raise RunFolderError(
                 f"--out {self.path}: holds files that are not a run (no config.json); choose another name"
             )
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            probe = self.path / _PROBE
-            probe.touch()
-            probe.unlink()
+            self._make()
+            with tempfile.NamedTemporaryFile(dir=self.path, prefix=_PROBE):
+                pass
         except OSError as error:
             raise RunFolderError(
                 f"--out {self.path}: cannot be written: {error.strerror}; choose another place"
             ) from None
 
-    def start(self, config: dict[str, Any], files: Mapping[str, bytes] = MappingProxyType({})) -> None:
-        """Begin a run: clear away an old one, then write the configuration and what else a run holds from its start.
+    def start(self, config: dict[str, Any], files: Mapping[str, bytes] = MappingProxyType({})) -> "RunFolder":
+        """Begin a run: write the configuration and what else a run holds from its start.
 
-        The old configuration is replaced last, so that a kill in between leaves a folder that is still known as a run.
+        They are written to a folder within this one, so that what stands here stays until `settle`.
+
+        Returns:
+            The folder to train in.
         """
-        self.resume_point.clear()
-        old = [self.path / Path(name).name for name in self._files()]
-        pictures = [file for pattern in _PICTURES for file in self.path.glob(pattern)]
-        for file in (self.weights, self.metrics, self.tokenizer, self.card, self.test, *old, *pictures):
-            file.unlink(missing_ok=True)
-        write_json(self.config, {"format": FORMAT, **config, "files": sorted(files)})
+        self.tidy()
+        new = RunFolder(self.path / _NEW)
+        try:
+            new.path.mkdir()
+        except OSError as error:
+            raise RunFolderError(f"{new.path}: cannot be written: {error.strerror}") from None
+        like = self.config if self.is_run() else None
+        write_json(new.config, {"format": FORMAT, **config, "files": sorted(files)}, like=like)
         for name, content in files.items():
-            write_bytes(self.path / name, content)
+            write_bytes(new.path / name, content, like=new.config)
+        return new
+
+    @property
+    def settled(self) -> "RunFolder":
+        """The folder of the run, where this is what `start` gave; else itself."""
+        return RunFolder(self.path.parent) if self.path.name == _NEW else self
+
+    @property
+    def replaces(self) -> bool:
+        """Whether this is what `start` gave, and another run stands where it belongs."""
+        return self.settled is not self and self.settled.is_run()
+
+    def settle(self) -> None:
+        """Put what `start` gave, once it has a checkpoint, where it belongs; the run that stood there is gone then.
+
+        After a kill in between, `tidy` brings it to its end.
+
+        Raises:
+            RunFolderError: something cannot be moved or removed.
+        """
+        place = self.settled
+        if place is self:
+            return
+        try:
+            self.path.rename(place.path / _WHOLE)  # from here on there is no way back
+            place._move_in()
+        except OSError as error:
+            raise RunFolderError(f"{place.path}: cannot be written: {error.strerror}") from None
+
+    def _move_in(self) -> None:
+        """Replace the run by the one in the folder of whole ones; where that was begun before, go on with it."""
+        new = RunFolder(self.path / _WHOLE)
+        self.resume_point.clear(but=new.resume_point.values()["tensors"])
+        if new.config.exists():  # it moves last
+            old = [self.path / name for name in self.files() if name not in new.files()]
+            pictures = [file for pattern in _PICTURES for file in self.path.glob(pattern)]
+            for file in (self.weights, self.card, self.test, *old, *pictures):
+                file.unlink(missing_ok=True)
+            for file in (*(new.path / name for name in new.files()), new.metrics, new.config):
+                with suppress(FileNotFoundError):  # moved already
+                    file.replace(self.path / file.name)
+        self.resume_point.take_over(new.resume_point)
+        remove_left_over(new.path)
+        with suppress(OSError):
+            new.path.rmdir()
+
+    def tidy(self) -> None:
+        """Clear away what a process left that was killed; where it was about to replace a run, do that.
+
+        Raises:
+            RunFolderError: something cannot be moved or removed.
+        """
+        for folder in (self.path, self.resume_point.folder):
+            remove_left_over(folder)
+        try:
+            if RunFolder(self.path / _WHOLE).resume_point.exists():
+                self._move_in()
+            for new in (RunFolder(self.path / _NEW), RunFolder(self.path / _WHOLE)):
+                new._discard()
+        except OSError as error:
+            raise RunFolderError(f"{self.path}: cannot be tidied up: {error.strerror}") from None
+
+    def _discard(self) -> None:
+        """Remove what `start` gave; files of others stay."""
+        if self.path.is_dir():
+            self.resume_point.clear()
+            for file in (*(self.path / name for name in self.files()), self.metrics, self.weights, self.config):
+                file.unlink(missing_ok=True)
+            remove_left_over(self.path)
+            with suppress(OSError):  # where it holds something else
+                self.path.rmdir()
 
     def amend(self, config: dict[str, Any]) -> None:
         """Note what may differ when a run is resumed: options, and the test data.
@@ -124,7 +213,7 @@ class RunFolder:
             data: what `--test` said.
             figures: by name.
         """
-        write_json(self.test, {"data": data, "figures": figures})
+        write_json(self.test, {"data": data, "figures": figures}, like=self.config)
 
     def tested(self, data: str) -> dict[str, Any] | None:
         """The figures on the test data; None where there are none, or of other data.
@@ -140,25 +229,62 @@ class RunFolder:
     def alone(self) -> Iterator[None]:
         """Keep other trainings out of the folder, until the end of this one or of its process.
 
+        Before and after, what a killed process left is cleared away.
+
+        A folder that `claim` made and that is still empty then goes.
+
         Raises:
             RunFolderError: another is at work here.
         """
+        try:
+            with self._locked():
+                self.tidy()
+                try:
+                    yield
+                finally:
+                    self.tidy()
+        finally:
+            for folder in reversed(self._made):
+                with suppress(OSError):  # it holds something
+                    folder.rmdir()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
         if sys.platform == "win32":
             yield
             return
         folder = os.open(self.path, os.O_RDONLY)
         try:
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RunFolderError(
-                    f"--out {self.path}: another process is training here; wait for its end, or choose another name"
-                ) from None
-            except OSError:  # a file system without locks
-                pass
+            for left in range(_PATIENCE, -1, -1):
+                if _lock(folder, fcntl.LOCK_EX):
+                    break
+                if not left:
+                    raise RunFolderError(
+                        f"{self.path}: another process is training here; wait for its end, or choose another name"
+                    )
+                time.sleep(0.05)
             yield
         finally:
             os.close(folder)
+
+    def in_use(self) -> bool:
+        """Whether a process is training here; False where a file system has no locks to tell by."""
+        if sys.platform == "win32":
+            return False
+        try:
+            folder = os.open(self.path, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            return not _lock(folder, fcntl.LOCK_SH)
+        finally:
+            os.close(folder)
+
+    def _make(self) -> None:
+        """Make the folder and those above it, and remember which."""
+        missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._made = missing[::-1]
 
     def _is_anothers(self) -> bool:
         """Whether config.json is whole and says nothing that a run's does."""
@@ -166,13 +292,31 @@ class RunFolder:
             return self.is_run() and not {"format", "task"} & read_json(self.config).keys()
         return False
 
-    def _files(self) -> list[str]:
-        """Names of the files that an old run began with."""
+    def _require_own_files(self) -> None:
+        """That nothing that a run writes leads elsewhere."""
+        for folder in (self.path, self.resume_point.folder):
+            for path in folder.iterdir() if folder.is_dir() else ():
+                status = path.lstat()
+                expected = stat.S_ISDIR if path.name in _FOLDERS else stat.S_ISREG
+                if (folder is not self.path or self._is_own(path.name)) and not expected(status.st_mode):
+                    what = f"a link to {path.readlink()}" if stat.S_ISLNK(status.st_mode) else "of another kind"
+                    raise RunFolderError(
+                        f"--out {self.path}: {path.relative_to(self.path)} is {what}; a run's files must be its own: "
+                        "put the file itself there, or choose another name"
+                    )
+
+    def _is_own(self, name: str) -> bool:
+        """Whether it is the name of something that a run writes."""
+        return name in (*_FOLDERS, *_FILES, *self.files()) or any(fnmatch(name, pattern) for pattern in _PICTURES)
+
+    def files(self) -> list[str]:
+        """Names of the files that a run began with, besides its configuration."""
         try:
             found = read_json(self.config).get("files")
         except RunFolderError:
             return []
-        return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+        names = found if isinstance(found, list) else []
+        return [name for name in names if isinstance(name, str) and _BESIDES.fullmatch(name) and name not in _FILES]
 
     def read_config(self, task: str | None = None) -> dict[str, Any]:
         """The configuration.
@@ -198,7 +342,7 @@ class RunFolder:
 
     def save_weights(self, model: nn.Module) -> None:
         """Write the best weights."""
-        write_tensors(self.weights, model_tensors(model))
+        write_tensors(self.weights, model_tensors(model), like=self.config)
 
     def load_weights(self, model: nn.Module) -> None:
         """Read the best weights into a model.
@@ -227,9 +371,21 @@ class RunFolder:
 
     def write_card(self, text: str) -> None:
         """Write the short model card."""
-        write_bytes(self.card, text.encode(errors="backslashreplace"))
+        write_bytes(self.card, text.encode(errors="backslashreplace"), like=self.config)
 
 
 def _left_by_a_kill(path: Path) -> bool:
     """Whether this is a file that was being written when the process was killed, even before config.json was there."""
-    return path.name == _PROBE or (path.name.startswith(".") and path.name.endswith(".tmp"))
+    return path.name.startswith(_PROBE) or path.name in (_NEW, _WHOLE) or is_temporary(path)
+
+
+def _lock(folder: int, kind: int) -> bool:
+    """Whether there is a lock to be had, or the file system has none."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(folder, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+    return True

@@ -17,6 +17,7 @@ from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.config.tasks.contract import TrainOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.figures import shown
+from ostinato.core.visible import visible
 
 
 def run(options: Any, started: float) -> int:
@@ -156,10 +157,10 @@ def _generate(options: commands.Generate, output: Output) -> None:
             pieces = run.generate(prompt, options.length, stop=options.stop, seed=own, **settings)
             if texts:
                 output.text("---")
-            output.text(prompt, end="")
+            output.data(prompt, end="")
             written = []
             for piece in pieces:
-                output.text(piece, end="")
+                output.data(piece, end="")
                 written.append(piece)
             output.text("")
             texts.append({"prompt": prompt, "seed": own, "text": "".join(written)})
@@ -234,7 +235,8 @@ def _runs(options: commands.Runs, output: Output) -> None:
     for row in found:
         best = "-" if row["valid_loss"] is None else shown(row["valid_loss"])
         cells = (row["run"], row["task"], row["cell"], f"{row['steps']:,}", str(row["epochs"]), best, row["state"])
-        table.add_row(*(Text(str(cell)) for cell in cells))  # a name may hold what looks like markup
+        # a name may hold what looks like markup
+        table.add_row(*(Text(visible(str(cell), one_line=True)) for cell in cells))
     console = Console(stderr=options.json)
     if not console.is_terminal:
         console.width = 1 << 16  # for another program: names whole

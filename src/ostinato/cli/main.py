@@ -24,29 +24,40 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C.
     """
+    from ostinato.cli.streams import OutputError, standard_streams
     from ostinato.core.errors import OstinatoError
 
-    arguments = sys.argv[1:] if arguments is None else arguments
-    try:
-        from ostinato.cli.arguments import parse
-        from ostinato.cli.commands import run
+    with standard_streams():
+        try:
+            return _run(sys.argv[1:] if arguments is None else arguments)
+        except OutputError as error:
+            # Whoever read our output may have gone (`ostinato generate ... | head`): nothing more to say.
+            return 0 if error.reader_left else _failed(str(error))
+        except OstinatoError as error:
+            return _failed(str(error))
+        except KeyboardInterrupt as interruption:
+            return _failed("; ".join(("interrupted", *map(str, interruption.args))), 130)
+        except OSError as error:
+            if error.filename is None or not isinstance(error.filename, str):
+                raise
+            return _failed(f"{error.filename}: {error.strerror}")
 
+
+def _run(arguments: list[str]) -> int:
+    from ostinato.cli.arguments import parse
+    from ostinato.cli.commands import run
+
+    try:
         return run(parse(arguments), STARTED)
-    except OstinatoError as error:
-        print(f"ostinato: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as interruption:
-        print("ostinato: interrupted", *interruption.args, sep="; ", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone (`ostinato generate ... | head`): nothing more to say.
-        sys.stderr.close()
-        return 0
-    except OSError as error:
-        if error.filename is None or not isinstance(error.filename, str):
-            raise
-        print(f"ostinato: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
+    finally:  # help, too, ends here
+        sys.stdout.flush()
+
+
+def _failed(message: str, status: int = 2) -> int:
+    from ostinato.core.visible import visible
+
+    print(f"ostinato: {visible(message)}", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

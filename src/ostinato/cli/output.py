@@ -1,7 +1,6 @@
 """Where results go: people read standard output, unless --json keeps it for programs."""
 
 import json
-import os
 import sys
 import warnings
 from collections.abc import Iterable
@@ -10,6 +9,8 @@ from typing import Any
 
 from ostinato.core.errors import DataError
 from ostinato.core.figures import shown
+from ostinato.core.files import remove_left_over, replacing
+from ostinato.core.visible import visible
 
 
 class Output:
@@ -26,13 +27,17 @@ class Output:
 
     def text(self, *parts: str, end: str = "\n") -> None:
         """Print for people."""
-        print(*parts, end=end, file=self._stream, flush=True)
+        print(*map(visible, parts), end=end, file=self._stream, flush=True)
+
+    def data(self, piece: str, end: str = "\n") -> None:
+        """Print what a model answers, as it is, unless a terminal would act on what it holds."""
+        print(visible(piece) if self._stream.isatty() else piece, end=end, file=self._stream, flush=True)
 
     def lines(self, lines: Iterable[str]) -> int:
-        """Print lines as they come; returns how many there were."""
+        """Print answers as they come; returns how many there were."""
         count = 0
         for count, line in enumerate(lines, 1):  # noqa: B007  used behind the loop
-            self.text(line)
+            self.data(line)
         return count
 
     def figures(self, figures: dict[str, Any]) -> None:
@@ -50,7 +55,9 @@ class Output:
     def result(self, content: dict[str, Any]) -> None:
         """The JSON object, where it was asked for."""
         if self._json:
-            print(json.dumps(content, ensure_ascii=False), flush=True)
+            # of a name that is not UTF-8, what JSON has for it
+            line = json.dumps(content, ensure_ascii=False).encode(errors="backslashreplace").decode()
+            print(line, flush=True)
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> int:
@@ -70,21 +77,17 @@ def write_lines(path: Path, lines: Iterable[str]) -> int:
         raise DataError(f"--output {path}: expected a file, found a folder; choose another place")
     through = path.exists() and not path.is_file()
     target = path if through else path.resolve()
-    temporary = target if through else target.with_name(f".{target.name}.{os.getpid()}.tmp")
     count = 0
     try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            for count, line in enumerate(lines, 1):  # noqa: B007  used behind the loop
-                file.write(f"{line}\n")
         if not through:
-            temporary.replace(target)
+            remove_left_over(target.parent, target.name)
+        with path.open("wb") if through else replacing(target) as file:
+            for count, line in enumerate(lines, 1):  # noqa: B007  used behind the loop
+                file.write(f"{line}\n".encode())
     except OSError as error:
         raise DataError(f"--output {path}: cannot be written: {error.strerror}; choose another place") from None
-    finally:
-        if not through:
-            temporary.unlink(missing_ok=True)
     return count
 
 
 def _plain_warning(message: Warning | str, *details: Any, **more: Any) -> None:
-    print(f"ostinato: {message}", file=sys.stderr)
+    print(f"ostinato: {visible(str(message))}", file=sys.stderr)

@@ -95,6 +95,10 @@ def beneath(
     for option in ("resume", "overwrite"):
         if option in from_file:
             raise ConfigError(f"--config {config}: {option} is for one command, not a setting; give --{option}")
+    if "plugin" in from_file:
+        raise ConfigError(
+            f"--config {config}: plugin names code to run, and a file of settings runs none; give --plugin"
+        )
     if tables := [option for option, value in from_file.items() if isinstance(value, dict)]:
         raise ConfigError(
             f"--config {config}: [{tables[0]}] is a table; all options stand side by side, without tables"

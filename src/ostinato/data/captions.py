@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError, DataError
+from ostinato.core.files import in_utf8
 from ostinato.data.bucketing import Rows, pad_features, pad_ids
 from ostinato.data.files import PathLike, find_files
 from ostinato.data.memory import HeldTable, in_memory
@@ -203,7 +204,8 @@ class Features:
         self.size = next(iter(sizes))
 
     def _open(self) -> Any:
-        return safe_open(self._file, framework="pt")  # which NumPy's way has no bfloat16 for
+        with in_utf8(Path(self._file)) as name:
+            return safe_open(name, framework="pt")  # which NumPy's way has no bfloat16 for
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_opened"}

@@ -250,6 +250,8 @@ def find_files(source: PathLike) -> list[TextFile]:
         DataError: there is no such file, it cannot be read, or the folder holds no file.
     """
     if source == "-":
+        if sys.stdin is None:  # by `<&-`, or where there is no console
+            raise DataError("standard input: closed; name a file, or pipe the data in")
         return _spooled(sys.stdin.buffer, "standard input")
     if (held := in_memory(source)) is not None:
         if not isinstance(held, Texts):

@@ -17,6 +17,7 @@ import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers
 
 from ostinato.core.errors import DataError
+from ostinato.core.files import replace_text
 from ostinato.data.encodings import whole_characters
 from ostinato.data.text import BLOCK, END, Block
 
@@ -78,7 +79,7 @@ class Tokenizer:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one JSON file, which `tokenizers.Tokenizer.from_file` reads as well."""
-        Path(path).write_text(self.to_json(), encoding="utf-8")
+        replace_text(Path(path), self.to_json())
 
     def to_json(self) -> str:
         """The content of the file that `save` writes."""

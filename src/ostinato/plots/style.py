@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ostinato.core.errors import ConfigError
+from ostinato.core.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,7 +105,9 @@ def sheet(
             figure.suptitle(label(title))
         for path in map(Path, files):
             path.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else {"Software": None})
+            metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+            with replacing(path) as file:
+                figure.savefig(file, format=path.suffix.removeprefix(".") or None, metadata=metadata)
             figure.set_layout_engine("none")  # the layout is found once, not again for each file
 
 

@@ -28,13 +28,14 @@ class Clock:
 
 
 class Interrupt:
-    """Turns the first Ctrl-C (or SIGTERM) into a flag, so that a step is finished and saved; the second one stops
-    at once, except in a process that another one started.
+    """Turns the first Ctrl-C (or SIGTERM, or SIGHUP of a terminal that is closed) into a flag, so that a step is
+    finished and saved; the second one stops at once, except in a process that another one started.
 
-    A context manager. Outside the main thread, where Python takes no signals, it does nothing.
+    A context manager. Outside the main thread, where Python takes no signals, it does nothing. SIGHUP stays ignored
+    where it is, as by nohup.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
     def __init__(self) -> None:
         self.requested = False
@@ -42,7 +43,7 @@ class Interrupt:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in self.SIGNALS}
+            self._before = {number: signal.signal(number, self._note) for number in self.SIGNALS if _heard(number)}
             if multiprocessing.parent_process() is not None:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)  # a Ctrl-C held back since the start comes now
         return self
@@ -59,3 +60,8 @@ class Interrupt:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+
+
+def _heard(number: signal.Signals) -> bool:
+    """Whether a signal is to be taken: not a hang-up that is ignored, as by nohup."""
+    return number in (signal.SIGINT, signal.SIGTERM) or signal.getsignal(number) != signal.SIG_IGN

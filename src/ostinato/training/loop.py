@@ -160,6 +160,8 @@ class Trainer:
         at.finished = False  # who resumes a finished run wants more of it
         if not self.folder.resume_point.exists():
             self.save()  # so that there always is a last good version
+            if not self.folder.replaces:
+                self.settle()
         (self.first_elapsed,) = agreed(self.fabric, self.first_elapsed)
         began = self.clock.elapsed() - self.position.seconds
         with Interrupt() as interrupt, self.progress:
@@ -176,9 +178,13 @@ class Trainer:
                     self.save()
                     raise KeyboardInterrupt
                 if self.at_end(elapsed, reserved):
+                    self.settle()
                     self.validate(last=True)
                     break
                 self.step(self.job.batches.piece(self.position.piece, self.position.epoch))
+                if self.folder.replaces:  # now that a step has shown that there is room for it
+                    self.save()
+                    self.settle()
                 if self.position.piece == len(self.job.batches):
                     self.position.epoch, self.position.piece = self.position.epoch + 1, 0
                     self.kept.reset()
@@ -294,10 +300,10 @@ class Trainer:
         if at.best is None and self.fabric.is_global_zero:
             self.restore()
             self.folder.save_weights(self.job.model)
-        raise TrainingError(
-            f"training stopped in {found}. The last good weights are in "
-            f"{self.folder.weights}. Try a lower --lr, or a lower --clip"
-        )
+        kept = f"The last good weights are in {self.folder.weights}"
+        if self.folder.replaces:
+            kept = f"The run in {self.folder.settled.path} stays as it was"
+        raise TrainingError(f"training stopped in {found}. {kept}. Try a lower --lr, or a lower --clip")
 
     def write_interval(self, rate: float) -> None:
         """One line of metrics for the steps since the last; the loss is the mean over all processes."""
@@ -343,6 +349,16 @@ class Trainer:
             self.folder.resume_point.save(tensors | shared, values)
         self.fabric.barrier()
         self.saved_at = time.monotonic()
+
+    def settle(self) -> None:
+        """The checkpoint is written: put the run where it belongs, in the place of the one that may stand there."""
+        place = self.folder.settled
+        if self.log is not None:
+            size = self.log.size
+            self.folder.settle()
+            self.log = MetricsLog(place.metrics, size)
+        self.fabric.barrier()
+        self.folder = place
 
     def restore(self) -> int:
         """Take back what `save` wrote; returns the bytes of metrics that belong to it.

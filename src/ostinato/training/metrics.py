@@ -1,9 +1,10 @@
 """metrics.jsonl: one line an interval."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from ostinato.core.files import append_bytes, replacing
 
 
 class MetricsLog:
@@ -16,13 +17,13 @@ class MetricsLog:
 
     def __init__(self, path: Path, size: int) -> None:
         self._path = path
-        path.touch()
-        os.truncate(path, min(size, path.stat().st_size))
+        before = path.read_bytes()[:size] if size else b""
+        with replacing(path, like=path.with_name("config.json")) as file:  # a new one: the old may have other names
+            file.write(before)
 
     def write(self, line: dict[str, Any]) -> None:
         """Add a line, at once on the disk."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        append_bytes(self._path, (json.dumps(line) + "\n").encode())
 
     @property
     def size(self) -> int:

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from ostinato.core.figures import shown
+from ostinato.core.visible import visible
 from ostinato.training.position import Position
 
 
@@ -53,21 +54,28 @@ class Progress:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
             self._bar = Bar(*columns, TextColumn("{task.fields[figures]}"), console=console, transient=True)
             self._bar.add_task("training", total=1.0, figures="")
-            self._bar.start()
+            self._show(self._bar.start)
         if self._shown and self._about:
             self._print(self._about)
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            self._show(self._bar.stop)
+
+    def _show(self, work: Callable[[], object]) -> None:
+        """Do something with the display; without it (a terminal that was closed, a full disk), training goes on."""
+        try:
+            work()
+        except OSError:
+            self._shown = False
 
     def trained(self, at: Position, loss: float, rate: float, speed: float, at_most: float = math.inf) -> None:
         """An interval of training is over; the clock ends it in `at_most` seconds."""
         if not self._shown:
             return
         extra = {} if self._figure is None else {self._figure[0]: self._figure[1](loss)}
-        figures = f"{_shown({'loss': loss} | extra)}  {speed:,.0f} {self._unit}/s  {self._left(at.progress, at_most)}"
+        figures = f"{_figures({'loss': loss} | extra)}  {speed:,.0f} {self._unit}/s  {self._left(at.progress, at_most)}"
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=at.progress, description=self._epoch(at), figures=figures)
         elif time.monotonic() - self._last_line > self.PACE:
@@ -79,7 +87,7 @@ class Progress:
         if self._shown:
             mark = "  best so far" if improved else ""
             where = f"epoch {at.epoch + (at.piece > 0)}  step {at.step}"
-            self._print(f"{where}  validation: {_shown(figures)}{mark}")
+            self._print(f"{where}  validation: {_figures(figures)}{mark}")
 
     def _epoch(self, at: Position) -> str:
         number = at.epoch + (at.piece > 0)
@@ -97,12 +105,13 @@ class Progress:
 
     def _print(self, line: str) -> None:
         if self._bar is not None:
-            self._bar.console.print(line, highlight=False)
+            console = self._bar.console
+            self._show(lambda: console.print(visible(line), highlight=False, markup=False))
         else:
-            print(line, file=sys.stderr, flush=True)
+            self._show(lambda: print(visible(line), file=sys.stderr, flush=True))
 
 
-def _shown(figures: Mapping[str, float]) -> str:
+def _figures(figures: Mapping[str, float]) -> str:
     return "  ".join(
         f"{name.replace('_', ' ')} {shown(value, 3) if name == 'loss' else f'{value:.4g}'}"
         for name, value in figures.items()

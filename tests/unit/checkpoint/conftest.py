@@ -33,7 +33,15 @@ def killed_at(monkeypatch):
             return call
 
         with monkeypatch.context() as patch:
-            for home, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink"), (Path, "open")):
+            for home, name in (
+                (os, "open"),
+                (os, "fsync"),
+                (Path, "replace"),
+                (Path, "rename"),
+                (Path, "unlink"),
+                (Path, "mkdir"),
+                (Path, "rmdir"),
+            ):
                 patch.setattr(home, name, fatal(getattr(home, name)))
             try:
                 work()

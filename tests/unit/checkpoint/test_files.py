@@ -22,7 +22,7 @@ def test_a_kill_at_any_moment_leaves_the_old_or_the_new(tmp_path, killed_at):
         assert file.read_bytes() == (b"old" if killed else b"new")
         if not killed:
             break
-    assert number == 4  # opened, flushed and renamed: three moments
+    assert number == 5  # looked for the folder, opened, flushed and renamed: four moments
 
 
 def test_the_content_is_on_the_disk_before_the_name_points_to_it(tmp_path, monkeypatch):
@@ -106,6 +106,11 @@ def test_damaged_json_is_named(tmp_path, content):
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(RunFolderError, match=r"config.json: damaged, expected "):
         read_json(file)
+
+
+def test_a_name_that_is_not_utf8_holds_tensors_too(tmp_path):
+    write_tensors(tmp_path / "weights\udcff", TENSORS)
+    assert torch.equal(read_tensors(tmp_path / "weights\udcff")["b"], TENSORS["b"])
 
 
 def test_json_there_and_back_for_people_and_for_any_file_name(tmp_path):

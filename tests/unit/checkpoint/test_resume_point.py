@@ -1,6 +1,7 @@
 """Where training stands, saved and taken back to the last bit."""
 
 import copy
+import json
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 from ostinato.checkpoint import ResumePoint
 from ostinato.checkpoint.resume_point import load_optimizer, model_tensors, optimizer_tensors
 from ostinato.core.errors import RunFolderError
+from tests.support import contents
 
 TENSORS = {"model.w": torch.randn(3), "random": torch.get_rng_state(), "step": torch.tensor(3.0)}
 POSITION = {"epoch": 1, "step": 7, "tokens": 70, "best": 0.1 + 0.2, "finished": False}
@@ -45,27 +47,57 @@ def test_a_kill_at_any_moment_leaves_the_old_or_the_new(tmp_path, killed_at):
     assert number > 6
 
 
-def test_old_states_and_what_a_kill_left_go_with_the_next_save(tmp_path):
+def test_old_states_go_with_the_next_save_and_files_of_others_stay(tmp_path):
     point = ResumePoint(tmp_path)
     point.save(TENSORS, {"position": POSITION})
-    (tmp_path / ".state-1.safetensors.99.tmp").touch()
-    point.save(TENSORS, {"position": POSITION})
-    assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_what_cannot_be_removed_stays(tmp_path):
-    point = ResumePoint(tmp_path)
+    others = {"thesis.tex", "state-1.safetensors", "state-0123456789.safetensors", "latest.json.bak"}
+    for name in others:
+        (tmp_path / name).write_text("mine")
     (tmp_path / "notes").mkdir()
     point.save(TENSORS, {"position": POSITION})
+    state = json.loads((tmp_path / "latest.json").read_text())["tensors"]
+    assert {item.name for item in tmp_path.iterdir()} == {"latest.json", state, "notes"} | others
+    point.clear()
+    assert {item.name for item in tmp_path.iterdir()} == {"notes"} | others
+    assert (tmp_path / "thesis.tex").read_text() == "mine"
+
+
+def test_a_linked_folder_is_neither_filled_nor_emptied(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    ResumePoint(elsewhere).save(TENSORS, {"position": POSITION})
+    before = contents(elsewhere)
+    (tmp_path / "checkpoint").symlink_to(elsewhere)
+    point = ResumePoint(tmp_path / "checkpoint")
+    for attempt in (point.clear, point.trim, lambda: point.save(TENSORS, {"position": POSITION})):
+        with pytest.raises(RunFolderError, match="checkpoint: is a link; expected a folder of the run's own"):
+            attempt()
+    assert contents(elsewhere) == before
+
+
+@pytest.mark.parametrize("name", ["../../secret.safetensors", "/secret.safetensors", "state-12345678.safetensors/../x"])
+def test_tensors_elsewhere_are_not_read(tmp_path, name):
+    (tmp_path / "latest.json").write_text(json.dumps({"tensors": name, "position": POSITION}))
+    with pytest.raises(RunFolderError, match=r"latest.json: damaged, it names no tensor file of this folder"):
+        ResumePoint(tmp_path).load()
+
+
+def test_trimmed_it_says_where_training_ended_but_cannot_go_on(tmp_path):
+    point = ResumePoint(tmp_path)
     point.save(TENSORS, {"position": POSITION})
-    assert len(list(tmp_path.iterdir())) == 3
+    size = point.tensor_bytes()
+    assert size > 100
+    assert (point.trim(), point.trim(), point.tensor_bytes()) == (size, 0, 0)
+    assert [item.name for item in tmp_path.iterdir()] == ["latest.json"]
+    assert point.position() == POSITION
+    with pytest.raises(RunFolderError, match="was trimmed, it holds no optimiser's state to go on from"):
+        point.load()
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"tensors": 3}', '{"tensors": "state.safetensors"}'])
+@pytest.mark.parametrize("content", ["", "{}", '{"tensors": 3}', '{"tensors": "state-00000000.safetensors"}'])
 def test_what_is_damaged_is_named(tmp_path, content):
     point = ResumePoint(tmp_path)
     (tmp_path / "latest.json").write_text(content)
-    with pytest.raises(RunFolderError, match=r"latest.json: damaged, |state.safetensors: cannot be read: "):
+    with pytest.raises(RunFolderError, match=r"latest.json: damaged, |state-0+.safetensors: cannot be read: "):
         point.load()
     with pytest.raises(RunFolderError, match=r"latest.json: damaged, "):
         point.position()

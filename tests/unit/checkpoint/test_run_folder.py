@@ -1,10 +1,17 @@
 """The files of a run: when a folder may be written, and what of it can be read."""
 
+import json
+import os
+import shutil
+from pathlib import Path
+from types import MappingProxyType
+
 import pytest
 import torch
 from torch import nn
 
 from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.files import write_bytes
 from ostinato.core.errors import RunFolderError
 from ostinato.models.language_model import LanguageModel
 from tests.support import contents
@@ -14,8 +21,28 @@ from tests.support import contents
 def run(tmp_path):
     folder = RunFolder(tmp_path / "runs" / "book")
     folder.claim(resume=False, overwrite=False)
-    folder.start({"task": "lm", "model": {}})
+    begin(folder, {"task": "lm", "model": {}})
     return folder
+
+
+def begin(folder, config, files=MappingProxyType({}), **values):
+    """A run with its first checkpoint."""
+    place = folder.start(config, files)
+    write_bytes(place.metrics, b"", like=place.config)
+    place.resume_point.save({"w": torch.ones(3)}, {"position": {"epoch": 0}, **values})
+    place.settle()
+    return place.settled
+
+
+def lay_out(run):
+    """All that an old run may have, and files of others; returns what stands there."""
+    run.save_weights(nn.Linear(2, 2))
+    run.write_card("old")
+    run.save_test("t", {})
+    (run.path / "confusion.png").touch()
+    for name in ("notes.txt", "checkpoint/mine.txt"):
+        (run.path / name).write_text("mine")
+    return contents(run.path)
 
 
 def test_a_fresh_place_is_made_and_an_empty_one_taken(tmp_path):
@@ -46,31 +73,144 @@ def test_other_files_are_never_written_over(tmp_path, options):
         RunFolder(tmp_path / "thesis.tex" / "run").claim(resume=options[0], overwrite=options[1])
 
 
-@pytest.mark.parametrize("name", [".config.json.4711.tmp", ".write-test"])
+@pytest.mark.parametrize("name", [".config.json.4711.tmp", ".config.json.0123456789abcdef.tmp", ".write-testk3_u7"])
 def test_what_a_kill_left_before_there_was_a_configuration_is_no_obstacle(tmp_path, name):
     (tmp_path / name).write_text("{")
     RunFolder(tmp_path).claim(resume=True, overwrite=False)
 
 
-def test_start_clears_the_old_run_away_but_nothing_else(run):
-    run.save_weights(nn.Linear(2, 2))
-    run.metrics.touch()
-    run.resume_point.save({}, {})
-    (run.path / "notes.txt").touch()
-    run.start({"task": "lm"})
-    assert sorted(item.name for item in run.path.iterdir()) == ["config.json", "notes.txt"]
+def test_a_new_run_stands_beside_the_old_one_until_it_has_a_checkpoint(run):
+    before = lay_out(run)
+    place = run.start({"task": "lm", "new": True}, {"tokenizer.json": b"{}"})
+    assert place.replaces
+    assert {name: digest for name, digest in contents(run.path).items() if not name.startswith(".new/")} == before
+    place.metrics.touch()
+    place.resume_point.save({"w": torch.zeros(3)}, {"position": {"epoch": 7}})
+    place.settle()
+    left = {"config.json", "metrics.jsonl", "notes.txt", "tokenizer.json", "checkpoint/mine.txt"}
+    left |= {f"checkpoint/{name}" for name in ("latest.json", run.resume_point.values()["tensors"])}
+    assert contents(run.path).keys() == left
+    assert run.read_config()["new"]
+    assert run.resume_point.load()[1] == {"position": {"epoch": 7}}
+    begin(run, {"task": "lm"})
+    assert not (run.path / "tokenizer.json").exists()
+    assert (run.path / "checkpoint" / "mine.txt").read_text() == "mine"
 
 
-def test_a_kill_during_start_leaves_a_run_that_can_be_resumed_or_overwritten(run, killed_at):
-    for number in range(1, 10):
-        run.save_weights(nn.Linear(2, 2))
-        run.resume_point.save({}, {"position": {}})
-        killed = killed_at(lambda: run.start({"task": "lm", "new": True}), number)
-        assert run.read_config()["task"] == "lm"
+def test_a_new_run_that_came_to_nothing_leaves_the_old_one(run):
+    before = lay_out(run)
+    place = run.start({"task": "lm", "new": True}, {"tokenizer.json": b"{}"})
+    place.resume_point.save({"w": torch.zeros(3)}, {"position": {"epoch": 0}})
+    place.save_weights(nn.Linear(2, 2))
+    run.tidy()
+    assert contents(run.path) == before
+    assert not (run.path / ".new").exists()
+
+
+def test_a_kill_at_any_moment_of_a_replacement_leaves_the_old_run_or_the_new_one(tmp_path, killed_at):
+    for number in range(1, 100):
+        run = RunFolder(tmp_path / str(number))
+        run.claim(resume=False, overwrite=False)
+        begin(run, {"task": "lm"}, {"tokenizer.json": b"old", "series.json": b"old"})
+        before = lay_out(run)
+        files = {"tokenizer.json": b"new"}
+        killed = killed_at(lambda run=run, files=files: begin(run, {"task": "lm", "new": True}, files), number)
         run.claim(resume=True, overwrite=False)
+        run.tidy()
+        if run.read_config().get("new"):
+            assert run.resume_point.load()[1] == {"position": {"epoch": 0}}
+            assert (run.path / "tokenizer.json").read_bytes() == b"new"
+            assert not {"series.json", "model.safetensors", "test.json"} & contents(run.path).keys()
+        else:
+            assert killed
+            assert contents(run.path) == before
+        assert not [item for item in run.path.iterdir() if item.name.startswith(".")]
         if not killed:
             break
-    assert number > 3
+    assert 20 < number < 99
+
+
+def test_only_files_that_a_run_begins_with_go_with_it(run):
+    config = json.loads(run.config.read_text())
+    names = ["thesis.tex", "../outside.json", "config.json", "a/b.json", 3]
+    run.config.write_text(json.dumps(config | {"files": names}))
+    for path in (run.path / "thesis.tex", run.path.parent / "outside.json"):
+        path.write_text("mine")
+    begin(run, {"task": "lm"})
+    assert (run.path / "thesis.tex").read_text() == "mine"
+    assert (run.path.parent / "outside.json").read_text() == "mine"
+
+
+LINKED = ["checkpoint", "metrics.jsonl", "model.safetensors", "README.md", "test.json", "confusion.png", "config.json"]
+LINKED += ["tokenizer.json", ".new", ".whole", "checkpoint/latest.json", "checkpoint/state-00000000.safetensors"]
+
+
+@pytest.mark.parametrize("name", LINKED)
+def test_links_are_refused_and_what_they_lead_to_stays(run, tmp_path, name):
+    begin(run, {"task": "lm"}, {"tokenizer.json": b"{}"})
+    elsewhere = tmp_path / "elsewhere"
+    path = run.path / name
+    if path.is_dir() or name.startswith("."):
+        elsewhere.mkdir()
+        (elsewhere / "latest.json").write_text("theirs")
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        elsewhere.write_bytes(path.read_bytes() if path.exists() else b"theirs")
+        path.unlink(missing_ok=True)
+    path.symlink_to(elsewhere)
+    before = contents(tmp_path)
+    for options in ({"resume": True, "overwrite": False}, {"resume": False, "overwrite": True}):
+        with pytest.raises(RunFolderError, match=f"{name} is a link to {elsewhere}; a run's files must be its own"):
+            run.claim(**options)
+    assert contents(tmp_path) == before
+
+
+def test_a_pipe_among_the_files_is_refused(run):
+    run.metrics.unlink()
+    os.mkfifo(run.metrics)
+    with pytest.raises(RunFolderError, match=r"metrics.jsonl is of another kind; a run's files must be its own"):
+        run.claim(resume=True, overwrite=False)
+
+
+def test_a_link_to_the_whole_folder_and_links_of_others_in_it_are_taken(run, tmp_path):
+    (run.path / "notes").symlink_to(tmp_path)
+    (tmp_path / "latest").symlink_to(run.path)
+    RunFolder(tmp_path / "latest").claim(resume=True, overwrite=False)
+
+
+def test_permissions_stay_as_they_are(run):
+    begin(run, {"task": "lm"}, {"tokenizer.json": b"{}"})
+    lay_out(run)
+    for path in run.path.rglob("*"):
+        if path.is_file():
+            path.chmod(0o600)
+    run.begin_again()
+    run.resume_point.save({}, {"position": {}})
+    run.write_card("new")
+    run.save_test("t", {})
+    run.save_weights(nn.Linear(2, 2))
+    assert {path.stat().st_mode & 0o777 for path in run.path.rglob("*") if path.is_file()} == {0o600}
+    begin(run, {"task": "lm"}, {"tokenizer.json": b"{}", "series.json": b""})
+    assert {path.stat().st_mode & 0o777 for path in run.path.rglob("*") if path.is_file()} == {0o600}
+
+
+def test_a_folder_that_was_made_for_nothing_goes_again(tmp_path):
+    (tmp_path / "there").mkdir()
+    for name, left in (("there/a/b", "there"), ("there", "there")):
+        folder = RunFolder(tmp_path / name)
+        folder.claim(resume=False, overwrite=False)
+        with pytest.raises(ZeroDivisionError), folder.alone():
+            raise ZeroDivisionError
+        assert [item.name for item in tmp_path.rglob("*")] == [left]
+
+
+def test_who_trains_in_a_folder_is_seen(run):
+    assert not run.in_use()
+    with run.alone():
+        assert run.in_use()
+        with pytest.raises(RunFolderError, match="another process is training here"), RunFolder(run.path).alone():
+            pass
+    assert not run.in_use()
 
 
 @pytest.mark.parametrize(
@@ -168,25 +308,19 @@ def test_a_folder_has_one_training_at_a_time(run):
         pass
 
 
-def test_a_new_run_does_not_go_on_from_a_checkpoint_behind_a_link(run, tmp_path):
-    elsewhere = tmp_path / "larger disk"
-    elsewhere.mkdir()
-    run.resume_point.folder.symlink_to(elsewhere)
-    run.resume_point.save({"a": torch.zeros(1)}, {"position": {}})
-    assert len(list(elsewhere.iterdir())) == 2
-    run.start({"task": "lm", "model": {}})
-    assert not run.resume_point.exists()
-    assert not list(elsewhere.iterdir())
+def test_a_checkpoint_that_cannot_be_removed_keeps_a_run_from_being_replaced_by_half(run, monkeypatch):
+    def refuse(path, **options):
+        raise PermissionError(13, "Permission denied")
 
-
-def test_a_checkpoint_that_cannot_be_removed_stops_a_new_run(run):
-    run.resume_point.save({"a": torch.zeros(1)}, {"position": {}})
-    (run.resume_point.folder / "mine").mkdir()
-    run.weights.touch()
-    with pytest.raises(RunFolderError, match="checkpoint: cannot be removed"):
-        run.start({"task": "lm", "model": {}})
+    lay_out(run)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refuse)
+        with pytest.raises(RunFolderError, match="checkpoint: cannot be removed: Permission denied"):
+            begin(run, {"task": "lm", "new": True})
     assert run.weights.exists()
-    assert not run.resume_point.exists()
+    assert run.resume_point.exists()
+    run.tidy()
+    assert run.read_config()["new"]
 
 
 def test_before_the_first_validation_there_are_no_weights(run):

@@ -1,10 +1,12 @@
 """Errors become one message and an exit status."""
 
+import io
 import json
 import os
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -49,18 +51,112 @@ def test_a_mistake_of_ours_is_not_hidden(failing):
         main(["info"])
 
 
-def test_a_reader_that_has_gone_is_no_error(failing, monkeypatch):
-    class Closed:
-        closed = False
+def broken_pipe():
+    """A stream that nobody reads, as before `| head` once that has ended."""
+    read, write = os.pipe()
+    os.close(read)
+    return os.fdopen(write, "w")
 
-        def close(self):
-            self.closed = True
 
-    stream = Closed()
-    monkeypatch.setattr(sys, "stderr", stream)
-    failing(BrokenPipeError())
-    assert main(["info"]) == 0
-    assert stream.closed
+def full_disk():
+    return Path("/dev/full").open("w")
+
+
+@pytest.fixture
+def saying(monkeypatch):
+    """Let every command say something on both streams, and then do its work: note that it came so far."""
+    came = []
+
+    def run(options, started):
+        print("about to begin", file=sys.stderr, flush=True)
+        print("a result", flush=True)
+        came.append(True)
+        return 0
+
+    monkeypatch.setattr(commands, "run", run)
+    return came
+
+
+@pytest.mark.parametrize(("lost", "status"), [(full_disk, 2), (broken_pipe, 0)])
+def test_output_that_is_lost_is_said_unless_nobody_reads_it(saying, capsys, monkeypatch, lost, status):
+    with lost() as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert main(["info"]) == status
+    said = "ostinato: standard output: cannot be written: No space left on device\n" if status else ""
+    assert capsys.readouterr().err == "about to begin\n" + said
+    assert not saying
+
+
+@pytest.mark.parametrize("lost", [full_disk, broken_pipe])
+def test_a_display_that_is_lost_stops_nothing(saying, capsys, monkeypatch, lost):
+    with lost() as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert main(["info"]) == 0
+        assert sys.stderr is stream
+    assert saying
+    assert capsys.readouterr().out == "a result\n"
+
+
+def test_a_pipe_of_somebody_elses_is_not_taken_for_ours(failing):
+    failing(BrokenPipeError(32, "Broken pipe"))  # of a process that was killed, say
+    with pytest.raises(BrokenPipeError):
+        main(["info"])
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("train lm --help >/dev/full", 2, "ostinato: standard output: cannot be written: No space left on device\n"),
+        ("--help >/dev/full 2>/dev/full", 2, ""),
+        ("train lm - --out run <&-", 2, "ostinato: standard input: closed; name a file, or pipe the data in\n"),
+        ("nothing 2>&-", 2, ""),
+        ("--version 2>&-", 0, ""),
+        ("--version >&-", 0, ""),
+    ],
+)
+def test_streams_as_a_shell_may_make_them(tmp_path, words, status, said):
+    command = f'exec "$0" -m ostinato.cli.main {words}'
+    ran = subprocess.run(["sh", "-c", command, sys.executable], cwd=tmp_path, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (status, said)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_file_takes_the_place_of_a_stream_that_is_closed(tmp_path):
+    code = "import sys; from ostinato.cli.streams import standard_streams\nwith standard_streams(): "
+    code += f"print(open({str(tmp_path / 'file')!r}, 'w').fileno())"
+    command = 'exec "$0" -c "$1" <&- 2>&-'
+    ran = subprocess.run(["sh", "-c", command, sys.executable, code], capture_output=True, text=True)
+    assert int(ran.stdout) > 2
+
+
+def test_what_a_terminal_would_act_on_is_shown_instead(failing, capsys):
+    failing(DataError("no column 'a\x1b]0;owned\x07' in \x9b2J.csv\nexpected name\udcff\t1"))
+    assert main(["info"]) == 2
+    assert capsys.readouterr().err == (
+        "ostinato: no column 'a\\x1b]0;owned\\x07' in \\x9b2J.csv\nexpected name\\udcff\t1\n"
+    )
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_text_for_people_is_shown_and_data_is_left_alone_but_on_a_terminal(capsys, monkeypatch):
+    output = Output(as_json=False)
+    output.text("a\x1b[2J")
+    output.figures({"f1": {"per\x1b[2J": 1.0}})
+    assert output.lines(["a\x1b[2Jä\t"]) == 1
+    assert capsys.readouterr().out.splitlines() == [r"a\x1b[2J", r"f1" + " " * 24 + r"per\x1b[2J 1", "a\x1b[2Jä\t"]
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    output = Output(as_json=False)
+    output.lines(["a\x1b[2Jä\t"])
+    assert sys.stdout.getvalue() == "a\\x1b[2Jä\t\n"
+
+
+def test_a_name_that_is_not_utf8_is_json_all_the_same(capfd):
+    Output(as_json=True).result({"run": "run\udcff"})
+    assert json.loads(capfd.readouterr().out) == {"run": "run\udcff"}
 
 
 def test_for_people_all_is_on_standard_output(capsys):

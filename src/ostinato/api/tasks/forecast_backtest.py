@@ -90,12 +90,12 @@ def _trained(options: TrainForecast, prepared: Prepared) -> Forecaster:
         warnings.simplefilter("ignore")  # Fabric's advice on hardware that is not asked for
         folder, training = RunFolder(place), options.training
         config: dict[str, Any] = {"task": "forecast", **TASK.configuration(options, prepared)}
-        folder.start(config)
+        started = folder.start(config)
         torch.manual_seed(training.seed)
         model = TASK.build(config)
         job = TASK.job(options, model, prepared)
         shown = Shown(job.figure, training.last_epoch_or(job.epochs), shown=False, unit=job.unit)
-        Trainer(Fabric(accelerator="cpu"), job, folder, training, Clock(training.time_limit), shown).fit()
+        Trainer(Fabric(accelerator="cpu"), job, started, training, Clock(training.time_limit), shown).fit()
         folder.load_weights(model)
     assert isinstance(model, Forecaster)
     return model.eval()

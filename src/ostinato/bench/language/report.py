@@ -10,6 +10,7 @@ from ostinato.bench.language.measure import summary
 from ostinato.bench.language.plan import COMPARED
 from ostinato.bench.report import about, markdown_table, milliseconds, stem
 from ostinato.core.errors import ConfigError
+from ostinato.core.files import replace_text
 
 Rows = list[dict[str, Any]]
 #: Share of a median that its quartiles may be apart without a word.
@@ -153,8 +154,8 @@ def write(result: dict[str, Any], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     base = folder / stem(result["machine"], "lm")
     text, data, picture = (base.with_suffix(ending) for ending in (".md", ".json", ".png"))
-    data.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    text.write_text(markdown(result), encoding="utf-8")
+    replace_text(data, json.dumps(result, indent=1) + "\n")
+    replace_text(text, markdown(result))
     if not (available() and any(row["ours_ms"] for row in result["rows"])):
         return [text, data]
     language_models(result["rows"], picture)
