@@ -65,14 +65,14 @@ def page_name(path: tuple[str, ...]) -> str:
 
 
 def command_page(path: tuple[str, ...]) -> str:
-    """What `ostinato COMMAND --help` prints; for a training also its presets."""
+    """What `ostinato COMMAND --help-all` prints; for a training also its presets."""
     printed = io.StringIO()
     os.environ["COLUMNS"] = "96"
     with redirect_stdout(printed), suppress(SystemExit):
-        parse([*path, "--help"])
+        parse([*path, "--help-all"])
     help_text = "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
     name = " ".join(path)
-    page = f"# ostinato {name}\n\n```text\n$ ostinato {name} --help\n{help_text}\n```\n"
+    page = f"# ostinato {name}\n\n```text\n$ ostinato {name} --help-all\n{help_text}\n```\n"
     presets = getattr(COMMANDS[path], "PRESETS", {})
     return page + preset_table(presets) if presets else page
 

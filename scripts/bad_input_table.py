@@ -56,9 +56,8 @@ def interrupted(folder: Path) -> tuple[int, str]:
 
 
 def row(name: str, status: int, err: str, folder: str) -> None:
-    """One row; the frame that the option parser draws round its messages is left out."""
-    lines = [line.strip("╭╮╰╯│─ ") for line in err.splitlines()[err.startswith("╭") :]]
-    lines = [line for line in lines if line and not line.startswith(("For full helptext", "ostinato train lm --help"))]
+    """One row."""
+    lines = [line for line in err.splitlines() if line]
     message = " ".join(lines) if status else lines[-1]
     if "Traceback" in err:
         message = f"TRACEBACK {message}"

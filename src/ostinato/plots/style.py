@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ostinato.core.errors import ConfigError
 from ostinato.core.files import replacing
+from ostinato.plots.fonts import glyphs_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,12 +104,13 @@ def sheet(
         yield figure.subplots(rows, columns, squeeze=False, **grid).tolist()
         if title:
             figure.suptitle(label(title))
-        for path in map(Path, files):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-            with replacing(path) as file:
-                figure.savefig(file, format=path.suffix.removeprefix(".") or None, metadata=metadata)
-            figure.set_layout_engine("none")  # the layout is found once, not again for each file
+        with glyphs_for(figure):
+            for path in map(Path, files):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+                with replacing(path) as file:
+                    figure.savefig(file, format=path.suffix.removeprefix(".") or None, metadata=metadata)
+                figure.set_layout_engine("none")  # the layout is found once, not again for each file
 
 
 def both(stem: str | Path) -> list[Path]:
