@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 import ostinato
-from ostinato.api.tasks.classify import _passes
+from ostinato.api.tasks import classify_data
 from ostinato.data.word_vectors import word_vectors
 from tests.support import contents, metrics
 
@@ -98,6 +98,47 @@ def test_probabilities_are_the_models(trained, work):
     assert run.details["confusion"].tolist() == [[30, 0], [0, 30]]
 
 
+def test_a_label_that_training_never_saw_counts_as_wrong_in_all_splits(work, cli):
+    write("train.csv", reviews(160))
+    more = [*reviews(40, seed=1), {"review": "a great film", "stars": "ok"}, {"review": "fun", "stars": "ok"}]
+    write("more.csv", more)
+    command = ("train", "classify", "train.csv", *TEXT, "--out", "run", "--valid", "more.csv", "--test", "more.csv")
+    result = cli(*command, "--epochs", "12", *SMALL, "--json")
+    assert result.status == 0
+    told = "more.csv: line 42: the label 'ok' does not occur in the training data, whose labels are 'neg', 'pos'"
+    assert f"{told}: the model cannot say it, so that it counts as wrong (2 of 42 do)" in result.err
+    figures = json.loads(result.out)
+    test = figures["test"]
+    assert (test["examples"], test["unknown_labels"], test["distinct"]) == (42, 2, 2)
+    assert test["accuracy"] == figures["valid_accuracy"] == 40 / 42
+    assert test["constant_accuracy"] == 20 / 42
+    # by scikit-learn's definition: the mean over three labels, one of them never found
+    assert test["macro_f1"] == pytest.approx((2 * 20 / 41 + 2 * 20 / 41 + 0) / 3, abs=0.03)
+    assert (work / "run/confusion.png").exists()
+    run = ostinato.load("run")
+    run.evaluate("more.csv")
+    assert run.details["labels"] == ("neg", "pos", "ok")
+    assert run.details["confusion"].sum(1).tolist() == [20, 20, 2]
+
+
+def test_a_model_that_always_says_the_same_is_told_so(work, cli):
+    write("train.csv", [row if row["stars"] == "pos" else row | {"review": "film"} for row in reviews(160)])
+    write("test.csv", [row | {"review": "film"} for row in reviews(60, seed=1)])
+    command = ("train", "classify", "train.csv", *TEXT, "--out", "run", "--test", "test.csv", "--epochs", "3", *SMALL)
+    result = cli(*command)
+    assert "the 60 answers are all the same label, 'neg', where 2 different ones were expected" in result.err
+    assert "test distinct             1\n" in result.out
+    assert "test constant accuracy    0.5000\n" in result.out
+
+
+def test_measurements_as_labels_look_like_regression(work, cli):
+    write("train.csv", [row | {"stars": f"{n // 2 * 0.37:.2f}"} for n, row in enumerate(reviews(80))])
+    result = cli("train", "classify", "train.csv", *TEXT, "--out", "run", "--epochs", "1", *SMALL)
+    assert result.status == 0
+    assert "train.csv: 40 different labels in 80 examples" in result.err
+    assert "looks like regression" in result.err
+
+
 def test_standard_input_is_one_text_a_line(trained, work, spawn):
     (work / "texts.txt").write_text("what a great film\n\ndull, dull, DULL!\n")
     result = spawn("predict", "run", "-", "--threads", "1", stdin=str(work / "texts.txt")).wait()
@@ -157,7 +198,7 @@ def test_the_embedding_starts_from_the_texts(work):
 
 @pytest.mark.parametrize(("examples", "passes"), [(25_000, 2), (200_000, 2), (10_000, 5), (1_000, 20), (20, 20)])
 def test_many_examples_are_passed_over_less_often(examples, passes):
-    assert _passes(examples) == passes
+    assert classify_data.passes(examples) == passes
 
 
 def test_balanced_weights_help_the_rare_class(work):
@@ -245,7 +286,7 @@ def test_labels_missing_in_some_rows_are_told_and_left_out(work, cli):
         ({}, ("train.csv", "--text", "review", "--label", "star"), "no column 'star': did you mean 'stars'? there are"),
         ({"r.csv": "review,stars\na,pos\nb,neg,\n"}, ("r.csv", *TEXT), "r.csv: line 3: expected 2 fields"),
         ({"t.csv": "review,stars\na,ok\n"}, ("train.csv", *TEXT, "--test", "t.csv"),
-         "t.csv: line 2: the label 'ok' does not occur in the training data, whose labels are 'neg', 'pos'"),
+         "t.csv: line 2: the label 'ok' does not occur in the training data, whose labels are 'neg', 'pos'; nor does"),
         ({"t.csv": "review,stars\n"}, ("train.csv", *TEXT, "--test", "t.csv"), "t.csv: the table is empty"),
         ({"t.csv": "review,stars\na,\n"}, ("train.csv", *TEXT, "--test", "t.csv"), "t.csv: expected a label for each"),
         ({"o.csv": "review,stars\na,x\nb,x\n"}, ("o.csv", *TEXT), "o.csv: expected at least two different labels"),

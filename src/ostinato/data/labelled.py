@@ -17,7 +17,7 @@ from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.bucketing import pad_features, pad_ids
 from ostinato.data.encodings import whole_characters
 from ostinato.data.files import plain_name
-from ostinato.data.labels import require_known
+from ostinato.data.labels import tell_unknown
 from ostinato.data.memory import Steps, Texts, in_memory, is_missing
 from ostinato.data.sequences import Scale, Sequences, sequences_from_table
 from ostinato.data.tables import Table, read_table
@@ -247,20 +247,30 @@ class Codec:
                 raise DataError(f"{raw.places(row)}: expected {len(self.scale.mean)} channels, got {got}")
         return [shorten(self.scale.apply(values), self.max_length) for values in raw.inputs]
 
-    def numbers(self, raw: Raw) -> npt.NDArray[np.int64]:
-        """Numbers of the classes, `[N]`.
+    def numbers(self, raw: Raw) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+        """Numbers of the classes, `[N]`, and their names: behind the model's own those that training has not seen.
+
+        It warns of the latter, which the model cannot say.
 
         Raises:
-            DataError: a label that training has not seen; names where.
+            DataError: training has seen none of the labels; names where.
         """
-        labels = [label for label in raw.labels if label is not None]
-        first: dict[str, int] = {}
-        for row, label in enumerate(raw.labels):
-            if label is not None:
-                first.setdefault(label, row)
-        require_known("label", {label: raw.places(row) for label, row in first.items()}, self.classes)
-        known = {label: number for number, label in enumerate(self.classes)}
-        return np.array([known[label] for label in labels], np.int64)
+        counts, places = count_labels(raw)
+        names = (*self.classes, *tell_unknown("label", counts, places, self.classes))
+        known = {label: number for number, label in enumerate(names)}
+        return np.array([known[label] for label in raw.labels if label is not None], np.int64), names
+
+
+def count_labels(raw: Raw) -> tuple[dict[str, int], dict[str, str]]:
+    """Examples by label, and how a message names the first of each."""
+    counts: dict[str, int] = {}
+    places: dict[str, str] = {}
+    for row, label in enumerate(raw.labels):
+        if label is not None:
+            if label not in counts:
+                places[label] = raw.places(row)
+            counts[label] = counts.get(label, 0) + 1
+    return counts, places
 
 
 def batch_of(inputs: list[npt.NDArray[Any]], labels: npt.NDArray[np.int64] | None = None) -> Batch:

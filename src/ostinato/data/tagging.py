@@ -18,11 +18,15 @@ from ostinato.core.batch import Batch
 from ostinato.core.errors import DataError
 from ostinato.data.bucketing import Rows, in_length_order, pad_ids
 from ostinato.data.tokenizer import UNK
+from ostinato.data.unknown import unknown_share
 
 Ids: TypeAlias = npt.NDArray[np.int64]
 
 #: Id of the unknown word, and of the unknown character.
 UNKNOWN = 0
+
+#: Id of a tag that the vocabulary does not have: no model can give it.
+UNKNOWN_TAG = -1
 
 #: Characters a word is spelled with, at most: a longer one keeps those at both ends.
 SPELLED = 24
@@ -70,6 +74,11 @@ class TagVocabulary:
         values = tuple(tuple(sorted(set(chain.from_iterable(column)))) for column in zip(*features, strict=True))
         return cls({word: number for number, word in enumerate(ranked, 1)}, characters, names, values)
 
+    def unknown(self, sentences: Iterable[Sequence[str]]) -> float:
+        """Share of the words of some sentences that it lacks."""
+        known = [word.lower() in self.words for word in chain.from_iterable(sentences)]
+        return known.count(False) / max(len(known), 1)
+
     def to_json(self) -> str:
         """The words as the `tokenizers` library's file of a word-level tokenizer."""
         library = tokenizers.Tokenizer(models.WordLevel({UNK: UNKNOWN, **self.words}, UNK))
@@ -100,7 +109,7 @@ class WordSequences:
     Args:
         sentences: words of each.
         vocabulary: their ids.
-        tags: of each word; None where there are none.
+        tags: of each word; None where there are none. One that the vocabulary lacks becomes `UNKNOWN_TAG`.
         features: of each sentence, the other columns that the vocabulary has values of.
         longest: words in a sequence at most: longer sentences are cut into pieces.
 
@@ -110,7 +119,6 @@ class WordSequences:
 
     Raises:
         ValueError: a sentence with another number of tags than words.
-        KeyError: a tag that the vocabulary does not have.
         DataError: the vocabulary has features, and the sentences have not.
     """
 
@@ -140,7 +148,7 @@ class WordSequences:
                 if len(sentence) != len(own):
                     raise ValueError(f"expected one tag a word, got {len(own)} for {len(sentence)} words")
             numbers = {tag: number for number, tag in enumerate(vocabulary.tags)}
-            found = (numbers[tag] for tag in chain.from_iterable(tags))
+            found = (numbers.get(tag, UNKNOWN_TAG) for tag in chain.from_iterable(tags))
             self.tags = np.fromiter(found, np.int64, self.words)
 
     def __len__(self) -> int:
@@ -169,6 +177,11 @@ class WordSequences:
         if len(self._features):
             more["features"] = torch.stack([pad_ids([column[span] for span in spans])[0] for column in self._features])
         return Batch(words, targets, lengths, more=more)
+
+    @property
+    def unknown(self) -> float:
+        """Share of the words that the vocabulary lacks."""
+        return unknown_share([self._ids], UNKNOWN)
 
     def counts(self, num_words: int) -> Ids:
         """How often each word id occurs, `[num_words]`."""

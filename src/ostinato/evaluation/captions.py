@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from ostinato.evaluation.collapse import constant_bleu, tell_collapsed
+
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _ORDERS = (1, 2, 3, 4)
 _SIGMA = 6.0
@@ -29,7 +31,9 @@ def score_captions(hypotheses: Sequence[str], references: Sequence[Sequence[str]
 
     Returns:
         examples, bleu4 (sacrebleu's, over the whole corpus, against all references) from 0 to 100, its signature, and
-        cider from 0 to 10; exact_match, the share of captions that are one of the references, letter by letter.
+        cider from 0 to 10; exact_match, the share of captions that are one of the references, letter by letter;
+        distinct, the different captions written; constant_bleu4, the highest that one caption for all pictures gets
+        (see `constant_bleu`).
     """
     from sacrebleu.metrics.bleu import BLEU
 
@@ -45,6 +49,8 @@ def score_captions(hypotheses: Sequence[str], references: Sequence[Sequence[str]
     same = [text.strip() in {one.strip() for one in texts} for text, texts in zip(hypotheses, references, strict=True)]
     figures = {"examples": len(written), "bleu4": score, "cider": cider(written, expected)}
     figures["exact_match"] = sum(same) / max(len(same), 1)
+    figures["distinct"] = tell_collapsed("caption", hypotheses, (text for texts in references for text in texts[:1]))
+    figures["constant_bleu4"] = constant_bleu(written, expected)
     return figures | {"bleu4_signature": str(bleu.get_signature())}
 
 

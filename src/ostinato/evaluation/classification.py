@@ -30,7 +30,8 @@ def classification_figures(counts: Counts) -> dict[str, Any]:
         counts: `[C, C]`, as `confusion` gives them.
 
     Returns:
-        examples, accuracy, macro_f1.
+        examples, accuracy, macro_f1; distinct, the classes that were said at all; constant_accuracy, that of the one
+        class which occurs most often, said of all.
     """
     hits, either = np.diag(counts), counts.sum(0) + counts.sum(1)
     present = either > 0
@@ -39,4 +40,6 @@ def classification_figures(counts: Counts) -> dict[str, Any]:
         "examples": examples,
         "accuracy": float(hits.sum() / max(examples, 1)),
         "macro_f1": float((2 * hits[present] / either[present]).mean()) if examples else 0.0,
+        "distinct": int((counts.sum(0) > 0).sum()),
+        "constant_accuracy": float(counts.sum(1).max(initial=0) / max(examples, 1)),
     }

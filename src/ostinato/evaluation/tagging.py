@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -13,7 +15,7 @@ from torch import nn
 
 from ostinato.core.batch import Batch
 from ostinato.core.span_tags import Scheme
-from ostinato.data.tagging import WordSequences
+from ostinato.data.tagging import UNKNOWN_TAG, WordSequences
 from ostinato.decoding.tags import decode_tags, tag_probabilities
 from ostinato.evaluation.spans import span_scores, tag_scores
 from ostinato.layers.crf import Chain
@@ -46,16 +48,27 @@ def predict_tags(
 def predict_with_loss(
     model: nn.Module, sequences: WordSequences, constraints: Chain | None = None
 ) -> tuple[npt.NDArray[np.int64], float]:
-    """As `predict_tags`, and the mean loss in nats a word, as in training."""
+    """As `predict_tags`, and the mean loss in nats a word, as in training; unknown tags aside."""
     tags, losses, counts = np.zeros(sequences.words, np.int64), [0.0], [0]
 
     def answer(output: TaggerOutput, batch: Batch) -> torch.Tensor:
-        losses.append(float(tag_loss(output, batch)) * batch.tokens)
-        counts.append(batch.tokens)
+        known, words = _of_known_tags(batch)
+        if words:
+            losses.append(float(tag_loss(output, known)) * words)
+            counts.append(words)
         return decode_tags(output, constraints)
 
     _each(model, sequences, answer, tags, None)
     return tags, sum(losses) / max(sum(counts), 1)
+
+
+def _of_known_tags(batch: Batch) -> tuple[Batch, int]:
+    """A batch whose loss leaves out words with tags that the model does not know, and how many words are left."""
+    known = batch.targets != UNKNOWN_TAG
+    if bool(known.all()):
+        return batch, batch.tokens
+    left = batch.tokens - int((~known).sum())
+    return replace(batch, targets=batch.targets.clamp(min=0), weights=known.float()), left
 
 
 def predict_probabilities(model: nn.Module, sequences: WordSequences, num_tags: int) -> npt.NDArray[np.float32]:
@@ -88,14 +101,17 @@ def tagging_figures(
         scheme: how the tags mark spans; None where they do not.
 
     Returns:
-        tokens, accuracy and, where the tags mark spans, span_f1.
+        tokens, accuracy and, where the tags mark spans, span_f1; distinct, the different tags given; constant_accuracy,
+        that of the most frequent tag given to all.
     """
     pairs = list(zip(chain.from_iterable(right), chain.from_iterable(predicted), strict=True))
     agree = sum(one == other for one, other in pairs)
     figures = {"tokens": len(pairs), "accuracy": agree / max(len(pairs), 1)}
     if scheme is not None:
         figures["span_f1"] = span_scores(right, predicted, scheme)[""].f1
-    return figures
+    figures["distinct"] = len({other for _, other in pairs})
+    most = max(Counter(one for one, _ in pairs).values(), default=0)
+    return figures | {"constant_accuracy": most / max(len(pairs), 1)}
 
 
 def scores_by_type(

@@ -1,7 +1,10 @@
 """How well texts that were written match those expected: BLEU, chrF and exact match."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
+
+from ostinato.evaluation.collapse import constant_bleu, tell_collapsed
 
 
 def score_translations(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
@@ -15,7 +18,9 @@ def score_translations(hypotheses: Sequence[str], references: Sequence[str]) -> 
         references: the texts expected, as many.
 
     Returns:
-        examples, bleu and chrf from 0 to 100, exact_match as a share, and sacrebleu's signatures.
+        examples, bleu and chrf from 0 to 100, exact_match as a share; distinct, the different texts written;
+        constant_bleu, the highest that one text for all gets (see `constant_bleu`), and constant_exact_match, the share
+        of the text that is expected most often; and sacrebleu's signatures.
     """
     from sacrebleu.metrics.bleu import BLEU  # a third of a second, which nothing else needs
     from sacrebleu.metrics.chrf import CHRF
@@ -26,7 +31,12 @@ def score_translations(hypotheses: Sequence[str], references: Sequence[str]) -> 
         "bleu": float(bleu.corpus_score(hypotheses, [references]).score),
         "chrf": float(chrf.corpus_score(hypotheses, [references]).score),
         "exact_match": exact_match(hypotheses, references),
+        "distinct": tell_collapsed("text", hypotheses, references),
     }
+    written, expected = ([bleu.tokenizer(text).split() for text in texts] for texts in (hypotheses, references))
+    figures["constant_bleu"] = constant_bleu(written, [[text] for text in expected])
+    most = max(Counter(text.strip() for text in references).values(), default=0)
+    figures["constant_exact_match"] = most / max(len(references), 1)
     return figures | {"bleu_signature": str(bleu.get_signature()), "chrf_signature": str(chrf.get_signature())}
 
 

@@ -13,7 +13,8 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from ostinato.api.tasks.classify import class_scores, prepare_labelled
+from ostinato.api.tasks.classify import class_scores
+from ostinato.api.tasks.classify_data import prepare_labelled
 from ostinato.config.tasks.classify import TrainClassify
 from ostinato.core.errors import DataError
 from ostinato.data.labelled import Columns, Raw, raw_in_memory

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from ostinato.api.tasks.tag import Codec, prepare_tagged
+from ostinato.api.tasks.tag import Codec
+from ostinato.api.tasks.tag_data import prepare_tagged
 from ostinato.config.tasks.tag import TrainTag
 from ostinato.core.errors import DataError
 from ostinato.data.conll import Tagged

@@ -6,7 +6,7 @@ import tokenizers
 import torch
 
 from ostinato.core.errors import DataError
-from ostinato.data.tagging import SPELLED, TagVocabulary, WordSequences
+from ostinato.data.tagging import SPELLED, UNKNOWN_TAG, TagVocabulary, WordSequences
 
 SENTENCES = [["The", "cat", "sat"], [], ["the", "dog"], ["Sat", "the", "cat", "the", "cat"]]
 TAGS = [["D", "N", "V"], [], ["D", "N"], ["V", "D", "N", "D", "N"]]
@@ -62,8 +62,8 @@ def test_what_is_unknown(vocabulary):
     batch = sequences.collate(np.array([0]))
     assert batch.inputs.tolist() == [[1], [0]]
     assert spelling(batch, 1, 0) == [4, 9, 0]  # c, o and the unknown
-    with pytest.raises(KeyError, match="X"):
-        WordSequences([["The"]], vocabulary, [["X"]])
+    assert WordSequences([["The"]], vocabulary, [["X"]]).tags.tolist() == [UNKNOWN_TAG]
+    assert sequences.unknown == 0.5
 
 
 def test_a_long_word_keeps_both_ends():

@@ -29,4 +29,10 @@ def test_rows_are_what_is_true_and_columns_what_was_said():
     assert counts.tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [2, 0, 0, 0], [0, 0, 0, 0]]
     # class 3 neither occurs nor is said: the mean is over three; class 2 is never said: its F1 is 0
     figures = classification_figures(counts)
-    assert figures == {"examples": 5, "accuracy": 0.4, "macro_f1": pytest.approx((2 / 5 + 2 / 3 + 0) / 3)}
+    assert figures == {
+        "examples": 5,
+        "accuracy": 0.4,
+        "macro_f1": pytest.approx((2 / 5 + 2 / 3 + 0) / 3),
+        "distinct": 2,  # classes 0 and 1 are said
+        "constant_accuracy": 0.4,  # class 0, or class 2, said of all
+    }

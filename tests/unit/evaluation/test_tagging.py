@@ -18,6 +18,7 @@ from ostinato.evaluation.tagging import (
     scores_by_type,
     tagging_figures,
 )
+from ostinato.layers.crf import Chain
 from ostinato.models.tagger import TaggerOutput
 
 WORDS = [["a"], [], ["b", "a", "c"], ["c", "b"]] * 40  # more than one batch
@@ -60,8 +61,9 @@ def test_rules_are_kept_where_asked_for(sequences):
 def test_figures():
     right = [["B-X", "I-X", "O"], ["O"]]
     found = [["B-X", "O", "O"], ["O"]]
-    assert tagging_figures(right, found, BIO) == {"tokens": 4, "accuracy": 0.75, "span_f1": 0.0}
-    assert tagging_figures(right, right, BIO) == {"tokens": 4, "accuracy": 1.0, "span_f1": 1.0}
+    alike = {"tokens": 4, "constant_accuracy": 0.5}
+    assert tagging_figures(right, found, BIO) == alike | {"accuracy": 0.75, "span_f1": 0.0, "distinct": 2}
+    assert tagging_figures(right, right, BIO) == alike | {"accuracy": 1.0, "span_f1": 1.0, "distinct": 3}
     assert scores_by_type(right, found, BIO) == {"X": {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}}
     assert scores_by_type([["N", "V"]], [["N", "N"]])["N"] == {
         "precision": 0.5,
@@ -69,7 +71,8 @@ def test_figures():
         "f1": 2 / 3,
         "support": 1,
     }
-    assert tagging_figures([["N", "V"]], [["N", "N"]]) == {"tokens": 2, "accuracy": 0.5}
+    figures = tagging_figures([["N", "V", "V"]], [["N", "N", "N"]])
+    assert figures == {"tokens": 3, "accuracy": 1 / 3, "distinct": 1, "constant_accuracy": 2 / 3}
     with pytest.raises(ValueError, match="zip"):
         tagging_figures(right, [["O", "O", "O"]])
 
@@ -88,6 +91,25 @@ def test_loss_is_the_mean_over_words():
     total = np.log(2 + np.e)  # of the scores 1, 0, 0
     right = np.mean([word == "b" for sentence in WORDS for word in sentence])
     assert loss == pytest.approx(total - right, abs=1e-6)
+
+
+@pytest.mark.parametrize("chained", [False, True])
+def test_loss_leaves_out_what_the_model_cannot_say(chained):
+    """A tag that training never saw: of a softmax the word has no loss, of a CRF the sentence has none."""
+    vocabulary = TagVocabulary({"a": 1, "b": 2, "c": 3}, "abc", ("B-X", "I-X", "O"))
+    chain = Chain(torch.zeros(3), torch.zeros(3, 3), torch.zeros(3)) if chained else None
+
+    class Chained(Echo):
+        def forward(self, words, lengths, **more):
+            return super().forward(words, lengths, **more)._replace(chain=chain)
+
+    def loss(sentences, tags):
+        return predict_with_loss(Chained(), WordSequences(sentences, vocabulary, tags))[1]
+
+    known = loss([["a"], ["b", "a"]], [["O"], ["O", "I-X"]])
+    assert loss([["a"], ["b", "a"], ["c"]], [["O"], ["O", "I-X"], ["NEW"]]) == pytest.approx(known)
+    found, nothing = predict_with_loss(Chained(), WordSequences([["a"]], vocabulary, [["NEW"]]))
+    assert (found.tolist(), nothing) == ([1], 0.0)
 
 
 def test_names_go_to_their_sentences():

@@ -35,6 +35,7 @@ from ostinato.data.captions import (
 from ostinato.data.encodings import read_as
 from ostinato.data.splits import held_out
 from ostinato.data.tokenizer import Tokenizer
+from ostinato.data.unknown import unknown_figures, unknown_of, unknown_told, warn_unknown
 from ostinato.data.vocabulary import learn_tokenizer
 from ostinato.decoding import best_sequences
 from ostinato.evaluation import perplexity
@@ -107,9 +108,13 @@ class Captioning:
         data: dict[str, Any] = {name: _record(part) for name, part in seen.items()}
         data["held_out"] = options.valid is None
         tokenizer = learn_tokenizer(seen["train"].lines(), options.tokens.level, options.tokens.vocab_limit)
-        train, valid = (
-            _encoded(seen[name], tokenizer, views).within(options.max_length) for name in ("train", "valid")
+        encoded = [_encoded(seen[name], tokenizer, views) for name in ("train", "valid")]
+        for name, part in zip(("train", "valid"), encoded, strict=True):
+            data[name] |= unknown_of(part.targets, tokenizer)
+        warn_unknown(
+            seen["valid"].file, data["valid"], tokenizer.level, "a larger --vocab-size or --level bpe would know more"
         )
+        train, valid = (part.within(options.max_length) for part in encoded)
         for name, part in (("train", train), ("valid", valid)):
             if not len(part):
                 raise DataError(f"{seen[name].file}: every caption is longer than --max-length {options.max_length}")
@@ -178,7 +183,7 @@ class Captioning:
             where += f" (by {len(prepared.valid):,} of their captions, while training)"
         return (
             f"{len(prepared.train):,} captions of {train['pictures']:,} pictures to train on, {valid['pictures']:,} "
-            f"pictures to validate on{where}; vocabulary {prepared.tokenizer.size:,}, "
+            f"pictures to validate on{where}; vocabulary {prepared.tokenizer.size:,}{unknown_told(prepared.data)}, "
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
@@ -203,7 +208,9 @@ class Captioning:
         part = part_of(_trained_on(run), source) if is_list(source) else read_captions(source)
         seen = _usable(part, views)
         written = self._captions(run, views, seen.names, progress, beam)
-        return score_captions(written, seen.texts) | {"left_out": len(part) - len(seen)}
+        unknown = unknown_of(run.tokenizer.encode_all([text for texts in seen.texts for text in texts]), run.tokenizer)
+        warn_unknown(seen.file, unknown, run.tokenizer.level, "it cannot write them")
+        return score_captions(written, seen.texts) | unknown | {"left_out": len(part) - len(seen)}
 
     def predict(
         self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
@@ -241,7 +248,8 @@ class Captioning:
         """Tokens trained on, and the lowest validation loss."""
         position = run.folder.resume_point.position()
         best = position["best"]
-        return {"tokens": position["tokens"], "valid_loss": best, "valid_perplexity": perplexity(best)}
+        found = {"tokens": position["tokens"], "valid_loss": best, "valid_perplexity": perplexity(best)}
+        return found | unknown_figures(run.config["data"])
 
     def card(self, run: Run) -> str:
         """What was trained, on what, how well, and how to use it."""

@@ -14,21 +14,38 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.api.card import card
-from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, one_source, record, required
+from ostinato.api.tasks.classify_data import (
+    BATCH,
+    LEAST_STEPS,
+    TELLING,
+    Part,
+    Prepared,
+    passes,
+    prepare_labelled,
+    record_of,
+    sizes,
+)
+from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, one_source, required
 from ostinato.checkpoint import RunFolder
 from ostinato.config.evaluation import ReadingOptions
 from ostinato.config.tasks.classify import TrainClassify
-from ostinato.config.training import DEFAULT_EPOCHS
 from ostinato.core.errors import DataError, RunFolderError
 from ostinato.core.figures import shortest
 from ostinato.data.bucketing import Buckets, in_length_order
-from ostinato.data.labelled import MAX_LENGTH, Codec, Columns, Raw, batch_of, chosen, read_labelled, with_labels
+from ostinato.data.labelled import (
+    Codec,
+    Columns,
+    batch_of,
+    count_labels,
+    read_labelled,
+    with_labels,
+)
+from ostinato.data.labels import tell_doubtful, unknown_labels
 from ostinato.data.sequences import Scale
-from ostinato.data.splits import HELD_OUT, held_out
-from ostinato.data.texts import learn_from_texts
 from ostinato.data.tokenizer import Tokenizer
-from ostinato.data.word_vectors import word_vectors
+from ostinato.data.unknown import unknown_figures, unknown_of, unknown_told, warn_unknown
 from ostinato.evaluation.classification import classification_figures, confusion
+from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.losses.classification import balanced_weights, label_loss
 from ostinato.models.classifier import Classifier
 from ostinato.plots.style import available
@@ -37,74 +54,8 @@ from ostinato.training import Job
 if TYPE_CHECKING:
     from ostinato.api.run import Run
 
-#: Optimiser steps that a training has at least, where no option says how long.
-LEAST_STEPS = 1_000
-
-#: Examples in a batch at most, where no option says how many.
-BATCH = 32
-
-#: Examples that training sees where --epochs does not say, in 2 to 20 passes: many are soon learned by heart.
-SEEN_EXAMPLES = 50_000
-
-#: Validation examples from which on they say which weights are best; where there are fewer, the last ones are kept.
-TELLING = 30
-
-#: Words known where --vocab-size does not say.
-VOCABULARY = 20_000
-
-#: Tokens from which on the texts themselves say what words are like.
-TELLING_TOKENS = 100_000
-
 #: Steps times sequences evaluated at once, at most.
 AT_ONCE = 64_000
-
-
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """Encoded examples.
-
-    Attributes:
-        inputs: N arrays, ids `[T]` or features `[T, D]`.
-        labels: `[N]` numbers of their classes.
-    """
-
-    inputs: list[npt.NDArray[Any]]
-    labels: npt.NDArray[np.int64]
-
-    @property
-    def lengths(self) -> list[int]:
-        """Steps of each."""
-        return [len(steps) for steps in self.inputs]
-
-
-@dataclasses.dataclass(frozen=True)
-class Prepared:
-    """Data made ready.
-
-    Attributes:
-        codec: labels, and tokenizer or scale.
-        train: to train on.
-        valid: to validate on.
-        data: what the run folder records of the data.
-        vectors: `[V, E]` what the embedding starts from; None for random numbers.
-    """
-
-    codec: Codec
-    train: Part
-    valid: Part
-    data: dict[str, Any]
-    vectors: npt.NDArray[np.float32] | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        tokenizer = self.codec.tokenizer
-        state = dict(self.__dict__, codec=dataclasses.replace(self.codec, tokenizer=None))
-        return state | {"tokenizer": None if tokenizer is None else tokenizer.to_json()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        tokenizer = state.pop("tokenizer")
-        if tokenizer is not None:
-            state["codec"] = dataclasses.replace(state["codec"], tokenizer=Tokenizer.from_json(tokenizer))
-        self.__dict__.update(state)
 
 
 class Classification:
@@ -116,18 +67,19 @@ class Classification:
         """Read, split, learn labels and tokenizer or scale, encode."""
         columns = Columns(options.label, options.text, options.id, options.time, options.value_columns)
         whole = with_labels(read_labelled(one_source(options.data), columns))
+        tell_doubtful(whole.name, "label", count_labels(whole)[0])
         valid = None if options.valid is None else with_labels(read_labelled(options.valid, columns))
         prepared = prepare_labelled(options, columns, whole, valid, progress=progress)
         if options.test is not None:
             test = with_labels(read_labelled(options.test, columns))
-            prepared.codec.numbers(test)
-            prepared.data["test"] = _record(test)
+            unknown_labels("label", *count_labels(test), prepared.codec.classes)
+            prepared.data["test"] = record_of(test)
         return prepared
 
     def configuration(self, options: TrainClassify, prepared: Prepared) -> dict[str, Any]:
         """Sizes, labels, scale, columns, records of the data."""
         codec = prepared.codec
-        found = {"model": _sizes(options, codec), "classes": list(codec.classes), "max_length": codec.max_length}
+        found = {"model": sizes(options, codec), "classes": list(codec.classes), "max_length": codec.max_length}
         found |= {"columns": dataclasses.asdict(codec.columns), "data": prepared.data}
         return found | ({} if codec.scale is None else {"scale": dataclasses.asdict(codec.scale)})
 
@@ -161,12 +113,12 @@ class Classification:
             model=model,
             loss=label_loss(weights, options.classify.label_smoothing),
             batches=batches,
-            validate=lambda trained: _figures(trained, prepared.valid, len(prepared.codec.classes)),
+            validate=lambda trained: _figures(trained, prepared.valid),
             validation_share=len(prepared.valid.labels) / len(train.labels),
             best="accuracy" if len(prepared.valid.labels) >= TELLING else None,
             higher=True,
             unit="examples",
-            epochs=max(_passes(len(train.labels)), -(-LEAST_STEPS // len(batches))),
+            epochs=max(passes(len(train.labels)), -(-LEAST_STEPS // len(batches))),
         )
 
     def describe(self, model: nn.Module, prepared: Prepared) -> str:
@@ -175,7 +127,10 @@ class Classification:
         where = ", held out of every class alike" if prepared.data["held_out"] else ""
         if len(prepared.valid.labels) < TELLING:
             where += " (too few to choose weights by: the last ones are kept)"
-        reads = f"vocabulary {codec.tokenizer.size:,}" if codec.tokenizer else f"{train.inputs[0].shape[1]} channels"
+        if codec.tokenizer is None:
+            reads = f"{train.inputs[0].shape[1]} channels"
+        else:
+            reads = f"vocabulary {codec.tokenizer.size:,}{unknown_told(prepared.data)}"
         return (
             f"{len(train.labels):,} examples to train on, {len(prepared.valid.labels):,} to validate on{where}; "
             f"{len(codec.classes)} classes, {reads}, {sum(p.numel() for p in model.parameters()):,} parameters"
@@ -187,11 +142,11 @@ class Classification:
             return
         from ostinato.plots.confusion import confusion_matrix
 
-        counts, which = run.details.get("confusion"), "test data"
+        counts, names, which = run.details.get("confusion"), run.details.get("labels"), "test data"
         if counts is None:
-            counts, which = _confusion(run, prepared.valid), "validation data"
+            counts, names, which = _confusion(run, prepared.valid), prepared.valid.names, "validation data"
         title = f"{which}: {classification_figures(counts)['accuracy']:.1%} right"
-        confusion_matrix(counts, run.codec.classes, run.folder.path / "confusion.png", title=title)
+        confusion_matrix(counts, names or (), run.folder.path / "confusion.png", title=title)
 
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Codec:
         """Labels, columns, and tokenizer or scale."""
@@ -210,12 +165,22 @@ class Classification:
     def evaluate(
         self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
     ) -> dict[str, Any]:
-        """Examples, accuracy, macro F1; the confusion matrix goes to the run's details."""
+        """The figures of `classification_figures`, the share of unknown tokens, and how many examples have unknown
+        labels; the confusion matrix and the names of its rows go to the run's details."""
         no_beam("classify", beam)
-        raw = with_labels(read_labelled(one_source(sources), run.codec.columns))
-        part = Part(run.codec.encode(raw), run.codec.numbers(raw))
-        run.details["confusion"] = counts = _confusion(run, part, progress)
-        return classification_figures(counts)
+        codec: Codec = run.codec
+        raw = with_labels(read_labelled(one_source(sources), codec.columns))
+        part = Part(codec.encode(raw), *codec.numbers(raw))
+        counts = _confusion(run, part, progress)
+        run.details |= {"confusion": counts, "labels": part.names}
+        said = np.repeat(part.names, counts.sum(0)).tolist()
+        tell_collapsed("label", said, raw.labels, kinds=True)
+        unknown = {}
+        if codec.tokenizer is not None:
+            unknown = unknown_of(part.inputs, codec.tokenizer)
+            warn_unknown(raw.name, unknown, codec.tokenizer.level, "its texts are not like those it was trained on")
+        never_seen = int((part.labels >= len(codec.classes)).sum())
+        return classification_figures(counts) | unknown | {"unknown_labels": never_seen}
 
     def predict(
         self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
@@ -265,7 +230,8 @@ class Classification:
         """Examples trained on, and the validation with the highest accuracy."""
         position = run.folder.resume_point.position()
         best = {f"valid_{name}": value for name, value in position["best_figures"].items() if name != "examples"}
-        return {"examples": position["tokens"], "classes": len(run.codec.classes), **best}
+        unknown = unknown_figures(run.config["data"])
+        return {"examples": position["tokens"], "classes": len(run.codec.classes), **best, **unknown}
 
     def card(self, run: Run) -> str:
         """What was trained, on what, how well, and how to use it."""
@@ -291,98 +257,6 @@ class Classification:
 TASK: Task[TrainClassify, Prepared] = Classification()
 
 
-def prepare_labelled(
-    options: TrainClassify,
-    columns: Columns,
-    whole: Raw,
-    valid: Raw | None = None,
-    share: float = HELD_OUT,
-    progress: Progress | None = None,
-) -> Prepared:
-    """Labelled examples in memory, made ready: split, labels and tokenizer or scale learned, encoded.
-
-    Args:
-        options: of the command.
-        columns: what the run is to read later.
-        whole: to train on; without `valid`, also to validate on.
-        valid: to validate on.
-        share: of every class to hold out where there is no `valid`; 0 validates on what is trained on.
-        progress: told how far the word vectors are.
-    """
-    if valid is not None or not share:
-        train, out = whole, whole if valid is None else valid
-    else:
-        strata = [str(label) for label in whole.labels]
-        rows, left = held_out(len(whole), options.training.seed, share=share, strata=strata)
-        train, out = chosen(whole, rows.tolist()), chosen(whole, left.tolist())
-    codec = _learn(options, columns, train)
-    encoded = [Part(codec.encode(raw), codec.numbers(raw)) for raw in (train, out)]
-    data = {"train": _record(train), "valid": _record(out), "held_out": valid is None and share > 0}
-    return Prepared(codec, encoded[0], encoded[1], data, _vectors(options, codec, encoded[0], progress))
-
-
-def _vectors(
-    options: TrainClassify, codec: Codec, train: Part, progress: Progress | None
-) -> npt.NDArray[np.float32] | None:
-    """What the embedding starts from, where it is not random numbers."""
-    wanted = options.classify.word_vectors
-    if codec.tokenizer is None or wanted == "random":
-        return None
-    if wanted == "auto" and (options.tokens.level == "char" or sum(train.lengths) < TELLING_TOKENS):
-        return None
-    width = _sizes(options, codec)["embed_size"]
-    found: npt.NDArray[np.float32] = word_vectors(train.inputs, codec.tokenizer.size, width, progress).numpy()
-    return found
-
-
-def _passes(examples: int) -> int:
-    """Epochs by default."""
-    return min(DEFAULT_EPOCHS, max(2, round(SEEN_EXAMPLES / examples)))
-
-
-def _learn(options: TrainClassify, columns: Columns, train: Raw) -> Codec:
-    classes = tuple(sorted({label for label in train.labels if label is not None}))
-    if len(classes) < 2:
-        raise DataError(f"{train.name}: expected at least two different labels to tell apart, found {classes}")
-    limit = options.classify.max_length
-    if not isinstance(train.inputs[0], str):
-        return Codec(classes, columns, limit, scale=Scale.of(train.inputs))
-    tokens = options.tokens
-    size = VOCABULARY if tokens.level == "word" and tokens.vocab_size is None else tokens.vocab_limit
-    try:
-        tokenizer = learn_from_texts(train.inputs, tokens.level, size, lowercase=options.classify.lowercase)
-    except DataError as error:
-        raise DataError(f"{train.name}: {error}") from None
-    return Codec(classes, columns, limit or MAX_LENGTH[tokens.level], tokenizer)
-
-
-def _sizes(options: TrainClassify, codec: Codec) -> dict[str, Any]:
-    """Arguments of `Classifier`."""
-    model, classify = options.model, options.classify
-    reads: dict[str, Any] = {"embed_size": model.embed}
-    if codec.tokenizer is not None:
-        reads = {"vocab_size": codec.tokenizer.size, "embed_size": model.embed or model.hidden}
-    elif codec.scale is not None:
-        reads["features"] = len(codec.scale.mean)
-    dropped = classify.word_dropout
-    if dropped is None:
-        dropped = 0.0 if codec.tokenizer is None else 0.3
-    return {
-        "classes": len(codec.classes),
-        **reads,
-        "hidden_size": model.hidden,
-        "num_layers": model.layers,
-        "cell": model.cell,
-        "bidirectional": classify.bidirectional,
-        "pooling": classify.pooling or ("max" if codec.tokenizer is None else "attention"),
-        "dropout": model.dropout,
-        "word_dropout": dropped,
-        "recurrent_dropout": model.recurrent_dropout,
-        "zoneout": model.zoneout,
-        **model.cell_settings(),
-    }
-
-
 def _own_loss(output: Any) -> Tensor:
     return nn.functional.cross_entropy(output.logits, output.logits.argmax(-1), reduction="sum")
 
@@ -403,19 +277,13 @@ def class_scores(
 
 
 def _confusion(run: Run, part: Part, progress: Progress | None = None) -> npt.NDArray[np.int64]:
-    return confusion(part.labels, class_scores(run.model, part.inputs, progress).argmax(-1), len(run.codec.classes))
+    return confusion(part.labels, class_scores(run.model, part.inputs, progress).argmax(-1), len(part.names))
 
 
-def _figures(model: nn.Module, part: Part, classes: int) -> dict[str, float]:
-    """What validation reports: loss, accuracy, macro_f1."""
+def _figures(model: nn.Module, part: Part) -> dict[str, float]:
+    """What validation reports: loss, of examples whose label the model knows; accuracy, macro_f1."""
     scores = torch.from_numpy(class_scores(model, part.inputs))
-    loss = nn.functional.cross_entropy(scores, torch.from_numpy(part.labels))
-    figures = classification_figures(confusion(part.labels, scores.argmax(-1).numpy(), classes))
+    labels = torch.from_numpy(part.labels)
+    loss = nn.functional.cross_entropy(scores, labels.where(labels < scores.shape[1], -1), ignore_index=-1)
+    figures = classification_figures(confusion(part.labels, scores.argmax(-1).numpy(), len(part.names)))
     return {"loss": float(loss), "accuracy": figures["accuracy"], "macro_f1": figures["macro_f1"]}
-
-
-def _record(raw: Raw) -> dict[str, Any]:
-    counts: dict[str, int] = {}
-    for label in raw.labels:
-        counts[str(label)] = counts.get(str(label), 0) + 1
-    return record([raw.name], raw.digest, examples=len(raw), labels=dict(sorted(counts.items())))

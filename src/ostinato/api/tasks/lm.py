@@ -24,8 +24,9 @@ from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.corpus import learned_tokenizer, token_ids
 from ostinato.data.encodings import read_as
 from ostinato.data.streams import Streams, single_stream
-from ostinato.data.text import Text, open_text
-from ostinato.data.tokenizer import UNK, TokenIds, Tokenizer
+from ostinato.data.text import END, Text, open_text
+from ostinato.data.tokenizer import UNK, TokenIds, Tokenizer, split_words
+from ostinato.data.unknown import TELLING, unknown_figures, unknown_of, unknown_told, warn_unknown
 from ostinato.decoding import sample
 from ostinato.evaluation import bits_per_character, evaluate_language_model, mean_loss, perplexity
 from ostinato.losses import activation_penalty, sequence_cross_entropy
@@ -88,7 +89,7 @@ class LanguageModelling:
             train, valid = whole.split(TRAINED_SHARE, at="character" if level == "char" else "line")
         else:
             train, valid = whole, open_text([options.valid])
-        data = {"train": _record(train), "valid": _record(valid), "held_out": options.valid is None}
+        data: dict[str, Any] = {"train": _record(train), "valid": _record(valid), "held_out": options.valid is None}
         if options.test is not None:
             data["test"] = _record(open_text([options.test]))
         tokenizer = learned_tokenizer(train, level, options.tokens.vocab_limit)
@@ -97,7 +98,11 @@ class LanguageModelling:
             Streams(ids, options.training.batch_for(len(ids)), options.training.steps)  # long enough for one batch?
         except DataError as error:
             raise DataError(f"{', '.join(train.names)}: {error}") from None
-        return Prepared(tokenizer, ids, token_ids(valid, tokenizer, progress=progress), data)
+        held = token_ids(valid, tokenizer, progress=progress)
+        data["train"] |= unknown_of([ids], tokenizer)
+        data["valid"] |= unknown_of([held], tokenizer)
+        _warn_of_unknown(valid, held, tokenizer, "a larger --vocab-size or --level bpe would know more")
+        return Prepared(tokenizer, ids, held, data)
 
     def configuration(self, options: TrainLm, prepared: Prepared) -> dict[str, Any]:
         """The model's sizes, records of the text, and the batch, whose default depends on the text."""
@@ -145,7 +150,8 @@ class LanguageModelling:
             where += f" (the first {VALIDATED:,} of them, while training)"
         return (
             f"{len(prepared.train):,} tokens to train on, {len(prepared.valid):,} to validate on{where}; "
-            f"vocabulary {prepared.tokenizer.size:,}, {sum(p.numel() for p in model.parameters()):,} parameters"
+            f"vocabulary {prepared.tokenizer.size:,}{unknown_told(prepared.data)}, "
+            f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
     def finish(self, run: Run, prepared: Prepared) -> None:
@@ -170,9 +176,13 @@ class LanguageModelling:
     ) -> dict[str, Any]:
         """The same with dynamic evaluation or a cache, where the options say so."""
         tokenizer = run.tokenizer
-        ids = token_ids(open_text(sources), tokenizer)
+        text = open_text(sources)
+        ids = token_ids(text, tokenizer)
+        _warn_of_unknown(
+            text, ids, tokenizer, "its figures are not to be compared with those of a model that knows them"
+        )
         steps = options.dynamic_steps if options.dynamic else evaluated_at_once(tokenizer.size)
-        return evaluate_language_model(
+        figures = evaluate_language_model(
             run.model,
             single_stream(ids, steps, tokenizer.eos_id),
             len(ids),
@@ -180,6 +190,7 @@ class LanguageModelling:
             adapting=options,
             progress=progress,
         )
+        return figures | unknown_of([ids], tokenizer)
 
     def generate(self, run: Run, prompt: str, length: int, *, stop: str | None, **options: Any) -> Iterator[str]:
         """Write on from a prompt."""
@@ -214,7 +225,7 @@ class LanguageModelling:
         found = {"tokens": position["tokens"], "valid_loss": best, "valid_perplexity": perplexity(best)}
         if run.tokenizer.level == "char":
             found["valid_bits_per_character"] = bits_per_character(best)
-        return found
+        return found | unknown_figures(run.config["data"])
 
     def card(self, run: Run) -> str:
         """What was trained, on what, how well, and how to use it."""
@@ -302,6 +313,15 @@ def _unmapped(ids: TokenIds) -> Any:
 
 def _mapped(ids: Any) -> TokenIds:
     return np.memmap(ids[0], np.dtype(ids[1]), "r") if isinstance(ids, tuple) else ids
+
+
+def _warn_of_unknown(text: Text, ids: TokenIds, tokenizer: Tokenizer, advice: str) -> None:
+    """Warn of unknown tokens, but for those that the text itself writes as `<unk>`, as some corpora do."""
+    found = unknown_of([ids], tokenizer)
+    if found.get("unknown", 0.0) > TELLING and tokenizer.level == "word":
+        own = sum(split_words(block).count(UNK) for block in text.blocks() if block is not END)
+        found["unknown"] -= own / len(ids)
+    warn_unknown(", ".join(text.names), found, tokenizer.level, advice)
 
 
 def _record(text: Text) -> dict[str, Any]:

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, record, required
+from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, required
+from ostinato.api.tasks.tag_data import Prepared, prepare_tagged, record_of, tag_counts
 from ostinato.checkpoint import RunFolder
 from ostinato.config.evaluation import ReadingOptions
 from ostinato.config.tasks.tag import TrainTag
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
-from ostinato.core.span_tags import Scheme, scheme_of
+from ostinato.core.span_tags import scheme_of
 from ostinato.data.bucketing import Buckets
-from ostinato.data.conll import Columns, Sentence, Tagged, read_sentences, read_tagged
+from ostinato.data.conll import Columns, Sentence, read_sentences, read_tagged
 from ostinato.data.conll_layout import Layout, read_layout
 from ostinato.data.encodings import whole_characters
 from ostinato.data.files import find_files
-from ostinato.data.labels import require_known
+from ostinato.data.labels import tell_doubtful, tell_unknown, unknown_labels
 from ostinato.data.memory import Held, Steps, in_memory
 from ostinato.data.plain_sentences import is_plain, plain_sentences
-from ostinato.data.splits import HELD_OUT, held_out
 from ostinato.data.tagging import TagVocabulary, WordSequences
+from ostinato.data.unknown import unknown_figures, unknown_told
 from ostinato.decoding import span_constraints
+from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.evaluation.tagging import (
     named,
     predict_tags,
@@ -44,9 +46,6 @@ from ostinato.training import Job
 
 if TYPE_CHECKING:
     from ostinato.api.run import Run
-
-#: Share of the training sentences that may break their scheme's rules before these count as not meant.
-BREAKS = 0.01
 
 #: Sentences that predict reads and answers at once.
 BLOCK = 2_000
@@ -95,36 +94,6 @@ class Codec:
         return named(predict_tags(run.model, sequences, self.constraints, progress), self.vocabulary.tags, sentences)
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """Sentences made ready.
-
-    Attributes:
-        vocabulary: of the sentences to train on.
-        train: to train on.
-        valid: to validate on.
-        valid_tags: of each sentence to validate on, by name.
-        column: of the tags, `name` and `index`.
-        scheme: how the tags mark spans; None where they do not.
-        constrained: whether decoding keeps the scheme's rules.
-        data: what the run folder records of the files.
-    """
-
-    vocabulary: TagVocabulary
-    train: WordSequences
-    valid: WordSequences
-    valid_tags: list[list[str]]
-    column: dict[str, Any]
-    scheme: Scheme | None
-    constrained: bool
-    data: dict[str, Any]
-
-    @property
-    def constraints(self) -> Chain | None:
-        """What the scheme forbids, where that is to be kept."""
-        return span_constraints(self.vocabulary.tags, self.scheme) if self.scheme and self.constrained else None
-
-
 class Tagging:
     """Sentences in, a tag for each word out."""
 
@@ -136,12 +105,13 @@ class Tagging:
             raise ConfigError("DATA: expected at least one file of tagged sentences, or - for standard input")
         columns = Columns(options.column, options.word_column, options.feature_columns)
         whole = read_tagged(options.data, columns)
+        tell_doubtful(", ".join(whole.files), "tag", tag_counts(whole))
         valid = None if options.valid is None else read_tagged([options.valid], columns)
         prepared = prepare_tagged(options, whole, valid)
         if options.test is not None:
             test = read_tagged([options.test], columns)
-            prepared.data["test"] = _record(test)
-            require_known("tag", test.where, prepared.vocabulary.tags)
+            prepared.data["test"] = record_of(test)
+            unknown_labels("tag", tag_counts(test), test.where, prepared.vocabulary.tags)
         return prepared
 
     def configuration(self, options: TrainTag, prepared: Prepared) -> dict[str, Any]:
@@ -211,7 +181,7 @@ class Tagging:
             found, loss = predict_with_loss(trained, valid, constraints)
             predicted = named(found, prepared.vocabulary.tags, prepared.valid_tags)
             figures = tagging_figures(prepared.valid_tags, predicted, prepared.scheme)
-            return {"loss": loss} | {name: value for name, value in figures.items() if name != "tokens"}
+            return {"loss": loss} | {name: figures[name] for name in ("accuracy", "span_f1") if name in figures}
 
         return Job(
             model=model,
@@ -231,7 +201,8 @@ class Tagging:
         train, valid, vocabulary = prepared.data["train"], prepared.data["valid"], prepared.vocabulary
         return (
             f"{train['sentences']:,} sentences of {train['words']:,} words to train on, {valid['sentences']:,} to "
-            f"validate on{where}; {len(vocabulary.words):,} different words, {len(vocabulary.tags)} tags, "
+            f"validate on{where}; {len(vocabulary.words):,} different words"
+            f"{unknown_told(prepared.data, 'words')}, {len(vocabulary.tags)} tags, "
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
@@ -256,13 +227,17 @@ class Tagging:
     def evaluate(
         self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
     ) -> dict[str, Any]:
-        """Tokens, accuracy and, where the tags mark spans, span_f1; scores by type."""
+        """The figures of `tagging_figures`, unknown words and unknown tags among them; scores by type."""
         no_beam("tag", beam)
-        data = read_tagged(sources, _columns(run))
-        require_known("tag", data.where, run.codec.vocabulary.tags)
-        scheme = scheme_of(run.codec.vocabulary.tags)
+        data, vocabulary = read_tagged(sources, _columns(run)), run.codec.vocabulary
+        counts, scheme = tag_counts(data), scheme_of(vocabulary.tags)
+        unknown = tell_unknown("tag", counts, data.where, vocabulary.tags)
         found = run.codec.tag(run, data.words, progress, data.features)
-        return {**tagging_figures(data.tags, found, scheme), "types": scores_by_type(data.tags, found, scheme)}
+        tell_collapsed("tag", chain.from_iterable(found), counts, kinds=True)
+        figures = tagging_figures(data.tags, found, scheme)
+        figures["unknown"] = vocabulary.unknown(data.words)
+        figures["unknown_tags"] = sum(counts[tag] for tag in unknown)
+        return figures | {"types": scores_by_type(data.tags, found, scheme)}
 
     def predict(
         self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
@@ -328,7 +303,7 @@ class Tagging:
         """Words trained on, and the best figures on the validation data."""
         position = run.folder.resume_point.position()
         best = {f"valid_{name}": value for name, value in position["best_figures"].items()}
-        return {"tokens": position["tokens"], **best}
+        return {"tokens": position["tokens"], **best, **unknown_figures(run.config["data"])}
 
     def card(self, run: Run) -> str:
         """What was trained, on what, how well, and how to use it."""
@@ -355,67 +330,6 @@ class Tagging:
 
 
 TASK: Task[TrainTag, Prepared] = Tagging()
-
-
-def prepare_tagged(options: TrainTag, whole: Tagged, valid: Tagged | None = None, share: float = HELD_OUT) -> Prepared:
-    """Sentences in memory, made ready.
-
-    Args:
-        options: of the command.
-        whole: to train on; without `valid`, also to validate on.
-        valid: to validate on.
-        share: of the sentences to hold out where there is no `valid`; 0 validates on those that are trained on.
-
-    Raises:
-        DataError: there is nothing to learn, or too little to hold some of it out; a tag that only `valid` has.
-    """
-    if valid is None:
-        train, held = _split(whole, options.training.seed, share) if share else (whole, whole)
-    else:
-        train, held = whole, valid
-    # the tags are those of the sentences held out too: whether a rare one is known must not hang on the draw
-    vocabulary = TagVocabulary.learn(train.words, whole.tags, options.spelling.vocab_size, train.features)
-    if len(vocabulary.tags) < 2:
-        raise DataError(
-            f"{', '.join(train.files)}: every word has the tag {vocabulary.tags[0]!r}, so there is nothing to learn; "
-            "name a column with at least two different tags (--column)"
-        )
-    if valid is not None:
-        require_known("tag", valid.where, vocabulary.tags)
-    scheme = scheme_of(vocabulary.tags)
-    breaks = 0 if scheme is None else sum(not scheme.keeps(tags) for tags in train.tags)
-    longest = options.spelling.max_length
-    return Prepared(
-        vocabulary=vocabulary,
-        train=WordSequences(train.words, vocabulary, train.tags, features=train.features, longest=longest),
-        valid=WordSequences(held.words, vocabulary, held.tags, features=held.features, longest=longest),
-        valid_tags=held.tags,
-        column={"name": whole.name, "index": whole.index},
-        scheme=scheme,
-        constrained=scheme is not None and breaks <= BREAKS * len(train.tags),
-        data={"train": _record(train), "valid": _record(held), "held_out": valid is None and share > 0},
-    )
-
-
-def _split(whole: Tagged, seed: int, share: float) -> tuple[Tagged, Tagged]:
-    try:
-        chosen = held_out(len(whole.words), seed, share=share)
-    except DataError as error:
-        raise DataError(f"{', '.join(whole.files)}: {error}") from None
-    train, valid = (
-        replace(
-            whole,
-            words=[whole.words[row] for row in rows],
-            tags=[whole.tags[row] for row in rows],
-            features=[whole.features[row] for row in rows] if whole.features else [],
-        )
-        for rows in chosen
-    )
-    return train, valid
-
-
-def _record(part: Tagged) -> dict[str, Any]:
-    return record(part.files, part.digest, sentences=len(part.words), words=sum(map(len, part.words)))
 
 
 def _columns(run: Run) -> Columns:

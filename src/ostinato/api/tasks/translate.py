@@ -22,6 +22,7 @@ from ostinato.data.pairs import Pairs, open_pairs, read_sources
 from ostinato.data.splits import held_out
 from ostinato.data.tokenizer import Tokenizer
 from ostinato.data.translation import EncodedPairs, Sampled, encode_pairs, encode_sources
+from ostinato.data.unknown import unknown_figures, unknown_of, unknown_told, warn_unknown
 from ostinato.data.vocabulary import learn_tokenizer
 from ostinato.decoding import best_sequences
 from ostinato.evaluation import perplexity
@@ -76,6 +77,10 @@ class Codec:
     def encode(self, pairs: Pairs) -> EncodedPairs:
         """Ids of pairs."""
         return encode_pairs(pairs.sources, pairs.targets, self.source, self.target)
+
+    def unknown(self, pairs: EncodedPairs) -> dict[str, float]:
+        """The figure `unknown` over both sides, which are of one level."""
+        return unknown_of([*pairs.sources, *pairs.targets], self.target)
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,9 @@ class Translation:
         if not len(held):
             raise DataError(f"{', '.join(valid.names)}: every pair is longer than --max-length {options.max_length}")
         data["valid"]["used"] = len(held)
+        data["train"] |= codec.unknown(encoded)
+        data["valid"] |= codec.unknown(codec.encode(valid))
+        _warn_of_unknown(valid, data["valid"], codec, "a larger --vocab-size or --level bpe would know more")
         drawn = list(zip(valid.sources, valid.targets, strict=True))[:DRAWN]
         return Prepared(tokenizers, fitting, held, drawn, data)
 
@@ -212,7 +220,8 @@ class Translation:
         sizes = {codec.source.size, codec.target.size} if codec.source is not codec.target else {codec.target.size}
         return (
             f"{len(prepared.train):,} pairs to train on, {there:,} to validate on{where}; vocabulary "
-            f"{' and '.join(f'{size:,}' for size in sizes)}, {sum(p.numel() for p in model.parameters()):,} parameters"
+            f"{' and '.join(f'{size:,}' for size in sizes)}{unknown_told(prepared.data)}, "
+            f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
     def finish(self, run: Run, prepared: Prepared) -> None:
@@ -238,7 +247,9 @@ class Translation:
     ) -> dict[str, Any]:
         """Of what the model writes: examples, bleu, chrf, exact_match, and the signatures of the first two."""
         pairs = open_pairs(list(sources), run.config["separator"])
-        return score_translations(self._translate(run, pairs.sources, progress, beam), pairs.targets)
+        unknown = run.codec.unknown(run.codec.encode(pairs))
+        _warn_of_unknown(pairs, unknown, run.codec, "the model can neither read nor write them")
+        return score_translations(self._translate(run, pairs.sources, progress, beam), pairs.targets) | unknown
 
     def predict(
         self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
@@ -281,7 +292,8 @@ class Translation:
         """Tokens trained on, and the lowest validation loss."""
         position = run.folder.resume_point.position()
         best = position["best"]
-        return {"tokens": position["tokens"], "valid_loss": best, "valid_perplexity": perplexity(best)}
+        found = {"tokens": position["tokens"], "valid_loss": best, "valid_perplexity": perplexity(best)}
+        return found | unknown_figures(run.config["data"])
 
     def card(self, run: Run) -> str:
         """What was trained, on what, how well, and how to use it."""
@@ -344,6 +356,10 @@ def _tell_left_out(incomplete: int, too_long: int, longest: int) -> None:
         warnings.warn(f"{incomplete:,} pairs with an empty side were left out", stacklevel=2)
     if too_long:
         warnings.warn(f"{too_long:,} pairs longer than --max-length {longest} were left out of training", stacklevel=2)
+
+
+def _warn_of_unknown(pairs: Pairs, figures: Mapping[str, float], codec: Codec, advice: str) -> None:
+    warn_unknown(", ".join(pairs.names), figures, codec.target.level, advice)
 
 
 def _record(pairs: Pairs) -> dict[str, Any]:
