@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 import ostinato
 from ostinato.api.tasks import classify_data
+from ostinato.data.tables import read_table
 from ostinato.data.word_vectors import word_vectors
 from tests.support import contents, metrics
 
@@ -78,13 +79,17 @@ def test_reviews_from_table_to_labels(trained, work, cli):
     figures = json.loads(cli("evaluate", "run", "test.csv", "--json").out)
     assert figures == trained["test"]
     result = cli("predict", "run", "test.csv", "--output", "answers.jsonl")
-    assert (result.status, result.out) == (0, "answers.jsonl: 60 lines\n")
+    assert (result.status, result.out) == (0, "answers.jsonl: 60 answers\n")
     answers = [json.loads(line) for line in (work / "answers.jsonl").read_text().splitlines()]
     assert [answer["label"] for answer in answers] == [row["stars"] for row in reviews(60, seed=1)]
     for answer in answers:
         assert list(answer["probabilities"]) == ["neg", "pos"]
         assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-6)
         assert answer["probabilities"][answer["label"]] > 0.5
+    assert cli("predict", "run", "test.csv", "--output", "answers.csv").status == 0
+    table = read_table("answers.csv")
+    assert list(table.columns) == ["label", "probabilities.neg", "probabilities.pos"]
+    assert table.numbers("probabilities.pos").tolist() == [answer["probabilities"]["pos"] for answer in answers]
 
 
 def test_probabilities_are_the_models(trained, work):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import ostinato
+from ostinato.data.tables import read_table
 from tests.end_to_end.test_json import SCHEMAS, faults
 from tests.support import metrics
 
@@ -208,6 +209,151 @@ def test_a_short_series_beside_longer_ones(cli, work):
     assert (work / "run/forecast.png").is_file()
     config = json.loads((work / "run/config.json").read_text())
     assert config["data"]["train"]["last"] == month(59)
+
+
+def long_table(rows, level=100.0):
+    """A series of so many rows for each shop."""
+    columns = {"shop": [], "month": [], "y": []}
+    for shop, count in rows.items():
+        columns["shop"] += [shop] * count
+        columns["month"] += [month(t) for t in range(count)]
+        columns["y"] += [level + t % 5 + 0.1 * math.sin(t) for t in range(count)]
+    return columns
+
+
+def test_a_series_that_is_too_short_keeps_no_other_from_its_forecast(cli, work):
+    write("shops.csv", long_table({"new": 5, "a": 60, "newer": 3, "b": 50}))
+    trained(cli, "--id", "shop", source="shops.csv", time="month")
+    result = cli("predict", "run", "shops.csv", "--json")
+    rows = list(csv.DictReader(io.StringIO(result.err[result.err.index("shop,") :])))
+    assert {row["shop"] for row in rows if row["month"]} == {"a", "b"}
+    assert of(result, "predict")["answers"] == 2 * H == len(rows)
+    assert "shops.csv: not forecast: series 'new' has 5 rows; expected at least 12, the window of run" in result.err
+    assert "series 'newer' has 3 rows" in result.err
+    write("new.csv", long_table({"new": 5, "newer": 3}))
+    alone = cli("predict", "run", "new.csv")
+    assert alone.status == 2
+    assert "new.csv: series 'new' has 5 rows; expected at least 12" in alone.err
+    assert "(and 1 more series)" in alone.err
+
+
+def test_a_series_without_its_future_keeps_no_other_from_its_forecast(cli, shops):
+    trained(cli, "--id", "shop", "--future", "price", source="shops.csv", time="year,month")
+    kept = [row for row, (shop, y) in enumerate(zip(shops["shop"], shops["y"], strict=True)) if shop == "a" or y == y]
+    write("part.csv", {name: [column[row] for row in kept] for name, column in shops.items()})
+    result = cli("predict", "run", "part.csv")
+    assert {row["shop"] for row in rows_of(result)} == {"a"}
+    assert "not forecast: --future price: expected its values of series 'b'" in result.err
+
+
+def test_several_columns_tell_the_series_apart(cli, work):
+    columns = long_table({"a": 40, "b,c": 40, "b": 40})
+    columns["town"] = ["x"] * 80 + ["c,x"] * 40  # joined by a comma, the last two would be one
+    write("shops.csv", columns)
+    trained(cli, "--id", "shop,town", source="shops.csv", time="month")
+    found = rows_of(cli("predict", "run", "shops.csv"))
+    assert list(found[0])[:3] == ["shop", "town", "month"]
+    assert [(row["shop"], row["town"]) for row in found[::H]] == [("a", "x"), ("b,c", "x"), ("b", "c,x")]
+
+
+def test_intervals_and_steps_as_asked_for(cli, table, work):
+    trained(cli)
+    plain = rows_of(cli("predict", "run", "all.csv"))
+    found = rows_of(cli("predict", "run", "all.csv", "--levels", "99,50,80", "--steps", 2 * H + 1))
+    assert list(found[0]) == ["month", "y", *(f"y_{end}_{level}" for level in (50, 80, 99) for end in ("low", "high"))]
+    assert [row["month"] for row in found] == [month(ROWS + h) for h in range(2 * H + 1)]
+    for row, before in zip(found[:H], plain, strict=True):
+        assert {name: row[name] for name in ("month", "y", "y_low_80")} == {
+            name: before[name] for name in ("month", "y", "y_low_80")
+        }
+    for row in found:
+        ends = [float(row[f"y_low_{level}"]) for level in (99, 80, 50)] + [float(row["y"])]
+        ends += [float(row[f"y_high_{level}"]) for level in (50, 80, 99)]
+        assert ends == sorted(ends)
+    run = ostinato.load("run")
+    python = run.predict("all.csv", levels=(50, 80, 99), steps=2 * H + 1)
+    assert [row["y_high_99"] for row in python] == [float(row["y_high_99"]) for row in found]
+    for words, mention in (
+        (("--levels", "50,100"), "--levels 50,100: expected percents between 0 and 100"),
+        (("--levels", "high"), "--levels high: expected percents"),
+        (("--steps", 0), "--steps: expected at least 1, got 0"),
+    ):
+        result = cli("predict", "run", "all.csv", *words)
+        assert result.status == 2
+        assert mention in result.err
+    trained(cli, "--head", "point", out="point")
+    assert "--levels: a point forecast has no intervals" in cli("predict", "point", "all.csv", "--levels", 50).err
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet", "csv.gz", "tab"])
+def test_answers_are_written_by_the_ending(cli, table, work, ending):
+    trained(cli)
+    rows = ostinato.load("run").predict("all.csv")
+    said = of(cli("predict", "run", "all.csv", "--output", f"out.{ending}", "--json"), "predict")
+    assert (said["answers"], said["lines"]) == (H, H)
+    again = read_table(f"out.{ending}")
+    assert list(again.columns) == list(rows[0])
+    for name in rows[0]:
+        column = [row[name] for row in rows]
+        assert (again.texts(name) if name == "month" else again.numbers(name).tolist()) == column
+
+
+def test_a_backtest_is_written_beside_what_came(cli, table, work):
+    trained(cli)
+    said = of(cli("evaluate", "run", "all.csv", "--output", "back.parquet", "--json", "--threads", 1))
+    rows = read_table("back.parquet")
+    assert list(rows.columns) == ["month", "step", "y", "y_actual", "y_low_80", "y_high_80", "y_low_95", "y_high_95"]
+    assert len(rows) == said["windows"] * H
+    error = np.abs(rows.numbers("y") - rows.numbers("y_actual"))
+    assert np.nanmean(error) == pytest.approx(said["mae"])
+    inside = (rows.numbers("y_low_95") <= rows.numbers("y_actual")) & (
+        rows.numbers("y_actual") <= rows.numbers("y_high_95")
+    )
+    assert np.mean(inside[np.isfinite(error)]) == pytest.approx(said["coverage_95"])
+    steps = rows.numbers("step")
+    for row in said["by_step"]:
+        assert np.nanmean(error[steps == row["step"]]) == pytest.approx(row["mae"])
+    assert rows.texts("month")[: H + 1] == [*(month(TRAINED + h) for h in range(H)), month(TRAINED + 1)]
+
+
+def test_several_seasons(cli, work):
+    """A day of 6 rows within a week of 42: the second season is seen too, and errors are measured by the first."""
+    t = np.arange(800)
+    rng = np.random.default_rng(0)
+    day, week = 5 * np.sin(2 * np.pi * t / 6), 10.0 * (t % 42 >= 30)
+    y = 50 + day + week * (1 + np.sin(2 * np.pi * t / 6)) + 0.3 * rng.normal(size=len(t))
+    write("all.csv", {"y": y.tolist()})
+    write("train.csv", {"y": y[:700].tolist()})
+    errors = {}
+    for season in ("6", "6,42"):
+        words = (
+            "train",
+            "forecast",
+            "train.csv",
+            "--out",
+            f"run{season}",
+            "--target",
+            "y",
+            "--window",
+            12,
+            "--horizon",
+            6,
+        )
+        assert cli(*words, "--season", season, *TINY, "--transform", "none").status == 0
+        found = of(cli("evaluate", f"run{season}", "all.csv", "--json"))
+        errors[season] = found["mae"]
+        assert found["naive_mae"] == pytest.approx(np.mean(np.abs(
+                [y[o + h] - y[o + h - 6] for o in range(700, 795) for h in range(6)]
+            )))  # fmt: skip
+    assert errors["6,42"] < 0.2 * errors["6"]
+    for season, mention in (
+        ("6,6", "expected different seasons"),
+        ("0", "expected at least 1"),
+        ("6,x", "such as 24,168"),
+    ):
+        result = cli("train", "forecast", "train.csv", "--out", "x", "--target", "y", *SIZES[:4], "--season", season)
+        assert result.status == 2
+        assert mention in result.err
 
 
 def test_what_is_known_ahead_has_to_be_there(cli, shops):

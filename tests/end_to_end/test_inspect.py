@@ -68,12 +68,13 @@ def test_other_tasks(cli, trained, monkeypatch):
     assert all((field["factor"] is None) == (task == "classify") for c in flow["courses"] for field in c["fields"])
     assert answer(cli, "training")[0]["runs"][0]["task"] == task
     for view in ("units", "loss"):
-        refused = cli("inspect", "run", view, *FEW, "--data", name)
+        refused = cli("inspect", "run", view, "--out", "nothing", *FEW[2:], "--data", name)
         assert refused.status == 2
         assert f"{view} needs a language model, a run of task 'lm', got '{task}'" in refused.err
-    missing = cli("inspect", "run", "gates", *FEW)
+    missing = cli("inspect", "run", "gates", "--out", "nothing", *FEW[2:])
     assert missing.status == 2
     assert "--data: expected a file" in missing.err
+    assert not Path("nothing").exists()  # what has nothing to show leaves no folder
 
 
 @pytest.mark.parametrize("task", ["tag", "classify"])
@@ -212,6 +213,7 @@ def test_what_can_be_mended(cli, trained):
     assert "no such file" in refused("run", "gates", *FEW, "--data", "none.txt")
     Path("file").write_text("")
     assert "choose another place" in refused("run", "training", "--out", "file")
+    assert "choose another place" in refused("run", "training", "--out", "file/below")
     Path("a.txt").unlink()
     assert "give one with --data FILE" in refused("run", "loss", *FEW)
     Path("run/metrics.jsonl").write_text("")

@@ -48,6 +48,10 @@ def test_train_evaluate_and_predict(pairs, cli, work):
     Path("words.txt").write_text("abc\n\ndab\n")
     assert cli("predict", "run", "words.txt").out == "cba\n\nbad\n"
     assert cli("predict", "run", pairs, "--output", "out.txt").status == 0
+    refused = cli("predict", "run", pairs, "--output", "out.parquet")
+    assert refused.status == 2
+    assert "--output out.parquet: the answers of task 'translate' are lines of text, no table" in refused.err
+    assert not (work / "out.parquet").exists()
     assert Path("out.txt").read_text().split() == [word[::-1] for word in WORDS]
     assert (work / "run" / "alignment-1.png").exists() == available()
     assert "exact match 1.0000" in (work / "run" / "README.md").read_text()

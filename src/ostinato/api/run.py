@@ -14,6 +14,7 @@ from ostinato.api.tasks import find
 from ostinato.api.tasks.contract import (
     Adapts,
     Backtests,
+    Forecasts,
     Generates,
     Labels,
     Predicts,
@@ -27,6 +28,7 @@ from ostinato.api.tasks.contract import (
 from ostinato.checkpoint import RunFolder
 from ostinato.config.checks import at_least
 from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
+from ostinato.config.forecast import ForecastOptions
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.core.errors import ConfigError, RunFolderError
 from ostinato.data.encodings import read_as, text_encoding
@@ -103,7 +105,9 @@ class Run:
                 return self.task.backtest(self, data.names, progress)
             return self.task.evaluate(self, data.names, progress, beam=beam)
 
-    def predict(self, source: Any, *, progress: Progress | None = None, beam: int | None = None) -> list[Any]:
+    def predict(
+        self, source: Any, *, progress: Progress | None = None, beam: int | None = None, **ahead: Any
+    ) -> list[Any]:
         """Answer each input.
 
         Args:
@@ -112,6 +116,7 @@ class Run:
                 frame, a dict of columns, or a list of dicts as rows.
             progress: told what is done, and all there is to do.
             beam: width of a beam search, where the task decodes; None is its default.
+            **ahead: of a forecast levels, such as (50, 80, 95), and steps; see `ForecastOptions`.
 
         Returns:
             An answer an input, in order.
@@ -120,18 +125,20 @@ class Run:
             DataError: data that cannot be read.
             ConfigError: the task answers nothing, or has no use for an option.
         """
-        return list(self.answers(source, progress=progress, beam=beam))
+        return list(self.answers(source, progress=progress, beam=beam, **ahead))
 
-    def answers(self, source: Any, *, progress: Progress | None = None, beam: int | None = None) -> Iterator[Any]:
+    def answers(
+        self, source: Any, *, progress: Progress | None = None, beam: int | None = None, **ahead: Any
+    ) -> Iterator[Any]:
         """As `predict`, one after the other as they come."""
-        task = self._predicts()
+        task, options = self._predicts(), forecast_options(ahead)
         data = given([source], texts=isinstance(task, ReadsTexts) and task.reads_texts(self))
         found: Iterator[Any] | None = None
         done = object()
         while True:
             # for each step anew: what the caller does in between is none of ours
             with data.within(), read_as(self.encoding), torch.no_grad():
-                found = found or task.predict(self, data.names[0], progress, beam=beam)
+                found = found or self._found(task, data.names[0], progress, beam, options)
                 answer = next(found, done)
             if answer is done:
                 return
@@ -261,6 +268,18 @@ class Run:
         there.encoding = self.encoding if wanted.encoding is None else text_encoding(wanted.encoding)
         return there
 
+    def _found(
+        self, task: Predicts, name: str, progress: Progress | None, beam: int | None, options: ForecastOptions
+    ) -> Iterator[Any]:
+        if options == ForecastOptions():
+            return task.predict(self, name, progress, beam=beam)
+        if not isinstance(task, Forecasts):
+            raise ConfigError(
+                f"--levels, --steps: a run of task {self.config['task']!r} forecasts nothing; leave them out"
+            )
+        no_beam(self.config["task"], beam)
+        return task.predict_ahead(self, name, progress, options)
+
     def _predicts(self) -> Predicts:
         if not isinstance(self.task, Predicts):
             raise RunFolderError(
@@ -296,6 +315,14 @@ def load(path: str | PathLike[str]) -> Run:
         raise ConfigError(f"{folder.config}: {error}") from None
     folder.load_weights(model)
     return Run(folder, config, model.eval(), codec)
+
+
+def forecast_options(given: dict[str, Any]) -> ForecastOptions:
+    """Options by name, levels also as numbers."""
+    levels = given.get("levels")
+    if levels is not None and not isinstance(levels, str):
+        levels = ",".join(map(str, levels)) if isinstance(levels, Iterable) else str(levels)
+    return ForecastOptions(**given | {"levels": levels})
 
 
 def build_model(config: dict[str, Any], folder: RunFolder) -> nn.Module:

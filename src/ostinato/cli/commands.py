@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ostinato.cli.output import Output, write_lines
+from ostinato.cli.output import Output
+from ostinato.cli.told import Told
 from ostinato.config import commands
 from ostinato.config.bench import BenchLayers, BenchLm
 from ostinato.config.inspect import Inspect
@@ -50,7 +50,7 @@ def run(options: Any, started: float) -> int:
 def _train(options: TrainOptions, output: Output, started: float) -> int:
     from ostinato.api.training import train_task
 
-    trained = _or_how_to_go_on(lambda: train_task(options, started, _Told), options, started)
+    trained = _or_how_to_go_on(lambda: train_task(options, started, Told), options, started)
     result = _summary(trained)
     output.text(f"{options.out}: {result['parameters']:,} parameters, {result['steps']:,} steps")
     output.figures({name: value for name, value in result.items() if name.startswith("valid_")})
@@ -86,59 +86,43 @@ def _summary(trained: Any) -> dict[str, Any]:
     }
 
 
-class _Told:
-    """Says how far something is, where it takes longer than two seconds."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._began = self._last = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if done < total and now - self._last > 2:
-            self._last = now
-            left = (now - self._began) * (total - done) / max(done, 1)
-            print(f"{self._what}: {done / total:.0%}, {left:.0f} s left", file=sys.stderr, flush=True)
-
-
 def _evaluate(options: commands.Evaluate, output: Output) -> None:
     from ostinato.api import load
     from ostinato.api.compute import compute_settings
     from ostinato.api.plugins import import_plugins
+    from ostinato.api.tasks.contract import Backtests
+    from ostinato.cli.answers import write_backtest
+    from ostinato.data.writing import format_of, require_writer
 
     if not options.data:
         raise ConfigError("DATA: expected at least one file, folder, or - for standard input")
     import_plugins(options.plugin)
     run = load(options.run).seeing(**dataclasses.asdict(options.views)).reading(**options.reading.given())
+    if options.output is not None and not isinstance(run.task, Backtests):
+        raise ConfigError(
+            f"--output: evaluating a run of task {run.config['task']!r} makes no forecasts to write; "
+            "predict writes answers"
+        )
+    require_writer(format_of(options.output or ""))
     with compute_settings(options.threads, options.precision):
         figures = run.evaluate(
             *options.data,
-            progress=_Told("evaluating"),
+            progress=Told("evaluating"),
             beam=options.beam,
             retrain=options.retrain,
             **dataclasses.asdict(options.adapting),
         )
     output.figures(figures)
+    if options.output is not None and isinstance(run.task, Backtests):
+        written = write_backtest(run.task.backtested(run), options.output)
+        output.text(f"{options.output}: {written:,} forecasts beside what came")
     output.result(figures)
 
 
 def _predict(options: commands.Predict, output: Output) -> None:
-    from ostinato.api import load
-    from ostinato.api.compute import compute_settings
-    from ostinato.api.plugins import import_plugins
+    from ostinato.cli.answers import predict
 
-    import_plugins(options.plugin)
-    run = load(options.run).seeing(**dataclasses.asdict(options.views)).reading(**options.reading.given())
-    with compute_settings(options.threads, options.precision):
-        lines = run.predicted_lines(
-            options.data, labels=options.labels, progress=_Told("predicting"), beam=options.beam
-        )
-        if options.output is None:
-            written = output.lines(lines)
-        else:
-            written = write_lines(Path(options.output), lines)
-            output.text(f"{options.output}: {written:,} lines")
-    output.result({"run": options.run, "task": run.config["task"], "lines": written, "output": options.output})
+    predict(options, output)
 
 
 def _generate(options: commands.Generate, output: Output) -> None:

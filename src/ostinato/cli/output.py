@@ -1,9 +1,11 @@
 """Where results go: people read standard output, unless --json keeps it for programs."""
 
+import gzip
+import io
 import json
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ from ostinato.core.errors import DataError
 from ostinato.core.figures import shown
 from ostinato.core.files import remove_left_over, replacing
 from ostinato.core.visible import visible
+
+#: Rows of a table that are shown, at most.
+_ROWS = 12
 
 
 class Output:
@@ -43,6 +48,9 @@ class Output:
     def figures(self, figures: dict[str, Any]) -> None:
         """One figure a line."""
         for name, value in figures.items():
+            if isinstance(value, list):
+                self._rows(name, value)
+                continue
             if isinstance(value, dict) and any(isinstance(item, dict) for item in value.values()):
                 for key, item in value.items():
                     self.figures({f"{name} {key}": item})
@@ -51,6 +59,15 @@ class Output:
                 value = ", ".join(f"{key} {'-' if item is None else f'{item:g}'}" for key, item in value.items())
             told = shown(value) if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
             self.text(f"{name.replace('_', ' '):<26}{told}")
+
+    def _rows(self, name: str, rows: list[dict[str, Any]]) -> None:
+        """A table, of many rows some."""
+        shown = rows if len(rows) <= _ROWS else [rows[round(i * (len(rows) - 1) / (_ROWS - 1))] for i in range(_ROWS)]
+        some = "" if shown is rows else f", {len(shown)} of {len(rows):,}"
+        self.text(f"{name.replace('_', ' ')}{some}:")
+        self.text("".join(f"{column.replace('_', ' '):>13}" for column in rows[0]))
+        for row in shown:
+            self.text("".join(f"{'-' if value is None else f'{value:.5g}':>13}" for value in row.values()))
 
     def result(self, content: dict[str, Any]) -> None:
         """The JSON object, where it was asked for."""
@@ -61,14 +78,29 @@ class Output:
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> int:
-    """Write a text file in one step: whatever stood there stays until the last line is known.
+    """Write a text file in one step, gzipped where its name ends with .gz; returns how many lines there are.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    count = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal count
+        for count, line in enumerate(lines, 1):  # noqa: B007  used behind the loop
+            yield f"{line}\n".encode()
+
+    write_pieces(path, pieces())
+    return count
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file in one step: whatever stood there stays until the last piece is known.
 
     Args:
-        path: the file; a link leads to it. A device or a pipe takes the lines as they come.
-        lines: without their ends.
-
-    Returns:
-        How many lines there are.
+        path: the file, gzipped where its name ends with .gz; a link leads to it. A device or a pipe takes the pieces as
+            they come.
+        pieces: of its content.
 
     Raises:
         DataError: the file cannot be written.
@@ -77,16 +109,23 @@ def write_lines(path: Path, lines: Iterable[str]) -> int:
         raise DataError(f"--output {path}: expected a file, found a folder; choose another place")
     through = path.exists() and not path.is_file()
     target = path if through else path.resolve()
-    count = 0
     try:
         if not through:
             remove_left_over(target.parent, target.name)
         with path.open("wb") if through else replacing(target) as file:
-            for count, line in enumerate(lines, 1):  # noqa: B007  used behind the loop
-                file.write(f"{line}\n".encode())
+            for piece in _zipped(pieces) if path.suffix == ".gz" else pieces:
+                file.write(piece)
     except OSError as error:
         raise DataError(f"--output {path}: cannot be written: {error.strerror}; choose another place") from None
-    return count
+
+
+def _zipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes for the same content."""
+    whole = io.BytesIO()
+    with gzip.GzipFile(fileobj=whole, mode="wb", mtime=0) as file:
+        for piece in pieces:
+            file.write(piece)
+    yield whole.getvalue()
 
 
 def _plain_warning(message: Warning | str, *details: Any, **more: Any) -> None:

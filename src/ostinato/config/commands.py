@@ -9,6 +9,7 @@ from tyro.conf import Positional
 from ostinato.config.checks import above_zero, at_least, valid_seed
 from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
 from ostinato.config.fields import Beam, File, Flag, Json, Out, Plugins, Precision, RunFolder, Threads
+from ostinato.config.forecast import ForecastOptions
 from ostinato.config.tasks.lm import TrainLm as TrainLm
 from ostinato.core.errors import ConfigError
 
@@ -30,6 +31,9 @@ class Evaluate:
 
     retrain: Flag = False
     """For each window train again, with the same options, on all rows before it: forecast."""
+
+    output: File = None
+    """Where to write what was forecast, beside what came: .csv, .tsv, .jsonl or .parquet: forecast."""
 
     adapting: AdaptingOptions = field(default_factory=AdaptingOptions)
     views: ViewOptions = field(default_factory=ViewOptions)
@@ -59,7 +63,8 @@ class Predict:
     ]
 
     output: File = None
-    """Where to write the answers. By default standard output."""
+    """Where to write the answers; of forecasts and labels a table by its ending: .csv, .tsv, .jsonl, .parquet. By
+    default standard output."""
 
     labels: Flag = False
     """The labels alone, one a line: classify; the tags of a sentence: tag."""
@@ -67,6 +72,7 @@ class Predict:
     threads: Threads = 0
     precision: Precision = "highest"
     beam: Beam = None
+    ahead: ForecastOptions = field(default_factory=ForecastOptions)
     views: ViewOptions = field(default_factory=ViewOptions)
     reading: ReadingOptions = field(default_factory=ReadingOptions)
     plugin: Plugins = ()

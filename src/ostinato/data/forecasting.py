@@ -68,6 +68,7 @@ class SeriesCodec:
         window: int,
         horizon: int,
         season: int = 1,
+        more_seasons: Sequence[int] = (),
         log: bool | None = None,
         trained: Sequence[int] | None = None,
     ) -> Self:
@@ -80,6 +81,7 @@ class SeriesCodec:
             window: W.
             horizon: H.
             season: M.
+            more_seasons: further ones.
             log: whether to take logarithms; decided by the data where None.
             trained: rows of each series that weights are learned from, where the last are held out.
         """
@@ -105,6 +107,7 @@ class SeriesCodec:
             tuple(k for k in range(len(transforms)) if any(np.isnan(part[:, k]).any() for part in targets)),
             tuple(map(coding, columns.past)),
             tuple(map(coding, columns.future + columns.static)),
+            tuple(more_seasons),
         )
         given = {}
         for each, part in zip(series, targets, strict=True):
@@ -154,7 +157,11 @@ class SeriesCodec:
 
     def windows(self, series: Sequence[Series], origins: Sequence[np.ndarray]) -> Windows:
         """Windows that begin to forecast at these rows of each series."""
-        return Windows(series, np.stack([self._scale_of(each) for each in series]), self.shape, origins)
+        return Windows(series, self.scales(series), self.shape, origins)
+
+    def scales(self, series: Sequence[Series]) -> np.ndarray:
+        """Of each series, `[S, K]`, in transformed units."""
+        return np.stack([self._scale_of(each) for each in series])
 
     def _scale_of(self, series: Series) -> np.ndarray:
         """What training found; where it found nothing, by the first window, which no forecast precedes."""
@@ -186,22 +193,27 @@ class SeriesCodec:
             return seasonal_naive_error(series.target, self.shape.season)
         return np.array([np.nan if value is None else value for value in given.naive])
 
-    def require_future(self, series: Series) -> None:
+    def require_future(self, series: Series, steps: int | None = None) -> None:
         """Check that what is said to be known beyond the end of a series is there.
+
+        Args:
+            series: to forecast.
+            steps: how far; the horizon where None.
 
         Raises:
             DataError: it is not; says up to when it has to be.
         """
-        last = len(series) + self.shape.horizon
+        steps = self.shape.horizon if steps is None else steps
+        last = len(series) + steps
         ticks = series.first + self.shape.spacing.step * np.array([len(series) - 1, last - 1])
         end, until = self.shape.spacing.written(ticks)
         for name in self.columns.future:
             column = series.covariates[name][len(series) : last]
             known = sum(value is not None and value == value for value in column)  # NaN differs from itself
-            if known < self.shape.horizon:
+            if known < steps:
                 of = f" of series {series.key!r}" if series.key else ""
                 raise DataError(
-                    f"--future {name}: expected its values{of} for the {self.shape.horizon} rows after {end}, up to "
+                    f"--future {name}: expected its values{of} for the {steps} rows after {end}, up to "
                     f"{until}, got {known}; add rows to the table with the target left empty"
                 )
 
@@ -239,7 +251,8 @@ class SeriesCodec:
         shape["transforms"] = tuple(Transform(**each) for each in shape["transforms"])
         for name in ("past", "known"):
             shape[name] = tuple(Coding.from_json(each) for each in shape[name])
-        shape["indicators"] = tuple(shape["indicators"])
+        for name in ("indicators", "more_seasons"):
+            shape[name] = tuple(shape.get(name, ()))
         given = {
             key: Given(**each | {name: tuple(each.get(name, ())) for name in ("scale", "naive", "size")})
             for key, each in content["given"].items()

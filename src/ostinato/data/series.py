@@ -12,7 +12,9 @@ Rules, the same for training, evaluation and prediction:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -119,7 +121,7 @@ def read_series(
             covariates[name] = numbers_or_text(table[name])
         else:
             covariates[name] = _texts(table[name]) if text[name] else numbers(table[name], name, where)
-    keys = [",".join(str(part) for part in row) for row in zip(*(table[name] for name in columns.id), strict=True)]
+    keys = [key_of(row) for row in zip(*(table[name] for name in columns.id), strict=True)]
     rows_of = _grouped(keys) if keys else {"": np.arange(count)}
     if columns.time:
         times = read_times({name: table[name] for name in columns.time}, where, _said(spacing))
@@ -144,6 +146,21 @@ def read_series(
     if not found:
         raise DataError(f"column {', '.join(columns.target)}: expected numbers, every value is missing")
     return found, spacing
+
+
+def key_of(cells: Sequence[Any]) -> str:
+    """A series' key: its id, or those of several columns as a line of CSV, so that none is like another's."""
+    texts = [str(cell) for cell in cells]
+    if len(texts) == 1:
+        return texts[0]
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(texts)
+    return line.getvalue()
+
+
+def ids_of(key: str, columns: int) -> list[str]:
+    """What `key_of` was given."""
+    return [key] if columns == 1 else next(csv.reader([key]))
 
 
 def require_columns(table: Mapping[str, Any], columns: Columns) -> None:

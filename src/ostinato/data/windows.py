@@ -51,12 +51,13 @@ class Shape:
     Attributes:
         window: W, rows looked back on.
         horizon: H, rows forecast.
-        season: M, rows of a season; 1 for none.
+        season: M, rows of a season; 1 for none. Of several the one that errors are measured by.
         spacing: of the time axis.
         transforms: one a target.
         indicators: targets that have missing values, by number.
         past: codings of the past covariates.
         known: codings of the future and the static ones.
+        more_seasons: rows of further seasons, such as the week's beside the day's.
     """
 
     window: int
@@ -67,6 +68,12 @@ class Shape:
     indicators: tuple[int, ...] = ()
     past: tuple[Coding, ...] = ()
     known: tuple[Coding, ...] = ()
+    more_seasons: tuple[int, ...] = ()
+
+    @property
+    def seasons(self) -> tuple[int, ...]:
+        """All of them; 1 for none."""
+        return (self.season, *self.more_seasons)
 
     @property
     def targets(self) -> int:
@@ -82,18 +89,18 @@ class Shape:
     def past_size(self) -> int:
         """D: features of a row looked back on."""
         covariates = sum(len(coding.names) for coding in self.past)
-        lagged = self.targets if self.season > 1 else 0
+        lagged = self.targets * len(self.seasons) if self.season > 1 else 0
         return self.targets + lagged + len(self.indicators) + covariates + self.known_size
-
-    @property
-    def spans(self) -> tuple[int, ...]:
-        """Rows that a level is taken over."""
-        return tuple(sorted({1, max(1, self.season // 4), self.season})) if self.season > 1 else ()
 
     @property
     def bases(self) -> int:
         """C: simple forecasts."""
-        return 3 + len(self.spans)
+        return 3 if self.season == 1 else 2 + sum(1 + len(spans(season)) for season in self.seasons)
+
+
+def spans(season: int) -> tuple[int, ...]:
+    """Rows that a level is taken over: 1, a quarter of a season, a season."""
+    return tuple(sorted({1, max(1, season // 4), season}))
 
 
 class Windows:
@@ -104,8 +111,8 @@ class Windows:
 
     - the last value, and the window's mean;
     - without a season: the last value, going on as the window rose or fell on average;
-    - with one: the value one season earlier; and, for a level over the last n rows (n = 1, M/4, M), this level
-      plus how far the same row of up to five earlier seasons lay from the level then.
+    - with seasons, of each: the value one season earlier; and, for a level over the last n rows (n = 1, M/4, M), this
+      level plus how far the same row of up to five earlier seasons lay from the level then.
 
     Args:
         series: to look at.
@@ -152,8 +159,8 @@ class Windows:
         centre = self._targets[rows].mean(axis=0)
         scale = self._scales[which]
         values = [(self._targets[rows] - centre) / scale]
-        if shape.season > 1:
-            earlier = np.maximum(rows - shape.season, first)
+        for season in shape.seasons if shape.season > 1 else ():
+            earlier = np.maximum(rows - season, first)
             values.append((self._targets[earlier] - centre) / scale)
         known_rows = self._known_starts[which] + origins
         values += [~self._observed[rows][..., list(shape.indicators)], self._past[rows], self._known[known_rows + back]]
@@ -203,25 +210,31 @@ class Windows:
         if shape.season == 1:
             rise = (last - self._targets[at - shape.window]) / max(shape.window - 1, 1)
             return np.stack([last, mean, last + rise * (ahead[..., None] + 1)], axis=-1)
-        seasons = ahead // shape.season + 1
-        earlier = at + ahead - seasons * shape.season
+        seasonal = [part for season in shape.seasons for part in self._seasonal(first, at, ahead, season, last)]
+        return np.stack([last, mean, *seasonal], axis=-1)
+
+    def _seasonal(
+        self, first: np.ndarray, at: np.ndarray, ahead: np.ndarray, season: int, last: np.ndarray
+    ) -> list[np.ndarray]:
+        """The value one season earlier, and a profile for each level, `[H, N, K]`."""
+        seasons = ahead // season + 1
+        earlier = at + ahead - seasons * season
         naive = np.where((earlier >= first)[..., None], self._targets[np.maximum(earlier, first)], last)
-        profiles = [self._profile(first, at, ahead, seasons, span, naive) for span in shape.spans]
-        return np.stack([last, mean, naive, *profiles], axis=-1)
+        origins = [at - (seasons + back) * season for back in range(SEASONS)]  # [H, N], whole seasons earlier
+        return [naive, *(self._profile(first, at, ahead, origins, span, naive) for span in spans(season))]
 
     def _profile(
         self,
         first: np.ndarray,
         at: np.ndarray,
         ahead: np.ndarray,
-        seasons: np.ndarray,
+        origins: Sequence[np.ndarray],
         span: int,
         otherwise: np.ndarray,
     ) -> np.ndarray:
         """The level of the last `span` rows, plus the mean distance from it in earlier seasons."""
         total, count = np.zeros(otherwise.shape), np.zeros(otherwise.shape[:2])
-        for back in range(SEASONS):
-            then = at - (seasons + back) * self.shape.season  # [H, N]: the origin, whole seasons earlier
+        for then in origins:
             there = then - span >= first
             usable = np.where(there, then, at)  # any rows that exist
             distance = self._targets[np.where(there, usable + ahead, at - 1)] - self._mean(usable, span)

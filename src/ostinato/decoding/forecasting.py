@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ostinato.core.errors import ConfigError
 from ostinato.data.scaling import Transform
 from ostinato.data.windows import Windows, WindowTensors
 from ostinato.models.forecaster import Forecaster
@@ -16,8 +18,11 @@ from ostinato.models.forecaster import Forecaster
 #: Windows computed at once.
 _TOGETHER = 256
 
-#: Paths drawn for each window, where a distribution is fed back step by step.
-PATHS = 200
+#: Paths drawn for each window, where a distribution is fed back step by step: at least, and at most.
+PATHS, MOST_PATHS = 200, 20_000
+
+#: Paths that lie beyond the outermost quantile asked for, at least.
+_BEYOND = 2
 
 
 class Forecast(NamedTuple):
@@ -54,14 +59,15 @@ def forecast(
     model.eval()
     shares = () if model.head == "point" else shares
     drawn = model.autoregressive and model.head != "point"
-    together = max(1, _TOGETHER // PATHS) if drawn else _TOGETHER
+    paths = paths_for(shares) if drawn else 0
+    together = max(1, _TOGETHER // paths) if drawn else _TOGETHER
     parts = []
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             for first in range(0, len(windows), together):
                 indices = np.arange(first, min(first + together, len(windows)))
-                parts.append(_forecast(model, windows.inputs(indices), shares, windows.shape.transforms, drawn))
+                parts.append(_forecast(model, windows.inputs(indices), shares, windows.shape.transforms, paths))
                 if progress is not None:
                     progress(int(indices[-1]) + 1, len(windows))
     finally:
@@ -71,24 +77,45 @@ def forecast(
 
 
 def _forecast(
-    model: Forecaster, inputs: WindowTensors, shares: Sequence[float], transforms: Sequence[Transform], drawn: bool
+    model: Forecaster, inputs: WindowTensors, shares: Sequence[float], transforms: Sequence[Transform], paths: int
 ) -> np.ndarray:
-    """`[H, N, K, 1 + Q]`: the point forecast, then the quantiles."""
-    if drawn:
-        found = _paths(model, inputs, [0.5, *shares])
+    """`[H, N, K, 1 + Q]`: the point forecast, then the quantiles; from paths drawn, where there are to be any."""
+    if paths:
+        found = _paths(model, inputs, [0.5, *shares], paths)
     else:
         if model.autoregressive:
             output = model.step_by_step(inputs.past, **inputs.arguments(), sample=False)
         else:
             output = model(inputs.past, **inputs.arguments())
         found = [output.location, *(output.quantile(share) for share in shares)]
-    scaled = torch.stack([part.double() * inputs.scale + inputs.centre for part in found], dim=-1).numpy()
-    return np.stack([transform.undo(scaled[:, :, k]) for k, transform in enumerate(transforms)], axis=2)
+    return np.stack([in_units(part, inputs, transforms) for part in found], axis=-1)
 
 
-def _paths(model: Forecaster, inputs: WindowTensors, shares: Sequence[float]) -> list[Tensor]:
+def in_units(scaled: Tensor, inputs: WindowTensors, transforms: Sequence[Transform]) -> np.ndarray:
+    """Forecasts `[H, N, K]` in the units that their targets were measured in."""
+    values = (scaled.double() * inputs.scale + inputs.centre).numpy()
+    return np.stack([transform.undo(values[..., k]) for k, transform in enumerate(transforms)], axis=-1)
+
+
+def paths_for(shares: Sequence[float]) -> int:
+    """How many paths it takes for these quantiles.
+
+    Raises:
+        ConfigError: more than can be drawn.
+    """
+    tail = min((min(share, 1 - share) for share in shares), default=0.5)
+    paths = max(PATHS, math.ceil(_BEYOND / tail - 1e-9))
+    if paths > MOST_PATHS:
+        raise ConfigError(
+            f"a quantile of {tail:g} would take {paths:,} paths, more than {MOST_PATHS:,}: with --decoding "
+            f"autoregressive expected quantiles from {_BEYOND / MOST_PATHS:g} to {1 - _BEYOND / MOST_PATHS:g}"
+        )
+    return paths
+
+
+def _paths(model: Forecaster, inputs: WindowTensors, shares: Sequence[float], count: int) -> list[Tensor]:
     """Quantiles over paths drawn step by step, each fed its own past."""
-    many = WindowTensors(*(part.repeat_interleave(PATHS, dim=-3 if part.dim() == 4 else -2) for part in inputs))
+    many = WindowTensors(*(part.repeat_interleave(count, dim=-3 if part.dim() == 4 else -2) for part in inputs))
     paths = model.step_by_step(many.past, **many.arguments(), sample=True).location
-    paths = paths.reshape(len(paths), -1, PATHS, paths.shape[-1])
+    paths = paths.reshape(len(paths), -1, count, paths.shape[-1])
     return [paths.quantile(share, dim=2) for share in shares]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ostinato.data.coding import filled
 from ostinato.data.series import Series
+
+#: Quantiles that the CRPS is computed from: the middles of equal parts.
+CRPS_SHARES = tuple((part + 0.5) / 20 for part in range(20))
 
 
 class Windowed(NamedTuple):
@@ -80,26 +84,81 @@ def coverage(low: np.ndarray, high: np.ndarray, truth: np.ndarray) -> float | No
     return _mean(((low <= truth) & (truth <= high)).astype(float), ~np.isnan(truth))
 
 
-def evaluate_forecast(
-    point: np.ndarray, interval: tuple[np.ndarray, np.ndarray] | None, found: Windowed, scale: np.ndarray
-) -> dict[str, Any]:
+def crps(quantiles: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Continuous ranked probability score of each target, in its own units; of a point forecast, |f - y|.
+
+        CRPS(F, y) = integral of (F(x) - [y <= x])^2 dx = 2 integral of pinball loss of quantile p, over p from 0 to 1
+
+    Of a distribution that is given by its quantiles of `CRPS_SHARES`, the middles of equal parts: exactly that of the
+    ensemble of these (Bröcker 2012, Evaluating raw ensembles with the CRPS); Gneiting, Raftery (2007).
+
+    Args:
+        quantiles: `[..., Q]`, of `CRPS_SHARES`.
+        truth: `[...]`.
+    """
+    error = truth[..., None] - quantiles
+    shares = np.asarray(CRPS_SHARES)
+    return np.asarray(2 * np.maximum(shares * error, (shares - 1) * error).mean(axis=-1))
+
+
+class Said(NamedTuple):
+    """What N forecasts say.
+
+    Attributes:
+        point: `[N, H, K]`.
+        intervals: both ends, `[N, H, K]` each, by percent, where the forecast has any.
+        quantiles: `[N, H, K, Q]` of `CRPS_SHARES`, where it has any.
+    """
+
+    point: np.ndarray
+    intervals: Mapping[str, tuple[np.ndarray, np.ndarray]] = MappingProxyType({})
+    quantiles: np.ndarray | None = None
+
+    def part(self, steps: slice = slice(None), targets: slice = slice(None)) -> Said:
+        """Some steps, some targets."""
+        at = (slice(None), steps, targets)
+        intervals = {level: (low[at], high[at]) for level, (low, high) in self.intervals.items()}
+        return Said(self.point[at], intervals, None if self.quantiles is None else self.quantiles[at])
+
+    def figures(self, truth: np.ndarray, scale: np.ndarray) -> dict[str, float | None]:
+        """Those of `accuracy`; `crps` and `coverage_` of each interval, where there are any."""
+        found = accuracy(self.point, truth, scale)
+        if self.quantiles is not None:
+            with np.errstate(invalid="ignore", over="ignore"):
+                found["crps"] = _mean(crps(self.quantiles, truth), ~np.isnan(truth))
+        return found | {f"coverage_{level}": coverage(*ends, truth) for level, ends in self.intervals.items()}
+
+
+def evaluate_forecast(said: Said, found: Windowed, scale: np.ndarray, targets: Sequence[str]) -> dict[str, Any]:
     """The figures of `ostinato evaluate`.
 
     Args:
-        point: `[N, H, K]`.
-        interval: the ends of the 80 % interval, where the forecast has one.
+        said: what was forecast.
         found: what came, and the naive forecasts.
         scale: `[N, K]`, see `accuracy`.
+        targets: K names.
 
     Returns:
-        horizon, windows, the five of `accuracy`, those of the seasonal naive forecast with `naive_` and of the last
-        value with `last_value_` before their names, and coverage_80 where there is an interval.
+        horizon, windows, those of `Said.figures`, those of the seasonal naive forecast with `naive_` and of the last
+        value with `last_value_` before their names; `targets`, where there are several, with each one's own; and
+        `by_step`, with those of each step ahead.
     """
-    figures: dict[str, Any] = {"horizon": point.shape[1], "windows": len(point)}
-    figures |= accuracy(point, found.truth, scale)
-    figures |= {f"naive_{name}": value for name, value in accuracy(found.seasonal, found.truth, scale).items()}
-    figures |= {f"last_value_{name}": value for name, value in accuracy(found.last, found.truth, scale).items()}
-    return figures | ({"coverage_80": coverage(*interval, found.truth)} if interval is not None else {})
+    truth, (windows, horizon, _) = found.truth, said.point.shape
+    figures: dict[str, Any] = {"horizon": horizon, "windows": windows, **said.figures(truth, scale)}
+    figures |= {f"naive_{name}": value for name, value in accuracy(found.seasonal, truth, scale).items()}
+    figures |= {f"last_value_{name}": value for name, value in accuracy(found.last, truth, scale).items()}
+    if len(targets) > 1:
+        figures["targets"] = {
+            name: said.part(targets=slice(k, k + 1)).figures(truth[..., k : k + 1], scale[:, k : k + 1])
+            for k, name in enumerate(targets)
+        }
+    steps = [slice(step, step + 1) for step in range(horizon)]
+    each = [said.part(step).figures(truth[:, step], scale) for step in steps]
+    naive = [accuracy(found.seasonal[:, step], truth[:, step], scale)["mae"] for step in steps]
+    figures["by_step"] = [
+        {"step": step + 1, **own, "naive_mae": other} for step, (own, other) in enumerate(zip(each, naive, strict=True))
+    ]
+    return figures
 
 
 def _mean(values: np.ndarray, known: np.ndarray) -> float | None:

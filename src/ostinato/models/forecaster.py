@@ -30,8 +30,13 @@ class ForecastOutput(NamedTuple):
     location: Tensor
     parameters: Tensor
 
-    def quantile(self, share: float) -> Tensor:
-        """The value that a share of outcomes lies below, `[H, N, K]`; between learned quantiles, on a straight line.
+    def quantile(self, share: float | Tensor) -> Tensor:
+        """The value that a share of outcomes lies below, `[H, N, K]`.
+
+        Between learned quantiles it lies on a straight line, beyond the outermost on an exponential tail.
+
+        Args:
+            share: above 0 and below 1; or such shares, of a shape that `[H, N, K]` can be broadcast with.
 
         Raises:
             ConfigError: of a point forecast.
@@ -41,7 +46,8 @@ class ForecastOutput(NamedTuple):
         if self.head == "quantile":
             return _between(self.parameters, share)
         if self.head == "gaussian":
-            return self.location + self.parameters[..., 0] * math.sqrt(2) * _erfinv(2 * share - 1)
+            away = torch.special.erfinv(2 * torch.as_tensor(share, dtype=torch.float64) - 1) * math.sqrt(2)
+            return self.location + self.parameters[..., 0] * away.to(self.location.dtype)
         scale, freedom = self.parameters.unbind(-1)
         return self.location + scale * student_quantile(freedom, share)
 
@@ -54,7 +60,8 @@ class ForecastOutput(NamedTuple):
         if self.head == "student":
             scale, freedom = self.parameters.unbind(-1)
             return self.location + scale * torch.distributions.StudentT(freedom).sample()
-        return _between(self.parameters, torch.rand_like(self.location))
+        # a draw of exactly 0 or 1 has no finite value
+        return _between(self.parameters, torch.rand_like(self.location).clamp(1e-6, 1 - 1e-6))
 
 
 class Forecaster(nn.Module):
@@ -199,22 +206,24 @@ def _ascending(median: Tensor, raw: Tensor) -> Tensor:
 
 
 def _between(quantiles: Tensor, share: float | Tensor) -> Tensor:
-    """Linear interpolation; beyond the outermost, those."""
+    """Linear interpolation; beyond the outermost an exponential tail through the last two (Park et al. 2022).
+
+    Learning quantile functions without quantile crossing for distribution-free time series forecasting.
+    """
     levels = quantiles.new_tensor(QUANTILES)
-    share = (
-        torch.as_tensor(share, dtype=quantiles.dtype).clamp(QUANTILES[0], QUANTILES[-1]).expand(quantiles.shape[:-1])
-    )
-    right = torch.searchsorted(levels, share.contiguous()).clamp(1, len(QUANTILES) - 1)
+    share = torch.as_tensor(share, dtype=quantiles.dtype).expand(quantiles.shape[:-1])
+    inside = share.clamp(QUANTILES[0], QUANTILES[-1])
+    right = torch.searchsorted(levels, inside.contiguous()).clamp(1, len(QUANTILES) - 1)
     low, high = levels[right - 1], levels[right]
     values = quantiles.gather(-1, torch.stack([right - 1, right], dim=-1))
-    return torch.lerp(values[..., 0], values[..., 1], (share - low) / (high - low))
+    found = torch.lerp(values[..., 0], values[..., 1], (inside - low) / (high - low))
+    below = (quantiles[..., 1] - quantiles[..., 0]) / math.log(QUANTILES[1] / QUANTILES[0])
+    above = (quantiles[..., -1] - quantiles[..., -2]) / math.log((1 - QUANTILES[-2]) / (1 - QUANTILES[-1]))
+    found = found + below * (share / QUANTILES[0]).clamp(max=1).log()
+    return found - above * ((1 - share) / (1 - QUANTILES[-1])).clamp(max=1).log()
 
 
-def _erfinv(value: float) -> float:
-    return float(torch.special.erfinv(torch.tensor(value, dtype=torch.float64)))
-
-
-def student_quantile(freedom: Tensor, share: float) -> Tensor:
+def student_quantile(freedom: Tensor, share: float | Tensor) -> Tensor:
     """Quantile of the standard Student t distribution, from its distribution function as an integral over an angle.
 
     With t = sqrt(v) tan(a), the distribution function is 1/2 plus the integral of cos(a)^(v-1) from 0 to a, over twice
@@ -222,18 +231,19 @@ def student_quantile(freedom: Tensor, share: float) -> Tensor:
 
     Args:
         freedom: degrees of freedom v, at least 1.
-        share: 0 to 1.
+        share: above 0 and below 1, one or of a shape that freedom's can be broadcast with.
     """
-    if share == 0.5:
+    if isinstance(share, float) and share == 0.5:
         return torch.zeros_like(freedom)
+    side = (torch.as_tensor(share, dtype=torch.float64) - 0.5).expand(freedom.shape).unsqueeze(-1)
     v = freedom.double().unsqueeze(-1)
     angles = torch.linspace(0, math.pi / 2, 1025, dtype=torch.float64)
     density = angles.cos().clamp(min=0) ** (v - 1)
     area = torch.cumulative_trapezoid(density, angles, dim=-1)
-    wanted = abs(share - 0.5) * 2 * area[..., -1:]
+    wanted = 2 * side.abs() * area[..., -1:]
     right = torch.searchsorted(area, wanted).clamp(max=area.shape[-1] - 1)
     high = area.gather(-1, right)
     low = torch.where(right > 0, area.gather(-1, (right - 1).clamp(min=0)), 0.0)
     angle = (right + (wanted - low) / (high - low).clamp(min=1e-300)) * (angles[1] - angles[0])
-    quantile = v.sqrt() * angle.tan() * math.copysign(1, share - 0.5)
+    quantile = v.sqrt() * angle.tan() * side.sign()
     return quantile[..., 0].to(freedom.dtype)

@@ -11,13 +11,17 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ostinato.api.tasks.forecast import forecast_figures, forecaster_of
+from ostinato.api.tasks.forecast_answers import shares_of
 from ostinato.api.tasks.forecast_split import split
+from ostinato.config.forecast import LEVELS
 from ostinato.config.tasks.forecast import TrainForecast
 from ostinato.core.errors import DataError
 from ostinato.data.forecasting import Read
 from ostinato.data.series import Columns, Series
 from ostinato.data.times import Spacing
+from ostinato.decoding.continuing import continued
 from ostinato.decoding.forecasting import forecast
+from ostinato.evaluation.forecast import CRPS_SHARES
 from ostinato.sklearn.inputs import require_target
 from ostinato.sklearn.parameters import SequenceEstimator
 from ostinato.sklearn.series import Array, given_covariates, given_series, joined
@@ -100,16 +104,15 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
 
         Args:
             X: as in `predict`.
-            quantiles: Q shares between 0 and 1; the head "quantile" knows 0.025 up to 0.975, and takes these for
-                what lies outside.
-            steps: as in `predict`, but `horizon` at most: what rests on forecasts taken for what came would look surer
-                than it is.
+            quantiles: Q shares between 0 and 1; the head "quantile" learns 0.025 up to 0.975, beyond which it has
+                exponential tails.
+            steps: as in `predict`.
 
         Returns:
             As `predict`, with Q as one more dimension at the end.
 
         Raises:
-            DataError: more steps than `horizon`, a share that is none, or the head "point".
+            DataError: a share that is none, or the head "point".
         """
         check_is_fitted(self)
         if not len(quantiles) or not all(0 < share < 1 for share in quantiles):
@@ -130,7 +133,7 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
 
         Returns:
             The figures of `ostinato evaluate`: mae, rmse, mape, smape, mase, those of the naive forecasts beside them,
-            and coverage_80 where there are quantiles.
+            and crps, coverage_80 and coverage_95 where there are quantiles; `by_step` has them of each step.
         """
         whole, codec = self._with(X, y), self.run_.codec
         horizon = codec.shape.horizon
@@ -138,7 +141,8 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
         origins = [np.arange(end, max(len(each) - horizon, end) + 1) for end, each in zip(ends, whole, strict=True)]
         padded = [_padded(each, end + horizon) for end, each in zip(ends, whole, strict=True)]
         windows = codec.windows(padded, origins)
-        return forecast_figures(codec, windows, forecast(forecaster_of(self.run_), windows, (0.1, 0.9)))
+        shares = (*shares_of(LEVELS), *CRPS_SHARES)
+        return forecast_figures(codec, windows, forecast(forecaster_of(self.run_), windows, shares))
 
     def score(self, X: Any, y: Any) -> float:
         """Minus the mean absolute scaled error (MASE) of `backtest`: 0 is perfect, higher is better.
@@ -184,26 +188,13 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
         """Of each series the forecasts `[steps, K]`, and their quantiles `[steps, K, Q]`."""
         check_is_fitted(self)
         ahead = self._ahead(X, steps)
-        horizon = self.run_.codec.shape.horizon
-        if shares and max(map(len, ahead)) > horizon:
-            steps = max(map(len, ahead))
-            raise DataError(
-                f"quantiles of {steps} steps: expected {horizon} at most, the horizon; fit with a longer one"
-            )
         now = [
             replace(each, covariates={n: np.r_[c, beside[:, f]] for f, (n, c) in enumerate(each.covariates.items())})
             for each, beside in zip(self._seen.series, ahead, strict=True)
         ]
-        ends = [len(each) + len(beside) for each, beside in zip(now, ahead, strict=True)]
-        quantiles: list[Array] = [np.zeros((0, 0, 0))] * len(now)
-        while rest := [number for number, each in enumerate(now) if len(each) < ends[number]]:
-            windows = self.run_.codec.windows([now[i] for i in rest], [np.array([len(now[i])]) for i in rest])
-            found = forecast(forecaster_of(self.run_), windows, shares)
-            for place, i in enumerate(rest):
-                now[i] = replace(now[i], target=np.concatenate([now[i].target, found.point[place]])[: ends[i]])
-                if found.quantiles is not None:
-                    quantiles[i] = found.quantiles[place, : len(ahead[i])]
-        return [(each.target[-len(b) :], q) for each, b, q in zip(now, ahead, quantiles, strict=True)]
+        found = continued(forecaster_of(self.run_), self.run_.codec, now, max(map(len, ahead)), shares)
+        quantiles = np.zeros((*found.point.shape, 0)) if found.quantiles is None else found.quantiles
+        return [(found.point[i, : len(each)], quantiles[i, : len(each)]) for i, each in enumerate(ahead)]
 
     def _ahead(self, X: Any, steps: int | None) -> list[Array]:
         """Covariates of the steps to forecast, `[steps, F]` of each series."""

@@ -114,6 +114,21 @@ def bases(z, origin, shape):
     return found
 
 
+def test_several_seasons_are_those_of_each():
+    """Inputs and simple forecasts of 4 and 7 rows: those of 4 and those of 7, side by side."""
+    (series,), spacing = read_series({"y": np.random.default_rng(0).normal(size=60)}, Columns(("y",)), str)
+
+    def inputs(season, *more):
+        shape = Shape(W, H, season, spacing, (Transform(),), more_seasons=more)
+        made = Windows([series], np.ones((1, 1)), shape, [np.array([9, 50])]).inputs(np.arange(2))
+        assert (made.past.shape[-1], made.bases.shape[-1]) == (shape.past_size, shape.bases)
+        return made
+
+    both, four, seven = inputs(4, 7), inputs(4), inputs(7)
+    np.testing.assert_array_equal(both.past, np.concatenate([four.past, seven.past[..., 1:]], axis=-1))
+    np.testing.assert_array_equal(both.bases, np.concatenate([four.bases, seven.bases[..., 2:]], axis=-1))
+
+
 def test_targets_are_scaled_alike_and_missing_ones_weigh_nothing(made):
     series, scales, _, _ = made
     shape = made[2]

@@ -1,12 +1,13 @@
 """Figures of forecasts against plain loops over every point."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 
 from ostinato.data.series import Columns, read_series
-from ostinato.evaluation.forecast import accuracy, coverage, evaluate_forecast, windowed
+from ostinato.evaluation.forecast import CRPS_SHARES, Said, accuracy, coverage, crps, evaluate_forecast, windowed
 
 N, H, K = 5, 4, 2
 
@@ -77,12 +78,47 @@ def test_the_naive_forecasts_in_a_loop(season):
 
 def test_the_object_of_evaluate(numbers):
     point, truth, scale = numbers
-    found = evaluate_forecast(point, (point - 5, point + 5), _Windowed(truth), scale)
+    quantiles = point[..., None] + np.linspace(-5, 5, 20)
+    said = Said(point, {"80": (point - 5, point + 5), "95": (point - 9, point + 9)}, quantiles)
+    found = evaluate_forecast(said, _Windowed(truth), scale, ("a", "b"))
     assert (found["horizon"], found["windows"]) == (H, N)
     assert found["naive_mase"] == accuracy(truth + 1, truth, scale)["mase"] != found["mase"]
     assert found["last_value_mae"] == pytest.approx(2)
     assert found["coverage_80"] == pytest.approx(np.mean(np.abs(point - truth)[np.isfinite(truth)] <= 5))
-    assert "coverage_80" not in evaluate_forecast(point, None, _Windowed(truth), scale)
+    assert found["coverage_95"] == pytest.approx(np.mean(np.abs(point - truth)[np.isfinite(truth)] <= 9))
+    for k, name in enumerate("ab"):
+        error = np.abs(point - truth)[..., k]
+        assert found["targets"][name]["mae"] == pytest.approx(np.nanmean(error))
+        assert found["targets"][name]["coverage_80"] == pytest.approx(np.mean(error[np.isfinite(error)] <= 5))
+    assert [row["step"] for row in found["by_step"]] == [1, 2, 3, 4]
+    for step, row in enumerate(found["by_step"]):
+        assert row["mae"] == pytest.approx(np.nanmean(np.abs(point - truth)[:, step]))
+        assert row["naive_mae"] == pytest.approx(1)
+        assert row["crps"] == pytest.approx(np.nanmean(crps(quantiles, truth)[:, step]))
+    alone = evaluate_forecast(Said(point[..., :1]), _Windowed(truth[..., :1]), scale[:, :1], ("a",))
+    assert not {"coverage_80", "crps", "targets"} & set(alone)
+
+
+def test_crps_is_that_of_an_ensemble_of_the_quantiles():
+    """E|X - y| - E|X - X'| / 2 over the members, which is how scores of ensembles are defined (Gneiting, Raftery)."""
+    rng = np.random.default_rng(0)
+    members, truth = np.sort(rng.normal(size=(50, 20))), rng.normal(size=50)
+    between = np.abs(members[:, :, None] - members[:, None, :]).mean(axis=(1, 2))
+    expected = np.abs(members - truth[:, None]).mean(axis=1) - between / 2
+    np.testing.assert_allclose(crps(members, truth), expected, rtol=1e-12)
+
+
+def test_crps_of_a_normal_distribution_is_the_closed_form():
+    normal = NormalDist(3, 2)
+    quantiles = np.array([normal.inv_cdf(share) for share in CRPS_SHARES])
+    for y in (-2.0, 2.5, 3.0, 7.0):
+        z = (y - 3) / 2
+        expected = 2 * (z * (2 * NormalDist().cdf(z) - 1) + 2 * NormalDist().pdf(z) - 1 / math.sqrt(math.pi))
+        assert crps(quantiles, np.array(y)) == pytest.approx(expected, rel=0.02)
+
+
+def test_crps_of_a_sure_forecast_is_its_absolute_error():
+    assert crps(np.full((1, 20), 4.0), np.array([1.5])) == pytest.approx([2.5])
 
 
 class _Windowed:

@@ -101,6 +101,26 @@ def test_quantiles_ascend_and_the_median_is_the_point(inputs):
     torch.testing.assert_close(output.quantile(0.6), low + 0.4 * (high - low))
 
 
+def test_beyond_the_outermost_quantiles_the_tails_are_exponential(inputs):
+    """In an exponential tail a quantile ten times as rare is as much further away each time."""
+    output = made(head="quantile")(*inputs)
+    q = {share: output.parameters[..., place] for place, share in enumerate(QUANTILES)}
+    rate = (q[0.1] - q[0.025]) / math.log(4)
+    torch.testing.assert_close(output.quantile(0.01), q[0.025] - rate * math.log(2.5))
+    torch.testing.assert_close(output.quantile(0.001), output.quantile(0.01) - rate * math.log(10))
+    rate = (q[0.975] - q[0.9]) / math.log(4)
+    torch.testing.assert_close(output.quantile(0.999), q[0.975] + rate * math.log(25), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("head", ["quantile", "gaussian", "student"])
+def test_each_window_can_have_a_share_of_its_own(inputs, head):
+    output = made(head=head)(*inputs)
+    shares = torch.linspace(0.01, 0.93, output.location.shape[1], dtype=torch.float64)
+    found = output.quantile(shares[:, None])
+    for number, share in enumerate(shares.tolist()):
+        torch.testing.assert_close(found[:, number], output.quantile(share)[:, number])
+
+
 def test_the_gaussians_quantiles_are_torchs(inputs):
     output = made(head="gaussian")(*inputs)
     normal = torch.distributions.Normal(output.location, output.parameters[..., 0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ class Folder:
     """The folder of `--out`.
 
     Args:
-        path: made where it is not there; what other views wrote stays.
+        path: made with the first file, where it is not there: a view that has nothing to show leaves nothing. What
+            other views wrote stays.
 
     Attributes:
         files: names of those written, in order.
@@ -28,10 +30,10 @@ class Folder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.files: list[str] = []
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DataError(f"--out {path}: cannot be written: {error.strerror}; choose another place") from None
+        there = next(place for place in (self.path, *self.path.absolute().parents) if place.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            fault = "Permission denied" if there.is_dir() else f"{there} is no folder"
+            raise DataError(f"--out {path}: cannot be written: {fault}; choose another place")
 
     def picture(self, name: str, draw: Callable[[list[Path]], None]) -> None:
         """Draw NAME.png and NAME.svg; nothing where matplotlib is not installed, as the numbers are there all the same.
@@ -57,6 +59,7 @@ class Folder:
 
     def _write(self, write: Callable[[], None]) -> None:
         try:
+            self.path.mkdir(parents=True, exist_ok=True)
             write()
         except OSError as error:
             raise DataError(f"--out {self.path}: cannot be written: {error.strerror}; choose another place") from None

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
 from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
+from ostinato.config.forecast import ForecastOptions
 from ostinato.core.errors import ConfigError
 from ostinato.training import Job
 
@@ -124,6 +125,29 @@ class ReadsTexts(Protocol):
 
 
 @runtime_checkable
+class Tabulates(Protocol):
+    """A task whose answers are a table."""
+
+    def rows(self, run: Run, answers: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+        """Answers as rows: the cells by column, the same columns in all of them."""
+
+
+@runtime_checkable
+class Forecasts(Protocol):
+    """A task that says how something goes on, as far and as surely as asked for."""
+
+    def predict_ahead(
+        self, run: Run, source: str, progress: Progress | None, options: ForecastOptions
+    ) -> Iterator[Any]:
+        """The answers of `predict`.
+
+        Raises:
+            DataError: data that cannot be used.
+            ConfigError: intervals of a model that has none.
+        """
+
+
+@runtime_checkable
 class Backtests(Protocol):
     """A task whose data has an order in time, so that it can be trained again and again as time goes on."""
 
@@ -133,6 +157,9 @@ class Backtests(Protocol):
         Raises:
             DataError: data that cannot be used.
         """
+
+    def backtested(self, run: Run) -> Iterator[Mapping[str, Any]]:
+        """The answers that the run's last figures were computed from, beside what came: rows of a table."""
 
 
 @runtime_checkable

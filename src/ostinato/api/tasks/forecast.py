@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,27 +11,28 @@ import torch
 from torch import nn
 
 from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, required
+from ostinato.api.tasks.forecast_answers import Backtest, can_go_on, forecast_rows, shares_of
 from ostinato.api.tasks.forecast_split import Prepared, split, unseen
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import read_json
+from ostinato.config.forecast import LEVELS, ForecastOptions
 from ostinato.config.tasks.forecast import TrainForecast
-from ostinato.core.errors import ConfigError, DataError, RunFolderError
+from ostinato.core.errors import ConfigError, RunFolderError
 from ostinato.data.forecasting import SeriesCodec, read_file
-from ostinato.data.series import Columns, Series
+from ostinato.data.series import Columns
 from ostinato.data.splits import evenly
 from ostinato.data.window_batches import WindowBatches
 from ostinato.data.windows import Windows
+from ostinato.data.writing import csv_lines
+from ostinato.decoding.continuing import continued
 from ostinato.decoding.forecasting import Forecast, forecast
-from ostinato.evaluation.forecast import accuracy, evaluate_forecast, windowed
+from ostinato.evaluation.forecast import CRPS_SHARES, Said, Windowed, accuracy, evaluate_forecast, windowed
 from ostinato.losses import forecast_loss
 from ostinato.models.forecaster import Forecaster
 from ostinato.training import Job
 
 if TYPE_CHECKING:
     from ostinato.api.run import Run
-
-#: Intervals that predict gives, in percent.
-INTERVALS = (80, 95)
 
 #: Where a run keeps what it knows of its series.
 SERIES = "series.json"
@@ -129,8 +128,8 @@ class Forecasting:
         no_beam("forecast", beam)
         series, origins, _ = unseen(run.codec, _one(tuple(sources)))
         windows = run.codec.windows(series, origins)
-        found = forecast(forecaster_of(run), windows, (0.1, 0.9), progress=progress)
-        return forecast_figures(run.codec, windows, found)
+        found = forecast(forecaster_of(run), windows, (*shares_of(LEVELS), *CRPS_SHARES), progress=progress)
+        return _evaluated(run, windows, found)
 
     def backtest(self, run: Run, sources: Iterable[str], progress: Progress | None = None) -> dict[str, Any]:
         """As `evaluate`, but trained again for each moment, on all rows before it."""
@@ -138,30 +137,41 @@ class Forecasting:
 
         series, origins, _ = unseen(run.codec, _one(tuple(sources)))
         windows = run.codec.windows(series, origins)
-        return forecast_figures(run.codec, windows, retrained(run, windows, progress))
+        return _evaluated(run, windows, retrained(run, windows, (*shares_of(LEVELS), *CRPS_SHARES), progress))
+
+    def backtested(self, run: Run) -> Iterator[dict[str, Any]]:
+        """The forecasts behind the last figures, a row a step of each window."""
+        found: Backtest = run.details["backtest"]
+        return found.rows()
 
     def predict(
         self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
     ) -> Iterator[dict[str, Any]]:
         """Each series' continuation beyond its end, one row a step."""
         no_beam("forecast", beam)
-        codec: SeriesCodec = run.codec
-        series, spacing, name, _ = codec.read(source)
-        codec = codec.on(spacing)
-        for each in series:
-            _require_window(run, codec, each, name)
-            codec.require_future(each)
-        windows = codec.windows(series, [np.array([len(each)]) for each in series])
-        shares = [share for width in INTERVALS for share in (0.5 - width / 200, 0.5 + width / 200)]
-        found = forecast(forecaster_of(run), windows, shares, progress=progress)
+        return self.predict_ahead(run, source, progress, ForecastOptions())
+
+    def predict_ahead(
+        self, run: Run, source: str, progress: Progress | None, options: ForecastOptions
+    ) -> Iterator[dict[str, Any]]:
+        """The same as far and as surely as asked for."""
+        codec, model, levels = run.codec, forecaster_of(run), options.intervals
+        if options.levels is not None and model.head == "point":
+            raise ConfigError("--levels: a point forecast has no intervals; train with --head quantile")
+        steps = codec.shape.horizon if options.steps is None else options.steps
+        read = codec.read(source)
+        codec = codec.on(read.spacing)
+        series = can_go_on(codec, read.series, read.name, str(run.folder.path), steps)
+        found = continued(model, codec, series, steps, shares_of(levels), progress=progress)
         for number, each in enumerate(series):
-            yield from _rows(codec, each, found.point[number], _at(found.quantiles, number))
+            quantiles = None if found.quantiles is None else found.quantiles[number]
+            yield from forecast_rows(codec, each, found.point[number], quantiles, levels)
 
     def observe(self, run: Run, source: str | None, steps: int) -> Observed:
         """The last window of the first series; the scalar is the sum of its point forecasts, as scaled inside."""
         codec: SeriesCodec = run.codec
-        each = codec.read(required(source))[0][0]
-        _require_window(run, codec, each, required(source))
+        read = codec.read(required(source))
+        each = can_go_on(codec, read.series, read.name, str(run.folder.path), 0)[0]
         inputs = codec.windows([each], [np.array([len(each)])]).inputs(np.array([0]))
         rows = np.arange(len(each) - codec.shape.window, len(each))
         spacing = codec.shape.spacing
@@ -173,12 +183,11 @@ class Forecasting:
 
     def lines(self, run: Run, answers: Iterable[dict[str, Any]]) -> Iterator[str]:
         """CSV with a line of column names."""
-        header: list[str] | None = None
-        for answer in answers:
-            if header is None:
-                header = list(answer)
-                yield _csv(header)
-            yield _csv(list(answer.values()))  # numbers as repr has them: they read back the same
+        return csv_lines(answers)
+
+    def rows(self, run: Run, answers: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """They are rows already."""
+        return iter(answers)
 
     def summary(self, run: Run) -> dict[str, Any]:
         """The best validation."""
@@ -207,15 +216,6 @@ def forecaster_of(run: Run) -> Forecaster:
     return run.model
 
 
-def _require_window(run: Run, codec: SeriesCodec, series: Series, name: str) -> None:
-    if len(series) < codec.shape.window:
-        of = f"series {series.key!r}" if series.key else "the series"
-        raise DataError(
-            f"{name}: {of} has {len(series)} rows; expected at least {codec.shape.window}, the window of "
-            f"{run.folder.path}"
-        )
-
-
 def _errors_of_bases(windows: Windows) -> torch.Tensor:
     """Mean absolute error of each simple forecast in (at most 500 of) the training windows, scaled: `[K, C]`."""
     some = evenly(len(windows), 500)
@@ -233,7 +233,8 @@ def _validate(model: nn.Module, codec: SeriesCodec, windows: Windows) -> dict[st
             batch = windows.batch(np.arange(first, min(first + 256, len(windows))))
             total += float(forecast_loss(model(batch.inputs, **batch.arguments()), batch)) * batch.tokens
     figures = {"loss": total / max(int(windows.counts.sum()), 1)}
-    mase = forecast_figures(codec, windows, forecast(model, windows))["mase"]
+    true, scale = _came(codec, windows)
+    mase = accuracy(forecast(model, windows).point, true.truth, scale)["mase"]
     return figures if mase is None else figures | {"mase": mase}
 
 
@@ -243,45 +244,27 @@ def forecast_figures(codec: SeriesCodec, windows: Windows, found: Forecast) -> d
     Args:
         codec: of the run.
         windows: that were forecast; every step of them lies within its series.
-        found: their forecasts, with the two ends of an interval as quantiles where there are any.
+        found: their forecasts; with quantiles, where there are any, of `shares_of(LEVELS)` and then of `CRPS_SHARES`.
     """
-    places = [windows.place(index) for index in range(len(windows))]
-    shape, series = codec.shape, windows.series
-    scale = np.stack([codec.naive_errors(each) for each in series])[[which for which, _ in places]]
-    true = windowed(series, places, shape.horizon, shape.season)
-    interval = None if found.quantiles is None else (found.quantiles[..., 0], found.quantiles[..., 1])
-    figures = evaluate_forecast(found.point, interval, true, scale)
-    if shape.targets > 1:
-        figures["targets"] = {
-            name: accuracy(found.point[..., [k]], true.truth[..., [k]], scale[:, [k]])
-            for k, name in enumerate(codec.columns.target)
+    true, scale = _came(codec, windows)
+    said = Said(found.point)
+    if found.quantiles is not None:
+        intervals = {
+            f"{level:g}": (found.quantiles[..., 2 * n], found.quantiles[..., 2 * n + 1])
+            for n, level in enumerate(LEVELS)
         }
-    return figures
+        said = Said(found.point, intervals, found.quantiles[..., 2 * len(LEVELS) :])
+    return evaluate_forecast(said, true, scale, codec.columns.target)
 
 
-def _at(quantiles: np.ndarray | None, number: int) -> np.ndarray | None:
-    return None if quantiles is None else quantiles[number]
+def _came(codec: SeriesCodec, windows: Windows) -> tuple[Windowed, np.ndarray]:
+    """What came, and the in-sample naive error of each window's series, `[N, K]`."""
+    places = [windows.place(index) for index in range(len(windows))]
+    scale = np.stack([codec.naive_errors(each) for each in windows.series])[[which for which, _ in places]]
+    return windowed(windows.series, places, codec.shape.horizon, codec.shape.season), scale
 
 
-def _rows(
-    codec: SeriesCodec, series: Series, point: np.ndarray, quantiles: np.ndarray | None
-) -> Iterator[dict[str, Any]]:
-    """One row a step: id, time, each target and the ends of its intervals."""
-    step = codec.shape.spacing.step
-    times = codec.times(series.first + step * np.arange(len(series), len(series) + len(point)))
-    for ahead, cells in enumerate(times):
-        row: dict[str, Any] = dict.fromkeys(codec.columns.id, series.key)
-        row |= dict(zip(codec.time_columns(), cells, strict=True))
-        for k, name in enumerate(codec.columns.target):
-            row[name] = float(point[ahead, k])
-            if quantiles is not None:
-                for number, width in enumerate(INTERVALS):
-                    row[f"{name}_low_{width}"] = float(quantiles[ahead, k, 2 * number])
-                    row[f"{name}_high_{width}"] = float(quantiles[ahead, k, 2 * number + 1])
-        yield row
-
-
-def _csv(cells: Sequence[Any]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(cells)
-    return line.getvalue()
+def _evaluated(run: Run, windows: Windows, found: Forecast) -> dict[str, Any]:
+    """The figures; the forecasts themselves stay with the run."""
+    run.details["backtest"] = Backtest(run.codec, windows, found, LEVELS)
+    return forecast_figures(run.codec, windows, found)

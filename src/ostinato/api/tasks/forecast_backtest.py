@@ -28,7 +28,7 @@ from ostinato.training import Clock, Trainer
 from ostinato.training import Progress as Shown
 
 
-def retrained(run: Run, windows: Windows, progress: Progress | None = None) -> Forecast:
+def retrained(run: Run, windows: Windows, shares: Sequence[float], progress: Progress | None = None) -> Forecast:
     """Forecast each window by a model of its own moment.
 
     Every model is trained with the run's options and seed on the rows that lie before the moment, of all series, their
@@ -37,6 +37,7 @@ def retrained(run: Run, windows: Windows, progress: Progress | None = None) -> F
     Args:
         run: whose options are used.
         windows: to forecast; those that begin at the same time share a model.
+        shares: quantiles wanted.
         progress: told the moments done, and those in all.
 
     Raises:
@@ -58,7 +59,7 @@ def retrained(run: Run, windows: Windows, progress: Progress | None = None) -> F
         at = np.flatnonzero(ticks == moment)
         wanted = [[places[index][1] for index in at if places[index][0] == s] for s in range(len(windows.series))]
         these = prepared.codec.windows(windows.series, [np.array(rows, np.int64) for rows in wanted])
-        found.append((at, forecast(model, these, (0.1, 0.9))))
+        found.append((at, forecast(model, these, shares)))
     if progress is not None:
         progress(len(moments), len(moments))
     return _in_order(found)

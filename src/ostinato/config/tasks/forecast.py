@@ -43,15 +43,16 @@ class TrainForecast:
 
     horizon: Annotated[int, tyro.conf.arg(metavar="H", help="Rows to forecast.")]
 
-    season: int = 1
-    """Rows of a season: 12 for months, 24 for hours. The forecast starts from what was one season and more ago."""
+    season: Annotated[int | str, tyro.conf.arg(metavar="M[,M]")] = 1
+    """Rows of a season: 12 for months, 24 for hours; or of several, 24,168 for the day and the week, of which the first
+    is what errors are measured by. The forecast starts from what was one season and more ago."""
 
     time: Columns = None
     """Columns that say when: one, or several that belong together, such as year,month,day,hour. Without, every row
     is one step after the row before."""
 
-    id: Annotated[str | None, tyro.conf.arg(metavar="COL")] = None
-    """Column that tells the series of a table apart."""
+    id: Columns = None
+    """Columns that together tell the series of a table apart."""
 
     past: Columns = None
     """Columns that help and are known up to the moment of forecasting, such as the weather."""
@@ -92,14 +93,31 @@ class TrainForecast:
         if self.model.tied or self.model.embed is not None:
             option = "--tied" if self.model.tied else "--embed"
             raise ConfigError(f"{option}: a forecaster reads numbers and has no embedding; leave the option out")
-        at_least(window=(self.window, 2), horizon=(self.horizon, 1), season=(self.season, 1))
+        at_least(window=(self.window, 2), horizon=(self.horizon, 1))
+        _ = self.seasons
         for name in ("target", "time", "id", "past", "future", "static"):
             if "" in self.columns(name):
                 raise ConfigError(
                     f"--{name}: expected names of columns with commas between, got {getattr(self, name)!r}"
                 )
-        if len(self.columns("id")) > 1:
-            raise ConfigError(f"--id: expected one column, got {self.id!r}; join them into one first")
+
+    @property
+    def seasons(self) -> tuple[int, ...]:
+        """`season` as numbers, in their order; 1 alone for none.
+
+        Raises:
+            ConfigError: one is no whole number of rows, or there twice.
+        """
+        parts = str(self.season).split(",")
+        if not all(part.strip().isdecimal() and int(part) for part in parts):
+            raise ConfigError(
+                f"--season: expected at least 1, or numbers of rows with commas between, such as 24,168, "
+                f"got {self.season}"
+            )
+        found = tuple(int(part) for part in parts)
+        if len(found) > 1 and (1 in found or len(set(found)) < len(found)):
+            raise ConfigError(f"--season {self.season}: expected different seasons of 2 rows or more")
+        return found
 
     def columns(self, role: str) -> tuple[str, ...]:
         """The columns that an option names."""

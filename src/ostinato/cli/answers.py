@@ -1,0 +1,76 @@
+"""What `ostinato predict` and `evaluate --output` write, and in which format."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ostinato.cli.output import Output, write_lines, write_pieces
+from ostinato.cli.told import Told
+from ostinato.config import commands
+from ostinato.core.errors import ConfigError
+
+T = TypeVar("T")
+
+
+class Counted:
+    """Passes things on and counts them.
+
+    Attributes:
+        count: those passed on so far.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, things: Iterable[T]) -> Iterator[T]:
+        """What is passed on."""
+        for thing in things:
+            self.count += 1
+            yield thing
+
+
+def predict(options: commands.Predict, output: Output) -> None:
+    """Answer, and write the answers."""
+    from ostinato.api import load
+    from ostinato.api.compute import compute_settings
+    from ostinato.api.plugins import import_plugins
+    from ostinato.api.tasks.contract import Tabulates
+    from ostinato.data.writing import format_of, require_writer, table_pieces
+
+    import_plugins(options.plugin)
+    run = load(options.run).seeing(**dataclasses.asdict(options.views)).reading(**options.reading.given())
+    tabular = isinstance(run.task, Tabulates) and not options.labels
+    kind = None if options.output is None else format_of(options.output)
+    if kind is not None and not tabular and kind != "tsv":  # columns of words and tags are no other
+        raise ConfigError(
+            f"--output {options.output}: the answers of task {run.config['task']!r} are lines of text, no table; "
+            "choose another ending, such as .txt"
+        )
+    require_writer(kind)
+    counted = Counted()
+    with compute_settings(options.threads, options.precision):
+        asked = dataclasses.asdict(options.ahead)
+        answers = counted(run.answers(options.data, progress=Told("predicting"), beam=options.beam, **asked))
+        if options.output is not None and kind is not None and isinstance(run.task, Tabulates) and tabular:
+            write_pieces(Path(options.output), table_pieces(run.task.rows(run, answers), kind))
+            written = counted.count
+        else:
+            lines = run.lines(answers, labels=options.labels)
+            written = output.lines(lines) if options.output is None else write_lines(Path(options.output), lines)
+        written = counted.count if tabular else written  # a line of column names is no answer
+    if options.output is not None:
+        output.text(f"{options.output}: {counted.count:,} answers")
+    said = {"run": options.run, "task": run.config["task"], "answers": counted.count, "lines": written}
+    output.result(said | {"output": options.output})
+
+
+def write_backtest(rows: Iterable[Mapping[str, Any]], path: str) -> int:
+    """Forecasts beside what came, as a table: CSV where the ending says nothing else; returns how many rows."""
+    from ostinato.data.writing import format_of, table_pieces
+
+    counted = Counted()
+    write_pieces(Path(path), table_pieces(counted(rows), format_of(path) or "csv"))
+    return counted.count
