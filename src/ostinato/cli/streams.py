@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -29,9 +31,10 @@ def standard_streams() -> Iterator[None]:
 
     Standard error shows how far something is. Once that cannot be written, all that goes there is dropped. What cannot
     be written to standard output is an `OutputError`. Streams that the shell closed lead nowhere, so that no file that
-    is opened later takes their place.
+    is opened later takes their place. A character that a stream's encoding does not have is written as its escape.
     """
     _open_closed()
+    _hold_every_character()
     before = sys.stdout, sys.stderr
     sys.stdout = _watched(sys.stdout, _fail)
     sys.stderr = _watched(sys.stderr, lambda error: None)
@@ -43,6 +46,26 @@ def standard_streams() -> Iterator[None]:
             sys.stdout.flush()
         sys.stderr.flush()
         sys.stdout, sys.stderr = before
+
+
+def _hold_every_character() -> None:
+    """UTF-8 where nobody asked for another encoding (LC_ALL=C, a pipe on Windows), escapes for what another lacks.
+
+    The escapes are JSON's, so that lines of JSON stay readable as such.
+    """
+    codecs.register_error("ostinato.escape", _escape)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            chosen = stream.isatty() or "PYTHONIOENCODING" in os.environ
+            stream.reconfigure(encoding=None if chosen else "utf-8", errors="ostinato.escape")
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """JSON's escapes of what cannot be encoded: one of four digits, or a surrogate pair."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2)), error.end
 
 
 class _Watched:
