@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 from torch import Tensor
 from torch.nn import functional as F
 
+from ostinato.cells.activations import Activation, activate, check_activations, gate
 from ostinato.cells.contract import HiddenState, Parameter, gate_parameters, recurrent, require_whole
 from ostinato.core.legend import Parameters
 from ostinato.core.registry import register
@@ -23,6 +24,12 @@ class GRU:
         h_t = (1 - z_t) * n_t + z_t * h_{t-1}
 
     Equal to `torch.nn.GRU`. The paper resets the state before the product: that is the cell `gru_reset_before`.
+
+    Attributes:
+        activation: in place of each tanh: a name such as "relu" or "softsign", or a function. As the two below, on the
+            reference where it is not the usual one.
+        recurrent_activation: in place of each sigmoid.
+        clip: bounds the sums that go into gates and candidate to -clip and clip.
     """
 
     name: ClassVar[str] = "gru"
@@ -36,9 +43,13 @@ class GRU:
     input_size: int
     hidden_size: int
     bias: bool = True
+    activation: Activation = "tanh"
+    recurrent_activation: Activation = "sigmoid"
+    clip: float | None = None
 
     def __post_init__(self) -> None:
         require_whole(self)
+        check_activations(self)
 
     @property
     def output_size(self) -> int:
@@ -58,8 +69,8 @@ class GRU:
         (h,) = state
         xr, xz, xn = projected.chunk(3, dim=-1)
         hr, hz, hn = recurrent(p, h).chunk(3, dim=-1)
-        r, z = (xr + hr).sigmoid(), (xz + hz).sigmoid()
-        n = (xn + r * hn).tanh()
+        r, z = gate(self, xr + hr), gate(self, xz + hz)
+        n = activate(self, xn + r * hn)
         h = (1 - z) * n + z * h
         return h, HiddenState(h)
 
@@ -69,5 +80,9 @@ class GRU:
 
     @classmethod
     def examples(cls) -> Sequence[Self]:
-        """With and without biases."""
-        return [cls(3, 5), cls(2, 4, bias=False)]
+        """With and without biases, with other activations."""
+        return [
+            cls(3, 5),
+            cls(2, 4, bias=False),
+            cls(3, 5, activation="softsign", recurrent_activation="hard_sigmoid", clip=1.0),
+        ]

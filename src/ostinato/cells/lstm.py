@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 from torch import Tensor
 from torch.nn import functional as F
 
+from ostinato.cells.activations import Activation, activate, check_activations, gate, squash
 from ostinato.cells.contract import MemoryState, Parameter, gate_parameters, recurrent, require_whole, uniform
 from ostinato.core.errors import ConfigError
 from ostinato.core.legend import Parameters
@@ -38,6 +39,10 @@ class LSTM:
         forget_bias: added to the forget gate's bias when a layer is made: 0 as torch, 1 as TensorFlow's BasicLSTMCell
             (Jozefowicz et al. 2015). It is part of the trained bias, so weights mean the same everywhere.
         proj_size: O where the output is projected; 0 means none.
+        activation: in place of each tanh: a name such as "relu" or "softsign", or a function. As the two below, on the
+            reference where it is not the usual one.
+        recurrent_activation: in place of each sigmoid.
+        clip: bounds the sums that go into gates and candidate to -clip and clip.
     """
 
     name: ClassVar[str] = "lstm"
@@ -53,9 +58,13 @@ class LSTM:
     bias: bool = True
     forget_bias: float = 0.0
     proj_size: int = 0
+    activation: Activation = "tanh"
+    recurrent_activation: Activation = "sigmoid"
+    clip: float | None = None
 
     def __post_init__(self) -> None:
         require_whole(self)
+        check_activations(self)
         if self.proj_size and not 0 <= self.proj_size < self.hidden_size:
             raise ConfigError(
                 "lstm: proj_size has to be smaller than hidden_size: "
@@ -86,8 +95,8 @@ class LSTM:
         """One step of the recurrence."""
         h, c = state
         i, f, g, o = (projected + recurrent(p, h)).chunk(4, dim=-1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        h = o.sigmoid() * c.tanh()
+        c = gate(self, f) * c + gate(self, i) * activate(self, g)
+        h = gate(self, o) * squash(self.activation, c)
         if self.proj_size:
             h = F.linear(h, p["weight_hr"])
         return h, MemoryState(h, c)
@@ -98,5 +107,11 @@ class LSTM:
 
     @classmethod
     def examples(cls) -> Sequence[Self]:
-        """Plain, without biases, with a forget-gate bias, with projection."""
-        return [cls(3, 5), cls(2, 4, bias=False), cls(3, 5, forget_bias=1.0), cls(3, 5, proj_size=2)]
+        """Plain, without biases, with a forget-gate bias, with projection, with other activations."""
+        return [
+            cls(3, 5),
+            cls(2, 4, bias=False),
+            cls(3, 5, forget_bias=1.0),
+            cls(3, 5, proj_size=2),
+            cls(3, 5, activation="softsign", recurrent_activation="hard_sigmoid", clip=1.0),
+        ]

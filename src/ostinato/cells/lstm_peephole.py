@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 from torch import Tensor
 from torch.nn import functional as F
 
+from ostinato.cells.activations import Activation, activate, check_activations, gate, squash
 from ostinato.cells.contract import MemoryState, Parameter, gate_parameters, recurrent, require_positive
 from ostinato.core.legend import Parameters
 from ostinato.core.registry import register
@@ -25,6 +26,12 @@ class PeepholeLSTM:
         h_t = o_t * tanh(c_t)
 
     Input and forget gate see the memory before the step, the output gate sees it after.
+
+    Attributes:
+        activation: in place of each tanh: a name such as "relu" or "softsign", or a function. As the two below, on the
+            reference where it is not the usual one.
+        recurrent_activation: in place of each sigmoid.
+        clip: bounds the sums that go into gates and candidate to -clip and clip.
     """
 
     name: ClassVar[str] = "lstm_peephole"
@@ -38,9 +45,13 @@ class PeepholeLSTM:
     input_size: int
     hidden_size: int
     bias: bool = True
+    activation: Activation = "tanh"
+    recurrent_activation: Activation = "sigmoid"
+    clip: float | None = None
 
     def __post_init__(self) -> None:
         require_positive(self)
+        check_activations(self)
 
     @property
     def output_size(self) -> int:
@@ -59,11 +70,11 @@ class PeepholeLSTM:
         """One step of the recurrence."""
         h, c = state
         i, f, g, o = (projected + recurrent(p, h)).chunk(4, dim=-1)
-        i = (i + p["weight_ci"] * c).sigmoid()
-        f = (f + p["weight_cf"] * c).sigmoid()
-        c = f * c + i * g.tanh()
-        o = (o + p["weight_co"] * c).sigmoid()
-        h = o * c.tanh()
+        i = gate(self, i + p["weight_ci"] * c)
+        f = gate(self, f + p["weight_cf"] * c)
+        c = f * c + i * activate(self, g)
+        o = gate(self, o + p["weight_co"] * c)
+        h = o * squash(self.activation, c)
         return h, MemoryState(h, c)
 
     def initial_state(self, batch_size: int, like: Tensor) -> MemoryState:
@@ -72,5 +83,9 @@ class PeepholeLSTM:
 
     @classmethod
     def examples(cls) -> Sequence[Self]:
-        """With and without biases."""
-        return [cls(3, 5), cls(2, 4, bias=False)]
+        """With and without biases, with other activations."""
+        return [
+            cls(3, 5),
+            cls(2, 4, bias=False),
+            cls(3, 5, activation="softsign", recurrent_activation="hard_sigmoid", clip=1.0),
+        ]

@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 from torch import Tensor
 from torch.nn import functional as F
 
+from ostinato.cells.activations import Activation, activate, check_activations
 from ostinato.cells.contract import HiddenState, Parameter, gate_parameters, recurrent, require_whole
 from ostinato.core.legend import Parameters
 from ostinato.core.registry import register
@@ -18,6 +19,11 @@ class ElmanRNN:
     """h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh).
 
     Equal to `torch.nn.RNN` with `nonlinearity="tanh"`.
+
+    Attributes:
+        activation: in place of tanh: a name such as "softsign", or a function. As clip, on the reference where it is
+            not the usual one.
+        clip: bounds the sum that goes into it to -clip and clip.
     """
 
     name: ClassVar[str] = "rnn"
@@ -28,9 +34,12 @@ class ElmanRNN:
     input_size: int
     hidden_size: int
     bias: bool = True
+    activation: Activation = "tanh"
+    clip: float | None = None
 
     def __post_init__(self) -> None:
         require_whole(self)
+        check_activations(self)
 
     @property
     def output_size(self) -> int:
@@ -47,7 +56,7 @@ class ElmanRNN:
 
     def step(self, p: Parameters, projected: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
         """One step of the recurrence."""
-        h = (projected + recurrent(p, state.h)).tanh()
+        h = activate(self, projected + recurrent(p, state.h))
         return h, HiddenState(h)
 
     def initial_state(self, batch_size: int, like: Tensor) -> HiddenState:
@@ -56,5 +65,5 @@ class ElmanRNN:
 
     @classmethod
     def examples(cls) -> Sequence[Self]:
-        """With and without biases."""
-        return [cls(3, 5), cls(2, 4, bias=False)]
+        """With and without biases, with other activations."""
+        return [cls(3, 5), cls(2, 4, bias=False), cls(3, 5, activation="softsign", clip=1.0)]

@@ -9,6 +9,9 @@ from ostinato.config.cells import CELL_NAMES
 from ostinato.config.checks import at_least, share
 from ostinato.core.errors import ConfigError
 
+#: Options of cells whose values are names.
+_NAMED = ("activation", "recurrent_activation")
+
 
 @dataclass(frozen=True)
 class ModelOptions:
@@ -39,7 +42,10 @@ class ModelOptions:
 
     cell_options: Annotated[
         tuple[str, ...],
-        tyro.conf.arg(metavar="NAME=VALUE", help="Options of the cell itself, such as forget_bias=1 for the LSTM."),
+        tyro.conf.arg(
+            metavar="NAME=VALUE",
+            help="Options of the cell itself, such as forget_bias=1 for the LSTM or activation=relu.",
+        ),
     ] = ()
 
     tied: bool = False
@@ -59,15 +65,18 @@ class ModelOptions:
         settings = self.cell_settings()
         return int(settings.get("proj_size") or settings.get("output_units") or 0)
 
-    def cell_settings(self) -> dict[str, float]:
-        """`cell_options` by name, as numbers; whole numbers stay whole.
+    def cell_settings(self) -> dict[str, float | str]:
+        """`cell_options` by name, as numbers; whole numbers stay whole, and activations go by their names.
 
         Raises:
-            ConfigError: one that is not NAME=VALUE with a number.
+            ConfigError: one that is not NAME=VALUE with a number, or a name where it is an activation's.
         """
-        found: dict[str, float] = {}
+        found: dict[str, float | str] = {}
         for option in self.cell_options:
             name, _, value = option.partition("=")
+            if name in _NAMED and value:
+                found[name] = value
+                continue
             try:
                 found[name] = int(value) if value.lstrip("-").isdecimal() else float(value)
             except ValueError:

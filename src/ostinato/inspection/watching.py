@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -22,8 +23,11 @@ Step = Callable[[Parameters, Tensor, Any], tuple[Tensor, Any]]
 Watcher = Callable[..., Unrolled]
 
 #: Functions of one tensor, each unit by itself, that squash: what a gate passes through, by every name torch has.
-_SQUASHING = {"sigmoid", "tanh", "relu", "relu6", "hardsigmoid", "hardtanh", "softsign", "softplus", "elu", "silu"}
-_ALIASES = {"special_expit": "sigmoid"}
+_SQUASHING = {
+    *("sigmoid", "tanh", "hardsigmoid", "hardtanh", "softsign", "softplus", "relu", "relu6", "leaky_relu", "elu"),
+    *("selu", "gelu", "silu", "mish", "exp"),
+}
+_ALIASES = {"special_expit": "sigmoid", "hard_sigmoid": "hardsigmoid"}
 
 
 class Place(NamedTuple):
@@ -150,6 +154,8 @@ def probe(cell: Cell, p: Parameters) -> dict[str, tuple[int, int]]:
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator).to(like)
 
+    if getattr(cell, "clip", None) is not None:  # a sum at its bound has no derivative, and says nothing of its rows
+        cell = replace(cast(Any, cell), clip=None)
     p = {name: tensor.detach() for name, tensor in p.items() if name != "recurrent_mask"}
     state = cell.State(*(normal(*field.shape) for field in cell.initial_state(2, like)))
     found: dict[str, tuple[int, int]] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 
+from ostinato.cells.activations import unusual
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
@@ -39,9 +40,17 @@ def refuses(cell: Cell, request: Request) -> str | None:
         "no torch.func transform or forward-mode gradient": request.transformed,
         "no gradient by the noise": request.learned_noise,
     }
-    return _lacks(cell.name, bool(getattr(cell, "proj_size", 0))) or next(
-        (reason for reason, holds in reasons.items() if holds), None
+    return (
+        _lacks(cell.name, bool(getattr(cell, "proj_size", 0)))
+        or no_other_form(cell)
+        or next((reason for reason, holds in reasons.items() if holds), None)
     )
+
+
+def no_other_form(cell: Cell) -> str | None:
+    """Why a kernel of the usual activations cannot run this cell; None where it has these."""
+    option = unusual(cell)
+    return None if option is None else f"no other {option}" if option != "clip" else "no clipped sums"
 
 
 def run(

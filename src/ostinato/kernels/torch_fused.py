@@ -13,6 +13,7 @@ from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
 from ostinato.core.legend import Parameters
 from ostinato.core.registry import is_ours
+from ostinato.kernels.native import no_other_form
 
 if TYPE_CHECKING:
     from ostinato.kernels.dispatch import Request
@@ -43,7 +44,7 @@ def refuses(cell: Cell, request: Request) -> str | None:
         "an empty sequence": request.steps == 0,
         "oneDNN's LSTM does not pass torch.compile": cell.name == "lstm" and torch.compiler.is_dynamo_compiling(),
     }
-    return next((reason for reason, holds in reasons.items() if holds), None)
+    return no_other_form(cell) or next((reason for reason, holds in reasons.items() if holds), None)
 
 
 def run(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ostinato.config.cells import USUAL
 from ostinato.core.errors import ConfigError, RunFolderError
 from ostinato.runtime.forms import FORMS, Form, kernel_of
 
@@ -136,6 +137,8 @@ def load(path: str | Path, cell: str | None = None, prefix: str | None = None, *
                 f"{file}: the last layer of this run has a width of its own and stands apart; load both parts, with "
                 "prefix='recurrent.' and prefix='last.'"
             )
+        if other := [f"{name}={model[name]}" for name, usual in USUAL.items() if model.get(name, usual) != usual]:
+            raise ConfigError(f"{file}: the native kernels have the cells' usual form only, not {', '.join(other)}")
         cell = cell or model.get("cell")
         spelling = prefix is not None and prefix.startswith("spelling.")  # a tagger's, which has no zoneout
         options = {"zoneout": 0.0 if spelling else model.get("zoneout", 0.0)} | options

@@ -18,3 +18,8 @@ def test_numbers_stay_what_they_are():
 def test_what_is_no_number_is_named(option):
     with pytest.raises(ConfigError, match=f"expected NAME=VALUE with a number, got {option!r}"):
         ModelOptions(cell_options=(option,))
+
+
+def test_activations_go_by_their_names():
+    settings = ModelOptions(cell_options=("activation=softsign", "recurrent_activation=hard_sigmoid", "clip=3"))
+    assert settings.cell_settings() == {"activation": "softsign", "recurrent_activation": "hard_sigmoid", "clip": 3}

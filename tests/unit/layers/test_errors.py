@@ -23,8 +23,11 @@ def mismatch(says):
     ("arguments", "says"),
     [
         ({"cell": "lstn"}, "unknown cell 'lstn': did you mean 'lstm'"),
-        ({"peepholes": True}, "cell 'lstm' has no option 'peepholes'; it has forget_bias, proj_size"),
-        ({"cell": "gru", "forget_bias": 1.0}, "cell 'gru' has no option 'forget_bias'; it has none"),
+        (
+            {"peepholes": True},
+            "cell 'lstm' has no option 'peepholes'; it has activation, clip, forget_bias, proj_size, recur",
+        ),
+        ({"cell": "rnn_relu", "forget_bias": 1.0}, "cell 'rnn_relu' has no option 'forget_bias'; it has none"),
         ({"input_size": 0}, "input_size must be greater than zero, a whole number of at least 1, got 0"),
         (
             {"hidden_size": 2.5},

@@ -151,6 +151,18 @@ def test_a_file_and_a_run_folder(tmp_path):
     close(runtime.load(tmp_path)(x.numpy())[0], expected)
 
 
+@pytest.mark.parametrize("option", [{"activation": "relu"}, {"recurrent_activation": "hard_sigmoid"}, {"clip": 3.0}])
+def test_a_run_of_a_form_that_kernels_have_not_is_refused(tmp_path, option):
+    layer = torch.nn.ModuleDict({"recurrent": ostinato.GRU(5, 6, **option)})
+    save_file(layer.state_dict(), tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"model": {"cell": "gru", **option}}))
+    ((name, value),) = option.items()
+    with pytest.raises(ostinato.OstinatoError, match=f"the cells' usual form only, not {name}={value}"):
+        runtime.load(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model": {"cell": "gru", "activation": "tanh", "clip": None}}))
+    assert runtime.load(tmp_path).hidden_size == 6
+
+
 def test_a_run_whose_last_layer_stands_apart(tmp_path):
     model = LanguageModel(11, 5, 7, 2, tied=True, last_size=5).eval()
     assert model.last is not None
