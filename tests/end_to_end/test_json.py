@@ -88,6 +88,7 @@ def test_a_life_of_a_run(ask):
     assert "valid_bits_per_character" not in words
     assert len(ask("generate", "generate", "runs/a", "--prompt", "the", "--length", "7")["text"]) == 7
     assert [row["state"] for row in ask("runs", "runs", "runs")["runs"]] == ["finished", "finished"]
+    assert [row["freed_bytes"] > 0 for row in ask("trim", "trim", "runs/a", "runs/words")["runs"]] == [True, True]
 
 
 def test_a_life_of_a_classifier(ask):

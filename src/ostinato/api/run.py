@@ -314,7 +314,9 @@ def load(path: str | PathLike[str]) -> Run:
     except ConfigError as error:
         raise ConfigError(f"{folder.config}: {error}") from None
     folder.load_weights(model)
-    return Run(folder, config, model.eval(), codec)
+    run = Run(folder, config, model.eval(), codec)
+    run.test = folder.tested()
+    return run
 
 
 def forecast_options(given: dict[str, Any]) -> ForecastOptions:

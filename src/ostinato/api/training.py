@@ -30,10 +30,11 @@ from ostinato.api.tasks import find
 from ostinato.api.tasks.contract import Progress as Told
 from ostinato.api.tasks.contract import Task
 from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.files import fingerprint
 from ostinato.config.merge import beneath, build, flatten, refuse_unused
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.config.tasks.contract import TrainOptions
-from ostinato.core.errors import ConfigError, OstinatoError, RunFolderError, TrainingError, unknown_name
+from ostinato.core.errors import ConfigError, DataError, OstinatoError, RunFolderError, TrainingError, unknown_name
 from ostinato.core.registry import lookup
 from ostinato.data.encodings import read_as
 from ostinato.data.memory import given
@@ -120,7 +121,10 @@ def _train_alone(
         finished = _finished(options, folder)
         named = any(getattr(options, name) for name in options.NAMING_DATA)
         if finished and (folder.card.exists() or not named):
-            return _as_it_was(load(folder.path), options, told)
+            others = _named_otherwise(task, options, folder, told) if named else set()
+            return _as_it_was(load(folder.path), options, told, "test" in others)
+        if not finished:
+            folder.resume_point.require_tensors()
     prepared = task.prepare(options, told("reading") if told else None)
     config = _configuration(options, prepared)
     if resuming:
@@ -135,18 +139,35 @@ def _train_alone(
     run = load(folder.path)
     if options.test is not None:
         run.test = _evaluated(run, options, told)
-        folder.save_test(options.test, run.test)
+        folder.save_test(options.test, run.test, fingerprint(options.test))
     with compute_settings(options.training.threads, options.training.precision):
         task.finish(run, prepared)
     folder.write_card(task.card(run))
     return run
 
 
-def _as_it_was(run: Run, options: TrainOptions, told: Callable[[str], Told] | None) -> Run:
+def _as_it_was(run: Run, options: TrainOptions, told: Callable[[str], Told] | None, tested_on_other: bool) -> Run:
     """A finished run, with its figures on the test data, where there is any; nothing is written."""
     if options.test is not None:
-        run.test = run.folder.tested(options.test) or _evaluated(run, options, told)
+        known = None if tested_on_other else run.folder.tested(options.test, fingerprint(options.test))
+        run.test = known or _evaluated(run, options, told)
     return run
+
+
+def _named_otherwise(
+    task: Task[Any, Any], options: TrainOptions, folder: RunFolder, told: Callable[[str], Told] | None
+) -> set[str]:
+    """The parts of the data that are not those of a finished run; says so, as they change nothing of it."""
+    try:
+        config = _configuration(options, task.prepare(options, told("reading") if told else None))
+    except DataError as error:
+        others = {"train": f"the data named now cannot be read: {error}"}
+    else:
+        others = _other_data(options, config, folder)
+    for part, what in others.items():
+        then = "its figures are of another run" if part == "test" else "nothing is learned of it"
+        warnings.warn(f"--resume: {folder.path} is finished and stays as it is; {what}; {then}", stacklevel=2)
+    return set(others)
 
 
 def _evaluated(run: Run, options: TrainOptions, told: Callable[[str], Told] | None) -> dict[str, Any]:
@@ -333,13 +354,20 @@ def _require_same_options(options: TrainOptions, folder: RunFolder) -> None:
 
 
 def _require_same_data(options: TrainOptions, config: dict[str, Any], folder: RunFolder) -> None:
-    then = folder.read_config(options.TASK)["data"]
-    for part in ("train", "valid"):
-        if config["data"][part]["sha256"] != then[part]["sha256"]:
-            raise RunFolderError(
-                f"--resume: the {options.SOURCES} to {part} on is not the one that the run in {folder.path} was "
-                f"started with ({', '.join(then[part]['files'])}); give the same, or start another run"
-            )
+    for part, what in _other_data(options, config, folder).items():
+        if part != "test":
+            raise RunFolderError(f"--resume: {what}; give the same, or start another run")
+
+
+def _other_data(options: TrainOptions, config: dict[str, Any], folder: RunFolder) -> dict[str, str]:
+    """Which parts of the data are not those that a run was started with, and how to say so."""
+    now, then = config["data"], folder.read_config(options.TASK)["data"]
+    return {
+        part: f"the {options.SOURCES} to {part} on is not the one that the run in {folder.path} was started with "
+        f"({', '.join(then[part]['files'])})"
+        for part in ("train", "valid", "test")
+        if part in now and part in then and now[part]["sha256"] != then[part]["sha256"]
+    }
 
 
 def _finished(options: TrainOptions, folder: RunFolder) -> bool:

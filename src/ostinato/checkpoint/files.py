@@ -1,5 +1,6 @@
 """JSON and tensors on the disk; what is damaged is named."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,6 +43,19 @@ def write_json(path: Path, content: Any, *, like: Path | None = None) -> None:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], *, like: Path | None = None) -> None:
     """As `write_bytes`, in safetensors' format. Tensors that share memory must come under one name."""
     write_bytes(path, save({name: tensor.detach().contiguous() for name, tensor in tensors.items()}), like=like)
+
+
+def fingerprint(source: str) -> str | None:
+    """SHA-256 of a file's bytes, or of those below a folder; None where there is neither, or it cannot be read."""
+    path, digest = Path(source), hashlib.sha256()
+    try:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                with file.open("rb") as content:
+                    digest.update(hashlib.file_digest(content, "sha256").digest())
+    except OSError:
+        return None
+    return digest.hexdigest() if path.exists() else None
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -114,6 +114,18 @@ class ResumePoint:
             return 0 if name is None else (self.folder / name).stat().st_size
         return 0
 
+    def require_tensors(self) -> None:
+        """Check, before any work, that there is something to go on from.
+
+        Raises:
+            RunFolderError: the tensors were removed by `trim`, or it is damaged.
+        """
+        if self.values()["tensors"] is None:
+            raise RunFolderError(
+                f"{self.folder}: was trimmed, the optimiser's state that training would go on from is gone; leave the "
+                "run as it is, or train another one"
+            )
+
     def values(self) -> dict[str, Any]:
         """The JSON part alone.
 
@@ -152,13 +164,9 @@ class ResumePoint:
         Raises:
             RunFolderError: missing or damaged.
         """
+        self.require_tensors()
         values = self.values()
-        name = values.pop("tensors")
-        if name is None:
-            raise RunFolderError(
-                f"{self.folder}: was trimmed, it holds no optimiser's state to go on from; train another run"
-            )
-        return read_tensors(self.folder / name), values
+        return read_tensors(self.folder / values.pop("tensors")), values
 
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:

@@ -74,7 +74,7 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunFolderError(f"--out {self.path}: expected a folder, found a file; choose another name")
-        self._require_own_files()
+        self.require_own_files()
         if self._is_anothers():
             raise RunFolderError(
                 f"--out {self.path}: holds files that are not a run (a config.json of another program); choose another "
@@ -206,24 +206,34 @@ class RunFolder:
         for file in (self.card, self.test):
             file.unlink(missing_ok=True)
 
-    def save_test(self, data: str, figures: dict[str, Any]) -> None:
+    def save_test(self, data: str, figures: dict[str, Any], fingerprint: str | None = None) -> None:
         """Write the figures on the test data.
 
         Args:
             data: what `--test` said.
             figures: by name.
+            fingerprint: of the files it named.
         """
-        write_json(self.test, {"data": data, "figures": figures}, like=self.config)
+        write_json(self.test, {"data": data, "fingerprint": fingerprint, "figures": figures}, like=self.config)
 
-    def tested(self, data: str) -> dict[str, Any] | None:
+    def tested(self, data: str | None = None, fingerprint: str | None = None) -> dict[str, Any] | None:
         """The figures on the test data; None where there are none, or of other data.
 
         Args:
-            data: what `--test` says.
+            data: what `--test` says; None takes any.
+            fingerprint: of the files it names; None takes any.
+
+        Raises:
+            RunFolderError: damaged.
         """
-        found = read_json(self.test) if self.test.exists() else {}
-        figures = found.get("figures") if found.get("data") == data else None
-        return figures if isinstance(figures, dict) else None
+        if not self.test.exists():
+            return None
+        found = read_json(self.test)
+        figures, then = found.get("figures"), found.get("fingerprint")
+        if not isinstance(figures, dict):
+            raise RunFolderError(f"{self.test}: damaged, it holds no figures")
+        other = data not in (None, found.get("data")) or (None not in (then, fingerprint) and then != fingerprint)
+        return None if other else figures
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -292,7 +302,7 @@ class RunFolder:
             return self.is_run() and not {"format", "task"} & read_json(self.config).keys()
         return False
 
-    def _require_own_files(self) -> None:
+    def require_own_files(self) -> None:
         """That nothing that a run writes leads elsewhere."""
         for folder in (self.path, self.resume_point.folder):
             for path in folder.iterdir() if folder.is_dir() else ():
@@ -301,7 +311,7 @@ class RunFolder:
                 if (folder is not self.path or self._is_own(path.name)) and not expected(status.st_mode):
                     what = f"a link to {path.readlink()}" if stat.S_ISLNK(status.st_mode) else "of another kind"
                     raise RunFolderError(
-                        f"--out {self.path}: {path.relative_to(self.path)} is {what}; a run's files must be its own: "
+                        f"{self.path}: {path.relative_to(self.path)} is {what}; a run's files must be its own: "
                         "put the file itself there, or choose another name"
                     )
 

@@ -28,6 +28,7 @@ COMMANDS: dict[tuple[str, ...], type[Any]] = {
     ("bench", "lm"): BenchLm,
     ("info",): commands.Info,
     ("runs",): commands.Runs,
+    ("trim",): commands.Trim,
 }
 
 _EXAMPLES = """\

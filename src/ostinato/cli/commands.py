@@ -19,6 +19,9 @@ from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.figures import shown
 from ostinato.core.visible import visible
 
+#: Bytes of a finished run that only going on needs, from which on that is said.
+_WORTH_A_WORD = 20_000_000
+
 
 def run(options: Any, started: float) -> int:
     """Carry out a command; returns the exit status."""
@@ -42,6 +45,7 @@ def run(options: Any, started: float) -> int:
         Inspect: _inspect,
         commands.Info: _info,
         commands.Runs: _runs,
+        commands.Trim: _trim,
     }
     simple[type(options)](options, output)
     return 0
@@ -56,6 +60,11 @@ def _train(options: TrainOptions, output: Output, started: float) -> int:
     output.figures({name: value for name, value in result.items() if name.startswith("valid_")})
     if trained.test is not None:
         output.figures({f"test_{name}": value for name, value in trained.test.items()})
+    if (spare := trained.folder.resume_point.tensor_bytes()) > _WORTH_A_WORD:
+        output.text(
+            f"{_megabytes(spare)} of it are the optimiser's, for --resume with more --epochs; "
+            f"without them: ostinato trim {options.out}"
+        )
     output.result(result | {"seconds": round(time.monotonic() - started, 2)})
     return 0
 
@@ -215,10 +224,11 @@ def _runs(options: commands.Runs, output: Output) -> None:
     found = list_runs(folder)
     if not found and not options.json:
         raise RunFolderError(f"{folder}: holds no run folders")
-    table = Table("run", "task", "cell", "steps", "epochs", "valid loss", "state", box=None, pad_edge=False)
+    table = Table("run", "task", "cell", "steps", "epochs", "valid loss", "test", "state", box=None, pad_edge=False)
     for row in found:
         best = "-" if row["valid_loss"] is None else shown(row["valid_loss"])
-        cells = (row["run"], row["task"], row["cell"], f"{row['steps']:,}", str(row["epochs"]), best, row["state"])
+        test = _first_figure(row["test"] or {})
+        cells = (row["run"], row["task"], row["cell"], f"{row['steps']:,}", row["epochs"], best, test, row["state"])
         # a name may hold what looks like markup
         table.add_row(*(Text(visible(str(cell), one_line=True)) for cell in cells))
     console = Console(stderr=options.json)
@@ -226,3 +236,26 @@ def _runs(options: commands.Runs, output: Output) -> None:
         console.width = 1 << 16  # for another program: names whole
     console.print(table)
     output.result({"runs": found})
+
+
+def _first_figure(figures: dict[str, Any]) -> str:
+    """The first that is measured, not counted: what the task is judged by, or nearly so."""
+    measured = [(name, value) for name, value in figures.items() if isinstance(value, float)]
+    return f"{measured[0][0].replace('_', ' ')} {shown(measured[0][1])}" if measured else "-"
+
+
+def _trim(options: commands.Trim, output: Output) -> None:
+    from ostinato.api.trimming import trim
+
+    if not options.runs:
+        raise ConfigError("RUN: expected at least one run folder")
+    trimmed = []
+    for path in options.runs:
+        found = trim(path)
+        output.text(f"{path}: {_megabytes(found['freed_bytes'])} removed, {_megabytes(found['bytes'])} stay")
+        trimmed.append(found)
+    output.result({"runs": trimmed})
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"

@@ -186,3 +186,15 @@ class Runs:
     """Where the runs are."""
 
     json: Json = False
+
+
+@dataclass(frozen=True)
+class Trim:
+    """Remove what only going on with a training needs from finished runs, most of their size; the models stay."""
+
+    runs: Annotated[
+        Positional[tuple[str, ...]],
+        tyro.conf.arg(metavar="RUN", help="Run folders of trainings that are finished and are not to be lengthened."),
+    ]
+
+    json: Json = False

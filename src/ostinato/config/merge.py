@@ -96,9 +96,7 @@ def beneath(
         if option in from_file:
             raise ConfigError(f"--config {config}: {option} is for one command, not a setting; give --{option}")
     if "plugin" in from_file:
-        raise ConfigError(
-            f"--config {config}: plugin names code to run, and a file of settings runs none; give --plugin"
-        )
+        raise ConfigError(f"--config {config}: plugin names code, and a file of settings runs none; give --plugin")
     if tables := [option for option, value in from_file.items() if isinstance(value, dict)]:
         raise ConfigError(
             f"--config {config}: [{tables[0]}] is a table; all options stand side by side, without tables"

@@ -275,9 +275,9 @@ def test_a_table_of_runs(runs, tmp_path):
     assert list(rows) == ["broken", "fresh", "one", "two"]
     assert {name: row["state"] for name, row in rows.items()} == {
         "broken": "damaged",
-        "fresh": "training",
+        "fresh": "interrupted",
         "one": "finished",
-        "two": "training",
+        "two": "interrupted",
     }
     assert rows["one"] | {"task": "lm", "cell": "lstm", "steps": steps, "epochs": 2, "valid_loss": best} == rows["one"]
     assert rows["two"]["steps"] == 3

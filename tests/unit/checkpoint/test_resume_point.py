@@ -89,7 +89,7 @@ def test_trimmed_it_says_where_training_ended_but_cannot_go_on(tmp_path):
     assert (point.trim(), point.trim(), point.tensor_bytes()) == (size, 0, 0)
     assert [item.name for item in tmp_path.iterdir()] == ["latest.json"]
     assert point.position() == POSITION
-    with pytest.raises(RunFolderError, match="was trimmed, it holds no optimiser's state to go on from"):
+    with pytest.raises(RunFolderError, match="was trimmed, the optimiser's state that training would"):
         point.load()
 
 

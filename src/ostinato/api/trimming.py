@@ -1,0 +1,35 @@
+"""Finished runs without what only going on with their training needs."""
+
+from os import PathLike
+from typing import Any
+
+from ostinato.checkpoint import RunFolder
+from ostinato.core.errors import RunFolderError
+
+
+def trim(path: str | PathLike[str]) -> dict[str, Any]:
+    """Remove the optimiser's state of a finished run, most of what it takes on the disk; weights and figures stay.
+
+    It can then not be trained on.
+
+    Args:
+        path: the run folder.
+
+    Returns:
+        run, freed_bytes and bytes, what the run takes now.
+
+    Raises:
+        RunFolderError: no run folder, or damaged; it is not finished, or being trained in.
+    """
+    run = RunFolder(str(path))
+    run.read_config()
+    run.require_own_files()
+    with run.alone():
+        point = run.resume_point
+        if point.exists() and not (point.position()["finished"] and run.weights.is_file()):
+            raise RunFolderError(
+                f"{run.path}: its training is not finished: --resume goes on from its checkpoint, which therefore stays"
+            )
+        freed = point.trim() if point.exists() else 0
+    size = sum(file.lstat().st_size for file in run.path.rglob("*") if file.is_file())
+    return {"run": str(run.path), "freed_bytes": freed, "bytes": size}
