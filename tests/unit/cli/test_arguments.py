@@ -234,7 +234,7 @@ def test_every_command_explains_every_option(path, capsys):
     from ostinato.config.merge import names
 
     command = COMMANDS[path]
-    hidden_names = {"text", "run", "view", "data", "folder", *getattr(command, "UNUSED", ())}
+    hidden_names = {"text", "run", "runs", "view", "data", "folder", *getattr(command, "UNUSED", ())}
     if not getattr(command, "PRESETS", None):
         hidden_names.add("preset")  # a task without presets does not offer to choose one
     out = helped(capsys, *path, "--help-all").replace("--[no-]", "--")
