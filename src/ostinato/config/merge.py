@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
 
 import msgspec
 
+from ostinato.config.columns import as_option
 from ostinato.config.presets import LANGUAGE_MODEL
 from ostinato.core.errors import ConfigError, unknown_name
 
@@ -160,7 +161,7 @@ def _unchecked(command: type[T], flat: Mapping[str, Any]) -> T:
             value = _unchecked(hints[item.name], _group_defaults(item) | dict(flat))
         elif item.name in flat:
             try:
-                value = msgspec.convert(flat[item.name], hints[item.name])
+                value = msgspec.convert(_as_text(flat[item.name], hints[item.name]), hints[item.name])
             except msgspec.ValidationError as error:
                 raise msgspec.ValidationError(f"{item.name}: {error}") from None
         object.__setattr__(options, item.name, value)
@@ -174,8 +175,14 @@ def _nest(command: type[Any], flat: Mapping[str, Any]) -> dict[str, Any]:
         if dataclasses.is_dataclass(hints[item.name]):
             nested[item.name] = _nest(hints[item.name], _group_defaults(item) | dict(flat))
         elif item.name in flat:
-            nested[item.name] = flat[item.name]
+            nested[item.name] = _as_text(flat[item.name], hints[item.name])
     return nested
+
+
+def _as_text(value: Any, hint: Any) -> Any:
+    """A list of columns' names as the option has it; anything else as it is."""
+    several = isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
+    return as_option(value) if several and hint in (str, str | None) else value
 
 
 def _group_defaults(item: dataclasses.Field[Any]) -> dict[str, Any]:

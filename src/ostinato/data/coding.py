@@ -11,6 +11,7 @@ import numpy as np
 
 from ostinato.core.errors import DataError
 from ostinato.data.scaling import in_float32, mean_and_spread
+from ostinato.data.spelling import spelt_as
 
 #: Categories that get a feature of their own, at most; the rarer ones are like an unknown one.
 MOST_CATEGORIES = 100
@@ -74,12 +75,13 @@ class Coding:
         """
         if self.categories is not None:
             index = {category: place for place, category in enumerate(self.categories)}
+            spell = spelt_as(self.categories)
             coded = np.zeros((rows, len(index)), np.float32)
             last = None
             for row in range(rows):
                 value = column[row] if row < len(column) else None
                 last = value if value is not None else last
-                if (place := index.get(str(last))) is not None:
+                if last is not None and (place := index.get(spell(str(last)))) is not None:
                     coded[row, place] = 1
             return coded
         if column.dtype == object:

@@ -13,8 +13,9 @@ import numpy as np
 from ostinato.core.errors import DataError
 from ostinato.data.coding import Coding
 from ostinato.data.dates import PARTS
-from ostinato.data.scaling import Transform, seasonal_naive_error, spread_around_windows
+from ostinato.data.scaling import Floor, Transform, seasonal_naive_error, spread_around_windows
 from ostinato.data.series import Columns, Series, read_series
+from ostinato.data.spelling import plain_number, spelt_as
 from ostinato.data.tables import read_table
 from ostinato.data.times import Spacing
 from ostinato.data.windows import Shape, Windows
@@ -70,6 +71,7 @@ class SeriesCodec:
         season: int = 1,
         more_seasons: Sequence[int] = (),
         log: bool | None = None,
+        floor: Floor = "auto",
         trained: Sequence[int] | None = None,
     ) -> Self:
         """From the rows trained on.
@@ -83,6 +85,7 @@ class SeriesCodec:
             season: M.
             more_seasons: further ones.
             log: whether to take logarithms; decided by the data where None.
+            floor: what no forecast is below, as `Transform.choose` has it.
             trained: rows of each series that weights are learned from, where the last are held out.
         """
         rows = [len(each) for each in series] if trained is None else trained
@@ -91,7 +94,7 @@ class SeriesCodec:
             if log and any(np.nanmin(part[:, k], initial=0.0) < 0 for part in targets):
                 raise DataError(f"column {name!r}: --transform log takes no negative values; leave it at auto")
         transforms = tuple(
-            Transform.choose([part[:, k] for part in targets], season if season > 1 else window, log)
+            Transform.choose([part[:, k] for part in targets], season if season > 1 else window, log, floor)
             for k in range(len(columns.target))
         )
 
@@ -130,7 +133,12 @@ class SeriesCodec:
         """
         codings = (*self.shape.past, *self.shape.known)
         text = {coding.name: coding.categories is not None for coding in codings}
-        return read_file(source, self.columns, self.shape.spacing, text)
+        read = read_file(source, self.columns, self.shape.spacing, text)
+        spell = spelt_as(self.given, lambda key: ",".join(map(plain_number, key.split(","))))
+        keys = [spell(each.key) for each in read.series]
+        if len(set(keys)) < len(keys):  # this table tells them apart
+            return read
+        return read._replace(series=[replace(each, key=key) for each, key in zip(read.series, keys, strict=True)])
 
     def on(self, spacing: Spacing) -> Self:
         """The same for series whose times are in another zone: what it writes is in theirs."""

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ostinato.config.columns import names_in
 from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.bucketing import pad_features, pad_ids
@@ -20,6 +21,7 @@ from ostinato.data.files import plain_name
 from ostinato.data.labels import tell_unknown
 from ostinato.data.memory import Steps, Texts, in_memory, is_missing
 from ostinato.data.sequences import Scale, Sequences, sequences_from_table
+from ostinato.data.spelling import spelt_as
 from ostinato.data.tables import Table, read_table
 from ostinato.data.texts import encode_texts, shorten
 from ostinato.data.tokenizer import Tokenizer
@@ -51,7 +53,7 @@ class Columns:
         """With other names, `values` with commas between."""
         given: dict[str, Any] = {name: names[name] for name in ("label", "text", "id", "time") if name in names}
         if "values" in names:
-            given["values"] = tuple(name.strip() for name in names["values"].split(","))
+            given["values"] = names_in(names["values"])
         return replace(self, **given)
 
 
@@ -255,6 +257,8 @@ class Codec:
         Raises:
             DataError: training has seen none of the labels; names where.
         """
+        spell = spelt_as(self.classes)
+        raw = replace(raw, labels=[None if label is None else spell(label) for label in raw.labels])
         counts, places = count_labels(raw)
         names = (*self.classes, *tell_unknown("label", counts, places, self.classes))
         known = {label: number for number, label in enumerate(names)}

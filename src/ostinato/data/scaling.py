@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+Floor = Literal["auto", "zero", "none"]
 
 #: Spread grows with the level where log(spread) rises by more than this for each step of log(level); 1 is proportional.
 _MULTIPLICATIVE = 0.5
@@ -31,14 +33,18 @@ class Transform:
         log: take the logarithm, so that a spread that grows with the level becomes an even one.
         shift: added first, so that a zero has a logarithm.
         least: what y + shift is at least.
+        floor: what no forecast is below; None where there is no such number.
     """
 
     log: bool = False
     shift: float = 0.0
     least: float = 0.0
+    floor: float | None = None
 
     @classmethod
-    def choose(cls, series: Sequence[np.ndarray], chunk: int, log: bool | None = None) -> Transform:
+    def choose(
+        cls, series: Sequence[np.ndarray], chunk: int, log: bool | None = None, floor: Floor = "auto"
+    ) -> Transform:
         """By the training rows: the logarithm where no value is negative and the spread grows with the level.
 
         The series are cut into chunks; the rule is a straight line through log(standard deviation) over log(mean),
@@ -48,14 +54,19 @@ class Transform:
             series: `[T]` each, NaN where missing.
             chunk: rows of a chunk: a season, or a window.
             log: decided already.
+            floor: of forecasts: "zero"; "none"; "auto" for zero where no value is negative and either the logarithm is
+                taken or all are whole numbers.
         """
         known = np.concatenate([each[np.isfinite(each)] for each in series])
-        if log is False or not len(known) or known.min() < 0 or known.max() == 0:
-            return cls()
+        never_negative = len(known) > 0 and known.min() >= 0
+        counted = never_negative and bool(np.all(known == np.round(known)))
+        plain = cls(floor=0.0 if floor == "zero" or (floor == "auto" and counted) else None)
+        if log is False or not never_negative or known.max() == 0:
+            return plain
         if log is None and not _multiplicative(series, chunk):
-            return cls()
+            return plain
         shift = 0.0 if known.min() > 0 else float(known.mean()) / 10
-        return cls(True, shift, float(known.min() + shift) / 10)
+        return cls(True, shift, float(known.min() + shift) / 10, None if floor == "none" else 0.0)
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """Y to z."""
@@ -63,11 +74,12 @@ class Transform:
 
     def undo(self, values: np.ndarray) -> np.ndarray:
         """Z to y."""
-        return np.exp(values) - self.shift if self.log else values
+        found = np.exp(values) - self.shift if self.log else values
+        return found if self.floor is None else np.maximum(found, self.floor)
 
     def to_json(self) -> dict[str, Any]:
         """As `Transform(**...)` takes it."""
-        return {"log": self.log, "shift": self.shift, "least": self.least}
+        return {"log": self.log, "shift": self.shift, "least": self.least, "floor": self.floor}
 
 
 def _multiplicative(series: Sequence[np.ndarray], chunk: int) -> bool:

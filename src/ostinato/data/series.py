@@ -23,6 +23,7 @@ import numpy as np
 from ostinato.core.errors import DataError
 from ostinato.data.dates import Column, Times, read_times
 from ostinato.data.layout import chosen_layout
+from ostinato.data.spelling import name_of
 from ostinato.data.tables import MISSING_NUMBERS
 from ostinato.data.times import Spacing, spacing_of
 
@@ -118,10 +119,10 @@ def read_series(
     covariates = {}
     for name in columns.covariates:
         if text is None:
-            covariates[name] = numbers_or_text(table[name])
+            covariates[name] = _require_finite(numbers_or_text(table[name]), name, where)
         else:
             covariates[name] = _texts(table[name]) if text[name] else numbers(table[name], name, where)
-    keys = [key_of(row) for row in zip(*(table[name] for name in columns.id), strict=True)]
+    keys = [key_of(row) for row in zip(*(_ids(table[name], name, where) for name in columns.id), strict=True)]
     rows_of = _grouped(keys) if keys else {"": np.arange(count)}
     if columns.time:
         times = read_times({name: table[name] for name in columns.time}, where, _said(spacing))
@@ -189,9 +190,16 @@ def numbers(column: Column, name: str, where: Callable[[int], str]) -> np.ndarra
     if found.dtype == object:
         row = next(row for row, value in enumerate(found) if value is not None and _number(value) is None)
         raise DataError(f"{where(row)}: expected a number in column {name!r}, got {found[row]!r}")
-    if np.isinf(found).any():
-        raise DataError(f"{where(int(np.isinf(found).argmax()))}: column {name!r} is infinite; expected a number")
-    return found
+    return _require_finite(found, name, where)
+
+
+def _require_finite(column: np.ndarray, name: str, where: Callable[[int], str]) -> np.ndarray:
+    if column.dtype != object and np.isinf(column).any():
+        raise DataError(
+            f"{where(int(np.isinf(column).argmax()))}: column {name!r} is infinite; expected a number: leave the cell "
+            "empty where the value is missing"
+        )
+    return column
 
 
 def numbers_or_text(column: Column) -> np.ndarray:
@@ -211,12 +219,20 @@ def numbers_or_text(column: Column) -> np.ndarray:
 def _texts(column: Column) -> np.ndarray:
     """As objects, text and None; whole numbers are written without a point, whatever they are kept as."""
     found = np.empty(len(column), dtype=object)
-    for row, value in enumerate(column):
-        if isinstance(value, float | np.floating):
-            found[row] = None if np.isnan(value) else str(int(value)) if float(value).is_integer() else str(value)
-        elif value is not None and str(value).strip():
-            found[row] = str(value)
+    found[:] = [name_of(value) for value in column]
     return found
+
+
+def _ids(column: Column, name: str, where: Callable[[int], str]) -> list[str]:
+    """As text.
+
+    Raises:
+        DataError: one is missing, and its row.
+    """
+    found = [name_of(value) for value in column]
+    if None in found:
+        raise DataError(f"{where(found.index(None))}: expected the id of a series in column {name!r}, got nothing")
+    return [each for each in found if each is not None]
 
 
 def _missing(value: Any) -> bool:

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from ostinato.config.columns import as_option
 from ostinato.core.errors import ConfigError, DataError, unknown_name
 from ostinato.data.encodings import whole_characters
 from ostinato.data.files import PathLike, TextFile, find_files
@@ -399,7 +400,10 @@ _READERS: dict[Format, Callable[[Content, list[str] | None], _Read]] = {
 
 
 def _no_column(file: str, name: str, known: Iterable[str]) -> DataError:
-    return DataError(unknown_name(f"{file}: no column", name, known))
+    shown = [as_option([column]) for column in known]
+    quoted = next((column for column in shown if column.startswith('"')), None)
+    hint = "" if quoted is None else f"; a name that holds a comma stands in quotation marks: '{quoted}'"
+    return DataError(unknown_name(f"{file}: no column", name, shown) + hint)
 
 
 def _plain_number(cell: Any) -> float:

@@ -146,3 +146,16 @@ def test_parts_of_times_keep_their_fraction():
         ("2000", "59", "59"),
         ("2000", "59", "59.5"),
     ]
+
+
+def test_series_are_known_again_however_their_numbers_are_written(tmp_path):
+    """As a data frame writes whole numbers of a column that once had a gap."""
+    columns = Columns(("y",), ("t",), ("s",))
+    content = {"s": ["1"] * 20 + ["2"] * 20, "t": [*range(20)] * 2, "y": [float(n % 7) for n in range(40)]}
+    series, spacing = read(content, columns)
+    codec = SeriesCodec.learn(series, spacing, columns, window=W, horizon=H)
+    rows = [f"{s}.0,{t},{n % 7}" for n, (s, t) in enumerate(zip(content["s"], content["t"], strict=True))]
+    (tmp_path / "t.csv").write_text("\n".join(["s,t,y", *rows]))
+    again = codec.read(str(tmp_path / "t.csv")).series
+    assert [each.key for each in again] == ["1", "2"]
+    assert [len(codec.unseen(each)) for each in again] == [0, 0]

@@ -75,3 +75,24 @@ def test_the_seasonal_naive_error():
     values = np.array([[1.0], [2], [4], [np.nan], [9], [10]])
     assert seasonal_naive_error(values, 2).tolist() == [pytest.approx((3 + 5) / 2)]
     assert np.isnan(seasonal_naive_error(values, 6)[0])
+
+
+@pytest.mark.parametrize(
+    ("values", "log", "floor", "found"),
+    [
+        ([3.0, 0.0, 7.0], False, "auto", 0),  # counts
+        ([3.5, 0.0, 7.0], False, "auto", None),
+        ([3.5, 0.0, 7.0], True, "auto", 0),
+        ([3.5, -1.0, 7.0], None, "auto", None),
+        ([3.0, -1.0, 7.0], None, "auto", None),
+        ([3.5, 0.5, 7.0], False, "zero", 0),
+        ([3.0, 0.0, 7.0], True, "none", None),
+        ([3.0, 0.0, 7.0], False, "none", None),
+    ],
+)
+def test_what_cannot_be_negative_is_not_forecast_so(values, log, floor, found):
+    transform = Transform.choose([np.array(values)], 2, log, floor)
+    assert transform.floor == found
+    low = transform.undo(np.array([-9.0, 1.0]))
+    assert (low.min() >= 0) == (found == 0 or (transform.log and transform.shift == 0))
+    assert low[1] == pytest.approx(np.e - transform.shift if transform.log else 1)

@@ -165,3 +165,17 @@ def test_parquets_zones_and_fractions(tmp_path):
     assert spacing.written(np.array([series.first + 5 * spacing.step])) == ["2023-03-30 00:00+02:00"]
     (series,), spacing = read(table, target="y", time="fine")
     assert (len(series), spacing.describe()) == (5, "1e-07 seconds")
+
+
+def test_whole_numbers_are_the_same_series_whatever_they_are_kept_as():
+    found, _ = read({"s": [1, 2.0, 1.0, 2], "y": [1.0, 2.0, 3.0, 4.0]}, target="y", id="s")
+    assert [(each.key, each.target[:, 0].tolist()) for each in found] == [("1", [1, 3]), ("2", [2, 4])]
+    with pytest.raises(DataError, match=r"line 3: expected the id of a series in column 's', got nothing"):
+        read({"s": ["a", math.nan], "y": [1.0, 2.0]}, target="y", id="s")
+
+
+@pytest.mark.parametrize("text", [None, {"p": False}])
+def test_an_infinite_covariate_is_refused_in_training_as_later(text):
+    table = {"y": [1.0, 2.0, 3.0], "p": ["1", "inf", "3"]}
+    with pytest.raises(DataError, match=r"line 3: column 'p' is infinite"):
+        read_series(table, Columns(("y",), past=("p",)), where, text=text)

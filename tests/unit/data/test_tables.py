@@ -204,3 +204,10 @@ def test_an_empty_line_of_a_single_column_is_an_empty_cell(write, name):
 )
 def test_lines_may_end_with_a_carriage_return_alone(write, name, content):
     assert read_table(write(content.replace("\n", "\r"), name)).columns == {"a": ["1"], "b": ["2"]}
+
+
+def test_a_name_that_holds_a_comma_is_shown_as_it_is_given(write):
+    with pytest.raises(
+        DataError, match=r"""no column 'v': there are t, "v, total"; .* stands in quotation marks: '"v, total"'$"""
+    ):
+        read_table(write('t,"v, total"\n1,2\n', "t.csv"), ["v", "total"])

@@ -55,12 +55,13 @@ def split(options: TrainForecast, read: Read, columns: Columns, share: float = H
     ends = [_trained_rows(held_out, options.horizon, each) for each in series]
     log = {"auto": None, "log": True, "none": False}[options.transform]
     sizes = {"window": options.window, "horizon": options.horizon, "season": options.seasons[0]}
+    chosen: dict[str, Any] = {"log": log, "floor": options.floor, "trained": ends}
+    chosen["more_seasons"] = options.seasons[1:]
     train = [_origins(each, options.window, end, options.horizon) for each, end in zip(series, ends, strict=True)]
     if not any(len(each) for each in train):
         raise DataError(f"{read.name}: {_too_short(options, series, held_out)}")
     try:
-        more = options.seasons[1:]
-        codec = SeriesCodec.learn(series, read.spacing, columns, log=log, trained=ends, more_seasons=more, **sizes)
+        codec = SeriesCodec.learn(series, read.spacing, columns, **chosen, **sizes)
     except DataError as error:
         raise DataError(f"{read.name}: {error}") from None
     record_train = record([read.name], read.digest, **_summary(series, codec))

@@ -7,6 +7,7 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import at_least, share
+from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Column, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
@@ -137,7 +138,7 @@ class TrainClassify:
     @property
     def value_columns(self) -> tuple[str, ...]:
         """`values`, one by one."""
-        return tuple(column.strip() for column in (self.values or "").split(",") if column.strip())
+        return tuple(name for name in names_in(self.values) if name)
 
 
 OPTIONS = TrainClassify

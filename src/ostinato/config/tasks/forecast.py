@@ -7,6 +7,7 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import at_least
+from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Config, File, Json, NoPreset, Out
 from ostinato.config.forecast import Head
@@ -72,6 +73,10 @@ class TrainForecast:
     transform: Literal["auto", "log", "none"] = "auto"
     """Of the targets: auto takes the logarithm where none is negative and they vary the more the higher they are."""
 
+    floor: Literal["auto", "zero", "none"] = "auto"
+    """What no forecast and no interval goes below: auto is zero where no target is negative and either the logarithm is
+    taken or all are whole numbers, as counts are."""
+
     valid: File = None
     """Table to validate on, where its rows lie after those of DATA. By default each series' last tenth, which is then
     not trained on."""
@@ -121,8 +126,7 @@ class TrainForecast:
 
     def columns(self, role: str) -> tuple[str, ...]:
         """The columns that an option names."""
-        names = getattr(self, role)
-        return () if names is None else tuple(name.strip() for name in names.split(","))
+        return names_in(getattr(self, role))
 
 
 OPTIONS = TrainForecast

@@ -7,6 +7,7 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import at_least
+from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Column, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
@@ -102,7 +103,7 @@ class TrainTag:
     @property
     def feature_columns(self) -> tuple[str, ...]:
         """The columns of --features."""
-        return () if self.features is None else tuple(name.strip() for name in self.features.split(","))
+        return names_in(self.features)
 
 
 OPTIONS = TrainTag
