@@ -54,14 +54,13 @@ def split(options: TrainForecast, read: Read, columns: Columns, share: float = H
     held_out = share if options.valid is None else 0.0
     ends = [_trained_rows(held_out, options.horizon, each) for each in series]
     log = {"auto": None, "log": True, "none": False}[options.transform]
-    sizes = {"window": options.window, "horizon": options.horizon, "season": options.seasons[0]}
-    chosen: dict[str, Any] = {"log": log, "floor": options.floor, "trained": ends}
-    chosen["more_seasons"] = options.seasons[1:]
+    sizes: dict[str, Any] = {"window": options.window, "horizon": options.horizon, "season": options.seasons[0]}
+    chosen = {"log": log, "floor": options.floor, "trained": ends, "more_seasons": options.seasons[1:]}
     train = [_origins(each, options.window, end, options.horizon) for each, end in zip(series, ends, strict=True)]
     if not any(len(each) for each in train):
         raise DataError(f"{read.name}: {_too_short(options, series, held_out)}")
     try:
-        codec = SeriesCodec.learn(series, read.spacing, columns, **chosen, **sizes)
+        codec = SeriesCodec.learn(series, read.spacing, columns, **sizes | chosen)
     except DataError as error:
         raise DataError(f"{read.name}: {error}") from None
     record_train = record([read.name], read.digest, **_summary(series, codec))
