@@ -407,6 +407,46 @@ def test_training_again_on_the_same_rows_gives_the_same_forecast(cli, table):
     assert two["mase"] != more["mase"]
 
 
+def test_refit_learns_from_the_rows_held_out(cli, work):
+    """A level that only the held-out rows have: the last fit knows it, the first does not."""
+    rng = np.random.default_rng(0)
+    shape = np.where(np.arange(200) < 170, rng.choice([0.0, 1.0], 200), rng.choice([5.0, 6.0], 200))
+    y = (40 - 5 * shape).tolist()
+    write("train.csv", {"price": shape.tolist(), "y": y})
+    write("next.csv", {"price": [*shape.tolist(), 6.0, 5.0, 6.0, 5.0], "y": [*y, *[math.nan] * H]})
+    words = ("--future", "price", "--head", "point", "--transform", "none")
+    errors = {}
+    for name, more in (("once", ()), ("again", ("--refit",))):
+        trained(
+            cli, *words, *more, time=None, out=name, tiny=("--hidden", 8, "--epochs", 6, "--threads", 1, "--lr", 0.03)
+        )
+        found = ostinato.load(name).predict("next.csv")
+        errors[name] = np.mean([abs(row["y"] - true) for row, true in zip(found, (10, 15, 10, 15), strict=True)])
+    assert errors["again"] < 0.8 * errors["once"], errors
+    assert (work / "once/series.json").read_bytes() == (work / "again/series.json").read_bytes()
+    assert (work / "once/config.json").read_text() != (work / "again/config.json").read_text()
+    assert "then trained again for as many steps on all rows" in (work / "again/README.md").read_text()
+    before = (work / "again/model.safetensors").read_bytes()
+    (work / "again/README.md").unlink()  # as where it was killed before its end
+    resumed = cli("train", "forecast", "train.csv", "--out", "again", "--resume")
+    assert resumed.status == 0, resumed.err
+    assert (work / "again/model.safetensors").read_bytes() == before
+    result = cli(
+        "train", "forecast", "train.csv", "--target", "y", *SIZES, "--refit", "--valid", "next.csv", "--out", "x"
+    )
+    assert "--refit learns from rows held out of DATA, but with --valid none are" in result.err
+
+
+def test_where_only_the_clock_ends_it_a_lack_of_progress_does_too(cli, work):
+    """Noise cannot be learned: the first epochs are the best, and the time is not used up."""
+    write("train.csv", {"y": np.random.default_rng(0).normal(size=80).tolist()})
+    said = trained(cli, "--time-limit", 120, time=None, tiny=("--hidden", 4, "--threads", 1, "--lr", 0.02))
+    lines = [line for line in metrics(work / "run") if "valid_loss" in line]
+    assert lines[-11]["best"]
+    assert not any(line["best"] for line in lines[-10:])
+    assert said["seconds"] < 90
+
+
 def test_killed_and_resumed_it_ends_in_the_same_weights(spawn, cli, table, work):
     # a late spawn: what it forks from must not have many threads of torch
     words = [

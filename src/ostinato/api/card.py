@@ -146,6 +146,8 @@ def forecast_card(run: Run) -> str:
         f"{train['first']} to {train['last']}, {position['step']:,} steps",
         f"- validation: {held_out}, {best} at step {position['best_step']:,}",
     ]
+    if options.get("refit"):
+        lines.append("- then trained again for as many steps on all rows, those held out too")
     if run.test is not None:
         test = ", ".join(f"{name} {run.test[name]:.4g}" for name in ("mae", "mase") if run.test[name] is not None)
         lines.append(f"- test: {', '.join(config['data']['test']['files'])}, {test}")

@@ -28,7 +28,7 @@ from ostinato.api.plugins import import_plugins
 from ostinato.api.run import Run, build_model, load
 from ostinato.api.tasks import find
 from ostinato.api.tasks.contract import Progress as Told
-from ostinato.api.tasks.contract import Task
+from ostinato.api.tasks.contract import Refits, Task
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import fingerprint
 from ostinato.config.merge import beneath, build, flatten, refuse_unused
@@ -136,6 +136,7 @@ def _train_alone(
         place = folder.start(config | {"versions": _versions()}, task.files(prepared))
     if not finished:
         _launch(options, prepared, started, place)
+    _refit(options, prepared, folder, started)
     run = load(folder.path)
     if options.test is not None:
         run.test = _evaluated(run, options, told)
@@ -144,6 +145,13 @@ def _train_alone(
         task.finish(run, prepared)
     folder.write_card(task.card(run))
     return run
+
+
+def _refit(options: TrainOptions, prepared: Any, folder: RunFolder, started: float, *, shown: bool = True) -> None:
+    task, training = find(options.TASK), options.training
+    if isinstance(task, Refits):
+        with compute_settings(training.threads, training.precision):
+            task.refit(options, prepared, folder, started, shown=shown)
 
 
 def _as_it_was(run: Run, options: TrainOptions, told: Callable[[str], Told] | None, tested_on_other: bool) -> Run:
@@ -205,6 +213,7 @@ def train_prepared(options: TrainOptions, prepared: Any, *, shown: bool = True) 
         config = _configuration(options, prepared) | {"versions": _versions()}
         place = folder.start(config, find(options.TASK).files(prepared))
         _launch(options, prepared, started, place, shown=shown)
+        _refit(options, prepared, folder, started, shown=shown)
         return load(folder.path)
 
 
@@ -333,7 +342,8 @@ def _train(
         progress = Progress(job.figure, last_epoch, about=about, shown=visible, unit=job.unit, smoothed=job.smoothed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Fabric's advice on hardware that is not asked for
-            trainer = Trainer(fabric, job, folder, training, Clock(training.time_limit, started), progress)
+            limit = None if training.time_limit is None else job.time_share * training.time_limit
+            trainer = Trainer(fabric, job, folder, training, Clock(limit, started), progress)
             if fabric.is_global_zero:  # now that the checkpoint has been read: what is damaged stays as it is
                 folder.amend(_configuration(options, prepared))
                 folder.begin_again()

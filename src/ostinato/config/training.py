@@ -61,8 +61,9 @@ class TrainingOptions:
     clip: float = 1.0
     """Largest global norm of the gradient; a longer one is scaled down to it. 0 means no clipping."""
 
-    patience: int = 0
-    """Stop after this many validations without improvement. 0 means never."""
+    patience: int | None = None
+    """Stop after this many validations without improvement; 0 means never. By default never, but of forecasts after 10
+    where --time-limit alone says how long."""
 
     valid_every: int = 0
     """Optimiser steps between validations. 0 means at the end of each epoch, or every 2,000 where it is longer."""
@@ -87,7 +88,7 @@ class TrainingOptions:
 
     def __post_init__(self) -> None:
         above_zero(steps=self.steps, lr=self.lr, lr_divide=self.lr_divide, devices=self.devices)
-        at_least(clip=(self.clip, 0), patience=(self.patience, 0), valid_every=(self.valid_every, 0))
+        at_least(clip=(self.clip, 0), patience=(self.patience or 0, 0), valid_every=(self.valid_every, 0))
         at_least(log_every=(self.log_every, 0), average_after=(self.average_after, 0))
         at_least(weight_decay=(self.weight_decay, 0), threads=(self.threads, 0), save_every=(self.save_every, 0))
         if self.lr > 1e30:

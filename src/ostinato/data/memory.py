@@ -151,6 +151,8 @@ def held_as(source: Any, name: str = NAME) -> Held:
         columns = all(isinstance(cells, list | tuple | np.ndarray) for cells in source.values())
         return _table(source) if columns else _from_rows([source])
     if hasattr(source, "columns") and not isinstance(source, np.ndarray):  # a data frame
+        if any(name is not None for name in getattr(getattr(source, "index", None), "names", ())):
+            source = source.reset_index()  # an index that has a name is a column, as in a file of it
         table = source.to_pydict() if hasattr(source, "to_pydict") else {name: source[name] for name in source.columns}
         return _table({str(name): cells for name, cells in table.items()})
     if not hasattr(source, "__len__") or not hasattr(source, "__iter__"):

@@ -70,6 +70,9 @@ class Job:
         higher: whether more of it is better.
         unit: what the loss is a mean over and speed is counted in: "tokens", "examples", "windows".
         epochs: passes over the data where no option says how long.
+        patience: validations without improvement after which to stop, where no option says, and only the clock would
+            end the training; 0 means never.
+        time_share: of the time limit, what the loop may use up: something else comes after it.
         penalty: of an output, added to the loss that is trained on; figures are without it.
         smoothed: whether `loss` is that of smoothed targets: `figure` says nothing of it then, only of validations.
     """
@@ -84,6 +87,8 @@ class Job:
     higher: bool = False
     unit: str = "tokens"
     epochs: int = DEFAULT_EPOCHS
+    patience: int = 0
+    time_share: float = 1.0
     penalty: Callable[[Any], Tensor] | None = None
     smoothed: bool = False
 
@@ -138,6 +143,8 @@ class Trainer:
         size = self.restore() if folder.resume_point.exists() else 0
         self.log = MetricsLog(folder.metrics, size) if fabric.is_global_zero else None
         self.last_epoch = options.last_epoch_or(job.epochs)
+        by_clock = job.patience if self.last_epoch is None else 0
+        self.patience = by_clock if options.patience is None else options.patience
         self.valid_every = options.valid_every or (VALID_EVERY if len(job.batches) > VALID_EVERY else 0)
         self.log_every = options.log_every or max(1, len(job.batches) // 20)
         self.first_progress, self.first_elapsed = self.position.progress, clock.elapsed()
@@ -155,7 +162,7 @@ class Trainer:
         """
         self.model.train()
         at = self.position
-        if at.finished and 0 < self.options.patience <= at.since_best:
+        if at.finished and 0 < self.patience <= at.since_best:
             at.since_best = 0  # patience had run out
         at.finished = False  # who resumes a finished run wants more of it
         if not self.folder.resume_point.exists():
@@ -237,7 +244,7 @@ class Trainer:
             at.progress = self.first_progress + (1 - self.first_progress) * spent / max(spent + left, 1e-9)
         # An average that has not begun waits for a lack of progress; of figures that stay the same it would for ever.
         waits = self.options.average_after if self.average is not None and self.average.waiting else 0
-        impatient = 0 < self.options.patience <= at.since_best - waits
+        impatient = 0 < self.patience <= at.since_best - waits
         done = last is not None and at.epoch >= last
         return done or left <= 0 or impatient
 

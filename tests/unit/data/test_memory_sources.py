@@ -1,6 +1,7 @@
 """Data in memory, told from files and from each other."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -38,6 +39,18 @@ class ArrowTable(Frame):
         return dict(self._columns)
 
 
+class Indexed(Frame):
+    """As pandas has it: an index beside the columns."""
+
+    def __init__(self, index, names, **columns):
+        super().__init__(**columns)
+        self.index = SimpleNamespace(names=names)
+        self._values = index
+
+    def reset_index(self):
+        return Frame(**dict(zip(self.index.names, self._values, strict=True)), **self._columns)
+
+
 ABSENT = [None, float("nan"), np.float32("nan"), np.datetime64("NaT"), NA()]
 
 
@@ -57,6 +70,8 @@ def test_missing():
         ({"a": ["x", None], "b": np.array([1, 2])}, HeldTable({"a": ["x", None], "b": [1, 2]})),
         ([{"a": 1}, {"a": math.nan, "b": "y"}], HeldTable({"a": [1, None], "b": [None, "y"]})),
         (Frame(a=["x"], b=np.array([2.5])), HeldTable({"a": ["x"], "b": [2.5]})),
+        (Indexed([["1949-01"]], ["month"], a=[2]), HeldTable({"month": ["1949-01"], "a": [2]})),
+        (Indexed([[0]], [None], a=[2]), HeldTable({"a": [2]})),
         (ArrowTable(a=["x"]), HeldTable({"a": ["x"]})),
         ([["the", "cat"], ["a"]], Steps([["the", "cat"], ["a"]])),
     ],

@@ -148,6 +148,22 @@ class Forecasts(Protocol):
 
 
 @runtime_checkable
+class Refits(Protocol):
+    """A task that can train once more, when it is known for how long."""
+
+    def refit(self, options: Any, prepared: Any, folder: RunFolder, started: float, *, shown: bool) -> None:
+        """Train again on all that is there, where the options ask for it, and keep these weights.
+
+        Args:
+            options: of the command.
+            prepared: as `prepare` gave it.
+            folder: of the finished run.
+            started: `time.monotonic()` when the command began, which the time limit counts from.
+            shown: whether to show progress.
+        """
+
+
+@runtime_checkable
 class Backtests(Protocol):
     """A task whose data has an order in time, so that it can be trained again and again as time goes on."""
 

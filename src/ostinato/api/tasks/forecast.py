@@ -34,6 +34,9 @@ from ostinato.training import Job
 if TYPE_CHECKING:
     from ostinato.api.run import Run
 
+#: Validations without improvement after which training ends, where only a time limit says how long.
+PATIENCE = 10
+
 #: Where a run keeps what it knows of its series.
 SERIES = "series.json"
 
@@ -89,7 +92,19 @@ class Forecasting:
             validate=lambda trained: _validate(trained, prepared.codec, prepared.valid),
             validation_share=float(prepared.valid.counts.sum()) / max(batches.tokens, 1),
             unit="targets",
+            patience=PATIENCE,
+            time_share=0.5 if options.refit else 1.0,
         )
+
+    def refit(
+        self, options: TrainForecast, prepared: Prepared, folder: RunFolder, started: float, *, shown: bool
+    ) -> None:
+        """With --refit train again on all rows, for as long as it took to find the best weights."""
+        if options.refit:
+            from ostinato.api.tasks.forecast_fit import refitted
+
+            steps = folder.resume_point.position()["best_step"]
+            folder.save_weights(refitted(options, prepared, steps, started, shown=shown))
 
     def describe(self, model: nn.Module, prepared: Prepared) -> str:
         """Series, windows, spacing, what is missing, parameters."""

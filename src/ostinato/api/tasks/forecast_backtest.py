@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
-import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import torch
 
 from ostinato.api.run import Run
 from ostinato.api.tasks.contract import Progress
-from ostinato.api.tasks.forecast import TASK
+from ostinato.api.tasks.forecast_fit import trained_apart
 from ostinato.api.tasks.forecast_split import Prepared, split
-from ostinato.checkpoint import RunFolder
 from ostinato.config.merge import build
 from ostinato.config.tasks.forecast import TrainForecast
 from ostinato.core.errors import DataError
@@ -23,9 +18,6 @@ from ostinato.data.forecasting import Read, SeriesCodec
 from ostinato.data.series import Series
 from ostinato.data.windows import Windows
 from ostinato.decoding.forecasting import Forecast, forecast
-from ostinato.models.forecaster import Forecaster
-from ostinato.training import Clock, Trainer
-from ostinato.training import Progress as Shown
 
 
 def retrained(run: Run, windows: Windows, shares: Sequence[float], progress: Progress | None = None) -> Forecast:
@@ -55,7 +47,7 @@ def retrained(run: Run, windows: Windows, shares: Sequence[float], progress: Pro
         if progress is not None:
             progress(number, len(moments))
         prepared = _before(options, codec, windows.series, int(moment))
-        model = _trained(options, prepared)
+        model = trained_apart(options, prepared)
         at = np.flatnonzero(ticks == moment)
         wanted = [[places[index][1] for index in at if places[index][0] == s] for s in range(len(windows.series))]
         these = prepared.codec.windows(windows.series, [np.array(rows, np.int64) for rows in wanted])
@@ -81,25 +73,6 @@ def _before(options: TrainForecast, codec: SeriesCodec, series: Sequence[Series]
         return split(options, Read(cut, codec.shape.spacing, f"the rows before {when}", ""), codec.columns)
     except DataError as error:
         raise DataError(f"--retrain: {error}") from None
-
-
-def _trained(options: TrainForecast, prepared: Prepared) -> Forecaster:
-    """A model trained in a folder that is then thrown away."""
-    from lightning_fabric import Fabric
-
-    with tempfile.TemporaryDirectory() as place, torch.enable_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Fabric's advice on hardware that is not asked for
-        folder, training = RunFolder(place), options.training
-        config: dict[str, Any] = {"task": "forecast", **TASK.configuration(options, prepared)}
-        started = folder.start(config)
-        torch.manual_seed(training.seed)
-        model = TASK.build(config)
-        job = TASK.job(options, model, prepared)
-        shown = Shown(job.figure, training.last_epoch_or(job.epochs), shown=False, unit=job.unit)
-        Trainer(Fabric(accelerator="cpu"), job, started, training, Clock(training.time_limit), shown).fit()
-        folder.load_weights(model)
-    assert isinstance(model, Forecaster)
-    return model.eval()
 
 
 def _in_order(found: Sequence[tuple[np.ndarray, Forecast]]) -> Forecast:

@@ -112,6 +112,11 @@ def _origins(series: Series, first: int, end: int, horizon: int) -> np.ndarray:
     return origins[worth(series, origins, horizon)]
 
 
+def all_origins(series: Series, window: int, horizon: int) -> np.ndarray:
+    """Where windows begin to forecast that have all their rows within a series."""
+    return _origins(series, window, len(series), horizon)
+
+
 def _spread(origins: Sequence[np.ndarray]) -> list[np.ndarray]:
     """At most `VALIDATED` windows, evenly spread."""
     ends = np.cumsum([len(each) for each in origins])

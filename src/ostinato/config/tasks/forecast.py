@@ -9,7 +9,7 @@ from tyro.conf import Positional
 from ostinato.config.checks import at_least
 from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
-from ostinato.config.fields import Config, File, Json, NoPreset, Out
+from ostinato.config.fields import Config, File, Flag, Json, NoPreset, Out
 from ostinato.config.forecast import Head
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
@@ -81,6 +81,10 @@ class TrainForecast:
     """Table to validate on, where its rows lie after those of DATA. By default each series' last tenth, which is then
     not trained on."""
 
+    refit: Flag = False
+    """Once the best weights are known, train again for as many steps on all rows, those held out too, and keep these
+    weights. Of a time limit either training gets half."""
+
     test: File = None
     """Table to evaluate the best weights on at the end."""
 
@@ -98,6 +102,10 @@ class TrainForecast:
         if self.model.tied or self.model.embed is not None:
             option = "--tied" if self.model.tied else "--embed"
             raise ConfigError(f"{option}: a forecaster reads numbers and has no embedding; leave the option out")
+        if self.refit and self.valid is not None:
+            raise ConfigError(
+                "--refit learns from rows held out of DATA, but with --valid none are: give one of the two"
+            )
         at_least(window=(self.window, 2), horizon=(self.horizon, 1))
         _ = self.seasons
         for name in ("target", "time", "id", "past", "future", "static"):
