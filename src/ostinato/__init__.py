@@ -8,6 +8,7 @@
 Importing this is quick: torch is imported when the first name that needs it is touched (PEP 562).
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from ostinato.layers.single_step import RNNCell as RNNCell
 
 __all__ = sorted(_HOME)
+
+if "torch" in sys.modules:  # where it comes later, it calls this itself (pyproject.toml, torch.backends)
+    import_module("ostinato.core.torch_programs").register()
 
 
 def __getattr__(name: str) -> Any:

@@ -16,20 +16,8 @@ from torch.nn import functional as F
 
 from ostinato.core.errors import ConfigError, OptionTypeError
 from ostinato.core.legend import Parameters
-
-
-class HiddenState(NamedTuple):
-    """State of a cell that remembers its output only: `h` [N, O]."""
-
-    h: Tensor
-
-
-class MemoryState(NamedTuple):
-    """State of a cell with a memory beside its output: `h` [N, O] and `c` [N, H]."""
-
-    h: Tensor
-    c: Tensor
-
+from ostinato.core.states import HiddenState as HiddenState
+from ostinato.core.states import MemoryState as MemoryState
 
 Initialiser = Callable[[Tensor, int], None]
 

@@ -4,6 +4,7 @@ import difflib
 import inspect
 from typing import Any, TypeVar
 
+from ostinato.core import states
 from ostinato.core.errors import ConfigError
 
 _CELLS: dict[str, type[Any]] = {}
@@ -31,6 +32,7 @@ def register(cell: C) -> C:
     # The same class again, as when a notebook cell is run twice, replaces itself.
     if other is not None and (other.__module__, other.__qualname__) != (cell.__module__, cell.__qualname__):
         raise ConfigError(f"the cell name {name!r} is taken by {other.__module__}.{other.__qualname__}; choose another")
+    states.declare(cell.State)
     _CELLS[name] = cell
     return cell
 

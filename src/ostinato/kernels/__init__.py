@@ -6,11 +6,14 @@ Beside it, the softmax of an output layer.
 from ostinato.cells.unroll import unroll as reference
 from ostinato.kernels import flops, native
 from ostinato.kernels.dispatch import Choice, Request, find, run
+from ostinato.kernels.onnx import OPERATORS as ONNX_OPERATORS
+from ostinato.kernels.onnx import is_exported
 from ostinato.kernels.recompute import run_recomputing
 from ostinato.kernels.softmax import Exponentials, exponentials
-from ostinato.kernels.transforms import is_batched, is_transformed, own_node
+from ostinato.kernels.transforms import is_batched, is_captured, is_transformed, own_node
 
 __all__ = [
+    "ONNX_OPERATORS",
     "Choice",
     "Exponentials",
     "Request",
@@ -18,6 +21,8 @@ __all__ = [
     "find",
     "flops",
     "is_batched",
+    "is_captured",
+    "is_exported",
     "is_transformed",
     "native",
     "own_node",

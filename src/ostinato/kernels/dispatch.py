@@ -1,5 +1,6 @@
 """Choosing an implementation: the first that takes the request, or the reference loop and the reasons why."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -9,8 +10,9 @@ from torch import Tensor
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, unroll
+from ostinato.core.autocast import autocast_dtype
 from ostinato.core.legend import Parameters
-from ostinato.kernels import native, torch_fused
+from ostinato.kernels import native, onnx, torch_fused
 from ostinato.kernels.transforms import is_transformed
 
 
@@ -25,6 +27,7 @@ class Request(NamedTuple):
     keep_states: bool = False
     transformed: bool = False
     learned_noise: bool = False
+    onnx: bool = False
 
 
 class Implementation(Protocol):
@@ -50,7 +53,7 @@ class Implementation(Protocol):
         """As `unroll`."""
 
 
-IMPLEMENTATIONS: tuple[Implementation, ...] = (native, torch_fused)
+IMPLEMENTATIONS: tuple[Implementation, ...] = (native, torch_fused, onnx)
 
 
 class Choice(NamedTuple):
@@ -90,9 +93,9 @@ def run(
 ) -> Unrolled:
     """A cell over a sequence by the best implementation there is; arguments and results as `cells.unroll.unroll`.
 
-    Under autocast everything is taken and returned in autocast's dtype, whichever implementation runs.
+    Under autocast everything but float64 is taken and returned in autocast's dtype, whichever implementation runs.
     """
-    if (dtype := _autocast_dtype(x)) is not None:
+    if x.dtype != torch.float64 and (dtype := autocast_dtype(x.device.type)) is not None:
         with torch.autocast(x.device.type, enabled=False):
             p = {name: tensor.to(dtype) for name, tensor in p.items()}
             state = cell.State(*(field.to(dtype) for field in state))
@@ -103,13 +106,12 @@ def run(
     transformed = is_transformed()
     learned = noise is not None and noise.requires_grad
     device = x.device.type
-    request = Request(x.dtype, device, x.shape[0], lengths is not None, bool(noise), keep_states, transformed, learned)
+    ragged, exported = lengths is not None, onnx.is_exported()
+    request = Request(x.dtype, device, x.shape[0], ragged, bool(noise), keep_states, transformed, learned, exported)
     choice = find(cell, request)
+    if exported and choice.reason:
+        warnings.warn(
+            f"written step by step, for sequences of {x.shape[0]} steps alone: there is no node ({choice.reason})",
+            stacklevel=2,
+        )
     return choice.run(cell, p, x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep_states)
-
-
-def _autocast_dtype(x: Tensor) -> torch.dtype | None:
-    """What autocast makes of this input; None outside of it, and for float64, which it leaves alone."""
-    if x.dtype == torch.float64 or not torch.is_autocast_enabled(x.device.type):
-        return None
-    return torch.get_autocast_dtype(x.device.type)

@@ -19,7 +19,7 @@ def products(*arguments: Any) -> int:
     return 2 * given.x.shape[0] * given.x.shape[1] * sum(w.numel() for w in weights if w is not None)
 
 
-@register_flop_formula(torch.ops.ostinato.recurrence, get_raw=True)
+@register_flop_formula([torch.ops.ostinato.recurrence, torch.ops.ostinato.recurrence_saving], get_raw=True)
 def _forward(*arguments: Any, **_: Any) -> int:
     return products(*arguments)
 

@@ -36,9 +36,10 @@ def refuses(cell: Cell, request: Request) -> str | None:
     """Why the native kernels cannot run this; None where they can."""
     reasons = {
         "only float32 and bfloat16": request.dtype not in (torch.float32, torch.bfloat16),
-        "only on the CPU": request.device != "cpu",
+        "only on the CPU": request.device not in ("cpu", "meta"),
         "no torch.func transform or forward-mode gradient": request.transformed,
         "no gradient by the noise": request.learned_noise,
+        "no ONNX": request.onnx,
     }
     return (
         _lacks(cell.name, bool(getattr(cell, "proj_size", 0)))

@@ -129,16 +129,17 @@ def shapes(given: Inputs, training: bool, keep_states: bool) -> tuple[tuple[int,
     x, h0, c0 = given.x, given.h0, given.c0
     T, N, H, R = x.shape[0], x.shape[1], given.units, h0.shape[1]
     saved = given.saved_size(N, T) if training or keep_states else 0
-    return (T, N, R), (N, R), (0 if c0 is None else N, H), (T if keep_states else 0, N, H), (saved,)
+    return (T, N, R), (N, R), (0 if c0 is None else N, H), (0 if c0 is None or not keep_states else T, N, H), (saved,)
 
 
-def forward(given: Inputs, training: bool, keep_states: bool) -> tuple[Forward, Before | None]:
+def forward(given: Inputs, training: bool, keep_states: bool, *, fill: bool = False) -> tuple[Forward, Before | None]:
     """Run the cell over the sequences.
 
     Args:
         given: all that is read.
         training: whether to save what backward needs.
         keep_states: whether to return c after every step.
+        fill: where there are lengths, put zeros for what lies beyond them; else it is of any content.
 
     Returns:
         The results, and the run, for `backward` to use again; None where it read copies, which are gone by then.
@@ -148,9 +149,11 @@ def forward(given: Inputs, training: bool, keep_states: bool) -> tuple[Forward, 
     """
     run, read, places = described(given)
     library, x, dtype = loaded(), given.x, given.x.dtype
-    wanted = (True, True, given.c0 is not None, keep_states, training or keep_states)
+    memory = given.c0 is not None
+    wanted = (True, True, memory, keep_states and memory, training or keep_states)
+    made = x.new_zeros if fill and given.lengths is not None else x.new_empty
     output, final_h, final_c, states_c, saved = (
-        x.new_empty(shape, dtype=torch.float32) if want else None
+        made(shape, dtype=torch.float32) if want else None
         for shape, want in zip(shapes(given, training, keep_states), wanted, strict=True)
     )
     assert output is not None

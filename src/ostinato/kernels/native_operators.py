@@ -12,10 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ostinato.core import torch_programs
 from ostinato.kernels import native_calls
 from ostinato.kernels.native_calls import Inputs, Optional
 from ostinato.kernels.native_reference import differentiate
 from ostinato.kernels.transforms import is_batched
+
+torch_programs.register()
 
 _PLAIN = frozenset({Tensor, nn.Parameter, type(None)})
 
@@ -31,10 +34,10 @@ def recurrence(given: Inputs, training: bool, keep_states: bool) -> tuple[Option
     Raises:
         TensorError: a shape, dtype or device that does not fit, with what was expected.
     """
-    if not _unheard(given.tensors):
-        return tuple(torch.ops.ostinato.recurrence(*given, training, keep_states)[:4])
+    if given.x.is_meta or not _unheard(given.tensors):
+        return tuple(torch.ops.ostinato.recurrence(*given, keep_states))
     if training and any(tensor is not None and tensor.requires_grad for tensor in given.tensors):
-        return tuple(_Recurrence.apply(True, *given, training, keep_states))  # type: ignore[no-untyped-call]
+        return tuple(_Recurrence.apply(True, *given, keep_states))  # type: ignore[no-untyped-call]
     return native_calls.forward(given, False, keep_states)[0][:4]
 
 
@@ -55,28 +58,27 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, direct: bool, *arguments: Any) -> tuple[Optional, ...]:
-        *inputs, training, keep_states = arguments
+        *inputs, keep_states = arguments
         cell, *tensors, reverse = inputs
         results: tuple[Optional, ...]
         ctx.cell, ctx.reverse, ctx.direct, ctx.before = cell, reverse, direct, None
         ctx.set_materialize_grads(False)
         if direct:
-            results, ctx.before = native_calls.forward(Inputs(*inputs), training, keep_states)
+            results, ctx.before = native_calls.forward(Inputs(*inputs), True, keep_states)
         else:
             with torch._C._AutoDispatchBelowAutograd():
-                results = torch.ops.ostinato.recurrence(*arguments)
-            ctx.mark_non_differentiable(results[-1])
+                results = torch.ops.ostinato.recurrence_saving(*arguments)
         ctx.save_for_backward(*tensors, results[0], results[-1])
-        return results[:-1] if direct else results
+        return results[:-1]
 
     @staticmethod
     def backward(ctx: Any, *upstream: Optional) -> tuple[Optional, ...]:
         *tensors, output, saved = ctx.saved_tensors
-        upstream, needed = upstream[:4], ctx.needs_input_grad[2:12]
+        needed = ctx.needs_input_grad[2:12]
         grads: tuple[Optional, ...]
         if torch.is_grad_enabled():
             grads = differentiate(ctx.cell, tensors, ctx.reverse, needed, upstream)
-            return None, None, *grads, *[None] * 7
+            return None, None, *grads, *[None] * 6
         if ctx.direct and _unheard((*tensors, *upstream)) and not is_batched(upstream):
             inputs = (ctx.cell, *tensors, ctx.reverse)
             grads = native_calls.backward(Inputs(*inputs), output, saved, upstream, needed, ctx.before)
@@ -84,24 +86,45 @@ class _Recurrence(torch.autograd.Function):
             grads = torch.ops.ostinato.recurrence_backward(
                 ctx.cell, *tensors, ctx.reverse, output, saved, *upstream, list(needed)
             )
-        return None, None, *(grad if need else None for grad, need in zip(grads, needed, strict=True)), *[None] * 7
+        return None, None, *(grad if need else None for grad, need in zip(grads, needed, strict=True)), *[None] * 6
 
 
-def _recurrence(*arguments: Any) -> tuple[Tensor, ...]:
-    *inputs, training, keep_states = arguments
-    results, _ = native_calls.forward(Inputs(*inputs), training, keep_states)
-    absent = _recurrence_fake(*arguments)
+def recurrence_cpu(*arguments: Any) -> tuple[Tensor, ...]:
+    """The operator `recurrence`."""
+    return _all_of(False, *arguments)[:-1]
+
+
+def recurrence_fake(*arguments: Any) -> tuple[Tensor, ...]:
+    """Its results' shapes."""
+    return _empty(False, *arguments)[:-1]
+
+
+def recurrence_saving_cpu(*arguments: Any) -> tuple[Tensor, ...]:
+    """The operator `recurrence_saving`."""
+    return _all_of(True, *arguments)
+
+
+def recurrence_saving_fake(*arguments: Any) -> tuple[Tensor, ...]:
+    """Its results' shapes."""
+    return _empty(True, *arguments)
+
+
+def _all_of(saving: bool, *arguments: Any) -> tuple[Tensor, ...]:
+    *inputs, keep_states = arguments
+    results, _ = native_calls.forward(Inputs(*inputs), saving, keep_states, fill=True)
+    absent = _empty(saving, *arguments)
     return tuple(empty if tensor is None else tensor for tensor, empty in zip(results, absent, strict=True))
 
 
-def _recurrence_fake(*arguments: Any) -> tuple[Tensor, ...]:
-    *inputs, training, keep_states = arguments
+def _empty(saving: bool, *arguments: Any) -> tuple[Tensor, ...]:
+    *inputs, keep_states = arguments
     given = Inputs(*inputs)
-    *shapes, saved = native_calls.shapes(given, training, keep_states)
+    *shapes, saved = native_calls.shapes(given, saving, keep_states)
     return *(given.x.new_empty(shape) for shape in shapes), given.x.new_empty(saved, dtype=torch.float32)
 
 
-def _recurrence_backward(*arguments: Any) -> tuple[Tensor, ...]:
+def recurrence_backward_cpu(*arguments: Any) -> tuple[Tensor, ...]:
+    """The operator `recurrence_backward`."""
     *inputs, output, saved, grad_output, grad_h, grad_c, grad_states_c, wanted = arguments
     given = Inputs(*inputs)
     if grad_states_c is not None and not grad_states_c.numel():  # not kept
@@ -110,37 +133,18 @@ def _recurrence_backward(*arguments: Any) -> tuple[Tensor, ...]:
     return tuple(given.x.new_empty(0) if grad is None else grad for grad in grads)
 
 
-def _recurrence_backward_fake(*arguments: Any) -> tuple[Tensor, ...]:
+def recurrence_backward_fake(*arguments: Any) -> tuple[Tensor, ...]:
+    """Its results' shapes."""
     *inputs, _output, _saved, _grad_output, _grad_h, _grad_c, _grad_states_c, wanted = arguments
     given = Inputs(*inputs)
     likes = native_calls.having_gradients(given, wanted)
     return tuple(given.x.new_empty((0,) if like is None else like.shape) for like in likes)
 
 
-def _recurrence_autograd(*arguments: Any) -> Any:
+def recurrence_autograd(*arguments: Any) -> Any:
+    """The operator `recurrence` where gradients may be wanted; whether they are is asked in each call, so that a graph
+    captured without them can be trained."""
     if torch.is_grad_enabled() and torch._C._any_requires_grad(*arguments):
         return _Recurrence.apply(False, *arguments)  # type: ignore[no-untyped-call]
     with torch._C._AutoDispatchBelowAutograd():
         return torch.ops.ostinato.recurrence(*arguments)
-
-
-_ARGUMENTS = (
-    "str cell, Tensor x, Tensor weight_ih, Tensor weight_hh, Tensor? bias_ih, Tensor? bias_hh, Tensor? extra, "
-    "Tensor? weight_out, Tensor? bias_out, "
-    "Tensor h0, Tensor? c0, Tensor? lengths, Tensor? recurrent_mask, Tensor? zoneout_h, Tensor? zoneout_c, bool reverse"
-)
-torch.library.define(
-    "ostinato::recurrence",
-    f"({_ARGUMENTS}, bool training, bool keep_states) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
-)
-torch.library.define(
-    "ostinato::recurrence_backward",
-    f"({_ARGUMENTS}, Tensor output, Tensor saved, Tensor? grad_output, Tensor? grad_h, Tensor? grad_c, "
-    "Tensor? grad_states_c, bool[] wanted)"
-    " -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
-)
-torch.library.impl("ostinato::recurrence", "CPU")(_recurrence)
-torch.library.impl("ostinato::recurrence_backward", "CPU")(_recurrence_backward)
-torch.library.register_fake("ostinato::recurrence")(_recurrence_fake)
-torch.library.register_fake("ostinato::recurrence_backward")(_recurrence_backward_fake)
-torch.library.impl("ostinato::recurrence", "Autograd")(_recurrence_autograd)

@@ -4,18 +4,20 @@ arXiv:1604.06174).
 The memory that training takes above input, output and their gradients then grows with T/k + k instead of T.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
+from ostinato.core.autocast import autocast_again
 from ostinato.core.legend import Parameters
 from ostinato.kernels.dispatch import run
-from ostinato.kernels.transforms import is_batched, is_transformed, own_node
+from ostinato.kernels.transforms import is_batched, is_captured, is_transformed, own_node
 
 Optional = Tensor | None
 
@@ -92,15 +94,30 @@ def run_recomputing(
     learned_noise = noise is not None and noise.requires_grad
     if short or learned_noise or is_transformed() or not any(tensor.requires_grad for tensor in (x, *tensors)):
         return plan.run(0, x.shape[0], x, state, tuple(p.values()))
-    output, *rest = _apply(plan, x, tensors)
+    if is_captured():
+        return _captured(plan, x, state, tuple(p.values()))
+    output, *rest = _Recomputing.apply(plan, x, *tensors)  # type: ignore[no-untyped-call]
     fields = len(cell.State._fields)
     states = cell.State(*rest[fields:]) if keep_states else None
     return Unrolled(output, cell.State(*rest[:fields]), states)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
-def _apply(plan: _Plan, x: Tensor, tensors: Sequence[Tensor]) -> Any:
-    return _Recomputing.apply(plan, x, *tensors)  # type: ignore[no-untyped-call]
+def _captured(plan: _Plan, x: Tensor, state: Any, weights: tuple[Tensor, ...]) -> Unrolled:
+    """As part of a graph: torch.compile is told which pieces to compute again; what is exported is all of it at once,
+    of as many steps as there will be."""
+    T = x.shape[0]
+    if not torch.compiler.is_dynamo_compiling() or torch.compiler.is_exporting():
+        return plan.run(0, T, x, state, weights)
+    outputs, states = [], []
+    for begin, end in plan.pieces(T):
+        ran = checkpoint(plan.run, begin, end, x[begin:end], state, weights, use_reentrant=False)
+        outputs.append(ran.output)
+        states.append(ran.states)
+        state = ran.final
+    if plan.reverse:
+        outputs, states = outputs[::-1], states[::-1]
+    whole = plan.cell.State(*map(torch.cat, zip(*states, strict=True))) if plan.keep_states else None
+    return Unrolled(torch.cat(outputs), state, whole)
 
 
 class _Recomputing(torch.autograd.Function):
@@ -119,7 +136,7 @@ class _Recomputing(torch.autograd.Function):
                 all_of_it[begin:end] = part
             state = ran.final
         ctx.plan, own = plan.parted()
-        ctx.kept, ctx.autocast, ctx.inputs = kept[1:], _autocast_of(x), 1 + len(tensors)
+        ctx.kept, ctx.autocast, ctx.inputs = kept[1:], autocast_again(x.device.type), 1 + len(tensors)
         ctx.save_for_backward(x, *tensors, *own)
         ctx.set_materialize_grads(False)
         return whole[0], *state, *whole[1:]
@@ -185,10 +202,3 @@ def _gradients(
     outs, grads = zip(*pairs, strict=True)
     found = iter(torch.autograd.grad(outs, wanted, grads, create_graph=create_graph, allow_unused=True))
     return tuple(next(found) if leaf.requires_grad else None for leaf in leaves)
-
-
-def _autocast_of(x: Tensor) -> Callable[[], torch.autocast]:
-    """The autocast that is on now, for backward, where it is off."""
-    kind, on = x.device.type, torch.is_autocast_enabled(x.device.type)
-    dtype = torch.get_autocast_dtype(kind) if on else None
-    return lambda: torch.autocast(kind, dtype=dtype, enabled=on)

@@ -41,6 +41,7 @@ def refuses(cell: Cell, request: Request) -> str | None:
         "no projection on the CPU": bool(getattr(cell, "proj_size", 0)) and request.device == "cpu",
         "float64 is for checking, by the reference": request.dtype == torch.float64,
         "no torch.func transform or forward-mode gradient": request.transformed,
+        "no ONNX": request.onnx,
         "an empty sequence": request.steps == 0,
         "oneDNN's LSTM does not pass torch.compile": cell.name == "lstm" and torch.compiler.is_dynamo_compiling(),
     }

@@ -14,6 +14,11 @@ def is_transformed() -> bool:
     return not torch.compiler.is_compiling() and torch.autograd.forward_ad._current_level >= 0
 
 
+def is_captured() -> bool:
+    """Whether this call is recorded rather than only run: by torch.compile, torch.export or torch.jit.trace."""
+    return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+
+
 def is_batched(gradients: Iterable[Tensor | None]) -> bool:
     """Whether gradients stand for many at once (`is_grads_batched`, or `torch.autograd.grad` within vmap): no memory
     of their own lies behind such a tensor."""

@@ -115,7 +115,7 @@ class RNN(RNNBase):
         **kwargs: the options of `Recurrent`.
     """
 
-    bare_state = True
+    named_state = False
 
     def __init__(
         self,
@@ -158,6 +158,7 @@ class LSTM(RNNBase):
         **kwargs: the options of `Recurrent`.
     """
 
+    named_state = False
     mode = "LSTM"
 
     def __init__(
@@ -211,7 +212,7 @@ class GRU(RNNBase):
         **kwargs: the options of `Recurrent`.
     """
 
-    bare_state = True
+    named_state = False
     mode = "GRU"
 
     def __init__(

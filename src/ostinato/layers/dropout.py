@@ -46,8 +46,9 @@ def mask(like: Tensor, rate: float) -> Tensor:
     dropped = round(rate * _VALUES)
     if dropped == _VALUES:
         return torch.zeros_like(like)
-    if kernels.is_transformed():
-        # each of vmap's rows has a draw of its own where a tensor is made, not where one is filled
+    if kernels.is_transformed() or kernels.is_captured():
+        # compilers do not take 64 bits for four times 16, and each of vmap's rows has a draw of its own where a tensor
+        # is made, not where one is filled
         drawn = torch.rand_like(like, dtype=torch.float32) >= dropped / _VALUES
         return drawn.to(like.dtype).mul(_VALUES / (_VALUES - dropped))
     count = like.numel()

@@ -56,8 +56,8 @@ class Recurrent(nn.Module):
             of another type.
     """
 
-    #: Whether a state of one field is passed and returned as a bare tensor, as torch.nn.GRU does.
-    bare_state = False
+    #: Whether a state is returned as the cell's NamedTuple; else as torch.nn does, a tuple or, of one field, a tensor.
+    named_state = True
 
     qconfig = Quantization()
 
@@ -165,8 +165,8 @@ class Recurrent(nn.Module):
         input: Tensor | PackedSequence,
         hx: Any = None,
         lengths: Tensor | None = None,
-        *,
-        all_states: bool = False,
+        # torch.onnx.export passes every default by place, and one that is not None as an input of the graph
+        all_states: bool | None = None,
         noise: Sequence[StateNoise] | None = None,
     ) -> Any:
         """Run over whole sequences.
@@ -206,7 +206,14 @@ class Recurrent(nn.Module):
                 p = self._weights(cell, f"_l{layer}{suffix}")
                 drawn = noise[len(finals)] if noise is not None else self._noise(start, x.shape[0])
                 ran = run(
-                    cell, p, x, start, lengths=view.lengths, reverse=bool(suffix), noise=drawn, keep_states=all_states
+                    cell,
+                    p,
+                    x,
+                    start,
+                    lengths=view.lengths,
+                    reverse=bool(suffix),
+                    noise=drawn,
+                    keep_states=bool(all_states),
                 )
                 outputs.append(ran.output)
                 finals.append(ran.final)
@@ -266,7 +273,7 @@ class Recurrent(nn.Module):
             fields = [field.squeeze(1) for field in fields]
         elif self.batch_first_state:
             fields = [field.transpose(0, 1) for field in fields]
-        return fields[0] if self.bare_state else self.cell.State(*fields)
+        return shapes.as_returned(self.cell.State(*fields), named=self.named_state)
 
     def _shown_first(self) -> tuple[str, ...]:
         return (self.cell.name,)

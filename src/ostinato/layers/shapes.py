@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from ostinato import kernels
 from ostinato.cells.contract import Cell
+from ostinato.core.autocast import autocast_dtype
 from ostinato.core.errors import TensorError
 
 
@@ -88,8 +90,18 @@ def check_sequences(view: Sequences, input_size: int) -> None:
         raise TensorError(f"expected lengths of an integer dtype, got {view.lengths.dtype}")
     if view.lengths.shape != (N,):
         raise TensorError(f"expected one length for each of the {N} sequences, got shape {tuple(view.lengths.shape)}")
-    if N and not 0 <= int(view.lengths.min()) <= int(view.lengths.max()) <= T:
-        raise TensorError(f"expected lengths from 0 to {T} (the padded steps), got {view.lengths.tolist()}")
+    _check_range(view.lengths, T)
+
+
+def _check_range(lengths: Tensor, T: int) -> None:
+    if kernels.is_exported():
+        return  # ONNX Runtime checks them
+    if kernels.is_captured():  # the numbers come when the graph is run
+        torch._assert_async(
+            ((lengths >= 0) & (lengths <= T)).all(), "expected lengths from 0 to the number of padded steps"
+        )
+    elif not lengths.is_meta and len(lengths) and not 0 <= int(lengths.min()) <= int(lengths.max()) <= T:
+        raise TensorError(f"expected lengths from 0 to {T} (the padded steps), got {lengths.tolist()}")
 
 
 def check_width(x: Tensor, input_size: int) -> None:
@@ -111,7 +123,7 @@ def check_tensor(x: Tensor, weight: Tensor) -> None:
     Raises:
         TensorError: says what was expected and what came.
     """
-    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+    if x.dtype != weight.dtype and autocast_dtype(x.device.type) is None:
         raise TensorError(
             f"RNN input dtype ({x.dtype}) does not match weight dtype ({weight.dtype}). "
             f"Convert input: input.to({weight.dtype}), or convert model: model.to({x.dtype})"
@@ -145,6 +157,13 @@ def state_fields(cell: Cell, hx: Any, dimensions: int) -> tuple[Tensor, ...]:
     return fields
 
 
+def as_returned(state: Any, *, named: bool) -> Any:
+    """A state as a layer returns it: the cell's NamedTuple, or what torch.nn gives, a tuple or a tensor alone."""
+    if named:
+        return state
+    return tuple(state) if len(state) > 1 else state[0]
+
+
 def check_state(state: Any, like: Any, layers: int | None = None) -> None:
     """Refuse a state that does not fit.
 
@@ -164,7 +183,7 @@ def check_state(state: Any, like: Any, layers: int | None = None) -> None:
                 f"Expected hidden size {expected} (layers, N, size) of the initial state's {name}, "
                 f"got {tuple(field.shape)}"
             )
-        if field.dtype != one.dtype and not torch.is_autocast_enabled(one.device.type):
+        if field.dtype != one.dtype and autocast_dtype(one.device.type) is None:
             raise TensorError(
                 f"Input and hidden tensors are not the same dtype: expected the initial state's {name} of dtype "
                 f"{one.dtype}, got {field.dtype}"

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ostinato import kernels
 from ostinato.cells.contract import Cell
 from ostinato.core.errors import TensorError
 from ostinato.core.registry import build, chosen
@@ -26,8 +27,8 @@ class SingleStep(nn.Module):
         **options: the cell's own.
     """
 
-    #: Whether a state of one field is passed and returned as a bare tensor.
-    bare_state = False
+    #: As `Recurrent.named_state`.
+    named_state = True
 
     __constants__: ClassVar[list[str]] = ["input_size", "hidden_size", "bias"]
 
@@ -86,10 +87,13 @@ class SingleStep(nn.Module):
             state = self.cell.State(*(field if batched else field.unsqueeze(0) for field in fields))
             shapes.check_state(state, zeros)
         p = {name: getattr(self, name) for name in self.cell.parameters()}
-        _, state = self.cell.step(p, self.cell.project(p, x.unsqueeze(0))[0], state)
+        if kernels.is_exported():
+            state = kernels.run(self.cell, p, x.unsqueeze(0), state).final
+        else:
+            _, state = self.cell.step(p, self.cell.project(p, x.unsqueeze(0))[0], state)
         if not batched:
             state = self.cell.State(*(field.squeeze(0) for field in state))
-        return state[0] if self.bare_state else state
+        return shapes.as_returned(state, named=self.named_state)
 
     def extra_repr(self) -> str:
         """Sizes and what differs from the defaults, as torch.nn's cells print them."""
@@ -103,7 +107,7 @@ class SingleStep(nn.Module):
 class RNNCell(SingleStep):
     """Drop-in for `torch.nn.RNNCell`, with its arguments in its order."""
 
-    bare_state = True
+    named_state = False
 
     def __init__(
         self,
@@ -125,6 +129,8 @@ class RNNCell(SingleStep):
 class LSTMCell(SingleStep):
     """Drop-in for `torch.nn.LSTMCell`, with its arguments in its order."""
 
+    named_state = False
+
     def __init__(
         self,
         input_size: int,
@@ -140,7 +146,7 @@ class LSTMCell(SingleStep):
 class GRUCell(SingleStep):
     """Drop-in for `torch.nn.GRUCell`, with its arguments in its order."""
 
-    bare_state = True
+    named_state = False
 
     def __init__(
         self,

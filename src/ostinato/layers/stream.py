@@ -88,8 +88,8 @@ class Stream:
     @property
     def state(self) -> Any:
         """The state after the last step, each field `[L, N, size]`: a copy, and a layer's `hx`."""
-        fields = [field.clone() for field in self._state]
-        return fields[0] if self._layer.bare_state else self._layer.cell.State(*fields)
+        state = self._layer.cell.State(*(field.clone() for field in self._state))
+        return shapes.as_returned(state, named=self._layer.named_state)
 
     @state.setter
     def state(self, state: Any) -> None:

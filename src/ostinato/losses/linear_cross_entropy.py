@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ostinato import kernels
+from ostinato.core.autocast import autocast_dtype
 
 #: Bytes of scores at a time, and rows at least: with fewer, adding to the weights' gradient would cost too much.
 _BUFFER, _FEWEST_ROWS = 64 << 20, 64
@@ -56,7 +57,7 @@ def linear_cross_entropy(
     for name, given in (("targets", targets), ("weights", weights)):
         if given is not None and given.shape != hidden.shape[:1]:
             raise ValueError(f"{name}: expected {tuple(hidden.shape[:1])}, one a row, got {tuple(given.shape)}")
-    if kernels.is_transformed():
+    if kernels.is_transformed() or hidden.is_meta:
         return _plain(
             hidden, weight, bias, targets, hidden.new_ones(()) if weights is None else weights, label_smoothing
         )
@@ -65,7 +66,7 @@ def linear_cross_entropy(
             f"targets: expected ids from 0 to {len(weight) - 1}, got {int(targets.min())} to {int(targets.max())}"
         )
     device = hidden.device.type
-    if torch.is_autocast_enabled(device):
+    if autocast_dtype(device) is not None:
         dtype = torch.promote_types(hidden.dtype, weight.dtype)
         hidden, weight, bias = hidden.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
     if weights is None:

@@ -31,7 +31,7 @@ def test_both_ways_give_the_same_bits(name, ragged, noise, library):
     past = problem.results(native.run, torch.float32, keep_states=True)
     with _Listening() as mode:
         by = problem.results(native.run, torch.float32, keep_states=True)
-    assert mode.heard == ["recurrence", "recurrence_backward"]
+    assert mode.heard == ["recurrence_saving", "recurrence_backward"]
     for key, tensor in past.items():
         torch.testing.assert_close(by[key], tensor, rtol=0, atol=0, equal_nan=True)
 
@@ -77,7 +77,7 @@ def test_a_profiler_sees_the_operators(library):
     with torch.profiler.profile() as profile:
         problem.results(native.run, torch.float32)
     seen = {event.key for event in profile.key_averages()}
-    assert {"ostinato::recurrence", "ostinato::recurrence_backward"} <= seen
+    assert {"ostinato::recurrence_saving", "ostinato::recurrence_backward"} <= seen
 
 
 @pytest.mark.parametrize("listening", [False, True])

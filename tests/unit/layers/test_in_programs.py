@@ -85,13 +85,6 @@ class TestCompiled:
             x = torch.randn(T, N, 4)
             torch.testing.assert_close(compiled(x), model(x))
 
-    def test_lengths_and_recompute_break_the_graph_but_not_the_numbers(self):
-        model, x, lengths = Model(recompute=3), torch.randn(7, 3, 4), torch.tensor([7, 2, 0])
-        output = torch.compile(model, backend="aot_eager")(x, lengths)
-        torch.testing.assert_close(output, model(x, lengths))
-        found = torch.autograd.grad(output.sum(), list(model.parameters()))
-        torch.testing.assert_close(found, torch.autograd.grad(model(x, lengths).sum(), list(model.parameters())))
-
 
 class TestTransformed:
     @pytest.mark.parametrize("cell", CELLS)

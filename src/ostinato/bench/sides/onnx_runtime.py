@@ -11,13 +11,7 @@ import numpy as np
 import torch
 
 from ostinato.bench.problem import Problem, Results
-
-#: Operator, its attributes, and where ONNX's gates stand among torch.nn's: LSTM i o f g, GRU z r n.
-_OPERATORS: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
-    "lstm": ("LSTM", {}, (0, 3, 1, 2)),
-    "gru": ("GRU", {"linear_before_reset": 1}, (1, 0, 2)),
-    "rnn": ("RNN", {}, (0,)),
-}
+from ostinato.kernels import ONNX_OPERATORS
 
 
 class OnnxRuntime:
@@ -64,7 +58,7 @@ def model(problem: Problem, steps: int, *, stateful: bool = False) -> bytes:
     """A graph of one operator over so many steps, the weights inside; with inputs `h_before`, ... where stateful."""
     onnx = import_module("onnx")
     helper, kind = import_module("onnx.helper"), onnx.TensorProto.FLOAT
-    operator, attributes, order = _OPERATORS[problem.group.cell]
+    operator, order, attributes, _ = ONNX_OPERATORS[problem.group.cell]
     T, N, D, H = steps, problem.row.N, problem.row.D, problem.row.H
     weights = {name: _reordered(p.detach(), order) for name, p in problem.layer.named_parameters()}
     arrays = {

@@ -1,0 +1,32 @@
+"""The states that the package's cells have, and what makes a state's class one that PyTorch can save and load."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree
+
+
+class HiddenState(NamedTuple):
+    """State of a cell that remembers its output only: `h` [N, O]."""
+
+    h: Tensor
+
+
+class MemoryState(NamedTuple):
+    """State of a cell with a memory beside its output: `h` [N, O] and `c` [N, H]."""
+
+    h: Tensor
+    c: Tensor
+
+
+def declare(state: type[Any]) -> None:
+    """Let `torch.load` (weights only) and `torch.export.save` take states of this class, a NamedTuple.
+
+    Args:
+        state: the class; one of the same module and name takes the place of an earlier one.
+    """
+    name = f"{state.__module__}.{state.__qualname__}"
+    torch.serialization.add_safe_globals([state])
+    if state not in _pytree.SUPPORTED_SERIALIZED_TYPES:
+        _pytree._register_namedtuple(state, serialized_type_name=name)

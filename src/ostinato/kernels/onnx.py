@@ -1,0 +1,143 @@
+"""While a program is exported to ONNX: its own operators for recurrent layers, a node a layer and direction.
+
+`torch.onnx.export` captures in two ways, by torch.jit.trace (`dynamo=False`) and by torch.export; each has its own way
+to name a node.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ostinato.cells.contract import Cell
+from ostinato.cells.noise import StateNoise
+from ostinato.cells.unroll import Unrolled
+from ostinato.core.legend import Parameters
+from ostinato.core.registry import is_ours
+from ostinato.kernels.transforms import is_captured
+
+if TYPE_CHECKING:
+    from ostinato.kernels.dispatch import Request
+
+NAME = "onnx"
+
+
+class Operator(NamedTuple):
+    """ONNX's operator for a cell.
+
+    Attributes:
+        name: its name.
+        order: where its gates stand among the cell's.
+        attributes: what it has beside `hidden_size` and `direction`.
+        peepholes: the parameters of its input P, in its order.
+    """
+
+    name: str
+    order: tuple[int, ...] = (0,)
+    attributes: dict[str, Any] = {}  # noqa: RUF012
+    peepholes: tuple[str, ...] = ()
+
+
+#: ONNX's gates: LSTM i o f g, GRU z r n.
+OPERATORS = {
+    "rnn": Operator("RNN", attributes={"activations": ["Tanh"]}),
+    "rnn_relu": Operator("RNN", attributes={"activations": ["Relu"]}),
+    "lstm": Operator("LSTM", (0, 3, 1, 2)),
+    "lstm_peephole": Operator("LSTM", (0, 3, 1, 2), peepholes=("weight_ci", "weight_co", "weight_cf")),
+    "gru": Operator("GRU", (1, 0, 2), {"linear_before_reset": 1}),
+    "gru_reset_before": Operator("GRU", (1, 0, 2)),
+}
+
+
+def is_exported() -> bool:
+    """Whether this call is recorded for ONNX."""
+    return is_captured() and torch.onnx.is_in_onnx_export()
+
+
+def refuses(cell: Cell, request: Request) -> str | None:
+    """Why ONNX has no node for this; None where it has."""
+    reasons = {
+        "only in an export": not request.onnx,
+        f"it has no {cell.name}": cell.name not in OPERATORS,
+        f"{cell.name} is another cell here": not is_ours(cell.name),
+        "no projection": bool(getattr(cell, "proj_size", 0)),
+        "no recurrent dropout or zoneout": request.noise,
+        "no state of every step": request.keep_states and (cell.State._fields != ("h",) or request.lengths),
+        "only float16, float32 and float64": request.dtype not in (torch.float16, torch.float32, torch.float64),
+        f"torch {torch.__version__} cannot name its nodes": torch.compiler.is_compiling()
+        and not hasattr(torch.onnx, "ops"),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def run(
+    cell: Cell,
+    p: Parameters,
+    x: Tensor,
+    state: Any,
+    *,
+    lengths: Tensor | None = None,
+    reverse: bool = False,
+    noise: StateNoise | None = None,
+    keep_states: bool = False,
+) -> Unrolled:
+    """As `unroll`, by one node; `refuses` has kept noise away. ONNX Runtime takes lengths of at least 1."""
+    operator = OPERATORS[cell.name]
+    biases = [_reordered(p[name], operator.order) for name in ("bias_ih", "bias_hh")] if cell.bias else []
+    inputs = [
+        x,
+        *(_reordered(p[name], operator.order).unsqueeze(0) for name in ("weight_ih", "weight_hh")),
+        torch.cat(biases).unsqueeze(0) if biases else None,
+        None if lengths is None else lengths.to(torch.int32),
+        *(field.unsqueeze(0) for field in state),
+    ]
+    if operator.peepholes:
+        inputs.append(torch.cat([p[name] for name in operator.peepholes]).unsqueeze(0))
+    attributes = {"hidden_size": cell.hidden_size, **operator.attributes}
+    if reverse:
+        attributes["direction"] = "reverse"
+
+    if torch.compiler.is_compiling():
+        shapes = [(x.shape[0], 1, *state[0].shape), *((1, *field.shape) for field in state)]
+        made = torch.onnx.ops.symbolic_multi_out(
+            operator.name, inputs, attributes, dtypes=[x.dtype] * len(shapes), shapes=shapes
+        )
+    else:
+        made = _Node.apply(len(state), operator.name, attributes, *inputs)  # type: ignore[no-untyped-call]
+    output, final = made[0].squeeze(1), cell.State(*(field.squeeze(0) for field in made[1:]))
+    return Unrolled(output, final, cell.State(output) if keep_states else None)
+
+
+def _reordered(weight: Tensor, order: tuple[int, ...]) -> Tensor:
+    """Rows of gates in another order; by slices, which exporters compute in advance."""
+    if len(order) == 1:
+        return weight
+    H = weight.shape[0] // len(order)
+    return torch.cat([weight[index * H : (index + 1) * H] for index in order])
+
+
+class _Node(torch.autograd.Function):
+    """A call that torch.jit.trace records as one, and torch's exporter by TorchScript asks for its node.
+
+    Its results are zeros, as those of `torch.onnx.ops`: nobody reads them.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, fields: int, name: str, attributes: dict[str, Any], *inputs: Any) -> tuple[Tensor, ...]:
+        x, state = inputs[0], inputs[5 : 5 + fields]
+        return x.new_zeros(x.shape[0], *state[0].shape), *(torch.zeros_like(field) for field in state)
+
+    @staticmethod
+    def symbolic(g: Any, fields: int, name: str, attributes: dict[str, Any], *inputs: Any) -> Any:
+        """The node."""
+        kinds = {int: "i", str: "s", list: "s"}
+        given = {f"{key}_{kinds[type(value)]}": value for key, value in attributes.items()}
+        return g.op(name, *(_absent(g) if value is None else value for value in inputs), outputs=1 + fields, **given)
+
+
+def _absent(g: Any) -> Any:
+    constant = g.op("prim::Constant")
+    constant.setType(torch._C.OptionalType.ofTensor())
+    return constant
