@@ -1,7 +1,8 @@
 """Captions of pictures, and the pictures or their features."""
 
 import re
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -71,8 +72,17 @@ def read_captions(source: PathLike) -> Captions:
     if _FLICKR.fullmatch(_first_line(source)):
         return _read_flickr(source)
     table = read_table(source, ["image", "caption"])
-    rows = zip(table.texts("image"), table.texts("caption"), strict=True)
-    return _captions([(name, text.strip()) for name, text in rows if name and text and text.strip()], table.name)
+    names = [(name or "").strip() for name in table.texts("image")]
+    texts = [(text or "").strip() for text in table.texts("caption")]
+    _tell_left_out("picture", [row for row, name in enumerate(names) if not name], table.place)
+    _tell_left_out("caption", [row for row, text in enumerate(texts) if not text], table.place)
+    rows = zip(names, texts, strict=True)
+    return _captions([(name, text) for name, text in rows if name and text], table.name)
+
+
+def _tell_left_out(what: str, rows: Sequence[int], place: Callable[[int], str]) -> None:
+    if rows:
+        warnings.warn(f"{place(rows[0])}: no {what} (so in {len(rows):,} rows); left out", stacklevel=4)
 
 
 def read_names(source: PathLike) -> list[str]:
@@ -114,6 +124,13 @@ def part_of(whole: Captions, source: str) -> Captions:
     if not there:
         raise DataError(
             f"{source}: none of its {len(names):,} names, such as {names[0]!r}, has a caption in {whole.file}"
+        )
+    if len(there) < len(names):
+        first = next(name for name in names if name not in known)
+        warnings.warn(
+            f"{source}: {len(names) - len(there):,} of its {len(names):,} names, such as {first!r}, have no caption in "
+            f"{whole.file}; left out",
+            stacklevel=3,
         )
     return whole.select(there)
 
@@ -297,7 +314,8 @@ def _first_line(source: PathLike) -> str:
 
 def _read_flickr(source: PathLike) -> Captions:
     (file,) = find_files(source)
-    found = []
+    found: list[tuple[str, str]] = []
+    numbers: list[int] = []
     for number, line in enumerate(read_lines(file), 1):
         if not line.strip():
             continue
@@ -308,6 +326,9 @@ def _read_flickr(source: PathLike) -> Captions:
                 f"got {line[:60]!r}"
             )
         found.append((match[1], match[2].strip()))
+        numbers.append(number)
+    bare = [row for row, (_, text) in enumerate(found) if not text]
+    _tell_left_out("caption", bare, lambda row: f"{file.name}: line {numbers[row]}")
     return _captions(found, file.name)
 
 

@@ -49,6 +49,22 @@ def test_malformed_captions(tmp_path, content, message):
         read_captions(write(tmp_path, content))
 
 
+@pytest.mark.filterwarnings("error")
+def test_rows_left_out_are_told(tmp_path):
+    """Neither a row without a picture nor one without a caption goes without a word."""
+    table = write(tmp_path, "image,caption\na.jpg,A dog .\n,A cat .\nb.jpg,\n ,A bird .\n")
+    with pytest.warns(UserWarning) as told:
+        assert read_captions(table).names == ("a.jpg",)
+    assert [str(one.message).removeprefix(f"{table}: ") for one in told] == [
+        "line 3: no picture (so in 2 rows); left out",
+        "line 4: no caption (so in 1 rows); left out",
+    ]
+    with pytest.warns(UserWarning, match="line 2: no caption"):
+        read_captions(write(tmp_path, "a.jpg#0\tA dog .\nb.jpg#0\t \n", "flickr.txt"))
+    with pytest.warns(UserWarning, match="1 of its 2 names, such as 'q.jpg', have no caption in"):
+        part_of(read_captions(write(tmp_path, FLICKR)), write(tmp_path, "a.jpg\nq.jpg\n", "n.txt"))
+
+
 def test_parts_by_a_list_of_names_or_captions_of_their_own(tmp_path):
     whole = read_captions(write(tmp_path, FLICKR))
     names = write(tmp_path, "b c.jpg\n\nunknown.jpg\nb c.jpg\n", "names.txt")
