@@ -93,6 +93,12 @@ class ReadingOptions:
     format: Literal["columns", "text"] | None = None
     """tag, predict: words in columns, or plain sentences, one a line. By default as the data look."""
 
+    columns: str | None = None
+    """translate: columns of sources and targets in a table, SOURCE,TARGET."""
+
+    separator: str | None = None
+    """translate: what stands between source and target in each line."""
+
     def given(self) -> dict[str, Any]:
         """What is set, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}

@@ -1,15 +1,87 @@
 """Pairs of texts to learn translating from: one file with a separator in each line, or two files line by line."""
 
+import csv
 import hashlib
+import io
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.encodings import whole_characters
-from ostinato.data.files import PathLike, TextFile, find_files
-from ostinato.data.memory import Texts, in_memory
+from ostinato.data.files import PathLike, TextFile, find_files, plain_name
+from ostinato.data.memory import HeldTable, Texts, in_memory
+from ostinato.data.tables import read_table
 from ostinato.data.text import Lines
+
+TAB = "\t"
+
+#: Endings of files that are tables, whatever they hold; .csv may be lines, too, and .tsv is.
+_TABLES = {".json", ".jsonl", ".ndjson", ".parquet"}
+
+
+@dataclass(frozen=True)
+class PairLayout:
+    """How pairs stand in a file: in lines, or in columns of a table.
+
+    Attributes:
+        separator: of lines, what stands between source and target, once in each; None is a TAB, but in a table.
+        columns: of a table, those of the sources and of the targets, with a comma between; None where it has two.
+        named: whether somebody named the columns of this file, which then is a table whatever it is called.
+    """
+
+    separator: str | None = None
+    columns: str | None = None
+    named: bool = False
+
+    def in_table(self, source: PathLike) -> bool:
+        """Whether a file is a table: because its columns are named, by its name unless it has lines with the separator,
+        or by the columns that training had.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        if self.named or (held := in_memory(source)) is not None:
+            return self.named or isinstance(held, HeldTable)
+        if source == "-":
+            return False
+        ending = PurePath(plain_name(str(source))).suffix.lower()
+        if ending in _TABLES:
+            return True
+        if ending == ".csv":
+            if self.separator is None:
+                return b"\t" not in _head(source)
+            return self.separator == "," and b'"' in _head(source)
+        if self.columns is None:
+            return False
+        first = _head(source).decode("utf-8", "replace").partition("\n")[0].rstrip("\r")
+        return set(self.pair("")) <= set(first.split("\t"))
+
+    def pair(self, name: str, there: Sequence[str] | None = None, *, sources_alone: bool = False) -> list[str]:
+        """The columns of sources and targets.
+
+        Args:
+            name: of the table, for messages.
+            there: its columns.
+            sources_alone: whether a single column will do.
+
+        Raises:
+            ConfigError: not two were named.
+            DataError: none were, and the table has another number of them.
+        """
+        if self.columns is not None:
+            found = next(csv.reader([self.columns], skipinitialspace=True), [])
+            if len(found) != 2 or not all(found):
+                raise ConfigError(f"--columns: expected two columns, SOURCE,TARGET, got {self.columns!r}")
+            return found
+        columns = list(there or ())
+        if len(columns) != 2 and not (sources_alone and len(columns) == 1):
+            raise DataError(
+                f"{name}: expected a table of two columns, got {len(columns)}: {', '.join(columns)}; name those of "
+                "sources and targets by --columns SOURCE,TARGET"
+            )
+        return columns
 
 
 @dataclass(frozen=True)
@@ -22,6 +94,7 @@ class Pairs:
         names: of the files.
         digest: SHA-256 of the texts.
         incomplete: pairs that were left out because one of their sides is empty.
+        columns: of a table, those of sources and targets.
     """
 
     sources: tuple[str, ...]
@@ -29,6 +102,7 @@ class Pairs:
     names: tuple[str, ...]
     digest: str
     incomplete: int = 0
+    columns: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -68,15 +142,15 @@ def read_pairs(source: PathLike, separator: str = "\t") -> Pairs:
     return _pairs(found, (file.name,), f"lines of source, {shown(separator)}, target")
 
 
-def open_pairs(sources: Sequence[str], separator: str = "\t") -> Pairs:
-    """Read pairs from one file (`read_pairs`) or from two (`read_two_files`).
+def open_pairs(sources: Sequence[str], layout: PairLayout = PairLayout()) -> Pairs:
+    """Read pairs from one file (`read_pairs`, or a table) or from two (`read_two_files`); tells of those left out.
 
     Args:
         sources: one name, two, or one of the form SOURCE,TARGET.
-        separator: what stands between source and target of a single file.
+        layout: of a single file.
 
     Raises:
-        DataError: as those two.
+        DataError: as those two; a table that lacks a column, or has several and none were named.
         ConfigError: more names than two, or none.
     """
     names = list(sources)
@@ -86,7 +160,25 @@ def open_pairs(sources: Sequence[str], separator: str = "\t") -> Pairs:
         raise ConfigError(
             f"expected one file of pairs, or a file of sources and one of targets, got {len(names)} files"
         )
-    return read_pairs(names[0], separator) if len(names) == 1 else read_two_files(names[0], names[1])
+    if len(names) == 2:
+        found = read_two_files(names[0], names[1])
+    elif layout.in_table(names[0]):
+        found = _read_table_of_pairs(names[0], layout)
+    else:
+        found = read_pairs(names[0], layout.separator or TAB)
+    if found.incomplete:
+        warnings.warn(
+            f"{', '.join(found.names)}: {found.incomplete:,} pairs with an empty side were left out", stacklevel=3
+        )
+    return found
+
+
+def _read_table_of_pairs(source: str, layout: PairLayout) -> Pairs:
+    table = read_table(source, None if layout.columns is None else layout.pair(source))
+    columns = layout.pair(source, list(table.columns))
+    sides = [[(text or "").strip() for text in table.texts(column)] for column in columns]
+    found = _pairs(list(zip(*sides, strict=True)), (table.name,), f"texts in the columns {' and '.join(columns)}")
+    return replace(found, columns=columns)
 
 
 def read_two_files(source: PathLike, target: PathLike) -> Pairs:
@@ -109,20 +201,25 @@ def read_two_files(source: PathLike, target: PathLike) -> Pairs:
     return _pairs(list(zip(*sides, strict=True)), tuple(file.name for file in files), "one text a line")
 
 
-def read_sources(source: PathLike, separator: str = "\t") -> tuple[str, ...]:
+def read_sources(source: PathLike, layout: PairLayout = PairLayout()) -> tuple[str, ...]:
     """Texts to translate, one a line; an empty line stays one. Of a file of pairs, which has the separator once in
-    each line that is not empty, the sources.
+    each line that is not empty, the sources; of a table, those in the column of the sources.
 
     Args:
-        source: a UTF-8 file, plain or gzipped, or `-` for standard input.
-        separator: of pairs.
+        source: a text file, or `-` for standard input.
+        layout: of pairs.
 
     Raises:
-        DataError: the file cannot be read, or holds nothing.
+        DataError: the file cannot be read, or holds nothing; a table lacks the column.
     """
     if isinstance(held := in_memory(source), Texts):
         return tuple(whole_characters(text or "").strip() for text in held.texts)
-    file = _one_file(source)
+    if layout.in_table(source):
+        first = None if layout.columns is None else layout.pair(str(source))[:1]
+        table = read_table(source, first)
+        column = first[0] if first else layout.pair(str(source), list(table.columns), sources_alone=True)[0]
+        return tuple((text or "").strip() for text in table.texts(column))
+    file, separator = _one_file(source), layout.separator or TAB
     lines = [line.removesuffix("\r") for line in read_lines(file)]
     if not any(line.strip() for line in lines):
         raise DataError(f"{file.name}: expected one text a line, found nothing")
@@ -140,6 +237,13 @@ def read_lines(file: TextFile) -> Iterator[str]:
         yield held
 
 
+def joined(columns: Sequence[str]) -> str:
+    """Names of columns with commas between, as `--columns` takes them."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(columns)
+    return line.getvalue()
+
+
 def shown(separator: str) -> str:
     """A separator as a message names it."""
     return "TAB" if separator == "\t" else repr(separator)
@@ -152,9 +256,18 @@ def _one_file(source: PathLike) -> TextFile:
     return files[0]
 
 
+def _head(source: PathLike) -> bytes:
+    """Some bytes of a file's beginning; its first line at least, unless that is very long."""
+    return _one_file(source).head(1 << 12)
+
+
 def _not_a_pair(name: str, number: int, line: str, separator: str, parts: int) -> DataError:
     what = "no separator" if parts == 1 else f"{parts - 1} separators"
-    remedy = "name the one there is by --separator" if parts == 1 else "take the other fields out, as cut -f1,2 does"
+    remedy = "take the other fields out, as cut -f1,2 does, or name two columns of a table by --columns SOURCE,TARGET"
+    if parts == 1:
+        remedy = "name the one there is by --separator"
+    elif '"' in line:
+        remedy = "if this is CSV, whose first line names its columns, name two of them by --columns SOURCE,TARGET"
     return DataError(
         f"{name}: line {number}: expected a source, {shown(separator)} and a target, got {what} "
         f"in {line.strip()[:60]!r}; {remedy}"

@@ -3,7 +3,7 @@ import gzip
 import pytest
 
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.pairs import read_pairs, read_sources, read_two_files
+from ostinato.data.pairs import PairLayout, joined, open_pairs, read_pairs, read_sources, read_two_files
 from ostinato.data.vocabulary import learn_tokenizer
 
 
@@ -67,6 +67,40 @@ def test_an_empty_separator_and_a_folder(tmp_path):
         read_pairs(tmp_path / "1", "")
     with pytest.raises(DataError, match="expected one file, got a folder of 2"):
         read_pairs(tmp_path)
+
+
+def test_columns_of_tables(tmp_path):
+    """Quoted fields with commas, quotation marks and line ends; a header is none of the pairs."""
+    quoted = write(tmp_path, 'de,en\n"ein, zwei","one, ""two"""\ndrei,three\n,none\n', "p.csv")
+    with pytest.warns(UserWarning, match="p.csv: 1 pairs with an empty side were left out"):
+        pairs = open_pairs([str(quoted)])
+    assert (pairs.sources, pairs.targets) == (("ein, zwei", "drei"), ('one, "two"', "three"))
+    assert (pairs.columns, joined(["a,b", "c"])) == (["de", "en"], '"a,b",c')
+    assert open_pairs([str(quoted)], PairLayout(",")).sources == pairs.sources
+    assert open_pairs([str(quoted)], PairLayout(named=True, columns="en, de")).sources == pairs.targets
+    assert read_sources(quoted) == ("ein, zwei", "drei", "")
+    assert read_sources(write(tmp_path, 'de\n"ein, zwei"\n', "s.csv"), PairLayout()) == ("ein, zwei",)
+    rows = write(tmp_path, '{"id": 7, "de": "eins", "en": "one"}\n', "p.jsonl")
+    assert open_pairs([str(rows)], PairLayout(named=True, columns="de,en")).targets == ("one",)
+    with pytest.raises(DataError, match=r"a table of two columns, got 3: id, de, en; name .* by --columns"):
+        open_pairs([str(rows)])
+    with pytest.raises(ConfigError, match="--columns: expected two columns, SOURCE,TARGET, got 'de'"):
+        open_pairs([str(rows)], PairLayout(named=True, columns="de"))
+    with pytest.raises(DataError, match="no column 'fr'"):
+        open_pairs([str(rows)], PairLayout(named=True, columns="fr,en"))
+
+
+def test_a_run_of_a_table_reads_lines_too(tmp_path):
+    trained = PairLayout(columns="de,en")
+    assert read_sources(write(tmp_path, "eins, zwei\nde\n", "new.txt"), trained) == ("eins, zwei", "de")
+    assert read_sources(write(tmp_path, "en\tde\none\teins\n", "new.tsv"), trained) == ("eins",)
+
+
+def test_lines_in_a_file_named_csv(tmp_path):
+    assert open_pairs([str(write(tmp_path, "a,b\tc\nd\te\n", "p.csv"))]).sources == ("a,b", "d")
+    assert open_pairs([str(write(tmp_path, "a,b\nc,d\n", "p.csv"))], PairLayout(",")).sources == ("a", "c")
+    with pytest.raises(DataError, match=r"line 1: .* got 2 separators .* by --columns SOURCE,TARGET"):
+        open_pairs([str(write(tmp_path, '"a,b",c\n', "p.txt"))], PairLayout(","))
 
 
 def test_sources_keep_their_empty_lines(tmp_path):

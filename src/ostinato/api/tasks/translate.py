@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ from torch import Tensor, nn
 from ostinato.api.card import pairs_card
 from ostinato.api.tasks.contract import Progress, Task, record
 from ostinato.checkpoint import RunFolder
+from ostinato.config.evaluation import ReadingOptions
 from ostinato.config.tasks.translate import TrainTranslate
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.bucketing import Buckets, in_length_order, pad_ids
-from ostinato.data.pairs import Pairs, open_pairs, read_sources
+from ostinato.data.pairs import PairLayout, Pairs, joined, open_pairs, read_sources
 from ostinato.data.splits import held_out
 from ostinato.data.tokenizer import Tokenizer
 from ostinato.data.translation import EncodedPairs, Sampled, encode_pairs, encode_sources
@@ -50,6 +52,9 @@ AT_ONCE = 64
 DRAWN = 3
 
 _SOURCE_FILE = "tokenizer-source.json"
+
+
+_LINES = PairLayout()
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ class Prepared:
         valid: to validate on.
         drawn: sources and targets to draw the attention of.
         data: what the run folder records.
+        layout: how the pairs stood in their file.
     """
 
     tokenizers: dict[str, str]
@@ -100,6 +106,7 @@ class Prepared:
     valid: EncodedPairs
     drawn: list[tuple[str, str]]
     data: dict[str, Any]
+    layout: PairLayout = _LINES
 
     @property
     def codec(self) -> Codec:
@@ -126,22 +133,25 @@ class Alignment(NamedTuple):
 class Translation:
     """A text in, another text out."""
 
+    READING = frozenset({"columns", "separator"})
+
     def prepare(self, options: TrainTranslate, progress: Progress | None = None) -> Prepared:
         """Read, split and tokenise."""
-        whole = _read(options)
+        layout = PairLayout(options.separator, options.columns, named=options.columns is not None)
+        whole = _read(options, layout)
         if options.valid is None:
             kept, out = held_out(len(whole), options.training.seed)
             train, valid = whole.select(kept.tolist()), whole.select(out.tolist())
         else:
-            train, valid = whole, open_pairs([options.valid], options.separator)
+            train, valid = whole, open_pairs([options.valid], layout)
         data: dict[str, Any] = {"train": _record(train), "valid": _record(valid), "held_out": options.valid is None}
         if options.test is not None:
-            data["test"] = _record(open_pairs([options.test], options.separator))
+            data["test"] = _record(open_pairs([options.test], layout))
         tokenizers = _tokenizers(options, train)
         codec = Prepared(tokenizers, EncodedPairs([], []), EncodedPairs([], []), [], {}).codec
         encoded = codec.encode(train)
         fitting = encoded.within(options.max_length)
-        _tell_left_out(whole.incomplete, len(encoded) - len(fitting), options.max_length)
+        _tell_left_out(len(encoded) - len(fitting), options.max_length)
         if not len(fitting):
             raise DataError(f"{', '.join(train.names)}: every pair is longer than --max-length {options.max_length}")
         held = codec.encode(valid).within(options.max_length).spread(VALIDATED)
@@ -152,7 +162,8 @@ class Translation:
         data["valid"] |= codec.unknown(codec.encode(valid))
         _warn_of_unknown(valid, data["valid"], codec, "a larger --vocab-size or --level bpe would know more")
         drawn = list(zip(valid.sources, valid.targets, strict=True))[:DRAWN]
-        return Prepared(tokenizers, fitting, held, drawn, data)
+        found = PairLayout(options.separator, None if whole.columns is None else joined(whole.columns))
+        return Prepared(tokenizers, fitting, held, drawn, data, found)
 
     def configuration(self, options: TrainTranslate, prepared: Prepared) -> dict[str, Any]:
         """The model's sizes, records of the pairs, and how to decode."""
@@ -176,8 +187,15 @@ class Translation:
             "zoneout": shared.zoneout,
             **shared.cell_settings(),
         }
+        layout = prepared.layout
         decoding = {"max_length": options.max_length, "length_penalty": options.length_penalty}
-        return {"model": model, "data": prepared.data, "decoding": decoding, "separator": options.separator}
+        return {
+            "model": model,
+            "data": prepared.data,
+            "decoding": decoding,
+            "separator": layout.separator,
+            "columns": layout.columns,
+        }
 
     def files(self, prepared: Prepared) -> Mapping[str, bytes]:
         """The tokenizers."""
@@ -246,7 +264,7 @@ class Translation:
         self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
     ) -> dict[str, Any]:
         """Of what the model writes: examples, bleu, chrf, exact_match, and the signatures of the first two."""
-        pairs = open_pairs(list(sources), run.config["separator"])
+        pairs = open_pairs(list(sources), _layout(run))
         unknown = run.codec.unknown(run.codec.encode(pairs))
         _warn_of_unknown(pairs, unknown, run.codec, "the model can neither read nor write them")
         return score_translations(self._translate(run, pairs.sources, progress, beam), pairs.targets) | unknown
@@ -255,7 +273,15 @@ class Translation:
         self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
     ) -> Iterator[str]:
         """A text for each line; an empty one for an empty line."""
-        return iter(self._translate(run, read_sources(source, run.config["separator"]), progress, beam))
+        return iter(self._translate(run, read_sources(source, _layout(run)), progress, beam))
+
+    def reading(self, run: Run, options: ReadingOptions) -> Run:
+        """The run as it is, with pairs that stand otherwise in their file."""
+        given = {name: value for name, value in options.given().items() if name in self.READING}
+        there = copy.copy(run)
+        if given:  # columns leave no separator, and the other way round
+            there.config = run.config | {"columns": None, "separator": None} | given | {"named": "columns" in given}
+        return there
 
     def reads_texts(self, run: Run) -> bool:
         """Each does."""
@@ -332,14 +358,19 @@ class Translation:
 TASK: Task[TrainTranslate, Prepared] = Translation()
 
 
-def _read(options: TrainTranslate) -> Pairs:
+def _layout(run: Run) -> PairLayout:
+    config = run.config
+    return PairLayout(config["separator"], config.get("columns"), named=config.get("named", False))
+
+
+def _read(options: TrainTranslate, layout: PairLayout) -> Pairs:
     if options.source is not None and options.target is not None:
         if options.data:
             raise ConfigError("expected DATA, or --source and --target; got both")
         return open_pairs([options.source, options.target])
     if len(options.data) != 1:
         raise ConfigError("DATA: expected one file of pairs (- for standard input), or --source F --target F")
-    return open_pairs(options.data, options.separator)
+    return open_pairs(options.data, layout)
 
 
 def _tokenizers(options: TrainTranslate, train: Pairs) -> dict[str, str]:
@@ -351,9 +382,7 @@ def _tokenizers(options: TrainTranslate, train: Pairs) -> dict[str, str]:
     return {"tokenizer.json": target.to_json(), _SOURCE_FILE: source.to_json()}
 
 
-def _tell_left_out(incomplete: int, too_long: int, longest: int) -> None:
-    if incomplete:
-        warnings.warn(f"{incomplete:,} pairs with an empty side were left out", stacklevel=2)
+def _tell_left_out(too_long: int, longest: int) -> None:
     if too_long:
         warnings.warn(f"{too_long:,} pairs longer than --max-length {longest} were left out of training", stacklevel=2)
 

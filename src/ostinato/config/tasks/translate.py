@@ -84,8 +84,8 @@ class TrainTranslate:
         Positional[tuple[str, ...]],
         tyro.conf.arg(
             metavar="DATA",
-            help="A UTF-8 file, plain or gzipped, or - for standard input: in each line source, separator, target. "
-            "Or none, but --source and --target.",
+            help="A text file, or - for standard input: in each line source, separator, target. Or a table, see "
+            "--columns; or none, but --source and --target.",
         ),
     ]
 
@@ -97,8 +97,12 @@ class TrainTranslate:
     target: File = None
     """The file of targets: each line belongs to the same line of --source."""
 
-    separator: str = "\t"
-    """What stands between source and target in DATA. By default a TAB."""
+    separator: str | None = None
+    """What stands between source and target in each line of DATA. By default a TAB."""
+
+    columns: Annotated[str | None, tyro.conf.arg(metavar="SOURCE,TARGET")] = None
+    """DATA is a table (CSV, TSV, JSON lines, Parquet): columns of sources and targets. By default the two that a .csv,
+    .json, .jsonl or .parquet file has."""
 
     valid: Annotated[str | None, tyro.conf.arg(metavar="FILE | SOURCE,TARGET")] = None
     """Pairs to validate on: a file as DATA, or two files with a comma between. By default a tenth of the
@@ -137,8 +141,10 @@ class TrainTranslate:
     def __post_init__(self) -> None:
         at_least(max_length=(self.max_length, 1), length_penalty=(self.length_penalty, 0))
         share(scheduled_sampling=self.scheduled_sampling, label_smoothing=self.label_smoothing or 0.0)
-        if not self.separator:
+        if self.separator == "":
             raise ConfigError("--separator: expected at least one character, such as a TAB")
+        if self.separator is not None and self.columns is not None:
+            raise ConfigError("--separator is for lines, --columns for tables: give one of them")
         if (self.source is None) != (self.target is None):
             raise ConfigError("--source and --target belong together: expected both or none")
 
