@@ -167,7 +167,7 @@ BAD = {
     "all too long": (["pairs.txt", "--separator", "_", "--max-length", "1", "--level", "char"], "--max-length 1"),
     "odd units": (["pairs.txt", "--separator", "_", "--level", "char", "--hidden", "7"], "an even number, got 7"),
     "feeding nothing": (["pairs.txt", "--attention", "none", "--input-feeding"], "choose an --attention"),
-    "unknown attention": (["pairs.txt", "--attention", "self"], "invalid choice"),
+    "unknown attention": (["pairs.txt", "--attention", "self"], "expected one of general, dot"),
     "smoothing": (["pairs.txt", "--label-smoothing", "1"], "--label-smoothing: expected 0 up to below 1, got 1"),
     "penalty": (["pairs.txt", "--length-penalty", "-1"], "--length-penalty: expected at least 0"),
 }

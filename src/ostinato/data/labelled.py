@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from ostinato.data.memory import Steps, Texts, in_memory, is_missing
 from ostinato.data.sequences import Scale, Sequences, sequences_from_table
 from ostinato.data.spelling import spelt_as
 from ostinato.data.tables import Table, read_table
+from ostinato.data.text_examples import LabelledTexts, read_text_table, read_without_table, without_table
 from ostinato.data.texts import encode_texts, shorten
 from ostinato.data.tokenizer import Tokenizer
 from ostinato.data.ts import read_ts
@@ -68,6 +70,7 @@ class Raw:
         places: names example number i, for messages.
         keys: `[N]` ids of numeric sequences; None for texts.
         digest: SHA-256 of the content.
+        files: names of several; empty where there is one.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Raw:
     places: Callable[[int], str]
     keys: list[str] | None
     digest: str
+    files: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -90,7 +94,8 @@ def read_labelled(source: str, columns: Columns, *, labels: bool = True) -> Raw:
     """Read a file.
 
     Args:
-        source: a table, a .ts file, or `-`: with texts one a line, else a table.
+        source: a table; a .ts file; `-`: with texts one a line, else a table; a folder of texts, with a folder for each
+            class; or `TEXTS,LABELS`, two files whose lines belong together.
         columns: which is what.
         labels: whether to look for labels; without, all are None.
 
@@ -103,19 +108,49 @@ def read_labelled(source: str, columns: Columns, *, labels: bool = True) -> Raw:
     if is_ts(source):
         return _from_sequences(read_ts(source), named=False)
     if columns.text is not None:
-        wanted = [columns.text, *([columns.label] if labels and columns.label else [])]
-        table = read_table(source, wanted, lines=None if labels else columns.text)
-        texts = texts_or_empty(table.texts(columns.text), table.place)
-        found: list[str | None] = [None] * len(table)
-        if labels and columns.label:
-            found = table.texts(columns.label)
-        return Raw(table.name, texts, found, table.place, None, table.digest)
+        found = read_text_table(source, columns.text, columns.label if labels else None, lines=not labels)
+        return _from_texts(found)
+    if not columns.values and without_table(source, labels=labels):
+        return _from_texts(read_without_table(source, labels=labels))
     if not columns.values or columns.id is None:
         raise ConfigError(
             f"{source}: say which columns of the table to read: --text COL --label COL for texts, "
-            "--values COL,COL --id COL --label COL for numbers (only a .ts file needs none)"
+            "--values COL,COL --id COL --label COL for numbers (a .ts file needs none, nor does a folder for each "
+            "class, nor TEXTS,LABELS)"
         )
     return _from_table(source, columns, labels)
+
+
+def read_all_labelled(sources: Sequence[str], columns: Columns) -> Raw:
+    """Several files as one, each as `read_labelled` reads it.
+
+    Raises:
+        ConfigError: none, or texts in one and numbers in another.
+    """
+    if not sources:
+        raise ConfigError("DATA: expected at least one file")
+    parts = [read_labelled(source, columns) for source in sources]
+    if len(parts) == 1:
+        return parts[0]
+    inputs = [each for part in parts for each in part.inputs]
+    if len({isinstance(each, str) for each in inputs}) > 1:
+        raise ConfigError(f"DATA: expected files of one kind, got texts and numbers: {', '.join(sources)}")
+    places = [(part, row) for part in parts for row in range(len(part))]
+    keys = None if any(part.keys is None for part in parts) else [key for part in parts for key in part.keys or ()]
+    return Raw(
+        ", ".join(part.name for part in parts),
+        inputs,
+        [label for part in parts for label in part.labels],
+        lambda row: places[row][0].places(places[row][1]),
+        keys,
+        hashlib.sha256("".join(part.digest for part in parts).encode()).hexdigest(),
+        tuple(part.name for part in parts),
+    )
+
+
+def _from_texts(found: LabelledTexts) -> Raw:
+    texts = texts_or_empty(found.texts, found.places)
+    return Raw(found.name, texts, found.labels, found.places, found.keys, found.digest)
 
 
 def texts_or_empty(texts: Sequence[str | None], places: Callable[[int], str]) -> list[str]:
@@ -210,7 +245,7 @@ def chosen(raw: Raw, rows: Sequence[int]) -> Raw:
     """Some of the examples."""
     inputs, labels = [raw.inputs[row] for row in rows], [raw.labels[row] for row in rows]
     places, keys = raw.places, None if raw.keys is None else [raw.keys[row] for row in rows]
-    return Raw(raw.name, inputs, labels, lambda row: places(rows[row]), keys, raw.digest)
+    return Raw(raw.name, inputs, labels, lambda row: places(rows[row]), keys, raw.digest, raw.files)
 
 
 @dataclass(frozen=True)

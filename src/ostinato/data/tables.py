@@ -20,7 +20,7 @@ from ostinato.config.columns import as_option
 from ostinato.core.errors import ConfigError, DataError, unknown_name
 from ostinato.data.encodings import whole_characters
 from ostinato.data.files import PathLike, TextFile, find_files
-from ostinato.data.memory import Held, HeldTable, Texts, in_memory, is_missing
+from ostinato.data.memory import Held, HeldTable, Texts, held_as, in_memory, is_missing
 
 Format: TypeAlias = Literal["csv", "tsv", "jsonl", "parquet"]
 
@@ -31,6 +31,7 @@ ENDINGS: dict[str, Format] = {
     ".tab": "tsv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "jsonl",
     ".parquet": "parquet",
 }
 
@@ -136,10 +137,10 @@ class Table:
 def read_table(source: PathLike, columns: Sequence[str] | None = None, *, lines: str | None = None) -> Table:
     """Read a table.
 
-    The format follows from the file's name (`ENDINGS`, an additional .gz aside), else from its first bytes. CSV is RFC
-    4180; TSV knows no quoting, so that a quotation mark is text; both begin with a line of column names. Empty lines
-    are passed over; of a table with a single column they are empty cells, but for those at the end. Parquet needs
-    pyarrow.
+    The format follows from the file's name (`ENDINGS`, an additional .gz aside), else from its first bytes. JSON is an
+    array of objects, or one object a line. CSV is RFC 4180; TSV knows no quoting, so that a quotation mark is text;
+    both begin with a line of column names. Empty lines are passed over; of a table with a single column they are empty
+    cells, but for those at the end. Parquet needs pyarrow.
 
     Args:
         source: a file, plain or gzipped, or `-` for standard input.
@@ -155,6 +156,8 @@ def read_table(source: PathLike, columns: Sequence[str] | None = None, *, lines:
     if (held := in_memory(source)) is not None:
         return _held_table(str(source), held, kept, lines)
     content = open_content(source)
+    if (source != "-" or lines is None) and _is_json(content.file) and (found := _json_table(content)) is not None:
+        return _held_table(content.name, found, kept, None, content.digest)
     if source == "-" and lines is not None:
         columns_read, numbers = _from_rows(content, _text_rows(content, lines), kept)
     else:
@@ -164,7 +167,7 @@ def read_table(source: PathLike, columns: Sequence[str] | None = None, *, lines:
     return Table(content.name, columns_read, np.array(numbers, np.int64), content.digest, content.unit)
 
 
-def _held_table(name: str, held: Held, kept: list[str] | None, lines: str | None) -> Table:
+def _held_table(name: str, held: Held, kept: list[str] | None, lines: str | None, digest: str | None = None) -> Table:
     """The same from what is in memory."""
     if isinstance(held, Texts) and lines is not None:
         held = HeldTable({lines: [text or None for text in held.texts]})
@@ -177,7 +180,36 @@ def _held_table(name: str, held: Held, kept: list[str] | None, lines: str | None
             raise _no_column(name, column, held.columns)
     wanted = list(held.columns) if kept is None else kept
     columns = {column: [None if cell == "" else cell for cell in held.columns[column]] for column in wanted}
-    return Table(name, columns, np.arange(1, len(held) + 1), held.digest, "row")
+    return Table(name, columns, np.arange(1, len(held) + 1), digest or held.digest, "row")
+
+
+def _is_json(file: TextFile) -> bool:
+    """Whether a file may hold one JSON value, an array of objects above all, by its name or its first bytes."""
+    ending = PurePath(file.plain_name).suffix.lower()
+    start = file.head(1 << 10).lstrip(b"\xef\xbb\xbf \r\n\t")
+    return ending == ".json" or (ending not in ENDINGS and start.startswith(b"["))
+
+
+def _json_table(content: "Content") -> HeldTable | None:
+    """An array of objects, or an object of columns: lists, or objects by row as pandas writes them; None for lines of
+    objects."""
+    text = "".join(content.lines())
+    try:
+        found = decoded(text)
+    except ValueError as error:
+        if text.lstrip()[:1] == "{":
+            return None
+        raise DataError(f"{content.name}: expected a JSON array of objects: {error}") from None
+    if isinstance(found, dict):
+        if not all(isinstance(cells, list | dict) for cells in found.values()):
+            return None
+        found = {name: list(cells.values()) if isinstance(cells, dict) else cells for name, cells in found.items()}
+    elif not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise DataError(f'{content.name}: expected a JSON array of objects, such as [{{"text": ...}}, ...]')
+    if not found:
+        raise DataError(f"{content.name}: the table is empty: it has no rows; expected at least one")
+    held = held_as(found, content.name)
+    return held if isinstance(held, HeldTable) else None
 
 
 def open_content(source: PathLike) -> "Content":

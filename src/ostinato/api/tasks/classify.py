@@ -25,7 +25,7 @@ from ostinato.api.tasks.classify_data import (
     record_of,
     sizes,
 )
-from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, one_source, required
+from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, required
 from ostinato.checkpoint import RunFolder
 from ostinato.config.evaluation import ReadingOptions
 from ostinato.config.tasks.classify import TrainClassify
@@ -37,6 +37,7 @@ from ostinato.data.labelled import (
     Columns,
     batch_of,
     count_labels,
+    read_all_labelled,
     read_labelled,
     with_labels,
 )
@@ -67,7 +68,7 @@ class Classification:
     def prepare(self, options: TrainClassify, progress: Progress | None = None) -> Prepared:
         """Read, split, learn labels and tokenizer or scale, encode."""
         columns = Columns(options.label, options.text, options.id, options.time, options.value_columns)
-        whole = with_labels(read_labelled(one_source(options.data), columns))
+        whole = with_labels(read_all_labelled(options.data, columns))
         tell_doubtful(whole.name, "label", count_labels(whole)[0])
         valid = None if options.valid is None else with_labels(read_labelled(options.valid, columns))
         prepared = prepare_labelled(options, columns, whole, valid, progress=progress)
@@ -170,7 +171,7 @@ class Classification:
         labels; the confusion matrix and the names of its rows go to the run's details."""
         no_beam("classify", beam)
         codec: Codec = run.codec
-        raw = with_labels(read_labelled(one_source(sources), codec.columns))
+        raw = with_labels(read_all_labelled(list(sources), codec.columns))
         part = Part(codec.encode(raw), *codec.numbers(raw))
         counts = _confusion(run, part, progress)
         run.details |= {"confusion": counts, "labels": part.names}

@@ -187,4 +187,4 @@ def sizes(options: TrainClassify, codec: Codec) -> dict[str, Any]:
 def record_of(raw: Raw) -> dict[str, Any]:
     """What the run folder says of a part of the data."""
     counts, _ = count_labels(raw)
-    return record([raw.name], raw.digest, examples=len(raw), labels=dict(sorted(counts.items())))
+    return record(raw.files or [raw.name], raw.digest, examples=len(raw), labels=dict(sorted(counts.items())))

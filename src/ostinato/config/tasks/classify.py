@@ -82,7 +82,9 @@ class TrainClassify:
     data: Annotated[
         Positional[tuple[str, ...]],
         tyro.conf.arg(
-            metavar="DATA", help="A table (CSV, TSV, JSON lines, Parquet; gzipped or not), or a .ts file of series."
+            metavar="DATA",
+            help="Tables (CSV, TSV, JSON, Parquet; packed or not), .ts files of series, a folder with a folder of "
+            "texts for each class, or TEXTS,LABELS: two files whose lines belong together.",
         ),
     ]
 
@@ -92,7 +94,7 @@ class TrainClassify:
     """Column of the labels. A .ts file has them in place."""
 
     text: Column = None
-    """Column of the texts."""
+    """Column of the texts; several, with commas between, are put together."""
 
     id: Column = None
     """Numbers, one row a moment: column that tells the sequences apart."""
