@@ -1,13 +1,12 @@
 """Pairs of texts to learn translating from: one file with a separator in each line, or two files line by line."""
 
-import csv
 import hashlib
-import io
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
+from ostinato.config.columns import names_in
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.encodings import whole_characters
 from ostinato.data.files import PathLike, TextFile, find_files, plain_name
@@ -71,7 +70,7 @@ class PairLayout:
             DataError: none were, and the table has another number of them.
         """
         if self.columns is not None:
-            found = next(csv.reader([self.columns], skipinitialspace=True), [])
+            found = list(names_in(self.columns))
             if len(found) != 2 or not all(found):
                 raise ConfigError(f"--columns: expected two columns, SOURCE,TARGET, got {self.columns!r}")
             return found
@@ -235,13 +234,6 @@ def read_lines(file: TextFile) -> Iterator[str]:
         yield from whole
     if held:
         yield held
-
-
-def joined(columns: Sequence[str]) -> str:
-    """Names of columns with commas between, as `--columns` takes them."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(columns)
-    return line.getvalue()
 
 
 def shown(separator: str) -> str:

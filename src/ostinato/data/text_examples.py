@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from ostinato.config.columns import names_in
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.files import TextFile, find_files, plain_name
 from ostinato.data.memory import in_memory
@@ -49,7 +49,7 @@ def read_text_table(source: str, text: str, label: str | None, *, lines: bool) -
     Raises:
         DataError: what is wrong with the file.
     """
-    names = [name for name in next(csv.reader([text], skipinitialspace=True), []) if name]
+    names = [name for name in names_in(text) if name]
     if not names:
         raise ConfigError(f"--text: expected a column, or several with commas between, got {text!r}")
     table = read_table(source, [*names, *([label] if label else [])], lines=names[0] if lines else None)

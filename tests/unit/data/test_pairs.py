@@ -3,7 +3,7 @@ import gzip
 import pytest
 
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.pairs import PairLayout, joined, open_pairs, read_pairs, read_sources, read_two_files
+from ostinato.data.pairs import PairLayout, open_pairs, read_pairs, read_sources, read_two_files
 from ostinato.data.vocabulary import learn_tokenizer
 
 
@@ -75,7 +75,7 @@ def test_columns_of_tables(tmp_path):
     with pytest.warns(UserWarning, match="p.csv: 1 pairs with an empty side were left out"):
         pairs = open_pairs([str(quoted)])
     assert (pairs.sources, pairs.targets) == (("ein, zwei", "drei"), ('one, "two"', "three"))
-    assert (pairs.columns, joined(["a,b", "c"])) == (["de", "en"], '"a,b",c')
+    assert pairs.columns == ["de", "en"]
     assert open_pairs([str(quoted)], PairLayout(",")).sources == pairs.sources
     assert open_pairs([str(quoted)], PairLayout(named=True, columns="en, de")).sources == pairs.targets
     assert read_sources(quoted) == ("ein, zwei", "drei", "")

@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from ostinato.api.card import pairs_card
 from ostinato.api.tasks.contract import Progress, Task, record
 from ostinato.checkpoint import RunFolder
+from ostinato.config.columns import as_option
 from ostinato.config.evaluation import ReadingOptions
 from ostinato.config.tasks.translate import TrainTranslate
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.bucketing import Buckets, in_length_order, pad_ids
-from ostinato.data.pairs import PairLayout, Pairs, joined, open_pairs, read_sources
+from ostinato.data.pairs import PairLayout, Pairs, open_pairs, read_sources
 from ostinato.data.splits import held_out
 from ostinato.data.tokenizer import Tokenizer
 from ostinato.data.translation import EncodedPairs, Sampled, encode_pairs, encode_sources
@@ -162,7 +163,7 @@ class Translation:
         data["valid"] |= codec.unknown(codec.encode(valid))
         _warn_of_unknown(valid, data["valid"], codec, "a larger --vocab-size or --level bpe would know more")
         drawn = list(zip(valid.sources, valid.targets, strict=True))[:DRAWN]
-        found = PairLayout(options.separator, None if whole.columns is None else joined(whole.columns))
+        found = PairLayout(options.separator, None if whole.columns is None else as_option(whole.columns))
         return Prepared(tokenizers, fitting, held, drawn, data, found)
 
     def configuration(self, options: TrainTranslate, prepared: Prepared) -> dict[str, Any]:
