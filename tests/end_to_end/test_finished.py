@@ -178,6 +178,24 @@ def test_an_out_that_is_not_utf8(work, cli):
     assert (work / name / "README.md").exists()
 
 
+@pytest.mark.parametrize("name", ["checkpoint", "metrics.jsonl", "confusion.png"])
+@pytest.mark.parametrize("words", [("--overwrite",), ("--resume", "--epochs", "2")])
+def test_links_in_its_folder_lead_nowhere(run, work, cli, name, words):
+    theirs = work / "theirs"
+    if name == "checkpoint":
+        (run / name).rename(theirs)
+        (theirs / "thesis.tex").write_text("mine")
+    else:
+        theirs.write_text("mine")
+        (run / name).unlink(missing_ok=True)
+    (run / name).symlink_to(theirs)
+    before = contents(work)
+    refused = cli(*TRAIN, *words)
+    assert refused.status == 2
+    assert f"run: {name} is a link to {theirs}; a run's files must be its own" in refused.err
+    assert contents(work) == before
+
+
 def test_plugins_are_not_taken_from_a_file_of_settings(work, cli):
     (work / "evil.py").write_text("from pathlib import Path; Path('owned').touch()")
     (work / "settings.toml").write_text('plugin = ["evil.py"]\nhidden = 8\n')

@@ -20,6 +20,7 @@ from ostinato.checkpoint.files import read_json, read_tensors, write_bytes, writ
 from ostinato.checkpoint.resume_point import ResumePoint, model_tensors
 from ostinato.core.errors import RunFolderError
 from ostinato.core.files import is_temporary, remove_left_over
+from ostinato.core.visible import visible
 
 if sys.platform != "win32":
     import fcntl
@@ -380,8 +381,8 @@ class RunFolder:
                 tensor.copy_(tensors[name])
 
     def write_card(self, text: str) -> None:
-        """Write the short model card."""
-        write_bytes(self.card, text.encode(errors="backslashreplace"), like=self.config)
+        """Write the short model card; names in it may hold anything."""
+        write_bytes(self.card, visible(text).encode(), like=self.config)
 
 
 def _left_by_a_kill(path: Path) -> bool:

@@ -16,6 +16,7 @@ from ostinato.config.bench import BenchLayers, BenchLm
 from ostinato.config.inspect import Inspect
 from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.core.errors import ConfigError, unknown_name
+from ostinato.core.visible import visible
 
 COMMANDS: dict[tuple[str, ...], type[Any]] = {
     ("demo",): commands.Demo,
@@ -52,7 +53,8 @@ def parse(arguments: list[str]) -> Any:
     if asked := {"-h", "--help", "--help-all"} & set(rest):
         defaults = _default(command, rest)
         shown = None if defaults is tyro.MISSING_NONPROP else defaults
-        print(help_of(command, prog, everything="--help-all" in asked, defaults=shown))
+        # a default may come from a file of settings
+        print(visible(help_of(command, prog, everything="--help-all" in asked, defaults=shown)))
         sys.exit(0)
     with refusing(command, prog, rest):
         return tyro.cli(

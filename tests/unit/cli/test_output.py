@@ -1,6 +1,8 @@
 """Where answers are written."""
 
+import multiprocessing
 import os
+import signal
 import threading
 from pathlib import Path
 
@@ -38,6 +40,45 @@ def test_what_fails_on_the_way_leaves_what_was_there(tmp_path):
         write_lines(file, (str(1 // number) for number in (1, 0)))
     assert file.read_text() == "before\n"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def killed_while_writing(file):
+    def lines():
+        yield "half"
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    write_lines(file, lines())
+
+
+def test_a_kill_leaves_the_old_answers_and_its_rest_goes_with_the_next_start(tmp_path):
+    file, other = tmp_path / "answers.txt", tmp_path / ".other.txt.0123456789abcdef.tmp"
+    file.write_text("before\n")
+    other.touch()
+    process = multiprocessing.get_context("fork").Process(target=killed_while_writing, args=(file,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert file.read_text() == "before\n"
+    assert len(list(tmp_path.iterdir())) == 3
+    assert write_lines(file, ["after"]) == 1
+    assert {item.name for item in tmp_path.iterdir()} == {file.name, other.name}
+
+
+def test_links_that_wait_for_it_are_not_followed(tmp_path):
+    """What earlier versions wrote to was known beforehand: `.NAME.PID.tmp`."""
+    (tmp_path / "theirs").write_text("theirs")
+    for number in range(os.getpid() - 2, os.getpid() + 3):
+        (tmp_path / f".answers.txt.{number}.tmp").symlink_to("theirs")
+    write_lines(tmp_path / "answers.txt", ["mine"])
+    assert (tmp_path / "theirs").read_text() == "theirs"
+    assert (tmp_path / "answers.txt").read_text() == "mine\n"
+
+
+def test_permissions_of_answers_stay(tmp_path):
+    file = tmp_path / "answers.txt"
+    file.touch(mode=0o600)
+    write_lines(file, ["one"])
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("name", [".", ""])

@@ -89,6 +89,16 @@ def test_lines_after_the_checkpoint_are_dropped(tmp_path):
     assert file.read_text() == ""
 
 
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_other_names_of_the_file_keep_what_they_have(tmp_path, link):
+    theirs, mine = tmp_path / "theirs.jsonl", tmp_path / "metrics.jsonl"
+    theirs.write_text('{"step": 1}\n{"step": 2}\n')
+    getattr(mine, link)(theirs)
+    MetricsLog(mine, 12).write({"step": 3})
+    assert theirs.read_text() == '{"step": 1}\n{"step": 2}\n'
+    assert mine.read_text() == '{"step": 1}\n{"step": 3}\n'
+
+
 def test_sums_of_an_interval():
     interval = Interval()
     interval.add(2.0, 10, 3.0, True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ostinato.checkpoint.files import write_bytes
 from ostinato.core.errors import DataError
+from ostinato.core.files import remove_left_over
 from ostinato.plots.style import available, both
 
 
@@ -60,6 +61,7 @@ class Folder:
     def _write(self, write: Callable[[], None]) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            remove_left_over(self.path)
             write()
         except OSError as error:
             raise DataError(f"--out {self.path}: cannot be written: {error.strerror}; choose another place") from None
