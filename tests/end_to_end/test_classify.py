@@ -68,14 +68,16 @@ def trained(work, cli):
 def test_reviews_from_table_to_labels(trained, work, cli):
     assert trained["test"]["accuracy"] == trained["test"]["macro_f1"] == 1.0
     assert trained["test"]["examples"] == 60
-    assert trained["examples"] == 15 * 144  # a tenth is held out
+    assert trained["examples"] == 15 * 160  # a tenth would be too few to hold out
+    assert "valid_accuracy" not in trained
     config = json.loads((work / "run/config.json").read_text())
-    assert config["data"]["train"]["labels"] == {"neg": 72, "pos": 72}
-    assert config["data"]["valid"]["labels"] == {"neg": 8, "pos": 8}
+    assert config["data"]["train"]["labels"] == {"neg": 80, "pos": 80}
+    assert (config["data"]["held_out"], config["data"]["validated"]) == (False, False)
     assert config["classes"] == ["neg", "pos"]
     assert {"confusion.png", "README.md", "tokenizer.json", "model.safetensors"} <= set(contents(work / "run"))
     card = (work / "run/README.md").read_text()
     assert "accuracy 1.0000" in card
+    assert "no validation (too few examples to hold some out)" in card
     figures = json.loads(cli("evaluate", "run", "test.csv", "--json").out)
     assert figures == trained["test"]
     result = cli("predict", "run", "test.csv", "--output", "answers.jsonl")
@@ -157,7 +159,9 @@ def test_numbers_of_a_long_table(work, cli):
     write("train.csv", waves(60))
     write("test.csv", waves(40, seed=1, label=False))
     result = cli("train", "classify", "train.csv", *NUMBERS, "--out", "run", "--epochs", "20", *SMALL, "--json")
-    assert json.loads(result.out)["valid_accuracy"] == 1.0
+    assert "60 examples to train on, none held out" in result.err
+    assert "fit: loss" in result.err
+    assert "validation" not in result.err
     scale = json.loads((work / "run/config.json").read_text())["scale"]
     assert (scale["mean"][1], scale["deviation"][1]) == (5.0, 1.0)
     answers = [json.loads(line) for line in cli("predict", "run", "test.csv").out.splitlines()]
@@ -201,9 +205,68 @@ def test_the_embedding_starts_from_the_texts(work):
         assert weight[~known].abs().min() > 0, "words that do not occur start from random numbers"
 
 
-@pytest.mark.parametrize(("examples", "passes"), [(25_000, 2), (200_000, 2), (10_000, 5), (1_000, 20), (20, 20)])
-def test_many_examples_are_passed_over_less_often(examples, passes):
-    assert classify_data.passes(examples) == passes
+@pytest.mark.parametrize(
+    ("examples", "tokens", "passes"),
+    [
+        (25_000, 6_000_000, 2),  # film reviews
+        (200_000, 40_000_000, 2),
+        (15_000, 105_000, 19),  # names, by letters
+        (135_000, 2_700_000, 2),  # one sentence each
+        (10_000, 0, 5),  # numbers
+        (1_000, 0, 20),
+        (20, 100, 20),
+    ],
+)
+def test_many_examples_and_many_tokens_are_passed_over_less_often(examples, tokens, passes):
+    assert classify_data.passes(examples, tokens) == passes
+
+
+def test_a_tenth_is_held_out_where_it_tells(work, cli):
+    write("train.csv", reviews(300))
+    result = cli("train", "classify", "train.csv", *TEXT, "--out", "run", "--epochs", "1", *SMALL, "--json")
+    assert "270 examples to train on, 30 to validate on, held out of every class alike" in result.err
+    assert "valid_accuracy" in json.loads(result.out)
+    assert json.loads((work / "run/config.json").read_text())["data"]["valid"]["labels"] == {"neg": 15, "pos": 15}
+
+
+def agglutinated(count, seed=0):
+    """Texts of words that are nearly all new: a stem and a chain of endings; the stem tells."""
+    draw, rows = random.Random(seed), []
+    ends = ["lar", "da", "mis", "in", "ki", "ler", "den", "siz", "ca", "ti"]
+
+    def word(stem):
+        return stem + "".join(draw.choices(ends, k=4))
+
+    for index in range(count):
+        label = "pos" if index % 2 else "neg"
+        words = [word(draw.choice(["ev", "yol", "su", "gun"])) for _ in range(4)]
+        words.insert(draw.randrange(5), word("guzel" if label == "pos" else "kotu"))
+        rows.append({"review": " ".join(words), "stars": label})
+    return rows
+
+
+def test_the_level_is_chosen_by_what_is_unknown(work, cli):
+    """Words where they are known, pieces where words are built anew, characters of texts of one word."""
+    names = [{"review": f"{'xqz' if n % 2 else 'oua'}{n:05d}", "stars": "pos" if n % 2 else "neg"} for n in range(300)]
+    for name, rows, level in (
+        ("words", reviews(300), "word"),
+        ("built", agglutinated(300), "bpe"),
+        ("names", names, "char"),
+        ("few", names[:40], "char"),  # nothing is held out
+    ):
+        write("train.csv", rows)
+        result = cli("train", "classify", "train.csv", *TEXT, "--out", name, "--epochs", "1", *SMALL)
+        assert result.status == 0, result.err
+        assert ostinato.load(name).tokenizer.level == level
+        assert ("of the words held out are unknown" in result.err) == (level != "word")
+        dropped = json.loads((work / name / "config.json").read_text())["model"]["word_dropout"]
+        assert dropped < 0.1, "of short texts few steps can be done without"
+    write("train.csv", agglutinated(300))
+    result = cli("train", "classify", "train.csv", *TEXT, "--out", "asked", "--level", "word", "--epochs", "1", *SMALL)
+    assert ostinato.load("asked").tokenizer.level == "word"
+    assert "% of the words are unknown to the model: --level bpe reads words in pieces" in result.err
+    config = json.loads((work / "asked/config.json").read_text())
+    assert config["data"]["valid"]["unknown"] > 0.5
 
 
 def test_balanced_weights_help_the_rare_class(work):
@@ -263,7 +326,7 @@ def test_two_processes_learn_what_one_does(work, spawn):
     for name, tensor in load_file("one/model.safetensors").items():
         torch.testing.assert_close(load_file("two/model.safetensors")[name], tensor, rtol=1e-4, atol=1e-5)
     ends = [[line["examples"] for line in metrics(work / name)][-1] for name in ("one", "two")]
-    assert ends == [162, 162]
+    assert ends == [180, 180]
 
 
 def bad(name, content):
@@ -281,7 +344,7 @@ def test_labels_missing_in_some_rows_are_told_and_left_out(work, cli):
     result = cli("train", "classify", "train.csv", *TEXT, "--out", "run", "--epochs", "1", *SMALL)
     assert result.status == 0
     assert "train.csv: line 5: no label (so in 2 rows); left out" in result.err
-    assert json.loads((work / "run/config.json").read_text())["data"]["train"]["examples"] == 52
+    assert json.loads((work / "run/config.json").read_text())["data"]["train"]["examples"] == 58
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from ostinato.core.errors import RunFolderError
 class _Config(msgspec.Struct):
     task: str
     model: dict[str, Any]
+    data: dict[str, Any] = {}
 
 
 class _Position(msgspec.Struct):
@@ -59,5 +60,7 @@ def _found(run: RunFolder) -> dict[str, Any]:
     loss = position.best_figures.get("loss", position.best)
     if loss is not None and not math.isfinite(loss):
         raise ValueError("a loss that is no number")
+    if not config.data.get("validated", True):
+        loss = None  # of what it was trained on
     row |= {"steps": position.step, "epochs": position.epoch, "valid_loss": loss, "test": run.tested()}
     return row | {"state": "finished" if position.finished else under_way}

@@ -98,7 +98,8 @@ def train_task(options: TrainOptions, started: float, told: Callable[[str], Told
     """
     task, folder = find(options.TASK), RunFolder(options.out)
     import_plugins(options.start.plugin)
-    lookup(options.model.cell)
+    if options.model.cell is not None:  # else the task chooses one
+        lookup(options.model.cell)
     _require_lasting(options.test)
     with read_as(options.reading.encoding):
         folder.claim(resume=options.start.resume, overwrite=options.start.overwrite)
@@ -207,7 +208,8 @@ def train_prepared(options: TrainOptions, prepared: Any, *, shown: bool = True) 
         shown: whether to show progress.
     """
     started, folder = time.monotonic(), RunFolder(options.out)
-    lookup(options.model.cell)
+    if options.model.cell is not None:  # else the task chooses one
+        lookup(options.model.cell)
     folder.claim(resume=False, overwrite=False)
     with folder.alone():
         config = _configuration(options, prepared) | {"versions": _versions()}
@@ -339,7 +341,8 @@ def _train(
         job = task.job(options, model, prepared, fabric.global_rank)
         about, last_epoch = task.describe(model, prepared), training.last_epoch_or(job.epochs)
         visible = shown and fabric.is_global_zero
-        progress = Progress(job.figure, last_epoch, about=about, shown=visible, unit=job.unit, smoothed=job.smoothed)
+        told: dict[str, Any] = {"unit": job.unit, "measured": job.measured, "smoothed": job.smoothed}
+        progress = Progress(job.figure, last_epoch, about=about, shown=visible, **told)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Fabric's advice on hardware that is not asked for
             limit = None if training.time_limit is None else job.time_share * training.time_limit

@@ -18,8 +18,8 @@ class TrainingOptions:
     """How long, how fast, and from which random numbers."""
 
     epochs: int | None = None
-    """Passes over the data. By default 20, for tag 15, for classify 2 to 20, the fewer the more examples there are;
-    more where they are short. With --time-limit alone, as many as there is time for."""
+    """Passes over the data. By default 20, for tag 15, for classify 2 to 20, the fewer the more examples and
+    tokens there are; more where they are few. With --time-limit alone, as many as there is time for."""
 
     time_limit: float | None = None
     """Seconds from the start of the command, reading and validation included; then a last validation, and the end."""

@@ -73,6 +73,8 @@ class Job:
         patience: validations without improvement after which to stop, where no option says, and only the clock would
             end the training; 0 means never.
         time_share: of the time limit, what the loop may use up: something else comes after it.
+        valid_every: optimiser steps between validations where no option says; 0 is the loop's own choice.
+        measured: what validations measure: "fit" where there is no data but that which is trained on.
         penalty: of an output, added to the loss that is trained on; figures are without it.
         smoothed: whether `loss` is that of smoothed targets: `figure` says nothing of it then, only of validations.
     """
@@ -91,6 +93,8 @@ class Job:
     time_share: float = 1.0
     penalty: Callable[[Any], Tensor] | None = None
     smoothed: bool = False
+    valid_every: int = 0
+    measured: str = "validation"
 
     def figures(self, found: Validation) -> dict[str, float]:
         """What `validate` gave, as figures by name, with `figure` beside the loss."""
@@ -145,7 +149,8 @@ class Trainer:
         self.last_epoch = options.last_epoch_or(job.epochs)
         by_clock = job.patience if self.last_epoch is None else 0
         self.patience = by_clock if options.patience is None else options.patience
-        self.valid_every = options.valid_every or (VALID_EVERY if len(job.batches) > VALID_EVERY else 0)
+        most = VALID_EVERY if len(job.batches) > VALID_EVERY else 0
+        self.valid_every = options.valid_every or job.valid_every or most
         self.log_every = options.log_every or max(1, len(job.batches) // 20)
         self.first_progress, self.first_elapsed = self.position.progress, clock.elapsed()
         self.validation_seconds, self.saved_at = 0.0, time.monotonic()

@@ -26,6 +26,7 @@ class Progress:
         about: a line to begin with.
         shown: False for all processes but the first.
         unit: what speed is counted in.
+        measured: what validations measure, in a word.
         smoothed: whether the training loss is none that `figure` says something of.
     """
 
@@ -40,8 +41,10 @@ class Progress:
         about: str = "",
         shown: bool = True,
         unit: str = "tokens",
+        measured: str = "validation",
         smoothed: bool = False,
     ) -> None:
+        self._measured = measured
         self._figure, self._unit = None if smoothed else figure, unit
         self._epochs, self._about, self._shown = epochs, about, shown
         self._began, self._first_progress, self._last_line = time.monotonic(), 0.0, 0.0
@@ -87,7 +90,7 @@ class Progress:
         if self._shown:
             mark = "  best so far" if improved else ""
             where = f"epoch {at.epoch + (at.piece > 0)}  step {at.step}"
-            self._print(f"{where}  validation: {_figures(figures)}{mark}")
+            self._print(f"{where}  {self._measured}: {_figures(figures)}{mark}")
 
     def _epoch(self, at: Position) -> str:
         number = at.epoch + (at.piece > 0)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ostinato.api.card import card
 from ostinato.api.tasks.classify_data import (
     BATCH,
+    FITTED_EVERY,
     LEAST_STEPS,
     TELLING,
     Part,
@@ -81,7 +82,11 @@ class Classification:
     def configuration(self, options: TrainClassify, prepared: Prepared) -> dict[str, Any]:
         """Sizes, labels, scale, columns, records of the data."""
         codec = prepared.codec
-        found = {"model": sizes(options, codec), "classes": list(codec.classes), "max_length": codec.max_length}
+        found = {
+            "model": sizes(options, codec, prepared.train),
+            "classes": list(codec.classes),
+            "max_length": codec.max_length,
+        }
         found |= {"columns": dataclasses.asdict(codec.columns), "data": prepared.data}
         return found | ({} if codec.scale is None else {"scale": dataclasses.asdict(codec.scale)})
 
@@ -108,6 +113,7 @@ class Classification:
             rank=rank,
             world=training.devices,
         )
+        tokens = 0 if prepared.codec.tokenizer is None else sum(train.lengths)
         weights = None
         if options.classify.class_weights == "balanced":
             weights = balanced_weights(torch.bincount(torch.from_numpy(train.labels)))
@@ -117,24 +123,33 @@ class Classification:
             batches=batches,
             validate=lambda trained: _figures(trained, prepared.valid),
             validation_share=len(prepared.valid.labels) / len(train.labels),
-            best="accuracy" if len(prepared.valid.labels) >= TELLING else None,
+            best="accuracy" if prepared.data["validated"] and len(prepared.valid.labels) >= TELLING else None,
             higher=True,
             unit="examples",
-            epochs=max(passes(len(train.labels)), -(-LEAST_STEPS // len(batches))),
+            epochs=max(passes(len(train.labels), tokens), -(-LEAST_STEPS // len(batches))),
+            valid_every=0 if prepared.data["validated"] else FITTED_EVERY,
+            measured="validation" if prepared.data["validated"] else "fit",
         )
 
     def describe(self, model: nn.Module, prepared: Prepared) -> str:
         """Examples, classes, parameters."""
         codec, train = prepared.codec, prepared.train
-        where = ", held out of every class alike" if prepared.data["held_out"] else ""
-        if len(prepared.valid.labels) < TELLING:
+        where = f"{len(prepared.valid.labels):,} to validate on"
+        if not prepared.data["validated"]:
+            where = "none held out (a tenth would say too little; give --valid FILE)"
+        elif prepared.data["held_out"]:
+            where += ", held out of every class alike"
+        elif len(prepared.valid.labels) < TELLING:
             where += " (too few to choose weights by: the last ones are kept)"
         if codec.tokenizer is None:
             reads = f"{train.inputs[0].shape[1]} channels"
         else:
             reads = f"vocabulary {codec.tokenizer.size:,}{unknown_told(prepared.data)}"
+            if (beyond := prepared.data.get("unknown_words")) is not None:
+                pieces = {"char": "characters", "bpe": "pieces of words"}[codec.tokenizer.level]
+                reads += f" of {pieces}, as {beyond:.0%} of the words held out are unknown (--level says otherwise)"
         return (
-            f"{len(train.labels):,} examples to train on, {len(prepared.valid.labels):,} to validate on{where}; "
+            f"{len(train.labels):,} examples to train on, {where}; "
             f"{len(codec.classes)} classes, {reads}, {sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
@@ -146,7 +161,8 @@ class Classification:
 
         counts, names, which = run.details.get("confusion"), run.details.get("labels"), "test data"
         if counts is None:
-            counts, names, which = _confusion(run, prepared.valid), prepared.valid.names, "validation data"
+            counts, names = _confusion(run, prepared.valid), prepared.valid.names
+            which = "validation data" if prepared.data["validated"] else "training data"
         title = f"{which}: {classification_figures(counts)['accuracy']:.1%} right"
         confusion_matrix(counts, names or (), run.folder.path / "confusion.png", title=title)
 
@@ -236,8 +252,10 @@ class Classification:
         """Examples trained on, and the validation with the highest accuracy."""
         position = run.folder.resume_point.position()
         best = {f"valid_{name}": value for name, value in position["best_figures"].items() if name != "examples"}
-        unknown = unknown_figures(run.config["data"])
-        return {"examples": position["tokens"], "classes": len(run.codec.classes), **best, **unknown}
+        found = best | unknown_figures(run.config["data"])
+        if not run.config["data"].get("validated", True):
+            found = {name: value for name, value in found.items() if not name.startswith("valid_")}
+        return {"examples": position["tokens"], "classes": len(run.codec.classes), **found}
 
     def card(self, run: Run) -> str:
         """What was trained, on what, how well, and how to use it."""
@@ -248,8 +266,7 @@ class Classification:
             f"classes: {', '.join(codec.classes[:20])}{', ...' if len(codec.classes) > 20 else ''}",
             f"trained on: {', '.join(data['train']['files'])} ({data['train']['examples']:,} examples), "
             f"{position['step']:,} steps",
-            f"validation: {data['valid']['examples']:,} examples "
-            f"{'held out of every class alike' if data['held_out'] else 'of ' + ', '.join(data['valid']['files'])}, "
+            f"{_measured_on(data)}, "
             f"accuracy {best['accuracy']:.4f}, macro F1 {best['macro_f1']:.4f} at step {position['best_step']:,}",
         ]
         if run.test is not None:
@@ -261,6 +278,14 @@ class Classification:
 
 
 TASK: Task[TrainClassify, Prepared] = Classification()
+
+
+def _measured_on(data: Mapping[str, Any]) -> str:
+    """What validation figures are of, for the card."""
+    if not data.get("validated", True):
+        return "no validation (too few examples to hold some out); of those trained on"
+    held = "held out of every class alike" if data["held_out"] else f"of {', '.join(data['valid']['files'])}"
+    return f"validation: {data['valid']['examples']:,} examples {held}"
 
 
 def _own_loss(output: Any) -> Tensor:

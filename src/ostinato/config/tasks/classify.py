@@ -6,13 +6,14 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 from tyro.conf import Positional
 
+from ostinato.config.cells import CELL_NAMES
 from ostinato.config.checks import at_least, share
 from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Column, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
-from ostinato.config.text import TextOptions
+from ostinato.config.text import Level, TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 
@@ -33,7 +34,8 @@ class ClassifyOptions:
     4,000 characters; numeric sequences are kept whole."""
 
     word_dropout: float | None = None
-    """Share of the steps whose whole input is set to zero in training. By default 0.3 of texts, none of numbers."""
+    """Share of the steps whose whole input is set to zero in training. By default 0.3 of texts of 100 tokens and more,
+    less of shorter ones, where each token says more; none of numbers."""
 
     word_vectors: Literal["auto", "texts", "random"] = "auto"
     """What the embedding starts from: vectors made of which words stand near each other in DATA, so that rare words
@@ -55,12 +57,38 @@ class ClassifyOptions:
             at_least(max_length=(self.max_length, 1))
 
 
-def _tokens() -> TextOptions:
-    return TextOptions(level="word", vocab_size=None)
+@dataclass(frozen=True)
+class LabelledTextOptions(TextOptions):
+    """Tokens of texts to classify."""
+
+    level: Literal["auto", "char", "word", "bpe"] = "auto"  # type: ignore[assignment]
+    """What a token is: a character, a word, or a piece learned by byte-level BPE. By default a word; but where more
+    than a fifth of the words held out are unknown, as in languages that build long words, a piece, and a character of
+    texts of one word or two."""
+
+    def at_level(self, level: Level) -> TextOptions:
+        """The same, with a level that is chosen."""
+        return TextOptions(level=level, vocab_size=self.vocab_size)
 
 
-def _model() -> ModelOptions:
-    return ModelOptions(hidden=128, dropout=0.5)
+@dataclass(frozen=True)
+class ClassifierModelOptions(ModelOptions):
+    """Between what is read and its label."""
+
+    cell: Annotated[
+        str | None,
+        tyro.conf.arg(
+            metavar="NAME",
+            help=f"Recurrent cell: {', '.join(CELL_NAMES)}, or one from --plugin. By default lstm for texts, gru for "
+            "numbers.",
+        ),
+    ] = None  # type: ignore[assignment]
+
+    hidden: int = 128
+    """Units of each layer."""
+
+    dropout: float = 0.5
+    """Share set to zero in training: after the embedding, between layers and before the output."""
 
 
 def _training() -> TrainingOptions:
@@ -106,7 +134,8 @@ class TrainClassify:
     """Numbers: columns of the values."""
 
     valid: File = None
-    """Data to validate on. By default a tenth of DATA, drawn by the seed, of every class alike."""
+    """Data to validate on. By default a tenth of DATA, drawn by the seed, of every class alike; of fewer than 300
+    examples none, as a tenth of them says too little to give them up for."""
 
     test: File = None
     """Data to evaluate the best weights on at the end."""
@@ -114,8 +143,8 @@ class TrainClassify:
     preset: NoPreset = None
     config: Config = None
     classify: ClassifyOptions = field(default_factory=ClassifyOptions)
-    tokens: TextOptions = field(default_factory=_tokens)
-    model: ModelOptions = field(default_factory=_model)
+    tokens: LabelledTextOptions = field(default_factory=LabelledTextOptions)
+    model: ClassifierModelOptions = field(default_factory=ClassifierModelOptions)
     training: TrainingOptions = field(default_factory=_training)
 
     reading: EncodingOptions = field(default_factory=EncodingOptions)
