@@ -43,12 +43,12 @@ def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def table_pieces(rows: Iterable[Row], kind: Format) -> Iterator[bytes]:
-    """A table as the bytes of its file, one piece after the other.
+    """A table as the bytes of its file, one piece after the other; JSON keeps what is nested, see `flat`.
 
     Raises:
         DataError: a cell that the format cannot hold.
     """
-    return _WRITERS[kind](rows)
+    return _WRITERS[kind](rows if kind == "jsonl" else map(flat, rows))
 
 
 def flat(answer: Mapping[str, Any]) -> dict[str, Any]:

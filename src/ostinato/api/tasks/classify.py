@@ -46,7 +46,6 @@ from ostinato.data.labels import tell_doubtful, unknown_labels
 from ostinato.data.sequences import Scale
 from ostinato.data.tokenizer import Tokenizer
 from ostinato.data.unknown import unknown_figures, unknown_of, unknown_told, warn_unknown
-from ostinato.data.writing import flat
 from ostinato.evaluation.classification import classification_figures, confusion
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.losses.classification import balanced_weights, label_loss
@@ -245,8 +244,8 @@ class Classification:
         return (" ".join(answer["label"].splitlines()) for answer in answers)
 
     def rows(self, run: Run, answers: Iterable[Any]) -> Iterator[dict[str, Any]]:
-        """The label, and the probability of each class in a column of its own."""
-        return map(flat, answers)
+        """The label, and the probability of each class; what is no JSON gives each a column of its own."""
+        return iter(answers)
 
     def summary(self, run: Run) -> dict[str, Any]:
         """Examples trained on, and the validation with the highest accuracy."""
