@@ -407,6 +407,33 @@ def test_training_again_on_the_same_rows_gives_the_same_forecast(cli, table):
     assert two["mase"] != more["mase"]
 
 
+def test_a_picture_of_series_that_go_on(cli, shops, work):
+    trained(cli, "--id", "shop", source="shops.csv", target="y,z", time="year,month")
+    said = of(cli("plot", "run", "shops.csv", "--out", "on.svg", "--steps", 7, "--levels", 50, "--json"), "plot")
+    assert said == {"run": "run", "task": "forecast", "series": ["b", "a"], "out": "on.svg"}
+    drawn = (work / "on.svg").read_text()
+    for text in (
+        "y of b",
+        "z of b",
+        "y of a",
+        "z of a",
+        "beyond the end (50 %)",
+        f"forecast of the last {H} rows (50 %)",
+    ):
+        assert drawn.count(f"<!-- {text} -->") == 1
+    assert "2 of 2 series: 7 steps from 12" in drawn
+    assert of(cli("plot", "run", "shops.csv", "--out", "a.png", "--series", "a", "--json"))["series"] == ["a"]
+    assert ostinato.load("run").plot("shops.csv", "b.png", series=["b"], steps=3) == {"series": ["b"]}
+    for words, mention in (
+        (("--out", "x.doc"), "--out x.doc: expected the name of a picture that ends with .png or .svg"),
+        (("--out", "x.png", "--series", "c"), "--series: no series to go on with is 'c'"),
+        (("--out", "shops.csv/x.png"), "--out shops.csv/x.png: cannot be written"),
+    ):
+        result = cli("plot", "run", "shops.csv", *words)
+        assert result.status == 2
+        assert mention in result.err
+
+
 def test_refit_learns_from_the_rows_held_out(cli, work):
     """A level that only the held-out rows have: the last fit knows it, the first does not."""
     rng = np.random.default_rng(0)

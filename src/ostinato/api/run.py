@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from ostinato.api.tasks.contract import (
     Forecasts,
     Generates,
     Labels,
+    Plots,
     Predicts,
     Progress,
     Reads,
@@ -30,7 +32,7 @@ from ostinato.config.checks import at_least
 from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
 from ostinato.config.forecast import ForecastOptions
 from ostinato.config.tasks import TRAIN_OPTIONS
-from ostinato.core.errors import ConfigError, RunFolderError
+from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.encodings import read_as, text_encoding
 from ostinato.data.memory import given
 
@@ -226,6 +228,43 @@ class Run:
         from ostinato.api.inspecting import inspect
 
         return inspect(self, view, out, **options)
+
+    @torch.no_grad()
+    def plot(
+        self, source: Any, out: str | PathLike[str], *, series: Sequence[str] = (), **ahead: Any
+    ) -> dict[str, Any]:
+        """Draw what `predict` answers, beside what was: a forecaster.
+
+        Args:
+            source: what `predict` takes.
+            out: picture to write, .png or .svg.
+            series: ids of those to draw; by default the first ones.
+            **ahead: levels and steps; see `ForecastOptions`.
+
+        Returns:
+            `series`, the ids of those drawn.
+
+        Raises:
+            ConfigError: a run of another task, another ending, or an option that cannot be used.
+            DataError: data that cannot be read, or a picture that cannot be written.
+        """
+        if not isinstance(self.task, Plots):
+            raise ConfigError(
+                f"a run of task {self.config['task']!r} forecasts nothing that could be drawn; "
+                "`ostinato inspect` looks inside"
+            )
+        picture = Path(out)
+        if picture.suffix.lower() not in (".png", ".svg"):
+            raise ConfigError(f"--out {out}: expected the name of a picture that ends with .png or .svg")
+        from ostinato.plots.style import require
+
+        require()
+        data = given([source])
+        with data.within(), read_as(self.encoding):
+            try:
+                return self.task.plot(self, data.names[0], picture, forecast_options(ahead), series)
+            except OSError as error:
+                raise DataError(f"--out {out}: cannot be written: {error.strerror}; choose another place") from None
 
     def seeing(self, images: str | PathLike[str] | None = None, features: str | PathLike[str] | None = None) -> Run:
         """The same run, its pictures elsewhere than in training: `run.seeing(images="new").predict("names.txt")`.

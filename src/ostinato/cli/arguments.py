@@ -24,6 +24,7 @@ COMMANDS: dict[tuple[str, ...], type[Any]] = {
     ("evaluate",): commands.Evaluate,
     ("predict",): commands.Predict,
     ("generate",): commands.Generate,
+    ("plot",): commands.Plot,
     ("inspect",): Inspect,
     ("bench", "layers"): BenchLayers,
     ("bench", "lm"): BenchLm,

@@ -42,6 +42,7 @@ def run(options: Any, started: float) -> int:
         commands.Evaluate: _evaluate,
         commands.Predict: _predict,
         commands.Generate: _generate,
+        commands.Plot: _plot,
         Inspect: _inspect,
         commands.Info: _info,
         commands.Runs: _runs,
@@ -176,6 +177,20 @@ def _demo(options: commands.Demo, output: Output, started: float) -> int:
     result = demo(options, output, started)
     output.result(result)
     return 0
+
+
+def _plot(options: commands.Plot, output: Output) -> None:
+    from ostinato.api import load
+    from ostinato.api.compute import compute_settings
+    from ostinato.api.plugins import import_plugins
+
+    import_plugins(options.plugin)
+    run = load(options.run).reading(**options.reading.given())
+    series = [] if options.series is None else options.series.split(",")
+    with compute_settings(options.threads, "highest"):
+        drawn = run.plot(options.data, options.out, series=series, **dataclasses.asdict(options.ahead))
+    output.text(f"{options.out}: {len(drawn['series']):,} series")
+    output.result({"run": options.run, "task": run.config["task"], **drawn, "out": options.out})
 
 
 def _inspect(options: Inspect, output: Output) -> None:

@@ -85,6 +85,29 @@ class Predict:
 
 
 @dataclass(frozen=True)
+class Plot:
+    """Draw the forecasts of a trained run: how the series of a table go on, and how well their last rows were met."""
+
+    run: RunFolder
+
+    data: Annotated[Positional[str], tyro.conf.arg(metavar="DATA", help="A table as train takes it.")]
+
+    out: Annotated[str, tyro.conf.arg(metavar="FILE", help="Picture to write, .png or .svg.")]
+
+    series: Annotated[str | None, tyro.conf.arg(metavar="ID,..")] = None
+    """Series to draw, by their ids. By default the first ones, as many as there is room for."""
+
+    ahead: ForecastOptions = field(default_factory=ForecastOptions)
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
+    threads: Threads = 0
+    plugin: Plugins = ()
+    json: Json = False
+
+    def __post_init__(self) -> None:
+        at_least(threads=(self.threads, 0))
+
+
+@dataclass(frozen=True)
 class SamplingOptions:
     """How the next token is chosen from the model's probabilities."""
 

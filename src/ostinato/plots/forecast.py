@@ -1,4 +1,4 @@
-"""Forecasts with their intervals."""
+"""Forecasts with their intervals, of one series or target or of several."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ostinato.plots.style import COLOURS, label, picture
+from ostinato.plots.style import COLOURS, label, marker_of, sheet
+
+#: Panels of a picture, at most: more are too small to read.
+PANELS = 8
+
+
+#: Inches that a letter of the legend takes.
+_LETTER = 0.065
 
 
 class Fan(NamedTuple):
@@ -23,40 +30,74 @@ class Fan(NamedTuple):
 
     times: np.ndarray
     point: np.ndarray
-    intervals: dict[int, tuple[np.ndarray, np.ndarray]]
+    intervals: dict[float, tuple[np.ndarray, np.ndarray]]
     label: str
 
 
-def forecast_picture(
-    times: np.ndarray, values: np.ndarray, fans: Sequence[Fan], out: str | Path, *, title: str, ylabel: str
-) -> None:
-    """Draw what was and what is forecast.
+class Panel(NamedTuple):
+    """One target of one series.
 
-    Args:
+    Attributes:
         times: `[T]` dates or numbers of what was.
         values: `[T]`, NaN where missing.
-        fans: forecasts, each with its intervals.
+        fans: forecasts.
+        title: which it is.
+    """
+
+    times: np.ndarray
+    values: np.ndarray
+    fans: Sequence[Fan]
+    title: str
+
+
+def forecast_picture(panels: Sequence[Panel], out: str | Path, *, title: str) -> None:
+    """Draw what was and what is forecast, a panel each; one legend for all of them stands below.
+
+    Args:
+        panels: `PANELS` at most.
         out: picture to write, .png or .svg.
         title: over the picture.
-        ylabel: name of the target.
 
     Raises:
         ConfigError: matplotlib is not installed.
     """
-    with picture(out) as axes:
-        axes.plot(_axis(times), values, color="#444444", linewidth=1.2, label="observed")
-        for fan, colour in zip(fans, COLOURS, strict=False):
-            for share in sorted(fan.intervals, reverse=True):
-                low, high = fan.intervals[share]
-                axes.fill_between(_axis(fan.times), low, high, color=colour, alpha=0.18, linewidth=0)
-            shares = ", ".join(f"{share} %" for share in sorted(fan.intervals))
-            name = label(f"{fan.label}, with {shares} intervals" if shares else fan.label)
-            marker = "o" if len(fan.times) == 1 else None
-            axes.plot(_axis(fan.times), fan.point, color=colour, linewidth=1.6, marker=marker, label=name)
-        axes.set(title=label(title), ylabel=label(ylabel))
-        axes.legend(loc="upper left", fontsize=8)
-        axes.margins(x=0.01)
+    columns = 1 if len(panels) < 3 else 2
+    rows = -(-len(panels) // columns)
+    size = (7.0, 4.0) if len(panels) == 1 else (5.5 * columns if columns > 1 else 7.0, 0.8 + 2.5 * rows)
+    with sheet([out], rows, columns, size=size, title=title) as axes:
+        places = [place for row in axes for place in row]
+        named: dict[str, Any] = {}
+        for place, panel in zip(places, panels, strict=False):
+            _draw(place, panel)
+            named |= {name: line for line, name in zip(*place.get_legend_handles_labels(), strict=True)}
+        for unused in places[len(panels) :]:
+            unused.set_axis_off()
+        figure: Any = places[0].figure
+        beside = len(named) if sum(len(name) + 8 for name in named) * _LETTER < size[0] else 1
+        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=beside, fontsize=8)
+
+
+def _draw(axes: Any, panel: Panel) -> None:
+    axes.plot(_axis(panel.times), panel.values, color="#444444", linestyle="-", linewidth=1.2, label="observed",
+              marker=marker_of(len(panel.times)))  # fmt: skip
+    for fan, colour in zip(panel.fans, COLOURS, strict=False):
+        for share in sorted(fan.intervals, reverse=True):
+            low, high = fan.intervals[share]
+            axes.fill_between(_axis(fan.times), low, high, color=colour, alpha=0.18, linewidth=0)
+        shares = ", ".join(f"{share:g}" for share in sorted(fan.intervals))
+        name = label(f"{fan.label} ({shares} %)" if shares else fan.label)
+        marker = marker_of(len(fan.times))
+        axes.plot(_axis(fan.times), fan.point, color=colour, linestyle="-", linewidth=1.6, marker=marker, label=name)
+    axes.set_title(label(panel.title), fontsize=9, loc="left")
+    axes.margins(x=0.01)
+    if panel.times.dtype.kind == "M":
+        from matplotlib import dates
+
+        untyped: Any = dates
+        locator = untyped.AutoDateLocator(minticks=3, maxticks=7)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(untyped.ConciseDateFormatter(locator))
 
 
 def _axis(times: np.ndarray) -> Any:
-    return times.astype("datetime64[s]").tolist() if times.dtype.kind == "M" else times
+    return times.astype("datetime64[us]").tolist() if times.dtype.kind == "M" else times

@@ -104,7 +104,7 @@ def test_explicit_over_config_over_preset_over_default():
     assert training.lr == 6.0  # explicit
     assert model.hidden == 3  # --config
     assert model.embed == 100  # preset
-    assert training.patience == 0  # default
+    assert training.patience is None  # default
     assert parse(words).training.lr == 5.0
 
 

@@ -5,7 +5,7 @@ A task is found by its name, by which `config/tasks/NAME.py` holds its options a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
@@ -144,6 +144,25 @@ class Forecasts(Protocol):
         Raises:
             DataError: data that cannot be used.
             ConfigError: intervals of a model that has none.
+        """
+
+
+@runtime_checkable
+class Plots(Protocol):
+    """A task that draws what it answers."""
+
+    def plot(self, run: Run, source: str, out: Path, options: ForecastOptions, series: Sequence[str]) -> dict[str, Any]:
+        """Draw the answers to a file's data.
+
+        Args:
+            run: of this task.
+            source: what `predict` takes.
+            out: the picture, PNG or SVG by its ending.
+            options: how surely and how far.
+            series: which of them; empty means as many as there is room for.
+
+        Returns:
+            What was drawn: `series`.
         """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,13 +121,19 @@ class Forecasting:
         )
 
     def finish(self, run: Run, prepared: Prepared) -> None:
-        """A picture: the last validation window of the first series, and how it goes on."""
+        """A picture: the last validation window of some series, and how they go on."""
         from ostinato.plots.style import available
 
         if available() and len(prepared.valid):
             from ostinato.api.tasks.forecast_picture import draw_run
 
             draw_run(run, prepared.valid, run.folder.path / "forecast.png")
+
+    def plot(self, run: Run, source: str, out: Path, options: ForecastOptions, series: Sequence[str]) -> dict[str, Any]:
+        """Series with how they go on; the ids of those drawn."""
+        from ostinato.api.tasks.forecast_picture import draw_data
+
+        return {"series": draw_data(run, source, out, options, series)}
 
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> SeriesCodec:
         """Columns, scales and codings."""

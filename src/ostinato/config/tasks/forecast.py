@@ -29,7 +29,18 @@ class TrainForecast:
     FIXED: ClassVar[frozenset[str]] = frozenset()
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
     UNUSED: ClassVar[frozenset[str]] = frozenset({"steps", "tied", "embed"})
-    COMMON: ClassVar[tuple[str, ...]] = ("out", "target", "window", "horizon", "time", "id", "season", "past", "future")
+    COMMON: ClassVar[tuple[str, ...]] = (
+        "out",
+        "target",
+        "window",
+        "horizon",
+        "time",
+        "id",
+        "season",
+        "past",
+        "future",
+        "refit",
+    )
 
     data: Annotated[
         Positional[tuple[str, ...]],
