@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,11 @@ from ostinato.checkpoint import RunFolder
 from ostinato.config.checks import at_least
 from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
 from ostinato.config.forecast import ForecastOptions
-from ostinato.config.tasks import TRAIN_OPTIONS
+from ostinato.config.table import TableOptions
+from ostinato.config.tasks import TABLES, TRAIN_OPTIONS
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.encodings import read_as, text_encoding
+from ostinato.data.layout import Layout, laid_out, layout_of
 from ostinato.data.memory import given
 
 
@@ -49,6 +52,7 @@ class Run:
         test: figures on the test data, where training was given some.
         details: what the last evaluation found besides its figures, such as a confusion matrix.
         encoding: of the files it is given, where that is said.
+        layout: of the tables it is given: as in training, where `reading` does not say.
     """
 
     def __init__(self, folder: RunFolder, config: dict[str, Any], model: nn.Module, codec: Any) -> None:
@@ -57,6 +61,7 @@ class Run:
         self.test: dict[str, Any] | None = None
         self.details: dict[str, Any] = {}
         self.encoding: str | None = None
+        self.layout = layout_of(config.get("options", {})) if config["task"] in TABLES else Layout()
 
     @property
     def tokenizer(self) -> Any:
@@ -99,7 +104,7 @@ class Run:
             )
         if retrain and not isinstance(self.task, Backtests):
             raise ConfigError(f"--retrain: a run of task {self.config['task']!r} is trained once; leave the option out")
-        with data.within(), read_as(self.encoding):
+        with data.within(), read_as(self.encoding), laid_out(self.layout):
             if options.named() and isinstance(self.task, Adapts):
                 no_beam(self.config["task"], beam)
                 return self.task.evaluate_adapting(self, data.names, progress, options)
@@ -139,7 +144,7 @@ class Run:
         done = object()
         while True:
             # for each step anew: what the caller does in between is none of ours
-            with data.within(), read_as(self.encoding), torch.no_grad():
+            with data.within(), read_as(self.encoding), laid_out(self.layout), torch.no_grad():
                 found = found or self._found(task, data.names[0], progress, beam, options)
                 answer = next(found, done)
             if answer is done:
@@ -298,13 +303,15 @@ class Run:
             wanted = ReadingOptions(**options)
         except TypeError as error:
             raise ConfigError(f"reading: {error}") from None
-        known = {"encoding", *(self.task.READING if isinstance(self.task, Reads) else ())}
+        laid = {item.name for item in fields(TableOptions)} if self.config["task"] in TABLES else set()
+        known = {"encoding", *laid, *(self.task.READING if isinstance(self.task, Reads) else ())}
         for name in wanted.given():
             if name not in known:
                 option = "--" + name.replace("_", "-")
                 raise ConfigError(f"{option}: a run of task {self.config['task']!r} has no use for it; leave it out")
         there = self.task.reading(self, wanted) if isinstance(self.task, Reads) else copy.copy(self)
         there.encoding = self.encoding if wanted.encoding is None else text_encoding(wanted.encoding)
+        there.layout = layout_of(self.config["options"] | wanted.given()) if laid else self.layout
         return there
 
     def _found(

@@ -32,11 +32,12 @@ from ostinato.api.tasks.contract import Refits, Task
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import fingerprint
 from ostinato.config.merge import beneath, build, flatten, refuse_unused
-from ostinato.config.tasks import TRAIN_OPTIONS
+from ostinato.config.tasks import TABLES, TRAIN_OPTIONS
 from ostinato.config.tasks.contract import TrainOptions
 from ostinato.core.errors import ConfigError, DataError, OstinatoError, RunFolderError, TrainingError, unknown_name
 from ostinato.core.registry import lookup
 from ostinato.data.encodings import read_as
+from ostinato.data.layout import Layout, laid_out, layout_of
 from ostinato.data.memory import given
 from ostinato.training import Clock, Interrupt, Progress, Trainer
 
@@ -101,7 +102,8 @@ def train_task(options: TrainOptions, started: float, told: Callable[[str], Told
     if options.model.cell is not None:  # else the task chooses one
         lookup(options.model.cell)
     _require_lasting(options.test)
-    with read_as(options.reading.encoding):
+    layout = layout_of(flatten(options)) if options.TASK in TABLES else Layout()
+    with read_as(options.reading.encoding), laid_out(layout):
         folder.claim(resume=options.start.resume, overwrite=options.start.overwrite)
         with folder.alone():
             return _train_alone(task, options, folder, started, told)

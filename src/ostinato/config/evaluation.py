@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from ostinato.config.checks import above_zero, at_least, share
+from ostinato.config.table import Decimal, Separator
 from ostinato.core.errors import ConfigError
 
 
@@ -69,6 +70,18 @@ class ReadingOptions:
     encoding: str | None = None
     """Of text files, where it is not UTF-8: cp949, shift_jis, gb18030, cp1252, any that Python knows."""
 
+    decimal: Decimal | None = None
+    """Of CSV: "," where numbers are written 1,5."""
+
+    header: bool | None = None
+    """Of CSV: whether the first line holds the columns' names."""
+
+    comment: str | None = None
+    """Of CSV: what lines begin with that are none of the table."""
+
+    date_format: str | None = None
+    """forecast, classify: how times are written, such as "%d/%m/%Y"."""
+
     text: str | None = None
     """classify: column of the texts."""
 
@@ -96,8 +109,8 @@ class ReadingOptions:
     columns: str | None = None
     """translate: columns of sources and targets in a table, SOURCE,TARGET."""
 
-    separator: str | None = None
-    """translate: what stands between source and target in each line."""
+    separator: Separator = None
+    """Of CSV, where it is not a comma; translate: what stands between source and target in each line."""
 
     def given(self) -> dict[str, Any]:
         """What is set, by name."""

@@ -124,6 +124,12 @@ def whole_numbers(column: Column) -> np.ndarray | None:
         return None
 
 
+def looks_like_a_date(text: str) -> bool:
+    """Whether a text has the shape of a date, be it one or not."""
+    shape = text.strip().translate(_DIGITS)
+    return bool(_YEAR_FIRST.fullmatch(shape) or _YEAR_LAST.fullmatch(shape))
+
+
 def _whole(value: Any) -> int:
     if isinstance(value, str):
         if "_" in value:  # which Python takes for a number

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ostinato.config.table import separator_of
 
 
 @dataclass(frozen=True)
@@ -44,3 +47,12 @@ def laid_out(layout: Layout) -> Iterator[None]:
 def chosen_layout() -> Layout:
     """How tables are laid out."""
     return _chosen.get()
+
+
+def layout_of(options: Mapping[str, Any]) -> Layout:
+    """The layout that options by plain name ask for; those that are not among them, or None, have their defaults."""
+    given = {item.name: options.get(item.name) for item in fields(Layout)}
+    found = {name: value for name, value in given.items() if value is not None}
+    if "separator" in found:
+        found["separator"] = separator_of(found["separator"])
+    return Layout(**found)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ostinato.core.errors import DataError
+from ostinato.data.dates import looks_like_a_date, read_times, whole_numbers
+from ostinato.data.layout import chosen_layout
 from ostinato.data.scaling import in_float32, mean_and_spread
-from ostinato.data.tables import Table
+from ostinato.data.tables import Table, plain_number
 
 Values = npt.NDArray[np.float64]  # standardised before they become float32: a level may be large beside its variation
 
@@ -51,8 +54,8 @@ def sequences_from_table(
         table: one row for each moment of each sequence.
         id: column that tells sequences apart.
         values: D columns of numbers.
-        time: column to sort by within a sequence: numbers, or text that sorts as time does (ISO 8601). None keeps the
-            rows' order.
+        time: column to sort by within a sequence: numbers, dates, or text that sorts as time does. None keeps the rows'
+            order.
         label: column that says the same in every row of a sequence. None where there is none.
 
     Raises:
@@ -76,21 +79,27 @@ def sequences_from_table(
     return Sequences(table.name, found, said, places, list(rows), table.digest)
 
 
-def _times(table: Table, column: str) -> list[float] | list[str]:
+def _times(table: Table, column: str) -> list[Any]:
     texts = table.texts(column)
     for row, text in enumerate(texts):
         if text is None:
             raise DataError(f"{table.place(row)}: column {column!r}: expected a time, got nothing")
     present = [text for text in texts if text is not None]
+    if (whole := whole_numbers(present)) is not None:
+        return whole.tolist()
     try:
-        return [float(text) for text in present]
+        return [plain_number(text) for text in present]
     except ValueError:
+        pass
+    try:
+        return list(read_times({column: present}, table.place, chosen_layout().date_format).instants)
+    except DataError:
+        if chosen_layout().date_format or any(looks_like_a_date(text) for text in present):
+            raise
         return present
 
 
-def _sorted(
-    table: Table, key: str, members: list[int], times: list[float] | list[str], column: str | None
-) -> list[int]:
+def _sorted(table: Table, key: str, members: list[int], times: list[Any], column: str | None) -> list[int]:
     order = sorted(members, key=lambda row: times[row])
     for one, two in itertools.pairwise(order):
         if times[one] == times[two]:

@@ -24,7 +24,7 @@ from ostinato.core.errors import DataError
 from ostinato.data.dates import Column, Times, read_times
 from ostinato.data.layout import chosen_layout
 from ostinato.data.spelling import name_of
-from ostinato.data.tables import MISSING_NUMBERS
+from ostinato.data.tables import MISSING_NUMBERS, number_advice, plain_number
 from ostinato.data.times import Spacing, spacing_of
 
 #: Rows a series may grow to by filling gaps, as a multiple of those it has.
@@ -119,7 +119,7 @@ def read_series(
     covariates = {}
     for name in columns.covariates:
         if text is None:
-            covariates[name] = _require_finite(numbers_or_text(table[name]), name, where)
+            covariates[name] = _require_finite(_as_it_looks(table[name], name, where), name, where)
         else:
             covariates[name] = _texts(table[name]) if text[name] else numbers(table[name], name, where)
     keys = [key_of(row) for row in zip(*(_ids(table[name], name, where) for name in columns.id), strict=True)]
@@ -189,8 +189,27 @@ def numbers(column: Column, name: str, where: Callable[[int], str]) -> np.ndarra
     found = numbers_or_text(column)
     if found.dtype == object:
         row = next(row for row, value in enumerate(found) if value is not None and _number(value) is None)
-        raise DataError(f"{where(row)}: expected a number in column {name!r}, got {found[row]!r}")
+        advice = number_advice(found[row])
+        raise DataError(f"{where(row)}: expected a number in column {name!r}, got {found[row]!r}; {advice}")
     return _require_finite(found, name, where)
+
+
+def _as_it_looks(column: Column, name: str, where: Callable[[int], str]) -> np.ndarray:
+    """Numbers or categories.
+
+    Raises:
+        DataError: all of them would be numbers, if decimal commas were read.
+    """
+    found = numbers_or_text(column)
+    if found.dtype == object and chosen_layout().decimal == ".":
+        texts = [str(value) for value in column if not _missing(value)]
+        if texts and all(_number(text.replace(",", ".", 1)) is not None for text in texts):
+            row = next(row for row, value in enumerate(column) if not _missing(value) and _number(value) is None)
+            raise DataError(
+                f"{where(row)}: {column[row]!r} in column {name!r} looks like a number with a decimal comma, as all of "
+                "the column do: --decimal , reads it"
+            )
+    return found
 
 
 def _require_finite(column: np.ndarray, name: str, where: Callable[[int], str]) -> np.ndarray:
@@ -240,10 +259,8 @@ def _missing(value: Any) -> bool:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, str) and "_" in value:
-        return None  # which Python takes for a number
     try:
-        return float(value)
+        return plain_number(value)
     except (TypeError, ValueError):
         return None
 

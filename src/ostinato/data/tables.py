@@ -1,12 +1,11 @@
 """Rows of CSV, TSV, JSON lines and Parquet, gzipped or not, read strictly: what is wrong is named by file and line."""
 
-import csv
 import hashlib
 import io
+import itertools
 import json
 import math
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -18,8 +17,10 @@ import numpy.typing as npt
 
 from ostinato.config.columns import as_option
 from ostinato.core.errors import ConfigError, DataError, unknown_name
+from ostinato.data.delimited import Row, csv_rows, tsv_rows, what_else, without_empty_lines
 from ostinato.data.encodings import whole_characters
 from ostinato.data.files import PathLike, TextFile, find_files
+from ostinato.data.layout import chosen_layout
 from ostinato.data.memory import Held, HeldTable, Texts, held_as, in_memory, is_missing
 
 Format: TypeAlias = Literal["csv", "tsv", "jsonl", "parquet"]
@@ -98,7 +99,7 @@ class Table:
         """
         cells = self.column(name)
         try:
-            found = np.array([math.nan if cell is None else _plain_number(cell) for cell in cells], np.float64)
+            found = np.array([math.nan if cell is None else plain_number(cell) for cell in cells], np.float64)
         except (TypeError, ValueError):
             found = np.array([self._number(name, row, cell) for row, cell in enumerate(cells)], np.float64)
         beyond = np.flatnonzero(np.abs(found) > np.finfo(np.float32).max)
@@ -126,11 +127,10 @@ class Table:
         if cell is None or (isinstance(cell, str) and cell.strip().lower() in MISSING_NUMBERS):
             return math.nan
         try:
-            return _plain_number(cell)
+            return plain_number(cell)
         except (TypeError, ValueError):
             raise DataError(
-                f"{self.place(row)}: column {name!r}: expected a number, got {str(cell)[:60]!r}; "
-                "leave the cell empty where the value is missing"
+                f"{self.place(row)}: column {name!r}: expected a number, got {str(cell)[:60]!r}; {number_advice(cell)}"
             ) from None
 
 
@@ -159,7 +159,7 @@ def read_table(source: PathLike, columns: Sequence[str] | None = None, *, lines:
     if (source != "-" or lines is None) and _is_json(content.file) and (found := _json_table(content)) is not None:
         return _held_table(content.name, found, kept, None, content.digest)
     if source == "-" and lines is not None:
-        columns_read, numbers = _from_rows(content, _text_rows(content, lines), kept)
+        columns_read, numbers = _from_rows(content, _text_rows(content, lines), kept, named=True)
     else:
         columns_read, numbers = _READERS[_format(content.file)](content, kept)
     if not numbers:
@@ -229,6 +229,8 @@ def _format(file: TextFile) -> Format:
     if ending in ENDINGS:
         return ENDINGS[ending]
     start = file.head(1 << 16)
+    if chosen_layout().separator and not start.startswith(_PARQUET_MAGIC):
+        return "csv"
     if start.startswith(_PARQUET_MAGIC):
         return "parquet"
     if start.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"{"):
@@ -272,24 +274,30 @@ class Content:
         return content
 
 
-_Row: TypeAlias = tuple[int, list[str]]  # line number and fields
 _Read: TypeAlias = tuple[dict[str, list[Any]], list[int]]  # columns, and the line of each row
 
 
-def _from_rows(content: Content, rows: Iterator[_Row], kept: list[str] | None, advice: str = "") -> _Read:
-    """Columns from rows of fields, of which the first holds the names."""
-    header: list[str] = next((row for _, row in rows if row), [])
+def _from_rows(
+    content: Content, rows: Iterator[Row], kept: list[str] | None, advice: str = "", *, named: bool = False
+) -> _Read:
+    """Columns from rows of fields, of which the first holds the names, where the layout says so or `named` does."""
+    first, header = next(((line, row) for line, row in rows if row), (0, []))
+    if header and not named and not chosen_layout().header:
+        header, rows = [str(number) for number in range(1, len(header) + 1)], itertools.chain([(first, header)], rows)
     if not header:
         raise DataError(f"{content.name}: the file is empty; expected a line of column names, then rows")
     if twice := [name for index, name in enumerate(header) if name in header[:index]]:
         raise DataError(f"{content.name}: line 1: the column name {twice[0]!r} occurs twice; rename one")
     for name in kept or []:
         if name not in header:
+            if why := what_else(header, name):
+                shown = (chosen_layout().separator or ",").join(header)[:100]
+                raise DataError(f"{content.name}: no column {name!r}: the first line is {shown!r}{why}")
             raise _no_column(content.name, name, header)
     wanted = header if kept is None else kept
     lines: list[int] = []
     found: list[tuple[int, list[Any]]] = [(header.index(name), []) for name in wanted]
-    for line, row in _without_empty_lines(rows, len(header)):
+    for line, row in without_empty_lines(rows, len(header)):
         if len(row) != len(header):
             raise DataError(
                 f"{content.name}: line {line}: expected {len(header)} fields, as in the first line, "
@@ -301,49 +309,22 @@ def _from_rows(content: Content, rows: Iterator[_Row], kept: list[str] | None, a
     return {name: cells for name, (_, cells) in zip(wanted, found, strict=True)}, lines
 
 
-def _without_empty_lines(rows: Iterable[_Row], columns: int) -> Iterator[_Row]:
-    """Rows of at least one field; of a single column an empty line is an empty cell, but for those at the end."""
-    held: list[int] = []
-    for line, row in rows:
-        if row:
-            yield from ((at, [""]) for at in held)
-            held.clear()
-            yield line, row
-        elif columns == 1:
-            held.append(line)
-
-
 def _read_csv(content: Content, kept: list[str] | None) -> _Read:
-    return _from_rows(
-        content,
-        _csv_rows(content),
-        kept,
-        "a field that holds commas, quotation marks or line breaks stands in quotation marks",
-    )
-
-
-def _csv_rows(content: Content) -> Iterator[_Row]:
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # by default 128 KiB, less than some texts have
-    reader = csv.reader(content.lines(), strict=True)
-    line = 1
-    try:
-        for row in reader:
-            yield line, row
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(
-            f"{content.name}: line {line}: expected comma-separated values as RFC 4180 has them: {error}; a "
-            'quotation mark within a quoted field is doubled ("")'
-        ) from None
+    layout = chosen_layout()
+    rows = csv_rows(content.name, content.lines(), layout.separator or ",", layout.comment)
+    advice = "a field that holds commas, quotation marks or line breaks stands in quotation marks"
+    return _from_rows(content, rows, kept, advice)
 
 
 def _read_tsv(content: Content, kept: list[str] | None) -> _Read:
-    fields = ((number, line.removesuffix("\n").removesuffix("\r")) for number, line in enumerate(content.lines(), 1))
-    rows = ((number, line.split("\t") if line else []) for number, line in fields)
-    return _from_rows(content, rows, kept, "TSV has no quoting: a field can hold neither a tab nor a line break")
+    layout = chosen_layout()
+    if layout.separator not in (None, "\t"):
+        return _read_csv(content, kept)
+    advice = "TSV has no quoting: a field can hold neither a tab nor a line break"
+    return _from_rows(content, tsv_rows(content.lines(), layout.comment), kept, advice)
 
 
-def _text_rows(content: Content, column: str) -> Iterator[_Row]:
+def _text_rows(content: Content, column: str) -> Iterator[Row]:
     """One text a line, empty ones too, under a name."""
     yield 0, [column]
     for number, line in enumerate(content.lines(), 1):
@@ -438,8 +419,33 @@ def _no_column(file: str, name: str, known: Iterable[str]) -> DataError:
     return DataError(unknown_name(f"{file}: no column", name, shown) + hint)
 
 
-def _plain_number(cell: Any) -> float:
-    """As `float`, which takes 1_5 for 15."""
-    if isinstance(cell, str) and "_" in cell:
-        raise ValueError(cell)
+def plain_number(cell: Any) -> float:
+    """As `float`, which takes 1_5 for 15; text with the decimal mark of the layout.
+
+    Raises:
+        TypeError, ValueError: something else than a number.
+    """
+    if isinstance(cell, str):
+        if "_" in cell:
+            raise ValueError(cell)
+        if chosen_layout().decimal == ",":
+            cell = _in_thousands(cell).replace(",", ".")
     return float(cell)
+
+
+def _in_thousands(text: str) -> str:
+    """1.234.567,5 as 1234567,5; no other point may stand in it.
+
+    Raises:
+        ValueError: one does.
+    """
+    if "." in text and not re.fullmatch(r"\s*[-+]?\d{1,3}(\.\d{3})+(,\d+)?\s*", text):
+        raise ValueError(text)
+    return text.replace(".", "")
+
+
+def number_advice(cell: Any) -> str:
+    """What to do about a cell that is no number, as the end of a message."""
+    if isinstance(cell, str) and re.fullmatch(r"\s*[-+]?[\d.]*\d,\d+\s*", cell) and chosen_layout().decimal == ".":
+        return "--decimal , reads decimal commas"
+    return "leave the cell empty where the value is missing"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import DataError
+from ostinato.data.layout import Layout, laid_out
 from ostinato.data.sequences import Scale, sequences_from_table
 from ostinato.data.tables import read_table
 
@@ -32,11 +33,37 @@ def test_dates_sort_as_text(write):
 
 
 @pytest.mark.parametrize(
+    ("times", "order"),
+    [
+        (["01.02.2021", "31.01.2021", "05.12.2020"], [3, 2, 1]),
+        (["2021-03-28T00:30+01:00", "2021-03-27T23:00Z", "2021-03-28T03:15+02:00"], [2, 1, 3]),
+        (["1700000000123456790", "1700000000123456789", "1700000000123456791"], [2, 1, 3]),
+        (["0.5", "1e-3", "10"], [2, 1, 3]),
+        (["step b", "step a", "step c"], [2, 1, 3]),
+    ],
+)
+def test_rows_are_sorted_by_time_not_by_its_letters(write, times, order):
+    rows = [f"a,{time},{n}" for n, time in enumerate(times, 1)]
+    table = read_table(write("\n".join(["who,when,x", *rows]), "t.csv"))
+    (values,) = sequences_from_table(table, "who", ["x"], "when", None).values
+    assert values.ravel().tolist() == order
+
+
+def test_a_day_that_may_be_a_month_is_asked_for(write):
+    content = "who,when,x\na,01/02/2021,1\na,03/01/2021,2\n"
+    with pytest.raises(DataError, match=r"t.csv: line 2: '01/02/2021' in column when: .* --date-format"):
+        sequences_from_table(read_table(write(content, "t.csv")), "who", ["x"], "when", None)
+    with laid_out(Layout(date_format="%d/%m/%Y")):
+        table = read_table(write(content, "t.csv"))
+        assert sequences_from_table(table, "who", ["x"], "when", None).values[0].ravel().tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ("who,when,x,label\na,1,2,u\n,2,3,u\n", r"t.csv: line 3: column 'who': expected the id of a sequence, got not"),
         ("who,when,x,label\na,1,2,u\na,,3,u\n", r"t.csv: line 3: column 'when': expected a time, got nothing"),
-        ("who,when,x,label\na,1,2,u\nb,1,0,u\na,1.0,3,u\n", r"t.csv: line 4: column 'when': time 1.0 occurs twice in "
+        ("who,when,x,label\na,1,2,u\nb,1,0,u\na,1.0,3,u\n", r"t.csv: line 4: column 'when': time 1 occurs twice in "
          "sequence 'a', the other time in line 2"),
         ("who,when,x,label\na,1,2,u\na,2,3,v\n", "t.csv: line 3: expected one label a sequence, got 'v' and 'u'"),
         ("who,when,x,label\na,1,2,u\na,2,z,u\n", r"t.csv: line 3: column 'x': expected a number, got 'z'"),

@@ -12,6 +12,7 @@ from ostinato.checkpoint import RunFolder
 from ostinato.config.inspect import VIEWS, InspectOptions
 from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.data.encodings import read_as
+from ostinato.data.layout import laid_out
 
 if TYPE_CHECKING:
     from ostinato.api.run import Run
@@ -54,6 +55,6 @@ def inspect(run: Run | str | PathLike[str], view: str, out: str | PathLike[str],
     else:
         run = run if isinstance(run, Run) else load(run)
         path, config, folder = run.folder.path, run.config, Folder(fspath(out))
-        with read_as(looking.encoding):
+        with read_as(looking.encoding), laid_out(run.layout):
             found = _DRAWN[view](run, folder, looking)
     return {"run": str(path), "task": config["task"], "view": view, **found, "files": folder.files}

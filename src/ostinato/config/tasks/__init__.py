@@ -15,3 +15,6 @@ def _names() -> list[str]:
 
 #: Classes of options by task; adding a file is all it takes to be listed here.
 TRAIN_OPTIONS: dict[str, type[TrainOptions]] = {name: import_module(f"{__name__}.{name}").OPTIONS for name in _names()}
+
+#: Tasks that read tables, which may be laid out in several ways.
+TABLES = frozenset(task for task, kind in TRAIN_OPTIONS.items() if "table" in kind.__dataclass_fields__)  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
+from ostinato.config.table import TableOptions
 from ostinato.config.text import TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
@@ -77,6 +78,7 @@ class TrainCaption:
     training: TrainingOptions = field(default_factory=lambda: TrainingOptions(lr=0.003, average=0.1))
 
     reading: EncodingOptions = field(default_factory=EncodingOptions)
+    table: TableOptions = field(default_factory=TableOptions)
     start: StartOptions = field(default_factory=StartOptions)
     json: Json = False
 

@@ -13,6 +13,7 @@ from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Column, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
+from ostinato.config.table import TableOptions
 from ostinato.config.text import Level, TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
@@ -148,6 +149,7 @@ class TrainClassify:
     training: TrainingOptions = field(default_factory=_training)
 
     reading: EncodingOptions = field(default_factory=EncodingOptions)
+    table: TableOptions = field(default_factory=TableOptions)
     start: StartOptions = field(default_factory=StartOptions)
     json: Json = False
 

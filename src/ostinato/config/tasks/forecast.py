@@ -13,6 +13,7 @@ from ostinato.config.fields import Config, File, Flag, Json, NoPreset, Out
 from ostinato.config.forecast import Head
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
+from ostinato.config.table import TableOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 
@@ -106,6 +107,7 @@ class TrainForecast:
     training: TrainingOptions = field(default_factory=lambda: TrainingOptions(batch=64, lr=0.003))
 
     reading: EncodingOptions = field(default_factory=EncodingOptions)
+    table: TableOptions = field(default_factory=TableOptions)
     start: StartOptions = field(default_factory=StartOptions)
     json: Json = False
 
