@@ -43,6 +43,7 @@ class Columns:
         id: tells numeric sequences apart.
         time: to sort a numeric sequence by.
         values: of the numbers.
+        several: what stands between the labels of an example that may have several; None where each has one.
     """
 
     label: str | None = None
@@ -50,6 +51,7 @@ class Columns:
     id: str | None = None
     time: str | None = None
     values: tuple[str, ...] = ()
+    several: str | None = None
 
     def renamed(self, **names: str) -> Columns:
         """With other names, `values` with commas between."""
@@ -71,6 +73,7 @@ class Raw:
         keys: `[N]` ids of numeric sequences; None for texts.
         digest: SHA-256 of the content.
         files: names of several; empty where there is one.
+        several: what stands between several labels of an example; None where each has one.
     """
 
     name: str
@@ -80,9 +83,18 @@ class Raw:
     keys: list[str] | None
     digest: str
     files: tuple[str, ...] = ()
+    several: str | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    @property
+    def said(self) -> list[tuple[str, ...]]:
+        """`[N]` the labels of each example: one or none, or several where those are told apart."""
+        if self.several is None:
+            return [() if label is None else (label,) for label in self.labels]
+        parts = [(label or "").split(self.several) for label in self.labels]
+        return [tuple(dict.fromkeys(part.strip() for part in each if part.strip())) for each in parts]
 
 
 def is_ts(source: str) -> bool:
@@ -103,6 +115,10 @@ def read_labelled(source: str, columns: Columns, *, labels: bool = True) -> Raw:
         DataError: what is wrong with the file.
         ConfigError: a table, and no columns named.
     """
+    return replace(_read(source, columns, labels), several=columns.several)
+
+
+def _read(source: str, columns: Columns, labels: bool) -> Raw:
     if isinstance(held := in_memory(source), Steps) or (isinstance(held, Texts) and columns.text is None):
         return raw_in_memory(source, held)
     if is_ts(source):
@@ -145,6 +161,7 @@ def read_all_labelled(sources: Sequence[str], columns: Columns) -> Raw:
         keys,
         hashlib.sha256("".join(part.digest for part in parts).encode()).hexdigest(),
         tuple(part.name for part in parts),
+        columns.several,
     )
 
 
@@ -227,13 +244,13 @@ def _from_sequences(found: Sequences, *, named: bool) -> Raw:
 
 
 def with_labels(raw: Raw) -> Raw:
-    """Only the examples that have a label; how many do not is a warning.
+    """Only the examples that have a label; how many do not is a warning. One that may have several may have none.
 
     Raises:
         DataError: none has one.
     """
-    missing = [row for row, label in enumerate(raw.labels) if label is None]
-    if not missing:
+    missing = [row for row, said in enumerate(raw.said) if not said]
+    if not missing or (raw.several is not None and len(missing) < len(raw)):
         return raw
     if len(missing) == len(raw):
         raise DataError(f"{raw.name}: expected a label for each example, found none at all")
@@ -245,7 +262,7 @@ def chosen(raw: Raw, rows: Sequence[int]) -> Raw:
     """Some of the examples."""
     inputs, labels = [raw.inputs[row] for row in rows], [raw.labels[row] for row in rows]
     places, keys = raw.places, None if raw.keys is None else [raw.keys[row] for row in rows]
-    return Raw(raw.name, inputs, labels, lambda row: places(rows[row]), keys, raw.digest, raw.files)
+    return replace(raw, inputs=inputs, labels=labels, places=lambda row: places(rows[row]), keys=keys)
 
 
 @dataclass(frozen=True)
@@ -287,25 +304,33 @@ class Codec:
     def numbers(self, raw: Raw) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
         """Numbers of the classes, `[N]`, and their names: behind the model's own those that training has not seen.
 
+        Where examples may have several labels, `[N, C]` instead: 1 for each that an example has, else 0.
+
         It warns of the latter, which the model cannot say.
 
         Raises:
             DataError: training has seen none of the labels; names where.
         """
         spell = spelt_as(self.classes)
-        raw = replace(raw, labels=[None if label is None else spell(label) for label in raw.labels])
+        if raw.several is None:
+            raw = replace(raw, labels=[None if label is None else spell(label) for label in raw.labels])
         counts, places = count_labels(raw)
         names = (*self.classes, *tell_unknown("label", counts, places, self.classes))
         known = {label: number for number, label in enumerate(names)}
-        return np.array([known[label] for label in raw.labels if label is not None], np.int64), names
+        if raw.several is None:
+            return np.array([known[label] for label in raw.labels if label is not None], np.int64), names
+        marks = np.zeros((len(raw), len(names)), np.int64)
+        for row, said in enumerate(raw.said):
+            marks[row, [known[label] for label in said]] = 1
+        return marks, names
 
 
 def count_labels(raw: Raw) -> tuple[dict[str, int], dict[str, str]]:
     """Examples by label, and how a message names the first of each."""
     counts: dict[str, int] = {}
     places: dict[str, str] = {}
-    for row, label in enumerate(raw.labels):
-        if label is not None:
+    for row, said in enumerate(raw.said):
+        for label in said:
             if label not in counts:
                 places[label] = raw.places(row)
             counts[label] = counts.get(label, 0) + 1
@@ -317,7 +342,7 @@ def batch_of(inputs: list[npt.NDArray[Any]], labels: npt.NDArray[np.int64] | Non
 
     Args:
         inputs: N arrays, ids `[T]` or features `[T, D]`.
-        labels: `[N]` numbers of classes; zeros where None.
+        labels: `[N]` numbers of classes, or `[N, C]` marks; zeros where None.
     """
     padded, lengths = pad_ids(inputs) if inputs[0].ndim == 1 else pad_features(inputs)
     targets = torch.zeros(len(inputs), dtype=torch.long) if labels is None else torch.from_numpy(labels)

@@ -52,3 +52,34 @@ def balanced_weights(counts: Tensor) -> Tensor:
     present = counts > 0
     weights = counts.sum() / (present.sum() * counts.clamp(min=1))
     return torch.where(present, weights, 0.0)
+
+
+def labels_loss(weights: Tensor | None = None, smoothing: float = 0.0) -> Callable[[HasClassScores, Batch], Tensor]:
+    """A loss where an example may have several labels, each told by itself: the mean over batch and labels of
+    -w_c y log p_c - (1 - y) log(1 - p_c), with p_c the logistic function of the score.
+
+    Args:
+        weights: `[C]` w, of the examples that have a label; None is 1 for all.
+        smoothing: e; y is 1 - e / 2 for a label that an example has, and e / 2 for one that it has not.
+
+    It raises a ValueError where the targets are not marks `[N, C]`.
+    """
+
+    def loss(output: HasClassScores, batch: Batch) -> Tensor:
+        logits, targets = output.logits, batch.targets
+        if targets.shape != logits.shape:
+            raise ValueError(f"targets: expected {tuple(logits.shape)}, a mark a label, got {tuple(targets.shape)}")
+        marks = targets.to(logits.dtype) * (1 - smoothing) + smoothing / 2
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits, marks, pos_weight=weights)
+
+    return loss
+
+
+def rarity(marks: Tensor) -> Tensor:
+    """Weights by which examples that have a label count as much as those that have not: how many times fewer they are.
+
+    Args:
+        marks: `[N, C]` 1 where an example has a label, else 0.
+    """
+    with_it = marks.sum(0)
+    return (len(marks) - with_it) / with_it.clamp(min=1)

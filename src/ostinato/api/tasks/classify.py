@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, requi
 from ostinato.checkpoint import RunFolder
 from ostinato.config.evaluation import ReadingOptions
 from ostinato.config.tasks.classify import TrainClassify
+from ostinato.core.batch import Batch
 from ostinato.core.errors import DataError, RunFolderError
 from ostinato.core.figures import shortest
 from ostinato.data.bucketing import Buckets, in_length_order
@@ -48,7 +49,8 @@ from ostinato.data.tokenizer import Tokenizer
 from ostinato.data.unknown import unknown_figures, unknown_of, unknown_told, warn_unknown
 from ostinato.evaluation.classification import classification_figures, confusion
 from ostinato.evaluation.collapse import tell_collapsed
-from ostinato.losses.classification import balanced_weights, label_loss
+from ostinato.evaluation.multi_label import multi_label_figures
+from ostinato.losses.classification import balanced_weights, label_loss, labels_loss, rarity
 from ostinato.models.classifier import Classifier
 from ostinato.plots.style import available
 from ostinato.training import Job
@@ -67,7 +69,8 @@ class Classification:
 
     def prepare(self, options: TrainClassify, progress: Progress | None = None) -> Prepared:
         """Read, split, learn labels and tokenizer or scale, encode."""
-        columns = Columns(options.label, options.text, options.id, options.time, options.value_columns)
+        several = options.classify.multi_label
+        columns = Columns(options.label, options.text, options.id, options.time, options.value_columns, several)
         whole = with_labels(read_all_labelled(options.data, columns))
         tell_doubtful(whole.name, "label", count_labels(whole)[0])
         valid = None if options.valid is None else with_labels(read_labelled(options.valid, columns))
@@ -113,16 +116,14 @@ class Classification:
             world=training.devices,
         )
         tokens = 0 if prepared.codec.tokenizer is None else sum(train.lengths)
-        weights = None
-        if options.classify.class_weights == "balanced":
-            weights = balanced_weights(torch.bincount(torch.from_numpy(train.labels)))
+        judged_by = "accuracy" if train.labels.ndim == 1 else "micro_f1"
         return Job(
             model=model,
-            loss=label_loss(weights, options.classify.label_smoothing),
+            loss=_loss(options, train),
             batches=batches,
             validate=lambda trained: _figures(trained, prepared.valid),
             validation_share=len(prepared.valid.labels) / len(train.labels),
-            best="accuracy" if prepared.data["validated"] and len(prepared.valid.labels) >= TELLING else None,
+            best=judged_by if prepared.data["validated"] and len(prepared.valid.labels) >= TELLING else None,
             higher=True,
             unit="examples",
             epochs=max(passes(len(train.labels), tokens), -(-LEAST_STEPS // len(batches))),
@@ -137,7 +138,7 @@ class Classification:
         if not prepared.data["validated"]:
             where = "none held out (a tenth would say too little; give --valid FILE)"
         elif prepared.data["held_out"]:
-            where += ", held out of every class alike"
+            where += ", held out" if codec.columns.several is not None else ", held out of every class alike"
         elif len(prepared.valid.labels) < TELLING:
             where += " (too few to choose weights by: the last ones are kept)"
         if codec.tokenizer is None:
@@ -154,7 +155,7 @@ class Classification:
 
     def finish(self, run: Run, prepared: Prepared) -> None:
         """Draw the confusion matrix, of the test data where there is any, else of the validation data."""
-        if not available():
+        if not available() or prepared.valid.labels.ndim == 2:
             return
         from ostinato.plots.confusion import confusion_matrix
 
@@ -188,27 +189,37 @@ class Classification:
         codec: Codec = run.codec
         raw = with_labels(read_all_labelled(list(sources), codec.columns))
         part = Part(codec.encode(raw), *codec.numbers(raw))
-        counts = _confusion(run, part, progress)
-        run.details |= {"confusion": counts, "labels": part.names}
-        said = np.repeat(part.names, counts.sum(0)).tolist()
-        tell_collapsed("label", said, raw.labels, kinds=True)
-        unknown = {}
+        unknown: dict[str, Any] = {}
         if codec.tokenizer is not None:
             unknown = unknown_of(part.inputs, codec.tokenizer)
             warn_unknown(raw.name, unknown, codec.tokenizer.level, "its texts are not like those it was trained on")
+        if codec.columns.several is not None:
+            never_seen = int(part.labels[:, len(codec.classes) :].any(1).sum())
+            found = multi_label_figures(part.labels > 0, _marks(class_scores(run.model, part.inputs, progress), part))
+            return found | unknown | {"unknown_labels": never_seen}
+        counts = _confusion(run, part, progress)
+        run.details |= {"confusion": counts, "labels": part.names}
+        tell_collapsed("label", np.repeat(part.names, counts.sum(0)).tolist(), raw.labels, kinds=True)
         never_seen = int((part.labels >= len(codec.classes)).sum())
         return classification_figures(counts) | unknown | {"unknown_labels": never_seen}
 
     def predict(
         self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
     ) -> Iterator[dict[str, Any]]:
-        """The label of each example, with the probability of every class; where sequences have ids, with the id."""
+        """The label of each example, with the probability of every class; where sequences have ids, with the id. Where
+        there may be several labels, `labels` lists those of more than one half, and `label` has them as a file does."""
         no_beam("classify", beam)
         raw = read_labelled(source, run.codec.columns, labels=False)
-        scores = class_scores(run.model, run.codec.encode(raw), progress)
-        for row, probabilities in enumerate(torch.from_numpy(scores).softmax(-1).numpy()):
+        scores = torch.from_numpy(class_scores(run.model, run.codec.encode(raw), progress))
+        several = run.codec.columns.several
+        answer: dict[str, Any]
+        for row, probabilities in enumerate((scores.softmax(-1) if several is None else scores.sigmoid()).numpy()):
             named = dict(zip(run.codec.classes, shortest(probabilities), strict=True))
-            answer = {"label": max(named, key=named.__getitem__), "probabilities": named}
+            if several is None:
+                answer = {"label": max(named, key=named.__getitem__), "probabilities": named}
+            else:
+                said = [label for label, probability in named.items() if probability > 0.5]
+                answer = {"label": several.join(said), "labels": said, "probabilities": named}
             yield answer if raw.keys is None else {"id": raw.keys[row], **answer}
 
     def reading(self, run: Run, options: ReadingOptions) -> Run:
@@ -229,7 +240,8 @@ class Classification:
         what, pooling = "the loss of the label it gives", run.config["model"]["pooling"]
         if pooled := pooling != "last":
             what += f", which {pooling} pooling hands to every step"
-        return Observed(read, batch.inputs, batch.arguments(), _own_loss, what, pooled=pooled)
+        loss = _own_loss if run.codec.columns.several is None else _own_losses
+        return Observed(read, batch.inputs, batch.arguments(), loss, what, pooled=pooled)
 
     def reads_texts(self, run: Run) -> bool:
         """Not one that classifies numbers."""
@@ -287,6 +299,25 @@ def _measured_on(data: Mapping[str, Any]) -> str:
     return f"validation: {data['valid']['examples']:,} examples {held}"
 
 
+def _loss(options: TrainClassify, train: Part) -> Callable[[Any, Batch], Tensor]:
+    """Softmax over the classes, or each of several labels by itself."""
+    own, balanced = options.classify, options.classify.class_weights == "balanced"
+    labels = torch.from_numpy(train.labels)
+    if labels.ndim == 1:
+        return label_loss(balanced_weights(torch.bincount(labels)) if balanced else None, own.label_smoothing)
+    return labels_loss(rarity(labels) if balanced else None, own.label_smoothing)
+
+
+def _marks(scores: npt.NDArray[np.float32], part: Part) -> npt.NDArray[np.bool_]:
+    """Which labels are said; none of those that the model does not know."""
+    return np.pad(scores > 0, ((0, 0), (0, len(part.names) - scores.shape[1])))
+
+
+def _own_losses(output: Any) -> Tensor:
+    said = (output.logits > 0).to(output.logits.dtype)
+    return nn.functional.binary_cross_entropy_with_logits(output.logits, said, reduction="sum")
+
+
 def _own_loss(output: Any) -> Tensor:
     return nn.functional.cross_entropy(output.logits, output.logits.argmax(-1), reduction="sum")
 
@@ -314,6 +345,11 @@ def _figures(model: nn.Module, part: Part) -> dict[str, float]:
     """What validation reports: loss, of examples whose label the model knows; accuracy, macro_f1."""
     scores = torch.from_numpy(class_scores(model, part.inputs))
     labels = torch.from_numpy(part.labels)
+    if labels.ndim == 2:
+        known = labels[:, : scores.shape[1]].to(scores.dtype)
+        figures = multi_label_figures(part.labels > 0, _marks(scores.numpy(), part))
+        loss = nn.functional.binary_cross_entropy_with_logits(scores, known)
+        return {"loss": float(loss), **{name: figures[name] for name in ("accuracy", "macro_f1", "micro_f1")}}
     loss = nn.functional.cross_entropy(scores, labels.where(labels < scores.shape[1], -1), ignore_index=-1)
     figures = classification_figures(confusion(part.labels, scores.argmax(-1).numpy(), len(part.names)))
     return {"loss": float(loss), "accuracy": figures["accuracy"], "macro_f1": figures["macro_f1"]}

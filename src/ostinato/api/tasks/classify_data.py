@@ -59,7 +59,7 @@ class Part:
 
     Attributes:
         inputs: N arrays, ids `[T]` or features `[T, D]`.
-        labels: `[N]` numbers of their classes.
+        labels: `[N]` numbers of their classes; `[N, C]` marks of those they have, where they may have several.
         names: of the classes; behind those of the model, those that only this part has.
     """
 
@@ -141,8 +141,9 @@ def prepare_labelled(
 
 
 def _split(whole: Raw, seed: int, share: float) -> tuple[Raw, Raw]:
-    """Examples to train on, and a share of every class held out."""
-    rows, left = held_out(len(whole), seed, share=share, strata=[str(label) for label in whole.labels])
+    """Examples to train on, and a share of every class held out; of any where they may have several labels."""
+    strata = None if whole.several is not None else [str(label) for label in whole.labels]
+    rows, left = held_out(len(whole), seed, share=share, strata=strata)
     return chosen(whole, rows.tolist()), chosen(whole, left.tolist())
 
 
@@ -173,7 +174,7 @@ def passes(examples: int, tokens: int) -> int:
 
 def _learn(options: TrainClassify, columns: Columns, train: Raw, unseen: Raw | None) -> tuple[Codec, float | None]:
     """Labels, and tokenizer or scale; where words would not do, the share of them that is unknown, else None."""
-    classes = tuple(sorted({label for label in train.labels if label is not None}))
+    classes = tuple(sorted(count_labels(train)[0]))
     if len(classes) < 2:
         raise DataError(f"{train.name}: expected at least two different labels to tell apart, found {classes}")
     limit = options.classify.max_length

@@ -43,6 +43,10 @@ class ClassifyOptions:
     are like those they are used like; or random numbers. By default the texts, where they have 100,000 words or pieces
     and are not read by characters."""
 
+    multi_label: Annotated[str | None, tyro.conf.arg(metavar="SEPARATOR")] = None
+    """What stands between the labels of an example that has several, such as ";": each is then told by itself. An
+    example may have none of them, too."""
+
     class_weights: Literal["none", "balanced"] = "none"
     """Balanced: every class has the same part in the loss, however rare it is."""
 
@@ -53,6 +57,8 @@ class ClassifyOptions:
     """Words: take capitals for small letters."""
 
     def __post_init__(self) -> None:
+        if self.multi_label == "":
+            raise ConfigError("--multi-label: expected what stands between labels, such as ';', got nothing")
         share(word_dropout=self.word_dropout or 0.0, label_smoothing=self.label_smoothing)
         if self.max_length is not None:
             at_least(max_length=(self.max_length, 1))
