@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = sorted(_HOME)
 
 if "torch" in sys.modules:  # where it comes later, it calls this itself (pyproject.toml, torch.backends)
-    import_module("ostinato.core.torch_programs").register()
+    import_module("ostinato.core.autoload").register()
 
 
 def __getattr__(name: str) -> Any:

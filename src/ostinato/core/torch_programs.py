@@ -1,9 +1,9 @@
 """What PyTorch has to know of this package before anybody touches a layer: its operators and its states' names.
 
 A graph that was saved by `torch.export` or `torch.jit.trace` names the operators, and a saved state its class: both are
-loaded in processes that never made a layer. `torch` itself calls `register` at the end of its import (an entry point in
-the group `torch.backends`), and `import ostinato` does where torch is there already. That takes a few milliseconds: the
-operators' code is imported with their first call.
+loaded in processes that never made a layer. `torch` itself calls this at the end of its import (`autoload`), and
+`import ostinato` does where torch is there already. That takes a few milliseconds: the operators' code is imported
+with their first call.
 """
 
 from collections.abc import Callable

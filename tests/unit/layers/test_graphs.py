@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import ostinato
+from ostinato.core import autoload, torch_programs
 from ostinato.kernels import native, native_calls
 from tests.unit.kernels.test_native import Problem, cell_of
 
@@ -181,6 +182,12 @@ def test_saved_graphs_load_in_a_fresh_process(imports, environment, x, tmp_path,
         timeout=300,
     )
     assert ran.stdout.strip() == "False", ran.stderr[-3000:]
+
+
+def test_torch_is_imported_even_where_that_fails(monkeypatch):
+    monkeypatch.setattr(torch_programs, "register", lambda: 1 / 0)
+    with pytest.warns(UserWarning, match="unknown to PyTorch: ZeroDivisionError"):
+        autoload.register()
 
 
 class TestStates:
