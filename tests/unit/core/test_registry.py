@@ -18,7 +18,7 @@ def test_lookup_offers_the_nearest():
 
 def test_build_passes_options_on_and_names_those_there_are_not():
     assert build("lstm", 3, 5, False, proj_size=2) == LSTM(3, 5, False, proj_size=2)
-    with pytest.raises(ConfigError, match="cell 'lstm' has no option 'projection', 'x'; it has forget_bias, proj_size"):
+    with pytest.raises(ConfigError, match="cell 'lstm' has no option 'projection', 'x'; it has activation, clip, "):
         build("lstm", 3, 5, projection=2, x=1)
 
 

@@ -154,10 +154,13 @@ def test_lengths(name, dynamo):
 
 
 @pytest.mark.parametrize("dynamo", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_what_onnx_has_not_is_written_out_with_a_warning(dynamo):
-    layer, x = ostinato.LSTM(4, 5, proj_size=2).eval(), torch.randn(3, 2, 4)
+@pytest.mark.parametrize(
+    ("options", "why"), [({"proj_size": 2}, "projection"), ({"activation": "relu", "zoneout": 0.2}, "other activation")]
+)
+def test_what_is_no_node_is_written_out_with_a_warning(options, why, dynamo):
+    layer, x = ostinato.LSTM(4, 5, **options).eval(), torch.randn(3, 2, 4)
     where = {} if dynamo else {"f": io.BytesIO()}
-    with pytest.warns(UserWarning, match="for sequences of 3 steps alone.*onnx: no projection"):
+    with pytest.warns(UserWarning, match=f"for sequences of 3 steps alone.*onnx: no {why}"):
         torch.onnx.export(layer, (x,), dynamo=dynamo, verbose=False, **where)
     _, run = exported(layer, (x,), dynamo, [{}])
     same(layer, run, x)
