@@ -29,6 +29,9 @@ from ostinato.data.tokenizer import TokenIds
 _FLICKR = re.compile(r"(\S.*)#\d+\t(.*)")
 _NAMED = 5  # unusable pictures named in a message
 
+#: What pictures are read as, by their content. Pillow knows others that start programs (EPS) or are not meant for this.
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+
 
 @dataclass(frozen=True)
 class Captions:
@@ -182,9 +185,13 @@ class Pictures:
         from PIL import Image
 
         try:
-            with Image.open(self._folder / name) as picture:
-                small = picture.convert("RGB").resize((self._size, self._size), Image.Resampling.BILINEAR)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # Pillow's ways to say: damaged
+            if not (self._folder / name).is_file():  # a pipe would never end
+                return None
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                with Image.open(self._folder / name, formats=_FORMATS) as picture:
+                    small = picture.convert("RGB").resize((self._size, self._size), Image.Resampling.BILINEAR)
+        except Exception:  # whatever a decoder raises: the picture is damaged
             return None
         return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ostinato.core.errors import DataError
-from ostinato.data.conll_layout import ANY_ID, CONLLU, DOCUMENT, Layout, is_blank, read_layout, read_lines
+from ostinato.data.conll_layout import ANY_ID, CONLLU, DOCUMENT, Layout, is_blank, read_layout
 from ostinato.data.files import PathLike, TextFile
 from ostinato.data.text import open_text
 
@@ -186,7 +186,7 @@ def read_sentences(file: TextFile, layout: Layout) -> Iterator[Sentence]:
     lines: list[str] = []
     rows: list[int] = []
     heading, awaited = None, layout.header
-    for number, line in enumerate(read_lines(file), 1):
+    for number, line in enumerate(file.lines(), 1):
         blank = is_blank(line)
         if not blank and rows and is_blank(lines[-1]):
             yield Sentence(layout, file.name, first, tuple(lines), tuple(rows), heading)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -130,7 +129,7 @@ def read_layout(file: TextFile) -> Layout:
     """
     named: tuple[str, ...] = ()
     marked = ""  # a comment, or a word such as #tag, which then stands as the others do
-    for line in read_lines(file):
+    for line in file.lines():
         if match := _GLOBAL_COLUMNS.match(line):
             named = tuple(match[1].lower().split())
         elif line.startswith("#") and not line.startswith("# "):
@@ -167,7 +166,7 @@ def _with_heads(layout: Layout, file: TextFile) -> Layout:
     said: set[str] = set()
     first: list[str] = []
     at_head = True
-    for line in islice(read_lines(file), _LOOKED_AT):
+    for line in islice(file.lines(), _LOOKED_AT):
         blank = is_blank(line)
         if not blank and not layout.numbered and len(fields := layout.split(line)) == layout.width:
             if at_head and line.startswith("# "):
@@ -186,14 +185,3 @@ def _with_heads(layout: Layout, file: TextFile) -> Layout:
 def is_blank(line: str) -> bool:
     """Whether there is nothing on a line."""
     return not line.strip(" \t\r\n")
-
-
-def read_lines(file: TextFile) -> Iterator[str]:
-    """The lines with their ends; only a line feed ends one."""
-    held = ""
-    for piece in file.pieces():
-        *whole, held = (held + piece).split("\n")
-        for line in whole:
-            yield line + "\n"
-    if held:
-        yield held

@@ -2,6 +2,7 @@
 
 import bz2
 import codecs
+import errno
 import gzip
 import io
 import lzma
@@ -15,6 +16,7 @@ import weakref
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import IO, BinaryIO, cast
@@ -24,6 +26,11 @@ from ostinato.data.encodings import chosen_encoding, likely, marked, read_as, sh
 from ostinato.data.memory import Texts, in_memory
 
 CHUNK = 1 << 16  #: bytes read at once
+_SWOLLEN = (
+    500  #: times its size, and from `_LARGE` bytes on, that a packed file is no text any more: text packs 3 to 30 times
+)
+_LARGE = 1 << 28
+_ROOM = 1 << 29  #: bytes of the disk that the copy of a stream leaves free
 _ZIP = b"PK\x03\x04"
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", _ZIP: "zip"}
 _PACKED_ENDINGS = {".gz", ".bz2", ".xz", ".zip"}
@@ -49,7 +56,10 @@ class Spool:
             self.path = Path(path)
             weakref.finalize(self, self.path.unlink, missing_ok=True)
             with open(handle, "wb") as copy:
-                shutil.copyfileobj(stream, copy)
+                for number, chunk in enumerate(iter(lambda: stream.read(CHUNK), b"")):
+                    if number % 256 == 0 and shutil.disk_usage(self.path).free < _ROOM:
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    copy.write(chunk)
         except OSError as error:
             raise DataError(
                 f"{name} is read in several passes and cannot be kept in {tempfile.gettempdir()}: {error.strerror}. "
@@ -109,6 +119,10 @@ class TextFile:
             if piece:
                 yield piece.replace("\r", "\n") if old_mac else piece
 
+    def lines(self) -> Iterator[str]:
+        """The lines with their ends; only a line feed ends one. Raises what `pieces` does."""
+        return whole_lines(self.pieces())
+
     def head(self, size: int) -> bytes:
         """The first bytes, unpacked: as many as `size`, or somewhat fewer.
 
@@ -132,9 +146,16 @@ class TextFile:
             with open(self.path, "rb") as raw:
                 self._check_unchanged(raw)
                 packed = _packed(raw)
+                done = 0
                 with self._unpacked(raw, packed) as stream:
                     while chunk := stream.read(CHUNK):
                         yield chunk
+                        done += len(chunk)
+                        if packed is not None and done > max(_LARGE, _SWOLLEN * self.stamp[1]):
+                            raise DataError(
+                                f"{self.name}: unpacks to more than {_SWOLLEN} times its size, as no text does; if it "
+                                "is meant, unpack it first"
+                            )
                     self._check_unchanged(raw)
                 yield b""
         except _DAMAGED as error:
@@ -226,6 +247,19 @@ class TextFile:
         return f"line {line}, byte {offset}", around[start : around.rfind(b"\n") + 1 or len(around)]
 
 
+def whole_lines(pieces: Iterable[str]) -> Iterator[str]:
+    """Lines with their ends from pieces of text, of any length; only a line feed ends one."""
+    held: list[str] = []  # of a line that goes on: joined once, however long it is
+    for piece in pieces:
+        first, *others = piece.split("\n")
+        held.append(first)
+        for line in others:
+            yield "".join(held) + "\n"
+            held = [line]
+    if last := "".join(held):
+        yield last
+
+
 def as_list(sources: PathLike | Iterable[PathLike]) -> list[PathLike]:
     """One path or several, as a list.
 
@@ -252,6 +286,9 @@ def find_files(source: PathLike) -> list[TextFile]:
     if source == "-":
         if sys.stdin is None:  # by `<&-`, or where there is no console
             raise DataError("standard input: closed; name a file, or pipe the data in")
+        with suppress(OSError, ValueError):  # a stream that is no file of the system's
+            if not sys.stdin.isatty():
+                _require_an_end(os.fstat(sys.stdin.fileno()), "standard input")
         return _spooled(sys.stdin.buffer, "standard input")
     if (held := in_memory(source)) is not None:
         if not isinstance(held, Texts):
@@ -261,10 +298,11 @@ def find_files(source: PathLike) -> list[TextFile]:
             return _spooled(io.BytesIO(f"{lines}\n".encode()), str(source))
     path = Path(source)
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
             return _below(path)
-        if not stat.S_ISREG(mode):
+        _require_an_end(status, str(source))
+        if not stat.S_ISREG(status.st_mode):
             with open(path, "rb") as stream:
                 return _spooled(stream, str(source))
         return _file(str(source), path)
@@ -274,6 +312,15 @@ def find_files(source: PathLike) -> list[TextFile]:
         ) from error
     except OSError as error:
         raise DataError(f"{source}: cannot be read: {error.strerror}") from error
+    except ValueError as error:  # a name with a NUL
+        raise DataError(f"{source!r}: cannot be the name of a file: {error}") from None
+
+
+def _require_an_end(status: os.stat_result, name: str) -> None:
+    """Refuse devices, such as /dev/zero, which may never end; all but the empty one."""
+    device = stat.S_ISBLK(status.st_mode) or stat.S_ISCHR(status.st_mode)
+    if device and not os.path.samestat(status, os.stat(os.devnull)):
+        raise DataError(f"{name}: is a device; expected a file, a folder, or a pipe that ends")
 
 
 def _spooled(stream: BinaryIO, name: str) -> list[TextFile]:

@@ -228,12 +228,7 @@ def read_sources(source: PathLike, layout: PairLayout = PairLayout()) -> tuple[s
 
 def read_lines(file: TextFile) -> Iterator[str]:
     """The lines of a file, without their ends; a line ends at a line feed, nowhere else."""
-    held = ""
-    for piece in file.pieces():
-        *whole, held = (held + piece).split("\n")
-        yield from whole
-    if held:
-        yield held
+    return (line.removesuffix("\n") for line in file.lines())
 
 
 def shown(separator: str) -> str:

@@ -8,7 +8,7 @@ from itertools import islice
 
 from ostinato.core.errors import DataError
 from ostinato.data.conll import Sentence
-from ostinato.data.conll_layout import Layout, is_blank, read_lines
+from ostinato.data.conll_layout import Layout, is_blank
 from ostinato.data.files import TextFile
 
 #: Lines by which it is decided what a file holds.
@@ -41,7 +41,7 @@ def is_plain(file: TextFile, layout: Layout, column: int, tags: Collection[str])
     """
     if layout.tabs or layout.names or layout.numbered or layout.width == 1:
         return False
-    looked_at = list(islice(read_lines(file), _LOOKED_AT))
+    looked_at = list(islice(file.lines(), _LOOKED_AT))
     lines = [found for line in looked_at if (found := layout.split(line))]
     ends = [fields[min(column, len(fields) - 1)] for fields in lines]
     known = sum(end in tags or end in _PLACEHOLDERS for end in ends if any(map(str.isalnum, end)) or len(lines) > 1)
@@ -63,7 +63,7 @@ def plain_sentences(file: TextFile) -> Iterator[Sentence]:
 
     Words end at white space; punctuation marks at a word's ends are words of their own.
     """
-    for number, line in enumerate(read_lines(file), 1):
+    for number, line in enumerate(file.lines(), 1):
         if words := words_of(line):
             yield Sentence(WORDS, file.name, number, (*(f"{word}\n" for word in words), "\n"), tuple(range(len(words))))
 

@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from ostinato.config.columns import as_option
 from ostinato.core.errors import ConfigError, DataError, unknown_name
+from ostinato.core.memory import require_room
 from ostinato.data.delimited import Row, csv_rows, tsv_rows, what_else, without_empty_lines
 from ostinato.data.encodings import whole_characters
-from ostinato.data.files import PathLike, TextFile, find_files
+from ostinato.data.files import PathLike, TextFile, find_files, whole_lines
 from ostinato.data.layout import chosen_layout
 from ostinato.data.memory import Held, HeldTable, Texts, held_as, in_memory, is_missing
 
@@ -41,6 +42,7 @@ MISSING_NUMBERS = frozenset({"na", "n/a", "nan", "null", "none", "?"})
 
 _HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 _PARQUET_MAGIC = b"PAR1"
+_CELL = 40  #: bytes of a cell as a Python object, at least
 
 
 @dataclass(frozen=True)
@@ -258,14 +260,12 @@ class Content:
 
     def lines(self) -> Iterator[str]:
         """The file's lines with their ends; a line ends at a line feed, nowhere else."""
-        held = ""
+        return whole_lines(self._hashed())
+
+    def _hashed(self) -> Iterator[str]:
         for piece in self.file.pieces():
             self._hash.update(piece.encode())
-            *whole, held = (held + piece).split("\n")
-            for line in whole:
-                yield line + "\n"
-        if held:
-            yield held
+            yield piece
 
     def bytes(self) -> bytes:
         """All of it, unpacked."""
@@ -286,17 +286,18 @@ def _from_rows(
         header, rows = [str(number) for number in range(1, len(header) + 1)], itertools.chain([(first, header)], rows)
     if not header:
         raise DataError(f"{content.name}: the file is empty; expected a line of column names, then rows")
-    if twice := [name for index, name in enumerate(header) if name in header[:index]]:
+    places = {name: index for index, name in reversed([*enumerate(header)])}
+    if twice := [name for index, name in enumerate(header) if places[name] != index]:
         raise DataError(f"{content.name}: line 1: the column name {twice[0]!r} occurs twice; rename one")
     for name in kept or []:
-        if name not in header:
+        if name not in places:
             if why := what_else(header, name):
                 shown = (chosen_layout().separator or ",").join(header)[:100]
                 raise DataError(f"{content.name}: no column {name!r}: the first line is {shown!r}{why}")
             raise _no_column(content.name, name, header)
     wanted = header if kept is None else kept
     lines: list[int] = []
-    found: list[tuple[int, list[Any]]] = [(header.index(name), []) for name in wanted]
+    found: list[tuple[int, list[Any]]] = [(places[name], []) for name in wanted]
     for line, row in without_empty_lines(rows, len(header)):
         if len(row) != len(header):
             raise DataError(
@@ -370,11 +371,14 @@ def decoded(content: str) -> Any:
         ValueError: it is none.
     """
     try:
-        return msgspec.json.decode(content)
-    except msgspec.DecodeError as error:
-        if _HALF_ESCAPED.search(content) is None:
-            raise ValueError(str(error)) from None
-        return json.loads(content)
+        try:
+            return msgspec.json.decode(content)
+        except msgspec.DecodeError as error:
+            if _HALF_ESCAPED.search(content) is None:
+                raise ValueError(str(error)) from None
+            return json.loads(content)
+    except RecursionError:
+        raise ValueError("brackets within brackets, too deep to be read") from None
 
 
 def _read_parquet(content: Content, kept: list[str] | None) -> _Read:
@@ -389,18 +393,27 @@ def _read_parquet(content: Content, kept: list[str] | None) -> _Read:
         for name in kept or []:
             if name not in opened.schema_arrow.names:
                 raise _no_column(content.name, name, opened.schema_arrow.names)
+        cells = opened.metadata.num_rows * len(kept or opened.schema_arrow.names)
+        require_room(_CELL * cells, f"{content.name}: a table of {cells:,} cells", "read it in parts")
         table = opened.read(columns=kept)
     except (arrow.ArrowException, OSError) as error:
         raise DataError(f"{content.name}: damaged, or not a Parquet file: {error}") from None
-    cells = {name: _arrow_cells(table.column(name), arrow.string()) for name in kept or table.column_names}
-    columns = {name: [None if cell == "" else cell for cell in column] for name, column in cells.items()}
+    columns: dict[str, list[Any]] = {}
+    for name in kept or table.column_names:
+        try:
+            found = _arrow_cells(table.column(name), arrow.string())
+        except (UnicodeDecodeError, arrow.ArrowException, ValueError) as error:
+            raise DataError(f"{content.name}: column {name!r}: damaged: {error}; write the file again") from None
+        columns[name] = [None if cell == "" else cell for cell in found]
     return columns, list(range(1, table.num_rows + 1))
 
 
 def _arrow_cells(column: Any, text: Any) -> list[Any]:
     try:
         return list(column.to_pylist())
-    except ValueError:  # times in nanoseconds, which Python's have not, or that lie beyond Python's calendar
+    except UnicodeDecodeError:
+        raise
+    except (ValueError, OverflowError):  # times in nanoseconds, which Python's have not, or beyond Python's calendar
         return list(column.cast(text).to_pylist())
 
 
