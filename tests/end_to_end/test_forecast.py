@@ -375,8 +375,19 @@ def test_rows_without_times(cli, table):
     trained(cli, time=None)
     assert of(cli("evaluate", "run", "all.csv", "--json"))["windows"] == ROWS - TRAINED - H + 1
     write("tail.csv", {name: column[TRAINED - 20 :] for name, column in table.items()})
-    assert of(cli("evaluate", "run", "tail.csv", "--json"))["windows"] == ROWS - TRAINED + 20 - W - H + 1
+    result = cli("evaluate", "run", "tail.csv", "--json")
+    assert (of(result)["windows"], of(result)["known_rows"]) == (ROWS - TRAINED + 20 - W - H + 1, 0)
+    assert "tail.csv: without --time: the rows are not those trained on, by their values" in result.err
     assert rows_of(cli("predict", "run", "all.csv"))[0]["row"] == str(ROWS + 1)
+    revised = [*table["y"][:7], 55.0, *table["y"][8:]]
+    write("revised.csv", {"y": revised})
+    result = cli("evaluate", "run", "revised.csv", "--json")
+    found = of(result, "evaluate-forecast")
+    assert (found["windows"], found["known_rows"]) == (ROWS - TRAINED - H + 1, TRAINED)
+    said = f"revised.csv: without --time: the first {TRAINED} rows are taken for those trained on, though some values"
+    assert said in result.err
+    write("cut.csv", {"y": revised[:60]})
+    assert f"4 rows or more after the last one given to train (row {TRAINED})" in cli("evaluate", "run", "cut.csv").err
 
 
 def test_rows_before_or_after_those_given_are_all_new(cli, table):

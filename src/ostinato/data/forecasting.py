@@ -13,6 +13,7 @@ import numpy as np
 from ostinato.core.errors import DataError
 from ostinato.data.coding import Coding
 from ostinato.data.dates import PARTS
+from ostinato.data.recognition import ALIKE, alike, digests
 from ostinato.data.scaling import Floor, Transform, seasonal_naive_error, spread_around_windows
 from ostinato.data.series import Columns, Series, read_series
 from ostinato.data.spelling import plain_number, spelt_as
@@ -35,6 +36,8 @@ class Given:
         scale: `[K]` of each target, transformed; None where the rows trained on are too few or too even to tell.
         naive: `[K]` in-sample seasonal naive error; None where it has none.
         size: `[K]` mean absolute value of each target.
+        parts: of the targets, `recognition.digests`: to know them again where some have been revised. Runs of before
+            have none.
     """
 
     first: int
@@ -43,6 +46,7 @@ class Given:
     scale: tuple[float | None, ...]
     naive: tuple[float | None, ...]
     size: tuple[float, ...] = ()
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,7 @@ class SeriesCodec:
                 _or_none(_scale(part, transforms, window)),
                 _or_none(naive),
                 tuple(map(_size, part.T)),
+                digests(each.target) if spacing.unit == "row" else (),
             )
         return cls(columns, shape, given)
 
@@ -151,17 +156,35 @@ class SeriesCodec:
         """
         shape, given = self.shape, self.given.get(series.key)
         first = shape.window
-        if given is not None and self._overlaps(series, given):
+        if given is not None and self.likeness(series) >= ALIKE:
             after = given.first + given.rows * shape.spacing.step - series.first
             first = max(first, -(-after // shape.spacing.step))
         origins = np.arange(first, len(series) - shape.horizon + 1)
         return origins[worth(series, origins, shape.horizon)]
 
-    def _overlaps(self, series: Series, given: Given) -> bool:
+    def known_rows(self, series: Series) -> int:
+        """How many of a series' rows are among those that training was given."""
+        given, step = self.given.get(series.key), self.shape.spacing.step
+        if given is None or self.likeness(series) < ALIKE:
+            return 0
+        begin = max(series.first, given.first)
+        end = min(series.first + len(series) * step, given.first + given.rows * step)
+        return max(0, -(-(end - begin) // step))
+
+    def likeness(self, series: Series) -> float:
+        """How surely rows of a series are those that training was given: 1 by their times, or by all their values.
+
+        Without times they are known by id and place, and by how many of the values are what they were.
+        """
+        given = self.given.get(series.key)
+        if given is None:
+            return 0.0
         if self.shape.spacing.unit == "row":
-            return len(series) >= given.rows and _digest(series.target[: given.rows]) == given.digest
+            if given.parts:
+                return alike(series.target, given.rows, given.parts)
+            return float(len(series) >= given.rows and _digest(series.target[: given.rows]) == given.digest)
         step = self.shape.spacing.step
-        return series.first < given.first + given.rows * step and given.first < series.first + len(series) * step
+        return float(series.first < given.first + given.rows * step and given.first < series.first + len(series) * step)
 
     def windows(self, series: Sequence[Series], origins: Sequence[np.ndarray]) -> Windows:
         """Windows that begin to forecast at these rows of each series."""
@@ -262,7 +285,7 @@ class SeriesCodec:
         for name in ("indicators", "more_seasons"):
             shape[name] = tuple(shape.get(name, ()))
         given = {
-            key: Given(**each | {name: tuple(each.get(name, ())) for name in ("scale", "naive", "size")})
+            key: Given(**each | {name: tuple(each.get(name, ())) for name in ("scale", "naive", "size", "parts")})
             for key, each in content["given"].items()
         }
         columns = {role: tuple(names) for role, names in content["columns"].items()}

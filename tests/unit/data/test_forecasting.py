@@ -54,6 +54,30 @@ def test_rows_without_time_are_known_again_by_their_values():
     assert codec.unseen(read(table(1, 33), columns)[0][0]).tolist() == list(range(4, 32))
 
 
+@pytest.mark.parametrize(
+    ("change", "known", "first"),
+    [
+        (lambda y: y, 30, 30),
+        (lambda y: np.r_[y[:7], 99.0, y[8:]], 30, 30),  # an old value was revised
+        (lambda y: np.r_[y[:20], y[20:30] + 1, y[30:]], 30, 30),  # the last ones were
+        (lambda y: y[:25], 25, None),  # fewer rows than were given
+        (lambda y: y + 1, 0, W),  # other rows
+        (lambda y: np.r_[y[:10], y[10:30] + 1, y[30:]], 0, W),  # most are others
+    ],
+)
+def test_rows_without_time_are_known_again_though_some_were_revised(change, known, first):
+    columns = Columns(("y",), id=("shop",))
+    series, spacing = read(table(), columns)
+    codec = SeriesCodec.learn(series, spacing, columns, window=W, horizon=H)
+    codec = SeriesCodec.from_json(json.loads(json.dumps(codec.to_json())))
+    y = change(np.array(table(0, 36)["y"]))
+    (later,), _ = read({"shop": ["a"] * len(y), "y": y}, columns)
+    assert codec.known_rows(later) == known
+    assert codec.unseen(later).tolist() == ([] if first is None else list(range(first, len(y) - H + 1)))
+    (other,), _ = read({"shop": ["b"] * len(y), "y": y}, columns)
+    assert (codec.known_rows(other), codec.unseen(other)[0]) == (0, W)  # another id
+
+
 def test_a_window_without_a_known_target_is_left_out(codec):
     content = table(0, 40)
     content["y"][33] = content["y"][34] = np.nan

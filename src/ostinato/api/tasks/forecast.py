@@ -13,7 +13,7 @@ from torch import nn
 
 from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, required
 from ostinato.api.tasks.forecast_answers import Backtest, can_go_on, forecast_rows, shares_of
-from ostinato.api.tasks.forecast_split import Prepared, split, unseen
+from ostinato.api.tasks.forecast_split import Prepared, Unseen, split, unseen
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import read_json
 from ostinato.config.forecast import LEVELS, ForecastOptions
@@ -148,18 +148,18 @@ class Forecasting:
     ) -> dict[str, Any]:
         """Rolling windows, one row apart, whose targets lie after the last row given to train."""
         no_beam("forecast", beam)
-        series, origins, _ = unseen(run.codec, _one(tuple(sources)))
-        windows = run.codec.windows(series, origins)
+        new = unseen(run.codec, _one(tuple(sources)))
+        windows = new.windows
         found = forecast(forecaster_of(run), windows, (*shares_of(LEVELS), *CRPS_SHARES), progress=progress)
-        return _evaluated(run, windows, found)
+        return _evaluated(run, new, windows, found)
 
     def backtest(self, run: Run, sources: Iterable[str], progress: Progress | None = None) -> dict[str, Any]:
         """As `evaluate`, but trained again for each moment, on all rows before it."""
         from ostinato.api.tasks.forecast_backtest import retrained
 
-        series, origins, _ = unseen(run.codec, _one(tuple(sources)))
-        windows = run.codec.windows(series, origins)
-        return _evaluated(run, windows, retrained(run, windows, (*shares_of(LEVELS), *CRPS_SHARES), progress))
+        new = unseen(run.codec, _one(tuple(sources)))
+        windows = new.windows
+        return _evaluated(run, new, windows, retrained(run, windows, (*shares_of(LEVELS), *CRPS_SHARES), progress))
 
     def backtested(self, run: Run) -> Iterator[dict[str, Any]]:
         """The forecasts behind the last figures, a row a step of each window."""
@@ -286,7 +286,7 @@ def _came(codec: SeriesCodec, windows: Windows) -> tuple[Windowed, np.ndarray]:
     return windowed(windows.series, places, codec.shape.horizon, codec.shape.season), scale
 
 
-def _evaluated(run: Run, windows: Windows, found: Forecast) -> dict[str, Any]:
+def _evaluated(run: Run, new: Unseen, windows: Windows, found: Forecast) -> dict[str, Any]:
     """The figures; the forecasts themselves stay with the run."""
-    run.details["backtest"] = Backtest(run.codec, windows, found, LEVELS)
-    return forecast_figures(run.codec, windows, found)
+    run.details["backtest"] = Backtest(new.codec, windows, found, LEVELS)
+    return {"known_rows": new.known_rows, **forecast_figures(new.codec, windows, found)}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from ostinato.api.tasks.contract import record
 from ostinato.config.tasks.forecast import TrainForecast
 from ostinato.core.errors import DataError
 from ostinato.data.forecasting import Read, SeriesCodec, worth
+from ostinato.data.recognition import ALIKE
 from ostinato.data.series import Columns, Series
 from ostinato.data.splits import HELD_OUT, evenly
 from ostinato.data.windows import Windows
@@ -74,20 +76,45 @@ def split(options: TrainForecast, read: Read, columns: Columns, share: float = H
             raise DataError(f"{read.name}: no target is known in the rows held out to validate on; give --valid")
         data["valid"] = record([read.name], read.digest)
     else:
-        valid_series, later, data["valid"] = unseen(codec, options.valid)
+        valid_series, later, data["valid"], *_ = unseen(codec, options.valid)
     if options.test is not None:
-        *_, data["test"] = unseen(codec, options.test)
+        data["test"] = unseen(codec, options.test).data
     return Prepared(codec, codec.windows(series, train), codec.windows(valid_series, _spread(later)), data)
 
 
-def unseen(codec: SeriesCodec, source: str) -> tuple[list[Series], list[np.ndarray], dict[str, Any]]:
-    """The series of a table, where its windows begin that training was not given, and a record of it.
+class Unseen(NamedTuple):
+    """What a table has that training was not given.
+
+    Attributes:
+        series: of the table.
+        origins: where the windows of each begin.
+        data: a record of the table.
+        codec: that writes times as the table has them.
+        known_rows: rows of the table that training was given.
+    """
+
+    series: list[Series]
+    origins: list[np.ndarray]
+    data: dict[str, Any]
+    codec: SeriesCodec
+    known_rows: int
+
+    @property
+    def windows(self) -> Windows:
+        """To forecast."""
+        return self.codec.windows(self.series, self.origins)
+
+
+def unseen(codec: SeriesCodec, source: str) -> Unseen:
+    """What is new in a table. Where there are no times, a warning says what was known again, and how surely.
 
     Raises:
         DataError: there is no such window, or the table cannot be read.
     """
-    series, _, name, digest = codec.read(source)
+    series, spacing, name, digest = codec.read(source)
+    codec = codec.on(spacing)
     origins = [codec.unseen(each) for each in series]
+    _tell_known(codec, series, name)
     if not any(len(each) for each in origins):
         shape = codec.shape
         ends = [given.first + (given.rows - 1) * shape.spacing.step for given in codec.given.values()]
@@ -96,7 +123,29 @@ def unseen(codec: SeriesCodec, source: str) -> tuple[list[Series], list[np.ndarr
             f"{name}: expected {shape.horizon} rows or more after the last one given to train ({end}), or "
             f"{shape.window + shape.horizon} of other times, found no such window"
         )
-    return series, origins, record([name], digest)
+    return Unseen(series, origins, record([name], digest), codec, sum(map(codec.known_rows, series)))
+
+
+def _tell_known(codec: SeriesCodec, series: Sequence[Series], name: str) -> None:
+    """Say what rows without times were taken for, unless they are surely those of training."""
+    if codec.shape.spacing.unit != "row":
+        return
+    found = [(each, codec.likeness(each)) for each in series if each.key in codec.given]
+    revised = [each for each, likeness in found if ALIKE <= likeness < 1]
+    other = [each for each, likeness in found if likeness < ALIKE]
+    if revised:
+        rows = f"the first {codec.known_rows(revised[0]):,} rows" if len(revised) == 1 else "the first rows"
+        what = "are taken for those trained on, though some values differ, and are not scored"
+        warnings.warn(f"{name}: without --time: {rows}{_of(revised)} {what}", stacklevel=3)
+    if other:
+        what = "are not those trained on, by their values: all are taken for new"
+        warnings.warn(f"{name}: without --time: the rows{_of(other)} {what}", stacklevel=3)
+
+
+def _of(series: Sequence[Series]) -> str:
+    if len(series) > 1:
+        return f" of {len(series):,} series"
+    return f" of series {series[0].key!r}" if series[0].key else ""
 
 
 def _trained_rows(held_out: float, horizon: int, series: Series) -> int:

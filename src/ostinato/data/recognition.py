@@ -1,0 +1,45 @@
+"""Rows known again by their place and values, where no time says which they are."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+#: Parts that a series is cut into, each of which can be known again by itself.
+PARTS = 32
+
+#: Share of the parts that have to be alike: some values may have been revised since.
+ALIKE = 0.5
+
+
+def digests(target: np.ndarray) -> tuple[str, ...]:
+    """A few letters for each of up to `PARTS` equal parts of a series.
+
+    Args:
+        target: `[T, K]`.
+    """
+    return tuple(_digest(target[begin:end]) for begin, end in _bounds(len(target)))
+
+
+def alike(target: np.ndarray, rows: int, parts: Sequence[str]) -> float:
+    """How much of a series is as it was, place by place: of the parts that it has whole, the share that are the same.
+
+    Args:
+        target: `[T, K]`, as it is now; it may have more rows than it had, or fewer.
+        rows: it had then.
+        parts: `digests` of it then.
+    """
+    whole = [(begin, end, part) for (begin, end), part in zip(_bounds(rows), parts, strict=True) if end <= len(target)]
+    return sum(_digest(target[begin:end]) == part for begin, end, part in whole) / max(len(whole), 1)
+
+
+def _bounds(rows: int) -> list[tuple[int, int]]:
+    ends = np.linspace(0, rows, min(rows, PARTS) + 1).astype(int).tolist()
+    return list(itertools.pairwise(ends))
+
+
+def _digest(target: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(target, np.float64).tobytes()).hexdigest()[:8]
