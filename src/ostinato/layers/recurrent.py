@@ -1,6 +1,6 @@
 """`Recurrent`: any registered cell as a layer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,13 +13,21 @@ from ostinato import kernels
 from ostinato.cells.contract import Cell, Parameter, check_flags, check_sizes
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
-from ostinato.core.errors import ConfigError
+from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.core.registry import build, chosen
 from ostinato.layers import shapes
 from ostinato.layers.dropout import check_rates
 from ostinato.layers.dropout import dropout as drop
 from ostinato.layers.leaf import Quantization, leaf
 from ostinato.layers.stream import Stream
+
+#: What the outputs of two directions become.
+MERGES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "concat": lambda one, other: torch.cat((one, other), dim=-1),
+    "sum": torch.add,
+    "mul": torch.mul,
+    "mean": lambda one, other: (one + other) / 2,
+}
 
 
 class Recurrent(nn.Module):
@@ -47,6 +55,11 @@ class Recurrent(nn.Module):
         recompute: keep for backward the state of every k-th step only and compute the rest again: memory for time. By
             default everything is kept.
         batch_first_state: the state is `[N, L*S, ...]` too.
+        reverse: run from the end to the start alone; outputs stand at their steps. Not with bidirectional.
+        merge: what the outputs of two directions become in each layer: "concat", their "sum", "mean" or "mul", the
+            product.
+        hold_output: at steps that a mask or a length leaves out, outputs repeat the last one before instead of being
+            zero, as Keras' do.
         device: where to make the parameters.
         dtype: of the parameters.
         **options: the cell's own, such as `forget_bias=1.0` or `proj_size=100` for the LSTM.
@@ -81,6 +94,9 @@ class Recurrent(nn.Module):
         zoneout: float = 0.0,
         recompute: int | None = None,
         batch_first_state: bool = False,
+        reverse: bool = False,
+        merge: str = "concat",
+        hold_output: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         **options: Any,
@@ -97,7 +113,10 @@ class Recurrent(nn.Module):
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
         self.recurrent_dropout, self.zoneout, self.batch_first_state = recurrent_dropout, zoneout, batch_first_state
         self.locked_dropout, self.weight_drop = locked_dropout, weight_drop
-        self.cells = _stack(cell, input_size, hidden_size, num_layers, bias, 2 if bidirectional else 1, options)
+        _check_directions(bidirectional, reverse, merge)
+        self.reverse, self.merge, self.hold_output = reverse, merge, hold_output
+        joined = 2 if bidirectional and merge == "concat" else 1
+        self.cells = _stack(cell, input_size, hidden_size, num_layers, bias, joined, options)
         self._declared: dict[str, Parameter] = {}
         for index, layer_cell in enumerate(self.cells):
             for suffix in self._suffixes:
@@ -116,8 +135,8 @@ class Recurrent(nn.Module):
 
     @property
     def output_size(self) -> int:
-        """Features of an output: O, twice that where bidirectional."""
-        return self.cells[-1].output_size * len(self._suffixes)
+        """Features of an output: O, twice that where two directions are concatenated."""
+        return self.cells[-1].output_size * (len(self._suffixes) if self.merge == "concat" else 1)
 
     @property
     def _suffixes(self) -> tuple[str, ...]:
@@ -168,6 +187,7 @@ class Recurrent(nn.Module):
         # torch.onnx.export passes every default by place, and one that is not None as an input of the graph
         all_states: bool | None = None,
         noise: Sequence[StateNoise] | None = None,
+        mask: Tensor | None = None,
     ) -> Any:
         """Run over whole sequences.
 
@@ -178,17 +198,19 @@ class Recurrent(nn.Module):
             all_states: also return the state after every step of every layer.
             noise: as `draw_noise` gave it, of these steps, where a sequence is read in several calls; by default drawn
                 anew.
+            mask: `[T, N]` bool, laid out as the input: False where a step is left out, wherever it lies, in place of
+                lengths. The state passes over it.
 
         Returns:
             `(output, state)`, or with all_states `(output, state, states)`. The output is `[T, N, S*O]`, zero beyond
-            a length, laid out as the input was; the state is that after each sequence's last step, as `hx`; each
-            field of states is `[L*S, T, N, size]`.
+            a length and where masked, laid out as the input was; the state is that after each sequence's last step, as
+            `hx`; each field of states is `[L*S, T, N, size]`.
 
         Raises:
             TensorError: a shape, dtype or device that does not fit, with what was expected.
         """
-        view = shapes.Sequences.of(input, lengths, batch_first=self.batch_first)
-        shapes.check_sequences(view, self.input_size)
+        view = shapes.Sequences.of(input, lengths, batch_first=self.batch_first, mask=mask, hold=self.hold_output)
+        shapes.check_sequences(view, self.input_size, counted=mask is not None)
         shapes.check_tensor(view.x, self._like)
         state = None if hx is None else self._read_state(hx, view)
         run = partial(kernels.run_recomputing, every=self.recompute) if self.recompute else kernels.run
@@ -205,20 +227,26 @@ class Recurrent(nn.Module):
                     start = cell.State(*(field[layer * len(self._suffixes) + direction] for field in state))
                 p = self._weights(cell, f"_l{layer}{suffix}")
                 drawn = noise[len(finals)] if noise is not None else self._noise(start, x.shape[0])
+                reverse = self.reverse or bool(suffix)
                 ran = run(
                     cell,
                     p,
                     x,
                     start,
                     lengths=view.lengths,
-                    reverse=bool(suffix),
+                    reverse=reverse,
                     noise=drawn,
                     keep_states=bool(all_states),
                 )
-                outputs.append(ran.output)
+                output, states = ran.output, ran.states
+                if view.gaps is not None and layer + 1 == self.num_layers:
+                    output = view.gaps.opened(output, reverse, self.hold_output)
+                if view.gaps is not None and all_states:
+                    states = view.gaps.opened_states(states, start, reverse)
+                outputs.append(output)
                 finals.append(ran.final)
-                history.append(ran.states)
-            x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
+                history.append(states)
+            x = outputs[0] if len(outputs) == 1 else MERGES[self.merge](*outputs)
             if self.dropout and layer + 1 < self.num_layers:
                 x = drop(x, self.dropout, self.training, locked=self.locked_dropout)
         final = self._write_state([_stacked(fields) for fields in zip(*finals, strict=True)], view)
@@ -288,13 +316,22 @@ class Recurrent(nn.Module):
         shown += [f"{name}={value}" for name, value in self._options().items()]
         defaults: dict[str, Any] = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
         defaults |= {"bidirectional": False, "recurrent_dropout": 0.0, "locked_dropout": False, "weight_drop": 0.0}
-        defaults |= {"zoneout": 0.0, "recompute": None}
+        defaults |= {"zoneout": 0.0, "recompute": None, "reverse": False, "merge": "concat", "hold_output": False}
         return ", ".join(shown + [f"{k}={getattr(self, k)}" for k, v in defaults.items() if getattr(self, k) != v])
 
 
 def _stacked(fields: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
     """As torch.stack; one tensor is not copied."""
     return fields[0].unsqueeze(0) if len(fields) == 1 else torch.stack(fields)
+
+
+def _check_directions(bidirectional: bool, reverse: bool, merge: str) -> None:
+    if merge not in MERGES:
+        raise ConfigError(unknown_name("merge", merge, MERGES))
+    if reverse and bidirectional:
+        raise ConfigError("bidirectional=True reads in reverse already: pass it or reverse=True, not both")
+    if merge != "concat" and not bidirectional:
+        raise ConfigError(f"merge={merge!r} joins two directions: pass bidirectional=True with it")
 
 
 def _check_fed_back(**rates: float) -> None:

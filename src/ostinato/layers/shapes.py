@@ -15,6 +15,7 @@ from ostinato import kernels
 from ostinato.cells.contract import Cell
 from ostinato.core.autocast import autocast_dtype
 from ostinato.core.errors import TensorError
+from ostinato.layers.gaps import Gaps, are_padding, from_lengths, from_mask
 
 
 class Sequences(NamedTuple):
@@ -26,6 +27,7 @@ class Sequences(NamedTuple):
         batch_first: the input was `[N, T, D]`.
         batched: False where the input was one sequence, `[T, D]`.
         packed: the PackedSequence the input was, or None.
+        gaps: where the steps of `x`, which has none, lay in the input; None where it had none either.
     """
 
     x: Tensor
@@ -33,10 +35,38 @@ class Sequences(NamedTuple):
     batch_first: bool = False
     batched: bool = True
     packed: PackedSequence | None = None
+    gaps: Gaps | None = None
 
     @classmethod
-    def of(cls, input: Tensor | PackedSequence, lengths: Tensor | None, *, batch_first: bool) -> Sequences:
-        """Read any accepted layout."""
+    def of(
+        cls,
+        input: Tensor | PackedSequence,
+        lengths: Tensor | None,
+        *,
+        batch_first: bool,
+        mask: Tensor | None = None,
+        hold: bool = False,
+    ) -> Sequences:
+        """Read any accepted layout.
+
+        Args:
+            input: sequences.
+            lengths: their valid steps, or None.
+            batch_first: of input and mask.
+            mask: the steps that count, in place of lengths; laid out as the input.
+            hold: outputs are wanted at every step, so that lengths too have to be known step by step.
+        """
+        if mask is not None and (lengths is not None or isinstance(input, PackedSequence)):
+            raise TensorError("expected a mask or lengths (a PackedSequence holds its own), got both: pass one")
+        view = cls._laid_out(input, lengths, batch_first=batch_first)
+        if mask is not None:
+            return view._closed(mask, hold)
+        if hold and view.packed is None and view.lengths is not None and view.lengths.shape == (view.batch_size,):
+            return view._replace(gaps=from_lengths(view.lengths.to(view.x.device), len(view.x)))
+        return view
+
+    @classmethod
+    def _laid_out(cls, input: Tensor | PackedSequence, lengths: Tensor | None, *, batch_first: bool) -> Sequences:
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise TensorError("a PackedSequence holds its lengths: expected lengths=None beside it")
@@ -51,6 +81,17 @@ class Sequences(NamedTuple):
         if input.dim() != 3:
             raise TensorError(f"Expected input to be 2D or 3D, got {input.dim()}D instead, {tuple(input.shape)}")
         return cls(input.transpose(0, 1) if batch_first else input, lengths, batch_first)
+
+    def _closed(self, mask: Tensor, hold: bool) -> Sequences:
+        """Without the steps that a mask leaves out."""
+        if not self.batched:
+            mask = mask.unsqueeze(-1)
+        elif self.batch_first and mask.dim() == 2:
+            mask = mask.transpose(0, 1)
+        gaps = from_mask(mask.to(self.x.device), *self.x.shape[:2])
+        if are_padding(gaps):  # as lengths, then
+            return self._replace(lengths=gaps.lengths, gaps=gaps if hold else None)
+        return self._replace(x=gaps.closed(self.x), lengths=gaps.lengths, gaps=gaps)
 
     @property
     def batch_size(self) -> int:
@@ -76,15 +117,20 @@ class Sequences(NamedTuple):
         return PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
 
 
-def check_sequences(view: Sequences, input_size: int) -> None:
+def check_sequences(view: Sequences, input_size: int, counted: bool = False) -> None:
     """Refuse inputs of another width, and lengths that cannot be.
+
+    Args:
+        view: what came.
+        input_size: D.
+        counted: the lengths were counted here, and need no check.
 
     Raises:
         TensorError: says what was expected and what came.
     """
     T, N, _ = view.x.shape
     check_width(view.x, input_size)
-    if view.lengths is None:
+    if view.lengths is None or counted:
         return
     if view.lengths.dtype.is_floating_point or view.lengths.dtype == torch.bool:
         raise TensorError(f"expected lengths of an integer dtype, got {view.lengths.dtype}")

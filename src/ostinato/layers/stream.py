@@ -37,7 +37,7 @@ class Stream:
         reason: why it runs on the reference; empty where the native kernels do it.
 
     Raises:
-        ConfigError: a bidirectional layer, or a batch size below 0.
+        ConfigError: a layer that reads from the end, in one direction or both, or a batch size below 0.
     """
 
     def __init__(self, layer: Recurrent, batch_size: int) -> None:
@@ -46,6 +46,8 @@ class Stream:
                 "a bidirectional layer reads each sequence to its end before the first output: it cannot stream; "
                 "make the layer with bidirectional=False"
             )
+        if layer.reverse:
+            raise ConfigError("a layer that reads from the end begins with what comes last: it cannot stream")
         if not isinstance(batch_size, int) or batch_size < 0:
             raise ConfigError(f"batch_size: expected a whole number of at least 0, got {batch_size!r}")
         self._layer, self.batch_size = layer, batch_size

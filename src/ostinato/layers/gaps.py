@@ -1,0 +1,100 @@
+"""Masks of any pattern: the steps that count are moved together, so that every kernel runs them, and apart again."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ostinato import kernels
+from ostinato.core.errors import TensorError
+
+
+class Gaps(NamedTuple):
+    """Where the steps that count lie among all.
+
+    A step that is left out changes no state, so a recurrent layer reads a sequence with gaps as it reads the sequence
+    without them.
+
+    Attributes:
+        valid: `[T, N]`, False where a step is left out.
+        so_far: `[T, N]`, the number of valid steps up to and with each.
+    """
+
+    valid: Tensor
+    so_far: Tensor
+
+    @classmethod
+    def of(cls, valid: Tensor) -> Gaps:
+        """Those of a mask `[T, N]`."""
+        return cls(valid, valid.cumsum(0))
+
+    @property
+    def lengths(self) -> Tensor:
+        """`[N]`, the number of valid steps."""
+        return self.valid.sum(0)
+
+    def closed(self, x: Tensor) -> Tensor:
+        """The valid steps of `[T, N, ...]` in their order, the others behind them."""
+        order = torch.sort((~self.valid).to(torch.uint8), dim=0, stable=True).indices
+        return x.take_along_dim(order.unsqueeze(-1), 0)
+
+    def opened(self, output: Tensor, reverse: bool, hold: bool) -> Tensor:
+        """Each output back at its step; at the others zero, or the last one before, in the direction of reading.
+
+        Args:
+            output: `[T, N, O]`, of sequences without gaps.
+            reverse: they were read from the end to the start.
+            hold: repeat the last output; zero before the first.
+        """
+        index, read = self._last_read(reverse)
+        return output.take_along_dim(index, 0).masked_fill(~(read if hold else self.valid.unsqueeze(-1)), 0)
+
+    def opened_states(self, states: Any, start: Any, reverse: bool) -> Any:
+        """The state after every step, which those that are left out do not change.
+
+        Args:
+            states: `[T, N, size]` a field, of sequences without gaps.
+            start: `[N, size]` a field, before the first step.
+            reverse: they were read from the end to the start.
+        """
+        index, read = self._last_read(reverse)
+        fields = zip(states, start, strict=True)
+        return type(states)(
+            *(torch.where(read, field.take_along_dim(index, 0), before.to(field.dtype)) for field, before in fields)
+        )
+
+    def _last_read(self, reverse: bool) -> tuple[Tensor, Tensor]:
+        """`[T, N, 1]` of each step: which valid step was the last one read, and whether there was one."""
+        index = self.so_far - (self.valid.to(self.so_far.dtype) if reverse else 1)
+        read = index < self.lengths if reverse else index >= 0
+        return index.clamp(0, max(0, len(self.valid) - 1)).unsqueeze(-1), read.unsqueeze(-1)
+
+
+def from_mask(mask: Tensor, steps: int, batch_size: int) -> Gaps:
+    """The gaps of a mask `[T, N]`.
+
+    Raises:
+        TensorError: another shape or dtype.
+    """
+    if mask.dtype != torch.bool:
+        raise TensorError(f"expected a mask of torch.bool, True where a step counts, got {mask.dtype}: use mask.bool()")
+    if tuple(mask.shape) != (steps, batch_size):
+        raise TensorError(
+            f"expected a mask of the input's steps and sequences, [T, N] = ({steps}, {batch_size}) once laid out "
+            f"as the input, got {tuple(mask.shape)}"
+        )
+    return Gaps.of(mask)
+
+
+def from_lengths(lengths: Tensor, steps: int) -> Gaps:
+    """Those of sequences padded on the right."""
+    return Gaps.of(torch.arange(steps, device=lengths.device).unsqueeze(1) < lengths)
+
+
+def are_padding(gaps: Gaps) -> bool:
+    """Whether they all lie at the end. Where a program is being traced or transformed, nobody can tell: False."""
+    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None or kernels.is_transformed():
+        return False
+    return torch.equal(gaps.valid, from_lengths(gaps.lengths, len(gaps.valid)).valid)
