@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ostinato.cells.activations import Activation
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
@@ -43,12 +44,21 @@ class Operator(NamedTuple):
 
 #: ONNX's gates: LSTM i o f g, GRU z r n.
 OPERATORS = {
-    "rnn": Operator("RNN", attributes={"activations": ["Tanh"]}),
+    "rnn": Operator("RNN"),
     "rnn_relu": Operator("RNN", attributes={"activations": ["Relu"]}),
     "lstm": Operator("LSTM", (0, 3, 1, 2)),
     "lstm_peephole": Operator("LSTM", (0, 3, 1, 2), peepholes=("weight_ci", "weight_co", "weight_cf")),
     "gru": Operator("GRU", (1, 0, 2), {"linear_before_reset": 1}),
     "gru_reset_before": Operator("GRU", (1, 0, 2)),
+}
+
+#: Activations that ONNX has without parameters.
+ACTIVATIONS: dict[Activation, str] = {
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+    "relu": "Relu",
+    "softsign": "Softsign",
+    "softplus": "Softplus",
 }
 
 
@@ -63,6 +73,7 @@ def refuses(cell: Cell, request: Request) -> str | None:
         "only in an export": not request.onnx,
         f"it has no {cell.name}": cell.name not in OPERATORS,
         f"{cell.name} is another cell here": not is_ours(cell.name),
+        "no such activation": any(value not in ACTIVATIONS for value in _activations(cell)),
         "no projection": bool(getattr(cell, "proj_size", 0)),
         "no recurrent dropout or zoneout": request.noise,
         "no state of every step": request.keep_states and (cell.State._fields != ("h",) or request.lengths),
@@ -96,7 +107,7 @@ def run(
     ]
     if operator.peepholes:
         inputs.append(torch.cat([p[name] for name in operator.peepholes]).unsqueeze(0))
-    attributes = {"hidden_size": cell.hidden_size, **operator.attributes}
+    attributes = {"hidden_size": cell.hidden_size, **operator.attributes, **_form(cell)}
     if reverse:
         attributes["direction"] = "reverse"
 
@@ -109,6 +120,25 @@ def run(
         made = _Node.apply(len(state), operator.name, attributes, *inputs)  # type: ignore[no-untyped-call]
     output, final = made[0].squeeze(1), cell.State(*(field.squeeze(0) for field in made[1:]))
     return Unrolled(output, final, cell.State(output) if keep_states else None)
+
+
+def _activations(cell: Cell) -> tuple[Activation, ...]:
+    """Those that a cell can choose, in ONNX's order: of the gates, of the candidate, and of an LSTM's memory cell."""
+    if not hasattr(cell, "activation"):
+        return ()
+    squash = cell.activation
+    if not hasattr(cell, "recurrent_activation"):
+        return (squash,)
+    return (cell.recurrent_activation, *[squash] * len(cell.State._fields))
+
+
+def _form(cell: Cell) -> dict[str, Any]:
+    """Attributes of what is not the operator's default."""
+    names = [ACTIVATIONS[one] for one in _activations(cell) if isinstance(one, str)]
+    clip = getattr(cell, "clip", None)
+    usual = ["Sigmoid", "Tanh", "Tanh"][: len(names)] if len(names) > 1 else ["Tanh"]
+    unusual = {"activations": names} if names and names != usual else {}
+    return unusual | ({} if clip is None else {"clip": float(clip)})
 
 
 def _reordered(weight: Tensor, order: tuple[int, ...]) -> Tensor:
@@ -133,7 +163,7 @@ class _Node(torch.autograd.Function):
     @staticmethod
     def symbolic(g: Any, fields: int, name: str, attributes: dict[str, Any], *inputs: Any) -> Any:
         """The node."""
-        kinds = {int: "i", str: "s", list: "s"}
+        kinds = {int: "i", str: "s", list: "s", float: "f"}
         given = {f"{key}_{kinds[type(value)]}": value for key, value in attributes.items()}
         return g.op(name, *(_absent(g) if value is None else value for value in inputs), outputs=1 + fields, **given)
 

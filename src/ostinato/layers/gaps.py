@@ -28,17 +28,18 @@ class Gaps(NamedTuple):
     @classmethod
     def of(cls, valid: Tensor) -> Gaps:
         """Those of a mask `[T, N]`."""
-        return cls(valid, valid.cumsum(0))
+        return cls(valid, valid.long().cumsum(0))
 
     @property
     def lengths(self) -> Tensor:
         """`[N]`, the number of valid steps."""
-        return self.valid.sum(0)
+        return self.valid.long().sum(0)
 
     def closed(self, x: Tensor) -> Tensor:
         """The valid steps of `[T, N, ...]` in their order, the others behind them."""
-        order = torch.sort((~self.valid).to(torch.uint8), dim=0, stable=True).indices
-        return x.take_along_dim(order.unsqueeze(-1), 0)
+        steps = torch.arange(len(x), device=x.device).unsqueeze(1)
+        order = torch.where(self.valid, steps, steps + len(x)).argsort(0)
+        return _taken(x, order.unsqueeze(-1))
 
     def opened(self, output: Tensor, reverse: bool, hold: bool) -> Tensor:
         """Each output back at its step; at the others zero, or the last one before, in the direction of reading.
@@ -49,7 +50,7 @@ class Gaps(NamedTuple):
             hold: repeat the last output; zero before the first.
         """
         index, read = self._last_read(reverse)
-        return output.take_along_dim(index, 0).masked_fill(~(read if hold else self.valid.unsqueeze(-1)), 0)
+        return _taken(output, index).masked_fill(~(read if hold else self.valid.unsqueeze(-1)), 0)
 
     def opened_states(self, states: Any, start: Any, reverse: bool) -> Any:
         """The state after every step, which those that are left out do not change.
@@ -62,7 +63,7 @@ class Gaps(NamedTuple):
         index, read = self._last_read(reverse)
         fields = zip(states, start, strict=True)
         return type(states)(
-            *(torch.where(read, field.take_along_dim(index, 0), before.to(field.dtype)) for field, before in fields)
+            *(torch.where(read, _taken(field, index), before.to(field.dtype)) for field, before in fields)
         )
 
     def _last_read(self, reverse: bool) -> tuple[Tensor, Tensor]:
@@ -70,6 +71,11 @@ class Gaps(NamedTuple):
         index = self.so_far - (self.valid.to(self.so_far.dtype) if reverse else 1)
         read = index < self.lengths if reverse else index >= 0
         return index.clamp(0, max(0, len(self.valid) - 1)).unsqueeze(-1), read.unsqueeze(-1)
+
+
+def _taken(x: Tensor, index: Tensor) -> Tensor:
+    """`x[index[t, n], n]`, `[T, N, ...]`; as torch.take_along_dim, which exporters to ONNX have not."""
+    return x.gather(0, index.expand(index.shape[0], *x.shape[1:]))
 
 
 def from_mask(mask: Tensor, steps: int, batch_size: int) -> Gaps:

@@ -164,3 +164,43 @@ def test_what_is_no_node_is_written_out_with_a_warning(options, why, dynamo):
         torch.onnx.export(layer, (x,), dynamo=dynamo, verbose=False, **where)
     _, run = exported(layer, (x,), dynamo, [{}])
     same(layer, run, x)
+
+
+FORMS = {
+    "RNN": {"activation": "softsign", "clip": 0.5},
+    "LSTM": {"activation": "softsign", "recurrent_activation": "softplus", "clip": 0.5},
+    "GRU": {"activation": "relu", "recurrent_activation": "softsign", "reverse": True},
+}
+
+
+@pytest.mark.parametrize(("name", "dynamo"), ways(FORMS))
+def test_other_activations_clipped_sums_and_reverse_alone(name, dynamo):
+    module, x = Flat(getattr(ostinato, name)(3, 4, **FORMS[name])).eval(), 3 * torch.randn(6, 2, 3)
+    model, run = exported(module, (x,), dynamo, [{0: "T", 1: "N"}])
+    assert nodes(model) == [name]
+    same(module, run, x)
+
+
+def test_an_activation_that_onnx_has_not_is_written_out():
+    module, x = Flat(ostinato.GRU(3, 4, recurrent_activation="hard_sigmoid")).eval(), torch.randn(6, 2, 3)
+    model, run = exported(module, (x,), False, [{1: "N"}])
+    assert "GRU" not in [node.op_type for node in model.graph.node]
+    same(module, run, x)
+
+
+def test_a_mask_goes_along():
+    """As what it does: the steps moved together, a node, and the outputs moved back."""
+
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = ostinato.GRU(3, 4, bidirectional=True)
+
+        def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+            return tuple(flat(self.layer(x, mask=mask)))
+
+    module, x = Masked().eval(), torch.randn(6, 2, 3)
+    mask = torch.tensor([[0, 1, 1, 0, 1, 1], [1, 1, 0, 0, 0, 1]], dtype=torch.bool).T
+    model, run = exported(module, (x, mask), False, [{1: "N"}, {1: "N"}])
+    assert [node.op_type for node in model.graph.node].count("GRU") == 2
+    same(module, run, x, mask)
