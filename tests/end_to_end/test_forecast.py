@@ -445,6 +445,41 @@ def test_a_picture_of_series_that_go_on(cli, shops, work):
         assert mention in result.err
 
 
+def test_a_wide_table_is_the_long_one(cli, work):
+    """Each column a series: the forecasts are those of the same numbers below each other."""
+    y, z = series().tolist(), (1000 - 5 * series(seed=1)).tolist()
+    months = [month(t) for t in range(ROWS)]
+    price = np.random.default_rng(2).uniform(size=ROWS).tolist()
+    write("wide.csv", {"north": y, "month": months, "south, far": [*z[:-3], *[math.nan] * 3], "price": price})
+    long = {"series": ["north"] * ROWS + ["south, far"] * ROWS, "month": months * 2, "price": price * 2}
+    write("long.csv", {**long, "value": y + z[:-3] + [math.nan] * 3})
+    trained(cli, "--past", "price", "--id", "series", source="long.csv", target="value", out="long")
+    words = ("train", "forecast", "wide.csv", "--out", "wide", "--wide", "--past", "price", "--time", "month", *SIZES)
+    assert cli(*words, *TINY).status == 0
+    wide, long = (cli("predict", run, f"{run}.csv") for run in ("wide", "long"))
+    assert wide.out == long.out
+    first = rows_of(wide)
+    assert [(row["series"], row["month"]) for row in first[::H]] == [
+        ("north", month(ROWS)), ("south, far", month(ROWS - 3))
+    ]  # fmt: skip
+    config = json.loads((work / "wide/config.json").read_text())
+    assert config["data"]["train"]["series"] == 2
+    assert cli(*words, *TINY, "--target", "north", "--overwrite").status == 0
+    assert {row["series"] for row in rows_of(cli("predict", "wide", "wide.csv"))} == {"north"}
+    write("text.csv", {"month": months, "a": y, "note": ["x"] * ROWS})
+    for more, mention in (
+        (("text.csv", "--time", "month"), "text.csv: line 2: expected a number in column 'note', got 'x'"),
+        (("wide.csv", "--time", "month", "--id", "north"), "--id: in a --wide table each column is a series"),
+        (("wide.csv", "--target", "east"), "wide.csv: no column 'east'"),
+    ):
+        result = cli("train", "forecast", more[0], "--out", "x", "--wide", *SIZES, *more[1:])
+        assert result.status == 2
+        assert mention in result.err
+    assert "--target: expected the columns to forecast; or --wide" in cli(
+        "train", "forecast", "wide.csv", "--out", "x", *SIZES
+    ).err  # fmt: skip
+
+
 def test_refit_learns_from_the_rows_held_out(cli, work):
     """A level that only the held-out rows have: the last fit knows it, the first does not."""
     rng = np.random.default_rng(0)

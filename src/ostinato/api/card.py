@@ -136,7 +136,7 @@ def forecast_card(run: Run) -> str:
     best = ", ".join(f"{name} {value:.4g}" for name, value in position["best_figures"].items())
     held_out = "each series' end" if config["data"]["held_out"] else ", ".join(config["data"]["valid"]["files"])
     lines = [
-        f"# Forecast of {options['target']} ({sizes['cell']}, {sizes['head']})",
+        f"# Forecast of {options['target'] or 'all columns'} ({sizes['cell']}, {sizes['head']})",
         "",
         f"{options['horizon']} steps from the {options['window']} before, season {options['season']}; "
         f"{sizes['num_layers']} x {sizes['hidden_size']} units in encoder and decoder each, {parameters:,} parameters. "

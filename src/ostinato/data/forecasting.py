@@ -17,8 +17,9 @@ from ostinato.data.recognition import ALIKE, alike, digests
 from ostinato.data.scaling import Floor, Transform, seasonal_naive_error, spread_around_windows
 from ostinato.data.series import Columns, Series, read_series
 from ostinato.data.spelling import plain_number, spelt_as
-from ostinato.data.tables import read_table
+from ostinato.data.tables import Table, read_table
 from ostinato.data.times import Spacing
+from ostinato.data.wide import melted
 from ostinato.data.windows import Shape, Windows
 
 #: Scale of a series that never changes, as a share of its size, where no other series tells how they do.
@@ -309,9 +310,16 @@ def read_file(
     Raises:
         DataError: the table cannot be used.
     """
-    table = read_table(source, columns.all)
+    return read_columns(read_table(source, columns.all), columns, spacing, text)
+
+
+def read_columns(
+    table: Table, columns: Columns, spacing: Spacing | None = None, text: Mapping[str, bool] | None = None
+) -> Read:
+    """The same of a table that has been read."""
     try:
-        series, found = read_series(table.columns, columns, table.place, spacing, text)
+        content, place = melted(table, columns) if columns.wide else (table.columns, table.place)
+        series, found = read_series(content, columns, place, spacing, text)
     except DataError as error:
         named = str(error).startswith(table.name)
         raise error if named else DataError(f"{table.name}: {error}") from None

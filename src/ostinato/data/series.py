@@ -42,6 +42,7 @@ class Columns:
         past: known up to the moment of forecasting.
         future: known beyond it too: prices, holidays.
         static: the same in all rows of a series.
+        wide: columns that are a series each, of what is then the one target; none where rows tell the series apart.
     """
 
     target: tuple[str, ...]
@@ -50,6 +51,7 @@ class Columns:
     past: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    wide: tuple[str, ...] = ()
 
     @property
     def covariates(self) -> tuple[str, ...]:
@@ -59,6 +61,8 @@ class Columns:
     @property
     def all(self) -> tuple[str, ...]:
         """Every column that is read."""
+        if self.wide:
+            return self.wide + self.time + self.covariates
         return self.target + self.time + self.id + self.covariates
 
 

@@ -19,9 +19,11 @@ from ostinato.checkpoint.files import read_json
 from ostinato.config.forecast import LEVELS, ForecastOptions
 from ostinato.config.tasks.forecast import TrainForecast
 from ostinato.core.errors import ConfigError, RunFolderError
-from ostinato.data.forecasting import SeriesCodec, read_file
+from ostinato.data.forecasting import SeriesCodec, read_columns, read_file
 from ostinato.data.series import Columns
 from ostinato.data.splits import evenly
+from ostinato.data.tables import read_table
+from ostinato.data.wide import wide_columns
 from ostinato.data.window_batches import WindowBatches
 from ostinato.data.windows import Windows
 from ostinato.data.writing import csv_lines
@@ -47,8 +49,13 @@ class Forecasting:
 
     def prepare(self, options: TrainForecast, progress: Progress | None = None) -> Prepared:
         """Read, split, and learn scales and codings."""
-        columns = Columns(**{role: options.columns(role) for role in Columns.__dataclass_fields__})
-        return split(options, read_file(_one(options.data), columns), columns)
+        roles = ("target", "time", "id", "past", "future", "static")
+        columns, source = Columns(**{role: options.columns(role) for role in roles}), _one(options.data)
+        if not options.wide:
+            return split(options, read_file(source, columns), columns)
+        table = read_table(source, columns.all if columns.target else None)
+        columns = wide_columns(table, columns)
+        return split(options, read_columns(table, columns), columns)
 
     def configuration(self, options: TrainForecast, prepared: Prepared) -> dict[str, Any]:
         """The model's sizes, and records of the tables."""

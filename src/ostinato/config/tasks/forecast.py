@@ -40,6 +40,7 @@ class TrainForecast:
         "season",
         "past",
         "future",
+        "wide",
         "refit",
     )
 
@@ -50,11 +51,15 @@ class TrainForecast:
 
     out: Out
 
-    target: Annotated[str, tyro.conf.arg(metavar="COL,..", help="Columns to forecast.")]
-
     window: Annotated[int, tyro.conf.arg(metavar="W", help="Rows to look back on.")]
 
     horizon: Annotated[int, tyro.conf.arg(metavar="H", help="Rows to forecast.")]
+
+    target: Columns = None
+    """Columns to forecast. With --wide by default all that nothing else is said of."""
+
+    wide: Flag = False
+    """Each of the columns to forecast is a series of its own."""
 
     season: Annotated[int | str, tyro.conf.arg(metavar="M[,M]")] = 1
     """Rows of a season: 12 for months, 24 for hours; or of several, 24,168 for the day and the week, of which the first
@@ -115,6 +120,13 @@ class TrainForecast:
         if self.model.tied or self.model.embed is not None:
             option = "--tied" if self.model.tied else "--embed"
             raise ConfigError(f"{option}: a forecaster reads numbers and has no embedding; leave the option out")
+        if self.target is None and not self.wide:
+            raise ConfigError("--target: expected the columns to forecast; or --wide, where each column is a series")
+        if self.wide and (self.id or self.static):
+            raise ConfigError(
+                f"--{'id' if self.id else 'static'}: in a --wide table each column is a series, and its name the id; "
+                "leave the option out"
+            )
         if self.refit and self.valid is not None:
             raise ConfigError(
                 "--refit learns from rows held out of DATA, but with --valid none are: give one of the two"
