@@ -24,7 +24,7 @@ from ostinato.data.memory import Steps, Texts, in_memory, is_missing
 from ostinato.data.sequences import Scale, Sequences, sequences_from_table
 from ostinato.data.spelling import spelt_as
 from ostinato.data.tables import Table, read_table
-from ostinato.data.text_examples import LabelledTexts, read_text_table, read_without_table, without_table
+from ostinato.data.text_examples import LabelledTexts, is_lines, read_text_table, read_without_table, without_columns
 from ostinato.data.texts import encode_texts, shorten
 from ostinato.data.tokenizer import Tokenizer
 from ostinato.data.ts import read_ts
@@ -123,11 +123,11 @@ def _read(source: str, columns: Columns, labels: bool) -> Raw:
         return raw_in_memory(source, held)
     if is_ts(source):
         return _from_sequences(read_ts(source), named=False)
+    if not columns.values and (without_columns(source) or (columns.text is None and not labels and is_lines(source))):
+        return _from_texts(read_without_table(source, labels=labels))
     if columns.text is not None:
         found = read_text_table(source, columns.text, columns.label if labels else None, lines=not labels)
         return _from_texts(found)
-    if not columns.values and without_table(source, labels=labels):
-        return _from_texts(read_without_table(source, labels=labels))
     if not columns.values or columns.id is None:
         raise ConfigError(
             f"{source}: say which columns of the table to read: --text COL --label COL for texts, "

@@ -59,29 +59,34 @@ def read_text_table(source: str, text: str, label: str | None, *, lines: bool) -
     return LabelledTexts(table.name, texts, labels, table.place, None, table.digest)
 
 
-def without_table(source: str, *, labels: bool) -> bool:
-    """Whether texts need no columns: a folder, an archive of several files, two files of lines with a comma between;
-    where labels are not asked for, also lines alone.
+def without_columns(source: str) -> bool:
+    """Whether a source has no columns, whatever a run knows of some: a folder, an archive of several files, two files
+    of lines with a comma between.
 
     Raises:
         DataError: the file cannot be read.
     """
+    if source == "-" or in_memory(source) is not None:
+        return False
+    path = Path(source)
+    if "," in source and not path.exists():
+        return source.count(",") == 1
+    return path.is_dir() or (PurePath(source).suffix.lower() == ".zip" and len(find_files(source)) > 1)
+
+
+def is_lines(source: str) -> bool:
+    """Whether a source is a text a line, for a run that knows no columns: standard input, or a file whose name is not a
+    table's."""
     if in_memory(source) is not None:
         return False
-    if source == "-":
-        return not labels
-    if "," in source and not Path(source).exists():
-        return source.count(",") == 1
-    if Path(source).is_dir() or len(find_files(source)) > 1:
-        return True
-    return not labels and PurePath(plain_name(source)).suffix.lower() not in ENDINGS
+    return source == "-" or PurePath(plain_name(source)).suffix.lower() not in ENDINGS
 
 
 def read_without_table(source: str, *, labels: bool) -> LabelledTexts:
     """From a folder whose folders are the classes, or from `TEXTS,LABELS`: files whose lines belong together.
 
     Args:
-        source: as `without_table` knows it.
+        source: as `without_columns` and `is_lines` know it.
         labels: whether to look for labels; without, a folder needs no folders, and a file of texts none of labels.
 
     Raises:

@@ -71,6 +71,8 @@ def test_a_folder_for_each_class(write, tmp_path):
         raw = read_labelled(folder, Columns())
     assert dict(zip(raw.inputs, raw.labels, strict=True)) == {"good": "pos", "fine\nfilm\n": "pos", "bad": "neg"}
     assert raw.places(0) == f"{folder}/neg/1.txt"
+    with pytest.warns(UserWarning, match="README"):
+        assert read_labelled(folder, TEXT).labels == raw.labels  # of a run that was trained on a table, too
     raw = read_labelled(folder, Columns(), labels=False)
     assert raw.keys == ["README", "neg/1.txt", "pos/1.txt", "pos/b/2.txt"]
     assert raw.labels == [None] * 4
