@@ -360,7 +360,6 @@ def test_labels_missing_in_some_rows_are_told_and_left_out(work, cli):
         ({"o.csv": "review,stars\na,x\nb,x\n"}, ("o.csv", *TEXT), "o.csv: expected at least two different labels"),
         ({}, ("train.csv",), "train.csv: say which columns of the table to read"),
         ({}, ("missing.csv", *TEXT), "missing.csv: no such file"),
-        ({}, ("train.csv", "train.csv", *TEXT), "DATA: expected one file, got train.csv, train.csv"),
         ({}, ("-", "--text", "a"), "--label: expected the column of the labels"),
         ({}, ("train.csv", *TEXT, "--id", "review"), "give either"),
         ({}, ("train.csv", "--values", "a", "--label", "b"), "--values and --id belong together"),

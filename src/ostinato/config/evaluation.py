@@ -89,13 +89,25 @@ class ReadingOptions:
     """classify: column of the labels."""
 
     id: str | None = None
-    """classify: column that tells sequences of numbers apart."""
+    """classify, forecast: column that tells sequences of numbers apart."""
 
     time: str | None = None
-    """classify: column to sort the rows of a sequence by."""
+    """classify, forecast: column to sort the rows of a sequence by."""
 
     values: str | None = None
     """classify: columns of the values, with commas between."""
+
+    target: str | None = None
+    """forecast: columns that were called otherwise in training, in the same order, with commas between."""
+
+    past: str | None = None
+    """forecast: the same."""
+
+    future: str | None = None
+    """forecast: the same."""
+
+    static: str | None = None
+    """forecast: the same."""
 
     column: str | None = None
     """tag: column of the tags, a name or a number from 1."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ostinato.core.errors import DataError
+from ostinato.config.columns import names_in
+from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.coding import Coding
 from ostinato.data.dates import PARTS
 from ostinato.data.recognition import ALIKE, alike, digests
@@ -58,11 +59,13 @@ class SeriesCodec:
         columns: which is what.
         shape: sizes, transforms and codings of the windows.
         given: what training was given, by series.
+        called: what columns are called in the tables to read, where otherwise than in training.
     """
 
     columns: Columns
     shape: Shape
     given: Mapping[str, Given]
+    called: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def learn(
@@ -131,6 +134,24 @@ class SeriesCodec:
             )
         return cls(columns, shape, given)
 
+    def renamed(self, names: Mapping[str, str]) -> Self:
+        """The same for tables whose columns have other names.
+
+        Args:
+            names: by role, such as "target", as its option has them: as many as in training, in the same order.
+
+        Raises:
+            ConfigError: another number of them.
+        """
+        called: dict[str, str] = {}
+        for role, text in names.items():
+            then, now = getattr(self.columns, role), names_in(text)
+            if len(then) != len(now):
+                trained = ", ".join(then) or "none"
+                raise ConfigError(f"--{role}: expected {len(then)} columns, as in training ({trained}), got {text!r}")
+            called |= dict(zip(then, now, strict=True))
+        return replace(self, called=called)
+
     def read(self, source: str) -> Read:
         """The series of a table.
 
@@ -139,7 +160,7 @@ class SeriesCodec:
         """
         codings = (*self.shape.past, *self.shape.known)
         text = {coding.name: coding.categories is not None for coding in codings}
-        read = read_file(source, self.columns, self.shape.spacing, text)
+        read = read_file(source, self.columns, self.shape.spacing, text, self.called)
         spell = spelt_as(self.given, lambda key: ",".join(map(plain_number, key.split(","))))
         keys = [spell(each.key) for each in read.series]
         if len(set(keys)) < len(keys):  # this table tells them apart
@@ -303,14 +324,28 @@ class Read(NamedTuple):
 
 
 def read_file(
-    source: str, columns: Columns, spacing: Spacing | None = None, text: Mapping[str, bool] | None = None
+    source: str,
+    columns: Columns,
+    spacing: Spacing | None = None,
+    text: Mapping[str, bool] | None = None,
+    called: Mapping[str, str] | None = None,
 ) -> Read:
     """The series of a table, on the spacing given, or on their own; `text` as `read_series` takes it.
+
+    Args:
+        source: the table.
+        columns: which is what.
+        spacing: of the times; None is their own.
+        text: whether a column holds text, where that is known.
+        called: what columns are called in this table, where otherwise.
 
     Raises:
         DataError: the table cannot be used.
     """
-    return read_columns(read_table(source, columns.all), columns, spacing, text)
+    there = {name: (called or {}).get(name, name) for name in columns.all}
+    table = read_table(source, list(there.values()))
+    table = replace(table, columns={name: table.columns[other] for name, other in there.items()})
+    return read_columns(table, columns, spacing, text)
 
 
 def read_columns(

@@ -56,6 +56,26 @@ def test_numbers_in_columns_of_other_names(tmp_path):
     assert there.evaluate(other) == run.evaluate(data)
 
 
+def test_series_in_columns_of_other_names(tmp_path):
+    def rows(month):
+        days = [(f"2024-{month + day // 28:02}-{1 + day % 28:02}", day) for day in range(56)]
+        return [(day, shop, n % 7 + (shop == "b"), n % 2) for shop in "ab" for day, n in days]
+
+    data = table(tmp_path / "train.csv", ["day", "shop", "sold", "open"], rows(1))
+    options = {"target": "sold", "time": "day", "id": "shop", "past": "open", "window": 7, "horizon": 2}
+    run = ostinato.train("forecast", data, out=tmp_path / "run", **options, hidden=4, epochs=1, threads=1)
+    later = table(tmp_path / "later.csv", ["day", "shop", "sold", "open"], rows(3))
+    names = ["geöffnet", "Tag", "Markt", "verkauft"]
+    other = table(tmp_path / "other.csv", names, [(o, d, s, n) for d, s, n, o in rows(3)])
+    there = run.reading(target="verkauft", time="Tag", id="Markt", past="geöffnet")
+    assert list(there.predicted_lines(other)) == list(run.predicted_lines(later))
+    assert there.evaluate(other) == run.evaluate(later)
+    with pytest.raises(ConfigError, match=r"--target: expected 1 columns, as in training .sold., got 'a,b'"):
+        run.reading(target="a,b")
+    with pytest.raises(ConfigError, match=r"--static: expected 0 columns, as in training .none., got 'x'"):
+        run.reading(static="x")
+
+
 def test_what_a_task_has_no_use_for(run, tmp_path):
     with pytest.raises(ConfigError, match="unexpected keyword argument 'colour'"):
         run.reading(colour="x")

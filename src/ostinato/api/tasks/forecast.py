@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from ostinato.api.tasks.forecast_answers import Backtest, can_go_on, forecast_ro
 from ostinato.api.tasks.forecast_split import Prepared, Unseen, split, unseen
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import read_json
+from ostinato.config.evaluation import ReadingOptions
 from ostinato.config.forecast import LEVELS, ForecastOptions
 from ostinato.config.tasks.forecast import TrainForecast
 from ostinato.core.errors import ConfigError, RunFolderError
@@ -46,6 +48,8 @@ SERIES = "series.json"
 
 class Forecasting:
     """A table of time series in, their continuation out."""
+
+    READING = frozenset({"target", "time", "id", "past", "future", "static"})
 
     def prepare(self, options: TrainForecast, progress: Progress | None = None) -> Prepared:
         """Read, split, and learn scales and codings."""
@@ -195,6 +199,12 @@ class Forecasting:
         for number, each in enumerate(series):
             quantiles = None if found.quantiles is None else found.quantiles[number]
             yield from forecast_rows(codec, each, found.point[number], quantiles, levels)
+
+    def reading(self, run: Run, options: ReadingOptions) -> Run:
+        """The run as it is, with columns of other names."""
+        there = copy.copy(run)
+        there.codec = run.codec.renamed({role: name for role, name in options.given().items() if role in self.READING})
+        return there
 
     def observe(self, run: Run, source: str | None, steps: int) -> Observed:
         """The last window of the first series; the scalar is the sum of its point forecasts, as scaled inside."""
