@@ -224,6 +224,25 @@ def test_the_last_tenth_is_held_out(cli, work):
     assert "Q" not in ostinato.load("run").tokenizer.vocabulary
 
 
+def test_what_is_unknown_is_said(cli, work):
+    """Of 4 words a line two are known at a vocabulary of 4; a text that writes <unk> itself needs no warning."""
+    (work / "a.txt").write_text("the cat the dog\n" * 200)
+    options = ("--level", "word", "--vocab-size", "4", *TINY)
+    trained = cli("train", "lm", "a.txt", "--out", "run", "--valid", "a.txt", *options, "--json")
+    assert "a.txt: 20.0% of the words are unknown to the model" in trained.err, "one of five tokens, <eos> among them"
+    assert "unknown: 20.0% of the tokens to train on, 20.0% of those to validate on" in trained.err
+    result = of(trained)
+    assert (result["unknown"], result["valid_unknown"]) == (0.2, 0.2)
+    (work / "b.txt").write_text("the cow the hen\n" * 5)
+    other = cli("evaluate", "run", "b.txt", "--json")
+    assert of(other)["unknown"] == 0.4
+    assert "b.txt: 40.0% of the words are unknown" in other.err
+    (work / "c.txt").write_text("the <unk> the <unk>\n" * 5)
+    own = cli("evaluate", "run", "c.txt", "--json")
+    assert of(own)["unknown"] == 0.4
+    assert "unknown" not in own.err.replace("unknown      ", "")
+
+
 def test_options_from_a_file(book, cli, work):
     (work / "options.toml").write_text("hidden = 6\nembed = 5\nlog-every = 3\n")
     of(cli("train", "lm", "book.txt", "--out", "run", "--config", "options.toml", *TINY, "--embed", "4", "--json"))
