@@ -6,6 +6,7 @@ Beside it, the softmax of an output layer.
 from ostinato.cells.unroll import unroll as reference
 from ostinato.kernels import flops, native
 from ostinato.kernels.dispatch import Choice, Request, find, run
+from ostinato.kernels.native_calls import resolved
 from ostinato.kernels.onnx import OPERATORS as ONNX_OPERATORS
 from ostinato.kernels.onnx import is_exported
 from ostinato.kernels.recompute import run_recomputing
@@ -27,6 +28,7 @@ __all__ = [
     "native",
     "own_node",
     "reference",
+    "resolved",
     "run",
     "run_recomputing",
 ]

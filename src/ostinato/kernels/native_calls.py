@@ -247,7 +247,7 @@ def described(given: Inputs) -> Call:
     extra_rows = 0 if extra is None else extra.shape[0]
     if dtype not in (torch.float32, torch.bfloat16) or not x.is_cpu:
         raise TensorError(f"x: expected torch.float32 or torch.bfloat16 on the CPU, got {dtype} on {x.device}")
-    x = x.float()
+    x = resolved(x).float()
     if x.stride(2) != 1:
         x = x.contiguous()
     lengths = None if given.lengths is None else given.lengths.to(torch.int64)
@@ -342,7 +342,13 @@ def _checked(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dty
             f"{name}: expected {dtype} on the CPU of shape {shape}, "
             f"got {tensor.dtype} on {tensor.device} of shape {tuple(tensor.shape)}"
         )
+    tensor = resolved(tensor)
     return tensor.float() if dtype == torch.bfloat16 else tensor
+
+
+def resolved(tensor: Tensor) -> Tensor:
+    """The tensor as its memory says: torch may have marked it as the negative of that (`z.conj().imag`)."""
+    return tensor.resolve_neg() if tensor.is_neg() else tensor
 
 
 def _address(tensor: Optional) -> int | None:

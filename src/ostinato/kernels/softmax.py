@@ -44,7 +44,7 @@ def exponentials(scores: Tensor, weights: Tensor | None = None) -> Exponentials:
     dtype = torch.promote_types(scores.dtype, torch.float32)
     largest, sums = (torch.empty(len(scores), dtype=dtype, device=scores.device) for _ in range(2))
     if weights is not None:
-        weights = weights.to(dtype).contiguous()
+        weights = weights.to(dtype).contiguous().resolve_neg()
     total = None if weights is None else torch.empty(scores.shape[1], dtype=dtype, device=scores.device)
     made = Exponentials(largest, sums, total)
     library = native_library.load() if _takes(scores) else ""
@@ -63,7 +63,7 @@ def exponentials(scores: Tensor, weights: Tensor | None = None) -> Exponentials:
 def _takes(scores: Tensor) -> bool:
     """Whether the native library can: torch's operations do the rest, and what only looks like a tensor."""
     plain = type(scores) is Tensor and not torch.compiler.is_compiling()
-    return plain and scores.is_cpu and scores.dtype in _NATIVE and scores.is_contiguous()
+    return plain and scores.is_cpu and scores.dtype in _NATIVE and scores.is_contiguous() and not scores.is_neg()
 
 
 def _by_torch(scores: Tensor, weights: Tensor | None, made: Exponentials) -> None:

@@ -75,12 +75,12 @@ class Stream:
         like = self._like
         if x.shape != self._x_shape or x.dtype is not like.dtype or x.device != like.device:
             raise TensorError(_expected("x", x, self._x_shape, like))
-        x = x if x.is_contiguous() else x.contiguous()
+        x = kernels.resolved(x if x.is_contiguous() else x.contiguous())
         if out is None:
             out = torch.empty(self._out_shape, dtype=like.dtype, device=like.device)
         elif out.shape != self._out_shape or out.dtype is not like.dtype or out.device != like.device:
             raise TensorError(_expected("out", out, self._out_shape, like))
-        elif not out.is_contiguous() or out.requires_grad:
+        elif not out.is_contiguous() or out.is_neg() or out.requires_grad:
             raise TensorError("out: expected a dense tensor (out.contiguous()) that asks for no gradient")
         elif _overlap(x, out):  # a thread may write its units while another still reads
             x = x.clone()

@@ -20,22 +20,31 @@ def test_share_and_scale(rate):
     drawn = mask(torch.empty(M, dtype=torch.float64), rate)
     spread = (rate * (1 - rate) / M) ** 0.5
     assert abs((drawn == 0).double().mean() - rate) < 4 * spread
-    exact = round(rate * 65536) / 65536
-    torch.testing.assert_close(drawn.unique(), torch.tensor([0, 1 / (1 - exact)], dtype=torch.float64))
+    torch.testing.assert_close(
+        drawn.unique(), torch.tensor([0, 1 / (1 - rate)], dtype=torch.float64), rtol=1e-15, atol=0
+    )
     assert abs(drawn.mean() - 1) < 4 * spread / (1 - rate), "the mean stays"
 
 
+@pytest.mark.parametrize("among", [2**18, 2**16 / 1.5])
+def test_a_share_between_two_steps_of_sixteen_bits(among):
+    count = 1 << 24
+    expected = count / among
+    assert abs((mask(torch.empty(count), 1 / among) == 0).sum() - expected) < 4 * expected**0.5
+
+
 def test_every_place_in_a_word_of_bits_has_the_same_share():
-    """Four elements come from one integer; none of its parts may be short of a bit."""
-    for rate in (0.25, 0.5, 0.9):
+    """Two or four elements come from one integer; none of its parts may be short of a bit."""
+    for rate in (0.25, 0.5, 0.9, 1 / 3):
         shares = (mask(torch.empty(M // 4, 4), rate) == 0).float().mean(0)
         assert (shares - rate).abs().max() < 4 * (rate * (1 - rate) / (M / 4)) ** 0.5
 
 
 def test_neighbours_are_independent():
-    zero = (mask(torch.empty(M), 0.5) == 0).float() - 0.5
-    for lag in (1, 2, 3, 4, 5, 8, 100):
-        assert abs((zero[lag:] * zero[:-lag]).mean()) < 4 * 0.25 / M**0.5
+    for rate in (0.5, 0.4):
+        zero = (mask(torch.empty(M), rate) == 0).float() - rate
+        for lag in (1, 2, 3, 4, 5, 8, 100):
+            assert abs((zero[lag:] * zero[:-lag]).mean()) < 4 * rate * (1 - rate) / M**0.5
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (5, 7), (0, 4), (2, 3, 5)])

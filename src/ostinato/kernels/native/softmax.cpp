@@ -50,12 +50,11 @@ OSTINATO_INLINE void store_some(typename S::Element* p, V v, int n) {
     std::memcpy(p, all, sizeof *p * n);
 }
 
-// e^x of what is not above 0; NaN of NaN. Its relative error is at most 1e-7 * (3 + |x|): that of a part in ten thousand is
-// a millionth. What would be less than the smallest normal number is 0.
+// e^-x of what is not below 0, within 4 units in the last place; NaN of NaN. What would be less than the smallest normal
+// number is 0.
 OSTINATO_INLINE V exponential(V x) {
-    const V least = broadcast(-126.0f), z = x * broadcast(1.44269504f);
-    const V e = exp2_within_range(z < least ? least : z);
-    return z < least ? broadcast(0.0f) : e;
+    const V most = broadcast(87.3365f), e = decay(least_of(most, x));
+    return x > most ? broadcast(0.0f) : e;
 }
 
 // Sums are of at most so many numbers, and then of such sums: one chain over all would lose digits.
@@ -83,14 +82,14 @@ static float exponentials_of(typename S::Element* row, int64_t n, float largest)
     for (int64_t begin = 0; begin < whole; begin += CHAIN * W) {
         V part = broadcast(0.0f);
         for (int64_t v = begin, end = smaller(whole, begin + CHAIN * W); v < end; v += W) {
-            const V e = exponential(S::load(row + v) - top);
+            const V e = exponential(top - S::load(row + v));
             part = part + e;
             S::store(row + v, e);
         }
         sum = sum + part;
     }
     if (whole < n) {
-        const V e = exponential(load_some<S>(row + whole, static_cast<int>(n - whole)) - top);
+        const V e = exponential(top - load_some<S>(row + whole, static_cast<int>(n - whole)));
         sum = sum + e;
         store_some<S>(row + whole, e, static_cast<int>(n - whole));
     }

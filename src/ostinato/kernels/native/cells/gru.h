@@ -24,7 +24,7 @@ struct Gru : Cell {
     OSTINATO_INLINE void backward(Backward& s) {
         const V one = broadcast(1.0f);
         V r = s.saved[0], z = s.saved[1], n = s.saved[2], product = s.saved[3];
-        V dn = s.dh * (one - z) * (one - n * n);
+        V dn = s.dh * (one - z) * tanh_slope(n);
         s.planes[0] = dn;
         s.planes[1] = dn * product * r * (one - r);
         s.planes[2] = s.dh * (s.h_before - n) * z * (one - z);

@@ -27,7 +27,7 @@ struct GruResetBefore : PhasedCell {
         const V one = broadcast(1.0f);
         V z = s.saved[1], n = s.saved[2];
         s.gates[1] = s.dh * (s.h_before - n) * z * (one - z);
-        s.gates[2] = s.second = s.dh * (one - z) * (one - n * n);
+        s.gates[2] = s.second = s.dh * (one - z) * tanh_slope(n);
         s.carried = s.dh * z;
     }
 

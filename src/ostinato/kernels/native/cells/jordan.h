@@ -16,12 +16,12 @@ struct Jordan : PhasedCell {
     OSTINATO_INLINE void finish(PhasedForward& s) { s.h = tanh(s.second); }
 
     OSTINATO_INLINE void finish_backward(PhasedBackward& s) {
-        s.second = s.dh * (broadcast(1.0f) - s.own_output * s.own_output);
+        s.second = s.dh * tanh_slope(s.own_output);
     }
 
     OSTINATO_INLINE void backward(PhasedBackward& s) {
         V hidden = s.saved[0];
-        s.gates[0] = s.d_operand * (broadcast(1.0f) - hidden * hidden);
+        s.gates[0] = s.d_operand * tanh_slope(hidden);
         s.operand = hidden;
     }
 };

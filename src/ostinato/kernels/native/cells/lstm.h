@@ -23,11 +23,11 @@ struct Lstm : Cell {
         const V one = broadcast(1.0f);
         V i = s.saved[0], f = s.saved[1], g = s.saved[2], o = s.saved[3], squashed = tanh(s.saved[4]);
         V dho = s.dh * o;
-        V dc = fma(dho, one - squashed * squashed, s.dc);
+        V dc = fma(dho, tanh_slope(squashed), s.dc);
         V dci = dc * i, dcf = dc * f;
         s.planes[0] = dci * g * (one - i);
         s.planes[1] = dcf * s.saved_before * (one - f);
-        s.planes[2] = dci * (one - g * g);
+        s.planes[2] = dci * tanh_slope(g);
         s.planes[3] = dho * squashed * (one - o);
         s.dc = dcf;
     }

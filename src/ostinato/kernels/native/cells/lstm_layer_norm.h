@@ -32,7 +32,7 @@ struct LstmLayerNorm : PhasedCell {
     OSTINATO_INLINE void finish_backward(PhasedBackward& s) {
         const V one = broadcast(1.0f);
         V o = s.saved[3], norm = s.saved[5], squashed = tanh(fma(s.extra[8], norm, s.extra[9]));
-        V inner = s.dh * o * (one - squashed * squashed);
+        V inner = s.dh * o * tanh_slope(squashed);
         s.gates[3] = s.dh * squashed * o * (one - o);
         s.second = inner * s.extra[8];
         s.d_extra[8] = fma(inner, norm, s.d_extra[8]);
@@ -45,7 +45,7 @@ struct LstmLayerNorm : PhasedCell {
         V dci = dc * i, dcf = dc * f;
         s.gates[0] = dci * g * (one - i);
         s.gates[1] = dcf * s.c_before * (one - f);
-        s.gates[2] = dci * (one - g * g);
+        s.gates[2] = dci * tanh_slope(g);
         s.dc = dcf;
         for (int k = 0; k < 4; ++k) {
             s.d_extra[k] = fma(s.gates[k], s.saved[6 + k], s.d_extra[k]);

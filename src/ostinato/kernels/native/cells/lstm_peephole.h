@@ -28,11 +28,11 @@ struct LstmPeephole : Cell {
         V i = s.saved[0], f = s.saved[1], g = s.saved[2], o = s.saved[3], c = s.saved[4], squashed = tanh(c);
         V dho = s.dh * o;
         V d_o = dho * squashed * (one - o);
-        V dc = fma(d_o, s.extra[2], fma(dho, one - squashed * squashed, s.dc));
+        V dc = fma(d_o, s.extra[2], fma(dho, tanh_slope(squashed), s.dc));
         V dci = dc * i, dcf = dc * f;
         V d_i = dci * g * (one - i);
         V d_f = dcf * s.saved_before * (one - f);
-        s.planes[0] = d_i, s.planes[1] = d_f, s.planes[2] = dci * (one - g * g), s.planes[3] = d_o;
+        s.planes[0] = d_i, s.planes[1] = d_f, s.planes[2] = dci * tanh_slope(g), s.planes[3] = d_o;
         s.dc = fma(d_i, s.extra[0], fma(d_f, s.extra[1], dcf));
         s.d_extra[0] = fma(d_i, s.saved_before, s.d_extra[0]);
         s.d_extra[1] = fma(d_f, s.saved_before, s.d_extra[1]);

@@ -29,11 +29,11 @@ struct LstmProjected : PhasedCell {
         const V one = broadcast(1.0f);
         V i = s.saved[0], f = s.saved[1], g = s.saved[2], o = s.saved[3], squashed = s.saved[4];
         V through = s.d_operand * o;
-        V dc = fma(through, one - squashed * squashed, s.dc);
+        V dc = fma(through, tanh_slope(squashed), s.dc);
         V dci = dc * i, dcf = dc * f;
         s.gates[0] = dci * g * (one - i);
         s.gates[1] = dcf * s.c_before * (one - f);
-        s.gates[2] = dci * (one - g * g);
+        s.gates[2] = dci * tanh_slope(g);
         s.gates[3] = through * squashed * (one - o);
         s.dc = dcf;
         s.operand = o * squashed;

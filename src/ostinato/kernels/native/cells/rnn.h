@@ -14,7 +14,7 @@ struct Rnn : Cell {
 
     OSTINATO_INLINE void forward(Forward& s) { s.h = tanh(s.sum[0]); }
 
-    OSTINATO_INLINE void backward(Backward& s) { s.planes[0] = s.dh * (broadcast(1.0f) - s.h * s.h); }
+    OSTINATO_INLINE void backward(Backward& s) { s.planes[0] = s.dh * tanh_slope(s.h); }
 };
 
 }  // namespace OSTINATO_ISA
