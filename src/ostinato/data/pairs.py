@@ -10,14 +10,18 @@ from ostinato.config.columns import names_in
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.encodings import whole_characters
 from ostinato.data.files import PathLike, TextFile, find_files, plain_name
+from ostinato.data.layout import chosen_layout, laid_out
 from ostinato.data.memory import HeldTable, Texts, in_memory
-from ostinato.data.tables import read_table
+from ostinato.data.tables import Table, read_table
 from ostinato.data.text import Lines
 
 TAB = "\t"
 
 #: Endings of files that are tables, whatever they hold; .csv may be lines, too, and .tsv is.
 _TABLES = {".json", ".jsonl", ".ndjson", ".parquet"}
+
+#: What may stand between the fields of CSV.
+_DELIMITERS = {",", ";", "|"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class PairLayout:
         if ending == ".csv":
             if self.separator is None:
                 return b"\t" not in _head(source)
-            return self.separator == "," and b'"' in _head(source)
+            return self.separator in _DELIMITERS and b'"' in _head(source)
         if self.columns is None:
             return False
         first = _head(source).decode("utf-8", "replace").partition("\n")[0].rstrip("\r")
@@ -173,11 +177,18 @@ def open_pairs(sources: Sequence[str], layout: PairLayout = PairLayout()) -> Pai
 
 
 def _read_table_of_pairs(source: str, layout: PairLayout) -> Pairs:
-    table = read_table(source, None if layout.columns is None else layout.pair(source))
+    table = _read_table(source, None if layout.columns is None else layout.pair(source), layout)
     columns = layout.pair(source, list(table.columns))
     sides = [[(text or "").strip() for text in table.texts(column)] for column in columns]
     found = _pairs(list(zip(*sides, strict=True)), (table.name,), f"texts in the columns {' and '.join(columns)}")
     return replace(found, columns=columns)
+
+
+def _read_table(source: PathLike, columns: Sequence[str] | None, layout: PairLayout) -> Table:
+    if layout.separator not in _DELIMITERS:
+        return read_table(source, columns)
+    with laid_out(replace(chosen_layout(), separator=layout.separator)):
+        return read_table(source, columns)
 
 
 def read_two_files(source: PathLike, target: PathLike) -> Pairs:
@@ -215,7 +226,7 @@ def read_sources(source: PathLike, layout: PairLayout = PairLayout()) -> tuple[s
         return tuple(whole_characters(text or "").strip() for text in held.texts)
     if layout.in_table(source):
         first = None if layout.columns is None else layout.pair(str(source))[:1]
-        table = read_table(source, first)
+        table = _read_table(source, first, layout)
         column = first[0] if first else layout.pair(str(source), list(table.columns), sources_alone=True)[0]
         return tuple((text or "").strip() for text in table.texts(column))
     file, separator = _one_file(source), layout.separator or TAB

@@ -158,8 +158,10 @@ def read_table(source: PathLike, columns: Sequence[str] | None = None, *, lines:
     if (held := in_memory(source)) is not None:
         return _held_table(str(source), held, kept, lines)
     content = open_content(source)
-    if (source != "-" or lines is None) and _is_json(content.file) and (found := _json_table(content)) is not None:
-        return _held_table(content.name, found, kept, None, content.digest)
+    if (source != "-" or lines is None) and _is_json(content.file):
+        if (found := _json_table(content)) is not None:
+            return _held_table(content.name, found, kept, None, content.digest)
+        content = Content(content.file)  # lines of objects: read from the beginning
     if source == "-" and lines is not None:
         columns_read, numbers = _from_rows(content, _text_rows(content, lines), kept, named=True)
     else:

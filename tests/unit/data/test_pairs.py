@@ -77,6 +77,9 @@ def test_columns_of_tables(tmp_path):
     assert (pairs.sources, pairs.targets) == (("ein, zwei", "drei"), ('one, "two"', "three"))
     assert pairs.columns == ["de", "en"]
     assert open_pairs([str(quoted)], PairLayout(",")).sources == pairs.sources
+    semicolons = write(tmp_path, 'de;en;n\n"ein; zwei";one;1\n', "semi.csv")
+    assert open_pairs([str(semicolons)], PairLayout(";", columns="de,en", named=True)).sources == ("ein; zwei",)
+    assert read_sources(semicolons, PairLayout(";", columns="de,en")) == ("ein; zwei",)
     assert open_pairs([str(quoted)], PairLayout(named=True, columns="en, de")).sources == pairs.targets
     assert read_sources(quoted) == ("ein, zwei", "drei", "")
     assert read_sources(write(tmp_path, 'de\n"ein, zwei"\n', "s.csv"), PairLayout()) == ("ein, zwei",)

@@ -98,7 +98,8 @@ class TrainTranslate:
     """The file of targets: each line belongs to the same line of --source."""
 
     separator: str | None = None
-    """What stands between source and target in each line of DATA. By default a TAB."""
+    """What stands between source and target in each line of DATA, or between the columns of a CSV file. By default a
+    TAB, or a comma."""
 
     columns: Annotated[str | None, tyro.conf.arg(metavar="SOURCE,TARGET")] = None
     """DATA is a table (CSV, TSV, JSON lines, Parquet): columns of sources and targets. By default the two that a .csv,
@@ -143,8 +144,6 @@ class TrainTranslate:
         share(scheduled_sampling=self.scheduled_sampling, label_smoothing=self.label_smoothing or 0.0)
         if self.separator == "":
             raise ConfigError("--separator: expected at least one character, such as a TAB")
-        if self.separator is not None and self.columns is not None:
-            raise ConfigError("--separator is for lines, --columns for tables: give one of them")
         if (self.source is None) != (self.target is None):
             raise ConfigError("--source and --target belong together: expected both or none")
 
