@@ -90,26 +90,24 @@ def run_recomputing(
     lengths = None if lengths is None else lengths.to(torch.int64)  # from which steps can be subtracted
     plan = _Plan(cell, tuple(p), every, lengths, reverse, noise, keep_states)
     tensors = (*state, *p.values())
-    short = x.shape[0] <= every or not torch.is_grad_enabled()
+    compiled = torch.compiler.is_dynamo_compiling() and not torch.compiler.is_exporting()
+    exported = is_captured() and not compiled  # for sequences of any length: in one piece
+    short = exported or x.shape[0] <= every or not torch.is_grad_enabled()
     learned_noise = noise is not None and noise.requires_grad
     if short or learned_noise or is_transformed() or not any(tensor.requires_grad for tensor in (x, *tensors)):
         return plan.run(0, x.shape[0], x, state, tuple(p.values()))
-    if is_captured():
-        return _captured(plan, x, state, tuple(p.values()))
+    if compiled:
+        return _compiled(plan, x, state, tuple(p.values()))
     output, *rest = _Recomputing.apply(plan, x, *tensors)  # type: ignore[no-untyped-call]
     fields = len(cell.State._fields)
     states = cell.State(*rest[fields:]) if keep_states else None
     return Unrolled(output, cell.State(*rest[:fields]), states)
 
 
-def _captured(plan: _Plan, x: Tensor, state: Any, weights: tuple[Tensor, ...]) -> Unrolled:
-    """As part of a graph: torch.compile is told which pieces to compute again; what is exported is all of it at once,
-    of as many steps as there will be."""
-    T = x.shape[0]
-    if not torch.compiler.is_dynamo_compiling() or torch.compiler.is_exporting():
-        return plan.run(0, T, x, state, weights)
+def _compiled(plan: _Plan, x: Tensor, state: Any, weights: tuple[Tensor, ...]) -> Unrolled:
+    """As part of a graph of torch.compile, which is told what to compute again."""
     outputs, states = [], []
-    for begin, end in plan.pieces(T):
+    for begin, end in plan.pieces(x.shape[0]):
         ran = checkpoint(plan.run, begin, end, x[begin:end], state, weights, use_reentrant=False)
         outputs.append(ran.output)
         states.append(ran.states)

@@ -73,7 +73,7 @@ class Sequences(NamedTuple):
             x, lengths = pad_packed_sequence(input)
             # Batches without a single long and a single short sequence need no mask, and run fused.
             return cls(x, None if bool((lengths == x.shape[0]).all()) else lengths, packed=input)
-        if lengths is not None:
+        if lengths is not None and not isinstance(lengths, Tensor):  # of a tensor, a trace makes a constant
             lengths = torch.as_tensor(lengths)
         if input.dim() == 2:
             lengths = lengths.unsqueeze(0) if lengths is not None and lengths.dim() == 0 else lengths

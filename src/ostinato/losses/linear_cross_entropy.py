@@ -39,7 +39,8 @@ def linear_cross_entropy(
     autocast it is computed in the wider dtype of hidden states and weights, usually the parameters' float32. Where
     `torch.set_float32_matmul_precision("medium")` is set, factors of products may be rounded to bfloat16, and on
     machines that multiply it but have no AMX scores and gradients too, as under autocast. A gradient that is asked for
-    a second time, or to be differentiated, is that of torch's operations, which hold all scores.
+    a second time, or to be differentiated, is that of torch's operations, which hold all scores; so is the loss in a
+    graph of torch.compile or torch.export.
 
     Args:
         hidden: `[M, E]`.
@@ -61,7 +62,8 @@ def linear_cross_entropy(
         return _plain(
             hidden, weight, bias, targets, hidden.new_ones(()) if weights is None else weights, label_smoothing
         )
-    if targets.numel() and not (int(targets.min()) >= 0 and int(targets.max()) < len(weight)):
+    captured = kernels.is_captured()  # then torch's operation looks at the targets, when the graph is run
+    if not captured and targets.numel() and not (int(targets.min()) >= 0 and int(targets.max()) < len(weight)):
         raise IndexError(
             f"targets: expected ids from 0 to {len(weight) - 1}, got {int(targets.min())} to {int(targets.max())}"
         )
@@ -72,7 +74,7 @@ def linear_cross_entropy(
     if weights is None:
         weights = hidden.new_ones(len(hidden))
     with torch.autocast(device, enabled=False):
-        if torch.is_grad_enabled() and weights.requires_grad:
+        if captured or (torch.is_grad_enabled() and weights.requires_grad):
             return _plain(hidden, weight, bias, targets, weights, label_smoothing)
         if not torch.is_grad_enabled():  # which an autograd.Function does not ask
             return _computed(hidden, weight, bias, targets, weights, label_smoothing, (False, False, False))[0]

@@ -116,3 +116,18 @@ def test_asked_twice_inside():
 
 def plain(hidden, weight, bias, targets):
     return F.cross_entropy(F.linear(hidden, weight, bias), targets, reduction="sum")
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_in_one_graph(autocast):
+    hidden, weight, bias = (torch.randn(shape).requires_grad_() for shape in ((23, E), (V, E), (V,)))
+    targets, weights = torch.randint(0, V, (23,)), torch.rand(23)
+    compiled = torch.compile(linear_cross_entropy, fullgraph=True, backend="aot_eager")
+    found = []
+    for run in (linear_cross_entropy, compiled):
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            loss = run(hidden, weight, bias, targets, weights)
+        found.append([loss, *torch.autograd.grad(loss, (hidden, weight, bias))])
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-5)
+    with pytest.raises(IndexError):
+        compiled(hidden, weight, bias, torch.full((23,), V), weights)
