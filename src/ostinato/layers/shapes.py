@@ -66,7 +66,7 @@ class Sequences(NamedTuple):
         return view
 
     @classmethod
-    def _laid_out(cls, input: Tensor | PackedSequence, lengths: Tensor | None, *, batch_first: bool) -> Sequences:
+    def _laid_out(cls, input: Tensor | PackedSequence, lengths: Any, *, batch_first: bool) -> Sequences:
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise TensorError("a PackedSequence holds its lengths: expected lengths=None beside it")

@@ -165,7 +165,7 @@ def test_traced_by_jit_with_lengths(x):
     traced = torch.jit.trace(module, (x, LENGTHS))
     longer, lengths = torch.randn(9, 2, 4), torch.tensor([9, 4])
     torch.testing.assert_close(traced(longer, lengths), module(longer, lengths))
-    with pytest.raises(RuntimeError, match="lengths from 0 to|refuses the length"):
+    with pytest.raises(RuntimeError, match=r"lengths from 0 to|refuses the length"):
         traced(longer, lengths + 1)
 
 

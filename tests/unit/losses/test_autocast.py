@@ -128,6 +128,8 @@ def test_in_one_graph(autocast):
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
             loss = run(hidden, weight, bias, targets, weights)
         found.append([loss, *torch.autograd.grad(loss, (hidden, weight, bias))])
-    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found[1][0], found[0][0])
+    within = 0.05 if autocast else 1e-5  # compiled, products on the way back are autocast's
+    torch.testing.assert_close(found[1], found[0], rtol=within, atol=within)
     with pytest.raises(IndexError):
         compiled(hidden, weight, bias, torch.full((23,), V), weights)
