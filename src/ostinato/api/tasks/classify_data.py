@@ -37,7 +37,10 @@ SEEN_TOKENS = 2_000_000
 REDUNDANT = 100
 
 #: Share of unknown words in what is held out, above which texts are not read by words.
-UNKNOWN_WORDS = 0.2
+UNKNOWN_WORDS = 0.3
+
+#: The same where there are too few texts to hold some out: in few texts of any language many words occur once.
+UNKNOWN_WORDS_OF_FEW = 0.5
 
 #: Validation examples from which on they say which weights are best; fewer are not held out, and given by --valid they
 #: do not choose: the last weights are kept.
@@ -182,7 +185,8 @@ def _learn(options: TrainClassify, columns: Columns, train: Raw, unseen: Raw | N
         return Codec(classes, columns, limit, scale=Scale.of(train.inputs)), None
     level = options.tokens.level
     tokenizer, beyond = _tokenizer(options, "word" if level == "auto" else level, train), None
-    if level == "auto" and (share := _unknown_words(options, tokenizer, train, unseen)) > UNKNOWN_WORDS:
+    most = UNKNOWN_WORDS_OF_FEW if unseen is None else UNKNOWN_WORDS
+    if level == "auto" and (share := _unknown_words(options, tokenizer, train, unseen)) > most:
         words = sum(map(len, tokenizer.encode_many(train.inputs)))
         tokenizer, beyond = _tokenizer(options, "char" if words <= 2 * len(train) else "bpe", train), share
     return Codec(classes, columns, limit or MAX_LENGTH[tokenizer.level], tokenizer), beyond

@@ -70,7 +70,7 @@ class LabelledTextOptions(TextOptions):
 
     level: Literal["auto", "char", "word", "bpe"] = "auto"  # type: ignore[assignment]
     """What a token is: a character, a word, or a piece learned by byte-level BPE. By default a word; but where more
-    than a fifth of the words held out are unknown, as in languages that build long words, a piece, and a character of
+    than three in ten words held out are unknown, as in languages that build long words, a piece, and a character of
     texts of one word or two."""
 
     def at_level(self, level: Level) -> TextOptions:
