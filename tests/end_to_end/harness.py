@@ -133,6 +133,8 @@ def _run(arguments: list[str], folder: str, streams: list[str], environment: dic
     for number, path in enumerate(streams):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT if number else os.O_RDONLY), number)
     sys.stdin = os.fdopen(0, encoding="utf-8")
+    # the server's own know whether what they led to can be sought in
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", 1, encoding="utf-8") for number in (1, 2))
     from ostinato.cli import main
 
     main.STARTED = time.monotonic()

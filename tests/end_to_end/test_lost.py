@@ -44,13 +44,24 @@ def test_a_result_on_a_full_disk_is_said_and_the_run_is_there(work, spawn):
 
 
 def test_a_terminal_that_is_closed_saves(work, spawn, hold):
+    """A real one, with a bar on it: to close it is a hang-up, and nothing can be written to it any more."""
+    window, terminal = os.openpty()
+    name = os.ttyname(terminal)
+    command = spawn(*TRAIN, "--out", "run", *hold(20), "--save-every", "1000", stdin=name, out=name, err=name)
+    assert command.wait_until((work / "held").exists)
+    os.close(terminal)
+    os.close(window)
+    assert command.wait().status == 130
+    assert position(work / "run")["step"] == 20
+
+
+def test_a_hang_up_says_how_to_go_on(work, spawn, hold):
     command = spawn(*TRAIN, "--out", "run", *hold(20), "--save-every", "1000")
     assert command.wait_until((work / "held").exists)
     command.signal(signal.SIGHUP)
     result = command.wait()
     assert result.status == 130
     assert result.err.endswith("the checkpoint is saved; go on with --out run --resume\n")
-    assert position(work / "run")["step"] == 20
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytest.importorskip("matplotlib")
+
 from ostinato.plots.style import picture
 
 
