@@ -123,7 +123,7 @@ def _read(source: str, columns: Columns, labels: bool) -> Raw:
         return raw_in_memory(source, held)
     if is_ts(source):
         return _from_sequences(read_ts(source), named=False)
-    if not columns.values and (without_columns(source) or (columns.text is None and not labels and is_lines(source))):
+    if not columns.values and (without_columns(source) or (not labels and is_lines(source, columns.text))):
         return _from_texts(read_without_table(source, labels=labels))
     if columns.text is not None:
         found = read_text_table(source, columns.text, columns.label if labels else None, lines=not labels)

@@ -74,12 +74,19 @@ def without_columns(source: str) -> bool:
     return path.is_dir() or (PurePath(source).suffix.lower() == ".zip" and len(find_files(source)) > 1)
 
 
-def is_lines(source: str) -> bool:
-    """Whether a source is a text a line, for a run that knows no columns: standard input, or a file whose name is not a
-    table's."""
-    if in_memory(source) is not None:
+def is_lines(source: str, text: str | None) -> bool:
+    """Whether a source is a text a line: a file whose name is not a table's, and which does not begin with the columns
+    that a run knows; for a run that knows none standard input, too.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if in_memory(source) is not None or PurePath(plain_name(source)).suffix.lower() in ENDINGS:
         return False
-    return source == "-" or PurePath(plain_name(source)).suffix.lower() not in ENDINGS
+    if source == "-" or text is None:
+        return text is None
+    first = next(read_lines(_one_file(source)), "")
+    return PurePath(plain_name(source)).suffix.lower() == ".txt" and not all(name in first for name in names_in(text))
 
 
 def read_without_table(source: str, *, labels: bool) -> LabelledTexts:

@@ -61,7 +61,7 @@ def train(options: TrainOptions, prepared: Any, *, verbose: bool) -> Run:
 
 #: Options of commands that say what to read and where to write.
 _ABOUT_FILES = {
-    *("out", "valid", "test", "preset", "config", "resume", "overwrite", "json"),
+    *("out", "valid", "test", "preset", "config", "resume", "overwrite", "json", "encoding", "multi_label"),
     *("label", "text", "id", "time", "values", "column", "word_column"),
     *("target", "past", "future", "static"),
 }

@@ -86,6 +86,14 @@ def test_a_folder_for_each_class(write, tmp_path):
         read_labelled(str(tmp_path / "flat"), Columns())
 
 
+def test_a_text_a_line_or_a_table_by_its_first_line(write):
+    lines, rows = write("a film, fine\nanother\n", "new.txt"), write("text,n\na film,1\n", "table.txt")
+    assert read_labelled(lines, TEXT, labels=False).inputs == ["a film, fine", "another"]
+    assert read_labelled(rows, TEXT, labels=False).inputs == ["a film"]
+    with pytest.raises(DataError, match="no column 'text'"):
+        read_labelled(write("texts\na film\n", "new.csv"), TEXT, labels=False)
+
+
 def test_texts_and_labels_in_two_files(write):
     texts, labels = write("a film\n\nb, c\r\n", "texts.txt"), write("x\ny\nx\n", "labels.txt")
     with pytest.warns(UserWarning, match="texts.txt: line 2: no text"):
