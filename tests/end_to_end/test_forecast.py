@@ -418,6 +418,18 @@ def test_training_again_on_the_same_rows_gives_the_same_forecast(cli, table):
     assert two["mase"] != more["mase"]
 
 
+def test_lists_in_python_are_commas_in_commands(shops, work):
+    names = {"target": ["y", "z"], "id": ["shop", "town"], "time": ("year", "month"), "season": [6, 9]}
+    run = ostinato.train(
+        "forecast", "shops.csv", out="run", window=6, horizon=2, epochs=1, hidden=4, threads=1, **names
+    )
+    assert run.codec.columns.target == ("y", "z")
+    assert run.codec.columns.id == ("shop", "town")
+    assert run.codec.shape.seasons == (6, 9)
+    assert run.config["options"]["target"] == "y,z"
+    assert run.predict("shops.csv")[2]["town"] == "Köln, Porz"
+
+
 def test_a_picture_of_series_that_go_on(cli, shops, work):
     trained(cli, "--id", "shop", source="shops.csv", target="y,z", time="year,month")
     said = of(cli("plot", "run", "shops.csv", "--out", "on.svg", "--steps", 7, "--levels", 50, "--json"), "plot")

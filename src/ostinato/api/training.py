@@ -31,7 +31,8 @@ from ostinato.api.tasks.contract import Progress as Told
 from ostinato.api.tasks.contract import Refits, Task
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import fingerprint
-from ostinato.config.merge import beneath, build, flatten, refuse_unused
+from ostinato.config.columns import as_option
+from ostinato.config.merge import beneath, build, flatten, refuse_unused, unchecked
 from ostinato.config.tasks import TABLES, TRAIN_OPTIONS
 from ostinato.config.tasks.contract import TrainOptions
 from ostinato.core.errors import ConfigError, DataError, OstinatoError, RunFolderError, TrainingError, unknown_name
@@ -60,7 +61,8 @@ def train(task: str, *sources: Any, out: str | PathLike[str], **options: Any) ->
         *sources: what the command line takes as data: text files, tables. Or data in memory: a data frame, a dict of
             columns, a list of dicts as rows; so may `valid` and `test` be.
         out: the run folder to write.
-        **options: those of the command line, with underscores: `level="word"`, `preset="rnnlm"`, `time_limit=600`.
+        **options: those of the command line, with underscores: `level="word"`, `preset="rnnlm"`, `time_limit=600`. What
+            has commas there may be a list: `target=["load", "price"]`, `season=[24, 168]`.
 
     Returns:
         The run, with its best weights.
@@ -83,10 +85,17 @@ def train(task: str, *sources: Any, out: str | PathLike[str], **options: Any) ->
     parts = [name for name in ("valid", "test") if options.get(name) is not None]
     data = given([*sources, *(options[name] for name in parts)])
     options |= dict(zip(parts, data.names[len(sources) :], strict=True))
+    options |= {name: as_option(map(str, value)) for name, value in options.items() if _listed(kind, name, value)}
     named = {kind.SOURCES: list(data.names[: len(sources)])} if sources else {}
     flat = {kind.SOURCES: [], **base, **named, "out": str(out), **options}
     with data.within():
         return train_task(build(kind, flat, "train"), started)
+
+
+def _listed(kind: type[TrainOptions], name: str, value: Any) -> bool:
+    """Whether several values are given for an option that is written with commas between them."""
+    several = isinstance(value, list | tuple) and name != kind.SOURCES
+    return several and not isinstance(flatten(unchecked(kind, {}, "train")).get(name), tuple)
 
 
 def train_task(options: TrainOptions, started: float, told: Callable[[str], Told] | None = None) -> Run:

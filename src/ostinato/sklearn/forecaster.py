@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from ostinato.api.tasks.forecast import forecast_figures, forecaster_of
 from ostinato.api.tasks.forecast_answers import shares_of
 from ostinato.api.tasks.forecast_split import split
+from ostinato.config.columns import as_option
 from ostinato.config.forecast import LEVELS
 from ostinato.config.tasks.forecast import TrainForecast
 from ostinato.core.errors import DataError
@@ -43,9 +44,9 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
     Parameters that are None have the command's default; `ostinato train forecast --help` says which.
 
     Args:
-        window: steps to look back on; by default two seasons, or ten steps where there is no season.
+        window: steps to look back on; by default two seasons, of several the first, or ten steps where there is none.
         horizon: steps forecast at once. `predict` goes further, by taking its forecasts for what came.
-        season: steps of a season: 12 for months, 24 for hours.
+        season: steps of a season: 12 for months, 24 for hours; or of several, (24, 168).
         head: "quantile", "gaussian", "student", or "point", which has no quantiles.
         decoding: "direct", or "autoregressive": each step is fed the forecast of the step before.
         **others: see `SequenceEstimator`; `validation_fraction` is taken from the end of each series.
@@ -57,7 +58,7 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
 
     window: int | None = None
     horizon: int = 1
-    season: int = 1
+    season: int | Sequence[int] = 1
     head: str | None = None
     decoding: str | None = None
 
@@ -75,11 +76,13 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
         """
         require_target(self, y)
         told = {**self.get_params(deep=False), **(self.options or {})}
-        window = max(2 * told["season"], WINDOW) if told["window"] is None else told["window"]
+        seasons = told["season"] if isinstance(told["season"], Sequence) else (told["season"],)
+        window = max(2 * seasons[0], WINDOW) if told["window"] is None else told["window"]
         given = given_series(self, X, y, reset=True, at_least=window + told["horizon"])
         targets = tuple(f"y{k}" for k in range(given.targets))
         columns = Columns(targets, future=tuple(f"x{f}" for f in range(given.covariates)))
-        options = options_of(self, TrainForecast, target=",".join(targets), window=window)
+        several = {"season": as_option(map(str, seasons))} if len(seasons) > 1 else {}
+        options = options_of(self, TrainForecast, target=",".join(targets), window=window, **several)
         prepared = split(options, Read(given.series, Spacing("row", 1), "y", ""), columns, self.validation_fraction)
         self.run_ = train(options, prepared, verbose=self.verbose)
         self._seen = given

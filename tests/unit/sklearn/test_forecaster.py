@@ -133,6 +133,13 @@ def test_quantiles_ascend_around_the_median(fitted):
     assert (np.diff(tails, axis=1) > 0).all()
 
 
+def test_several_seasons_are_the_commands():
+    fitted = Forecaster(horizon=2, season=(4, 12), hidden=4, epochs=1, random_state=1, options={"threads": 1})
+    shape = fitted.fit(y=season()).run_.codec.shape
+    assert (shape.window, shape.seasons) == (10, (4, 12))
+    assert fitted.predict().shape == (2,)
+
+
 def test_the_same_seed_gives_the_same_forecast_and_forecasting_changes_nothing(fitted):
     before = fitted.predict()
     fitted.score(None, season(5))
