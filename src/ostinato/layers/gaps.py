@@ -100,7 +100,8 @@ def from_lengths(lengths: Tensor, steps: int) -> Gaps:
 
 
 def are_padding(gaps: Gaps) -> bool:
-    """Whether they all lie at the end. Where a program is being traced or transformed, nobody can tell: False."""
-    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None or kernels.is_transformed():
+    """Whether they all lie at the end. Where a program is captured or transformed, or of no numbers, nobody can tell:
+    False."""
+    if kernels.is_captured() or kernels.is_transformed() or gaps.valid.is_meta:
         return False
     return torch.equal(gaps.valid, from_lengths(gaps.lengths, len(gaps.valid)).valid)

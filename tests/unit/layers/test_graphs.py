@@ -273,7 +273,8 @@ class TestMeta:
             layer = ostinato.Recurrent(cell, 4, 5, 2, recurrent_dropout=0.5, dropout=0.5, recompute=3)
             output, _ = layer(torch.randn(7, 3, 4), lengths=torch.ones(3, dtype=torch.int64))
             output.sum().backward()
-        assert output.shape == (7, 3, 5)
+            masked, _ = layer(torch.randn(7, 3, 4), mask=torch.ones(7, 3, dtype=torch.bool))
+        assert output.shape == masked.shape == (7, 3, 5)
 
     def test_cells(self):
         with torch.device("meta"):
