@@ -25,7 +25,7 @@ COMMANDS = [
         start=StartOptions(resume=True, plugin=("cell.py",)),
     ),
     Evaluate("run", ("a",), 2, "high"),
-    Generate("run", "The", 5, ".", SamplingOptions(True, 0.5, 3, 0.9, 7)),
+    Generate("run", (), "The", None, 2, 5, ".", SamplingOptions(True, 0.5, 3, 0.9, 7)),
     Demo("run", 5.0),
     Info(("x.py",), True),
     Runs("folder"),
