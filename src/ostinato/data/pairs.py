@@ -58,7 +58,7 @@ class PairLayout:
             return self.separator in _DELIMITERS and b'"' in _head(source)
         if self.columns is None:
             return False
-        first = _head(source).decode("utf-8", "replace").partition("\n")[0].rstrip("\r")
+        first = _head(source).decode("utf-8", "replace").replace("\r", "\n").partition("\n")[0]
         return set(self.pair("")) <= set(first.split("\t"))
 
     def pair(self, name: str, there: Sequence[str] | None = None, *, sources_alone: bool = False) -> list[str]:
