@@ -217,6 +217,10 @@ def _expected(format: str) -> str:
 
 def _read(text: str, order: str, format: str) -> datetime | None:
     """A time, with its offset where it has one; None where it is none."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        pass
     head, sign, rest = text.partition("T") if "T" in text else text.partition(" ")
     for sep in "/.-":
         if len(parts := head.split(sep)) == 3:

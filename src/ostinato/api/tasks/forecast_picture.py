@@ -93,7 +93,7 @@ def _panels(
         begin = max(0, origin - max(shape.window, _BEFORE * shape.horizon))
 
         def times(first: int, last: int, each: Series = each) -> np.ndarray:
-            return shape.spacing.times(each.first + shape.spacing.step * np.arange(first, last))
+            return shape.spacing.clock(each.first + shape.spacing.step * np.arange(first, last))
 
         for k, target in enumerate(codec.columns.target):
             fans = []
