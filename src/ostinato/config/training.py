@@ -87,11 +87,13 @@ class TrainingOptions:
     """Processes that train together, each on its slice of the batch."""
 
     def __post_init__(self) -> None:
-        above_zero(steps=self.steps, lr=self.lr, lr_divide=self.lr_divide, devices=self.devices)
+        above_zero(steps=self.steps, lr_divide=self.lr_divide, devices=self.devices)
+        if self.lr is not None:  # a task may choose one by its data
+            above_zero(lr=self.lr)
         at_least(clip=(self.clip, 0), patience=(self.patience or 0, 0), valid_every=(self.valid_every, 0))
         at_least(log_every=(self.log_every, 0), average_after=(self.average_after, 0))
         at_least(weight_decay=(self.weight_decay, 0), threads=(self.threads, 0), save_every=(self.save_every, 0))
-        if self.lr > 1e30:
+        if (self.lr or 0) > 1e30:
             raise ConfigError(f"--lr: expected at most 1e30, got {self.lr}")  # Adam's arithmetic would overflow
         valid_seed(self.seed)
         share(warmup=self.warmup, average=self.average)

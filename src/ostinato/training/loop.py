@@ -73,6 +73,7 @@ class Job:
         patience: validations without improvement after which to stop, where no option says, and only the clock would
             end the training; 0 means never.
         time_share: of the time limit, what the loop may use up: something else comes after it.
+        lr: the highest learning rate where no option says.
         valid_every: optimiser steps between validations where no option says; 0 is the loop's own choice.
         measured: what validations measure: "fit" where there is no data but that which is trained on.
         penalty: of an output, added to the loss that is trained on; figures are without it.
@@ -93,6 +94,7 @@ class Job:
     time_share: float = 1.0
     penalty: Callable[[Any], Tensor] | None = None
     smoothed: bool = False
+    lr: float = 0.004
     valid_every: int = 0
     measured: str = "validation"
 
@@ -138,8 +140,9 @@ class Trainer:
     ) -> None:
         self.fabric, self.job, self.folder = fabric, job, folder
         self.options, self.clock, self.progress = options, clock, progress
+        self.lr = job.lr if options.lr is None else options.lr
         self.schedule = make_schedule(options.schedule, warmup=options.warmup, lr_divide=options.lr_divide)
-        self.optimizer = make_optimizer(options.optimizer, job.model, lr=options.lr, weight_decay=options.weight_decay)
+        self.optimizer = make_optimizer(options.optimizer, job.model, lr=self.lr, weight_decay=options.weight_decay)
         self.model = shared(fabric, job.model)
         self.parameters = list(job.model.parameters())
         self.average = make_average(self.parameters, options.average, options.average_after)
@@ -208,7 +211,7 @@ class Trainer:
 
     def step(self, batch: Batch) -> None:
         """One batch: forward, backward through time, clip, update; a carried state goes on to the next, detached."""
-        rate = self.options.lr * self.schedule.factor(self.position.progress)
+        rate = self.lr * self.schedule.factor(self.position.progress)
         carried = {"state": self.kept.state} if self.job.batches.carried else {}
         output = self.model(batch.inputs, **batch.arguments(), **carried)
         loss = self.job.loss(output, batch)

@@ -46,6 +46,12 @@ UNKNOWN_WORDS_OF_FEW = 0.5
 #: do not choose: the last weights are kept.
 TELLING = 30
 
+#: Learning rate of texts, where --lr does not say.
+TEXT_RATE = 0.0015
+
+#: Learning rate of numbers.
+NUMBERS_RATE = 0.004
+
 #: Optimiser steps between looks at how well the training data is fitted, where there is no other.
 FITTED_EVERY = 250
 

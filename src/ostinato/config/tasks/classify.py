@@ -98,8 +98,16 @@ class ClassifierModelOptions(ModelOptions):
     """Share set to zero in training: after the embedding, between layers and before the output."""
 
 
-def _training() -> TrainingOptions:
-    return TrainingOptions(lr=0.0015, average=0.1)
+@dataclass(frozen=True)
+class ClassifierTrainingOptions(TrainingOptions):
+    """How long, how fast, and from which random numbers."""
+
+    lr: float | None = None  # type: ignore[assignment]
+    """Learning rate: the highest that the schedule reaches. By default 0.0015 for texts, 0.004 for numbers."""
+
+    average: float = 0.1
+    """Validate and keep an average of the weights over about this share of the steps so far: 0.1 of them make it less
+    noisy than the weights of any one step. 0 means the weights as they are."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +160,7 @@ class TrainClassify:
     classify: ClassifyOptions = field(default_factory=ClassifyOptions)
     tokens: LabelledTextOptions = field(default_factory=LabelledTextOptions)
     model: ClassifierModelOptions = field(default_factory=ClassifierModelOptions)
-    training: TrainingOptions = field(default_factory=_training)
+    training: ClassifierTrainingOptions = field(default_factory=ClassifierTrainingOptions)
 
     reading: EncodingOptions = field(default_factory=EncodingOptions)
     table: TableOptions = field(default_factory=TableOptions)
