@@ -80,7 +80,7 @@ def test_unknown_name_offers_the_nearest(make):
         ("epochs", "many"),
         ("cell", 5),
         ("plugin", 5),
-        ("valid", ["a", "b"]),
+        ("valid", [1, "b"]),
     ],
 )
 def test_wrong_types_are_refused(make, name, value):
