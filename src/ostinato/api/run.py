@@ -29,9 +29,11 @@ from ostinato.api.tasks.contract import (
     no_beam,
 )
 from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.recorded import require_recorded
 from ostinato.config.checks import at_least
 from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
 from ostinato.config.forecast import ForecastOptions
+from ostinato.config.model import MOST_LAYERS
 from ostinato.config.table import TableOptions
 from ostinato.config.tasks import TABLES, TRAIN_OPTIONS
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
@@ -351,11 +353,14 @@ def load(path: str | PathLike[str]) -> Run:
     config = folder.read_config()
     if config.get("task") not in list(TRAIN_OPTIONS):
         raise RunFolderError(f"{folder.path}: a run of task {config.get('task')!r}, which this version does not know")
+    require_recorded(config, str(folder.config), find(config["task"]).RECORDED)
     try:
         codec = find(config["task"]).codec(folder, config)
     except (KeyError, TypeError, AttributeError) as error:
         raise RunFolderError(f"{folder.config}: damaged, it does not describe a run: {error!r}") from None
     try:
+        with torch.device("meta"):
+            folder.require_fitting(build_model(config, folder))  # before any memory is asked for
         model = build_model(config, folder)
     except ConfigError as error:
         raise ConfigError(f"{folder.config}: {error}") from None
@@ -377,12 +382,17 @@ def build_model(config: dict[str, Any], folder: RunFolder) -> nn.Module:
     """The model that a configuration describes, with random weights.
 
     Raises:
-        RunFolderError: the configuration lacks something.
+        RunFolderError: the configuration lacks something, or has it of another kind.
         ConfigError: an unknown cell.
     """
+    for name, value in config["model"].items():
+        if "layers" in name and not (isinstance(value, int) and 0 <= value <= MOST_LAYERS):
+            raise RunFolderError(f"{folder.config}: damaged, {name} is {value!r}; expected at most {MOST_LAYERS:,}")
     try:
         return find(config["task"]).build(config)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
+        if isinstance(error, ConfigError):
+            raise
         raise RunFolderError(
             f"{folder.config}: damaged, it does not describe a model of task {config['task']!r}: {error}"
         ) from None

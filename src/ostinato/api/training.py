@@ -36,10 +36,12 @@ from ostinato.config.merge import beneath, build, flatten, refuse_unused, unchec
 from ostinato.config.tasks import TABLES, TRAIN_OPTIONS
 from ostinato.config.tasks.contract import TrainOptions
 from ostinato.core.errors import ConfigError, DataError, OstinatoError, RunFolderError, TrainingError, unknown_name
+from ostinato.core.memory import require_room
 from ostinato.core.registry import lookup
 from ostinato.data.encodings import read_as
 from ostinato.data.layout import Layout, laid_out, layout_of
 from ostinato.data.memory import given
+from ostinato.plots.style import pictures_may_fail
 from ostinato.training import Clock, Interrupt, Progress, Trainer
 
 if TYPE_CHECKING:
@@ -153,7 +155,7 @@ def _train_alone(
     if options.test is not None:
         run.test = _evaluated(run, options, told)
         folder.save_test(options.test, run.test, fingerprint(options.test))
-    with compute_settings(options.training.threads, options.training.precision):
+    with compute_settings(options.training.threads, options.training.precision), pictures_may_fail():
         task.finish(run, prepared)
     folder.write_card(task.card(run))
     return run
@@ -234,8 +236,23 @@ def _configuration(options: TrainOptions, prepared: Any) -> dict[str, Any]:
     """What config.json will say, once a model has been built by it: sizes that do not fit show here."""
     config = {"task": options.TASK, "options": _saved(options), **find(options.TASK).configuration(options, prepared)}
     with torch.device("meta"):
-        build_model(config, RunFolder(options.out))
+        model = build_model(config, RunFolder(options.out))
+    _require_room(options, sum(parameter.numel() for parameter in model.parameters()))
     return config
+
+
+def _require_room(options: TrainOptions, parameters: int) -> None:
+    """That weights, gradients and what the optimiser keeps of each fit into memory: activations come on top.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    training = options.training
+    copies = 2 + (2 if training.optimizer != "sgd" else 0) + (1 if training.average else 0)
+    what = f"a model of {parameters:,} parameters, with gradients and what {training.optimizer} keeps of them,"
+    if training.devices > 1:
+        what += f" in {training.devices} processes"
+    require_room(4.0 * parameters * copies * training.devices, what, "choose a smaller --hidden, --embed or --layers")
 
 
 def saved_options(kind: type[TrainOptions], out: str) -> dict[str, Any]:

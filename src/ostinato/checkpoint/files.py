@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +65,15 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         RunFolderError: missing or damaged.
     """
+    _require_file(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RunFolderError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise RunFolderError(f"{path}: damaged, expected JSON: {error}") from None
+    except RecursionError:
+        raise RunFolderError(f"{path}: damaged, brackets within brackets without end") from None
     if not isinstance(content, dict):
         raise RunFolderError(f"{path}: damaged, expected a JSON object, got {type(content).__name__}")
     return content
@@ -81,12 +85,36 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         RunFolderError: missing or damaged.
     """
+    with _opened(path) as file:
+        return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+
+
+def read_shapes(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Kind of number, as safetensors writes it ("F32"), and shape of each tensor in a file; none of them is read.
+
+    Raises:
+        RunFolderError: missing or damaged.
+    """
+    with _opened(path) as file:
+        parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        return {name: (part.get_dtype(), tuple(part.get_shape())) for name, part in parts.items()}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    _require_file(path)
     try:
         with in_utf8(path) as name, safe_open(name, framework="pt") as file:
-            return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            yield file
     except OSError as error:
         raise RunFolderError(f"{path}: cannot be read: {error.strerror or error}") from None
     except SafetensorError as error:
         raise RunFolderError(
             f"{path}: damaged or cut off, not a whole safetensors file ({error}); copy it again, or train again"
         ) from None
+
+
+def _require_file(path: Path) -> None:
+    """That reading it comes to an end: a pipe or a device may not."""
+    if path.exists() and not path.is_file():
+        raise RunFolderError(f"{path}: cannot be read: expected a file, found something else")

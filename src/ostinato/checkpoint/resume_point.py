@@ -3,13 +3,16 @@
 import re
 import secrets
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
 from ostinato.checkpoint.files import read_json, read_tensors, write_json, write_tensors
+from ostinato.checkpoint.position import Position
 from ostinato.core.errors import RunFolderError
 from ostinato.core.files import remove_left_over
 
@@ -63,7 +66,7 @@ class ResumePoint:
         self._require_folder()
         name = f"state-{secrets.token_hex(4)}.safetensors"
         write_tensors(self.folder / name, tensors, like=self._like)
-        write_json(self._latest, {"tensors": name, **values}, like=self._like)
+        write_json(self._latest, {"tensors": name, "layout": _layout(tensors), **values}, like=self._like)
         for old in self._states(but=name):
             with suppress(OSError):  # it takes some room, no more
                 old.unlink()
@@ -156,6 +159,10 @@ class ResumePoint:
         position = self.values().get("position")
         if not isinstance(position, dict) or not {"epoch", "step", "tokens", "best", "finished"} <= position.keys():
             raise RunFolderError(f"{self._latest}: damaged, it does not say where training stood")
+        try:
+            msgspec.convert(position, Position)
+        except msgspec.ValidationError as error:
+            raise RunFolderError(f"{self._latest}: damaged, it does not say where training stood: {error}") from None
         return position
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -166,7 +173,17 @@ class ResumePoint:
         """
         self.require_tensors()
         values = self.values()
-        return read_tensors(self.folder / values.pop("tensors")), values
+        file = self.folder / values.pop("tensors")
+        tensors = read_tensors(file)
+        if values.pop("layout", None) not in (None, _layout(tensors)):  # earlier versions did not write it
+            raise RunFolderError(f"{file}: damaged, or of another checkpoint than {self._latest.name} says")
+        return tensors, values
+
+
+def _layout(tensors: dict[str, Tensor]) -> str:
+    """A digest of the tensors' names, kinds and shapes."""
+    lines = sorted(f"{name} {tensor.dtype} {tuple(tensor.shape)}" for name, tensor in tensors.items())
+    return sha256("\n".join(lines).encode()).hexdigest()
 
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -193,7 +210,11 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     """Take back what `optimizer_tensors` gave."""
     state: dict[int, dict[str, Tensor]] = {}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for key, tensor in tensors.items():
         index, name = key.split(".", 1)
+        like = parameters[int(index)]
+        if tensor.shape not in (like.shape, torch.Size()) or tensor.dtype not in (like.dtype, torch.float32):
+            raise ValueError(f"optimizer.{key}: expected {like.dtype} {tuple(like.shape)}, got {tensor.dtype}")
         state.setdefault(int(index), {})[name] = tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

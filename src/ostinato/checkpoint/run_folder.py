@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ostinato.checkpoint.files import read_json, read_tensors, write_bytes, write_json, write_tensors
+from ostinato.checkpoint.files import read_json, read_shapes, read_tensors, write_bytes, write_json, write_tensors
 from ostinato.checkpoint.resume_point import ResumePoint, model_tensors
 from ostinato.core.errors import RunFolderError
 from ostinato.core.files import is_temporary, remove_left_over
@@ -355,8 +355,11 @@ class RunFolder:
         """Write the best weights."""
         write_tensors(self.weights, model_tensors(model), like=self.config)
 
-    def load_weights(self, model: nn.Module) -> None:
-        """Read the best weights into a model.
+    def require_fitting(self, model: nn.Module) -> None:
+        """Check, by the header of the weights alone, that they are a model's.
+
+        Args:
+            model: on any device, "meta" as well: before memory is asked for that config.json says is needed.
 
         Raises:
             RunFolderError: missing, damaged, or not of this model.
@@ -367,15 +370,33 @@ class RunFolder:
                 f"{self.path}: holds no weights yet, its training was stopped before the first validation; "
                 f"go on with ostinato train ... --out {self.path} --resume"
             )
-        tensors = read_tensors(self.weights)
-        expected = model_tensors(model)
-        if missing := sorted(set(expected) ^ set(tensors)):
+        there, expected = read_shapes(self.weights), model_tensors(model)
+        if missing := sorted(set(expected) ^ set(there)):
             raise RunFolderError(f"{self.weights}: does not fit config.json: {', '.join(missing)} in one of them only")
         for name, tensor in expected.items():
-            if tensor.shape != tensors[name].shape:
+            kind, shape = there[name]
+            if shape != tuple(tensor.shape):
                 raise RunFolderError(
                     f"{self.weights}: does not fit config.json: expected {name} of shape {tuple(tensor.shape)}, "
-                    f"got {tuple(tensors[name].shape)}"
+                    f"got {shape}"
+                )
+            if tensor.is_floating_point() != kind.startswith(("F", "BF")) or kind.startswith("F8"):
+                raise RunFolderError(
+                    f"{self.weights}: does not fit config.json: expected {name} as {tensor.dtype}, got {kind}"
+                )
+
+    def load_weights(self, model: nn.Module) -> None:
+        """Read the best weights into a model.
+
+        Raises:
+            RunFolderError: missing, damaged, not of this model, or not finite.
+        """
+        self.require_fitting(model)
+        tensors = read_tensors(self.weights)
+        for name, tensor in model_tensors(model).items():
+            if not bool(tensors[name].isfinite().all()):
+                raise RunFolderError(
+                    f"{self.weights}: damaged, {name} holds numbers that are not finite; copy it again, or train again"
                 )
             with torch.no_grad():
                 tensor.copy_(tensors[name])

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import math
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -73,8 +74,21 @@ class Output:
         """The JSON object, where it was asked for."""
         if self._json:
             # of a name that is not UTF-8, what JSON has for it
-            line = json.dumps(content, ensure_ascii=False).encode(errors="backslashreplace").decode()
+            line = (
+                json.dumps(_finite(content), ensure_ascii=False, allow_nan=False)
+                .encode(errors="backslashreplace")
+                .decode()
+            )
             print(line, flush=True)
+
+
+def _finite(value: Any) -> Any:
+    """A result in which null stands for numbers that are not finite, which JSON has no word for."""
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> int:

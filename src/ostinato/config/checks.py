@@ -2,6 +2,9 @@
 
 from ostinato.core.errors import ConfigError
 
+#: Threads of a process, and processes: more than any machine has use for. OpenMP ends a program that cannot have them.
+MOST_THREADS = 1_024
+
 
 def at_least(**options: tuple[float, float]) -> None:
     """Check `name=(value, least)`.
@@ -13,6 +16,17 @@ def at_least(**options: tuple[float, float]) -> None:
         # A NaN fails every comparison, so ask for what is right.
         if not value >= least:
             raise ConfigError(f"--{name.replace('_', '-')}: expected at least {least}, got {value}")
+
+
+def at_most(**options: tuple[float, float]) -> None:
+    """Check `name=(value, most)`.
+
+    Raises:
+        ConfigError: a value above its most.
+    """
+    for name, (value, most) in options.items():
+        if not value <= most:
+            raise ConfigError(f"--{name.replace('_', '-')}: expected at most {most:,}, got {value:,}")
 
 
 def above_zero(**options: float) -> None:

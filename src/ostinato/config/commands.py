@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional
 
-from ostinato.config.checks import above_zero, at_least, valid_seed
+from ostinato.config.checks import MOST_THREADS, above_zero, at_least, at_most, valid_seed
 from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
 from ostinato.config.fields import Beam, File, Flag, Json, Out, Plugins, Precision, RunFolder, Threads
 from ostinato.config.forecast import ForecastOptions
@@ -44,8 +44,10 @@ class Evaluate:
 
     def __post_init__(self) -> None:
         at_least(threads=(self.threads, 0))
+        at_most(threads=(self.threads, MOST_THREADS))
         if self.beam is not None:
             at_least(beam=(self.beam, 1))
+            at_most(beam=(self.beam, 10_000))
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,10 @@ class Predict:
 
     def __post_init__(self) -> None:
         at_least(threads=(self.threads, 0))
+        at_most(threads=(self.threads, MOST_THREADS))
         if self.beam is not None:
             at_least(beam=(self.beam, 1))
+            at_most(beam=(self.beam, 10_000))
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,7 @@ class Plot:
 
     def __post_init__(self) -> None:
         at_least(threads=(self.threads, 0))
+        at_most(threads=(self.threads, MOST_THREADS))
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,8 @@ def read_toml(path: str) -> dict[str, Any]:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"--config {path}: cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise ConfigError(f"--config {path}: brackets within brackets, too deep to be read") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"--config {path}: expected TOML such as 'hidden = 256': {error}") from None
     return {name.replace("-", "_"): value for name, value in content.items()}

@@ -6,11 +6,14 @@ from typing import Annotated
 import tyro
 
 from ostinato.config.cells import CELL_NAMES
-from ostinato.config.checks import at_least, share
+from ostinato.config.checks import at_least, at_most, share
 from ostinato.core.errors import ConfigError
 
 #: Options of cells whose values are names.
 _NAMED = ("activation", "recurrent_activation")
+
+#: Layers of a stack: each is a module, which takes time to make whatever its size.
+MOST_LAYERS = 1_000
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class ModelOptions:
 
     def __post_init__(self) -> None:
         at_least(layers=(self.layers, 1), hidden=(self.hidden, 1))
+        at_most(layers=(self.layers, MOST_LAYERS))
         if self.embed is not None:
             at_least(embed=(self.embed, 1))
         share(dropout=self.dropout, recurrent_dropout=self.recurrent_dropout, zoneout=self.zoneout)

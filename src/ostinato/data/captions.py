@@ -17,6 +17,7 @@ from torch import Tensor
 from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.core.files import in_utf8
+from ostinato.core.memory import require_room
 from ostinato.data.bucketing import Rows, pad_features, pad_ids
 from ostinato.data.files import PathLike, find_files
 from ostinato.data.memory import HeldTable, in_memory
@@ -172,6 +173,9 @@ class Pictures:
 
     def usable(self, names: Sequence[str]) -> tuple[list[str], list[str]]:
         """Read the pictures; those that are missing, damaged or not pictures cannot be seen."""
+        new = len({*names} - self._seen.keys())
+        side = f"{new:,} pictures of {self._size} x {self._size}"
+        require_room(3 * self._size**2 * new, side, "choose a smaller --picture-size")
         for name in names:
             if name not in self._seen and (picture := self._read(name)) is not None:
                 self._seen[name] = picture

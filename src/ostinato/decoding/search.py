@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 
 from ostinato.core.errors import ConfigError
+from ostinato.core.memory import require_room
+
+_SCORE = 24  #: bytes that the search takes for each token of each hypothesis: its score in three copies
 
 
 class State(Protocol):
@@ -110,7 +113,7 @@ def beam_search(
         For each of the N sequences at most K hypotheses, the best first, at least one.
 
     Raises:
-        ConfigError: a width below 1, or scores that are no numbers.
+        ConfigError: a width below 1, or one that does not fit into memory, or scores that are no numbers.
     """
     if width < 1:
         raise ConfigError(f"beam: expected a width of at least 1, got {width}")
@@ -118,6 +121,11 @@ def beam_search(
     beam = _Beam.begin(len(limits), start)
     while len(beam.running):
         logits, state = step(beam.tokens[:, :, -1], state)
+        if beam.tokens.shape[2] == 1:
+            cells = len(limits) * width * logits.shape[-1]
+            require_room(
+                _SCORE * cells, f"a beam of {width:,} over {logits.shape[-1]:,} tokens", "choose a narrower one"
+            )
         length = beam.tokens.shape[2]
         must_end = limits[beam.running] < length
         totals = beam.scores.unsqueeze(-1) + _log_probabilities(logits, end, never, must_end).double()

@@ -8,6 +8,9 @@ import numpy.typing as npt
 
 from ostinato.plots.style import COLOURS, label, picture
 
+#: Classes that a picture can still tell apart.
+MOST_CLASSES = 300
+
 #: Classes whose cells still have room for numbers.
 _NUMBERED = 20
 

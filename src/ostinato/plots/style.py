@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,15 @@ def require() -> None:
     """
     if not available():
         raise ConfigError("pictures need matplotlib: pip install 'ostinato[plots]'")
+
+
+@contextmanager
+def pictures_may_fail() -> Iterator[None]:
+    """What goes wrong while pictures are drawn is a warning: all else is done by then, and must not be lost."""
+    try:
+        yield
+    except Exception as error:
+        warnings.warn(f"a picture could not be drawn: {type(error).__name__}: {error}", stacklevel=3)
 
 
 @contextmanager

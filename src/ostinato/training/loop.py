@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.position import Interval, Position
 from ostinato.checkpoint.resume_point import load_optimizer, model_tensors, optimizer_tensors
 from ostinato.config.training import DEFAULT_EPOCHS, VALID_EVERY, TrainingOptions
 from ostinato.core.batch import Batch
@@ -25,7 +26,6 @@ from ostinato.core.kept_state import KeptState
 from ostinato.optim import gradients_of, make_average, make_optimizer, make_schedule, take_step
 from ostinato.training.clock import Clock, Interrupt
 from ostinato.training.metrics import MetricsLog
-from ostinato.training.position import Interval, Position
 from ostinato.training.processes import agreed, agreed_figures, from_each_process, over_processes, shared
 from ostinato.training.progress import Progress
 
@@ -381,10 +381,11 @@ class Trainer:
         Raises:
             RunFolderError: missing, damaged, or of another training.
         """
+        self.folder.resume_point.position()  # is whole, or it says what is not
         tensors, values = self.folder.resume_point.load()
         try:
             return self.take_back(tensors, values)
-        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
             raise RunFolderError(
                 f"{self.folder.resume_point.folder}: damaged, or of another training: {type(error).__name__}: {error}"
             ) from None
@@ -399,6 +400,8 @@ class Trainer:
         own = model_tensors(self.job.model)
         if own.keys() != groups["model"].keys():
             raise KeyError(*sorted(own.keys() ^ groups["model"].keys())[:3])
+        if wrong := [name for name, tensor in own.items() if groups["model"][name].dtype != tensor.dtype]:
+            raise TypeError(f"model.{wrong[0]} is of {groups['model'][wrong[0]].dtype}")
         self.job.model.load_state_dict(groups["model"], strict=False)  # a tied weight is there once
         load_optimizer(self.optimizer, groups["optimizer"])
         if self.average is not None:

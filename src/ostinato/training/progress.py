@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from ostinato.checkpoint.position import Position
 from ostinato.core.figures import shown
 from ostinato.core.visible import visible
-from ostinato.training.position import Position
 
 
 class Progress:

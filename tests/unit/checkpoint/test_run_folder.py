@@ -324,7 +324,7 @@ def test_a_checkpoint_that_cannot_be_removed_keeps_a_run_from_being_replaced_by_
 
 
 def test_before_the_first_validation_there_are_no_weights(run):
-    position = dict.fromkeys(("epoch", "step", "tokens", "best", "finished", "best_step"), 0)
+    position = dict.fromkeys(("epoch", "step", "tokens", "best", "best_step"), 0) | {"finished": False}
     run.resume_point.save({"a": torch.zeros(1)}, {"position": position})
     with pytest.raises(RunFolderError, match=r"holds no weights yet, .*; go on with .*--out .*book --resume"):
         run.load_weights(nn.Linear(1, 1))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ostinato.checkpoint.position import Interval
 from ostinato.losses import activation_penalty
 from ostinato.training.metrics import MetricsLog
-from ostinato.training.position import Interval
 from tests.support import metrics
 
 SETTINGS = {

@@ -1,5 +1,5 @@
+from ostinato.checkpoint.position import Position
 from ostinato.training import Progress
-from ostinato.training.position import Position
 
 
 def test_no_more_time_is_left_than_the_clock_gives(capsys, monkeypatch):

@@ -16,6 +16,7 @@ from torch import nn
 from ostinato.api.card import captions_card
 from ostinato.api.tasks.contract import Progress, Task, record
 from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.recorded import Positive
 from ostinato.config.evaluation import ViewOptions
 from ostinato.config.tasks.caption import TrainCaption
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
@@ -94,6 +95,13 @@ class Prepared:
 
 class Captioning:
     """A picture in, a text out."""
+
+    RECORDED: Mapping[str, Any] = {
+        "decoding.max_length": Positive,
+        "decoding.length_penalty": float,
+        "views.images": str | None,
+        "views.features": str | None,
+    }
 
     def prepare(self, options: TrainCaption, progress: Progress | None = None) -> Prepared:
         """Read captions, split by picture, look at every picture once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from ostinato.api.tasks.classify_data import (
 )
 from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, required
 from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.recorded import Positive
 from ostinato.config.evaluation import ReadingOptions
 from ostinato.config.tasks.classify import TrainClassify
 from ostinato.core.batch import Batch
@@ -66,6 +68,8 @@ AT_ONCE = 64_000
 
 class Classification:
     """Many to one."""
+
+    RECORDED: Mapping[str, Any] = {"classes": list[str], "columns": dict[str, Any], "max_length": Positive | None}
 
     READING = frozenset({"text", "label", "id", "time", "values"})
 
@@ -160,12 +164,15 @@ class Classification:
         """Draw the confusion matrix, of the test data where there is any, else of the validation data."""
         if not available() or prepared.valid.labels.ndim == 2:
             return
-        from ostinato.plots.confusion import confusion_matrix
+        from ostinato.plots.confusion import MOST_CLASSES, confusion_matrix
 
         counts, names, which = run.details.get("confusion"), run.details.get("labels"), "test data"
         if counts is None:
             counts, names = _confusion(run, prepared.valid), prepared.valid.names
             which = "validation data" if prepared.data["validated"] else "training data"
+        if counts is not None and len(counts) > MOST_CLASSES:
+            warnings.warn(f"no confusion matrix is drawn of more than {MOST_CLASSES} classes", stacklevel=2)
+            return
         title = f"{which}: {classification_figures(counts)['accuracy']:.1%} right"
         confusion_matrix(counts, names or (), run.folder.path / "confusion.png", title=title)
 

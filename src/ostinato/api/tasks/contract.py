@@ -30,6 +30,10 @@ Prepared = TypeVar("Prepared")  # data made ready; pickled where several process
 class Task(Protocol[Options, Prepared]):
     """One topology, from raw files to figures."""
 
+    #: What config.json must say for the task, besides what all tasks say: types by name, "decoding.max_length" for one
+    #: within another.
+    RECORDED: Mapping[str, Any]
+
     def prepare(self, options: Options, progress: Progress | None = None) -> Prepared:
         """Read all data, the test data included, so that what is wrong with it shows before anything is written.
 

@@ -49,6 +49,7 @@ SERIES = "series.json"
 class Forecasting:
     """A table of time series in, their continuation out."""
 
+    RECORDED: Mapping[str, Any] = {}
     READING = frozenset({"target", "time", "id", "past", "future", "static"})
 
     def prepare(self, options: TrainForecast, progress: Progress | None = None) -> Prepared:

@@ -79,6 +79,8 @@ class Prepared:
 class LanguageModelling:
     """Text in, the next token out, for as long as one likes."""
 
+    RECORDED: Mapping[str, Any] = {}
+
     def prepare(self, options: TrainLm, progress: Progress | None = None) -> Prepared:
         """Read, split and tokenise."""
         if not options.text:

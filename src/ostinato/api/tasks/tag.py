@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, required
 from ostinato.api.tasks.tag_data import Prepared, prepare_tagged, record_of, tag_counts
 from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.recorded import Positive
 from ostinato.config.evaluation import ReadingOptions
 from ostinato.config.tasks.tag import TrainTag
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
@@ -96,6 +97,17 @@ class Codec:
 
 class Tagging:
     """Sentences in, a tag for each word out."""
+
+    RECORDED: Mapping[str, Any] = {
+        "tags": list[str],
+        "characters": str,
+        "constrained": bool,
+        "max_length": Positive,
+        "columns.tags.name": str | None,
+        "columns.tags.index": int,
+        "columns.column": str | None,
+        "columns.word_column": str | None,
+    }
 
     READING = frozenset({"column", "word_column", "format"})
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ostinato.api.card import pairs_card
 from ostinato.api.tasks.contract import Progress, Task, record
 from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.recorded import Positive
 from ostinato.config.columns import as_option
 from ostinato.config.evaluation import ReadingOptions
 from ostinato.config.tasks.translate import TrainTranslate
@@ -133,6 +134,8 @@ class Alignment(NamedTuple):
 
 class Translation:
     """A text in, another text out."""
+
+    RECORDED: Mapping[str, Any] = {"decoding.max_length": Positive, "decoding.length_penalty": float, "separator": str}
 
     READING = frozenset({"columns", "separator"})
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 from tyro.conf import Positional
 
-from ostinato.config.checks import at_least, share
+from ostinato.config.checks import at_least, at_most, share
 from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
@@ -87,6 +87,7 @@ class TrainCaption:
         share(label_smoothing=self.label_smoothing)
         if (self.images is None) == (self.features is None):
             raise ConfigError("expected either --images DIR or --features FILE")
+        at_most(picture_size=(self.picture_size, 2048))
         if self.picture_size < 16 or self.picture_size % 16:
             raise ConfigError(f"--picture-size: expected a multiple of 16, got {self.picture_size}")
 

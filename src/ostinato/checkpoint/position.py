@@ -1,6 +1,12 @@
 """Where a training stands: plain numbers, saved with every checkpoint."""
 
 from dataclasses import dataclass, field
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta
+
+#: A whole number that is counted up from 0.
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=1 << 62)]
 
 
 @dataclass
@@ -15,11 +21,11 @@ class Interval:
         clipped: steps whose gradient was clipped.
     """
 
-    steps: int = 0
-    tokens: int = 0
+    steps: Count = 0
+    tokens: Count = 0
     loss: float = 0.0
     gradient_norm: float = 0.0
-    clipped: int = 0
+    clipped: Count = 0
 
     def add(self, loss: float, tokens: int, norm: float, clipped: bool) -> None:
         """Take note of one step."""
@@ -42,18 +48,18 @@ class Position:
         planned_epochs: those it finished with.
     """
 
-    epoch: int = 0
-    piece: int = 0
-    step: int = 0
-    tokens: int = 0
+    epoch: Count = 0
+    piece: Count = 0
+    step: Count = 0
+    tokens: Count = 0
     progress: float = 0.0
     best: float | None = None
-    best_step: int = 0
+    best_step: Count = 0
     best_figures: dict[str, float] = field(default_factory=dict)
     lowest: float | None = None
-    since_best: int = 0
-    validated_step: int = -1
+    since_best: Count = 0
+    validated_step: Annotated[int, Meta(ge=-1, le=1 << 62)] = -1
     finished: bool = False
-    planned_epochs: int | None = None
+    planned_epochs: Count | None = None
     seconds: float = 0.0
     interval: Interval = field(default_factory=Interval)

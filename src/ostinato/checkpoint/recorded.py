@@ -1,0 +1,63 @@
+"""What every config.json says, by type: a run folder is looked at once, when it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+
+from ostinato.core.errors import RunFolderError
+
+#: A whole number of something that there is.
+Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=1 << 62)]
+
+
+class Part(msgspec.Struct):
+    """A part of the data: files, and the SHA-256 of their content."""
+
+    files: list[str]
+    sha256: str
+
+
+class Data(msgspec.Struct):
+    """What was trained and validated on, and tested on where there was something."""
+
+    train: Part
+    valid: Part
+    test: Part | None = None
+
+
+class Recorded(msgspec.Struct):
+    """What all tasks have in common."""
+
+    format: int
+    task: str
+    model: dict[str, Any]
+    options: dict[str, Any]
+    versions: dict[str, str]
+    data: Data
+
+
+def require_recorded(config: Mapping[str, Any], name: str, more: Mapping[str, Any]) -> None:
+    """Check that a configuration says what it must, each of its type.
+
+    Args:
+        config: as config.json has it.
+        name: of the file, as the message begins.
+        more: what the task needs besides: its type by its name, "decoding.max_length" for one within another.
+
+    Raises:
+        RunFolderError: something is missing, or of another type.
+    """
+    try:
+        msgspec.convert(config, Recorded)
+        for path, kind in more.items():
+            within: Any = config
+            for key in path.split("."):
+                if not isinstance(within, Mapping) or key not in within:
+                    raise msgspec.ValidationError(f"Object missing required field `{path}`")
+                within = within[key]
+            msgspec.convert(within, kind)
+    except msgspec.ValidationError as error:
+        raise RunFolderError(f"{name}: damaged, it does not describe a run: {error}") from None
