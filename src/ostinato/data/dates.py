@@ -101,8 +101,10 @@ def write_time(time: np.datetime64, format: str, offset: str = "") -> str:
         format: as `datetime.strftime` has it; `%3f` is a fraction of three digits, `%z` the offset.
         offset: from UTC.
     """
-    nanoseconds = int(time.astype("datetime64[ns]").astype(np.int64) % _NANO) if "f" in format else 0
-    moment: datetime = time.astype("datetime64[us]").item()
+    moment: datetime | int = time.astype("datetime64[us]").item()
+    if isinstance(moment, int):  # beyond the year 9999, where Python's calendar ends
+        return str(np.datetime_as_string(time)).replace("T", " ") + offset
+    nanoseconds = int(_nanoseconds_of(np.array([time]))[0])
     known = {"%Y": f"{moment.year:04d}", "%z": offset, "%m": f"{moment.month:02d}", "%d": f"{moment.day:02d}"}
 
     def part(match: re.Match[str]) -> str:
@@ -200,7 +202,14 @@ def _from_text(texts: list[str], title: str, where: Where, format: str) -> Times
         )
     clock = np.array(moments, "datetime64[us]")
     if any(re.search(r"[.,]0{7,}", shape) for shape in shapes):
-        clock = clock.astype("datetime64[ns]") + _nanoseconds(texts, title, where)
+        years = clock.astype("datetime64[Y]").astype(np.int64) + 1970
+        beyond = (years < 1678) | (years > 2261)  # what nanoseconds in 64 bits can say
+        nanoseconds = _nanoseconds(texts, title, where)
+        if np.any(beyond & (nanoseconds > np.timedelta64(0))):
+            row = int(beyond.argmax())
+            raise DataError(f"{where(row)}: {texts[row]!r} in column {title}: nanoseconds are read from 1678 to 2261")
+        if not beyond.any():
+            clock = clock.astype("datetime64[ns]") + nanoseconds
     shifted = None if None in shifts else np.array(shifts, np.int64)
     known = [_format_of(shape, order) for shape in shapes]
     return Times(_as_fine_as_needed(clock), shifted, (max(known, key=len) if all(known) else "") or format)
@@ -283,13 +292,19 @@ def _format_of(shape: str, order: str) -> str:
 def _least_format(times: Times) -> str:
     """No longer than the times need: dates alone where all of them begin a day."""
     zone = "" if times.shifts is None else "%z"
-    nanoseconds = times.clock.astype("datetime64[ns]").astype(np.int64)
-    if not np.any(nanoseconds % (86_400 * _NANO)) and not zone:
+    seconds, nanoseconds = times.clock.astype("datetime64[s]").astype(np.int64), _nanoseconds_of(times.clock)
+    if not np.any(nanoseconds) and not np.any(seconds % 86_400) and not zone:
         return "%Y-%m-%d"
-    if not np.any(nanoseconds % (60 * _NANO)):
+    if not np.any(nanoseconds) and not np.any(seconds % 60):
         return f"%Y-%m-%d %H:%M{zone}"
     digits = next(digits for digits in range(10) if not np.any(nanoseconds % 10 ** (9 - digits)))
     return f"%Y-%m-%d %H:%M:%S{f'.%{digits}f' if digits else ''}{zone}"
+
+
+def _nanoseconds_of(clock: np.ndarray) -> np.ndarray:
+    """Nanoseconds into the second."""
+    per_second = {"s": 1, "us": 10**6, "ns": 10**9}[np.datetime_data(clock.dtype)[0]]
+    return np.asarray(clock.astype(np.int64) % per_second * (_NANO // per_second))
 
 
 def _as_fine_as_needed(clock: np.ndarray) -> np.ndarray:

@@ -245,3 +245,12 @@ def test_a_format_may_be_said():
 def test_times_that_may_mean_several_things_are_refused(texts, message):
     with pytest.raises(DataError, match=message):
         read(*texts)
+
+
+def test_the_ends_of_the_calendar():
+    assert go_on(["1000-01-01T00:00:00.25", "1000-01-01T00:00:00.50"])[1][0] == "1000-01-01T00:00:00.75"
+    days = read_times({"t": ["9999-12-30", "9999-12-31"]}, where)
+    spacing = spacing_of(days, [np.arange(2)])
+    assert spacing.written(spacing.ticks(days.clock)[-1:] + spacing.step)[0].startswith("10000-01-01")
+    with pytest.raises(DataError, match="nanoseconds are read from 1678 to 2261"):
+        read("1000-01-01 00:00:00.000000001")
