@@ -3,7 +3,6 @@
 import hashlib
 import io
 import itertools
-import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal, TypeAlias
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -21,8 +19,9 @@ from ostinato.core.memory import require_room
 from ostinato.data.delimited import Row, csv_rows, tsv_rows, what_else, without_empty_lines
 from ostinato.data.encodings import whole_characters
 from ostinato.data.files import PathLike, TextFile, find_files, whole_lines
+from ostinato.data.json_rows import json_object, json_table
 from ostinato.data.layout import chosen_layout
-from ostinato.data.memory import Held, HeldTable, Texts, held_as, in_memory, is_missing
+from ostinato.data.memory import Held, HeldTable, Texts, in_memory, is_missing
 
 Format: TypeAlias = Literal["csv", "tsv", "jsonl", "parquet"]
 
@@ -40,7 +39,6 @@ ENDINGS: dict[str, Format] = {
 #: Cells that stand for a missing number, apart from the empty one; small and capital letters are the same.
 MISSING_NUMBERS = frozenset({"na", "n/a", "nan", "null", "none", "?"})
 
-_HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 _PARQUET_MAGIC = b"PAR1"
 _CELL = 40  #: bytes of a cell as a Python object, at least
 
@@ -159,7 +157,7 @@ def read_table(source: PathLike, columns: Sequence[str] | None = None, *, lines:
         return _held_table(str(source), held, kept, lines)
     content = open_content(source)
     if (source != "-" or lines is None) and _is_json(content.file):
-        if (found := _json_table(content)) is not None:
+        if (found := json_table(content.name, "".join(content.lines()))) is not None:
             return _held_table(content.name, found, kept, None, content.digest)
         content = Content(content.file)  # lines of objects: read from the beginning
     if source == "-" and lines is not None:
@@ -192,28 +190,6 @@ def _is_json(file: TextFile) -> bool:
     ending = PurePath(file.plain_name).suffix.lower()
     start = file.head(1 << 10).lstrip(b"\xef\xbb\xbf \r\n\t")
     return ending == ".json" or (ending not in ENDINGS and start.startswith(b"["))
-
-
-def _json_table(content: "Content") -> HeldTable | None:
-    """An array of objects, or an object of columns: lists, or objects by row as pandas writes them; None for lines of
-    objects."""
-    text = "".join(content.lines())
-    try:
-        found = decoded(text)
-    except ValueError as error:
-        if text.lstrip()[:1] == "{":
-            return None
-        raise DataError(f"{content.name}: expected a JSON array of objects: {error}") from None
-    if isinstance(found, dict):
-        if not all(isinstance(cells, list | dict) for cells in found.values()):
-            return None
-        found = {name: list(cells.values()) if isinstance(cells, dict) else cells for name, cells in found.items()}
-    elif not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-        raise DataError(f'{content.name}: expected a JSON array of objects, such as [{{"text": ...}}, ...]')
-    if not found:
-        raise DataError(f"{content.name}: the table is empty: it has no rows; expected at least one")
-    held = held_as(found, content.name)
-    return held if isinstance(held, HeldTable) else None
 
 
 def open_content(source: PathLike) -> "Content":
@@ -341,7 +317,7 @@ def _read_json_lines(content: Content, kept: list[str] | None) -> _Read:
     for number, line in enumerate(content.lines(), 1):
         if line.isspace():
             continue
-        row = _json_object(content.name, number, line)
+        row = json_object(content.name, number, line)
         if row.keys() - known.keys():
             known |= dict.fromkeys(row)
             if kept is None:
@@ -354,33 +330,6 @@ def _read_json_lines(content: Content, kept: list[str] | None) -> _Read:
         if lines and name not in known:
             raise _no_column(content.name, name, known)
     return columns, lines
-
-
-def _json_object(file: str, number: int, line: str) -> dict[str, Any]:
-    try:
-        row = decoded(line)
-    except ValueError as error:
-        raise DataError(f"{file}: line {number}: expected one JSON object a line: {error}") from None
-    if not isinstance(row, dict):
-        raise DataError(f"{file}: line {number}: expected one JSON object a line, got {line.strip()[:60]}")
-    return row
-
-
-def decoded(content: str) -> Any:
-    """JSON as Python's own kinds; half a surrogate pair, as cut texts have it, is left for the texts to mend.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        try:
-            return msgspec.json.decode(content)
-        except msgspec.DecodeError as error:
-            if _HALF_ESCAPED.search(content) is None:
-                raise ValueError(str(error)) from None
-            return json.loads(content)
-    except RecursionError:
-        raise ValueError("brackets within brackets, too deep to be read") from None
 
 
 def _read_parquet(content: Content, kept: list[str] | None) -> _Read:
