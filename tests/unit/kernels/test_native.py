@@ -306,18 +306,14 @@ def _operator_arguments(cell: Cell, problem: Problem) -> tuple[Any, ...]:
 @pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
 @pytest.mark.parametrize("noise", ["", "mask zoneout"])
 def test_the_operators_keep_torchs_rules(name, ragged, noise, library):
-    # 16 units: everything that is kept for backward is written, so that it can be compared
+    # 16 units: of every step, all that is kept for backward is written, so that it can be compared
     cell = cell_of(name, 3, 16)
     arguments = _operator_arguments(cell, Problem(cell, 4, 3, ragged=ragged, noise=noise))
     keep = bool(noise) and len(cell.State._fields) > 1
-    checks = ["test_schema", "test_autograd_registration", "test_faketensor"]
-    torch.library.opcheck(
-        torch.ops.ostinato.recurrence,
-        (*arguments, False, True, keep),
-        test_utils=checks if ragged else [*checks, "test_aot_dispatch_dynamic"],
-    )
-    output, h, c, every_c, saved = torch.ops.ostinato.recurrence(*arguments, False, True, keep)
+    torch.library.opcheck(torch.ops.ostinato.recurrence, (*arguments, False, keep))
     detached = [a.detach() if isinstance(a, Tensor) else a for a in arguments]
+    torch.library.opcheck(torch.ops.ostinato.recurrence_saving, (*detached, False, keep))
+    output, h, c, every_c, saved = torch.ops.ostinato.recurrence_saving(*detached, False, keep)
     upstream = (torch.randn_like(output), torch.randn_like(h), torch.randn_like(c) if c.numel() else None)
     upstream = (*upstream, torch.randn_like(every_c) if keep else None)
     rest = (False, output.detach(), saved, *upstream, [True] * 10)
@@ -357,7 +353,7 @@ def test_a_wrong_argument_is_refused(argument, value, says, library):
     arguments = list(_operator_arguments(cell, Problem(cell, 4, 3)))
     arguments[argument] = value
     with pytest.raises(ValueError, match=says):
-        torch.ops.ostinato.recurrence(*arguments, False, False, False)
+        torch.ops.ostinato.recurrence(*arguments, False, False)
 
 
 @pytest.mark.parametrize(
@@ -372,7 +368,7 @@ def test_what_a_cell_cannot_do_without_is_asked_for(cell, argument, says, librar
     arguments = list(_operator_arguments(made, Problem(made, 4, 3)))
     arguments[argument] = None
     with pytest.raises(ValueError, match=says):
-        torch.ops.ostinato.recurrence(*arguments, False, False, False)
+        torch.ops.ostinato.recurrence(*arguments, False, False)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2])
@@ -384,7 +380,7 @@ def test_peepholes_that_are_missing_are_zero(rows, library):
     results = []
     for extra in (whole.requires_grad_(), whole[:rows].detach().requires_grad_() if rows else None):
         arguments[6] = extra
-        output = torch.ops.ostinato.recurrence(*arguments, False, True, False)[0]
+        output = torch.ops.ostinato.recurrence(*arguments, False, False)[0]
         by = [arguments[1], arguments[3], *([extra] if rows else [])]
         results.append([output.detach(), *torch.autograd.grad(output.square().sum(), by)])
     (*full, of_all), (*part, of_some) = results if rows else [[*one, torch.zeros(0, 5)] for one in results]

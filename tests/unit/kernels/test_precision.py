@@ -274,9 +274,9 @@ def test_the_operators_keep_torchs_rules(dtype, library, precision):
     cell = lookup("lstm")(3, 16)
     made = _operator_arguments(cell, Problem(cell, 4, 3, noise="mask zoneout"))
     arguments = [a.detach().to(dtype).requires_grad_() if isinstance(a, Tensor) else a for a in made]
-    torch.library.opcheck(torch.ops.ostinato.recurrence, (*arguments, False, True, True))
-    output, h, _, every_c, saved = torch.ops.ostinato.recurrence(*arguments, False, True, True)
+    torch.library.opcheck(torch.ops.ostinato.recurrence, (*arguments, False, True))
     detached = [a.detach() if isinstance(a, Tensor) else a for a in arguments]
+    output, h, _, every_c, saved = torch.ops.ostinato.recurrence_saving(*detached, False, True)
     upstream = (torch.randn_like(output), torch.randn_like(h), None, torch.randn_like(every_c))
     rest = (False, output.detach(), saved, *upstream, [True] * 10)
     torch.library.opcheck(
@@ -289,7 +289,7 @@ def test_a_mixture_of_dtypes_is_refused(library):
     arguments = list(_operator_arguments(cell, Problem(cell, 4, 3)))
     arguments[2] = arguments[2].detach().bfloat16()
     with pytest.raises(ValueError, match=r"weight_ih: expected torch.float32 .* got torch.bfloat16"):
-        torch.ops.ostinato.recurrence(*arguments, False, False, False)
+        torch.ops.ostinato.recurrence(*arguments, False, False)
 
 
 def test_a_precision_there_is_not_is_refused(library, monkeypatch):

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 import ostinato
 from ostinato.core import autoload, torch_programs
-from ostinato.kernels import native, native_calls
-from tests.unit.kernels.test_native import Problem, cell_of
+from ostinato.kernels import native_calls
 
 LENGTHS = torch.tensor([7, 1, 0])
 OPTIONS = {
@@ -280,25 +279,3 @@ class TestMeta:
         with torch.device("meta"):
             h, c = ostinato.LSTMCell(4, 5)(torch.randn(3, 4))
         assert h.shape == c.shape == (3, 5)
-
-
-OPERATORS = [("lstm", True, ""), ("gru", False, "mask zoneout"), ("jordan", True, "mask zoneout")]
-OPERATORS += [("lstm_projected", False, ""), ("rnn", True, ""), ("lstm_peephole", True, "mask")]
-
-
-@pytest.mark.parametrize(("cell", "ragged", "noise"), OPERATORS)
-def test_operators_are_what_torch_expects(cell, ragged, noise, library):
-    problem = Problem(cell_of(cell, 3, 4), 5, 3, ragged=ragged, noise=noise)
-    leaves = [tensor.detach().requires_grad_() for tensor in problem.tensors()]
-    state, weights = leaves[1 : 1 + len(problem.state)], leaves[1 + len(problem.state) :]
-    p = dict(zip(problem.p, weights, strict=True))
-    given = native.inputs(
-        problem.cell, p, leaves[0], problem.cell.State(*state), problem.lengths, problem.noise, reverse=ragged
-    )
-    torch.library.opcheck(torch.ops.ostinato.recurrence.default, (*given, True))
-    plain = [given[0], *(None if t is None else t.detach() for t in given.tensors), given[-1]]
-    output, _, c, states_c, saved = torch.ops.ostinato.recurrence_saving(*plain, True)
-    torch.library.opcheck(torch.ops.ostinato.recurrence_saving.default, (*plain, True))
-    gradients = (torch.ones_like(output), None, torch.ones_like(c) if len(c) else None, torch.ones_like(states_c))
-    wanted = [tensor is not None for tensor in given.tensors[:10]]
-    torch.library.opcheck(torch.ops.ostinato.recurrence_backward.default, (*plain, output, saved, *gradients, wanted))
