@@ -79,13 +79,13 @@ class SingleStep(nn.Module):
             )
         batched = input.dim() == 2
         x = input if batched else input.unsqueeze(0)
-        shapes.check_tensor(x, next(self.parameters()))
         state = zeros = self.cell.initial_state(x.shape[0], x)
         if hx is not None:
             shapes.check_step_state(hx)
             fields = shapes.state_fields(self.cell, hx, dimensions=input.dim())
             state = self.cell.State(*(field if batched else field.unsqueeze(0) for field in fields))
             shapes.check_state(state, zeros)
+        shapes.check_tensor(x, next(self.parameters()))
         p = {name: getattr(self, name) for name in self.cell.parameters()}
         if kernels.is_exported():
             state = kernels.run(self.cell, p, x.unsqueeze(0), state).final

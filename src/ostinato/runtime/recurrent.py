@@ -2,17 +2,25 @@
 
 import os
 from collections import namedtuple
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ostinato.core import native_library
-from ostinato.core.errors import ConfigError
+from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.core.native_library import NativeLibrary, Run, Steps
 from ostinato.runtime.forms import FORMS
 from ostinato.runtime.weights import Array, Weights, sort
+
+#: What the outputs of two directions become.
+MERGES: Mapping[str, Callable[[Array, Array], Array]] = {
+    "concat": lambda one, other: np.concatenate((one, other), axis=-1),
+    "sum": np.add,
+    "mul": np.multiply,
+    "mean": lambda one, other: np.multiply(one + other, np.float32(0.5)),
+}
 
 
 class Recurrent:
@@ -23,6 +31,8 @@ class Recurrent:
         weights: arrays by name, as in the layer's `state_dict`; layers, directions and sizes are read off them.
         batch_first: sequences are `[N, T, ...]` instead of `[T, N, ...]`.
         zoneout: the rate the layer was trained with; its expectation is applied.
+        reverse: the layer runs from the end to the start alone.
+        merge: what the outputs of its two directions become: "concat", "sum", "mean" or "mul".
         threads: at most this many; by default OMP_NUM_THREADS, or one for each processor.
 
     Attributes:
@@ -43,6 +53,8 @@ class Recurrent:
         *,
         batch_first: bool = False,
         zoneout: float = 0.0,
+        reverse: bool = False,
+        merge: str = "concat",
         threads: int | None = None,
     ) -> None:
         library = native_library.load()
@@ -52,7 +64,12 @@ class Recurrent:
             raise ConfigError(f"threads: expected at least 1, got {threads}")
         if not 0 <= zoneout <= 1:
             raise ConfigError(f"zoneout is a probability: expected 0 to 1, got {zoneout}")
-        stack, directions, self._kernel = sort(cell, weights)
+        if merge not in MERGES:
+            raise ConfigError(unknown_name("merge", merge, MERGES))
+        stack, directions, self._kernel = sort(cell, weights, merge == "concat")
+        if reverse and directions == 2:
+            raise ConfigError("these weights are of both directions: leave reverse out")
+        self._reverse, self._merge = reverse, MERGES[merge]
         self._library, self._directions, self._form, self.cell = library, directions, FORMS[cell], cell
         self.input_size, self.hidden_size = stack[0].weight_ih.shape[1], len(stack[0].weight_hh) // self._form.gates
         self.output_size = stack[0].output_size
@@ -99,10 +116,11 @@ class Recurrent:
             output = np.empty((self._directions, T, N, self.output_size), np.float32)
             for direction in range(self._directions):
                 index = layer * self._directions + direction
+                backwards = self._reverse or bool(direction)
                 self._layers[index].run(
-                    x, [f[index] for f in before], [f[index] for f in after], output[direction], valid, bool(direction)
+                    x, [f[index] for f in before], [f[index] for f in after], output[direction], valid, backwards
                 )
-            x = output[0] if self._directions == 1 else np.concatenate(list(output), axis=-1)
+            x = output[0] if self._directions == 1 else self._merge(*output)
         return (x.transpose(1, 0, 2) if self.batch_first else x), after
 
     def stream(self, batch_size: int) -> "Stream":
@@ -132,8 +150,8 @@ class Stream:
     """
 
     def __init__(self, layer: Recurrent, batch_size: int) -> None:
-        if layer.bidirectional:
-            raise ConfigError("a bidirectional layer reads each sequence to its end first: it cannot stream")
+        if layer.bidirectional or layer._reverse:
+            raise ConfigError("a bidirectional or reversed layer reads from the end, begins with what comes last: it cannot stream")
         if batch_size < 0:
             raise ConfigError(f"batch_size: expected at least 0, got {batch_size}")
         self.state = layer.initial_state(batch_size)

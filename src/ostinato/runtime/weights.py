@@ -38,8 +38,13 @@ class Weights(NamedTuple):
         return int(self.weight_hh.shape[1])
 
 
-def sort(cell: str, named: Mapping[str, Any]) -> tuple[list[Weights], int, str]:
+def sort(cell: str, named: Mapping[str, Any], concatenated: bool = True) -> tuple[list[Weights], int, str]:
     """Weights of every layer and direction, in the state's order; the number of directions; the kernel's name.
+
+    Args:
+        cell: its name.
+        named: the weights.
+        concatenated: two directions' outputs are; otherwise they become one as wide as each.
 
     Raises:
         ConfigError: a cell without a native kernel, or names and shapes that do not make such a layer.
@@ -56,7 +61,8 @@ def sort(cell: str, named: Mapping[str, Any]) -> tuple[list[Weights], int, str]:
     for layer in range(layers):
         for suffix in suffixes:
             first = found[0] if found else None
-            below = first and (first.output_size * len(suffixes) if layer else first.weight_ih.shape[1])
+            wide = len(suffixes) if concatenated else 1
+            below = first and (first.output_size * wide if layer else first.weight_ih.shape[1])
             found.append(_one(cell, form, left, f"_l{layer}{suffix}", below, first and first.weight_hh.shape))
     if left:
         raise ConfigError(f"cell {cell!r}: does not use {_some(left)}; is it another cell's?")

@@ -131,6 +131,20 @@ def test_an_output_of_another_width(name, narrow, bias):
     assert (again.hidden_size, again.output_size) == (18, 5)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"reverse": True}, *({"bidirectional": True, "merge": each} for each in ("sum", "mul", "mean"))],
+    ids=str,
+)
+def test_directions_merge_and_run_in_reverse_alone(options):
+    layer, x, lengths = ostinato.GRU(5, 6, 2, **options), torch.randn(7, 3, 5), torch.tensor([7, 3, 0])
+    given = {name: value for name, value in options.items() if name != "bidirectional"}
+    again = runtime.Recurrent("gru", layer.state_dict(), **given)
+    close(again(x.numpy(), lengths=lengths.numpy())[0], layer(x, lengths=lengths)[0])
+    with pytest.raises(ostinato.OstinatoError, match="begins with what comes last"):
+        again.stream(1)
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_any_layout(threads):
     layer = ostinato.LSTM(5, 40, batch_first=True)
