@@ -6,7 +6,7 @@ them: passing through torch's dispatcher four times takes longer than a short se
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -73,7 +73,7 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Optional) -> tuple[Optional, ...]:
-        *tensors, output, saved = ctx.saved_tensors
+        *tensors, output, saved = _saved(ctx)
         needed = ctx.needs_input_grad[2:12]
         grads: tuple[Optional, ...]
         if torch.is_grad_enabled():
@@ -87,6 +87,25 @@ class _Recurrence(torch.autograd.Function):
                 ctx.cell, *tensors, ctx.reverse, output, saved, *upstream, list(needed)
             )
         return None, None, *(grad if need else None for grad, need in zip(grads, needed, strict=True)), *[None] * 6
+
+
+def _saved(ctx: Any) -> Sequence[Any]:
+    """What forward saved. Where somebody has since changed the output in place, the sequence is run once more.
+
+    Raises:
+        RuntimeError: something else was changed; torch's own.
+    """
+    try:
+        return ctx.saved_tensors
+    except RuntimeError:
+        if not ctx.direct:
+            raise
+    *tensors, _output, _saved = ctx._raw_saved_tensors
+    tensors = [tensor.unpack() for tensor in tensors]  # refuses those that have changed
+    inputs = (ctx.cell, *tensors, ctx.reverse)
+    with torch.no_grad():
+        again, ctx.before = native_calls.forward(Inputs(*inputs), True, False)
+    return *tensors, again.output, again.saved
 
 
 def recurrence_cpu(*arguments: Any) -> tuple[Tensor, ...]:

@@ -151,7 +151,9 @@ class Stream:
 
     def __init__(self, layer: Recurrent, batch_size: int) -> None:
         if layer.bidirectional or layer._reverse:
-            raise ConfigError("a bidirectional or reversed layer reads from the end, begins with what comes last: it cannot stream")
+            raise ConfigError(
+                "a layer that reads from the end, or from both, begins with what comes last: it cannot stream"
+            )
         if batch_size < 0:
             raise ConfigError(f"batch_size: expected at least 0, got {batch_size}")
         self.state = layer.initial_state(batch_size)

@@ -416,3 +416,35 @@ def test_torchs_counter_counts_our_products(kind, options):
     assert (
         counts[0] == counts[1] == 3 * 2 * 5 * 2 * sum(p.numel() for n, p in layer.named_parameters() if "weight" in n)
     )
+
+
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}, {"recompute": 2}], ids=str)
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_an_output_may_be_changed_in_place(kind, options):
+    """As torch.nn's RNN and GRU allow on the CPU: the gradients are those of the output as it was."""
+    layer, x = getattr(ostinato, kind)(4, 5, **options), torch.randn(6, 3, 4)
+    expected = torch.autograd.grad(layer(x)[0].relu().sum(), list(layer.parameters()))
+    output, _ = layer(x)
+    found = torch.autograd.grad(output.relu_().sum(), list(layer.parameters()))
+    torch.testing.assert_close(found, expected)
+
+
+def test_nothing_else_may_be_changed_in_place(library):
+    layer, x = ostinato.GRU(4, 5), torch.randn(6, 3, 4)
+    for changed in (layer.weight_hh_l0, x):
+        output, _ = layer(x)
+        with torch.no_grad():
+            changed.mul_(2)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            output.relu_().sum().backward()
+
+
+def test_two_derivatives_after_a_change_in_place():
+    layer, x = ostinato.GRU(4, 5), torch.randn(6, 3, 4, requires_grad=True)
+    found = []
+    for in_place in (False, True):
+        output, _ = layer(x)
+        output = output.mul_(3) if in_place else output * 3
+        (first,) = torch.autograd.grad(output.square().sum(), x, create_graph=True)
+        found.append(torch.autograd.grad(first.square().sum(), x)[0])
+    torch.testing.assert_close(found[0], found[1])
