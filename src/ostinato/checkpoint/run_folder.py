@@ -342,6 +342,9 @@ class RunFolder:
             raise RunFolderError(f"{self.path}: no such run folder")
         if not self.is_run():
             raise RunFolderError(f"{self.path}: not a run folder, it has no config.json")
+        for item in self.path.iterdir():
+            if item.exists() and not (item.is_file() or item.is_dir()):  # a pipe would be waited for
+                raise RunFolderError(f"{item}: expected a file, found something else; a run's files are plain ones")
         config = read_json(self.config)
         if config.get("format") != FORMAT:
             raise RunFolderError(

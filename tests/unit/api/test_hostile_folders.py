@@ -119,6 +119,13 @@ def test_whatever_weights(runs, kind):
         ostinato.load(runs / "lm")
 
 
+def test_a_pipe_is_not_waited_for(runs):
+    (runs / "lm/tokenizer.json").unlink()
+    os.mkfifo(runs / "lm/tokenizer.json")
+    with pytest.raises(RunFolderError, match=r"tokenizer\.json: expected a file"):
+        ostinato.load(runs / "lm")
+
+
 @pytest.mark.slow
 def test_whatever_a_checkpoint_says(runs, whole):
     latest = json.loads((runs / "lm/checkpoint/latest.json").read_text())
