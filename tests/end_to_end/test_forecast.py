@@ -522,16 +522,6 @@ def test_refit_learns_from_the_rows_held_out(cli, work):
     assert "--refit learns from rows held out of DATA, but with --valid none are" in result.err
 
 
-def test_where_only_the_clock_ends_it_a_lack_of_progress_does_too(cli, work):
-    """Noise cannot be learned: the first epochs are the best, and the time is not used up."""
-    write("train.csv", {"y": np.random.default_rng(0).normal(size=80).tolist()})
-    said = trained(cli, "--time-limit", 120, time=None, tiny=("--hidden", 4, "--threads", 1, "--lr", 0.02))
-    lines = [line for line in metrics(work / "run") if "valid_loss" in line]
-    assert lines[-11]["best"]
-    assert not any(line["best"] for line in lines[-10:])
-    assert said["seconds"] < 90
-
-
 def test_killed_and_resumed_it_ends_in_the_same_weights(spawn, cli, table, work):
     # a late spawn: what it forks from must not have many threads of torch
     words = [

@@ -42,7 +42,17 @@ def collate(rows):
 
 @pytest.fixture
 def make(tmp_path):
-    def trainer(name="run", *, validate=lambda model: 1.0, best="loss", higher=False, epochs=3, model=None, **options):
+    def trainer(
+        name="run",
+        *,
+        validate=lambda model: 1.0,
+        best="loss",
+        higher=False,
+        epochs=3,
+        model=None,
+        by_clock=0,
+        **options,
+    ):
         folder = RunFolder(tmp_path / name)
         folder.path.mkdir(exist_ok=True)
         options = TrainingOptions(epochs=epochs, lr=0.1, optimizer="sgd", schedule="constant", log_every=2, **options)
@@ -58,9 +68,17 @@ def make(tmp_path):
             higher=higher,
             unit="examples",
             epochs=2,
+            patience=by_clock,
         )
         fabric = Fabric(accelerator="cpu", devices=1)
-        return Trainer(fabric, job, folder, options, Clock(), Progress(None, epochs, shown=False, unit="examples"))
+        return Trainer(
+            fabric,
+            job,
+            folder,
+            options,
+            Clock(options.time_limit),
+            Progress(None, epochs, shown=False, unit="examples"),
+        )
 
     return trainer
 
@@ -152,6 +170,20 @@ def test_patience_does_not_wait_for_an_average_for_ever(make):
     figures = {"loss": 1.0, "accuracy": 1.0}
     trainer = make(validate=lambda m: figures, best="accuracy", higher=True, patience=2, average_after=1, epochs=20)
     assert trainer.fit().epoch == 1 + 2 + 1
+
+
+@pytest.mark.parametrize(
+    ("options", "epochs"),
+    [
+        ({"epochs": None, "time_limit": 600}, 1 + 3),  # the clock alone would end it
+        ({"epochs": 7}, 7),
+        ({"epochs": 7, "time_limit": 600}, 7),
+        ({"epochs": None, "time_limit": 600, "patience": 5}, 1 + 5),
+        ({"epochs": 7, "patience": 5}, 1 + 5),
+    ],
+)
+def test_a_jobs_own_patience_is_for_where_the_clock_alone_would_end_it(make, options, epochs):
+    assert make(by_clock=3, **options).fit().epoch == epochs
 
 
 def test_another_model_does_not_go_on(make):
