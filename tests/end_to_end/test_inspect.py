@@ -1,6 +1,7 @@
 """ostinato inspect on every task, on a user's own cell, and what it says where it cannot."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -140,8 +141,13 @@ def test_every_picture_says_what_it_shows(cli, monkeypatch):
     """Titles, units at the axes, and lines that can be told apart, in colour and in grey."""
     figure = pytest.importorskip("matplotlib.figure").Figure
     drawn, save = [], figure.savefig
-    monkeypatch.setattr(figure, "savefig", lambda self, path, **how: (drawn.append((path.stem, self)), save(
-        self, path, **how)))  # fmt: skip
+
+    def saved(self, file, **how):
+        being_written = Path(os.readlink(f"/dev/fd/{file.fileno()}")).name  # .NAME.png.RANDOM.tmp
+        drawn.append((being_written.split(".")[1], self))
+        save(self, file, **how)
+
+    monkeypatch.setattr(figure, "savefig", saved)
     name, content, options = DATA["lm"]
     Path(name).write_text(content.replace("mat", 'mat, it\'s "new"\n  # mine\n'))
     for run, cell in (("run", "lstm"), ("other", "gru")):

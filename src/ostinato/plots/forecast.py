@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ostinato.plots.style import COLOURS, label, marker_of, sheet
+from ostinato.plots.style import COLOURS, STROKES, label, marker_of, sheet
 
 #: Panels of a picture, at most: more are too small to read.
 PANELS = 8
@@ -80,14 +80,15 @@ def forecast_picture(panels: Sequence[Panel], out: str | Path, *, title: str) ->
 def _draw(axes: Any, panel: Panel) -> None:
     axes.plot(_axis(panel.times), panel.values, color="#444444", linestyle="-", linewidth=1.2, label="observed",
               marker=marker_of(len(panel.times)))  # fmt: skip
-    for fan, colour in zip(panel.fans, COLOURS, strict=False):
+    for fan, colour, stroke in zip(panel.fans, COLOURS, STROKES[1:], strict=False):
         for share in sorted(fan.intervals, reverse=True):
             low, high = fan.intervals[share]
             axes.fill_between(_axis(fan.times), low, high, color=colour, alpha=0.18, linewidth=0)
         shares = ", ".join(f"{share:g}" for share in sorted(fan.intervals))
         name = label(f"{fan.label} ({shares} %)" if shares else fan.label)
         marker = marker_of(len(fan.times))
-        axes.plot(_axis(fan.times), fan.point, color=colour, linestyle="-", linewidth=1.6, marker=marker, label=name)
+        look = {"color": colour, "linestyle": stroke, "linewidth": 1.6, "marker": marker}
+        axes.plot(_axis(fan.times), fan.point, label=name, **look)
     axes.set_title(label(panel.title), fontsize=9, loc="left")
     axes.margins(x=0.01)
     if panel.times.dtype.kind == "M":
