@@ -67,17 +67,22 @@ def marked(start: bytes) -> str | None:
 
 
 def wide(start: bytes) -> str | None:
-    """UTF-16 or UTF-32 without a mark, where the places of NUL bytes speak for it."""
+    """UTF-16 or UTF-32 without a mark, where the places of NUL bytes speak for it and what is read so is text."""
     if len(start) < 4:
         return None
     nul = [start[place::4].count(0) / len(start[place::4]) for place in range(4)]
+    found = None
     if min(nul[1:]) > 0.5 > nul[0]:
-        return "utf-32-le"
-    if min(nul[:3]) > 0.5 > nul[3]:
-        return "utf-32-be"
-    if min(nul[1], nul[3]) > 0.5 > max(nul[0], nul[2]):
-        return "utf-16-le"
-    return "utf-16-be" if min(nul[0], nul[2]) > 0.5 > max(nul[1], nul[3]) else None
+        found = "utf-32-le"
+    elif min(nul[:3]) > 0.5 > nul[3]:
+        found = "utf-32-be"
+    elif min(nul[1], nul[3]) > 0.5 > max(nul[0], nul[2]):
+        found = "utf-16-le"
+    elif min(nul[0], nul[2]) > 0.5 > max(nul[1], nul[3]):
+        found = "utf-16-be"
+    text = _decoded(start[: len(start) // 4 * 4], found) if found else ""
+    printable = sum(character.isprintable() or character.isspace() for character in text)
+    return found if text and printable == len(text) else None
 
 
 def likely(sample: bytes) -> str | None:

@@ -79,6 +79,13 @@ def test_utf_16_and_utf_32_are_told_apart_with_and_without_a_mark(write, documen
         assert f"this looks like {encoding}; give --encoding {encoding}" in message(write("Schnee\n".encode(encoding)))
 
 
+@pytest.mark.parametrize(
+    "content", [b"ab\nc\0d\xff", b"\x89PNG\r\n\0\0\0\rIHDR\0\0\1\0\0\0\1\0", b"\0\1" * 40, bytes(40)]
+)
+def test_what_is_binary_is_no_other_encoding(write, content):
+    assert "this file is binary" in message(write(content))
+
+
 def test_one_bad_byte_in_utf_8_is_no_other_encoding(write):
     said = message(write(("schön, für alle; Äpfel\n" * 9).encode() + b"caf\xe9\n"))
     assert "What is around it is UTF-8: mend this place" in said
