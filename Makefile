@@ -5,7 +5,7 @@ BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/ostinato/kernels/native/*.* src/ostinato/kernels/native/cells/*.*)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: install demo test test-all lint check check-all docs bench sanitize arm clean
+.PHONY: install demo test test-all lint check check-all docs bench sanitize arm fuzz clean
 
 install: .venv/installed
 
@@ -73,6 +73,10 @@ arm: .venv/installed-dev
 	  -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=$(ARM)-g++ --log-level=ERROR
 	PATH="$$PWD/$(BIN):$$PATH" cmake --build build/arm --parallel 2
 	qemu-aarch64 -L /usr/$(ARM) build/arm/check_native
+
+# Damaged run folders and files, odd command lines and tensors, until a fault is found or the time is over: no part of the tests.
+fuzz: .venv/installed-dev
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(AREA),--area $(AREA))
 
 # Under ten minutes on two quiet cores: what is marked slow is left out, and of the sanitizers' watch most.
 test: BF16 := OFF
