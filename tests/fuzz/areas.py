@@ -61,7 +61,7 @@ WORDS = [
     ),
 ]
 #: Options that a case may not draw: they would write elsewhere, take all time there is, or wait for other processes.
-NEVER = {"--devices", "--plugin", "--out", "--output", "--help", "--help-all"}
+NEVER = {"--devices", "--plugin", "--out", "--output", "--help", "--help-all", "--epochs", "--length", "--samples"}
 
 
 def folders(random: random.Random) -> Case:

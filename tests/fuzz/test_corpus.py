@@ -11,6 +11,7 @@ CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.json"))
 
 @pytest.fixture(scope="session")
 def bases(tmp_path_factory):
+    case.warm()
     return tmp_path_factory.mktemp("bases")
 
 
