@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
-import multiprocessing
 import os
 import platform
-import signal
 import time
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
-from multiprocessing import resource_tracker
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.multiprocessing.spawn import ProcessExitedException
 
 from ostinato.api.compute import compute_settings
 from ostinato.api.plugins import import_plugins
+from ostinato.api.processes import in_processes, leave
 from ostinato.api.run import Run, build_model, load
 from ostinato.api.tasks import find
 from ostinato.api.tasks.contract import Progress as Told
@@ -42,7 +36,7 @@ from ostinato.data.encodings import read_as
 from ostinato.data.layout import Layout, laid_out, layout_of
 from ostinato.data.memory import given
 from ostinato.plots.style import pictures_may_fail
-from ostinato.training import Clock, Interrupt, Progress, Trainer
+from ostinato.training import Clock, Progress, Trainer
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -291,47 +285,9 @@ def _launch(options: TrainOptions, prepared: Any, started: float, place: RunFold
     else:
         # bound, not passed on: Fabric looks into arguments and refuses frozen dataclasses
         work = partial(_work, options=options, prepared=prepared, started=started, place=place, shown=shown)
-        error = _in_processes(partial(fabric.launch, work))
+        error = in_processes(partial(fabric.launch, work))
     if error is not None:
         raise error
-
-
-def _in_processes(launch: Callable[[], Any]) -> Any:
-    """Start processes and wait for them; on Ctrl-C and the like, let them save and end.
-
-    They are started from a thread that holds back such signals, which they inherit: one that comes while they still
-    import torch waits until they can save, where it would have left a traceback.
-
-    Raises:
-        KeyboardInterrupt: once they have saved.
-        TrainingError: one of them was killed.
-    """
-    before = set(multiprocessing.active_children())
-    with ThreadPoolExecutor(1, initializer=_hold_back_interrupts) as starter, Interrupt() as interrupt:
-        ended = starter.submit(launch)
-        while not ended.done():
-            if interrupt.requested:  # again and again, as some may not have been there yet
-                for process in set(multiprocessing.active_children()) - before:
-                    if process.pid is not None:
-                        with suppress(ProcessLookupError):  # it has just ended
-                            os.kill(process.pid, signal.SIGINT)
-            wait([ended], timeout=0.2)
-        try:
-            error = ended.result()
-        except ProcessExitedException as killed:
-            raise TrainingError(
-                f"a training process was ended from outside ({killed.signal_name or f'status {killed.exit_code}'}), "
-                "for lack of memory perhaps: try a smaller --batch. The last checkpoint is kept; go on with --resume"
-            ) from None
-        if interrupt.requested:
-            raise KeyboardInterrupt
-        return error
-
-
-def _hold_back_interrupts() -> None:
-    """For this thread, and the processes that it starts."""
-    resource_tracker.ensure_running()  # it would end the holding back when it comes with the first process
-    signal.pthread_sigmask(signal.SIG_BLOCK, Interrupt.SIGNALS)
 
 
 def _work(
@@ -348,10 +304,7 @@ def _work(
             raise
         error = TrainingError(f"another training process has ended: {lost}")  # who started both says which
     if fabric.world_size > 1:
-        for number in Interrupt.SIGNALS:
-            signal.signal(number, signal.SIG_IGN)  # one of two Ctrl-C may come late, when all is saved
-        torch.distributed.destroy_process_group()
-        atexit.register(os._exit, 0)  # ending the interpreter, torch's threads abort it now and then
+        leave()
     return error
 
 

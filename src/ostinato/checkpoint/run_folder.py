@@ -1,11 +1,8 @@
 """The files of a run, by name."""
 
-import os
 import re
 import stat
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
@@ -17,19 +14,16 @@ import torch
 from torch import nn
 
 from ostinato.checkpoint.files import read_json, read_shapes, read_tensors, write_bytes, write_json, write_tensors
+from ostinato.checkpoint.lock import locked, locked_by_another
 from ostinato.checkpoint.resume_point import ResumePoint, model_tensors
 from ostinato.core.errors import RunFolderError
 from ostinato.core.files import is_temporary, remove_left_over
 from ostinato.core.visible import visible
 
-if sys.platform != "win32":
-    import fcntl
-
 #: Raised by one when an older version could not read a folder any more.
 FORMAT = 1
 _PROBE = ".write-test"
 _NEW, _WHOLE = ".new", ".whole"  #: folders of a run that is to replace another: before it has a checkpoint, and after
-_PATIENCE = 6  #: looks at a lock, 50 ms apart: `in_use` holds one for a moment
 _FOLDERS = (_NEW, _WHOLE, "checkpoint")
 _FILES = ("config.json", "model.safetensors", "metrics.jsonl", "README.md", "test.json")
 _BESIDES = re.compile(r"[\w-]+\.json")  #: names of what else a run begins with
@@ -248,7 +242,7 @@ class RunFolder:
             RunFolderError: another is at work here.
         """
         try:
-            with self._locked():
+            with locked(self.path):
                 self.tidy()
                 try:
                     yield
@@ -259,37 +253,9 @@ class RunFolder:
                 with suppress(OSError):  # it holds something
                     folder.rmdir()
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        if sys.platform == "win32":
-            yield
-            return
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            for left in range(_PATIENCE, -1, -1):
-                if _lock(folder, fcntl.LOCK_EX):
-                    break
-                if not left:
-                    raise RunFolderError(
-                        f"{self.path}: another process is training here; wait for its end, or choose another name"
-                    )
-                time.sleep(0.05)
-            yield
-        finally:
-            os.close(folder)
-
     def in_use(self) -> bool:
         """Whether a process is training here; False where a file system has no locks to tell by."""
-        if sys.platform == "win32":
-            return False
-        try:
-            folder = os.open(self.path, os.O_RDONLY)
-        except OSError:
-            return False
-        try:
-            return not _lock(folder, fcntl.LOCK_SH)
-        finally:
-            os.close(folder)
+        return locked_by_another(self.path)
 
     def _make(self) -> None:
         """Make the folder and those above it, and remember which."""
@@ -412,15 +378,3 @@ class RunFolder:
 def _left_by_a_kill(path: Path) -> bool:
     """Whether this is a file that was being written when the process was killed, even before config.json was there."""
     return path.name.startswith(_PROBE) or path.name in (_NEW, _WHOLE) or is_temporary(path)
-
-
-def _lock(folder: int, kind: int) -> bool:
-    """Whether there is a lock to be had, or the file system has none."""
-    if sys.platform != "win32":
-        try:
-            fcntl.flock(folder, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            pass
-    return True
