@@ -1,7 +1,12 @@
 """Figures as people read them, and as files keep them."""
 
-import numpy as np
-import numpy.typing as npt
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt  # help and --version wait for no array
 
 
 def shown(value: float, decimals: int = 4) -> str:
