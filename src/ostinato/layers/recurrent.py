@@ -74,6 +74,9 @@ class Recurrent(nn.Module):
 
     qconfig = Quantization()
 
+    # Of layers that were pickled before there were these options.
+    reverse, merge, hold_output = False, "concat", False
+
     #: Takes a cell over a sequence, as `cells.unroll.unroll`, in place of the kernels: how `inspection` looks inside.
     runner: Callable[..., Unrolled] | None = None
 

@@ -171,6 +171,16 @@ def test_copies_pickles_and_moves_to_another_dtype():
     assert {tensor.dtype for tensor in (output, *state)} == {torch.float64}
 
 
+def test_a_pickle_of_before_is_read():
+    layer, x = ostinato.LSTM(3, 5, bidirectional=True), torch.randn(4, 2, 3)
+    before = copy.deepcopy(layer)
+    for option in ("reverse", "merge", "hold_output"):
+        del before.__dict__[option]
+    for option in ("activation", "recurrent_activation", "clip"):
+        del before.cell.__dict__[option]
+    close(tensors(pickle.loads(pickle.dumps(before))(x)), tensors(layer(x)), 0)
+
+
 def test_is_usable_with_weights_computed_from_others():
     """As torch.func, weight normalisation and the like do: parameters are looked up at each call."""
     layer, x = ostinato.GRU(3, 5), torch.randn(4, 2, 3)
