@@ -17,7 +17,6 @@ from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
 from ostinato.core.legend import Parameters
 from ostinato.core.registry import is_ours
-from ostinato.kernels.native import no_other_form
 from ostinato.kernels.transforms import is_captured
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def refuses(cell: Cell, request: Request) -> str | None:
         f"torch {torch.__version__} cannot name its nodes": torch.compiler.is_compiling()
         and not hasattr(torch.onnx, "ops"),
     }
-    return no_other_form(cell) or next((reason for reason, holds in reasons.items() if holds), None)
+    return next((reason for reason, holds in reasons.items() if holds), None)
 
 
 def run(

@@ -155,7 +155,7 @@ def test_lengths(name, dynamo):
 
 @pytest.mark.parametrize("dynamo", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    ("options", "why"), [({"proj_size": 2}, "projection"), ({"activation": "relu", "zoneout": 0.2}, "other activation")]
+    ("options", "why"), [({"proj_size": 2}, "projection"), ({"zoneout": 0.2}, "recurrent dropout or zoneout")]
 )
 def test_what_is_no_node_is_written_out_with_a_warning(options, why, dynamo):
     layer, x = ostinato.LSTM(4, 5, **options).eval(), torch.randn(3, 2, 4)
