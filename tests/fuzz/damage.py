@@ -126,7 +126,7 @@ VALUES: list[Any] = [
 def apply(change: list[Any], folder: Path) -> None:
     """Do one change below a folder. What it is about may be gone by an earlier one: then nothing is done."""
     kind, name, *rest = change
-    path = folder / name
+    path = next(iter(sorted(folder.glob(name))), folder / name) if "*" in name else folder / name
     if kind in _PATHS:
         _PATHS[kind](path, *rest)
     elif path.is_file() and not path.is_symlink():
@@ -233,7 +233,7 @@ def draw(random: random.Random, name: str, *, links: bool) -> list[Any]:
         links: whether it may become a link, a pipe, a folder, or go.
     """
     kinds = ["flip", "cut", "put", "put", "put", "repeat"] + (["json"] * 8 if name.endswith(".json") else [])
-    kinds += ["link", "remove", "folder"] if links else []
+    kinds += ["link", "remove", "folder", "pipe"] if links else []
     kind = random.choice(kinds)
     match kind:
         case "flip":
