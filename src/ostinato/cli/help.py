@@ -35,7 +35,8 @@ def help_of(command: type[Any], prog: str, *, everything: bool, defaults: Any = 
     places = [option for option in shown if option.positional]
     named = [option for option in shown if not option.positional]
     needed = " ".join(option.invocation for option in options if option.required and not option.positional)
-    usage = " ".join(filter(None, (prog, *(option.flag for option in places), needed, "[options]")))
+    given = [option.flag if option.required else f"[{option.flag}]" for option in places]
+    usage = " ".join(filter(None, (prog, *given, needed, "[options]")))
     lines = [f"usage: {usage}", "", *_filled(inspect.cleandoc(command.__doc__ or ""), width), ""]
     lines += [*_rows(places, width), ""] if places else []
     for title in dict.fromkeys(["", *(option.group for option in named)]):

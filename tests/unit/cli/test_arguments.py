@@ -260,6 +260,11 @@ def test_the_first_page_has_what_people_use(capsys):
     assert f"--help-all shows {whole.count(chr(10) + '  --') - first.count(chr(10) + '  --')} more" in first
 
 
+def test_what_may_be_left_out_is_in_brackets(capsys):
+    assert helped(capsys, "generate").startswith("usage: ostinato generate RUN [WORDS] [options]")
+    assert helped(capsys, "train", "tag").startswith("usage: ostinato train tag DATA --out RUN [options]")
+
+
 def test_help_fits_a_narrow_terminal(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "3")
     assert len(helped(capsys, "train", "lm", "--help-all").splitlines()) < 1000
