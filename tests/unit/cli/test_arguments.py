@@ -261,8 +261,8 @@ def test_the_first_page_has_what_people_use(capsys):
 
 
 def test_what_may_be_left_out_is_in_brackets(capsys):
-    assert helped(capsys, "generate").startswith("usage: ostinato generate RUN [WORDS] [options]")
-    assert helped(capsys, "train", "tag").startswith("usage: ostinato train tag DATA --out RUN [options]")
+    assert helped(capsys, "generate", "--help").startswith("usage: ostinato generate RUN [WORDS] [options]")
+    assert helped(capsys, "train", "tag", "--help").startswith("usage: ostinato train tag DATA --out RUN [options]")
 
 
 def test_help_fits_a_narrow_terminal(capsys, monkeypatch):
