@@ -135,7 +135,11 @@ class Alignment(NamedTuple):
 class Translation:
     """A text in, another text out."""
 
-    RECORDED: Mapping[str, Any] = {"decoding.max_length": Positive, "decoding.length_penalty": float, "separator": str}
+    RECORDED: Mapping[str, Any] = {
+        "decoding.max_length": Positive,
+        "decoding.length_penalty": float,
+        "separator": str | None,
+    }
 
     READING = frozenset({"columns", "separator"})
 
