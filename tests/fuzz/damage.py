@@ -233,7 +233,7 @@ def draw(random: random.Random, name: str, *, links: bool) -> list[Any]:
         links: whether it may become a link, a pipe, a folder, or go.
     """
     kinds = ["flip", "cut", "put", "put", "put", "repeat"] + (["json"] * 8 if name.endswith(".json") else [])
-    kinds += ["link", "remove", "folder", "pipe"] if links else []
+    kinds += ["link", "remove", "folder", *(["pipe"] if name.startswith("run/") else [])] if links else []
     kind = random.choice(kinds)
     match kind:
         case "flip":
