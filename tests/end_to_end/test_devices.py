@@ -12,9 +12,13 @@ from tests.support import metrics, prose
 TRAIN = ["train", "lm", "book.txt", "--hidden", "24", "--layers", "2", "--batch", "8", "--steps", "20", "--epochs", "2"]
 TRAIN += ["--dropout", "0", "--clip", "0", "--log-every", "1", "--threads", "1", "--plugin", "watch.py"]
 
-#: Imported in every process before it trains; writes down the gradients of the first step, and what it was given.
+#: Imported in every process before it trains; writes down the gradients of the first step, and what it was given. Where
+#: a run stands, the second process asks late, when the first may have moved it: nobody may wait for the other then.
 WATCH = """
+import time
 from pathlib import Path
+import torch.distributed
+from ostinato.checkpoint import RunFolder
 from safetensors.torch import save_file
 from ostinato.training.loop import Trainer
 
@@ -27,8 +31,16 @@ def step(self, batch):
         rank = self.fabric.global_rank
         save_file(found | {"inputs": batch.inputs.contiguous()}, f"gradients-{self.fabric.world_size}-{rank}")
 
+replaces = RunFolder.replaces.fget
+
+def late(folder):
+    if torch.distributed.is_initialized() and torch.distributed.get_rank():
+        time.sleep(1)
+    return replaces(folder)
+
 if Trainer.step.__module__ == "ostinato.training.loop":
     Trainer.step = step
+    RunFolder.replaces = property(late)
 """
 
 

@@ -173,9 +173,10 @@ class Trainer:
         if at.finished and 0 < self.patience <= at.since_best:
             at.since_best = 0  # patience had run out
         at.finished = False  # who resumes a finished run wants more of it
+        replaces = self.folder.replaces  # asked by all before the first process may move anything
         if not self.folder.resume_point.exists():
             self.save()  # so that there always is a last good version
-            if not self.folder.replaces:
+            if not replaces:
                 self.settle()
         (self.first_elapsed,) = agreed(self.fabric, self.first_elapsed)
         began = self.clock.elapsed() - self.position.seconds
@@ -197,9 +198,10 @@ class Trainer:
                     self.validate(last=True)
                     break
                 self.step(self.job.batches.piece(self.position.piece, self.position.epoch))
-                if self.folder.replaces:  # now that a step has shown that there is room for it
+                if replaces:  # now that a step has shown that there is room for it
                     self.save()
                     self.settle()
+                    replaces = False
                 if self.position.piece == len(self.job.batches):
                     self.position.epoch, self.position.piece = self.position.epoch + 1, 0
                     self.kept.reset()
