@@ -242,7 +242,7 @@ def test_sections():
         ({"presets": ("rnnml",)}, "--presets: unknown 'rnnml'.*rnnlm"),
         ({"work": ("train",)}, "--work: unknown 'train'"),
         ({"peers": ("jax",)}, "--peers: unknown 'jax'"),
-        ({"threads": 4096}, "--threads 4096: expected at most"),
+        ({"threads": 4096}, "--threads: expected at most 1,024, got 4,096"),
         ({"seconds": 0.0}, "--seconds: expected more than 0"),
         ({"vocabulary": ()}, "--vocabulary: expected one size or more"),
         ({"vocabulary": (1,)}, "--vocabulary: expected at least 2"),
