@@ -14,6 +14,7 @@ from ostinato.core.errors import DataError
 from ostinato.core.figures import shown
 from ostinato.core.files import remove_left_over, replacing
 from ostinato.core.visible import visible
+from ostinato.data.encodings import in_utf8
 
 #: Rows of a table that are shown, at most.
 _ROWS = 12
@@ -102,7 +103,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> int:
     def pieces() -> Iterator[bytes]:
         nonlocal count
         for count, line in enumerate(lines, 1):  # noqa: B007  used behind the loop
-            yield f"{line}\n".encode()
+            yield in_utf8(f"{line}\n")
 
     write_pieces(path, pieces())
     return count

@@ -117,6 +117,11 @@ def whole_characters(text: str) -> str:
     return _HALF.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
+def in_utf8(text: str) -> bytes:
+    """The text's bytes, with JSON's escapes for lone surrogates: a file's name that is not UTF-8 is such a text."""
+    return text.encode(errors="backslashreplace")
+
+
 def _decoded(sample: bytes, name: str) -> str:
     try:
         return sample.decode(name)

@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Any, TypeAlias
 
 from ostinato.core.errors import ConfigError, DataError
+from ostinato.data.encodings import in_utf8
 from ostinato.data.tables import ENDINGS, Format
 
 #: A row of a table: its cells by column, the same columns in every row; None is a missing one.
@@ -69,7 +70,7 @@ def _csv(cells: Iterable[Any]) -> str:
 
 
 def _csv_pieces(rows: Iterable[Row]) -> Iterator[bytes]:
-    return (f"{line}\n".encode() for line in csv_lines(rows))
+    return (in_utf8(f"{line}\n") for line in csv_lines(rows))
 
 
 def _tsv_pieces(rows: Iterable[Row]) -> Iterator[bytes]:
@@ -78,18 +79,22 @@ def _tsv_pieces(rows: Iterable[Row]) -> Iterator[bytes]:
             texts = ["" if cell is None else str(cell) for cell in cells]
             if broken := [text for text in texts if any(sign in text for sign in "\t\r\n")]:
                 raise DataError(f"a tab-separated file cannot hold {broken[0]!r}; write .csv, .jsonl or .parquet")
-            yield ("\t".join(texts) + "\n").encode()
+            yield in_utf8("\t".join(texts) + "\n")
 
 
 def _json_pieces(rows: Iterable[Row]) -> Iterator[bytes]:
-    return ((json.dumps(row, ensure_ascii=False) + "\n").encode() for row in rows)
+    return (in_utf8(json.dumps(row, ensure_ascii=False) + "\n") for row in rows)
 
 
 def _parquet_pieces(rows: Iterable[Row]) -> Iterator[bytes]:
     arrow, parquet = _pyarrow()
     whole = io.BytesIO()
-    parquet.write_table(arrow.Table.from_pylist([dict(row) for row in rows]), whole)
+    parquet.write_table(arrow.Table.from_pylist([_in_unicode(row) for row in rows]), whole)
     yield whole.getvalue()
+
+
+def _in_unicode(row: Row) -> dict[str, Any]:
+    return {name: in_utf8(cell).decode() if isinstance(cell, str) else cell for name, cell in row.items()}
 
 
 def _pyarrow() -> tuple[Any, Any]:

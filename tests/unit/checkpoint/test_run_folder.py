@@ -73,6 +73,14 @@ def test_other_files_are_never_written_over(tmp_path, options):
         RunFolder(tmp_path / "thesis.tex" / "run").claim(resume=options[0], overwrite=options[1])
 
 
+@pytest.mark.parametrize("name", [".new", ".whole"])
+def test_names_within_a_run_are_those_of_none(tmp_path, name):
+    """What stands beside such a folder would be taken for the run that is to be replaced."""
+    with pytest.raises(RunFolderError, match="a name that runs use within their folders; choose another name"):
+        RunFolder(tmp_path / name).claim(resume=False, overwrite=False)
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", [".config.json.4711.tmp", ".config.json.0123456789abcdef.tmp", ".write-testk3_u7"])
 def test_what_a_kill_left_before_there_was_a_configuration_is_no_obstacle(tmp_path, name):
     (tmp_path / name).write_text("{")

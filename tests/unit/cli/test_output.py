@@ -1,5 +1,7 @@
 """Where answers are written."""
 
+import io
+import json
 import multiprocessing
 import os
 import signal
@@ -10,6 +12,7 @@ import pytest
 
 from ostinato.cli.output import write_lines
 from ostinato.core.errors import DataError
+from ostinato.data.writing import table_pieces
 
 
 def test_a_link_leads_to_the_file(tmp_path):
@@ -86,3 +89,17 @@ def test_a_folder_is_refused(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=r"--output \.: expected a file, found a folder"):
         write_lines(Path(name), [])
+
+
+def test_a_name_that_is_not_utf8_is_written_as_its_escape(tmp_path):
+    """Such as that of a file, where each is an answer; JSON reads it back."""
+    write_lines(tmp_path / "answers.txt", [json.dumps({"id": "x\udcff"}, ensure_ascii=False)])
+    assert (tmp_path / "answers.txt").read_bytes() == b'{"id": "x\\udcff"}\n'
+    for kind, parts in (("csv", b"id\nx\\udcff\n"), ("tsv", b"id\nx\\udcff\n"), ("jsonl", b'{"id": "x\\udcff"}\n')):
+        assert b"".join(table_pieces([{"id": "x\udcff"}], kind)) == parts
+
+
+def test_a_name_that_is_not_utf8_in_parquet():
+    parquet = pytest.importorskip("pyarrow.parquet")
+    whole = b"".join(table_pieces([{"id": "x\udcff", "of": 1}], "parquet"))
+    assert parquet.read_table(io.BytesIO(whole)).to_pylist() == [{"id": "x\\udcff", "of": 1}]
