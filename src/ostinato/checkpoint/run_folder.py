@@ -70,7 +70,7 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise RunFolderError(f"--out {self.path}: expected a folder, found a file; choose another name")
         if self.path.name in (_NEW, _WHOLE):
-            raise RunFolderError(f"--out {self.path}: is a name that runs use within their folders; choose another name")
+            raise RunFolderError(f"--out {self.path}: is a name that runs use in their folders; choose another name")
         self.require_own_files()
         if self._is_anothers():
             raise RunFolderError(

@@ -312,6 +312,8 @@ def find_files(source: PathLike) -> list[TextFile]:
         ) from error
     except OSError as error:
         raise DataError(f"{source}: cannot be read: {error.strerror}") from error
+    except DataError:
+        raise
     except ValueError as error:  # a name with a NUL
         raise DataError(f"{source!r}: cannot be the name of a file: {error}") from None
 

@@ -76,7 +76,7 @@ def test_other_files_are_never_written_over(tmp_path, options):
 @pytest.mark.parametrize("name", [".new", ".whole"])
 def test_names_within_a_run_are_those_of_none(tmp_path, name):
     """What stands beside such a folder would be taken for the run that is to be replaced."""
-    with pytest.raises(RunFolderError, match="a name that runs use within their folders; choose another name"):
+    with pytest.raises(RunFolderError, match="a name that runs use in their folders; choose another name"):
         RunFolder(tmp_path / name).claim(resume=False, overwrite=False)
     assert not any(tmp_path.iterdir())
 
