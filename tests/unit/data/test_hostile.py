@@ -37,7 +37,7 @@ def test_very_many_columns_are_read_in_one_pass(write):
 
 
 def test_devices_are_refused_but_for_the_empty_one():
-    with pytest.raises(DataError, match="^/dev/zero: is a device; expected a file"):
+    with pytest.raises(DataError, match=r"^/dev/zero: is a device; expected a file"):
         find_files("/dev/zero")
     assert list(find_files(os.devnull)[0].pieces()) == []
 
