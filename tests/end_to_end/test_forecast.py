@@ -376,13 +376,13 @@ def test_what_is_known_ahead_has_to_be_there(cli, shops):
 
 
 def test_rows_without_times(cli, table):
-    """The same rows again are known by their values; other rows are all new."""
+    """The same rows again are known by their values and places; those that stand elsewhere are taken for new."""
     trained(cli, time=None)
     assert of(cli("evaluate", "run", "all.csv", "--json"))["windows"] == ROWS - TRAINED - H + 1
     write("tail.csv", {name: column[TRAINED - 20 :] for name, column in table.items()})
     result = cli("evaluate", "run", "tail.csv", "--json")
     assert (of(result)["windows"], of(result)["known_rows"]) == (ROWS - TRAINED + 20 - W - H + 1, 0)
-    assert "tail.csv: without --time: the rows are not those trained on, by their values" in result.err
+    assert "tail.csv: without --time: the rows are not those trained on, by value and place" in result.err
     assert rows_of(cli("predict", "run", "all.csv"))[0]["row"] == str(ROWS + 1)
     revised = [*table["y"][:7], 55.0, *table["y"][8:]]
     write("revised.csv", {"y": revised})

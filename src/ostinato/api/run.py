@@ -205,7 +205,7 @@ class Run:
                 f"{self.folder.path}: a run of task {self.config['task']!r} writes no text; predict has its answers"
             )
         at_least(samples=(samples, 1))
-        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        prompts = [prompt] if isinstance(prompt, str) or not isinstance(prompt, Iterable) else list(prompt)
         for one in prompts:
             if not isinstance(one, str):
                 raise ConfigError(f"prompt: expected a text, or a list of texts, got {one!r:.60}")

@@ -357,9 +357,9 @@ def _other_data(options: TrainOptions, config: dict[str, Any], folder: RunFolder
     """Which parts of the data are not those that a run was started with, and how to say so."""
     now, then = config["data"], folder.read_config(options.TASK)["data"]
     return {
-        part: f"the {options.SOURCES} to {part} on is not the one that the run in {folder.path} was started with "
+        part: f"the {options.SOURCES} to {verb} on is not the one that the run in {folder.path} was started with "
         f"({', '.join(then[part]['files'])})"
-        for part in ("train", "valid", "test")
+        for part, verb in (("train", "train"), ("valid", "validate"), ("test", "test"))
         if part in now and part in then and now[part]["sha256"] != then[part]["sha256"]
     }
 

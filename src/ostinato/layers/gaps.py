@@ -37,8 +37,8 @@ class Gaps(NamedTuple):
 
     def closed(self, x: Tensor) -> Tensor:
         """The valid steps of `[T, N, ...]` in their order, the others behind them."""
-        steps = torch.arange(len(x), device=x.device).unsqueeze(1)
-        order = torch.where(self.valid, steps, steps + len(x)).argsort(0)
+        steps = torch.arange(x.shape[0], device=x.device).unsqueeze(1)
+        order = torch.where(self.valid, steps, steps + x.shape[0]).argsort(0)
         return _taken(x, order.unsqueeze(-1))
 
     def opened(self, output: Tensor, reverse: bool, hold: bool) -> Tensor:
@@ -70,7 +70,7 @@ class Gaps(NamedTuple):
         """`[T, N, 1]` of each step: which valid step was the last one read, and whether there was one."""
         index = self.so_far - (self.valid.to(self.so_far.dtype) if reverse else 1)
         read = index < self.lengths if reverse else index >= 0
-        return index.clamp(0, max(0, len(self.valid) - 1)).unsqueeze(-1), read.unsqueeze(-1)
+        return index.clamp(min=0).unsqueeze(-1), read.unsqueeze(-1)
 
 
 def _taken(x: Tensor, index: Tensor) -> Tensor:

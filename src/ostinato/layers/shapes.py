@@ -62,7 +62,7 @@ class Sequences(NamedTuple):
         if mask is not None:
             return view._closed(mask, hold)
         if hold and view.packed is None and view.lengths is not None and view.lengths.shape == (view.batch_size,):
-            return view._replace(gaps=from_lengths(view.lengths.to(view.x.device), len(view.x)))
+            return view._replace(gaps=from_lengths(view.lengths.to(view.x.device), view.x.shape[0]))
         return view
 
     @classmethod

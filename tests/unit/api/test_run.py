@@ -141,8 +141,11 @@ def test_several_prompts_and_samples(runs):
     expected = [one(prompt, seed) for prompt in ("the", "cat") for seed in (3, 4)]
     assert list(run.generate(("the", "cat"), length=20, seed=3, samples=2)) == expected
     assert len(set(run.generate("the", length=40, samples=3))) == 3
-    with pytest.raises(ConfigError, match="prompt: expected a text, or a list of texts, got 3"):
-        run.generate(["the", 3])
+    for prompt in (["the", 3], 3):
+        with pytest.raises(ConfigError, match="prompt: expected a text, or a list of texts, got 3"):
+            run.generate(prompt)
+    with pytest.raises(ConfigError, match="prompt: expected a text, or a list of texts, got None"):
+        run.generate(None)
     with pytest.raises(ConfigError, match="--samples: expected at least 1, got 0"):
         run.generate("the", samples=0)
 

@@ -196,7 +196,7 @@ def test_data_may_lie_elsewhere_when_a_run_is_resumed(text, tmp_path):
     valid.rename(moved)
     ostinato.train("lm", text, out=tmp_path / "run", valid=moved, resume=True, epochs=2)
     moved.write_text(prose(9, seed=9))
-    with pytest.raises(RunFolderError, match="the text to valid on is not the one"):
+    with pytest.raises(RunFolderError, match="the text to validate on is not the one"):
         ostinato.train("lm", text, out=tmp_path / "run", valid=moved, resume=True, epochs=3)
     with pytest.raises(ConfigError, match="was started with valid = "):
         ostinato.train("lm", text, out=tmp_path / "run", valid=None, resume=True, epochs=3)

@@ -106,6 +106,34 @@ def test_exported_for_any_sizes(x):
     torch.testing.assert_close(exported(longer, lengths=lengths), layer(longer, lengths=lengths))
 
 
+@pytest.mark.parametrize("hold", [False, True])
+@pytest.mark.parametrize("given", ["mask", "lengths"])
+def test_captured_with_gaps_for_any_sizes(given, hold):
+    layer = ostinato.GRU(4, 5, bidirectional=True, hold_output=hold)
+    draw = torch.Generator().manual_seed(1)
+
+    def inputs(T, N):
+        mask = torch.rand(T, N, generator=draw) > 0.4
+        return torch.randn(T, N, 4, generator=draw), mask if given == "mask" else mask.sum(0)
+
+    class Program(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x, gaps):
+            return self.layer(x, **{given: gaps})
+
+    T, N = torch.export.Dim("T"), torch.export.Dim("N")
+    sizes = ({0: T, 1: N}, {0: T, 1: N} if given == "mask" else {0: N})
+    exported = torch.export.export(Program(), inputs(7, 3), dynamic_shapes=sizes).module()
+    traced = torch.jit.trace(Program(), inputs(7, 3), check_trace=False)
+    longer = inputs(9, 2)
+    expected = Program()(*longer)
+    torch.testing.assert_close(exported(*longer), expected)
+    torch.testing.assert_close(traced(*longer), expected)
+
+
 @pytest.mark.parametrize(("dtype", "wrong"), [(torch.float32, 8), (torch.float64, -1)])
 def test_lengths_out_of_range_are_refused_in_a_graph_too(dtype, wrong, x):
     layer, x, lengths = ostinato.LSTM(4, 5, dtype=dtype), x.to(dtype), LENGTHS.clone()

@@ -47,7 +47,7 @@ def refitted(
     training = dataclasses.replace(options.training, epochs=epochs, patience=0, devices=1, batch=None)
     size = options.training.batch_of(len(whole.train))
     again = dataclasses.replace(options, training=dataclasses.replace(training, batch=size))
-    about = f"again, on all {len(whole.train):,} windows, for {epochs:,} epochs" if shown else ""
+    about = f"again, on all {len(whole.train):,} windows; epochs: {epochs:,}" if shown else ""
     return _fitted(again, whole, started, keep_last=True, about=about)[0]
 
 

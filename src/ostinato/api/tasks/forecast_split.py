@@ -138,7 +138,7 @@ def _tell_known(codec: SeriesCodec, series: Sequence[Series], name: str) -> None
         what = "are taken for those trained on, though some values differ, and are not scored"
         warnings.warn(f"{name}: without --time: {rows}{_of(revised)} {what}", stacklevel=3)
     if other:
-        what = "are not those trained on, by their values: all are taken for new"
+        what = "are not those trained on, by value and place: all are taken for new; --time tells shifted rows"
         warnings.warn(f"{name}: without --time: the rows{_of(other)} {what}", stacklevel=3)
 
 
