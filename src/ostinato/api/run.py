@@ -30,7 +30,7 @@ from ostinato.api.tasks.contract import (
 )
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.recorded import require_recorded
-from ostinato.config.checks import at_least
+from ostinato.config.checks import at_least, of_names
 from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
 from ostinato.config.forecast import ForecastOptions
 from ostinato.config.model import MOST_LAYERS
@@ -67,7 +67,11 @@ class Run:
 
     @property
     def tokenizer(self) -> Any:
-        """Text to token ids and back, where the task has text."""
+        """Text to token ids and back; None for a classifier of numbers.
+
+        Raises:
+            AttributeError: a tagger or a forecaster, whose codec has none.
+        """
         return self.codec.tokenizer
 
     @torch.no_grad()
@@ -95,10 +99,12 @@ class Run:
 
         Raises:
             DataError: data that cannot be read.
-            ConfigError: an option that the task has no use for.
+            ConfigError: an option that there is not, that is out of range, or that the task has no use for: a beam
+                where nothing is decoded, `retrain` but of a forecaster, `dynamic` and `cache` but of a language model;
+                what belongs to these two (`dynamic_steps`, ...) says nothing while both are off.
         """
         data = given(sources)
-        options = AdaptingOptions(**adapting)
+        options = of_names(AdaptingOptions, adapting)
         if options.named() and not isinstance(self.task, Adapts):
             raise ConfigError(
                 f"--dynamic, --cache: a run of task {self.config['task']!r} does not predict one token after "
@@ -132,14 +138,18 @@ class Run:
 
         Raises:
             DataError: data that cannot be read.
-            ConfigError: the task answers nothing, or has no use for an option.
+            RunFolderError: a run that answers nothing, of a language model: `generate` lets it write.
+            ConfigError: an option that there is not, that is out of range, or that the task has no use for.
         """
         return list(self.answers(source, progress=progress, beam=beam, **ahead))
 
     def answers(
         self, source: Any, *, progress: Progress | None = None, beam: int | None = None, **ahead: Any
     ) -> Iterator[Any]:
-        """As `predict`, one after the other as they come."""
+        """As `predict`, one after the other as they come.
+
+        What `predict` raises about data is raised when the first answer is asked for, or later.
+        """
         task, options = self._predicts(), forecast_options(ahead)
         data = given([source], texts=isinstance(task, ReadsTexts) and task.reads_texts(self))
         found: Iterator[Any] | None = None
@@ -229,8 +239,9 @@ class Run:
             What `ostinato inspect --json` prints.
 
         Raises:
-            ConfigError: an unknown view or option, or a view that a run of this task does not have.
-            DataError: data that cannot be read, or a folder that cannot be written.
+            ConfigError: an unknown view or option, one out of range, or a view that a run of this task does not have.
+            DataError: data that cannot be read or is not there any more, or a folder that cannot be written.
+            RunFolderError: a run that has not been trained as far as the view needs.
         """
         from ostinato.api.inspecting import inspect
 
@@ -301,10 +312,7 @@ class Run:
         Raises:
             ConfigError: an option that there is not, or that the task has no use for.
         """
-        try:
-            wanted = ReadingOptions(**options)
-        except TypeError as error:
-            raise ConfigError(f"reading: {error}") from None
+        wanted = of_names(ReadingOptions, options)
         laid = {item.name for item in fields(TableOptions)} if self.config["task"] in TABLES else set()
         known = {"encoding", *laid, *(self.task.READING if isinstance(self.task, Reads) else ())}
         for name in wanted.given():
@@ -375,7 +383,7 @@ def forecast_options(given: dict[str, Any]) -> ForecastOptions:
     levels = given.get("levels")
     if levels is not None and not isinstance(levels, str):
         levels = ",".join(map(str, levels)) if isinstance(levels, Iterable) else str(levels)
-    return ForecastOptions(**given | {"levels": levels})
+    return of_names(ForecastOptions, {**given, "levels": levels})
 
 
 def build_model(config: dict[str, Any], folder: RunFolder) -> nn.Module:

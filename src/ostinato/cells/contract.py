@@ -1,8 +1,9 @@
 """What a cell is: maths, not machinery.
 
 A cell is one file that declares its parameters and its equations. Everything else, the loop over time, lengths,
-stacking, both directions, dropout, kernels, the command line and the checks, works on this contract and knows no cell
-by name. `lstm.py` is the example to follow.
+stacking, both directions, dropout, kernels, the command line and the checks, works on this contract. The kernels
+alone know cells by name: which of them has a native form, and what torch or ONNX call it; a cell they do not know runs
+by the loop. `lstm.py` is the example to follow.
 """
 
 import math

@@ -1,6 +1,12 @@
-"""Range checks of options; each names the option as the user typed it."""
+"""Checks of options: ranges, each naming the option as the user typed it, and names given in Python."""
 
-from ostinato.core.errors import ConfigError
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from ostinato.core.errors import ConfigError, OptionTypeError, unknown_name
+
+Options = TypeVar("Options")
 
 #: Threads of a process, and processes: more than any machine has use for. OpenMP ends a program that cannot have them.
 MOST_THREADS = 1_024
@@ -59,3 +65,21 @@ def share(**options: float) -> None:
     for name, value in options.items():
         if not 0 <= value < 1:
             raise ConfigError(f"--{name.replace('_', '-')}: expected 0 up to below 1, got {value}")
+
+
+def of_names(kind: type[Options], given: Mapping[str, Any]) -> Options:
+    """A class of options from what a Python call gave by name.
+
+    Args:
+        kind: a dataclass.
+        given: value by name.
+
+    Raises:
+        OptionTypeError: a name that it does not have; a ConfigError, and a TypeError as of any call.
+        ConfigError: a value out of range.
+    """
+    known = [item.name for item in fields(kind)]  # type: ignore[arg-type]
+    for name in given:
+        if name not in known:
+            raise OptionTypeError(unknown_name("unknown option", name, known))
+    return kind(**given)

@@ -1,1 +1,1 @@
-"""What every room shares: the legend, the batch, kept state, errors and the registry of cells."""
+"""What every room shares: legend, batch, states, errors, registry of cells, files, the native library's binding."""

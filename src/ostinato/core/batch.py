@@ -14,9 +14,10 @@ class Batch:
     """Sequences side by side, padded on the right.
 
     Attributes:
-        inputs: `[T, N]` token ids, or `[T, N, D]` features.
+        inputs: `[T, N]` token ids, or `[T, N, D]` features; of a captioner pictures `[N, 3, size, size]`,
+            bytes, or features of their P places `[P, N, F]`.
         targets: what is expected: `[T, N]` an id at each step, `[N]` one for each sequence, or whatever the loss wants.
-        lengths: `[N]` valid steps of each sequence; None where all have T.
+        lengths: `[N]` valid steps of each sequence (of a captioner places); None where all have T.
         weights: `[T, N]` weight of each step in the loss; None for one everywhere.
         more: tensors that only some models read, such as characters of words or a decoder's inputs, by the name of the
             argument that takes them.

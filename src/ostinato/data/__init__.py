@@ -1,1 +1,1 @@
-"""From raw files to batches: text, tokenizers, token ids on disk, and streams for truncated BPTT."""
+"""From raw files to batches: text, tables, series, tagged words, pairs and pictures, in files or in memory."""

@@ -1,1 +1,1 @@
-"""Recurrent layers: any cell, stacked, in both directions, with lengths; and the drop-ins for torch.nn's."""
+"""Layers: `Recurrent` for any cell, the drop-ins for torch.nn's, streams of single steps; attention, CRF, dropout."""

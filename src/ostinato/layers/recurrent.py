@@ -37,14 +37,14 @@ class Recurrent(nn.Module):
     direction, so that a cell that torch has exchanges its `state_dict` with torch's layer.
 
     Args:
-        cell: a registered cell's name, such as "lstm"; `ostinato.cells` lists those in the package.
+        cell: a registered cell's name, such as "lstm"; `ostinato.config.cells.CELL_NAMES` lists those in the package.
         input_size: D, features of an input.
         hidden_size: H, units of each layer.
         num_layers: L, layers one above the other.
         bias: whether there are biases.
         batch_first: sequences are `[N, T, ...]` instead of `[T, N, ...]`. As with torch, not the state.
         dropout: share of each layer's outputs, the last one's aside, set to zero in training.
-        bidirectional: run a second stack from the end to the start and concatenate both outputs.
+        bidirectional: in each layer a second one runs from the end to the start; `merge` says what both outputs become.
         recurrent_dropout: share of the fed-back state set to zero in training, the same units at every step of a
             sequence (variational; Gal, Ghahramani 2016).
         locked_dropout: `dropout` too sets the same units to zero at every step of a sequence.
@@ -198,16 +198,18 @@ class Recurrent(nn.Module):
             input: `[T, N, D]`; `[N, T, D]` with batch_first; `[T, D]` for one sequence; or a PackedSequence.
             hx: initial state, each field `[L*S, N, size]` (`[L*S, size]` for one sequence); zeros where None.
             lengths: `[N]` integers from 0 to T: the valid steps of each sequence, padded on the right.
-            all_states: also return the state after every step of every layer.
+            all_states: also return the state after every step of every layer and direction.
             noise: as `draw_noise` gave it, of these steps, where a sequence is read in several calls; by default drawn
                 anew.
             mask: `[T, N]` bool, laid out as the input: False where a step is left out, wherever it lies, in place of
                 lengths. The state passes over it.
 
         Returns:
-            `(output, state)`, or with all_states `(output, state, states)`. The output is `[T, N, S*O]`, zero beyond
-            a length and where masked, laid out as the input was; the state is that after each sequence's last step, as
-            `hx`; each field of states is `[L*S, T, N, size]`.
+            `(output, state)`, or with all_states `(output, state, states)`. The output is `[T, N, S*O]` (`[T, N, O]`
+            where directions are merged in another way than "concat"), laid out as the input was, and zero beyond a
+            length and where masked unless `hold_output`; the state is that after each sequence's last step, as `hx`.
+            Each field of states is `[L*S, T, N, size]`, whatever `batch_first` and `batch_first_state` say, with N of 1
+            for one sequence without a batch.
 
         Raises:
             TensorError: a shape, dtype or device that does not fit, with what was expected.

@@ -201,6 +201,23 @@ def test_options_are_checked(runs):
         run.generate("the", top_q=3)
 
 
+@pytest.mark.parametrize(
+    ("ask", "error", "message"),
+    [
+        (lambda run: run.evaluate("x.txt", dynamik=1), ConfigError, "'dynamik': did you mean 'dynamic'"),
+        (lambda run: run.evaluate("x.txt", retrain=True), ConfigError, "--retrain"),
+        (lambda run: run.evaluate("x.txt", dynamic=0.1, retrain=True), ConfigError, "--retrain"),
+        (lambda run: run.inspect("gates", "look", tokenz=3), ConfigError, "'tokenz': did you mean 'tokens'"),
+        (lambda run: run.reading(encodng="x"), ConfigError, "'encodng': did you mean 'encoding'"),
+        (lambda run: run.generate("the", top_q=3), ConfigError, "'top_q': did you mean 'top_p'"),
+        (lambda run: run.predict("x.txt"), RunFolderError, "generate lets it write"),
+    ],
+)
+def test_a_call_raises_what_its_docstring_says(runs, ask, error, message):
+    with pytest.raises(error, match=message):
+        ask(ostinato.load(runs / "char"))
+
+
 def test_a_sample_has_the_models_letters(runs):
     """Not only plausible: over many draws the first letter follows the model's own probabilities."""
     run = ostinato.load(runs / "char")

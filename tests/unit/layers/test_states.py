@@ -31,6 +31,15 @@ def test_states_of_every_step_are_those_of_torchs_cell():
     close([output], [below], 1e-6)
 
 
+def test_states_of_every_step_lie_by_layer_time_and_batch_whatever_the_layout():
+    layer = ostinato.LSTM(3, 5, 2)
+    expected = layer(X, all_states=True)[2]
+    turned = ostinato.LSTM(3, 5, 2, batch_first=True, batch_first_state=True)
+    turned.load_state_dict(layer.state_dict())
+    close(turned(X.transpose(0, 1), all_states=True)[2], expected, 1e-6)
+    close(turned(X[:, 1], all_states=True)[2], [field[:, :, 1:2] for field in expected], 1e-6)
+
+
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_asking_for_states_changes_nothing_else(cell):
     layer = ostinato.Recurrent(cell, 3, 5, 2, bidirectional=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ostinato.api.inspecting import gates, gradients, text, training
 from ostinato.api.inspecting.output import Folder
 from ostinato.checkpoint import RunFolder
+from ostinato.config.checks import of_names
 from ostinato.config.inspect import VIEWS, InspectOptions
 from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.data.encodings import read_as
@@ -47,7 +48,7 @@ def inspect(run: Run | str | PathLike[str], view: str, out: str | PathLike[str],
 
     if view not in VIEWS:
         raise ConfigError(unknown_name("unknown view", view, VIEWS))
-    looking = InspectOptions(**options)
+    looking = of_names(InspectOptions, options)
     if view == "training":
         path = run.folder.path if isinstance(run, Run) else fspath(run)
         config, folder = RunFolder(path).read_config(), Folder(fspath(out))

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from ostinato.api.card import language_model_card
 from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, record
 from ostinato.checkpoint import RunFolder
+from ostinato.config.checks import of_names
 from ostinato.config.commands import SamplingOptions
 from ostinato.config.evaluation import AdaptingOptions
 from ostinato.config.model import ModelOptions
@@ -208,7 +209,7 @@ class LanguageModelling:
             never.add(eos)
         ids = [eos, *tokenizer.encode(prompt)]
         assert isinstance(run.model, LanguageModel)
-        tokens = sample(run.model, ids, length, SamplingOptions(**options), never=never)
+        tokens = sample(run.model, ids, length, of_names(SamplingOptions, options), never=never)
         return until(stop, _text(tokenizer, prompt, tokens))
 
     def observe(self, run: Run, source: str | None, steps: int) -> Observed:
