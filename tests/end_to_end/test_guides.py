@@ -1,6 +1,8 @@
 """The documentation tells the truth: every page's code runs, each page in a folder of its own."""
 
 import os
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -45,3 +47,22 @@ def test_page_runs(page: Path, tmp_path: Path):
 def test_every_public_name_is_in_the_reference():
     page = (DOCS / "api" / "index.md").read_text()
     assert not [name for name in ostinato.__all__ if f"`ostinato.{name}`" not in page]
+
+
+def test_drawings_of_the_architecture_are_of_the_rooms_there_are():
+    drawn = runpy.run_path(str(ROOT / "scripts" / "architecture_drawing.py"))["drawings"]()
+    for name, content in drawn.items():
+        assert (DOCS / "images" / name).read_text(encoding="utf-8") == content, name
+
+
+def test_pages_on_adding_name_files_that_are_there():
+    """Whatever looks like a path of the package, of its tests or of the documentation, but for what is yet to be."""
+    bases = (ROOT, ROOT / "src" / "ostinato")
+    missing = []
+    for page in ("adding-a-cell", "adding-a-task", "architecture"):
+        named = re.findall(r"`((?:[\w-]+/)+[\w.-]*)`", (DOCS / f"{page}.md").read_text(encoding="utf-8"))
+        assert len(named) > 5
+        missing += [
+            (page, path) for path in named if "NAME" not in path and not any((b / path).exists() for b in bases)
+        ]
+    assert not missing
