@@ -296,6 +296,8 @@ def find_files(source: PathLike) -> list[TextFile]:
         lines = "\n".join(" ".join(whole_characters(text or "").splitlines()) for text in held.texts)
         with read_as("utf-8"):
             return _spooled(io.BytesIO(f"{lines}\n".encode()), str(source))
+    if source == "":  # which is the current folder elsewhere
+        raise DataError("expected the name of a file or folder, got an empty one")
     path = Path(source)
     try:
         status = path.stat()

@@ -42,6 +42,12 @@ def test_devices_are_refused_but_for_the_empty_one():
     assert list(find_files(os.devnull)[0].pieces()) == []
 
 
+def test_no_name_is_not_the_current_folder():
+    """What a shell makes of a variable that is not set."""
+    with pytest.raises(DataError, match="expected the name of a file or folder, got an empty one"):
+        find_files("")
+
+
 def test_a_packed_file_that_swells_is_refused(write, monkeypatch):
     monkeypatch.setattr(files, "_LARGE", 1 << 20)
     (file,) = find_files(write(gzip.compress(b"a" * (1 << 23)), "a.txt.gz"))
