@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import KeysView
 from pathlib import Path
 
 import numpy as np
@@ -33,17 +34,21 @@ def training_curves(path: str | Path) -> dict[str, dict[str, Array]]:
     except (OSError, UnicodeDecodeError) as error:
         raise RunFolderError(f"{path}: expected the metrics of a training: {error}") from None
     columns: dict[str, list[tuple[float, dict[str, float]]]] = {}
+    axes: KeysView[str] | None = None  # every line counts the same
     for number, line in enumerate(lines, 1):
         try:
             found = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             if number == len(lines):
                 break  # a line that is being written, or was when the power failed
             raise RunFolderError(f"{path}, line {number}: damaged; expected a JSON object of numbers") from None
         try:
             where = {name: float(found.pop(name)) for name in PROGRESS if name in found}
             values = {name: float(value) for name, value in found.items()}
-        except (ValueError, TypeError, AttributeError):
+            if axes is not None and where.keys() != axes:
+                raise ValueError(where)
+            axes = where.keys()
+        except (ValueError, TypeError, AttributeError, OverflowError):
             raise RunFolderError(f"{path}, line {number}: damaged; expected a JSON object of numbers") from None
         for name, value in values.items():
             columns.setdefault("speed" if name.endswith("_per_second") else name, []).append((value, where))

@@ -167,3 +167,16 @@ def test_a_model_that_does_not_fit_is_refused_before_anything_is_written(runs, m
         ostinato.train("lm", runs / "book.txt", out=runs / "new", layers=10**6)
     with pytest.raises(ConfigError, match="--threads: expected at most 1,024, got 100,000"):
         ostinato.train("lm", runs / "book.txt", out=runs / "new", threads=100_000)
+
+
+@pytest.mark.parametrize(
+    "line", ['{"step": 3, "loss": 1.0}', "[" * 100_000, '{"step": [], "loss": 1.0}', "3", '{"a": "b"}']
+)
+def test_whatever_metrics(runs, line):
+    from ostinato.inspection import training_curves
+
+    file = runs / "lm/metrics.jsonl"
+    whole = file.read_text()
+    file.write_text(f"{whole}{line}\n{whole}")
+    with pytest.raises(RunFolderError, match=r"metrics\.jsonl, line \d+: damaged"):
+        training_curves(file)

@@ -77,7 +77,7 @@ def test_series_in_columns_of_other_names(tmp_path):
 
 
 def test_what_a_task_has_no_use_for(run, tmp_path):
-    with pytest.raises(ConfigError, match="unexpected keyword argument 'colour'"):
+    with pytest.raises(ConfigError, match="unknown option 'colour': did you mean 'column'"):
         run.reading(colour="x")
     with pytest.raises(ConfigError, match="--encoding: expected the name of an encoding"):
         run.reading(encoding="nonsense")

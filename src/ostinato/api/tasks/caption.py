@@ -16,6 +16,7 @@ from torch import nn
 from ostinato.api.card import captions_card
 from ostinato.api.tasks.contract import Progress, Task, record
 from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.position import Count
 from ostinato.checkpoint.recorded import Positive
 from ostinato.config.evaluation import ViewOptions
 from ostinato.config.tasks.caption import TrainCaption
@@ -101,6 +102,10 @@ class Captioning:
         "decoding.length_penalty": float,
         "views.images": str | None,
         "views.features": str | None,
+        "data.train.captions": Count,
+        "data.train.pictures": Count,
+        "data.valid.captions": Count,
+        "data.held_out": bool,
     }
 
     def prepare(self, options: TrainCaption, progress: Progress | None = None) -> Prepared:

@@ -31,6 +31,7 @@ from ostinato.api.tasks.classify_data import (
 )
 from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, required
 from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.position import Count
 from ostinato.checkpoint.recorded import Positive
 from ostinato.config.evaluation import ReadingOptions
 from ostinato.config.tasks.classify import TrainClassify
@@ -69,7 +70,14 @@ AT_ONCE = 64_000
 class Classification:
     """Many to one."""
 
-    RECORDED: Mapping[str, Any] = {"classes": list[str], "columns": dict[str, Any], "max_length": Positive | None}
+    RECORDED: Mapping[str, Any] = {
+        "classes": list[str],
+        "columns": dict[str, Any],
+        "max_length": Positive | None,
+        "data.train.examples": Count,
+        "data.valid.examples": Count,
+        "data.held_out": bool,
+    }
 
     READING = frozenset({"text", "label", "id", "time", "values"})
 

@@ -17,6 +17,7 @@ from ostinato.api.tasks.forecast_answers import Backtest, can_go_on, forecast_ro
 from ostinato.api.tasks.forecast_split import Prepared, Unseen, split, unseen
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import read_json
+from ostinato.checkpoint.position import Count
 from ostinato.config.evaluation import ReadingOptions
 from ostinato.config.forecast import LEVELS, ForecastOptions
 from ostinato.config.tasks.forecast import TrainForecast
@@ -49,7 +50,13 @@ SERIES = "series.json"
 class Forecasting:
     """A table of time series in, their continuation out."""
 
-    RECORDED: Mapping[str, Any] = {}
+    RECORDED: Mapping[str, Any] = {
+        "data.train.series": Count,
+        "data.train.rows": Count,
+        "data.train.first": str,
+        "data.train.last": str,
+        "data.held_out": bool,
+    }
     READING = frozenset({"target", "time", "id", "past", "future", "static"})
 
     def prepare(self, options: TrainForecast, progress: Progress | None = None) -> Prepared:

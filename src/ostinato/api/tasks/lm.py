@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from ostinato.api.card import language_model_card
 from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, record
 from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.position import Count
 from ostinato.config.checks import of_names
 from ostinato.config.commands import SamplingOptions
 from ostinato.config.evaluation import AdaptingOptions
@@ -80,7 +81,10 @@ class Prepared:
 class LanguageModelling:
     """Text in, the next token out, for as long as one likes."""
 
-    RECORDED: Mapping[str, Any] = {}
+    RECORDED: Mapping[str, Any] = {
+        "data.train.characters": Count,
+        "data.held_out": bool,
+    }
 
     def prepare(self, options: TrainLm, progress: Progress | None = None) -> Prepared:
         """Read, split and tokenise."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ostinato.api.tasks.contract import Observed, Progress, Task, no_beam, required
 from ostinato.api.tasks.tag_data import Prepared, prepare_tagged, record_of, tag_counts
 from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.position import Count
 from ostinato.checkpoint.recorded import Positive
 from ostinato.config.evaluation import ReadingOptions
 from ostinato.config.tasks.tag import TrainTag
@@ -107,6 +108,8 @@ class Tagging:
         "columns.tags.index": int,
         "columns.column": str | None,
         "columns.word_column": str | None,
+        "data.train.words": Count,
+        "data.held_out": bool,
     }
 
     READING = frozenset({"column", "word_column", "format"})

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ostinato.api.card import pairs_card
 from ostinato.api.tasks.contract import Progress, Task, record
 from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.position import Count
 from ostinato.checkpoint.recorded import Positive
 from ostinato.config.columns import as_option
 from ostinato.config.evaluation import ReadingOptions
@@ -139,6 +140,9 @@ class Translation:
         "decoding.max_length": Positive,
         "decoding.length_penalty": float,
         "separator": str | None,
+        "data.train.pairs": Count,
+        "data.valid.pairs": Count,
+        "data.held_out": bool,
     }
 
     READING = frozenset({"columns", "separator"})
