@@ -46,25 +46,25 @@ class Folder:
         if not available():
             return
         files = both(self.path / name)
-        self._write(lambda: draw(files))
-        self.files += [file.name for file in files]
+        self._write([file.name for file in files], lambda: draw(files))
 
     def text(self, name: str, content: str) -> None:
         """Write a text file."""
-        self._write(lambda: write_bytes(self.path / name, content.encode(errors="backslashreplace")))
-        self.files.append(name)
+        self._write([name], lambda: write_bytes(self.path / name, content.encode(errors="backslashreplace")))
 
     def numbers(self, name: str, result: dict[str, Any]) -> None:
         """Write NAME.json."""
         self.text(f"{name}.json", json.dumps(result, ensure_ascii=False) + "\n")
 
-    def _write(self, write: Callable[[], None]) -> None:
+    def _write(self, names: list[str], write: Callable[[], None]) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            remove_left_over(self.path)
+            for name in names:  # no others: the folder may hold another program's
+                remove_left_over(self.path, name)
             write()
         except OSError as error:
             raise DataError(f"--out {self.path}: cannot be written: {error.strerror}; choose another place") from None
+        self.files += names
 
 
 def rounded(values: Any) -> Any:
