@@ -1,4 +1,4 @@
-"""The package's face in Python: `train` and `load` give a `Run`, which evaluates and generates."""
+"""The package in Python: `train` and `load` give a `Run`, which evaluates, predicts or generates, and looks inside."""
 
 from ostinato.api.run import Run, load
 from ostinato.api.training import train

@@ -103,6 +103,9 @@ class RunFolder:
 
         Returns:
             The folder to train in.
+
+        Raises:
+            RunFolderError: it cannot be written.
         """
         self.tidy()
         new = RunFolder(self.path / _NEW)
@@ -272,7 +275,11 @@ class RunFolder:
         return False
 
     def require_own_files(self) -> None:
-        """That nothing that a run writes leads elsewhere."""
+        """That nothing that a run writes leads elsewhere.
+
+        Raises:
+            RunFolderError: a link, or something else than a file, bears a name of its.
+        """
         for folder in (self.path, self.resume_point.folder):
             for path in folder.iterdir() if folder.is_dir() else ():
                 status = path.lstat()

@@ -60,6 +60,9 @@ class NativeLibrary:
         isas: index of each instruction set by name, best first.
         supported: names of those this machine can run, best first.
         isa: name of the one in use.
+
+    Raises:
+        OSError: it cannot be loaded, or has the interface of another version.
     """
 
     def __init__(self, path: Path) -> None:

@@ -95,6 +95,9 @@ class SeriesCodec:
             log: whether to take logarithms; decided by the data where None.
             floor: what no forecast is below, as `Transform.choose` has it.
             trained: rows of each series that weights are learned from, where the last are held out.
+
+        Raises:
+            DataError: series from which nothing can be learned.
         """
         rows = [len(each) for each in series] if trained is None else trained
         targets = [each.target[:count] for each, count in zip(series, rows, strict=True)]

@@ -48,6 +48,7 @@ def read_text_table(source: str, text: str, label: str | None, *, lines: bool) -
 
     Raises:
         DataError: what is wrong with the file.
+        ConfigError: no column is named.
     """
     names = [name for name in names_in(text) if name]
     if not names:

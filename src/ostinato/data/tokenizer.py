@@ -156,7 +156,11 @@ class Tokenizer:
         return StreamDecoder(self, after)
 
     def token(self, token: int) -> str:
-        """The vocabulary's entry for an id."""
+        """The vocabulary's entry for an id.
+
+        Raises:
+            DataError: an id outside of the vocabulary.
+        """
         entry = self._library.id_to_token(int(token))
         if entry is None:
             raise DataError(f"token id {token} is outside of the vocabulary's {self.size} entries")

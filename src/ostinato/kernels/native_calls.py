@@ -356,7 +356,11 @@ def _address(tensor: Optional) -> int | None:
 
 
 def loaded() -> NativeLibrary:
-    """The library, where `refuses` has found one."""
+    """The library, where `refuses` has found one.
+
+    Raises:
+        RuntimeError: there is none.
+    """
     library = native_library.load()
     if isinstance(library, str):
         raise RuntimeError(f"the native library is {library}")

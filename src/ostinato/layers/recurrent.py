@@ -280,7 +280,7 @@ class Recurrent(nn.Module):
             batch_size: N, sequences side by side.
 
         Raises:
-            ConfigError: a bidirectional layer.
+            ConfigError: a layer of both directions, or of the reverse one; a batch size below 0.
         """
         return Stream(self, batch_size)
 

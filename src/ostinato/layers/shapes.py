@@ -55,6 +55,9 @@ class Sequences(NamedTuple):
             batch_first: of input and mask.
             mask: the steps that count, in place of lengths; laid out as the input.
             hold: outputs are wanted at every step, so that lengths too have to be known step by step.
+
+        Raises:
+            TensorError: a layout, lengths or a mask that does not fit; both of these two.
         """
         if mask is not None and (lengths is not None or isinstance(input, PackedSequence)):
             raise TensorError("expected a mask or lengths (a PackedSequence holds its own), got both: pass one")

@@ -160,6 +160,9 @@ class SequenceDecoder(nn.Module):
             state: of all layers, `[L, N, size]` a field.
             memory: `[S, N, M]` to attend over.
             lengths: `[N]` of the memory; None where all are S.
+
+        Raises:
+            ValueError: no memory, of a decoder that attends.
         """
         kind = type(state)
         first = kind(*(field[:1] for field in state))

@@ -43,7 +43,8 @@ class Recurrent:
         bidirectional: whether there are two directions.
 
     Raises:
-        ConfigError: no native library here, a cell it lacks, or weights that do not make a layer.
+        ConfigError: no native library here, a cell it lacks, weights that do not make a layer, or an option out of
+            range.
     """
 
     def __init__(
@@ -99,8 +100,8 @@ class Recurrent:
             lengths: `[N]` integers from 0 to T: the valid steps of each sequence, padded on the right.
 
         Returns:
-            The output `[T, N, S*O]` (laid out as the input), zero beyond a length, and the state after each sequence's
-            last step.
+            The output `[T, N, S*O]` (`[T, N, O]` where `merge` is not "concat"), laid out as the input, zero beyond a
+            length, and the state after each sequence's last step.
 
         Raises:
             ValueError: a shape or dtype that does not fit, with what was expected.
@@ -127,7 +128,7 @@ class Recurrent:
         """The layer one time step at a time.
 
         Raises:
-            ConfigError: a bidirectional layer.
+            ConfigError: a layer of both directions, or of the reverse one; a batch size below 0.
         """
         return Stream(self, batch_size)
 

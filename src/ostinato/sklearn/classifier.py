@@ -84,7 +84,11 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         return self
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
-        """The probability of each label, `[N, classes]`, the columns as `classes_`."""
+        """The probability of each label, `[N, classes]`, the columns as `classes_`.
+
+        Raises:
+            DataError: texts where `fit` had numbers, or numbers where it had texts.
+        """
         check_is_fitted(self)
         inputs = self._sequences(X, reset=False)
         if isinstance(inputs[0], str) != self._is_text:

@@ -312,7 +312,11 @@ class Trainer:
         return figures
 
     def stop_not_finite(self, found: str) -> NoReturn:
-        """Stop before anything spoilt is saved; without a best model, the last checkpoint's weights are kept."""
+        """Stop before anything spoilt is saved; without a best model, the last checkpoint's weights are kept.
+
+        Raises:
+            TrainingError: always; says where the last good weights are.
+        """
         at = self.position
         if at.best is None and self.fabric.is_global_zero:
             self.restore()

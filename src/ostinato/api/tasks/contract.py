@@ -39,6 +39,7 @@ class Task(Protocol[Options, Prepared]):
 
         Raises:
             DataError: data that cannot be used.
+            ConfigError: options that do not go with the data, or with each other.
         """
 
     def configuration(self, options: Options, prepared: Prepared) -> dict[str, Any]:
@@ -231,7 +232,11 @@ class Reads(Protocol):
     READING: frozenset[str]
 
     def reading(self, run: Run, options: ReadingOptions) -> Run:
-        """The run as it is, reading data of another layout."""
+        """The run as it is, reading data of another layout.
+
+        Raises:
+            ConfigError: columns that a run of this kind does not have.
+        """
 
 
 @runtime_checkable
@@ -239,7 +244,12 @@ class Generates(Protocol):
     """A task that writes on."""
 
     def generate(self, run: Run, prompt: str, length: int, *, stop: str | None, **options: Any) -> Iterator[str]:
-        """Pieces of text, as they are written."""
+        """Pieces of text, as they are written.
+
+        Raises:
+            DataError: a prompt that the model cannot read.
+            ConfigError: an option that there is not, or out of range.
+        """
 
 
 class Observed(NamedTuple):
