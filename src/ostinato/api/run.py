@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from os import PathLike
@@ -374,7 +375,10 @@ def load(path: str | PathLike[str]) -> Run:
         raise ConfigError(f"{folder.config}: {error}") from None
     folder.load_weights(model)
     run = Run(folder, config, model.eval(), codec)
-    run.test = folder.tested()
+    try:
+        run.test = folder.tested()
+    except RunFolderError as error:  # the weights are whole
+        warnings.warn(f"{error}; its figures are left out", stacklevel=2)
     return run
 
 

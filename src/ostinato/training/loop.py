@@ -292,7 +292,7 @@ class Trainer:
             if self.average is not None and self.average.validated(self.job.rank(figures)[0], at.step):
                 at.since_best = 0
             self.write({f"valid_{name}": value for name, value in figures.items()} | {"best": improved})
-            self.progress.validated(at, figures, improved)
+            self.progress.validated(at, figures, improved and self.job.best is not None)
             self.validation_seconds = time.monotonic() - began
         at.finished, at.planned_epochs = last, self.last_epoch
         self.save()

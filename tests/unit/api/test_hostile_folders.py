@@ -180,3 +180,10 @@ def test_whatever_metrics(runs, line):
     file.write_text(f"{whole}{line}\n{whole}")
     with pytest.raises(RunFolderError, match=r"metrics\.jsonl, line \d+: damaged"):
         training_curves(file)
+
+
+def test_damaged_test_figures_keep_nobody_from_the_weights(runs):
+    (runs / "lm/test.json").write_text("{")
+    with pytest.warns(UserWarning, match=r"test\.json: damaged.*; its figures are left out"):
+        run = ostinato.load(runs / "lm")
+    assert run.test is None
