@@ -1,4 +1,4 @@
-"""From a model's scores to tokens and tags."""
+"""From a model's scores to tokens, tags and what a series may become."""
 
 from ostinato.decoding.sampling import choose, sample, uniform
 from ostinato.decoding.search import Hypothesis, beam_search, best_sequences, greedy_search

@@ -1,1 +1,1 @@
-"""One file a topology."""
+"""One file a topology, and the decoder that two of them share."""
