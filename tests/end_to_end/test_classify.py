@@ -396,3 +396,19 @@ def test_a_run_is_used_with_what_it_was_trained_on(trained, work, cli):
         result = cli(*words)
         assert (result.status, result.out) == (2, "")
         assert message in result.err
+
+
+def test_a_run_of_before_there_was_a_choice_goes_on(work, cli):
+    """Earlier versions held out a tenth of however few examples: such a run is resumed with the words that it knows."""
+    lines = [f"{'good fine' if n % 2 else 'bad poor'} film{n},{'pos' if n % 2 else 'neg'}" for n in range(60)]
+    (work / "few.csv").write_text("text,label\n" + "\n".join(lines) + "\n")
+    train = ("train", "classify", "few.csv", "--text", "text", "--label", "label", "--out", "run", "--threads", "1")
+    assert cli(*train, "--hidden", "4", "--level", "word", "--epochs", "1", "--hold-out", "0.1").status == 0
+    config = json.loads((work / "run/config.json").read_text())
+    assert config["data"]["valid"]["examples"] == 6
+    del config["options"]["hold_out"]
+    (work / "run/config.json").write_text(json.dumps(config))
+    assert cli(*train, "--resume", "--epochs", "2").status == 0
+    assert cli(*train, "--resume", "--epochs", "3", "--hold-out", "0.5").status == 2
+    assert cli(*train[:-4], "--out", "all", "--epochs", "1", "--hold-out", "0").status == 0
+    assert not json.loads((work / "all/config.json").read_text())["data"]["validated"]

@@ -262,7 +262,9 @@ def saved_options(kind: type[TrainOptions], out: str) -> dict[str, Any]:
     folder = RunFolder(out)
     config = folder.read_config(kind.TASK)
     try:
-        flat = flatten(build(kind, {kind.SOURCES: ["-"], "out": "", **config["options"]}, str(folder.config)))
+        earlier = getattr(kind, "EARLIER", {})
+        given = {kind.SOURCES: ["-"], "out": "", **earlier, **config["options"]}
+        flat = flatten(build(kind, given, str(folder.config)))
     except (KeyError, TypeError):
         raise RunFolderError(f"{folder.config}: damaged, it holds no options") from None
     return {name: value for name, value in flat.items() if name not in _PASSING | _ONLY_NOTED | {kind.SOURCES}}

@@ -131,7 +131,9 @@ def prepare_labelled(
             nothing is held out, and validation measures what is trained on.
         progress: told how far the word vectors are.
     """
-    held = valid is None and share * len(whole) >= TELLING
+    told = options.hold_out  # however few that are
+    share = share if told is None else told
+    held = valid is None and (share * len(whole) >= TELLING if told is None else share > 0)
     train, out = _split(whole, options.training.seed, share) if held else (whole, whole if valid is None else valid)
     # how well words are known shows on texts that they were not learned from
     unseen = out if out is not whole else None

@@ -119,6 +119,7 @@ class TrainClassify:
     NAMING_DATA: ClassVar[tuple[str, ...]] = ("data",)
     FIXED: ClassVar[frozenset[str]] = frozenset()
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    EARLIER: ClassVar[dict[str, Any]] = {"hold_out": 0.1}
     UNUSED: ClassVar[frozenset[str]] = frozenset({"steps", "tied"})
     COMMON: ClassVar[tuple[str, ...]] = ("out", "text", "label", "valid", "test", "level")
 
@@ -149,8 +150,11 @@ class TrainClassify:
     """Numbers: columns of the values."""
 
     valid: File = None
-    """Data to validate on. By default a tenth of DATA, drawn by the seed, of every class alike; of fewer than 300
-    examples none, as a tenth of them says too little to give them up for."""
+    """Data to validate on. By default some of DATA, drawn by the seed: see --hold-out."""
+
+    hold_out: float | None = None
+    """Share of every class that is held out to validate on, where there is no --valid; 0 holds none out. By default a
+    tenth; of fewer than 300 examples none, as a tenth of them says too little to give them up for."""
 
     test: File = None
     """Data to evaluate the best weights on at the end."""
@@ -168,6 +172,7 @@ class TrainClassify:
     json: Json = False
 
     def __post_init__(self) -> None:
+        share(hold_out=self.hold_out or 0.0)
         if self.model.tied:
             raise ConfigError("--tied shares the embedding with an output layer over words: a classifier has none")
         if self.text and (self.values or self.id or self.time):

@@ -17,6 +17,7 @@ class TrainOptions(Protocol):
         NAMING_DATA: fields of which any names what to train on.
         FIXED: fields that cannot change when a run is resumed, though those of that name can in other tasks.
         PRESETS: named settings, options by name; empty where there are none.
+        EARLIER: what runs went by that were made before there was such an option; it need not be there.
         UNUSED: fields of the shared groups that the task has no use for; they are refused, and help leaves them out.
         COMMON: fields that the first page of help shows, before those that it shows of every task.
     """
