@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float32]
 
+#: Types that safetensors writes and NumPy has by itself.
+_OF_NUMPY = {"F16", "F32", "F64"}
+
 
 class Weights(NamedTuple):
     """Of one layer and direction, float32 and dense; shapes as in `kernels/native/ostinato.h`."""
@@ -157,9 +160,10 @@ def load(path: str | Path, cell: str | None = None, prefix: str | None = None, *
     try:
         with safe_open(file, framework="numpy") as tensors:
             names = [name for name in tensors.keys() if name.startswith(prefix)]  # noqa: SIM118  it is no mapping
+            kinds = {tensors.get_slice(name).get_dtype() for name in names}
+            if other := sorted(kinds - _OF_NUMPY):  # whether or not a package has taught NumPy more
+                raise ConfigError(f"{file}: expected weights in a type of NumPy's, such as float32, got {other[0]}")
             named = {name.removeprefix(prefix): tensors.get_tensor(name) for name in names}
-    except TypeError as error:  # NumPy has no bfloat16
-        raise ConfigError(f"{file}: expected weights in a type of NumPy's, such as float32: {error}") from None
     except SafetensorError as error:
         raise ConfigError(f"{file}: damaged or cut off, not a whole safetensors file ({error})") from None
     return Recurrent(cell, named, **options)

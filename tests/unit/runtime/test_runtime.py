@@ -327,7 +327,7 @@ def test_weights_in_bfloat16_are_refused_with_their_type(tmp_path):
     file = tmp_path / "weights.safetensors"
     mine = {name: tensor.bfloat16() for name, tensor in layer.state_dict().items()}
     save_file({**mine, **{f"kept.{name}": tensor for name, tensor in layer.state_dict().items()}}, file)
-    with pytest.raises(ConfigError, match="expected weights in a type of NumPy's"):
+    with pytest.raises(ConfigError, match="expected weights in a type of NumPy's, such as float32, got BF16"):
         runtime.load(file, "lstm")
     assert runtime.load(file, "lstm", prefix="kept.").hidden_size == 4  # what nobody asks for is not read
 
