@@ -95,8 +95,11 @@ SGD = ["--optimizer", "sgd", "--lr", "0.5", "--weight-decay", "0", "--epochs", "
 
 @pytest.mark.parametrize(
     "options",
-    [["--tied"], [], ["--level", "word", "--adaptive", "4", "9"]],
-    ids=["tied", "a sparse gradient in one process", "adaptive softmax"],
+    [
+        pytest.param(["--tied"], id="tied"),
+        pytest.param([], id="a sparse gradient in one process", marks=pytest.mark.slow),
+        pytest.param(["--level", "word", "--adaptive", "4", "9"], id="adaptive softmax", marks=pytest.mark.slow),
+    ],
 )
 def test_with_every_kind_of_output_layer(both, work, options):
     """Embedding and output with one gradient; with a gradient of rows in one process; with clusters that a process may
@@ -160,6 +163,7 @@ def test_a_time_limit_ends_both_and_the_rate_falls_alike(work, spawn):
     assert rates[-1] < max(rates) / 3
 
 
+@pytest.mark.slow
 def test_processes_with_unequal_shares_resume_with_the_same_loss(work, spawn, hold):
     """Each remembers how much of an interval was its own."""
     draw = random.Random(3)

@@ -22,7 +22,7 @@ PAGES = [
     ROOT / "README.md",
 ]
 #: Those of half a dozen trainings or more: run by `make test-all`.
-LONG = {"caption", "classify", "inspect", "language-model", "own-cell"}
+LONG = {"caption", "classify", "inspect", "language-model", "own-cell", "benchmarks"}
 LONG |= {"run-folder", "scikit-learn", "tag", "translate"}
 
 
