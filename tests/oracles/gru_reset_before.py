@@ -15,19 +15,12 @@ the reset. Rows of the stacked weights: r, z, n (the paper's h~). Same map as Ke
 
 import numpy as np
 
-
-def _squash(name, z):
-    return {
-        "tanh": lambda: np.tanh(z),
-        "softsign": lambda: z / (1.0 + np.abs(z)),
-        "sigmoid": lambda: 1.0 / (1.0 + np.exp(-z)),
-        "hard_sigmoid": lambda: np.clip(z / 6.0 + 0.5, 0.0, 1.0),
-    }[name]()
+from tests.oracles._functions import bounded, squash
 
 
 def forward(x, p, state, activation="tanh", recurrent_activation="sigmoid", clip=None, **_):
     """From x [T, N, D] and state (h [N, H],): outputs [T, N, H], (h [N, H],)."""
-    bound = (lambda z: z) if clip is None else (lambda z: np.clip(z, -clip, clip))
+    bound = bounded(clip)
     steps, batch, _features = x.shape
     H = p["weight_ih"].shape[0] // 3
     bias_ih = p.get("bias_ih", np.zeros(3 * H))
@@ -47,9 +40,9 @@ def forward(x, p, state, activation="tanh", recurrent_activation="sigmoid", clip
         h = state[0][n]
         for t in range(steps):
             x_t = x[t, n]
-            r = _squash(recurrent_activation, bound(W_r @ x_t + U_r @ h + b_r))
-            z = _squash(recurrent_activation, bound(W_z @ x_t + U_z @ h + b_z))
-            candidate = _squash(activation, bound(W_n @ x_t + U_n @ (r * h) + b_n))
+            r = squash(recurrent_activation, bound(W_r @ x_t + U_r @ h + b_r))
+            z = squash(recurrent_activation, bound(W_z @ x_t + U_z @ h + b_z))
+            candidate = squash(activation, bound(W_n @ x_t + U_n @ (r * h) + b_n))
             h = z * h + (1.0 - z) * candidate
             outputs[t, n] = h
         last_h[n] = h

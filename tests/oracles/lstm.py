@@ -21,19 +21,12 @@ non-recurrent projection. torch has neither, so neither is here. The projection 
 
 import numpy as np
 
-
-def _squash(name, z):
-    return {
-        "tanh": lambda: np.tanh(z),
-        "softsign": lambda: z / (1.0 + np.abs(z)),
-        "sigmoid": lambda: 1.0 / (1.0 + np.exp(-z)),
-        "hard_sigmoid": lambda: np.clip(z / 6.0 + 0.5, 0.0, 1.0),
-    }[name]()
+from tests.oracles._functions import bounded, squash
 
 
 def forward(x, p, state, activation="tanh", recurrent_activation="sigmoid", clip=None, **_):
     """From x [T, N, D] and state (h [N, H or P], c [N, H]): outputs [T, N, H or P], (h, c)."""
-    bound = (lambda z: z) if clip is None else (lambda z: np.clip(z, -clip, clip))
+    bound = bounded(clip)
     steps, batch, _features = x.shape
     H = p["weight_ih"].shape[0] // 4
     bias_ih = p.get("bias_ih", np.zeros(4 * H))
@@ -63,12 +56,12 @@ def forward(x, p, state, activation="tanh", recurrent_activation="sigmoid", clip
         c = state[1][n]
         for t in range(steps):
             x_t = x[t, n]
-            i = _squash(recurrent_activation, bound(W_ii @ x_t + b_ii + W_hi @ h + b_hi))
-            f = _squash(recurrent_activation, bound(W_if @ x_t + b_if + W_hf @ h + b_hf))
-            g = _squash(activation, bound(W_ig @ x_t + b_ig + W_hg @ h + b_hg))
-            o = _squash(recurrent_activation, bound(W_io @ x_t + b_io + W_ho @ h + b_ho))
+            i = squash(recurrent_activation, bound(W_ii @ x_t + b_ii + W_hi @ h + b_hi))
+            f = squash(recurrent_activation, bound(W_if @ x_t + b_if + W_hf @ h + b_hf))
+            g = squash(activation, bound(W_ig @ x_t + b_ig + W_hg @ h + b_hg))
+            o = squash(recurrent_activation, bound(W_io @ x_t + b_io + W_ho @ h + b_ho))
             c = f * c + i * g
-            m = o * _squash(activation, c)
+            m = o * squash(activation, c)
             h = p["weight_hr"] @ m if "weight_hr" in p else m
             outputs[t, n] = h
         last_h[n] = h

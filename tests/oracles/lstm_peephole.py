@@ -17,19 +17,12 @@ peepholes, but let the cell out without the last tanh; this is Graves's form.
 
 import numpy as np
 
-
-def _squash(name, z):
-    return {
-        "tanh": lambda: np.tanh(z),
-        "softsign": lambda: z / (1.0 + np.abs(z)),
-        "sigmoid": lambda: 1.0 / (1.0 + np.exp(-z)),
-        "hard_sigmoid": lambda: np.clip(z / 6.0 + 0.5, 0.0, 1.0),
-    }[name]()
+from tests.oracles._functions import bounded, squash
 
 
 def forward(x, p, state, activation="tanh", recurrent_activation="sigmoid", clip=None, **_):
     """From x [T, N, D] and state (h [N, H], c [N, H]): outputs [T, N, H], (h, c)."""
-    bound = (lambda z: z) if clip is None else (lambda z: np.clip(z, -clip, clip))
+    bound = bounded(clip)
     steps, batch, _features = x.shape
     H = p["weight_ih"].shape[0] // 4
     bias_ih = p.get("bias_ih", np.zeros(4 * H))
@@ -62,11 +55,11 @@ def forward(x, p, state, activation="tanh", recurrent_activation="sigmoid", clip
         c = state[1][n]
         for t in range(steps):
             x_t = x[t, n]
-            i = _squash(recurrent_activation, bound(W_xi @ x_t + W_hi @ h + w_ci * c + b_i))
-            f = _squash(recurrent_activation, bound(W_xf @ x_t + W_hf @ h + w_cf * c + b_f))
-            c = f * c + i * _squash(activation, bound(W_xc @ x_t + W_hc @ h + b_c))
-            o = _squash(recurrent_activation, bound(W_xo @ x_t + W_ho @ h + w_co * c + b_o))
-            h = o * _squash(activation, c)
+            i = squash(recurrent_activation, bound(W_xi @ x_t + W_hi @ h + w_ci * c + b_i))
+            f = squash(recurrent_activation, bound(W_xf @ x_t + W_hf @ h + w_cf * c + b_f))
+            c = f * c + i * squash(activation, bound(W_xc @ x_t + W_hc @ h + b_c))
+            o = squash(recurrent_activation, bound(W_xo @ x_t + W_ho @ h + w_co * c + b_o))
+            h = o * squash(activation, c)
             outputs[t, n] = h
         last_h[n] = h
         last_c[n] = c

@@ -11,19 +11,12 @@ two biases are torch.nn.RNN's, and that is what is transcribed here.
 
 import numpy as np
 
-
-def _squash(name, z):
-    return {
-        "tanh": lambda: np.tanh(z),
-        "softsign": lambda: z / (1.0 + np.abs(z)),
-        "sigmoid": lambda: 1.0 / (1.0 + np.exp(-z)),
-        "hard_sigmoid": lambda: np.clip(z / 6.0 + 0.5, 0.0, 1.0),
-    }[name]()
+from tests.oracles._functions import bounded, squash
 
 
 def forward(x, p, state, activation="tanh", clip=None, **_):
     """From x [T, N, D] and state (h [N, H],): outputs [T, N, H], (h [N, H],)."""
-    bound = (lambda z: z) if clip is None else (lambda z: np.clip(z, -clip, clip))
+    bound = bounded(clip)
     steps, batch, _features = x.shape
     hidden = p["weight_ih"].shape[0]
 
@@ -37,7 +30,7 @@ def forward(x, p, state, activation="tanh", clip=None, **_):
     for n in range(batch):
         h = state[0][n]
         for t in range(steps):
-            h = _squash(activation, bound(W_ih @ x[t, n] + b_ih + W_hh @ h + b_hh))
+            h = squash(activation, bound(W_ih @ x[t, n] + b_ih + W_hh @ h + b_hh))
             outputs[t, n] = h
         last_h[n] = h
     return outputs, (last_h,)

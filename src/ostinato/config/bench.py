@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from ostinato.config.checks import MOST_THREADS, above_zero, at_least, at_most
+from ostinato.config.checks import above_zero, at_least, valid_threads
 from ostinato.config.fields import Json, Plugins
 from ostinato.core.errors import ConfigError
 
@@ -82,8 +82,7 @@ class BenchLm:
 
     def __post_init__(self) -> None:
         above_zero(seconds=self.seconds, time_limit=self.time_limit)
-        at_least(threads=(self.threads, 0))
-        at_most(threads=(self.threads, MOST_THREADS))
+        valid_threads(threads=self.threads)
         if not self.vocabulary:
             raise ConfigError("--vocabulary: expected one size or more")
         for size in self.vocabulary:

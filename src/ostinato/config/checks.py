@@ -56,6 +56,16 @@ def valid_seed(seed: int) -> None:
         raise ConfigError(f"--seed: expected 0 to 2^63 - 1, got {seed}")
 
 
+def valid_threads(**options: int) -> None:
+    """Check `name=value`, threads or processes: 0 up to `MOST_THREADS`.
+
+    Raises:
+        ConfigError: a number outside.
+    """
+    at_least(**{name: (value, 0) for name, value in options.items()})
+    at_most(**{name: (value, MOST_THREADS) for name, value in options.items()})
+
+
 def share(**options: float) -> None:
     """Check `name=value`, a share from 0 up to, but not including, 1.
 

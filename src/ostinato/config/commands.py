@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional
 
-from ostinato.config.checks import MOST_THREADS, above_zero, at_least, at_most, valid_seed
+from ostinato.config.checks import above_zero, at_least, at_most, valid_seed, valid_threads
 from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
 from ostinato.config.fields import Beam, File, Flag, Json, Out, Plugins, Precision, RunFolder, Threads
 from ostinato.config.forecast import ForecastOptions
@@ -43,8 +43,7 @@ class Evaluate:
     json: Json = False
 
     def __post_init__(self) -> None:
-        at_least(threads=(self.threads, 0))
-        at_most(threads=(self.threads, MOST_THREADS))
+        valid_threads(threads=self.threads)
         if self.beam is not None:
             at_least(beam=(self.beam, 1))
             at_most(beam=(self.beam, 10_000))
@@ -81,8 +80,7 @@ class Predict:
     json: Json = False
 
     def __post_init__(self) -> None:
-        at_least(threads=(self.threads, 0))
-        at_most(threads=(self.threads, MOST_THREADS))
+        valid_threads(threads=self.threads)
         if self.beam is not None:
             at_least(beam=(self.beam, 1))
             at_most(beam=(self.beam, 10_000))
@@ -108,8 +106,7 @@ class Plot:
     json: Json = False
 
     def __post_init__(self) -> None:
-        at_least(threads=(self.threads, 0))
-        at_most(threads=(self.threads, MOST_THREADS))
+        valid_threads(threads=self.threads)
 
 
 @dataclass(frozen=True)

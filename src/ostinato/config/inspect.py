@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias, get_args
 import tyro
 from tyro.conf import Positional
 
-from ostinato.config.checks import MOST_THREADS, at_least, at_most
+from ostinato.config.checks import at_least, valid_threads
 from ostinato.config.fields import File, Json, Plugins, RunFolder, Threads
 from ostinato.core.errors import ConfigError
 
@@ -88,5 +88,4 @@ class Inspect:
     json: Json = False
 
     def __post_init__(self) -> None:
-        at_least(threads=(self.threads, 0))
-        at_most(threads=(self.threads, MOST_THREADS))
+        valid_threads(threads=self.threads)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ostinato.config.checks import MOST_THREADS, above_zero, at_least, at_most, share, valid_seed
+from ostinato.config.checks import above_zero, at_least, share, valid_seed, valid_threads
 from ostinato.core.errors import ConfigError
 
 #: Most optimiser steps between validations where --valid-every does not say.
@@ -92,8 +92,8 @@ class TrainingOptions:
             above_zero(lr=self.lr)
         at_least(clip=(self.clip, 0), patience=(self.patience or 0, 0), valid_every=(self.valid_every, 0))
         at_least(log_every=(self.log_every, 0), average_after=(self.average_after, 0))
-        at_least(weight_decay=(self.weight_decay, 0), threads=(self.threads, 0), save_every=(self.save_every, 0))
-        at_most(threads=(self.threads, MOST_THREADS), devices=(self.devices, MOST_THREADS))
+        at_least(weight_decay=(self.weight_decay, 0), save_every=(self.save_every, 0))
+        valid_threads(threads=self.threads, devices=self.devices)
         if (self.lr or 0) > 1e30:
             raise ConfigError(f"--lr: expected at most 1e30, got {self.lr}")  # Adam's arithmetic would overflow
         valid_seed(self.seed)
