@@ -260,3 +260,33 @@ def test_plain_sgd_trains_the_rows_that_were_read_and_ends_where_it_would_have(t
     dense = ostinato.train("lm", text, out=tmp_path / "dense", **options)
     for one, two in zip(sparse.model.parameters(), dense.model.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_pictures_fail_no_training(tmp_path, monkeypatch, classes):
+    """Whatever a picture raises once all else is done is a warning; of very many classes none is drawn."""
+    confusion = pytest.importorskip("ostinato.plots.confusion")
+
+    def fail(*arguments, **more):
+        raise MemoryError("a picture of 5.6 GB")
+
+    monkeypatch.setattr(confusion, "confusion_matrix", fail)
+    monkeypatch.setattr(confusion, "MOST_CLASSES", 2)
+    rows = "".join(f"word{n % classes} text,{n % classes}\n" for n in range(30))
+    (tmp_path / "t.csv").write_text("text,label\n" + rows)
+    told = (
+        "a picture could not be drawn: MemoryError" if classes == 2 else "no confusion matrix is drawn of more than 2"
+    )
+    with pytest.warns(UserWarning, match=told):
+        ostinato.train(
+            "classify",
+            tmp_path / "t.csv",
+            out=tmp_path / "run",
+            text="text",
+            label="label",
+            hidden=4,
+            epochs=1,
+            threads=1,
+        )
+    assert (tmp_path / "run/README.md").exists()
+    assert ostinato.load(tmp_path / "run").predict("word0 text")
