@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from os import PathLike
@@ -30,13 +29,11 @@ from ostinato.api.tasks.contract import (
     no_beam,
 )
 from ostinato.checkpoint import RunFolder
-from ostinato.checkpoint.recorded import require_recorded
 from ostinato.config.checks import at_least, of_names
 from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
 from ostinato.config.forecast import ForecastOptions
-from ostinato.config.model import MOST_LAYERS
 from ostinato.config.table import TableOptions
-from ostinato.config.tasks import TABLES, TRAIN_OPTIONS
+from ostinato.config.tasks import TABLES
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.encodings import read_as, text_encoding
 from ostinato.data.layout import Layout, laid_out, layout_of
@@ -348,63 +345,9 @@ class Run:
         return f"Run({str(self.folder.path)!r}, task={self.config['task']!r})"
 
 
-def load(path: str | PathLike[str]) -> Run:
-    """Open a run folder. No code from the folder is run.
-
-    Args:
-        path: what `out` was in training.
-
-    Raises:
-        RunFolderError: missing, damaged, or of a task this version does not know.
-        ConfigError: it uses a cell that is not registered.
-    """
-    folder = RunFolder(str(path))
-    config = folder.read_config()
-    if config.get("task") not in list(TRAIN_OPTIONS):
-        raise RunFolderError(f"{folder.path}: a run of task {config.get('task')!r}, which this version does not know")
-    require_recorded(config, str(folder.config), find(config["task"]).RECORDED)
-    try:
-        codec = find(config["task"]).codec(folder, config)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise RunFolderError(f"{folder.config}: damaged, it does not describe a run: {error!r}") from None
-    try:
-        with torch.device("meta"):
-            folder.require_fitting(build_model(config, folder))  # before any memory is asked for
-        model = build_model(config, folder)
-    except ConfigError as error:
-        raise ConfigError(f"{folder.config}: {error}") from None
-    folder.load_weights(model)
-    run = Run(folder, config, model.eval(), codec)
-    try:
-        run.test = folder.tested()
-    except RunFolderError as error:  # the weights are whole
-        warnings.warn(f"{error}; its figures are left out", stacklevel=2)
-    return run
-
-
 def forecast_options(given: dict[str, Any]) -> ForecastOptions:
     """Options by name, levels also as numbers."""
     levels = given.get("levels")
     if levels is not None and not isinstance(levels, str):
         levels = ",".join(map(str, levels)) if isinstance(levels, Iterable) else str(levels)
     return of_names(ForecastOptions, {**given, "levels": levels})
-
-
-def build_model(config: dict[str, Any], folder: RunFolder) -> nn.Module:
-    """The model that a configuration describes, with random weights.
-
-    Raises:
-        RunFolderError: the configuration lacks something, or has it of another kind.
-        ConfigError: an unknown cell.
-    """
-    for name, value in config["model"].items():
-        if "layers" in name and not (isinstance(value, int) and 0 <= value <= MOST_LAYERS):
-            raise RunFolderError(f"{folder.config}: damaged, {name} is {value!r}; expected at most {MOST_LAYERS:,}")
-    try:
-        return find(config["task"]).build(config)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise RunFolderError(
-            f"{folder.config}: damaged, it does not describe a model of task {config['task']!r}: {error}"
-        ) from None

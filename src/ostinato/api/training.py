@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ostinato.api.compute import compute_settings
+from ostinato.api.loading import build_model, load
 from ostinato.api.plugins import import_plugins
 from ostinato.api.processes import in_processes, leave
-from ostinato.api.run import Run, build_model, load
+from ostinato.api.run import Run
 from ostinato.api.tasks import find
 from ostinato.api.tasks.contract import Progress as Told
 from ostinato.api.tasks.contract import Refits, Task

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from ostinato.core.errors import DataError
 from ostinato.data.dates import looks_like_a_date, read_times, whole_numbers
 from ostinato.data.layout import chosen_layout
+from ostinato.data.numbers import plain_number
 from ostinato.data.scaling import in_float32, mean_and_spread
-from ostinato.data.tables import Table, plain_number
+from ostinato.data.tables import Table
 
 Values = npt.NDArray[np.float64]  # standardised before they become float32: a level may be large beside its variation
 

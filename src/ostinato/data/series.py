@@ -23,8 +23,8 @@ import numpy as np
 from ostinato.core.errors import DataError
 from ostinato.data.dates import Column, Times, read_times
 from ostinato.data.layout import chosen_layout
+from ostinato.data.numbers import MISSING_NUMBERS, number_advice, plain_number
 from ostinato.data.spelling import name_of
-from ostinato.data.tables import MISSING_NUMBERS, number_advice, plain_number
 from ostinato.data.times import Spacing, spacing_of
 
 #: Rows a series may grow to by filling gaps, as a multiple of those it has.

@@ -4,7 +4,6 @@ import hashlib
 import io
 import itertools
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -22,6 +21,7 @@ from ostinato.data.files import PathLike, TextFile, find_files, whole_lines
 from ostinato.data.json_rows import json_object, json_table
 from ostinato.data.layout import chosen_layout
 from ostinato.data.memory import Held, HeldTable, Texts, in_memory, is_missing
+from ostinato.data.numbers import MISSING_NUMBERS, number_advice, plain_number
 
 Format: TypeAlias = Literal["csv", "tsv", "jsonl", "parquet"]
 
@@ -35,9 +35,6 @@ ENDINGS: dict[str, Format] = {
     ".json": "jsonl",
     ".parquet": "parquet",
 }
-
-#: Cells that stand for a missing number, apart from the empty one; small and capital letters are the same.
-MISSING_NUMBERS = frozenset({"na", "n/a", "nan", "null", "none", "?"})
 
 _PARQUET_MAGIC = b"PAR1"
 _CELL = 40  #: bytes of a cell as a Python object, at least
@@ -381,35 +378,3 @@ def _no_column(file: str, name: str, known: Iterable[str]) -> DataError:
     quoted = next((column for column in shown if column.startswith('"')), None)
     hint = "" if quoted is None else f"; a name that holds a comma stands in quotation marks: '{quoted}'"
     return DataError(unknown_name(f"{file}: no column", name, shown) + hint)
-
-
-def plain_number(cell: Any) -> float:
-    """As `float`, which takes 1_5 for 15; text with the decimal mark of the layout.
-
-    Raises:
-        TypeError, ValueError: something else than a number.
-    """
-    if isinstance(cell, str):
-        if "_" in cell:
-            raise ValueError(cell)
-        if chosen_layout().decimal == ",":
-            cell = _in_thousands(cell).replace(",", ".")
-    return float(cell)
-
-
-def _in_thousands(text: str) -> str:
-    """1.234.567,5 as 1234567,5; no other point may stand in it.
-
-    Raises:
-        ValueError: one does.
-    """
-    if "." in text and not re.fullmatch(r"\s*[-+]?\d{1,3}(\.\d{3})+(,\d+)?\s*", text):
-        raise ValueError(text)
-    return text.replace(".", "")
-
-
-def number_advice(cell: Any) -> str:
-    """What to do about a cell that is no number, as the end of a message."""
-    if isinstance(cell, str) and re.fullmatch(r"\s*[-+]?[\d.]*\d,\d+\s*", cell) and chosen_layout().decimal == ".":
-        return "--decimal , reads decimal commas"
-    return "leave the cell empty where the value is missing"

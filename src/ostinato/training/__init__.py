@@ -2,7 +2,8 @@
 
 from ostinato.checkpoint.position import Position
 from ostinato.training.clock import Clock, Interrupt
-from ostinato.training.loop import Job, Trainer
+from ostinato.training.job import Job
+from ostinato.training.loop import Trainer
 from ostinato.training.progress import Progress
 
 __all__ = ["Clock", "Interrupt", "Job", "Position", "Progress", "Trainer"]

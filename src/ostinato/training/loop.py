@@ -8,119 +8,29 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Interval, Position
 from ostinato.checkpoint.resume_point import load_optimizer, model_tensors, optimizer_tensors
-from ostinato.config.training import DEFAULT_EPOCHS, VALID_EVERY, TrainingOptions
+from ostinato.config.training import VALID_EVERY, TrainingOptions
 from ostinato.core.batch import Batch
 from ostinato.core.errors import RunFolderError, TrainingError
 from ostinato.core.kept_state import KeptState
 from ostinato.optim import gradients_of, make_average, make_optimizer, make_schedule, take_step
 from ostinato.training.clock import Clock, Interrupt
+from ostinato.training.job import Job
 from ostinato.training.metrics import MetricsLog
 from ostinato.training.processes import agreed, agreed_figures, from_each_process, over_processes, shared
 from ostinato.training.progress import Progress
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric  # a second and a half to import, which evaluating need not wait for
-
-
-class Batches(Protocol):
-    """The batches of every epoch.
-
-    Attributes:
-        carried: whether each batch goes on where the one before ended, so that the state is carried over; the model
-            then takes a `state` and its output has one.
-    """
-
-    carried: bool
-
-    def __len__(self) -> int:
-        """Batches in an epoch."""
-
-    def piece(self, index: int, epoch: int = 0) -> Batch:
-        """One of them; of several processes, this one's part."""
-
-
-#: Mean loss on the validation data; or figures by name, `loss` among them.
-Validation: TypeAlias = float | Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is trained: the only place where model, loss, data and validation meet.
-
-    Attributes:
-        model: called with a batch's `inputs` and `arguments()`, and with `state` where state is carried.
-        loss: `(output, Batch) -> scalar`, the mean over the batch's `tokens`.
-        batches: of every epoch.
-        validate: the model's figures on the validation data; the model comes in eval mode.
-        figure: name and formula of a figure people read, from a mean loss: perplexity, bits per character.
-        validation_share: tokens to validate over tokens of an epoch, to keep time for a last validation.
-        best: the figure of `validate` that the best weights are chosen by; where it is equal, by the loss. None where
-            validation says too little to choose by: the last weights are taken for the best.
-        higher: whether more of it is better.
-        unit: what the loss is a mean over and speed is counted in: "tokens", "examples", "windows".
-        epochs: passes over the data where no option says how long.
-        patience: validations without improvement after which to stop, where no option says, and only the clock would
-            end the training; 0 means never.
-        time_share: of the time limit, what the loop may use up: something else comes after it.
-        lr: the highest learning rate where no option says.
-        valid_every: optimiser steps between validations where no option says; 0 is the loop's own choice.
-        measured: what validations measure: "fit" where there is no data but that which is trained on.
-        penalty: of an output, added to the loss that is trained on; figures are without it.
-        smoothed: whether `loss` is that of smoothed targets: `figure` says nothing of it then, only of validations.
-    """
-
-    model: nn.Module
-    loss: Callable[[Any, Batch], Tensor]
-    batches: Batches
-    validate: Callable[[nn.Module], Validation]
-    figure: tuple[str, Callable[[float], float]] | None = None
-    validation_share: float = 0.1
-    best: str | None = "loss"
-    higher: bool = False
-    unit: str = "tokens"
-    epochs: int = DEFAULT_EPOCHS
-    patience: int = 0
-    time_share: float = 1.0
-    penalty: Callable[[Any], Tensor] | None = None
-    smoothed: bool = False
-    lr: float = 0.004
-    valid_every: int = 0
-    measured: str = "validation"
-
-    def figures(self, found: Validation) -> dict[str, float]:
-        """What `validate` gave, as figures by name, with `figure` beside the loss."""
-        named = {"loss": found} if isinstance(found, float | int) else dict(found)
-        return named | self.figure_of(named["loss"])
-
-    def figure_of(self, loss: float) -> dict[str, float]:
-        """`figure` of a mean loss, by its name."""
-        return {} if self.figure is None else {self.figure[0]: self.figure[1](loss)}
-
-    def rank(self, figures: Mapping[str, float]) -> tuple[float, float]:
-        """The lower, the better."""
-        if self.best is None:
-            return figures["loss"], figures["loss"]
-        return (-1 if self.higher else 1) * figures[self.best], figures["loss"]
-
-    def improves(self, figures: Mapping[str, float], on: Mapping[str, float]) -> bool:
-        """Whether a validation is the best so far.
-
-        Args:
-            figures: of that validation.
-            on: of the best one before; empty where there is none.
-        """
-        return not on or self.best is None or self.rank(figures) < self.rank(on)
 
 
 class Trainer:

@@ -41,7 +41,7 @@ RADII = (0.8, 1.0, 1.2)
 
 def inspect_gradients(run: Run, folder: Folder, options: InspectOptions) -> dict[str, Any]:
     """Follow the gradient of the last step's loss back; measure that of whole batches."""
-    from ostinato.api.run import load
+    from ostinato.api.loading import load
 
     runs = [run, *(load(path) for path in options.beside)]
     reads = observed(run, options, options.steps)

@@ -44,7 +44,8 @@ def inspect(run: Run | str | PathLike[str], view: str, out: str | PathLike[str],
         DataError: data that cannot be read, or a folder that cannot be written.
         RunFolderError: a run that is missing, damaged or not as far.
     """
-    from ostinato.api.run import Run, load
+    from ostinato.api.loading import load
+    from ostinato.api.run import Run
 
     if view not in VIEWS:
         raise ConfigError(unknown_name("unknown view", view, VIEWS))

@@ -1,0 +1,87 @@
+"""From a run folder to a run: what it says is looked at before any memory is asked for."""
+
+from __future__ import annotations
+
+import warnings
+from os import PathLike
+from typing import Any
+
+import torch
+from torch import nn
+
+from ostinato.api.run import Run
+from ostinato.api.tasks import find
+from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.recorded import require_recorded
+from ostinato.config.model import MOST_LAYERS
+from ostinato.config.tasks import TRAIN_OPTIONS
+from ostinato.core.errors import ConfigError, OstinatoError, RunFolderError
+
+
+def load(path: str | PathLike[str]) -> Run:
+    """Open a run folder. No code from the folder is run.
+
+    Args:
+        path: what `out` was in training.
+
+    Raises:
+        RunFolderError: missing, damaged, or of a task this version does not know.
+        ConfigError: it uses a cell that is not registered.
+    """
+    folder = RunFolder(str(path))
+    config = folder.read_config()
+    if config.get("task") not in list(TRAIN_OPTIONS):
+        raise RunFolderError(f"{folder.path}: a run of task {config.get('task')!r}, which this version does not know")
+    require_recorded(config, str(folder.config), find(config["task"]).RECORDED)
+    try:
+        codec = find(config["task"]).codec(folder, config)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunFolderError(f"{folder.config}: damaged, it does not describe a run: {error!r}") from None
+    try:
+        _require_buildable(config, folder)
+        model = build_model(config, folder)
+    except ConfigError as error:
+        raise ConfigError(f"{folder.config}: {error}") from None
+    folder.load_weights(model)
+    run = Run(folder, config, model.eval(), codec)
+    try:
+        run.test = folder.tested()
+    except RunFolderError as error:  # the weights are whole
+        warnings.warn(f"{error}; its figures are left out", stacklevel=2)
+    return run
+
+
+def build_model(config: dict[str, Any], folder: RunFolder) -> nn.Module:
+    """The model that a configuration describes, with random weights.
+
+    Raises:
+        RunFolderError: the configuration lacks something.
+        ConfigError: an unknown cell.
+    """
+    try:
+        return find(config["task"]).build(config)
+    except (KeyError, TypeError) as error:
+        raise _no_model(config, folder, error) from None
+
+
+def _require_buildable(config: dict[str, Any], folder: RunFolder) -> None:
+    """That a folder's weights are those of the model that its configuration describes, on the meta device.
+
+    Raises:
+        RunFolderError: they are not, or sizes are of another kind or beyond all bounds.
+        ConfigError: an unknown cell.
+    """
+    for name, value in config["model"].items():
+        if "layers" in name and not (isinstance(value, int) and 0 <= value <= MOST_LAYERS):
+            raise RunFolderError(f"{folder.config}: damaged, {name} is {value!r}; expected at most {MOST_LAYERS:,}")
+    try:
+        with torch.device("meta"):
+            folder.require_fitting(build_model(config, folder))
+    except OstinatoError:
+        raise
+    except (ValueError, AttributeError, RuntimeError, OverflowError) as error:  # sizes as nobody would choose them
+        raise _no_model(config, folder, error) from None
+
+
+def _no_model(config: dict[str, Any], folder: RunFolder, error: Exception) -> RunFolderError:
+    return RunFolderError(f"{folder.config}: damaged, it does not describe a model of task {config['task']!r}: {error}")
