@@ -181,6 +181,8 @@ def _named_otherwise(
         others = {"train": f"the data named now cannot be read: {error}"}
     else:
         others = _other_data(options, config, folder)
+    if "train" in others and options.valid is None:
+        others.pop("valid", None)  # it is a part of that
     for part, what in others.items():
         then = "its figures are of another run" if part == "test" else "nothing is learned of it"
         warnings.warn(f"--resume: {folder.path} is finished and stays as it is; {what}; {then}", stacklevel=2)
