@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # What an installation is made of: it is made anew where one of these has changed.
-SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/ostinato/kernels/native/*.* src/ostinato/kernels/native/cells/*.*)
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/ostinato/native/source/*.* src/ostinato/native/source/cells/*.*)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .PHONY: install demo test test-all lint check check-all docs bench sanitize arm fuzz clean

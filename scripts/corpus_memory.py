@@ -10,8 +10,8 @@ import threading
 import time
 from pathlib import Path
 
-from ostinato.data.corpus import learned_tokenizer, token_ids
-from ostinato.data.text import open_text
+from ostinato.data.text.corpus import learned_tokenizer, token_ids
+from ostinato.data.text.text import open_text
 
 peak = 0
 

@@ -14,8 +14,8 @@ import torch
 from ostinato.bench.language import memory
 from ostinato.core.batch import Batch
 from ostinato.losses import sequence_cross_entropy
-from ostinato.models.language_model import LanguageModel
 from ostinato.optim import gradients_of, make_optimizer, take_step
+from ostinato.tasks.lm.model import LanguageModel
 
 STREAMS = 32
 

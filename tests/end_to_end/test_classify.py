@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 import ostinato
-from ostinato.api.tasks import classify_data
-from ostinato.data.tables import read_table
-from ostinato.data.word_vectors import word_vectors
+from ostinato.data.tables.reading import read_table
+from ostinato.data.text.word_vectors import word_vectors
+from ostinato.tasks.classify import data as classify_data
 from tests.support import contents, metrics
 
 SMALL = ("--hidden", "12", "--embed", "8", "--threads", "1", "--batch", "16", "--lr", "0.02", "--dropout", "0.1")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ostinato
-from ostinato.data.tables import read_table
+from ostinato.data.tables.reading import read_table
 from tests.end_to_end.test_json import SCHEMAS, faults
 from tests.support import metrics
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import ostinato
-from ostinato.core import native_library
+from ostinato.native import library as native_library
 from tests.end_to_end.page import blocks
 
 ROOT = Path(__file__).parents[2]

@@ -148,7 +148,7 @@ def test_more_epochs_after_patience_ran_out(book, work, cli):
 def test_interrupted_while_it_reads_what_would_overwrite(book, work, cli, monkeypatch):
     assert cli("train", "lm", "book.txt", "--out", "run", *TINY).status == 0
     monkeypatch.setattr("ostinato.cli.main.STARTED", time.monotonic())
-    monkeypatch.setattr("ostinato.api.tasks.lm.open_text", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("ostinato.tasks.lm.task.open_text", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     stopped = cli("train", "lm", "book.txt", "--out", "run", *TINY, "--overwrite")
     assert (stopped.status, stopped.err) == (130, "ostinato: interrupted\n")
 

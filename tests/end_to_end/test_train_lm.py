@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import ostinato
-from ostinato.data.corpus import cache_folder
+from ostinato.data.text.corpus import cache_folder
 from tests.support import TINY, contents, metrics, prose
 
 COMMAND = str(Path(sys.executable).with_name("ostinato"))
@@ -316,7 +316,7 @@ def test_overwrite_replaces_a_run(book, cli, work):
 def test_a_second_run_does_not_tokenize_again(book, cli, monkeypatch):
     first = of(cli("train", "lm", "book.txt", "--out", "one", *TINY, "--json"))
     assert any(cache_folder().iterdir())
-    from ostinato.data.tokenizer import Tokenizer
+    from ostinato.data.text.tokenizer import Tokenizer
 
     def fail(*_):
         raise AssertionError("tokenized again")

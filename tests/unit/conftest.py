@@ -1,6 +1,6 @@
 import pytest
 
-from ostinato.core import native_library
+from ostinato.native import library as native_library
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import torch
 
 import ostinato.cells  # noqa: F401  registers those of the package
 from ostinato.cells.contract import Cell
-from ostinato.core import native_library
 from ostinato.core.registry import registered
 from ostinato.kernels import Request, find
+from ostinato.native import library as native_library
 
 _PLAIN = Request(torch.float32, "cpu", steps=1)
 _CASES: dict[str, dict[str, Any]] = {

@@ -10,12 +10,11 @@ import torch
 from torch import nn
 
 from ostinato.api.run import Run
-from ostinato.api.tasks import find
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.recorded import require_recorded
 from ostinato.config.model import MOST_LAYERS
-from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.core.errors import ConfigError, OstinatoError, RunFolderError
+from ostinato.tasks import TRAIN_OPTIONS, find
 
 
 def load(path: str | PathLike[str]) -> Run:

@@ -12,8 +12,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from ostinato.api.tasks import find
-from ostinato.api.tasks.contract import (
+from ostinato.checkpoint import RunFolder
+from ostinato.config.checks import at_least, of_names
+from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
+from ostinato.config.table import TableOptions
+from ostinato.core.errors import ConfigError, DataError, RunFolderError
+from ostinato.data.sources.encodings import read_as, text_encoding
+from ostinato.data.sources.memory import given
+from ostinato.data.tables.layout import Layout, laid_out, layout_of
+from ostinato.tasks import TABLES, find
+from ostinato.tasks.contract import (
     Adapts,
     Backtests,
     Forecasts,
@@ -28,16 +36,7 @@ from ostinato.api.tasks.contract import (
     Task,
     no_beam,
 )
-from ostinato.checkpoint import RunFolder
-from ostinato.config.checks import at_least, of_names
-from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
-from ostinato.config.forecast import ForecastOptions
-from ostinato.config.table import TableOptions
-from ostinato.config.tasks import TABLES
-from ostinato.core.errors import ConfigError, DataError, RunFolderError
-from ostinato.data.encodings import read_as, text_encoding
-from ostinato.data.layout import Layout, laid_out, layout_of
-from ostinato.data.memory import given
+from ostinato.tasks.forecast.ahead import ForecastOptions
 
 
 class Run:

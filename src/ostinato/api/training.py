@@ -21,22 +21,21 @@ from ostinato.api.loading import build_model, load
 from ostinato.api.plugins import import_plugins
 from ostinato.api.processes import in_processes, leave
 from ostinato.api.run import Run
-from ostinato.api.tasks import find
-from ostinato.api.tasks.contract import Progress as Told
-from ostinato.api.tasks.contract import Refits, Task
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import fingerprint
 from ostinato.config.columns import as_option
 from ostinato.config.merge import beneath, build, flatten, refuse_unused, unchecked
-from ostinato.config.tasks import TABLES, TRAIN_OPTIONS
-from ostinato.config.tasks.contract import TrainOptions
 from ostinato.core.errors import ConfigError, DataError, OstinatoError, RunFolderError, TrainingError, unknown_name
 from ostinato.core.memory import require_room
 from ostinato.core.registry import lookup
-from ostinato.data.encodings import read_as
-from ostinato.data.layout import Layout, laid_out, layout_of
-from ostinato.data.memory import given
+from ostinato.data.sources.encodings import read_as
+from ostinato.data.sources.memory import given
+from ostinato.data.tables.layout import Layout, laid_out, layout_of
 from ostinato.plots.style import pictures_may_fail
+from ostinato.tasks import TABLES, TRAIN_OPTIONS, find
+from ostinato.tasks.contract import Progress as Told
+from ostinato.tasks.contract import Refits, Task
+from ostinato.tasks.options import TrainOptions
 from ostinato.training import Clock, Progress, Trainer
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from ostinato.core import native_library
 from ostinato.core.files import replace_text
+from ostinato.native import library as native_library
 
 _SIZE = 2048
 #: A run is void where the machine multiplies slower than this share of its usual rate.

@@ -37,8 +37,8 @@ def predict(options: commands.Predict, output: Output) -> None:
     from ostinato.api import load
     from ostinato.api.compute import compute_settings
     from ostinato.api.plugins import import_plugins
-    from ostinato.api.tasks.contract import Tabulates
-    from ostinato.data.writing import format_of, require_writer, table_pieces
+    from ostinato.data.tables.writing import format_of, require_writer, table_pieces
+    from ostinato.tasks.contract import Tabulates
 
     import_plugins(options.plugin)
     run = load(options.run).seeing(**dataclasses.asdict(options.views)).reading(**options.reading.given())
@@ -69,7 +69,7 @@ def predict(options: commands.Predict, output: Output) -> None:
 
 def write_backtest(rows: Iterable[Mapping[str, Any]], path: str) -> int:
     """Forecasts beside what came, as a table: CSV where the ending says nothing else; returns how many rows."""
-    from ostinato.data.writing import format_of, table_pieces
+    from ostinato.data.tables.writing import format_of, table_pieces
 
     counted = Counted()
     write_pieces(Path(path), table_pieces(counted(rows), format_of(path) or "csv"))

@@ -14,9 +14,9 @@ from ostinato.cli.refusals import refusing
 from ostinato.config import commands, merge
 from ostinato.config.bench import BenchLayers, BenchLm
 from ostinato.config.inspect import Inspect
-from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.core.visible import visible
+from ostinato.tasks import TRAIN_OPTIONS
 
 COMMANDS: dict[tuple[str, ...], type[Any]] = {
     ("demo",): commands.Demo,

@@ -13,11 +13,11 @@ from ostinato.cli.told import Told
 from ostinato.config import commands
 from ostinato.config.bench import BenchLayers, BenchLm
 from ostinato.config.inspect import Inspect
-from ostinato.config.tasks import TRAIN_OPTIONS
-from ostinato.config.tasks.contract import TrainOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.figures import shown
 from ostinato.core.visible import visible
+from ostinato.tasks import TRAIN_OPTIONS
+from ostinato.tasks.options import TrainOptions
 
 #: Bytes of a finished run that only going on needs, from which on that is said.
 _WORTH_A_WORD = 20_000_000
@@ -100,9 +100,9 @@ def _evaluate(options: commands.Evaluate, output: Output) -> None:
     from ostinato.api import load
     from ostinato.api.compute import compute_settings
     from ostinato.api.plugins import import_plugins
-    from ostinato.api.tasks.contract import Backtests
     from ostinato.cli.answers import write_backtest
-    from ostinato.data.writing import format_of, require_writer
+    from ostinato.data.tables.writing import format_of, require_writer
+    from ostinato.tasks.contract import Backtests
 
     if not options.data:
         raise ConfigError("DATA: expected at least one file, folder, or - for standard input")
@@ -163,7 +163,7 @@ def _generate(options: commands.Generate, output: Output) -> None:
 
 def _prompts(source: str) -> list[str]:
     """One a line; an empty line is the beginning of a text."""
-    from ostinato.data.tables import open_content
+    from ostinato.data.tables.reading import open_content
 
     prompts = [line.removesuffix("\n").removesuffix("\r") for line in open_content(source).lines()]
     if not prompts:

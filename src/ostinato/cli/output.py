@@ -14,7 +14,7 @@ from ostinato.core.errors import DataError
 from ostinato.core.figures import shown
 from ostinato.core.files import remove_left_over, replacing
 from ostinato.core.visible import visible
-from ostinato.data.encodings import in_utf8
+from ostinato.data.sources.encodings import in_utf8
 
 #: Rows of a table that are shown, at most.
 _ROWS = 12

@@ -9,9 +9,9 @@ from tyro.conf import Positional
 from ostinato.config.checks import above_zero, at_least, at_most, valid_seed, valid_threads
 from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
 from ostinato.config.fields import Beam, File, Flag, Json, Out, Plugins, Precision, RunFolder, Threads
-from ostinato.config.forecast import ForecastOptions
-from ostinato.config.tasks.lm import TrainLm as TrainLm
 from ostinato.core.errors import ConfigError
+from ostinato.tasks.forecast.ahead import ForecastOptions
+from ostinato.tasks.lm.options import TrainLm as TrainLm
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
 import msgspec
 
 from ostinato.config.columns import as_option
-from ostinato.config.presets import LANGUAGE_MODEL
 from ostinato.core.errors import ConfigError, unknown_name
+from ostinato.tasks.lm.presets import LANGUAGE_MODEL
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -4,7 +4,8 @@ Beside it, the softmax of an output layer.
 """
 
 from ostinato.cells.unroll import unroll as reference
-from ostinato.kernels import flops, native
+from ostinato.kernels import flops
+from ostinato.kernels import native_cells as native
 from ostinato.kernels.dispatch import Choice, Request, find, run
 from ostinato.kernels.native_calls import resolved
 from ostinato.kernels.onnx import OPERATORS as ONNX_OPERATORS

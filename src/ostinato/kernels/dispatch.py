@@ -12,7 +12,8 @@ from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, unroll
 from ostinato.core.autocast import autocast_dtype
 from ostinato.core.legend import Parameters
-from ostinato.kernels import native, onnx, torch_fused
+from ostinato.kernels import native_cells as native
+from ostinato.kernels import onnx, torch_fused
 from ostinato.kernels.transforms import is_transformed
 
 

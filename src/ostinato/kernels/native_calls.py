@@ -14,10 +14,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ostinato.core import native_library
 from ostinato.core.errors import TensorError
-from ostinato.core.native_library import PRECISIONS, NativeLibrary, Run
 from ostinato.core.registry import lookup
+from ostinato.native import library as native_library
+from ostinato.native.library import PRECISIONS, NativeLibrary, Run
 
 Optional = Tensor | None
 #: Address and strides of each tensor.

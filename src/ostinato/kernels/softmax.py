@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ostinato.core import native_library
-from ostinato.core.native_library import Softmax
+from ostinato.native import library as native_library
+from ostinato.native.library import Softmax
 
 _NATIVE = (torch.float32, torch.bfloat16)
 #: Rows at a time: those of narrow scores are widened, and one chain of sums over all rows would lose digits.

@@ -9,8 +9,9 @@ from torch import Tensor
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.core.legend import Parameters
-from ostinato.core.native_library import NativeLibrary, Run, Steps
-from ostinato.kernels import native, native_calls
+from ostinato.kernels import native_calls
+from ostinato.kernels import native_cells as native
+from ostinato.native.library import NativeLibrary, Run, Steps
 
 #: Floats in 64 bytes, the alignment that the library asks for.
 _ALIGNED = 16

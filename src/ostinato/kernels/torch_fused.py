@@ -13,7 +13,7 @@ from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
 from ostinato.core.legend import Parameters
 from ostinato.core.registry import is_ours
-from ostinato.kernels.native import no_other_form
+from ostinato.kernels.native_cells import no_other_form
 
 if TYPE_CHECKING:
     from ostinato.kernels.dispatch import Request

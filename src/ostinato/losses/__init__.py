@@ -4,16 +4,12 @@ from ostinato.losses.activation import activation_penalty
 from ostinato.losses.adaptive import adaptive_cross_entropy
 from ostinato.losses.cross_entropy import sequence_cross_entropy
 from ostinato.losses.decoded import decoded_cross_entropy
-from ostinato.losses.forecast import forecast_loss
 from ostinato.losses.linear_cross_entropy import linear_cross_entropy
-from ostinato.losses.tagging import tag_loss
 
 __all__ = [
     "activation_penalty",
     "adaptive_cross_entropy",
     "decoded_cross_entropy",
-    "forecast_loss",
     "linear_cross_entropy",
     "sequence_cross_entropy",
-    "tag_loss",
 ]

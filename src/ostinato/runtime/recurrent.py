@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ostinato.core import native_library
 from ostinato.core.errors import ConfigError, unknown_name
-from ostinato.core.native_library import NativeLibrary, Run, Steps
+from ostinato.native import library as native_library
+from ostinato.native.library import NativeLibrary, Run, Steps
 from ostinato.runtime.forms import FORMS
 from ostinato.runtime.weights import Array, Weights, sort
 

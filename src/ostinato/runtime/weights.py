@@ -25,7 +25,7 @@ _OF_NUMPY = {"F16", "F32", "F64"}
 
 
 class Weights(NamedTuple):
-    """Of one layer and direction, float32 and dense; shapes as in `kernels/native/ostinato.h`."""
+    """Of one layer and direction, float32 and dense; shapes as in `native/source/ostinato.h`."""
 
     weight_ih: Array
     weight_hh: Array

@@ -13,15 +13,15 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from ostinato.api.tasks.classify import class_scores
-from ostinato.api.tasks.classify_data import prepare_labelled
-from ostinato.config.tasks.classify import TrainClassify
 from ostinato.core.errors import DataError
 from ostinato.data.labelled import Columns, Raw, raw_in_memory
-from ostinato.data.memory import HeldTable, Steps, Texts, held_as
+from ostinato.data.sources.memory import HeldTable, Steps, Texts, held_as
 from ostinato.sklearn.inputs import forget_table, is_table, listed, require_target, table
 from ostinato.sklearn.parameters import SequenceEstimator
 from ostinato.sklearn.training import options_of, train
+from ostinato.tasks.classify.data import prepare_labelled
+from ostinato.tasks.classify.options import TrainClassify
+from ostinato.tasks.classify.task import class_scores
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -10,23 +10,23 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ostinato.api.tasks.forecast import forecast_figures, forecaster_of
-from ostinato.api.tasks.forecast_answers import shares_of
-from ostinato.api.tasks.forecast_split import split
 from ostinato.config.columns import as_option
-from ostinato.config.forecast import LEVELS
-from ostinato.config.tasks.forecast import TrainForecast
 from ostinato.core.errors import DataError
-from ostinato.data.forecasting import Read
-from ostinato.data.series import Columns, Series
-from ostinato.data.times import Spacing
-from ostinato.decoding.continuing import continued
-from ostinato.decoding.forecasting import forecast
-from ostinato.evaluation.forecast import CRPS_SHARES
+from ostinato.data.series.forecasting import Read
+from ostinato.data.series.grid import Columns, Series
+from ostinato.data.series.times import Spacing
 from ostinato.sklearn.inputs import require_target
 from ostinato.sklearn.parameters import SequenceEstimator
 from ostinato.sklearn.series import Array, given_covariates, given_series, joined
 from ostinato.sklearn.training import options_of, train
+from ostinato.tasks.forecast.ahead import LEVELS
+from ostinato.tasks.forecast.answers import shares_of
+from ostinato.tasks.forecast.continuing import continued
+from ostinato.tasks.forecast.decoding import forecast
+from ostinato.tasks.forecast.figures import CRPS_SHARES
+from ostinato.tasks.forecast.options import TrainForecast
+from ostinato.tasks.forecast.split import split
+from ostinato.tasks.forecast.task import forecast_figures, forecaster_of
 
 #: Rows looked back on where no parameter says and there is no season.
 WINDOW = 10

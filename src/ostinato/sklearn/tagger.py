@@ -12,18 +12,18 @@ import numpy.typing as npt
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from ostinato.api.tasks.tag import Codec
-from ostinato.api.tasks.tag_data import prepare_tagged
-from ostinato.config.tasks.tag import TrainTag
 from ostinato.core.errors import DataError
-from ostinato.data.conll import Tagged
-from ostinato.data.encodings import whole_characters
-from ostinato.data.memory import is_missing
-from ostinato.data.tagging import WordSequences
-from ostinato.evaluation.tagging import predict_probabilities
+from ostinato.data.sources.encodings import whole_characters
+from ostinato.data.sources.memory import is_missing
+from ostinato.data.text.conll import Tagged
 from ostinato.sklearn.inputs import is_table, require_target
 from ostinato.sklearn.parameters import SequenceEstimator
 from ostinato.sklearn.training import options_of, train
+from ostinato.tasks.tag.data import prepare_tagged
+from ostinato.tasks.tag.figures import predict_probabilities
+from ostinato.tasks.tag.options import TrainTag
+from ostinato.tasks.tag.reading import WordSequences
+from ostinato.tasks.tag.task import Codec
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

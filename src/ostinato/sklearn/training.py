@@ -14,8 +14,8 @@ import torch
 from ostinato.api.run import Run
 from ostinato.api.training import train_prepared
 from ostinato.config.merge import build, refuse_unused
-from ostinato.config.tasks.contract import TrainOptions
 from ostinato.core.errors import ConfigError
+from ostinato.tasks.options import TrainOptions
 
 Options = TypeVar("Options", bound=TrainOptions)
 

@@ -11,10 +11,10 @@ import torch
 import ostinato
 from ostinato.api.info import describe
 from ostinato.api.listing import list_runs
-from ostinato.api.tasks.lm import until
-from ostinato.core import native_library
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
-from ostinato.models.language_model import LanguageModelStream
+from ostinato.native import library as native_library
+from ostinato.tasks.lm.model import LanguageModelStream
+from ostinato.tasks.lm.task import until
 from tests.support import prose
 
 TEXT = prose(60) + "ein Mäusebär\n"

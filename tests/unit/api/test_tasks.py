@@ -5,14 +5,13 @@ import inspect
 
 import pytest
 
-from ostinato.api.tasks import find
-from ostinato.api.tasks.contract import Generates, Predicts, Task
 from ostinato.cli.arguments import COMMANDS
 from ostinato.config.merge import names
 from ostinato.config.start import StartOptions
-from ostinato.config.tasks import TRAIN_OPTIONS
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
+from ostinato.tasks import TRAIN_OPTIONS, find
+from ostinato.tasks.contract import Generates, Predicts, Task
 
 ASKED = [name for name, value in vars(Task).items() if inspect.isfunction(value) and not name.startswith("_")]
 

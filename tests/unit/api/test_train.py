@@ -256,7 +256,7 @@ def test_plain_sgd_trains_the_rows_that_were_read_and_ends_where_it_would_have(t
     """The same weights with a sparse gradient of the embedding and with a dense one."""
     options = TINY | {"level": "word", "optimizer": "sgd", "lr": 2.0, "embed": 6}
     sparse = ostinato.train("lm", text, out=tmp_path / "sparse", **options)
-    monkeypatch.setattr("ostinato.api.tasks.lm.takes_sparse", lambda *_: False)
+    monkeypatch.setattr("ostinato.tasks.lm.task.takes_sparse", lambda *_: False)
     dense = ostinato.train("lm", text, out=tmp_path / "dense", **options)
     for one, two in zip(sparse.model.parameters(), dense.model.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)

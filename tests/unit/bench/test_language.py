@@ -11,9 +11,9 @@ from ostinato.bench.language import measure, memory, numpy_side, our_sides, plan
 from ostinato.bench.language.problem import WRITTEN, Problem
 from ostinato.bench.problem import errors
 from ostinato.config.bench import BenchLm
-from ostinato.config.presets import LANGUAGE_MODEL
 from ostinato.core.errors import ConfigError
 from ostinato.losses import activation_penalty, sequence_cross_entropy
+from ostinato.tasks.lm.presets import LANGUAGE_MODEL
 
 SMALL = {"batch": 3, "steps": 20}
 WORDS = {**SMALL, "vocab_size": 40, "hidden": 12, "embed": 12}

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from ostinato.bench.language import numpy_model
 from ostinato.core.batch import Batch
 from ostinato.losses import sequence_cross_entropy
-from ostinato.models.language_model import LanguageModel
+from ostinato.tasks.lm.model import LanguageModel
 
 V, T, N = 11, 7, 3
 

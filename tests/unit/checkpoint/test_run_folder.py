@@ -13,7 +13,7 @@ from torch import nn
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import write_bytes
 from ostinato.core.errors import RunFolderError
-from ostinato.models.language_model import LanguageModel
+from ostinato.tasks.lm.model import LanguageModel
 from tests.support import contents
 
 

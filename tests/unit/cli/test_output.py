@@ -12,7 +12,7 @@ import pytest
 
 from ostinato.cli.output import write_lines
 from ostinato.core.errors import DataError
-from ostinato.data.writing import table_pieces
+from ostinato.data.tables.writing import table_pieces
 
 
 def test_a_link_leads_to_the_file(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 from ostinato.config.columns import as_option, names_in
 from ostinato.config.merge import build
-from ostinato.config.tasks.forecast import TrainForecast
+from ostinato.tasks.forecast.options import TrainForecast
 
 
 @pytest.mark.parametrize(

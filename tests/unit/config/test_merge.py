@@ -7,11 +7,11 @@ import pytest
 from ostinato.config.commands import Demo, Evaluate, Generate, Info, Runs, SamplingOptions, TrainLm
 from ostinato.config.merge import beneath, build, flatten, names, read_toml, unchecked
 from ostinato.config.model import ModelOptions
-from ostinato.config.presets import LANGUAGE_MODEL
 from ostinato.config.start import StartOptions
 from ostinato.config.text import TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
+from ostinato.tasks.lm.presets import LANGUAGE_MODEL
 
 COMMANDS = [
     TrainLm(("a.txt",), "run"),

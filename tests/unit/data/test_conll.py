@@ -5,9 +5,9 @@ import gzip
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.conll import Columns, read_sentences, read_tagged
-from ostinato.data.conll_layout import CONLLU, Layout, read_layout
-from ostinato.data.files import find_files
+from ostinato.data.sources.files import find_files
+from ostinato.data.text.conll import Columns, read_sentences, read_tagged
+from ostinato.data.text.conll_layout import CONLLU, Layout, read_layout
 
 
 def conllu(*words: tuple[str, ...], tail: str = "_") -> str:

@@ -8,12 +8,12 @@ import pytest
 
 from ostinato.core import memory
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data import files
-from ostinato.data.captions import Pictures
-from ostinato.data.conll_layout import read_layout
-from ostinato.data.files import find_files, whole_lines
-from ostinato.data.pairs import read_lines
-from ostinato.data.tables import read_table
+from ostinato.data.pictures.captions import Pictures
+from ostinato.data.sources import files
+from ostinato.data.sources.files import find_files, whole_lines
+from ostinato.data.tables.reading import read_table
+from ostinato.data.text.conll_layout import read_layout
+from ostinato.data.text.pairs import read_lines
 
 
 def test_lines_are_cut_at_line_feeds_alone():

@@ -5,9 +5,9 @@ import pytest
 
 from ostinato.config.table import TableOptions
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.layout import Layout, laid_out, layout_of
-from ostinato.data.series import Columns, numbers, read_series
-from ostinato.data.tables import read_table
+from ostinato.data.series.grid import Columns, numbers, read_series
+from ostinato.data.tables.layout import Layout, laid_out, layout_of
+from ostinato.data.tables.reading import read_table
 
 
 def test_semicolons_and_decimal_commas(write):

@@ -8,9 +8,9 @@ import pytest
 
 from ostinato.core.errors import DataError
 from ostinato.data.labelled import Columns, read_labelled
-from ostinato.data.memory import HeldTable, Steps, Texts, given, held_as, in_memory, is_missing, is_text
-from ostinato.data.pairs import read_sources
-from ostinato.data.tables import read_table
+from ostinato.data.sources.memory import HeldTable, Steps, Texts, given, held_as, in_memory, is_missing, is_text
+from ostinato.data.tables.reading import read_table
+from ostinato.data.text.pairs import read_sources
 
 
 class NA:

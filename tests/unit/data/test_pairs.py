@@ -3,8 +3,8 @@ import gzip
 import pytest
 
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.pairs import PairLayout, open_pairs, read_pairs, read_sources, read_two_files
-from ostinato.data.vocabulary import learn_tokenizer
+from ostinato.data.text.pairs import PairLayout, open_pairs, read_pairs, read_sources, read_two_files
+from ostinato.data.text.vocabulary import learn_tokenizer
 
 
 def write(folder, content, name="pairs.txt"):

@@ -3,9 +3,9 @@
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.conll_layout import read_layout
-from ostinato.data.files import find_files
-from ostinato.data.plain_sentences import is_plain, plain_sentences, words_of
+from ostinato.data.sources.files import find_files
+from ostinato.data.text.conll_layout import read_layout
+from ostinato.data.text.plain_sentences import is_plain, plain_sentences, words_of
 
 TAGS = ("DET", "NOUN", "VERB", "PUNCT")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ostinato.data.scaling import (
+from ostinato.data.series.scaling import (
     Transform,
     in_float32,
     mean_and_spread,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.layout import Layout, laid_out
-from ostinato.data.sequences import Scale, sequences_from_table
-from ostinato.data.tables import read_table
+from ostinato.data.series.sequences import Scale, sequences_from_table
+from ostinato.data.tables.layout import Layout, laid_out
+from ostinato.data.tables.reading import read_table
 
 TABLE = "who,when,x,y,label\nb,2,3,4,up\na,2021-02-01,5,,down\nb,10,1,2,up\na,2021-01-31,7,8,\n"
 

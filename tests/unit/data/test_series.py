@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.series import Columns, numbers, read_series
-from ostinato.data.tables import read_table
+from ostinato.data.series.grid import Columns, numbers, read_series
+from ostinato.data.tables.reading import read_table
 
 
 def where(row):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ostinato.data.coding import Coding
 from ostinato.data.labelled import Codec, Columns, Raw
-from ostinato.data.spelling import name_of, plain_number, spelt_as
+from ostinato.data.series.coding import Coding
+from ostinato.data.tables.spelling import name_of, plain_number, spelt_as
 
 
 @pytest.mark.parametrize(

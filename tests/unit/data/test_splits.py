@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.splits import held_out
+from ostinato.data.batching.splits import held_out
 
 
 @pytest.mark.parametrize("strata", [None, ["a"] * 70 + ["b"] * 30])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.streams import Streams, single_stream
+from ostinato.data.batching.streams import Streams, single_stream
 
 EOS = 7
 

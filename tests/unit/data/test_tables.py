@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.tables import read_table
+from ostinato.data.tables.reading import read_table
 
 ROWS = [
     {"text": 'He said "no", twice', "label": "neg", "score": "1.5"},

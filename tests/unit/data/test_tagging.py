@@ -6,7 +6,7 @@ import tokenizers
 import torch
 
 from ostinato.core.errors import DataError
-from ostinato.data.tagging import SPELLED, UNKNOWN_TAG, TagVocabulary, WordSequences
+from ostinato.tasks.tag.reading import SPELLED, UNKNOWN_TAG, TagVocabulary, WordSequences
 
 SENTENCES = [["The", "cat", "sat"], [], ["the", "dog"], ["Sat", "the", "cat", "the", "cat"]]
 TAGS = [["D", "N", "V"], [], ["D", "N"], ["V", "D", "N", "D", "N"]]

@@ -7,7 +7,7 @@ import pytest
 
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.labelled import Columns, read_all_labelled, read_labelled
-from ostinato.data.tables import read_table
+from ostinato.data.tables.reading import read_table
 
 TEXT = Columns("label", "text")
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.texts import encode_texts, learn_from_texts, shorten
-from ostinato.data.tokenizer import Tokenizer
+from ostinato.data.text.columns import encode_texts, learn_from_texts, shorten
+from ostinato.data.text.tokenizer import Tokenizer
 
 TEXTS = ["It's GOOD -- good!<br /><br />", "Not so good, 10/10?", "", "ÄPFEL äpfel 😀 é"]
 

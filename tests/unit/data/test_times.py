@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.dates import read_times
-from ostinato.data.times import Spacing, calendar, calendar_names, infer_spacing, spacing_of
+from ostinato.data.series.dates import read_times
+from ostinato.data.series.times import Spacing, calendar, calendar_names, infer_spacing, spacing_of
 
 
 def where(row):

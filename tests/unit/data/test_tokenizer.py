@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostinato.core.errors import DataError
-from ostinato.data.text import END, open_text
-from ostinato.data.tokenizer import Tokenizer, bpe_tokenizer, char_tokenizer, split_words, word_tokenizer
-from ostinato.data.vocabulary import learn_tokenizer
+from ostinato.data.text.text import END, open_text
+from ostinato.data.text.tokenizer import Tokenizer, bpe_tokenizer, char_tokenizer, split_words, word_tokenizer
+from ostinato.data.text.vocabulary import learn_tokenizer
 
 SAMPLE = "The cat sat on the mat.\n\nDer Bär aß Süßes; 日本語 😀!\n" * 20
 LEVELS = ("char", "word", "bpe")

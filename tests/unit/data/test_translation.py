@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from ostinato.data.bucketing import Buckets
-from ostinato.data.tokenizer import Tokenizer, char_tokenizer
-from ostinato.data.translation import EncodedPairs, Sampled, encode_pairs, encode_sources
+from ostinato.data.batching.bucketing import Buckets
+from ostinato.data.text.tokenizer import Tokenizer, char_tokenizer
+from ostinato.tasks.translate.data import EncodedPairs, Sampled, encode_pairs, encode_sources
 
 PAIRS = EncodedPairs([np.array(s) for s in ([5, 6, 0], [7, 0], [8, 9, 3, 0])], [np.array(t) for t in ([2], [3, 4], [])])
 

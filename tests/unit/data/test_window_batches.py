@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from ostinato.data.scaling import Transform
-from ostinato.data.series import Columns, read_series
-from ostinato.data.times import Spacing
-from ostinato.data.window_batches import LEAST, MOST, WindowBatches
-from ostinato.data.windows import Shape, Windows
+from ostinato.data.batching.window_batches import LEAST, MOST, WindowBatches
+from ostinato.data.series.grid import Columns, read_series
+from ostinato.data.series.scaling import Transform
+from ostinato.data.series.times import Spacing
+from ostinato.data.series.windows import Shape, Windows
 
 
 def windows(count):

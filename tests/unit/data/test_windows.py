@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from ostinato.data.coding import Coding
-from ostinato.data.scaling import Transform
-from ostinato.data.series import Columns, read_series
-from ostinato.data.times import calendar
-from ostinato.data.windows import SEASONS, Shape, Windows
-from ostinato.evaluation.forecast import windowed
+from ostinato.data.series.coding import Coding
+from ostinato.data.series.grid import Columns, read_series
+from ostinato.data.series.scaling import Transform
+from ostinato.data.series.times import calendar
+from ostinato.data.series.windows import SEASONS, Shape, Windows
+from ostinato.tasks.forecast.figures import windowed
 
 W, H = 5, 3
 

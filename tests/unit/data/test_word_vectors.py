@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from ostinato.data.word_vectors import WINDOW, word_vectors
+from ostinato.data.text.word_vectors import WINDOW, word_vectors
 
 
 def by_hand(texts, V, width):
@@ -58,7 +58,7 @@ def test_the_same_each_time_and_wider_than_the_vocabulary():
 def test_only_so_many_tokens_are_read(monkeypatch):
     draw = np.random.default_rng(2)
     texts = [draw.integers(0, 9, 20) for _ in range(8)]
-    monkeypatch.setattr("ostinato.data.word_vectors.MOST_TOKENS", 50)
+    monkeypatch.setattr("ostinato.data.text.word_vectors.MOST_TOKENS", 50)
     found = word_vectors(texts, 9, 4)
     monkeypatch.undo()
     assert torch.equal(found, word_vectors(texts[:3], 9, 4))

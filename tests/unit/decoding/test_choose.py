@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ostinato.config.commands import SamplingOptions
-from ostinato.decoding import choose, uniform
+from ostinato.tasks.lm.sampling import choose, uniform
 
 #: Probabilities 0.5, 0.25, 0.125, 0.0625, 0.0625, in another order and with a constant added to every score.
 SHARES = {3: 1 / 2, 0: 1 / 4, 4: 1 / 8, 1: 1 / 16, 2: 1 / 16}

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from ostinato.core.errors import ConfigError
-from ostinato.data.forecasting import SeriesCodec
-from ostinato.data.series import Columns, read_series
-from ostinato.decoding.continuing import continued
-from ostinato.decoding.forecasting import forecast
-from ostinato.models.forecaster import Forecaster
+from ostinato.data.series.forecasting import SeriesCodec
+from ostinato.data.series.grid import Columns, read_series
+from ostinato.tasks.forecast.continuing import continued
+from ostinato.tasks.forecast.decoding import forecast
+from ostinato.tasks.forecast.model import Forecaster
 
 W, H = 6, 4
 SHARES = (0.1, 0.5, 0.9)

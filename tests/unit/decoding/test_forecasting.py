@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from ostinato.data.scaling import Transform
-from ostinato.data.series import Columns, read_series
-from ostinato.data.windows import Shape, Windows
-from ostinato.decoding.forecasting import forecast
-from ostinato.models.forecaster import Forecaster
+from ostinato.data.series.grid import Columns, read_series
+from ostinato.data.series.scaling import Transform
+from ostinato.data.series.windows import Shape, Windows
+from ostinato.tasks.forecast.decoding import forecast
+from ostinato.tasks.forecast.model import Forecaster
 
 W, H, M = 6, 4, 3
 

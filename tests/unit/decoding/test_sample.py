@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from ostinato.config.commands import SamplingOptions
-from ostinato.decoding import sample
-from ostinato.models.language_model import LanguageModel, LanguageModelStream
+from ostinato.tasks.lm.model import LanguageModel, LanguageModelStream
+from ostinato.tasks.lm.sampling import sample
 
 V = 9
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from ostinato.core.span_tags import BIO, SCHEMES
-from ostinato.decoding.tags import decode_tags, span_constraints, tag_probabilities
 from ostinato.layers.crf import Chain
-from ostinato.models.tagger import TaggerOutput
+from ostinato.tasks.tag.decoding import decode_tags, span_constraints, tag_probabilities
+from ostinato.tasks.tag.model import TaggerOutput
 
 TAGS = ["O", "B-A", "I-A", "B-B", "I-B"]
 T, N, K = 4, 6, len(TAGS)

@@ -10,10 +10,10 @@ from torch.nn import functional as F
 
 from ostinato.config.evaluation import AdaptingOptions
 from ostinato.core.errors import ConfigError
-from ostinato.data.streams import single_stream
+from ostinato.data.batching.streams import single_stream
 from ostinato.evaluation import evaluate_language_model
 from ostinato.evaluation.adapting import token_losses
-from ostinato.models.language_model import LanguageModel
+from ostinato.tasks.lm.model import LanguageModel
 
 V, EOS = 13, 5
 IDS = np.random.default_rng(3).integers(0, V, 83).astype(np.uint16)

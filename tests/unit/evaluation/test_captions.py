@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from ostinato.evaluation.captions import caption_words, cider, score_captions
+from ostinato.tasks.caption.figures import caption_words, cider, score_captions
 
 words = str.split
 TWO = [[words("a red dog"), words("one red dog")], [words("a blue cat")]]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ostinato.evaluation.classification import classification_figures, confusion
+from ostinato.tasks.classify.figures import classification_figures, confusion
 
 
 def f1(expected, found, label):

@@ -6,9 +6,9 @@ import warnings
 import pytest
 from sacrebleu.metrics.bleu import BLEU
 
-from ostinato.evaluation.captions import score_captions
 from ostinato.evaluation.collapse import constant_bleu, tell_collapsed
-from ostinato.evaluation.translation import score_translations
+from ostinato.tasks.caption.figures import score_captions
+from ostinato.tasks.translate.figures import score_translations
 
 WORDS = ["a", "the", "dog", "cat", "man", "runs", "sits", "on", "in", "grass", "water", "red", "big", "with"]
 

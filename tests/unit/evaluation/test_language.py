@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from ostinato.data.corpus import learned_tokenizer, token_ids
-from ostinato.data.streams import single_stream
-from ostinato.data.text import open_text
+from ostinato.data.batching.streams import single_stream
+from ostinato.data.text.corpus import learned_tokenizer, token_ids
+from ostinato.data.text.text import open_text
 from ostinato.evaluation import bits_per_character, evaluate_language_model, mean_loss, perplexity
-from ostinato.models.language_model import LanguageModel
+from ostinato.tasks.lm.model import LanguageModel
 
 V, EOS = 13, 5
 IDS = np.random.default_rng(3).integers(0, V, 157).astype(np.uint16)

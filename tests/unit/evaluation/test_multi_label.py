@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from ostinato.core.batch import Batch
 from ostinato.evaluation.multi_label import multi_label_figures
-from ostinato.losses.classification import labels_loss, rarity
+from ostinato.tasks.classify.loss import labels_loss, rarity
 
 
 def test_against_scikit_learn():

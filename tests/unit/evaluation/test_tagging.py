@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from ostinato.core.span_tags import BIO
-from ostinato.data.tagging import TagVocabulary, WordSequences
-from ostinato.decoding.tags import span_constraints
-from ostinato.evaluation.tagging import (
+from ostinato.layers.crf import Chain
+from ostinato.tasks.tag.decoding import span_constraints
+from ostinato.tasks.tag.figures import (
     named,
     predict_probabilities,
     predict_tags,
@@ -18,8 +18,8 @@ from ostinato.evaluation.tagging import (
     scores_by_type,
     tagging_figures,
 )
-from ostinato.layers.crf import Chain
-from ostinato.models.tagger import TaggerOutput
+from ostinato.tasks.tag.model import TaggerOutput
+from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
 
 WORDS = [["a"], [], ["b", "a", "c"], ["c", "b"]] * 40  # more than one batch
 

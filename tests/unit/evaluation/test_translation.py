@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from ostinato.evaluation.translation import exact_match, score_translations
+from ostinato.tasks.translate.figures import exact_match, score_translations
 
 
 def test_bleu_is_papinenis_by_hand():

@@ -10,7 +10,7 @@ from torch import nn
 from ostinato.core.errors import RunFolderError
 from ostinato.inspection import loss_by_kind, predictions, training_curves
 from ostinato.inspection.candidates import kind
-from ostinato.models.language_model import LanguageModel
+from ostinato.tasks.lm.model import LanguageModel
 
 
 @pytest.mark.parametrize("cutoffs", [(), (5,)])  # an adaptive softmax has no matrix of all tokens

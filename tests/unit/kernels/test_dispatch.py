@@ -5,9 +5,9 @@ import torch
 
 import ostinato
 from ostinato.cells.unroll import unroll
-from ostinato.core import native_library
 from ostinato.core.registry import lookup
 from ostinato.kernels import Request, find
+from ostinato.native import library as native_library
 
 NATIVE = not isinstance(native_library.load(), str)
 PLAIN = Request(torch.float32, "cpu", steps=4)

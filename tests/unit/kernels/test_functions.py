@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ostinato import kernels
-from ostinato.core import native_library
 from ostinato.core.registry import lookup
-from ostinato.kernels import native
+from ostinato.kernels import native_cells as native
+from ostinato.native import library as native_library
 
 H = 64
 LOADED = native_library.load()

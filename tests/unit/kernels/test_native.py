@@ -12,9 +12,9 @@ import ostinato
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, unroll
-from ostinato.core import native_library
 from ostinato.core.registry import lookup
-from ostinato.kernels import native
+from ostinato.kernels import native_cells as native
+from ostinato.native import library as native_library
 
 LIBRARY = native_library.load()
 CELLS = [] if isinstance(LIBRARY, str) else list(LIBRARY.cells)

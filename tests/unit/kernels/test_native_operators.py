@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ostinato.kernels import native, native_calls
+from ostinato.kernels import native_calls
+from ostinato.kernels import native_cells as native
 from tests.unit.kernels.test_native import CELLS, Problem, cell_of
 
 

@@ -6,7 +6,7 @@ import torch
 import ostinato
 from ostinato import kernels
 from ostinato.cells.noise import StateNoise
-from ostinato.kernels import native
+from ostinato.kernels import native_cells as native
 from ostinato.losses import linear_cross_entropy
 from tests.unit.kernels.test_native import CELLS, Problem, cell_of
 

@@ -9,9 +9,10 @@ from torch import Tensor
 
 import ostinato
 from ostinato.cells.unroll import unroll
-from ostinato.core import native_library
 from ostinato.core.registry import lookup, registered
-from ostinato.kernels import dispatch, native, native_calls
+from ostinato.kernels import dispatch, native_calls
+from ostinato.kernels import native_cells as native
+from ostinato.native import library as native_library
 from tests.unit.kernels.test_native import CELLS, ISAS, Problem, _operator_arguments, cell_of
 
 # Rounding to bf16 errs by 2^-9 at most; where both factors are the sum of two, what is left out is 2^-16 of a product.

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ostinato import kernels
-from ostinato.core import native_library
+from ostinato.native import library as native_library
 
 WIDTHS = [1, 3, 15, 16, 17, 64, 65, 1023, 1024, 1025, 2500]
 LOADED = native_library.load()

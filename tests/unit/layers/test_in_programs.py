@@ -17,7 +17,7 @@ from torch.func import functional_call, grad, jacrev, jvp, vmap
 
 import ostinato
 from ostinato.losses import linear_cross_entropy
-from ostinato.models.language_model import LanguageModel
+from ostinato.tasks.lm.model import LanguageModel
 
 #: What torch.compile's own compiler takes.
 CAN_COMPILE = shutil.which("c++") and (Path(sysconfig.get_path("include")) / "Python.h").exists()

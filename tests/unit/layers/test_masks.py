@@ -5,7 +5,7 @@ import torch
 
 from ostinato.core.errors import ConfigError
 from ostinato.layers.dropout import dropout, mask, word_mask
-from ostinato.models.language_model import LanguageModel
+from ostinato.tasks.lm.model import LanguageModel
 
 M = 400_000
 

@@ -8,7 +8,7 @@ import torch
 
 import ostinato
 from ostinato.config.cells import CELL_NAMES
-from ostinato.core import native_library
+from ostinato.native import library as native_library
 
 NATIVE = [] if isinstance(native_library.load(), str) else list(CELL_NAMES)
 

@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ostinato.core.batch import Batch
 from ostinato.layers.tied import tied_embedding
 from ostinato.losses import linear_cross_entropy, sequence_cross_entropy
-from ostinato.models.language_model import LanguageModel
+from ostinato.tasks.lm.model import LanguageModel
 
 V, E, T, N = 11, 4, 5, 3
 IDS = torch.randint(0, V, (T, N), generator=torch.Generator().manual_seed(2))

@@ -7,10 +7,10 @@ from torch import nn
 from ostinato.config.commands import SamplingOptions
 from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError
-from ostinato.decoding import sample
 from ostinato.evaluation import mean_loss
 from ostinato.losses import adaptive_cross_entropy, sequence_cross_entropy
-from ostinato.models.language_model import LanguageModel
+from ostinato.tasks.lm.model import LanguageModel
+from ostinato.tasks.lm.sampling import sample
 
 V, E, T, N = 30, 16, 6, 4
 CUTOFFS = (5, 12)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from ostinato.core.batch import Batch
 from ostinato.layers.tied import tied_embedding
 from ostinato.losses import linear_cross_entropy, sequence_cross_entropy
-from ostinato.models.language_model import LanguageModel
+from ostinato.tasks.lm.model import LanguageModel
 
 V, E, T, N = 60, 16, 12, 8
 KINDS = [{"tied": True}, {"tied": False}, {"cutoffs": (10, 30)}]

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from ostinato.core.batch import Batch
-from ostinato.losses.classification import balanced_weights, label_loss
+from ostinato.tasks.classify.loss import balanced_weights, label_loss
 
 DRAW = torch.Generator().manual_seed(1)
 LOGITS = torch.randn(9, 4, generator=DRAW, dtype=torch.float64)

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from ostinato.config.forecast import QUANTILES
 from ostinato.core.batch import Batch
-from ostinato.losses.forecast import forecast_loss, gaussian_nll, pinball, student_nll
+from ostinato.tasks.forecast.ahead import QUANTILES
+from ostinato.tasks.forecast.loss import forecast_loss, gaussian_nll, pinball, student_nll
 
 SHAPE = (4, 3, 2)
 

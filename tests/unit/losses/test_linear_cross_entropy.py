@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from ostinato.core.batch import Batch
 from ostinato.losses import linear_cross_entropy, sequence_cross_entropy
 from ostinato.losses import linear_cross_entropy as module_function
-from ostinato.models.language_model import LanguageModelOutput
+from ostinato.tasks.lm.model import LanguageModelOutput
 
 M, E, V = 23, 5, 11
 
@@ -87,7 +87,7 @@ def test_medium_rounds_factors_where_torch_would_not(given, smoothing, monkeypat
     leaves = [leaf.detach().float().requires_grad_() for leaf in leaves]
     exact = definition(leaves, targets, weights, smoothing)
     expected = torch.autograd.grad(exact, leaves)
-    monkeypatch.setattr("ostinato.kernels.native.multiplies_bfloat16_without_tiles", lambda: True)
+    monkeypatch.setattr("ostinato.kernels.native_cells.multiplies_bfloat16_without_tiles", lambda: True)
     torch.testing.assert_close(linear_cross_entropy(*leaves, targets, weights, smoothing), exact)  # not asked for
     monkeypatch.setattr("torch.get_float32_matmul_precision", lambda: "medium")
     rounded = linear_cross_entropy(*leaves, targets, weights, smoothing)

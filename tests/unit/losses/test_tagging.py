@@ -5,8 +5,8 @@ import torch
 
 from ostinato.core.batch import Batch
 from ostinato.layers.crf import CRF, log_likelihood
-from ostinato.losses import tag_loss
-from ostinato.models.tagger import TaggerOutput
+from ostinato.tasks.tag.loss import tag_loss
+from ostinato.tasks.tag.model import TaggerOutput
 
 T, N, K = 5, 3, 4
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ostinato.core.errors import ConfigError
-from ostinato.models.captioner import Captioner, PictureEncoder
+from ostinato.tasks.caption.model import Captioner, PictureEncoder
 
 P, T, N, V, E, H, F = 4, 5, 3, 9, 6, 8, 7
 FEATURES = torch.randn(P, N, F, generator=torch.Generator().manual_seed(1)).double()

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ostinato.core.errors import ConfigError
-from ostinato.models.classifier import Classifier
+from ostinato.tasks.classify.model import Classifier
 
 LENGTHS = torch.tensor([7, 1, 4])
 IDS = torch.randint(0, 11, (7, 3), generator=torch.Generator().manual_seed(1))

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ostinato.config.forecast import QUANTILES
 from ostinato.core.errors import ConfigError
-from ostinato.models.forecaster import Forecaster, ForecastOutput, student_quantile
+from ostinato.tasks.forecast.ahead import QUANTILES
+from ostinato.tasks.forecast.model import Forecaster, ForecastOutput, student_quantile
 
 W, H, N, D, FEATURES, K, C, UNITS = 7, 5, 3, 4, 2, 2, 3, 6
 

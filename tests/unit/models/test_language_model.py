@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from ostinato.core.errors import ConfigError
 from ostinato.core.kept_state import KeptState
-from ostinato.models.language_model import LanguageModel
+from ostinato.tasks.lm.model import LanguageModel
 
 T, N, V = 9, 3, 11
 IDS = torch.randint(0, V, (T + 1, N), generator=torch.Generator().manual_seed(4))

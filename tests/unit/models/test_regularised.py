@@ -10,7 +10,7 @@ from ostinato.core.errors import ConfigError
 from ostinato.core.kept_state import KeptState
 from ostinato.layers.dropout import dropout
 from ostinato.losses import activation_penalty, sequence_cross_entropy
-from ostinato.models.language_model import LanguageModel
+from ostinato.tasks.lm.model import LanguageModel
 
 T, N, V, E, H = 9, 3, 11, 6, 8
 IDS = torch.randint(0, V, (T + 1, N), generator=torch.Generator().manual_seed(4))

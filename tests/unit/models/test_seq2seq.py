@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from ostinato.cells.noise import StateNoise
 from ostinato.core.errors import ConfigError
-from ostinato.models.seq2seq import Seq2Seq, reversal
+from ostinato.tasks.translate.model import Seq2Seq, reversal
 from tests.oracles import lstm
 
 S, T, N, V, W, E, H = 5, 4, 3, 9, 7, 6, 8

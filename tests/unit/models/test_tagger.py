@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ostinato.core.errors import ConfigError
-from ostinato.models.tagger import Tagger
+from ostinato.tasks.tag.model import Tagger
 
 V, A, K = 11, 7, 5
 SIZES = {"embed_size": 6, "hidden_size": 5, "num_layers": 2, "character_embed_size": 3, "character_hidden_size": 4}

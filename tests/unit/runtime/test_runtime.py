@@ -14,12 +14,12 @@ from safetensors.torch import save_file
 
 import ostinato
 from ostinato import runtime
-from ostinato.core import native_library
 from ostinato.core.errors import ConfigError, RunFolderError
 from ostinato.core.registry import lookup
-from ostinato.models.language_model import LanguageModel
-from ostinato.models.tagger import Tagger
+from ostinato.native import library as native_library
 from ostinato.runtime.forms import FORMS
+from ostinato.tasks.lm.model import LanguageModel
+from ostinato.tasks.tag.model import Tagger
 
 OUTPUT = {"jordan": {"weight_ho": (5, 5), "bias_ho": (5,)}}
 

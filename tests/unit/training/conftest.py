@@ -7,10 +7,10 @@ from lightning_fabric import Fabric
 
 from ostinato.checkpoint import RunFolder
 from ostinato.config.training import TrainingOptions
-from ostinato.data.streams import Streams
+from ostinato.data.batching.streams import Streams
 from ostinato.evaluation import mean_loss, perplexity
 from ostinato.losses import sequence_cross_entropy
-from ostinato.models.language_model import LanguageModel
+from ostinato.tasks.lm.model import LanguageModel
 from ostinato.training import Clock, Job, Progress, Trainer
 
 V = 11

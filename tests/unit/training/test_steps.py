@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from ostinato.layers import tied
 from ostinato.losses import sequence_cross_entropy
-from ostinato.models.language_model import LanguageModel
+from ostinato.tasks.lm.model import LanguageModel
 from ostinato.training import Clock
 from tests.support import metrics
 from tests.unit.training.conftest import IDS, VALID, V

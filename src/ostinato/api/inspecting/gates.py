@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ostinato.api.inspecting.output import Folder, rounded
-from ostinato.api.tasks.contract import Observed, Observes
 from ostinato.config.inspect import InspectOptions
 from ostinato.core.errors import ConfigError
 from ostinato.inspection import Record, record, saturation
 from ostinato.plots.gates import Panel, heat_maps, saturation_map
+from ostinato.tasks.contract import Observed, Observes
 
 if TYPE_CHECKING:
     from ostinato.api.run import Run

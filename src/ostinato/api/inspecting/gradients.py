@@ -11,10 +11,9 @@ from torch import nn
 
 from ostinato.api.inspecting.gates import observed
 from ostinato.api.inspecting.output import Folder, rounded
-from ostinato.api.tasks.lm import last_loss, text_ids
 from ostinato.config.inspect import InspectOptions
 from ostinato.core.kept_state import KeptState
-from ostinato.data.streams import Streams
+from ostinato.data.batching.streams import Streams
 from ostinato.inspection import (
     Flow,
     clipped,
@@ -27,6 +26,7 @@ from ostinato.inspection import (
 from ostinato.layers.recurrent import Recurrent
 from ostinato.losses import activation_penalty, sequence_cross_entropy
 from ostinato.plots.gradients import Course, clipping, gradient_courses, norms_over_steps
+from ostinato.tasks.lm.task import last_loss, text_ids
 
 if TYPE_CHECKING:
     from ostinato.api.run import Run

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from ostinato.api.inspecting.output import Folder, rounded
-from ostinato.api.tasks.lm import text_ids
 from ostinato.config.inspect import InspectOptions
 from ostinato.core.errors import ConfigError
 from ostinato.inspection import Follower, followers, loss_by_kind, predictions, record, text_properties
 from ostinato.plots.coloured_text import coloured_text
 from ostinato.plots.expectations import Bar, Following, candidates_along, followers_along, loss_shares
+from ostinato.tasks.lm.task import text_ids
 
 if TYPE_CHECKING:
     from ostinato.api.run import Run

@@ -12,8 +12,8 @@ from ostinato.checkpoint import RunFolder
 from ostinato.config.checks import of_names
 from ostinato.config.inspect import VIEWS, InspectOptions
 from ostinato.core.errors import ConfigError, unknown_name
-from ostinato.data.encodings import read_as
-from ostinato.data.layout import laid_out
+from ostinato.data.sources.encodings import read_as
+from ostinato.data.tables.layout import laid_out
 
 if TYPE_CHECKING:
     from ostinato.api.run import Run

@@ -12,14 +12,14 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from ostinato.api.tasks import find
 from ostinato.bench.language.problem import WRITTEN, Problem
 from ostinato.bench.precision import precision
 from ostinato.bench.problem import Results
 from ostinato.checkpoint import RunFolder
 from ostinato.config.commands import SamplingOptions
-from ostinato.decoding import sample
 from ostinato.evaluation import mean_loss
+from ostinato.tasks import find
+from ostinato.tasks.lm.sampling import sample
 from ostinato.training import Clock, Progress, Trainer
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ostinato.config.presets import LANGUAGE_MODEL
 from ostinato.core.errors import ConfigError, unknown_name
+from ostinato.tasks.lm.presets import LANGUAGE_MODEL
 
 PEERS = ("torch", "torch-chunked", "torch-cell", "torch-bf16", "numpy")
 #: Kinds of work, each with this package's precision and the peer it is held against.

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from ostinato.api.tasks import find
-from ostinato.api.tasks.lm import Prepared, evaluated_at_once
 from ostinato.config.merge import build
-from ostinato.config.presets import LANGUAGE_MODEL
-from ostinato.config.tasks.lm import TrainLm
 from ostinato.core.batch import Batch
-from ostinato.data.streams import Streams, single_stream
-from ostinato.data.tokenizer import Tokenizer, char_tokenizer, word_tokenizer
-from ostinato.models.language_model import LanguageModel
+from ostinato.data.batching.streams import Streams, single_stream
+from ostinato.data.text.tokenizer import Tokenizer, char_tokenizer, word_tokenizer
+from ostinato.tasks import find
+from ostinato.tasks.lm.model import LanguageModel
+from ostinato.tasks.lm.options import TrainLm
+from ostinato.tasks.lm.presets import LANGUAGE_MODEL
+from ostinato.tasks.lm.task import Prepared, evaluated_at_once
 
 #: Pieces of an epoch: enough that the loop writes its lines as seldom as in a real one.
 PIECES = 60

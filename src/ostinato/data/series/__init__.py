@@ -1,0 +1,1 @@
+"""Numbers over time: dates, grids, windows, scales."""

@@ -1,0 +1,1 @@
+"""Rows and columns: CSV, TSV, JSON and Parquet, read and written."""

@@ -1,0 +1,1 @@
+"""Texts and tagged words: streamed, split into tokens, and stored as ids."""

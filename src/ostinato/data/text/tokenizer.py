@@ -1,0 +1,319 @@
+"""Text to token ids and back: a thin wrapper round the `tokenizers` library, for characters, words and byte-level BPE.
+
+At every level id 0 is `<eos>`. Levels char and word have `<unk>` as id 1; byte-level BPE needs none.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import tokenizers
+from tokenizers import decoders, models, normalizers, pre_tokenizers
+
+from ostinato.core.errors import DataError
+from ostinato.core.files import replace_text
+from ostinato.data.sources.encodings import whole_characters
+from ostinato.data.text.text import BLOCK, END, Block
+
+EOS = "<eos>"  #: ends a line (level word) or a document (levels char and bpe)
+UNK = "<unk>"  #: stands for whatever is not in the vocabulary
+
+Level: TypeAlias = Literal["char", "word", "bpe"]
+TokenIds: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
+
+_AT_ONCE = 4 * BLOCK  #: characters encoded together: what the library keeps of a token is about 100 bytes
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NOT_WHITE_SPACE = "\x1c\x1d\x1e\x1f"  # white space to str.split, but neither to Unicode nor to the library
+
+
+class Tokenizer:
+    """Token ids for text. Made by `learn_tokenizer` or `Tokenizer.load`.
+
+    Args:
+        library: the tokenizer it stands on, as built by `char_tokenizer`, `word_tokenizer` or `bpe_tokenizer`.
+
+    Attributes:
+        level: "char", "word" or "bpe".
+        size: tokens in the vocabulary, `<eos>` and `<unk>` included.
+        eos_id: always 0.
+        unk_id: 1, or None at level bpe.
+        digest: SHA-256 of its JSON.
+
+    Raises:
+        DataError: the library's tokenizer is none of the three.
+    """
+
+    eos_id = 0
+
+    def __init__(self, library: tokenizers.Tokenizer) -> None:
+        self._library = library
+        self.level = _level(library)
+        self.size: int = library.get_vocab_size()
+        self.unk_id: int | None = library.token_to_id(UNK) if self.level != "bpe" else None
+        self.digest = hashlib.sha256(library.to_str().encode()).hexdigest()
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Tokenizer":
+        """Read a file that `save` wrote.
+
+        Raises:
+            DataError: it cannot be read, or is not a tokenizer of this package.
+        """
+        try:
+            return cls.from_json(Path(path).read_text(encoding="utf-8"))
+        except Exception as error:  # the library raises plain Exception for malformed JSON
+            raise DataError(
+                f"{path}: expected the JSON file of a tokenizer, written by this package: {error}"
+            ) from error
+
+    @classmethod
+    def from_json(cls, content: str) -> "Tokenizer":
+        """What `to_json` gave, back again."""
+        return cls(tokenizers.Tokenizer.from_str(content))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one JSON file, which `tokenizers.Tokenizer.from_file` reads as well."""
+        replace_text(Path(path), self.to_json())
+
+    def to_json(self) -> str:
+        """The content of the file that `save` writes."""
+        return self._library.to_str()
+
+    @property
+    def dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
+        """The smallest type that holds an id: uint16, or uint32 from 65,537 tokens on."""
+        return np.dtype(np.uint16 if self.size <= 1 << 16 else np.uint32)
+
+    @cached_property
+    def vocabulary(self) -> dict[str, int]:
+        """Ids by token; level bpe writes a token's bytes in its own alphabet."""
+        return self._library.get_vocab()
+
+    def unknown(self, text: str) -> list[str]:
+        """The characters (at level word the words) of a text that the vocabulary lacks, each once, in order."""
+        if self.level == "bpe":
+            parts: Iterable[str] = _SURROGATE.findall(text)
+        else:
+            parts = split_words(text) if self.level == "word" else text
+        return [part for part in dict.fromkeys(parts) if part not in self.vocabulary]
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a piece of text, such as a prompt; no `<eos>` is added at its end."""
+        ids: list[int] = self._encode_batch([text])[0].tolist()
+        return ids
+
+    def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Ids of each text, without `<eos>`."""
+        found: list[TokenIds] = []
+        for start in range(0, len(texts), 10_000):
+            found += self._encode_batch(texts[start : start + 10_000])
+        return found
+
+    def encode_many(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Ids of each of several texts, no `<eos>` added."""
+        return self._encode_batch(texts)
+
+    def encode_blocks(self, blocks: Iterable[Block]) -> Iterator[TokenIds]:
+        """Ids of a stream of blocks as `Text.blocks` gives it.
+
+        Levels char and bpe write `<eos>` between documents; level word writes it for every line's end, and for a last
+        line that has none. A literal `<eos>` or `<unk>` that is a word by itself is that token at level word, and
+        plain text elsewhere.
+
+        Yields:
+            One array of `dtype` a block, with the `<eos>` that follows it.
+        """
+        eos = np.zeros(1, self.dtype)
+        for batch in _batches(blocks, every_end=self.level == "word"):
+            for ids, (_, ends) in zip(self._encode_batch([block for block, _ in batch]), batch, strict=True):
+                yield np.concatenate([ids, eos]) if ends else ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text of some ids. `<eos>` becomes a line's end at level word, where words have one space between them, and
+        stays visible elsewhere.
+        """
+        if self.level == "word":
+            return "".join(map(self.decoder().step, ids))
+        return self._library.decode([int(token) for token in ids], skip_special_tokens=False)
+
+    def pieces(self, ids: Iterable[int]) -> list[str]:
+        """The text of each token; together they are what `decode` gives, but for half a character at the end."""
+        decoder = self.decoder()
+        return [decoder.step(int(token)) for token in ids]
+
+    def decoder(self, after: str = "") -> "StreamDecoder":
+        """A decoder for tokens that come one by one.
+
+        Args:
+            after: the text in front of the first token; level word looks whether that ends in white space.
+        """
+        return StreamDecoder(self, after)
+
+    def token(self, token: int) -> str:
+        """The vocabulary's entry for an id.
+
+        Raises:
+            DataError: an id outside of the vocabulary.
+        """
+        entry = self._library.id_to_token(int(token))
+        if entry is None:
+            raise DataError(f"token id {token} is outside of the vocabulary's {self.size} entries")
+        return entry
+
+    def _encode_batch(self, texts: Sequence[str]) -> list[TokenIds]:
+        if self.level == "char":
+            return [self._look_up(text) for text in texts]
+        whole = [whole_characters(text) for text in texts]
+        return [np.array(encoding.ids, self.dtype) for encoding in self._library.encode_batch_fast(whole)]
+
+    def _look_up(self, text: str) -> TokenIds:
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+        return self._by_code_point.take(codes, mode="clip")
+
+    @cached_property
+    def _by_code_point(self) -> TokenIds:
+        """Ids by code point, 35 times as fast as the library's way to the same numbers; the last entry is unknown."""
+        codes = {ord(token): index for token, index in self.vocabulary.items() if len(token) == 1}
+        table = np.full(max(codes) + 2, self.unk_id, self.dtype)
+        table[list(codes)] = list(codes.values())
+        return table
+
+
+class StreamDecoder:
+    """Gives text as tokens come, never half a character; all it gives, `finish` included, is what `decode` gives."""
+
+    def __init__(self, tokenizer: Tokenizer, after: str = "") -> None:
+        self._tokenizer = tokenizer
+        self._pending: list[int] = []
+        self._space = "" if not after or after[-1].isspace() else " "
+
+    def step(self, token: int) -> str:
+        """The text that one more token settles; empty while a character is incomplete."""
+        if self._tokenizer.level == "word":
+            return self._word(token)
+        self._pending.append(token)
+        text = self._tokenizer.decode(self._pending)
+        if self._tokenizer.level == "bpe" and text.endswith("\ufffd"):
+            return ""
+        self._pending.clear()
+        return text
+
+    def finish(self) -> str:
+        """What is left when no more tokens come: a replacement character for bytes that never became a character."""
+        text = self._tokenizer.decode(self._pending) if self._pending else ""
+        self._pending.clear()
+        return text
+
+    def _word(self, token: int) -> str:
+        if token == self._tokenizer.eos_id:
+            self._space = ""
+            return "\n"
+        text = self._space + self._tokenizer.token(token)
+        self._space = " "
+        return text
+
+
+def char_tokenizer(characters: Sequence[str]) -> tokenizers.Tokenizer:
+    """A tokenizer of single characters, which take the ids from 2 on."""
+    library = _word_level(characters)
+    library.pre_tokenizer = pre_tokenizers.Split(tokenizers.Regex(r"[\s\S]"), "isolated")
+    library.decoder = decoders.Fuse()
+    return library
+
+
+def word_tokenizer(words: Sequence[str]) -> tokenizers.Tokenizer:
+    """A tokenizer of words between white space, which take the ids from 2 on; a line's end is `<eos>`."""
+    library = _word_level(words)
+    library.normalizer = normalizers.Replace("\n", f" {EOS} ")
+    library.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return library
+
+
+def prose_tokenizer(words: Sequence[str], *, lowercase: bool = True) -> tokenizers.Tokenizer:
+    """A tokenizer of words as a reader sees them, which take the ids from 2 on: runs of letters and digits, and runs of
+    other signs.
+
+    Args:
+        words: the vocabulary.
+        lowercase: capitals count as small letters.
+    """
+    library = _word_level(words)
+    if lowercase:
+        library.normalizer = normalizers.Lowercase()
+    library.pre_tokenizer = pre_tokenizers.Whitespace()
+    return library
+
+
+def bpe_tokenizer(model: models.BPE) -> tokenizers.Tokenizer:
+    """A tokenizer of byte-level BPE, whose vocabulary holds all bytes."""
+    library = tokenizers.Tokenizer(model)
+    library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    library.decoder = decoders.ByteLevel()
+    return library
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a text as the library's `WhitespaceSplit` has them, `str.split` being ten times as fast."""
+    if any(character in text for character in _NOT_WHITE_SPACE):
+        return [word for word, _ in pre_tokenizers.WhitespaceSplit().pre_tokenize_str(text)]
+    return text.split()
+
+
+def _word_level(tokens: Sequence[str]) -> tokenizers.Tokenizer:
+    # <eos> and <unk> are entries of the model, not "special tokens": those the library would find inside words too.
+    entries = [EOS, UNK, *tokens]
+    return tokenizers.Tokenizer(models.WordLevel({token: index for index, token in enumerate(entries)}, unk_token=UNK))
+
+
+def _level(library: tokenizers.Tokenizer) -> Level:
+    kinds: dict[tuple[type, type], Level] = {
+        (models.WordLevel, pre_tokenizers.Split): "char",
+        (models.WordLevel, pre_tokenizers.WhitespaceSplit): "word",
+        (models.WordLevel, pre_tokenizers.Whitespace): "word",
+        (models.BPE, pre_tokenizers.ByteLevel): "bpe",
+    }
+    level = kinds.get((type(library.model), type(library.pre_tokenizer)))
+    if level is None or library.token_to_id(EOS) != 0 or (level != "bpe" and library.token_to_id(UNK) != 1):
+        raise DataError(f"the tokenizer is not one of characters, words or byte-level BPE with {EOS} as id 0")
+    return level
+
+
+def _batches(blocks: Iterable[Block], every_end: bool) -> Iterator[list[tuple[str, bool]]]:
+    """Group what `_ends` gives into lists of at most about `_AT_ONCE` characters."""
+    batch: list[tuple[str, bool]] = []
+    held = 0
+    for block, ends in _ends(blocks, every_end):
+        batch.append((block, ends))
+        held += len(block)
+        if held >= _AT_ONCE:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
+
+
+def _ends(blocks: Iterable[Block], lines: bool) -> Iterator[tuple[str, bool]]:
+    """Each block, and whether an `<eos>` follows it.
+
+    Args:
+        blocks: strings, with `END` between documents.
+        lines: lines are what ends: a document without a line's end at its own end lacks one, the last one too.
+    """
+    held: str | None = None
+    for block in blocks:
+        if block is END:
+            if held is not None:
+                yield held, not (lines and held.endswith("\n"))
+            held = None
+        else:
+            if held is not None:
+                yield held, False
+            held = block
+    if held is not None:
+        yield held, lines and not held.endswith("\n")

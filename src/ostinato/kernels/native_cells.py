@@ -1,0 +1,134 @@
+"""The package's own kernels as an implementation: which cells they run, and a cell's parameters as they take them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor
+
+from ostinato.cells.activations import unusual
+from ostinato.cells.contract import Cell
+from ostinato.cells.noise import StateNoise
+from ostinato.cells.unroll import Unrolled
+from ostinato.core.errors import ConfigError
+from ostinato.core.legend import Parameters
+from ostinato.core.registry import is_ours
+from ostinato.kernels.native_calls import Inputs, Optional, kernel_of
+from ostinato.kernels.native_operators import recurrence
+from ostinato.kernels.native_reference import OUT, SHARED
+from ostinato.native import library as native_library
+
+if TYPE_CHECKING:
+    from ostinato.kernels.dispatch import Request
+
+NAME = "native"
+
+
+# Before this process may fork: the library learns of a fork only if it is there by then. A setting that it refuses is
+# an error where it is used.
+with suppress(ConfigError):
+    native_library.load()
+
+
+def refuses(cell: Cell, request: Request) -> str | None:
+    """Why the native kernels cannot run this; None where they can."""
+    reasons = {
+        "only float32 and bfloat16": request.dtype not in (torch.float32, torch.bfloat16),
+        "only on the CPU": request.device not in ("cpu", "meta"),
+        "no torch.func transform or forward-mode gradient": request.transformed,
+        "no gradient by the noise": request.learned_noise,
+        "no ONNX": request.onnx,
+    }
+    return (
+        _lacks(cell.name, bool(getattr(cell, "proj_size", 0)))
+        or no_other_form(cell)
+        or next((reason for reason, holds in reasons.items() if holds), None)
+    )
+
+
+def no_other_form(cell: Cell) -> str | None:
+    """Why a kernel of the usual activations cannot run this cell; None where it has these."""
+    option = unusual(cell)
+    return None if option is None else f"no other {option}" if option != "clip" else "no clipped sums"
+
+
+def run(
+    cell: Cell,
+    p: Parameters,
+    x: Tensor,
+    state: Any,
+    *,
+    lengths: Tensor | None = None,
+    reverse: bool = False,
+    noise: StateNoise | None = None,
+    keep_states: bool = False,
+) -> Unrolled:
+    """As `unroll`, by one call into the native library."""
+    given = inputs(cell, p, x, state, lengths, noise, reverse)
+    keep_c = keep_states and given.c0 is not None
+    ran = recurrence(given, torch.is_grad_enabled(), keep_c)
+    output, states_c = cast(Tensor, ran[0]), cast(Tensor, ran[3])
+    final, states = ran[1 : 1 + len(state)], None
+    if keep_states:
+        every = (output, states_c)[: len(state)]
+        if lengths is not None:  # a sequence that is over, or has not begun, holds its state
+            valid = (torch.arange(x.shape[0], device=lengths.device)[:, None] < lengths).unsqueeze(-1)
+            held = state if reverse else final
+            every = tuple(torch.where(valid, field, still) for field, still in zip(every, held, strict=True))
+        states = cell.State(*every)
+    return Unrolled(output, cell.State(*final), states)
+
+
+def inputs(
+    cell: Cell,
+    p: Parameters,
+    x: Tensor,
+    state: Any,
+    lengths: Optional = None,
+    noise: StateNoise | None = None,
+    reverse: bool = False,
+) -> Inputs:
+    """What the operators take for a cell over a sequence."""
+    extra = [tensor.reshape(-1, cell.hidden_size) for name, tensor in p.items() if name not in (*SHARED, *OUT)]
+    out = {OUT[name]: tensor for name, tensor in p.items() if name in OUT}
+    memory = len(state) > 1
+    zoneout = noise.zoneout if noise and noise.zoneout else (None, None)
+    return Inputs(
+        cell.name,
+        x,
+        p["weight_ih"],
+        p["weight_hh"],
+        p.get("bias_ih"),
+        p.get("bias_hh"),
+        torch.cat(extra) if extra else None,
+        out.get("weight_out"),
+        out.get("bias_out"),
+        state[0],
+        state[1] if memory else None,
+        lengths,
+        noise.recurrent_mask if noise else None,
+        zoneout[0],
+        zoneout[1] if memory else None,
+        reverse,
+    )
+
+
+def _lacks(cell: str, projected: bool) -> str | None:
+    library = native_library.load()
+    if isinstance(library, str):
+        return library
+    if not is_ours(cell):
+        return f"{cell} is another cell here"
+    return None if kernel_of(cell, projected) in library.cells else f"no {cell} yet"
+
+
+# To torch.compile the answer is a constant: it need not look into the loading of a library.
+_lacks._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+def multiplies_bfloat16_without_tiles() -> bool:
+    """Whether the instruction set in use multiplies bfloat16 in vectors: torch rounds float32 only for AMX's tiles."""
+    library = native_library.load()
+    return not isinstance(library, str) and not library.has_tiles and library.precision("medium") == "medium"

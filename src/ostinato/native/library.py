@@ -1,0 +1,210 @@
+"""The compiled library: found beside the kernels, its interface declared once, from `native/ostinato.h`.
+
+No torch here: whatever can hand over pointers can call it.
+"""
+
+import ctypes
+import os
+from collections.abc import Iterator, Sequence
+from ctypes import POINTER, c_char_p, c_int64, c_void_p
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ostinato.core.errors import ConfigError
+
+#: OSTINATO_ABI of the header this module was written after.
+ABI = 5
+#: Forces an instruction set.
+ISA_VARIABLE = "OSTINATO_ISA"
+
+#: Names of OSTINATO_HIGHEST and those that follow: the values of `torch.set_float32_matmul_precision`.
+PRECISIONS = ("highest", "high", "medium")
+
+_SIZES = ("cell", "isa", "precision", "N", "T", "D", "H", "R", "threads", "split", "reverse", "extra_rows")
+_INPUTS = ("lengths", "x", "x_stride_t", "x_stride_n", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_extra")
+_OUTPUT_LAYER = ("weight_out", "bias_out")
+_NOISE = ("recurrent_mask", "zoneout_h", "zoneout_c")
+_NOISE_STRIDES = tuple(f"zoneout_{field}_stride_{axis}" for field in "hc" for axis in "tn")
+_RESULTS = ("output", "saved", "final_h", "final_c", "states_c")
+_UPSTREAM = ("grad_output", "grad_final_h", "grad_final_c", "grad_states_c")
+_GRADIENTS = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "extra", "weight_out", "bias_out", "h0", "c0")
+_ARRAYS = (*_INPUTS, *_OUTPUT_LAYER, "h0", "c0", *_NOISE, *_NOISE_STRIDES, *_RESULTS, *_UPSTREAM)
+_REST = (*_ARRAYS, *(f"grad_{name}" for name in _GRADIENTS), "workspace", "packed")
+_SOFTMAX = ("isa", "M", "V", "bfloat16", "threads")
+_PROBLEMS = {1: "instruction set", 2: "cell", 3: "size", 4: "length", 5: "precision"}
+
+
+class Run(ctypes.Structure):
+    """`ostinato_run` of the header: what a call computes, and where everything lies."""
+
+    _fields_ = [(name, c_int64) for name in _SIZES] + [
+        (name, c_int64 if "_stride_" in name else c_void_p) for name in _REST
+    ]
+
+
+class Softmax(ctypes.Structure):
+    """`ostinato_softmax` of the header."""
+
+    _fields_ = [(name, c_int64) for name in _SOFTMAX] + [
+        (name, c_void_p) for name in ("scores", "largest", "sum", "weights", "total")
+    ]
+
+
+class NativeLibrary:
+    """The loaded library.
+
+    Attributes:
+        cells: index of each cell by name.
+        isas: index of each instruction set by name, best first.
+        supported: names of those this machine can run, best first.
+        isa: name of the one in use.
+
+    Raises:
+        OSError: it cannot be loaded, or has the interface of another version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._library = library = ctypes.CDLL(str(path))
+        library.ostinato_abi.restype = c_int64
+        if (found := library.ostinato_abi()) != ABI:
+            raise OSError(f"{path} has interface {found}, expected {ABI}: install the package again")
+        library.ostinato_isa.restype = library.ostinato_cell.restype = c_char_p
+        for name in ("isa_supported", "precision", "saved_size", "workspace_size", "packed_size", "pack"):
+            getattr(library, f"ostinato_{name}").restype = c_int64
+        for name in ("forward", "backward", "exponentials"):
+            getattr(library, f"ostinato_{name}").restype = c_int64
+        library.ostinato_isa.argtypes = library.ostinato_cell.argtypes = [c_int64]
+        library.ostinato_isa_supported.argtypes = [c_int64]
+        library.ostinato_precision.argtypes = [c_int64] * 3
+        library.ostinato_saved_size.argtypes = [c_int64] * 6
+        library.ostinato_workspace_size.argtypes = [POINTER(Run), c_int64]
+        for name in ("packed_size", "pack", "forward", "backward"):
+            getattr(library, f"ostinato_{name}").argtypes = [POINTER(Run)]
+        library.ostinato_exponentials.argtypes = [POINTER(Softmax)]
+        self.cells = {name: index for index, name in enumerate(_names(library.ostinato_cell))}
+        self.isas = {name: index for index, name in enumerate(_names(library.ostinato_isa))}
+        self.supported = tuple(name for name, index in self.isas.items() if library.ostinato_isa_supported(index))
+        self.isa = self._choose(os.environ.get(ISA_VARIABLE))
+
+    def _choose(self, forced: str | None) -> str:
+        if not forced:
+            return self.supported[0]
+        if forced not in self.supported:
+            why = "this machine cannot run it" if forced in self.isas else "there is no such instruction set"
+            raise ConfigError(
+                f"{ISA_VARIABLE}={forced}: {why}; this machine runs {', '.join(self.supported)} (unset it for the best)"
+            )
+        return forced
+
+    @property
+    def has_tiles(self) -> bool:
+        """Whether the set in use is AMX, or its emulation."""
+        return self.isa.startswith("amx")
+
+    def precision(self, wanted: str, cell: str = "lstm") -> str:
+        """What a cell's products are computed in where one of PRECISIONS is asked for: the same or a higher one."""
+        index = PRECISIONS.index(wanted)
+        return PRECISIONS[self._library.ostinato_precision(self.isas[self.isa], self.cells[cell], index)]
+
+    def saved_size(self, cell: str, N: int, T: int, H: int, R: int, *, noisy: bool) -> int:
+        """Floats that forward keeps for backward."""
+        return int(self._library.ostinato_saved_size(self.cells[cell], N, T, H, R, noisy))
+
+    def workspace_size(self, run: Run, *, backward: bool) -> int:
+        """Bytes of scratch that a call needs."""
+        return int(self._library.ostinato_workspace_size(run, backward))
+
+    def packed_size(self, run: Run) -> int:
+        """Bytes that the packed weights of a run take."""
+        return int(self._library.ostinato_packed_size(run))
+
+    def pack(self, run: Run) -> None:
+        """Write the weights to `run.packed` in the order in which forward reads them.
+
+        Raises:
+            ValueError: an argument the library refuses.
+        """
+        _check(self._library.ostinato_pack(run), run)
+
+    def forward(self, run: Run) -> None:
+        """Compute output, final state and what backward needs.
+
+        Raises:
+            ValueError: an argument the library refuses.
+        """
+        _check(self._library.ostinato_forward(run), run)
+
+    def backward(self, run: Run) -> None:
+        """Compute every gradient that is wanted.
+
+        Raises:
+            ValueError: an argument the library refuses.
+        """
+        _check(self._library.ostinato_backward(run), run)
+
+    def exponentials(self, run: Softmax) -> None:
+        """Turn scores into what is in proportion to their softmax.
+
+        Raises:
+            ValueError: an argument the library refuses.
+        """
+        _check(self._library.ostinato_exponentials(run), run)
+
+
+class Steps:
+    """Layers one above the other, for one time step, called again and again with as little Python as there can be.
+
+    Args:
+        library: the loaded library.
+        runs: a forward run of one step (T is 1) for each layer, complete but for the first one's `x` and the last
+            one's `output`. Whatever they point to has to live as long as this.
+    """
+
+    def __init__(self, library: NativeLibrary, runs: Sequence[Run]) -> None:
+        self._forward = library._library.ostinato_forward
+        self._runs = list(runs)
+        self._first, self._last = self._runs[0], self._runs[-1]
+        self._calls = [ctypes.byref(run) for run in runs]
+
+    def __call__(self, x: int, output: int) -> None:
+        """Take a step: addresses of the inputs `[N, D]` and of the outputs `[N, O]`, both dense."""
+        self._first.x, self._last.output = x, output
+        forward = self._forward
+        for call in self._calls:
+            if status := forward(call):
+                _check(status, self._first)
+
+
+def _names(entry: Any) -> Iterator[str]:
+    index = 0
+    while (name := entry(index)) is not None:
+        yield name.decode()
+        index += 1
+
+
+def _check(status: int, run: Run | Softmax) -> None:
+    if status:
+        names = _SIZES if isinstance(run, Run) else _SOFTMAX
+        sizes = ", ".join(f"{name}={getattr(run, name)}" for name in names)
+        raise ValueError(f"the native library refuses the {_PROBLEMS[status]} in {sizes}")
+
+
+@cache
+def load() -> NativeLibrary | str:
+    """The library, or why there is none.
+
+    Raises:
+        ConfigError: OSTINATO_ISA names an instruction set that is unknown or that this machine lacks.
+    """
+    # An editable install keeps the sources and what was built in two folders, both of them the package's. Looked up
+    # without importing it: it imports torch.
+    spec = find_spec("ostinato.native")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        for path in sorted(Path(folder).glob("libostinato_native.*")):
+            try:
+                return NativeLibrary(path)
+            except OSError as error:
+                return f"cannot be loaded ({error})"
+    return "not built: that takes a GCC with OpenMP, where the package is installed"

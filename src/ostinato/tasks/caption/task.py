@@ -1,0 +1,347 @@
+"""caption: pictures, or features of them, from files to CIDEr and to captions."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import nn
+
+from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.position import Count
+from ostinato.checkpoint.recorded import Positive
+from ostinato.config.evaluation import ViewOptions
+from ostinato.core.errors import ConfigError, DataError, RunFolderError
+from ostinato.data.batching.bucketing import Buckets, in_length_order
+from ostinato.data.batching.splits import held_out
+from ostinato.data.pictures.captions import (
+    Captions,
+    EncodedCaptions,
+    Features,
+    Pictures,
+    Views,
+    is_list,
+    part_of,
+    read_captions,
+    read_names,
+    unusable,
+)
+from ostinato.data.sources.encodings import read_as
+from ostinato.data.text.tokenizer import Tokenizer
+from ostinato.data.text.unknown import unknown_figures, unknown_of, unknown_told, warn_unknown
+from ostinato.data.text.vocabulary import learn_tokenizer
+from ostinato.decoding import best_sequences
+from ostinato.evaluation import perplexity
+from ostinato.evaluation.decoded import decoded_loss
+from ostinato.losses import decoded_cross_entropy
+from ostinato.tasks.caption.figures import score_captions
+from ostinato.tasks.caption.model import Captioner
+from ostinato.tasks.caption.options import TrainCaption
+from ostinato.tasks.card import captions_card
+from ostinato.tasks.contract import Progress, Task, record
+from ostinato.training import Job
+
+if TYPE_CHECKING:
+    from ostinato.api.run import Run
+
+#: Default width of the beam.
+BEAM = 5
+
+#: Pictures looked at at once.
+AT_ONCE = 64
+
+#: Captions to validate on while training, at most.
+VALIDATED = 5_000
+
+_PICTURE = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm"}
+
+
+@dataclass(frozen=True)
+class Codec:
+    """Captions to ids and back."""
+
+    tokenizer: Tokenizer
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Captions and what they are of, made ready.
+
+    Attributes:
+        tokenizer: learned from the captions to train on.
+        train: to train on.
+        valid: to validate on.
+        sees: `picture_size` or `feature_size` of the model.
+        data: what the run folder records.
+    """
+
+    tokenizer: Tokenizer
+    train: EncodedCaptions
+    valid: EncodedCaptions
+    sees: dict[str, int]
+    data: dict[str, Any]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"tokenizer": self.tokenizer.to_json()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state | {"tokenizer": Tokenizer.from_json(state["tokenizer"])})
+
+
+class Captioning:
+    """A picture in, a text out."""
+
+    RECORDED: Mapping[str, Any] = {
+        "decoding.max_length": Positive,
+        "decoding.length_penalty": float,
+        "views.images": str | None,
+        "views.features": str | None,
+        "data.train.captions": Count,
+        "data.train.pictures": Count,
+        "data.valid.captions": Count,
+        "data.held_out": bool,
+    }
+
+    def prepare(self, options: TrainCaption, progress: Progress | None = None) -> Prepared:
+        """Read captions, split by picture, look at every picture once."""
+        if len(options.data) != 1:
+            raise ConfigError("DATA: expected one file of captions")
+        if options.data[0] == "-" and options.test is not None and is_list(options.test):
+            raise ConfigError("--test: a list of names needs DATA in a file, which is read again for their captions")
+        views = _views(options.images, options.features, options.picture_size)
+        whole = read_captions(options.data[0])
+        parts = _split(options, whole)
+        seen = {name: _usable(part, views) for name, part in parts.items()}
+        data: dict[str, Any] = {name: _record(part) for name, part in seen.items()}
+        data["held_out"] = options.valid is None
+        tokenizer = learn_tokenizer(seen["train"].lines(), options.tokens.level, options.tokens.vocab_limit)
+        encoded = [_encoded(seen[name], tokenizer, views) for name in ("train", "valid")]
+        for name, part in zip(("train", "valid"), encoded, strict=True):
+            data[name] |= unknown_of(part.targets, tokenizer)
+        warn_unknown(
+            seen["valid"].file, data["valid"], tokenizer.level, "a larger --vocab-size or --level bpe would know more"
+        )
+        train, valid = (part.within(options.max_length) for part in encoded)
+        for name, part in (("train", train), ("valid", valid)):
+            if not len(part):
+                raise DataError(f"{seen[name].file}: every caption is longer than --max-length {options.max_length}")
+        valid = valid.spread(VALIDATED)
+        data["valid"]["used"] = len(valid)
+        sees = {"feature_size": views.size} if isinstance(views, Features) else {"picture_size": options.picture_size}
+        return Prepared(tokenizer, train, valid, sees, data)
+
+    def configuration(self, options: TrainCaption, prepared: Prepared) -> dict[str, Any]:
+        """The model's sizes, records of the captions, and how to decode."""
+        sizes = options.model
+        model = {
+            "vocab_size": prepared.tokenizer.size,
+            "embed_size": sizes.embed or sizes.hidden,
+            "hidden_size": sizes.hidden,
+            "num_layers": sizes.layers,
+            "cell": sizes.cell,
+            "dropout": sizes.dropout,
+            "attention": None if options.attention == "none" else options.attention,
+            "tied": sizes.tied,
+            "recurrent_dropout": sizes.recurrent_dropout,
+            "zoneout": sizes.zoneout,
+            **prepared.sees,
+            **sizes.cell_settings(),
+        }
+        decoding = {"max_length": options.max_length, "length_penalty": options.length_penalty}
+        views = {"images": options.images, "features": options.features, "picture_size": options.picture_size}
+        return {"model": model, "data": prepared.data, "decoding": decoding, "views": views}
+
+    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+        """The tokenizer."""
+        return {"tokenizer.json": prepared.tokenizer.to_json().encode()}
+
+    def build(self, config: Mapping[str, Any]) -> Captioner:
+        """A model from a run's configuration."""
+        return Captioner(**config["model"])
+
+    def job(self, options: TrainCaption, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+        """What the loop needs, for one process of several."""
+        training, captions = options.training, prepared.train
+        buckets = Buckets(
+            captions.counts,
+            training.batch_of(len(captions)),
+            captions.batch,
+            counts=captions.counts,
+            seed=training.seed,
+            rank=rank,
+            world=training.devices,
+        )
+        held = [prepared.valid.batch(rows) for rows in in_length_order(prepared.valid.counts, AT_ONCE)]
+        return Job(
+            model=model,
+            loss=partial(decoded_cross_entropy, label_smoothing=options.label_smoothing),
+            batches=buckets,
+            validate=lambda trained: decoded_loss(trained, held),
+            figure=("perplexity", perplexity),
+            validation_share=sum(batch.tokens for batch in held) / buckets.tokens,
+            smoothed=options.label_smoothing > 0,
+        )
+
+    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+        """Captions, pictures, vocabulary, parameters."""
+        train, valid = (prepared.data[name] for name in ("train", "valid"))
+        where = ", a tenth of all" if prepared.data["held_out"] else ""
+        if len(prepared.valid) < valid["captions"]:
+            where += f" (by {len(prepared.valid):,} of their captions, while training)"
+        return (
+            f"{len(prepared.train):,} captions of {train['pictures']:,} pictures to train on, {valid['pictures']:,} "
+            f"pictures to validate on{where}; vocabulary {prepared.tokenizer.size:,}{unknown_told(prepared.data)}, "
+            f"{sum(p.numel() for p in model.parameters()):,} parameters"
+        )
+
+    def finish(self, run: Run, prepared: Prepared) -> None:
+        """Nothing more."""
+
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Codec:
+        """The tokenizer."""
+        try:
+            return Codec(Tokenizer.load(folder.tokenizer))
+        except DataError as error:
+            raise RunFolderError(str(error)) from None
+
+    def evaluate(
+        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+    ) -> dict[str, Any]:
+        """Of the captions that the model writes: examples, bleu4, cider, exact_match; and pictures left out."""
+        (source, *others) = list(sources)
+        if others:
+            raise ConfigError(f"expected one file of captions or names, got {1 + len(others)}")
+        views = _views(**run.config["views"])
+        part = part_of(_trained_on(run), source) if is_list(source) else read_captions(source)
+        seen = _usable(part, views)
+        written = self._captions(run, views, seen.names, progress, beam)
+        unknown = unknown_of(run.tokenizer.encode_all([text for texts in seen.texts for text in texts]), run.tokenizer)
+        warn_unknown(seen.file, unknown, run.tokenizer.level, "it cannot write them")
+        return score_captions(written, seen.texts) | unknown | {"left_out": len(part) - len(seen)}
+
+    def predict(
+        self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
+    ) -> Iterator[str]:
+        """A caption for each name of a list, for each picture of a file of captions, or for one picture."""
+        given = run.config["views"]
+        if source != "-" and given["images"] is not None and Path(source).suffix.lower() in _PICTURE:
+            path = Path(source)
+            views, names = _views(str(path.parent), None, given["picture_size"]), [path.name]
+            if not views.usable(names)[0]:
+                raise DataError(f"{source}: missing or damaged; expected a picture that Pillow can read")
+        else:
+            views, names = _views(**given), read_names(source)
+        good, bad = views.usable(names)
+        if bad:
+            warnings.warn(unusable(bad, len(names)), stacklevel=2)
+        found = dict(zip(good, self._captions(run, views, good, progress, beam), strict=True))
+        return (found.get(name, "") for name in names)
+
+    def seeing(self, run: Run, views: ViewOptions) -> Run:
+        """The run as it is with its pictures elsewhere."""
+        then = run.config["views"]
+        if (then["images"] is None) != (views.images is None):
+            kind, option = ("features", "--features") if then["images"] is None else ("pictures", "--images")
+            raise ConfigError(f"{run.folder.path}: was trained on {kind}; give {option}")
+        there = copy.copy(run)
+        there.config = run.config | {"views": then | asdict(views)}
+        return there
+
+    def lines(self, run: Run, answers: Iterable[str]) -> Iterator[str]:
+        """One a line; an empty one for a picture that cannot be seen."""
+        return (" ".join(answer.splitlines()) for answer in answers)
+
+    def summary(self, run: Run) -> dict[str, Any]:
+        """Tokens trained on, and the lowest validation loss."""
+        position = run.folder.resume_point.position()
+        best = position["best"]
+        found = {"tokens": position["tokens"], "valid_loss": best, "valid_perplexity": perplexity(best)}
+        return found | unknown_figures(run.config["data"])
+
+    def card(self, run: Run) -> str:
+        """What was trained, on what, how well, and how to use it."""
+        return captions_card(run)
+
+    def _captions(
+        self, run: Run, views: Views, names: Sequence[str], progress: Progress | None, beam: int | None
+    ) -> list[str]:
+        """What the model writes of pictures that can be seen."""
+        model = cast(Captioner, run.model)
+        tokenizer, decoding, written = run.tokenizer, run.config["decoding"], []
+        never = set() if tokenizer.unk_id is None else {tokenizer.unk_id}
+        for start in range(0, len(names), AT_ONCE):
+            some = names[start : start + AT_ONCE]
+            with torch.no_grad():
+                state = model.start(*views.batch(some))
+            limits = torch.full((len(some),), decoding["max_length"])
+            width, alpha = BEAM if beam is None else beam, decoding["length_penalty"]
+            found = best_sequences(model.decoder.step, state, limits, width=width, alpha=alpha, never=never)
+            written += [tokenizer.decode(tokens).strip() for tokens in found]
+            if progress is not None:
+                progress(len(written), len(names))
+        return written
+
+
+TASK: Task[TrainCaption, Prepared] = Captioning()
+
+
+def _views(images: str | None, features: str | None, picture_size: int) -> Any:
+    return Features(features) if features is not None else Pictures(str(images), picture_size)
+
+
+def _split(options: TrainCaption, whole: Captions) -> dict[str, Captions]:
+    """Captions to train, to validate and to test on: no picture is in two of them."""
+    parts = {}
+    if options.test is not None:
+        parts["test"] = part_of(whole, options.test)
+    if options.valid is not None:
+        parts["valid"] = part_of(whole, options.valid)
+    taken = {name for part in parts.values() for name in part.names}
+    left = [name for name in whole.names if name not in taken]
+    if not left:
+        raise DataError(f"{whole.file}: every picture is in --valid or --test: none is left to train on")
+    if options.valid is None:
+        kept, out = held_out(len(left), options.training.seed)
+        parts["valid"] = whole.select(left[row] for row in out)
+        left = [left[row] for row in kept]
+    return {"train": whole.select(left), **parts}
+
+
+def _usable(part: Captions, views: Views) -> Captions:
+    """Captions of pictures that can be seen; tells which cannot."""
+    good, bad = views.usable(part.names)
+    if not good:
+        raise DataError(f"{part.file}: {unusable(bad, len(part))}; expected at least one that can be read")
+    if bad:
+        warnings.warn(unusable(bad, len(part)), stacklevel=2)
+    return part.select(good) if bad else part
+
+
+def _encoded(part: Captions, tokenizer: Tokenizer, views: Views) -> EncodedCaptions:
+    pairs = [(name, text) for name, texts in zip(part.names, part.texts, strict=True) for text in texts]
+    targets = tokenizer.encode_all([text for _, text in pairs])
+    return EncodedCaptions([name for name, _ in pairs], targets, views)
+
+
+def _trained_on(run: Run) -> Captions:
+    """All captions that the run was made of.
+
+    Raises:
+        DataError: they are not there any more.
+    """
+    (file,) = run.config["data"]["train"]["files"]
+    try:
+        with read_as(run.config["options"].get("encoding")):
+            return read_captions(file)
+    except DataError as error:
+        raise DataError(f"a list of names needs the captions that the run was made of: {error}") from None
+
+
+def _record(part: Captions) -> dict[str, Any]:
+    return record([part.file], part.digest, pictures=len(part), captions=sum(map(len, part.texts)))

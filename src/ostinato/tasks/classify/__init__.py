@@ -1,0 +1,1 @@
+"""Classifiers: a text, or a sequence of numbers, in; its label out."""

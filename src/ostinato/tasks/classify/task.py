@@ -1,0 +1,373 @@
+"""classify: a text or a sequence of numbers in, its label out."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.position import Count
+from ostinato.checkpoint.recorded import Positive
+from ostinato.config.evaluation import ReadingOptions
+from ostinato.core.batch import Batch
+from ostinato.core.errors import DataError, RunFolderError
+from ostinato.core.figures import shortest
+from ostinato.data.batching.bucketing import Buckets, in_length_order
+from ostinato.data.labelled import (
+    Codec,
+    Columns,
+    batch_of,
+    count_labels,
+    read_all_labelled,
+    read_labelled,
+    with_labels,
+)
+from ostinato.data.labels import tell_doubtful, unknown_labels
+from ostinato.data.series.sequences import Scale
+from ostinato.data.text.tokenizer import Tokenizer
+from ostinato.data.text.unknown import unknown_figures, unknown_of, unknown_told, warn_unknown
+from ostinato.evaluation.collapse import tell_collapsed
+from ostinato.evaluation.multi_label import multi_label_figures
+from ostinato.plots.style import available
+from ostinato.tasks.card import card
+from ostinato.tasks.classify.data import (
+    BATCH,
+    FITTED_EVERY,
+    LEAST_STEPS,
+    NUMBERS_RATE,
+    TELLING,
+    TEXT_RATE,
+    Part,
+    Prepared,
+    passes,
+    prepare_labelled,
+    record_of,
+    sizes,
+)
+from ostinato.tasks.classify.figures import classification_figures, confusion
+from ostinato.tasks.classify.loss import balanced_weights, label_loss, labels_loss, rarity
+from ostinato.tasks.classify.model import Classifier
+from ostinato.tasks.classify.options import TrainClassify
+from ostinato.tasks.contract import Observed, Progress, Task, no_beam, required
+from ostinato.training import Job
+
+if TYPE_CHECKING:
+    from ostinato.api.run import Run
+
+#: Steps times sequences evaluated at once, at most.
+AT_ONCE = 64_000
+
+
+class Classification:
+    """Many to one."""
+
+    RECORDED: Mapping[str, Any] = {
+        "classes": list[str],
+        "columns": dict[str, Any],
+        "max_length": Positive | None,
+        "data.train.examples": Count,
+        "data.valid.examples": Count,
+        "data.held_out": bool,
+    }
+
+    READING = frozenset({"text", "label", "id", "time", "values"})
+
+    def prepare(self, options: TrainClassify, progress: Progress | None = None) -> Prepared:
+        """Read, split, learn labels and tokenizer or scale, encode."""
+        several = options.classify.multi_label
+        columns = Columns(options.label, options.text, options.id, options.time, options.value_columns, several)
+        whole = with_labels(read_all_labelled(options.data, columns))
+        tell_doubtful(whole.name, "label", count_labels(whole)[0])
+        valid = None if options.valid is None else with_labels(read_labelled(options.valid, columns))
+        prepared = prepare_labelled(options, columns, whole, valid, progress=progress)
+        if options.test is not None:
+            test = with_labels(read_labelled(options.test, columns))
+            unknown_labels("label", *count_labels(test), prepared.codec.classes)
+            prepared.data["test"] = record_of(test)
+        return prepared
+
+    def configuration(self, options: TrainClassify, prepared: Prepared) -> dict[str, Any]:
+        """Sizes, labels, scale, columns, records of the data."""
+        codec = prepared.codec
+        found = {
+            "model": sizes(options, codec, prepared.train),
+            "classes": list(codec.classes),
+            "max_length": codec.max_length,
+        }
+        found |= {"columns": dataclasses.asdict(codec.columns), "data": prepared.data}
+        return found | ({} if codec.scale is None else {"scale": dataclasses.asdict(codec.scale)})
+
+    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+        """The tokenizer, where there is text."""
+        tokenizer = prepared.codec.tokenizer
+        return {} if tokenizer is None else {"tokenizer.json": tokenizer.to_json().encode()}
+
+    def build(self, config: Mapping[str, Any]) -> Classifier:
+        """A model from a run's configuration."""
+        return Classifier(**config["model"])
+
+    def job(self, options: TrainClassify, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+        """What the loop needs, for one process of several."""
+        assert isinstance(model, Classifier)
+        training, train = options.training, prepared.train
+        if prepared.vectors is not None:
+            model.start_embedding(torch.from_numpy(prepared.vectors))
+        batches = Buckets(
+            train.lengths,
+            training.batch_of(len(train.labels), BATCH),
+            lambda rows: batch_of([train.inputs[row] for row in rows], train.labels[rows]),
+            seed=training.seed,
+            rank=rank,
+            world=training.devices,
+        )
+        tokens = 0 if prepared.codec.tokenizer is None else sum(train.lengths)
+        judged_by = "accuracy" if train.labels.ndim == 1 else "micro_f1"
+        return Job(
+            model=model,
+            loss=_loss(options, train),
+            batches=batches,
+            validate=lambda trained: _figures(trained, prepared.valid),
+            validation_share=len(prepared.valid.labels) / len(train.labels),
+            best=judged_by if prepared.data["validated"] and len(prepared.valid.labels) >= TELLING else None,
+            higher=True,
+            unit="examples",
+            lr=NUMBERS_RATE if prepared.codec.tokenizer is None else TEXT_RATE,
+            epochs=max(passes(len(train.labels), tokens), -(-LEAST_STEPS // len(batches))),
+            valid_every=0 if prepared.data["validated"] else FITTED_EVERY,
+            measured="validation" if prepared.data["validated"] else "fit",
+        )
+
+    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+        """Examples, classes, parameters."""
+        codec, train = prepared.codec, prepared.train
+        where = f"{len(prepared.valid.labels):,} to validate on"
+        if not prepared.data["validated"]:
+            where = "none held out (a tenth would say too little; give --valid FILE)"
+        elif prepared.data["held_out"]:
+            where += ", held out" if codec.columns.several is not None else ", held out of every class alike"
+        elif len(prepared.valid.labels) < TELLING:
+            where += " (too few to choose weights by: the last ones are kept)"
+        if codec.tokenizer is None:
+            reads = f"{train.inputs[0].shape[1]} channels"
+        else:
+            reads = f"vocabulary {codec.tokenizer.size:,}{unknown_told(prepared.data)}"
+            if (beyond := prepared.data.get("unknown_words")) is not None:
+                pieces = {"char": "characters", "bpe": "pieces of words"}[codec.tokenizer.level]
+                reads += f" of {pieces}, as {beyond:.0%} of the words held out are unknown (--level says otherwise)"
+        return (
+            f"{len(train.labels):,} examples to train on, {where}; "
+            f"{len(codec.classes)} classes, {reads}, {sum(p.numel() for p in model.parameters()):,} parameters"
+        )
+
+    def finish(self, run: Run, prepared: Prepared) -> None:
+        """Draw the confusion matrix, of the test data where there is any, else of the validation data."""
+        if not available() or prepared.valid.labels.ndim == 2:
+            return
+        from ostinato.plots.confusion import MOST_CLASSES, confusion_matrix
+
+        counts, names, which = run.details.get("confusion"), run.details.get("labels"), "test data"
+        if counts is None:
+            counts, names = _confusion(run, prepared.valid), prepared.valid.names
+            which = "validation data" if prepared.data["validated"] else "training data"
+        if counts is not None and len(counts) > MOST_CLASSES:
+            warnings.warn(f"no confusion matrix is drawn of more than {MOST_CLASSES} classes", stacklevel=2)
+            return
+        title = f"{which}: {classification_figures(counts)['accuracy']:.1%} right"
+        confusion_matrix(counts, names or (), run.folder.path / "confusion.png", title=title)
+
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Codec:
+        """Labels, columns, and tokenizer or scale."""
+        try:
+            columns = Columns(**config["columns"] | {"values": tuple(config["columns"]["values"])})
+            scale = None
+            if "scale" in config:
+                scale = Scale(tuple(config["scale"]["mean"]), tuple(config["scale"]["deviation"]))
+            tokenizer = Tokenizer.load(folder.tokenizer) if scale is None else None
+            return Codec(tuple(config["classes"]), columns, config["max_length"], tokenizer, scale)
+        except DataError as error:
+            raise RunFolderError(str(error)) from None
+        except (KeyError, TypeError) as error:
+            raise RunFolderError(f"{folder.config}: damaged, it does not describe a classifier: {error}") from None
+
+    def evaluate(
+        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+    ) -> dict[str, Any]:
+        """The figures of `classification_figures`, the share of unknown tokens, and how many examples have unknown
+        labels; the confusion matrix and the names of its rows go to the run's details."""
+        no_beam("classify", beam)
+        codec: Codec = run.codec
+        raw = with_labels(read_all_labelled(list(sources), codec.columns))
+        part = Part(codec.encode(raw), *codec.numbers(raw))
+        unknown: dict[str, Any] = {}
+        if codec.tokenizer is not None:
+            unknown = unknown_of(part.inputs, codec.tokenizer)
+            warn_unknown(raw.name, unknown, codec.tokenizer.level, "its texts are not like those it was trained on")
+        if codec.columns.several is not None:
+            never_seen = int(part.labels[:, len(codec.classes) :].any(1).sum())
+            found = multi_label_figures(part.labels > 0, _marks(class_scores(run.model, part.inputs, progress), part))
+            return found | unknown | {"unknown_labels": never_seen}
+        counts = _confusion(run, part, progress)
+        run.details |= {"confusion": counts, "labels": part.names}
+        tell_collapsed("label", np.repeat(part.names, counts.sum(0)).tolist(), raw.labels, kinds=True)
+        never_seen = int((part.labels >= len(codec.classes)).sum())
+        return classification_figures(counts) | unknown | {"unknown_labels": never_seen}
+
+    def predict(
+        self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The label of each example, with the probability of every class; where sequences have ids, with the id. Where
+        there may be several labels, `labels` lists those of more than one half, and `label` has them as a file does."""
+        no_beam("classify", beam)
+        raw = read_labelled(source, run.codec.columns, labels=False)
+        scores = torch.from_numpy(class_scores(run.model, run.codec.encode(raw), progress))
+        several = run.codec.columns.several
+        answer: dict[str, Any]
+        for row, probabilities in enumerate((scores.softmax(-1) if several is None else scores.sigmoid()).numpy()):
+            named = dict(zip(run.codec.classes, shortest(probabilities), strict=True))
+            if several is None:
+                answer = {"label": max(named, key=named.__getitem__), "probabilities": named}
+            else:
+                said = [label for label, probability in named.items() if probability > 0.5]
+                answer = {"label": several.join(said), "labels": said, "probabilities": named}
+            yield answer if raw.keys is None else {"id": raw.keys[row], **answer}
+
+    def reading(self, run: Run, options: ReadingOptions) -> Run:
+        """The run as it is, with columns of other names."""
+        there = copy.copy(run)
+        there.codec = dataclasses.replace(run.codec, columns=run.codec.columns.renamed(**options.given()))
+        return there
+
+    def observe(self, run: Run, source: str | None, steps: int) -> Observed:
+        """The first example; the scalar is the loss of the label that the model gives it."""
+        raw = read_labelled(required(source), run.codec.columns, labels=False)
+        values = run.codec.encode(raw)[0][:steps]
+        tokenizer = run.codec.tokenizer
+        read = [str(t + 1) for t in range(len(values))] if tokenizer is None else tokenizer.pieces(values)
+        if not read:
+            raise DataError(f"{raw.places(0)}: expected a sequence of at least one step")
+        batch = batch_of([values])
+        what, pooling = "the loss of the label it gives", run.config["model"]["pooling"]
+        if pooled := pooling != "last":
+            what += f", which {pooling} pooling hands to every step"
+        loss = _own_loss if run.codec.columns.several is None else _own_losses
+        return Observed(read, batch.inputs, batch.arguments(), loss, what, pooled=pooled)
+
+    def reads_texts(self, run: Run) -> bool:
+        """Not one that classifies numbers."""
+        return run.codec.tokenizer is not None
+
+    def lines(self, run: Run, answers: Iterable[Any]) -> Iterator[str]:
+        """One JSON object a line."""
+        return (json.dumps(answer, ensure_ascii=False) for answer in answers)
+
+    def labels(self, run: Run, answers: Iterable[Any]) -> Iterator[str]:
+        """One a line; a line's end within a label becomes a blank."""
+        return (" ".join(answer["label"].splitlines()) for answer in answers)
+
+    def rows(self, run: Run, answers: Iterable[Any]) -> Iterator[dict[str, Any]]:
+        """The label, and the probability of each class; what is no JSON gives each a column of its own."""
+        return iter(answers)
+
+    def summary(self, run: Run) -> dict[str, Any]:
+        """Examples trained on, and the validation with the highest accuracy."""
+        position = run.folder.resume_point.position()
+        best = {f"valid_{name}": value for name, value in position["best_figures"].items() if name != "examples"}
+        found = best | unknown_figures(run.config["data"])
+        if not run.config["data"].get("validated", True):
+            found = {name: value for name, value in found.items() if not name.startswith("valid_")}
+        return {"examples": position["tokens"], "classes": len(run.codec.classes), **found}
+
+    def card(self, run: Run) -> str:
+        """What was trained, on what, how well, and how to use it."""
+        position, data, codec = run.folder.resume_point.position(), run.config["data"], run.codec
+        reads = f"a vocabulary of {codec.tokenizer.size:,}" if codec.tokenizer else f"{len(codec.scale.mean)} channels"
+        best = position["best_figures"]
+        told = [
+            f"classes: {', '.join(codec.classes[:20])}{', ...' if len(codec.classes) > 20 else ''}",
+            f"trained on: {', '.join(data['train']['files'])} ({data['train']['examples']:,} examples), "
+            f"{position['step']:,} steps",
+            f"{_measured_on(data)}, "
+            f"accuracy {best['accuracy']:.4f}, macro F1 {best['macro_f1']:.4f} at step {position['best_step']:,}",
+        ]
+        if run.test is not None:
+            told.append(
+                f"test: {', '.join(data['test']['files'])} ({run.test['examples']:,} examples), accuracy "
+                f"{run.test['accuracy']:.4f}, macro F1 {run.test['macro_f1']:.4f}"
+            )
+        return card(run, f"Classifier ({run.config['model']['cell']}, {reads})", told, 'run.predict("new.csv")')
+
+
+TASK: Task[TrainClassify, Prepared] = Classification()
+
+
+def _measured_on(data: Mapping[str, Any]) -> str:
+    """What validation figures are of, for the card."""
+    if not data.get("validated", True):
+        return "no validation (too few examples to hold some out); of those trained on"
+    held = "held out of every class alike" if data["held_out"] else f"of {', '.join(data['valid']['files'])}"
+    return f"validation: {data['valid']['examples']:,} examples {held}"
+
+
+def _loss(options: TrainClassify, train: Part) -> Callable[[Any, Batch], Tensor]:
+    """Softmax over the classes, or each of several labels by itself."""
+    own, balanced = options.classify, options.classify.class_weights == "balanced"
+    labels = torch.from_numpy(train.labels)
+    if labels.ndim == 1:
+        return label_loss(balanced_weights(torch.bincount(labels)) if balanced else None, own.label_smoothing)
+    return labels_loss(rarity(labels) if balanced else None, own.label_smoothing)
+
+
+def _marks(scores: npt.NDArray[np.float32], part: Part) -> npt.NDArray[np.bool_]:
+    """Which labels are said; none of those that the model does not know."""
+    return np.pad(scores > 0, ((0, 0), (0, len(part.names) - scores.shape[1])))
+
+
+def _own_losses(output: Any) -> Tensor:
+    said = (output.logits > 0).to(output.logits.dtype)
+    return nn.functional.binary_cross_entropy_with_logits(output.logits, said, reduction="sum")
+
+
+def _own_loss(output: Any) -> Tensor:
+    return nn.functional.cross_entropy(output.logits, output.logits.argmax(-1), reduction="sum")
+
+
+@torch.no_grad()
+def class_scores(
+    model: nn.Module, inputs: list[npt.NDArray[Any]], progress: Progress | None = None
+) -> npt.NDArray[np.float32]:
+    """`[N, C]` scores of every class, in the examples' order; the model is in eval mode."""
+    lengths = [len(steps) for steps in inputs]
+    found: dict[int, Tensor] = {}
+    for rows in in_length_order(lengths, max(1, AT_ONCE // max(1, *lengths, 1))):
+        batch = batch_of([inputs[row] for row in rows])
+        found |= dict(zip(rows.tolist(), model(batch.inputs, **batch.arguments()).logits, strict=True))
+        if progress is not None:
+            progress(len(found), len(inputs))
+    return torch.stack([found[row] for row in range(len(inputs))]).numpy()
+
+
+def _confusion(run: Run, part: Part, progress: Progress | None = None) -> npt.NDArray[np.int64]:
+    return confusion(part.labels, class_scores(run.model, part.inputs, progress).argmax(-1), len(part.names))
+
+
+def _figures(model: nn.Module, part: Part) -> dict[str, float]:
+    """What validation reports: loss, of examples whose label the model knows; accuracy, macro_f1."""
+    scores = torch.from_numpy(class_scores(model, part.inputs))
+    labels = torch.from_numpy(part.labels)
+    if labels.ndim == 2:
+        known = labels[:, : scores.shape[1]].to(scores.dtype)
+        figures = multi_label_figures(part.labels > 0, _marks(scores.numpy(), part))
+        loss = nn.functional.binary_cross_entropy_with_logits(scores, known)
+        return {"loss": float(loss), **{name: figures[name] for name in ("accuracy", "macro_f1", "micro_f1")}}
+    loss = nn.functional.cross_entropy(scores, labels.where(labels < scores.shape[1], -1), ignore_index=-1)
+    figures = classification_figures(confusion(part.labels, scores.argmax(-1).numpy(), len(part.names)))
+    return {"loss": float(loss), "accuracy": figures["accuracy"], "macro_f1": figures["macro_f1"]}

@@ -1,0 +1,333 @@
+"""What a task is: everything that training, evaluating and predicting need to know of it.
+
+A task is found by its name, by which `config/tasks/NAME.py` holds its options and `api/tasks/NAME.py` this, as `TASK`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+from torch import Tensor, nn
+
+from ostinato.checkpoint import RunFolder
+from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
+from ostinato.core.errors import ConfigError
+from ostinato.tasks.forecast.ahead import ForecastOptions
+from ostinato.training import Job
+
+if TYPE_CHECKING:
+    from ostinato.api.run import Run
+
+#: Called with what is done and with all there is to do.
+Progress: TypeAlias = Callable[[int, int], None]
+
+Options = TypeVar("Options", contravariant=True)  # the task's class in config
+Prepared = TypeVar("Prepared")  # data made ready; pickled where several processes train, so keep it small
+
+
+class Task(Protocol[Options, Prepared]):
+    """One topology, from raw files to figures."""
+
+    #: What config.json must say for the task, besides what all tasks say: types by name, "decoding.max_length" for one
+    #: within another.
+    RECORDED: Mapping[str, Any]
+
+    def prepare(self, options: Options, progress: Progress | None = None) -> Prepared:
+        """Read all data, the test data included, so that what is wrong with it shows before anything is written.
+
+        Raises:
+            DataError: data that cannot be used.
+            ConfigError: options that do not go with the data, or with each other.
+        """
+
+    def configuration(self, options: Options, prepared: Prepared) -> dict[str, Any]:
+        """The task's part of config.json.
+
+        Returns:
+            `model`, the arguments of the model's class, `cell` among them; `data`, with a record of `train` and of
+            `valid` (each with `files` and `sha256`) and whether the latter was `held_out`; and whatever else loading
+            the run takes, such as labels.
+        """
+
+    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+        """Content of the files that a run holds from its start, by name: tokenizers."""
+
+    def build(self, config: Mapping[str, Any]) -> nn.Module:
+        """A model from config.json, with random weights.
+
+        Raises:
+            KeyError, TypeError: the configuration lacks something.
+            ConfigError: an unknown cell.
+        """
+
+    def job(self, options: Options, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+        """What the loop needs, for one process of several."""
+
+    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+        """One line on what is about to be trained, and on what it is validated."""
+
+    def finish(self, run: Run, prepared: Prepared) -> None:
+        """Write what a finished run holds besides: pictures."""
+
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Any:
+        """What reads data for a run's model and makes sense of its answers: tokenizers, labels, scales.
+
+        Raises:
+            RunFolderError: a file is missing or damaged.
+        """
+
+    def evaluate(
+        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+    ) -> dict[str, Any]:
+        """The figures of `ostinato evaluate`, as the contract has them.
+
+        Raises:
+            DataError: data that cannot be used.
+            ConfigError: an option that the task has no use for.
+        """
+
+    def summary(self, run: Run) -> dict[str, Any]:
+        """What a training's result holds besides run, task, epochs, steps and parameters: best figures as `valid_*`."""
+
+    def card(self, run: Run) -> str:
+        """The model card in the run folder, Markdown."""
+
+
+@runtime_checkable
+class Predicts(Protocol):
+    """A task that answers inputs."""
+
+    def predict(
+        self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
+    ) -> Iterator[Any]:
+        """An answer to each input, in order.
+
+        Raises:
+            DataError: data that cannot be used.
+            ConfigError: an option that the task has no use for.
+        """
+
+    def lines(self, run: Run, answers: Iterable[Any]) -> Iterator[str]:
+        """Answers as the lines that `ostinato predict` writes, without their ends."""
+
+
+@runtime_checkable
+class Labels(Protocol):
+    """A task whose answers are labels, with something about them."""
+
+    def labels(self, run: Run, answers: Iterable[Any]) -> Iterator[str]:
+        """The labels alone, as the lines that `ostinato predict --labels` writes."""
+
+
+@runtime_checkable
+class ReadsTexts(Protocol):
+    """A task some of whose runs answer texts, so that `predict` takes a text in place of a file."""
+
+    def reads_texts(self, run: Run) -> bool:
+        """Whether this one does."""
+
+
+@runtime_checkable
+class Tabulates(Protocol):
+    """A task whose answers are a table."""
+
+    def rows(self, run: Run, answers: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+        """Answers as rows: the cells by column, the same columns in all of them."""
+
+
+@runtime_checkable
+class Forecasts(Protocol):
+    """A task that says how something goes on, as far and as surely as asked for."""
+
+    def predict_ahead(
+        self, run: Run, source: str, progress: Progress | None, options: ForecastOptions
+    ) -> Iterator[Any]:
+        """The answers of `predict`.
+
+        Raises:
+            DataError: data that cannot be used.
+            ConfigError: intervals of a model that has none.
+        """
+
+
+@runtime_checkable
+class Plots(Protocol):
+    """A task that draws what it answers."""
+
+    def plot(self, run: Run, source: str, out: Path, options: ForecastOptions, series: Sequence[str]) -> dict[str, Any]:
+        """Draw the answers to a file's data.
+
+        Args:
+            run: of this task.
+            source: what `predict` takes.
+            out: the picture, PNG or SVG by its ending.
+            options: how surely and how far.
+            series: which of them; empty means as many as there is room for.
+
+        Returns:
+            What was drawn: `series`.
+        """
+
+
+@runtime_checkable
+class Refits(Protocol):
+    """A task that can train once more, when it is known for how long."""
+
+    def refit(self, options: Any, prepared: Any, folder: RunFolder, started: float, *, shown: bool) -> None:
+        """Train again on all that is there, where the options ask for it, and keep these weights.
+
+        Args:
+            options: of the command.
+            prepared: as `prepare` gave it.
+            folder: of the finished run.
+            started: `time.monotonic()` when the command began, which the time limit counts from.
+            shown: whether to show progress.
+        """
+
+
+@runtime_checkable
+class Backtests(Protocol):
+    """A task whose data has an order in time, so that it can be trained again and again as time goes on."""
+
+    def backtest(self, run: Run, sources: Iterable[str], progress: Progress | None = None) -> dict[str, Any]:
+        """The figures of `evaluate`, each forecast by a model trained on all that lies before it.
+
+        Raises:
+            DataError: data that cannot be used.
+        """
+
+    def backtested(self, run: Run) -> Iterator[Mapping[str, Any]]:
+        """The answers that the run's last figures were computed from, beside what came: rows of a table."""
+
+
+@runtime_checkable
+class Adapts(Protocol):
+    """A task whose model can learn from what it is evaluated on, or remember it."""
+
+    def evaluate_adapting(
+        self, run: Run, sources: Iterable[str], progress: Progress | None, options: AdaptingOptions
+    ) -> dict[str, Any]:
+        """The figures of `evaluate`, with the settings of what was on."""
+
+
+@runtime_checkable
+class Sees(Protocol):
+    """A task whose data names pictures."""
+
+    def seeing(self, run: Run, views: ViewOptions) -> Run:
+        """The run as it is with its pictures elsewhere.
+
+        Raises:
+            ConfigError: it was trained on the other of pictures and features.
+        """
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """A task whose data may be laid out otherwise than in training."""
+
+    #: Names of the options in `ReadingOptions` that it takes, the encoding aside, which every task does.
+    READING: frozenset[str]
+
+    def reading(self, run: Run, options: ReadingOptions) -> Run:
+        """The run as it is, reading data of another layout.
+
+        Raises:
+            ConfigError: columns that a run of this kind does not have.
+        """
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """A task that writes on."""
+
+    def generate(self, run: Run, prompt: str, length: int, *, stop: str | None, **options: Any) -> Iterator[str]:
+        """Pieces of text, as they are written.
+
+        Raises:
+            DataError: a prompt that the model cannot read.
+            ConfigError: an option that there is not, or out of range.
+        """
+
+
+class Observed(NamedTuple):
+    """One sequence as a run's model reads it, so that somebody can look on.
+
+    Attributes:
+        pieces: `[T]` what is read at each step; of a text, together they are the text.
+        inputs: the model is called with them and with `arguments`, by name.
+        arguments: the rest of what it is called with.
+        loss: of the model's output, what the model answers at the end of the sequence: a scalar that gradients flow
+            back from.
+        what: the scalar, in a few words.
+        modules: names of the model's recurrent modules that take these steps; others may read something else.
+        backward_loss: of the model's output, where layers that read from the end have another end; None: the same.
+        pooled: whether every step is part of the scalar by itself, which then does not tell how far gradients reach.
+    """
+
+    pieces: list[str]
+    inputs: Tensor
+    arguments: dict[str, Any]
+    loss: Callable[[Any], Tensor]
+    what: str
+    modules: tuple[str, ...] = ("recurrent",)
+    backward_loss: Callable[[Any], Tensor] | None = None
+    pooled: bool = False
+
+
+@runtime_checkable
+class Observes(Protocol):
+    """A task whose model can be watched while it reads a sequence."""
+
+    def observe(self, run: Run, source: str | None, steps: int) -> Observed:
+        """The first sequence of a file.
+
+        Args:
+            run: of this task.
+            source: what `evaluate` takes; None is the data the run was validated on, where that can be found.
+            steps: to read, at most.
+
+        Raises:
+            DataError: data that cannot be used, or is not there any more.
+            ConfigError: no source, where one is needed.
+        """
+
+
+def record(files: Iterable[str | Path], digest: str, **more: Any) -> dict[str, Any]:
+    """What `configuration` says of a part of the data: its files, its content's SHA-256, and more."""
+    return {"files": [str(file) for file in files], "sha256": digest, **more}
+
+
+def one_source(sources: Iterable[str]) -> str:
+    """The one file that a task takes.
+
+    Raises:
+        ConfigError: none, or several.
+    """
+    found = list(sources)
+    if len(found) != 1:
+        raise ConfigError(f"DATA: expected one file, got {', '.join(found) or 'none'}")
+    return found[0]
+
+
+def required(source: str | None) -> str:
+    """The file to look at.
+
+    Raises:
+        ConfigError: none was named.
+    """
+    if source is None:
+        raise ConfigError("--data: expected a file to read, as evaluate and predict take it")
+    return source
+
+
+def no_beam(task: str, beam: int | None) -> None:
+    """Refuse a beam search where nothing is decoded.
+
+    Raises:
+        ConfigError: one was asked for.
+    """
+    if beam is not None:
+        raise ConfigError(f"--beam: {task} decodes nothing, a beam search is of no use; leave the option out")

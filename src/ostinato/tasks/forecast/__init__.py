@@ -1,0 +1,1 @@
+"""Forecasters: a table of series in, how they go on out."""

@@ -1,0 +1,80 @@
+"""forecast: fits apart from the run folder: of a backtest's moments, and the last one on all rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+import warnings
+from typing import Any
+
+import torch
+
+from ostinato.checkpoint import RunFolder
+from ostinato.tasks.forecast.model import Forecaster
+from ostinato.tasks.forecast.options import TrainForecast
+from ostinato.tasks.forecast.split import Prepared, all_origins
+from ostinato.tasks.forecast.task import TASK
+from ostinato.training import Clock, Progress, Trainer
+
+
+def trained_apart(options: TrainForecast, prepared: Prepared) -> Forecaster:
+    """A model trained as the options say, in a folder that is then thrown away."""
+    started = time.monotonic()
+    model, best_step = _fitted(options, prepared, started)
+    return refitted(options, prepared, best_step, started) if options.refit else model
+
+
+def refitted(
+    options: TrainForecast, prepared: Prepared, steps: int, started: float, *, shown: bool = False
+) -> Forecaster:
+    """A model trained from the beginning for about so many steps on all rows, those held out too; its last weights.
+
+    Scales and codings stay those of the first training, so that the run's files fit either's weights.
+
+    Args:
+        options: of the command.
+        prepared: with windows of all series, of which some rows were held out.
+        steps: of the optimiser; whole passes over the data are made of them, one at least.
+        started: `time.monotonic()` when the command began, which the time limit counts from.
+        shown: whether to show progress.
+    """
+    windows, shape = prepared.train, prepared.codec.shape
+    origins = [all_origins(each, shape.window, shape.horizon) for each in windows.series]
+    whole = dataclasses.replace(prepared, train=prepared.codec.windows(windows.series, origins))
+    job = TASK.job(options, TASK.build(TASK.configuration(options, whole)), whole)
+    epochs = max(1, round(steps / len(job.batches)))
+    training = dataclasses.replace(options.training, epochs=epochs, patience=0, devices=1, batch=None)
+    size = options.training.batch_of(len(whole.train))
+    again = dataclasses.replace(options, training=dataclasses.replace(training, batch=size))
+    about = f"again, on all {len(whole.train):,} windows; epochs: {epochs:,}" if shown else ""
+    return _fitted(again, whole, started, keep_last=True, about=about)[0]
+
+
+def _fitted(
+    options: TrainForecast, prepared: Prepared, started: float, *, keep_last: bool = False, about: str = ""
+) -> tuple[Forecaster, int]:
+    """The model with its best weights, or the last ones, and the step they were found at."""
+    from lightning_fabric import Fabric
+
+    with tempfile.TemporaryDirectory() as place, torch.enable_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Fabric's advice on hardware that is not asked for
+        folder, training = RunFolder(place), options.training
+        config: dict[str, Any] = {"task": "forecast", **TASK.configuration(options, prepared)}
+        at = folder.start(config)
+        torch.manual_seed(training.seed)
+        model = TASK.build(config)
+        job = TASK.job(options, model, prepared)
+        if keep_last:
+            job = dataclasses.replace(job, best=None, time_share=1.0)
+        last = training.last_epoch_or(job.epochs)
+        progress = Progress(job.figure, last, about=about, shown=bool(about), unit=job.unit)
+        clock = Clock(_share(training.time_limit, job.time_share), started)
+        position = Trainer(Fabric(accelerator="cpu"), job, at, training, clock, progress).fit()
+        folder.load_weights(model)
+    assert isinstance(model, Forecaster)
+    return model.eval(), position.best_step
+
+
+def _share(limit: float | None, share: float) -> float | None:
+    return None if limit is None else limit * share

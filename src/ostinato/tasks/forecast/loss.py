@@ -1,0 +1,77 @@
+"""Losses of forecasts: the mean over the steps that are known; a missing target weighs nothing."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ostinato.core.batch import Batch
+from ostinato.tasks.forecast.ahead import QUANTILES
+
+
+def forecast_loss(output: Any, batch: Batch) -> Tensor:
+    """The loss that belongs to the output's head, each a proper score of what the head claims.
+
+    - point: the absolute error, least at the median, smooth (half the square) within a hundredth of the scale;
+    - quantile: twice the pinball loss, averaged over the quantiles; for the median alone, the absolute error;
+    - gaussian, student: the negative log-likelihood, in nats.
+
+    Args:
+        output: of a `Forecaster`.
+        batch: targets `[H, N, K]` and weights of the same shape: 1 where known, 0 where missing.
+    """
+    targets, weights = batch.targets, batch.weights
+    if weights is None:
+        return _EACH[output.head](output, targets).mean()
+    # replaced rather than multiplied by zero: a NaN there would spoil loss and gradient all the same
+    targets = torch.where(weights > 0, targets, output.location.detach())
+    return (_EACH[output.head](output, targets) * weights).sum() / weights.sum().clamp(min=1e-9)
+
+
+def pinball(quantiles: Tensor, targets: Tensor, shares: tuple[float, ...]) -> Tensor:
+    """Pinball loss max(q (y - f), (q - 1) (y - f)) of each quantile q (Koenker, Bassett 1978).
+
+    Args:
+        quantiles: `[..., Q]`.
+        targets: `[...]`.
+        shares: the Q quantiles' own.
+    """
+    error = targets.unsqueeze(-1) - quantiles
+    share = quantiles.new_tensor(shares)
+    return torch.maximum(share * error, (share - 1) * error)
+
+
+def gaussian_nll(mean: Tensor, deviation: Tensor, targets: Tensor) -> Tensor:
+    """-log p: log(s) + log(2 pi) / 2 + ((y - m) / s)^2 / 2."""
+    return deviation.log() + 0.5 * math.log(2 * math.pi) + 0.5 * ((targets - mean) / deviation) ** 2
+
+
+def student_nll(location: Tensor, scale: Tensor, freedom: Tensor, targets: Tensor) -> Tensor:
+    """-log p of Student's t with v degrees of freedom, shifted and scaled."""
+    half = 0.5 * (freedom + 1)
+    normaliser = torch.lgamma(half) - torch.lgamma(0.5 * freedom) - 0.5 * torch.log(math.pi * freedom)
+    return scale.log() - normaliser + half * torch.log1p(((targets - location) / scale) ** 2 / freedom)
+
+
+def _point(output: Any, targets: Tensor) -> Tensor:
+    return F.smooth_l1_loss(output.location, targets, reduction="none", beta=0.01)
+
+
+def _quantile(output: Any, targets: Tensor) -> Tensor:
+    return 2 * pinball(output.parameters, targets, QUANTILES).mean(-1)
+
+
+def _gaussian(output: Any, targets: Tensor) -> Tensor:
+    return gaussian_nll(output.location, output.parameters[..., 0], targets)
+
+
+def _student(output: Any, targets: Tensor) -> Tensor:
+    scale, freedom = output.parameters.unbind(-1)
+    return student_nll(output.location, scale, freedom, targets)
+
+
+_EACH = {"point": _point, "quantile": _quantile, "gaussian": _gaussian, "student": _student}

@@ -1,0 +1,165 @@
+"""Options of `ostinato train forecast`."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+import tyro
+from tyro.conf import Positional
+
+from ostinato.config.checks import at_least
+from ostinato.config.columns import names_in
+from ostinato.config.encoding import EncodingOptions
+from ostinato.config.fields import Config, File, Flag, Json, NoPreset, Out
+from ostinato.config.model import ModelOptions
+from ostinato.config.start import StartOptions
+from ostinato.config.table import TableOptions
+from ostinato.config.training import TrainingOptions
+from ostinato.core.errors import ConfigError
+from ostinato.tasks.forecast.ahead import Head
+
+Columns = Annotated[str | None, tyro.conf.arg(metavar="COL,..")]
+
+
+@dataclass(frozen=True)
+class TrainForecast:
+    """Train on time series, to say how they go on, and how surely."""
+
+    TASK: ClassVar[str] = "forecast"
+    SOURCES: ClassVar[str] = "data"
+    NAMING_DATA: ClassVar[tuple[str, ...]] = ("data",)
+    FIXED: ClassVar[frozenset[str]] = frozenset()
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    UNUSED: ClassVar[frozenset[str]] = frozenset({"steps", "tied", "embed"})
+    COMMON: ClassVar[tuple[str, ...]] = (
+        "out",
+        "target",
+        "window",
+        "horizon",
+        "time",
+        "id",
+        "season",
+        "past",
+        "future",
+        "wide",
+        "refit",
+    )
+
+    data: Annotated[
+        Positional[tuple[str, ...]],
+        tyro.conf.arg(metavar="DATA", help="A table of one series or many: CSV, TSV, JSON lines or Parquet."),
+    ]
+
+    out: Out
+
+    window: Annotated[int, tyro.conf.arg(metavar="W", help="Rows to look back on.")]
+
+    horizon: Annotated[int, tyro.conf.arg(metavar="H", help="Rows to forecast.")]
+
+    target: Columns = None
+    """Columns to forecast. With --wide by default all that nothing else is said of."""
+
+    wide: Flag = False
+    """Each of the columns to forecast is a series of its own."""
+
+    season: Annotated[int | str, tyro.conf.arg(metavar="M[,M]")] = 1
+    """Rows of a season: 12 for months, 24 for hours; or of several, 24,168 for the day and the week, of which the first
+    is what errors are measured by. The forecast starts from what was one season and more ago."""
+
+    time: Columns = None
+    """Columns that say when: one, or several that belong together, such as year,month,day,hour. Without, every row
+    is one step after the row before."""
+
+    id: Columns = None
+    """Columns that together tell the series of a table apart."""
+
+    past: Columns = None
+    """Columns that help and are known up to the moment of forecasting, such as the weather."""
+
+    future: Columns = None
+    """Columns that are known beyond it too, such as prices and holidays."""
+
+    static: Columns = None
+    """Columns that are the same in all rows of a series, such as its region."""
+
+    head: Head = "quantile"
+    """What is said of each step: a number; quantiles from 2.5 to 97.5 %; or a normal or Student's t distribution."""
+
+    decoding: Literal["direct", "autoregressive"] = "direct"
+    """Forecast all steps at once, or feed each step the forecast of the step before."""
+
+    transform: Literal["auto", "log", "none"] = "auto"
+    """Of the targets: auto takes the logarithm where none is negative and they vary the more the higher they are."""
+
+    floor: Literal["auto", "zero", "none"] = "auto"
+    """What no forecast and no interval goes below: auto is zero where no target is negative and either the logarithm is
+    taken or all are whole numbers, as counts are."""
+
+    valid: File = None
+    """Table to validate on, where its rows lie after those of DATA. By default each series' last tenth, which is then
+    not trained on."""
+
+    refit: Flag = False
+    """Once the best weights are known, train again for as many steps on all rows, those held out too, and keep these
+    weights. Of a time limit either training gets half."""
+
+    test: File = None
+    """Table to evaluate the best weights on at the end."""
+
+    preset: NoPreset = None
+    config: Config = None
+
+    model: ModelOptions = field(default_factory=lambda: ModelOptions(hidden=32, dropout=0.2))
+    training: TrainingOptions = field(default_factory=lambda: TrainingOptions(batch=64, lr=0.003))
+
+    reading: EncodingOptions = field(default_factory=EncodingOptions)
+    table: TableOptions = field(default_factory=TableOptions)
+    start: StartOptions = field(default_factory=StartOptions)
+    json: Json = False
+
+    def __post_init__(self) -> None:
+        if self.model.tied or self.model.embed is not None:
+            option = "--tied" if self.model.tied else "--embed"
+            raise ConfigError(f"{option}: a forecaster reads numbers and has no embedding; leave the option out")
+        if self.target is None and not self.wide:
+            raise ConfigError("--target: expected the columns to forecast; or --wide, where each column is a series")
+        if self.wide and (self.id or self.static):
+            raise ConfigError(
+                f"--{'id' if self.id else 'static'}: in a --wide table each column is a series, and its name the id; "
+                "leave the option out"
+            )
+        if self.refit and self.valid is not None:
+            raise ConfigError(
+                "--refit learns from rows held out of DATA, but with --valid none are: give one of the two"
+            )
+        at_least(window=(self.window, 2), horizon=(self.horizon, 1))
+        _ = self.seasons
+        for name in ("target", "time", "id", "past", "future", "static"):
+            if "" in self.columns(name):
+                raise ConfigError(
+                    f"--{name}: expected names of columns with commas between, got {getattr(self, name)!r}"
+                )
+
+    @property
+    def seasons(self) -> tuple[int, ...]:
+        """`season` as numbers, in their order; 1 alone for none.
+
+        Raises:
+            ConfigError: one is no whole number of rows, or there twice.
+        """
+        parts = str(self.season).split(",")
+        if not all(part.strip().isdecimal() and int(part) for part in parts):
+            raise ConfigError(
+                f"--season: expected at least 1, or numbers of rows with commas between, such as 24,168, "
+                f"got {self.season}"
+            )
+        found = tuple(int(part) for part in parts)
+        if len(found) > 1 and (1 in found or len(set(found)) < len(found)):
+            raise ConfigError(f"--season {self.season}: expected different seasons of 2 rows or more")
+        return found
+
+    def columns(self, role: str) -> tuple[str, ...]:
+        """The columns that an option names."""
+        return names_in(getattr(self, role))
+
+
+OPTIONS = TrainForecast

@@ -1,0 +1,120 @@
+"""The pictures of a forecaster: the one that a finished run leaves, and that of `ostinato plot`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ostinato.api.run import Run
+from ostinato.core.errors import ConfigError, unknown_name
+from ostinato.data.series.forecasting import SeriesCodec
+from ostinato.data.series.grid import Series
+from ostinato.data.series.windows import Windows
+from ostinato.plots.forecast import PANELS, Fan, Panel, forecast_picture
+from ostinato.tasks.forecast.ahead import LEVELS, ForecastOptions
+from ostinato.tasks.forecast.answers import can_go_on, shares_of
+from ostinato.tasks.forecast.continuing import continued
+from ostinato.tasks.forecast.decoding import Forecast, forecast
+from ostinato.tasks.forecast.task import forecaster_of
+
+#: Horizons, and windows, of what was that are drawn before the first forecast.
+_BEFORE = 4
+
+#: Series of the run's own picture; with several targets fewer.
+_SERIES = 4
+
+
+def draw_run(run: Run, valid: Windows, out: Path) -> None:
+    """Draw the last validation window of some series beside what came, and how they go on from their end."""
+    codec: SeriesCodec = run.codec
+    last = dict(valid.place(number) for number in range(len(valid)))
+    chosen = sorted(last)[: max(1, _SERIES // codec.shape.targets)]
+    several, origins = [valid.series[which] for which in chosen], [last[which] for which in chosen]
+    beyond = None
+    if not codec.columns.future:  # what is known in advance ends where the series does
+        beyond = continued(forecaster_of(run), codec, several, codec.shape.horizon, shares_of(LEVELS))
+    panels = _panels(run, codec, several, origins, "forecast of the held-out end", beyond, LEVELS)
+    forecast_picture(panels, out, title=_title(codec, several, len(valid.series), codec.shape.horizon))
+
+
+def draw_data(run: Run, source: str, out: Path, options: ForecastOptions, keys: Sequence[str]) -> list[str]:
+    """Draw how the series of a table go on, and what would have been forecast of their last horizon.
+
+    Args:
+        run: of a forecaster.
+        source: the table.
+        out: the picture.
+        options: how surely and how far.
+        keys: of the series to draw; by default the first of the table.
+
+    Returns:
+        The ids of those drawn.
+
+    Raises:
+        ConfigError: an unknown series, or more than there is room for.
+        DataError: a table that cannot be used.
+    """
+    codec: SeriesCodec = run.codec
+    steps = codec.shape.horizon if options.steps is None else options.steps
+    levels = options.intervals if forecaster_of(run).head != "point" else ()
+    read = codec.read(source)
+    codec = codec.on(read.spacing)
+    found = {each.key: each for each in can_go_on(codec, read.series, read.name, str(run.folder.path), steps)}
+    room = max(1, PANELS // codec.shape.targets)
+    for key in keys:
+        if key not in found:
+            raise ConfigError(unknown_name("--series: no series to go on with is", key, found))
+    if len(keys) > room:
+        raise ConfigError(f"--series: expected {room} at most, for which there is room in a picture, got {len(keys)}")
+    chosen = [found[key] for key in keys] if keys else list(found.values())[:room]
+    beyond = continued(forecaster_of(run), codec, chosen, steps, shares_of(levels))
+    origins = [max(len(each) - codec.shape.horizon, codec.shape.window) for each in chosen]
+    panels = _panels(run, codec, chosen, origins, f"forecast of the last {codec.shape.horizon} rows", beyond, levels)
+    forecast_picture(panels, out, title=_title(codec, chosen, len(read.series), steps))
+    return [each.key for each in chosen]
+
+
+def _panels(
+    run: Run,
+    codec: SeriesCodec,
+    series: Sequence[Series],
+    origins: Sequence[int],
+    name: str,
+    beyond: Forecast | None,
+    levels: Sequence[float],
+) -> list[Panel]:
+    """A panel a target of each series: what was, what is forecast from a row on, and from the end on."""
+    shape, panels = codec.shape, []
+    windows = codec.windows(series, [np.array([origin]) for origin in origins])
+    known = forecast(forecaster_of(run), windows, shares_of(levels))
+    for number, (each, origin) in enumerate(zip(series, origins, strict=True)):
+        begin = max(0, origin - max(shape.window, _BEFORE * shape.horizon))
+
+        def times(first: int, last: int, each: Series = each) -> np.ndarray:
+            return shape.spacing.clock(each.first + shape.spacing.step * np.arange(first, last))
+
+        for k, target in enumerate(codec.columns.target):
+            fans = []
+            if origin < len(each):
+                fans.append(_fan(known, number, k, times(origin, origin + shape.horizon), levels, name))
+            if beyond is not None:
+                ahead = times(len(each), len(each) + beyond.point.shape[1])
+                fans.append(_fan(beyond, number, k, ahead, levels, "beyond the end"))
+            title = " of ".join(part for part in (target, each.key) if part)
+            panels.append(Panel(times(begin, len(each)), each.target[begin:, k], fans, title))
+    return panels
+
+
+def _fan(found: Forecast, number: int, k: int, times: np.ndarray, levels: Sequence[float], name: str) -> Fan:
+    intervals = {}
+    if found.quantiles is not None:
+        ends = found.quantiles[number, :, k]
+        intervals = {level: (ends[:, 2 * place], ends[:, 2 * place + 1]) for place, level in enumerate(levels)}
+    return Fan(times, found.point[number, :, k], intervals, name)
+
+
+def _title(codec: SeriesCodec, drawn: Sequence[Series], there: int, steps: int) -> str:
+    some = f"{len(drawn)} of {there:,} series: " if there > 1 else ""
+    return f"{some}{steps} steps from {codec.shape.window}"

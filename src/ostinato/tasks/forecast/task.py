@@ -1,0 +1,317 @@
+"""forecast: time series, from a table to how they go on."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.files import read_json
+from ostinato.checkpoint.position import Count
+from ostinato.config.evaluation import ReadingOptions
+from ostinato.core.errors import ConfigError, RunFolderError
+from ostinato.data.batching.splits import evenly
+from ostinato.data.batching.window_batches import WindowBatches
+from ostinato.data.series.forecasting import SeriesCodec, read_columns, read_file
+from ostinato.data.series.grid import Columns
+from ostinato.data.series.wide import wide_columns
+from ostinato.data.series.windows import Windows
+from ostinato.data.tables.reading import read_table
+from ostinato.data.tables.writing import csv_lines
+from ostinato.tasks.contract import Observed, Progress, Task, no_beam, required
+from ostinato.tasks.forecast.ahead import LEVELS, ForecastOptions
+from ostinato.tasks.forecast.answers import Backtest, can_go_on, forecast_rows, shares_of
+from ostinato.tasks.forecast.continuing import continued
+from ostinato.tasks.forecast.decoding import Forecast, forecast
+from ostinato.tasks.forecast.figures import CRPS_SHARES, Said, Windowed, accuracy, evaluate_forecast, windowed
+from ostinato.tasks.forecast.loss import forecast_loss
+from ostinato.tasks.forecast.model import Forecaster
+from ostinato.tasks.forecast.options import TrainForecast
+from ostinato.tasks.forecast.split import Prepared, Unseen, split, unseen
+from ostinato.training import Job
+
+if TYPE_CHECKING:
+    from ostinato.api.run import Run
+
+#: Validations without improvement after which training ends, where only a time limit says how long.
+PATIENCE = 10
+
+#: Where a run keeps what it knows of its series.
+SERIES = "series.json"
+
+
+class Forecasting:
+    """A table of time series in, their continuation out."""
+
+    RECORDED: Mapping[str, Any] = {
+        "data.train.series": Count,
+        "data.train.rows": Count,
+        "data.train.first": str,
+        "data.train.last": str,
+        "data.held_out": bool,
+    }
+    READING = frozenset({"target", "time", "id", "past", "future", "static"})
+
+    def prepare(self, options: TrainForecast, progress: Progress | None = None) -> Prepared:
+        """Read, split, and learn scales and codings."""
+        roles = ("target", "time", "id", "past", "future", "static")
+        columns, source = Columns(**{role: options.columns(role) for role in roles}), _one(options.data)
+        if not options.wide:
+            return split(options, read_file(source, columns), columns)
+        table = read_table(source, columns.all if columns.target else None)
+        columns = wide_columns(table, columns)
+        return split(options, read_columns(table, columns), columns)
+
+    def configuration(self, options: TrainForecast, prepared: Prepared) -> dict[str, Any]:
+        """The model's sizes, and records of the tables."""
+        shape, model = prepared.codec.shape, options.model
+        sizes = {
+            "past_size": shape.past_size,
+            "known_size": shape.known_size,
+            "targets": shape.targets,
+            "bases": shape.bases,
+            "hidden_size": model.hidden,
+            "num_layers": model.layers,
+            "cell": model.cell,
+            "head": options.head,
+            "dropout": model.dropout,
+            "autoregressive": options.decoding == "autoregressive",
+            "recurrent_dropout": model.recurrent_dropout,
+            "zoneout": model.zoneout,
+            **model.cell_settings(),
+        }
+        return {"model": sizes, "data": prepared.data}
+
+    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+        """Columns, scales and codings."""
+        return {SERIES: (json.dumps(prepared.codec.to_json(), indent=1) + "\n").encode()}
+
+    def build(self, config: Mapping[str, Any]) -> Forecaster:
+        """A model from a run's configuration."""
+        return Forecaster(**config["model"])
+
+    def job(self, options: TrainForecast, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+        """What the loop needs, for one process of several."""
+        assert isinstance(model, Forecaster)
+        training, train = options.training, prepared.train
+        model.begin_from(_errors_of_bases(train))
+        batches = WindowBatches(
+            train, training.batch_of(len(train)), seed=training.seed, rank=rank, world=training.devices
+        )
+        return Job(
+            model=model,
+            loss=forecast_loss,
+            batches=batches,
+            validate=lambda trained: _validate(trained, prepared.codec, prepared.valid),
+            validation_share=float(prepared.valid.counts.sum()) / max(batches.tokens, 1),
+            unit="targets",
+            patience=PATIENCE,
+            time_share=0.5 if options.refit else 1.0,
+        )
+
+    def refit(
+        self, options: TrainForecast, prepared: Prepared, folder: RunFolder, started: float, *, shown: bool
+    ) -> None:
+        """With --refit train again on all rows, for as long as it took to find the best weights."""
+        if options.refit:
+            from ostinato.tasks.forecast.fit import refitted
+
+            steps = folder.resume_point.position()["best_step"]
+            folder.save_weights(refitted(options, prepared, steps, started, shown=shown))
+
+    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+        """Series, windows, spacing, what is missing, parameters."""
+        train, shape, given = prepared.train, prepared.codec.shape, prepared.data["train"]
+        lacking = f"; {given['missing']:,} targets missing" if given["missing"] else ""
+        lacking += f", {given['gaps']:,} rows of them in gaps" if given["gaps"] else ""
+        logarithm = ", logarithm taken" if any(each.log for each in shape.transforms) else ""
+        held_out = ", of each series' end" if prepared.data["held_out"] else ""
+        return (
+            f"{given['series']:,} series, {given['rows']:,} rows every {shape.spacing.describe()}{lacking}{logarithm}; "
+            f"{len(train):,} windows to train on, {len(prepared.valid):,} to validate on{held_out}; "
+            f"{sum(p.numel() for p in model.parameters()):,} parameters"
+        )
+
+    def finish(self, run: Run, prepared: Prepared) -> None:
+        """A picture: the last validation window of some series, and how they go on."""
+        from ostinato.plots.style import available
+
+        if available() and len(prepared.valid):
+            from ostinato.tasks.forecast.picture import draw_run
+
+            draw_run(run, prepared.valid, run.folder.path / "forecast.png")
+
+    def plot(self, run: Run, source: str, out: Path, options: ForecastOptions, series: Sequence[str]) -> dict[str, Any]:
+        """Series with how they go on; the ids of those drawn."""
+        from ostinato.tasks.forecast.picture import draw_data
+
+        return {"series": draw_data(run, source, out, options, series)}
+
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> SeriesCodec:
+        """Columns, scales and codings."""
+        file = folder.path / SERIES
+        try:
+            return SeriesCodec.from_json(read_json(file))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunFolderError(f"{file}: damaged, it does not describe series: {error}") from None
+
+    def evaluate(
+        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+    ) -> dict[str, Any]:
+        """Rolling windows, one row apart, whose targets lie after the last row given to train."""
+        no_beam("forecast", beam)
+        new = unseen(run.codec, _one(tuple(sources)))
+        windows = new.windows
+        found = forecast(forecaster_of(run), windows, (*shares_of(LEVELS), *CRPS_SHARES), progress=progress)
+        return _evaluated(run, new, windows, found)
+
+    def backtest(self, run: Run, sources: Iterable[str], progress: Progress | None = None) -> dict[str, Any]:
+        """As `evaluate`, but trained again for each moment, on all rows before it."""
+        from ostinato.tasks.forecast.backtest import retrained
+
+        new = unseen(run.codec, _one(tuple(sources)))
+        windows = new.windows
+        return _evaluated(run, new, windows, retrained(run, windows, (*shares_of(LEVELS), *CRPS_SHARES), progress))
+
+    def backtested(self, run: Run) -> Iterator[dict[str, Any]]:
+        """The forecasts behind the last figures, a row a step of each window."""
+        found: Backtest = run.details["backtest"]
+        return found.rows()
+
+    def predict(
+        self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Each series' continuation beyond its end, one row a step."""
+        no_beam("forecast", beam)
+        return self.predict_ahead(run, source, progress, ForecastOptions())
+
+    def predict_ahead(
+        self, run: Run, source: str, progress: Progress | None, options: ForecastOptions
+    ) -> Iterator[dict[str, Any]]:
+        """The same as far and as surely as asked for."""
+        codec, model, levels = run.codec, forecaster_of(run), options.intervals
+        if options.levels is not None and model.head == "point":
+            raise ConfigError("--levels: a point forecast has no intervals; train with --head quantile")
+        steps = codec.shape.horizon if options.steps is None else options.steps
+        read = codec.read(source)
+        codec = codec.on(read.spacing)
+        series = can_go_on(codec, read.series, read.name, str(run.folder.path), steps)
+        found = continued(model, codec, series, steps, shares_of(levels), progress=progress)
+        for number, each in enumerate(series):
+            quantiles = None if found.quantiles is None else found.quantiles[number]
+            yield from forecast_rows(codec, each, found.point[number], quantiles, levels)
+
+    def reading(self, run: Run, options: ReadingOptions) -> Run:
+        """The run as it is, with columns of other names."""
+        there = copy.copy(run)
+        there.codec = run.codec.renamed({role: name for role, name in options.given().items() if role in self.READING})
+        return there
+
+    def observe(self, run: Run, source: str | None, steps: int) -> Observed:
+        """The last window of the first series; the scalar is the sum of its point forecasts, as scaled inside."""
+        codec: SeriesCodec = run.codec
+        read = codec.read(required(source))
+        each = can_go_on(codec, read.series, read.name, str(run.folder.path), 0)[0]
+        inputs = codec.windows([each], [np.array([len(each)])]).inputs(np.array([0]))
+        rows = np.arange(len(each) - codec.shape.window, len(each))
+        spacing = codec.shape.spacing
+        named = (
+            spacing.written(each.first + spacing.step * rows) if codec.columns.time else [str(row + 1) for row in rows]
+        )
+        return Observed(list(named), inputs.past, inputs.arguments(), lambda output: output.location.sum(),
+                        "the sum of the forecasts", ("encoder",))  # fmt: skip
+
+    def lines(self, run: Run, answers: Iterable[dict[str, Any]]) -> Iterator[str]:
+        """CSV with a line of column names."""
+        return csv_lines(answers)
+
+    def rows(self, run: Run, answers: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """They are rows already."""
+        return iter(answers)
+
+    def summary(self, run: Run) -> dict[str, Any]:
+        """The best validation."""
+        best = run.folder.resume_point.position()["best_figures"]
+        return {f"valid_{name}": value for name, value in best.items()}
+
+    def card(self, run: Run) -> str:
+        """What was trained, on what, how well, and how to use it."""
+        from ostinato.tasks.card import forecast_card
+
+        return forecast_card(run)
+
+
+TASK: Task[TrainForecast, Prepared] = Forecasting()
+
+
+def _one(sources: Sequence[str]) -> str:
+    if len(sources) != 1:
+        raise ConfigError(f"DATA: expected one table, got {len(sources) or 'none'}")
+    return sources[0]
+
+
+def forecaster_of(run: Run) -> Forecaster:
+    """A run's model, which is a forecaster."""
+    assert isinstance(run.model, Forecaster)
+    return run.model
+
+
+def _errors_of_bases(windows: Windows) -> torch.Tensor:
+    """Mean absolute error of each simple forecast in (at most 500 of) the training windows, scaled: `[K, C]`."""
+    some = evenly(len(windows), 500)
+    bases, (targets, weights) = windows.inputs(some).bases, windows.targets(some)
+    errors = (bases - targets.unsqueeze(-1)).abs() * weights.unsqueeze(-1)
+    return errors.sum((0, 1)) / weights.sum((0, 1)).clamp(min=1).unsqueeze(-1)
+
+
+def _validate(model: nn.Module, codec: SeriesCodec, windows: Windows) -> dict[str, float]:
+    """The loss, and the mean absolute scaled error where there is one."""
+    assert isinstance(model, Forecaster)
+    total = 0.0
+    with torch.no_grad():
+        for first in range(0, len(windows), 256):
+            batch = windows.batch(np.arange(first, min(first + 256, len(windows))))
+            total += float(forecast_loss(model(batch.inputs, **batch.arguments()), batch)) * batch.tokens
+    figures = {"loss": total / max(int(windows.counts.sum()), 1)}
+    true, scale = _came(codec, windows)
+    mase = accuracy(forecast(model, windows).point, true.truth, scale)["mase"]
+    return figures if mase is None else figures | {"mase": mase}
+
+
+def forecast_figures(codec: SeriesCodec, windows: Windows, found: Forecast) -> dict[str, Any]:
+    """The figures of `ostinato evaluate`.
+
+    Args:
+        codec: of the run.
+        windows: that were forecast; every step of them lies within its series.
+        found: their forecasts; with quantiles, where there are any, of `shares_of(LEVELS)` and then of `CRPS_SHARES`.
+    """
+    true, scale = _came(codec, windows)
+    said = Said(found.point)
+    if found.quantiles is not None:
+        intervals = {
+            f"{level:g}": (found.quantiles[..., 2 * n], found.quantiles[..., 2 * n + 1])
+            for n, level in enumerate(LEVELS)
+        }
+        said = Said(found.point, intervals, found.quantiles[..., 2 * len(LEVELS) :])
+    return evaluate_forecast(said, true, scale, codec.columns.target)
+
+
+def _came(codec: SeriesCodec, windows: Windows) -> tuple[Windowed, np.ndarray]:
+    """What came, and the in-sample naive error of each window's series, `[N, K]`."""
+    places = [windows.place(index) for index in range(len(windows))]
+    scale = np.stack([codec.naive_errors(each) for each in windows.series])[[which for which, _ in places]]
+    return windowed(windows.series, places, codec.shape.horizon, codec.shape.season), scale
+
+
+def _evaluated(run: Run, new: Unseen, windows: Windows, found: Forecast) -> dict[str, Any]:
+    """The figures; the forecasts themselves stay with the run."""
+    run.details["backtest"] = Backtest(new.codec, windows, found, LEVELS)
+    return {"known_rows": new.known_rows, **forecast_figures(new.codec, windows, found)}

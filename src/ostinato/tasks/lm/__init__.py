@@ -1,0 +1,1 @@
+"""Language models: a text in, the next token out."""

@@ -1,0 +1,88 @@
+"""Writing on: one token at a time, each drawn from what the model predicts after all before it."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from ostinato.config.commands import SamplingOptions
+from ostinato.tasks.lm.model import LanguageModel
+
+
+@torch.inference_mode()
+def sample(
+    model: LanguageModel,
+    prompt: Sequence[int],
+    length: int,
+    options: SamplingOptions,
+    *,
+    never: Collection[int] = (),
+) -> Iterator[int]:
+    """Yield `length` tokens that go on from a prompt.
+
+    The prompt is read once, as a whole; from then on each step reads one token, by `LanguageModel.stream`.
+
+    Args:
+        model: a language model in eval mode.
+        prompt: token ids, at least one.
+        length: tokens to write.
+        options: how to choose.
+        never: ids that are not to be written.
+    """
+    if length < 1:
+        return
+    numbers = uniform(options.seed)
+    forbidden = torch.tensor(sorted(never), dtype=torch.long)
+    output = model(torch.tensor(prompt).unsqueeze(1))
+    # only the last step's scores, however long the prompt
+    scores = output._replace(hidden=output.hidden[-1:]).logits()[0, 0].float()
+    stream = None
+    while True:
+        if never:
+            scores.index_fill_(0, forbidden, -torch.inf)
+        token = choose(scores, options, numbers)
+        yield token
+        length -= 1
+        if not length:
+            return
+        stream = stream or model.stream(1, output.state)
+        scores = stream.step(torch.tensor([token]))[0].float()
+
+
+def uniform(seed: int | None) -> Iterator[float]:
+    """Yield numbers between 0 and 1, one for each draw; always others where the seed is None.
+
+    Made many at a time: a call of torch takes longer than a hundred numbers.
+    """
+    generator = torch.Generator()
+    if seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(seed)
+    while True:
+        yield from torch.rand(256, dtype=torch.float64, generator=generator).tolist()
+
+
+def choose(logits: Tensor, options: SamplingOptions, numbers: Iterator[float]) -> int:
+    """One token from its scores `[V]`: the best, or a draw at a temperature among the top k and the top p.
+
+    Top k comes before top p, and both look at the probabilities at the given temperature. A draw takes one of
+    `numbers`, uniform between 0 and 1.
+    """
+    if options.greedy or options.temperature == 0:
+        return int(logits.argmax())
+    if options.temperature != 1:
+        # from the best one down, so that no temperature, however low, makes infinities of several
+        logits = (logits - logits.max()) / max(options.temperature, 1e-30)
+    if 0 < options.top_k < len(logits):
+        kept = logits.topk(options.top_k).indices
+        logits = torch.full_like(logits, -torch.inf).index_copy(0, kept, logits[kept])
+    probabilities = logits.softmax(0)
+    if options.top_p < 1:
+        ordered, order = probabilities.sort(descending=True)
+        beyond = ordered.cumsum(0) - ordered >= options.top_p  # the token that crosses the line still counts
+        probabilities[order[beyond]] = 0
+    # torch.multinomial draws a number for each token of the vocabulary: at 10,000 that takes longer than the model
+    below = probabilities.cumsum(0, dtype=torch.float64)
+    drawn = int(torch.searchsorted(below, next(numbers) * float(below[-1]), right=True))
+    return drawn if drawn < len(logits) else int(logits.argmax())  # where rounding made the point the sum itself

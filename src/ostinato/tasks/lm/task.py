@@ -1,0 +1,359 @@
+"""lm: a language model, from text to its perplexity and to text."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.position import Count
+from ostinato.config.checks import of_names
+from ostinato.config.commands import SamplingOptions
+from ostinato.config.evaluation import AdaptingOptions
+from ostinato.config.model import ModelOptions
+from ostinato.core.errors import ConfigError, DataError, RunFolderError
+from ostinato.data.batching.streams import Streams, single_stream
+from ostinato.data.sources.encodings import read_as
+from ostinato.data.text.corpus import learned_tokenizer, token_ids
+from ostinato.data.text.text import END, Text, open_text
+from ostinato.data.text.tokenizer import UNK, TokenIds, Tokenizer, split_words
+from ostinato.data.text.unknown import TELLING, unknown_figures, unknown_of, unknown_told, warn_unknown
+from ostinato.evaluation import bits_per_character, evaluate_language_model, mean_loss, perplexity
+from ostinato.losses import activation_penalty, sequence_cross_entropy
+from ostinato.optim import takes_sparse
+from ostinato.tasks.card import language_model_card
+from ostinato.tasks.contract import Observed, Progress, Task, no_beam, record
+from ostinato.tasks.lm.model import LanguageModel
+from ostinato.tasks.lm.options import TrainLm
+from ostinato.tasks.lm.sampling import sample
+from ostinato.training import Job
+
+if TYPE_CHECKING:
+    from ostinato.api.run import Run
+
+#: Share of the text that is trained on where no validation text is given.
+TRAINED_SHARE = 0.9
+
+#: Tokens to validate on while training, at most: the first ones of a longer validation text.
+VALIDATED = 1_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Codec:
+    """Text to token ids and back."""
+
+    tokenizer: Tokenizer
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """Text made ready. Sent to another process, the token ids go as the name of the file they are mapped from.
+
+    Attributes:
+        tokenizer: learned from the training text.
+        train: token ids to train on.
+        valid: token ids to validate on.
+        data: what the run folder records of the text.
+    """
+
+    tokenizer: Tokenizer
+    train: TokenIds
+    valid: TokenIds
+    data: dict[str, Any]
+
+    def __getstate__(self) -> dict[str, Any]:
+        ids = {name: _unmapped(getattr(self, name)) for name in ("train", "valid")}
+        return {"tokenizer": self.tokenizer.to_json(), "data": self.data, **ids}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        ids = {name: _mapped(state[name]) for name in ("train", "valid")}
+        self.__dict__.update(tokenizer=Tokenizer.from_json(state["tokenizer"]), data=state["data"], **ids)
+
+
+class LanguageModelling:
+    """Text in, the next token out, for as long as one likes."""
+
+    RECORDED: Mapping[str, Any] = {
+        "data.train.characters": Count,
+        "data.held_out": bool,
+    }
+
+    def prepare(self, options: TrainLm, progress: Progress | None = None) -> Prepared:
+        """Read, split and tokenise."""
+        if not options.text:
+            raise ConfigError("TEXT: expected at least one file, folder, or - for standard input")
+        level = options.tokens.level
+        whole = open_text(options.text)
+        if options.valid is None:
+            train, valid = whole.split(TRAINED_SHARE, at="character" if level == "char" else "line")
+        else:
+            train, valid = whole, open_text([options.valid])
+        data: dict[str, Any] = {"train": _record(train), "valid": _record(valid), "held_out": options.valid is None}
+        if options.test is not None:
+            data["test"] = _record(open_text([options.test]))
+        tokenizer = learned_tokenizer(train, level, options.tokens.vocab_limit)
+        ids = token_ids(train, tokenizer, progress=progress)
+        try:
+            Streams(ids, options.training.batch_for(len(ids)), options.training.steps)  # long enough for one batch?
+        except DataError as error:
+            raise DataError(f"{', '.join(train.names)}: {error}") from None
+        held = token_ids(valid, tokenizer, progress=progress)
+        data["train"] |= unknown_of([ids], tokenizer)
+        data["valid"] |= unknown_of([held], tokenizer)
+        _warn_of_unknown(valid, held, tokenizer, "a larger --vocab-size or --level bpe would know more")
+        return Prepared(tokenizer, ids, held, data)
+
+    def configuration(self, options: TrainLm, prepared: Prepared) -> dict[str, Any]:
+        """The model's sizes, records of the text, and the batch, whose default depends on the text."""
+        sizes = model_sizes(options.model, prepared.tokenizer) | options.regularisation.model_settings()
+        if options.adaptive:
+            sizes |= {"cutoffs": list(options.adaptive)}
+        return {"model": sizes, "data": prepared.data, "batch": options.training.batch_for(len(prepared.train))}
+
+    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+        """The tokenizer."""
+        return {"tokenizer.json": prepared.tokenizer.to_json().encode()}
+
+    def build(self, config: Mapping[str, Any]) -> LanguageModel:
+        """A model from a run's configuration."""
+        return LanguageModel(**config["model"])
+
+    def job(self, options: TrainLm, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+        """What the loop needs, for one process of several."""
+        training, tokenizer = options.training, prepared.tokenizer
+        batch = training.batch_for(len(prepared.train))
+        regularised, random = options.regularisation, training.seed if options.regularisation.random_steps else None
+        batches = Streams(prepared.train, batch, training.steps, tokenizer.eos_id, rank, training.devices, random)
+        # Streams side by side, as in training: nearly the figure of `evaluate`, at a fraction of the time.
+        held_out = prepared.valid[:VALIDATED]
+        side_by_side = max(1, min(batch, len(held_out) // (2 * training.steps)))
+        valid = Streams(held_out, side_by_side, training.steps, tokenizer.eos_id)
+        if isinstance(model, LanguageModel):  # DDP would expect it of tied weights too, whose gradient is dense
+            model.embedding.sparse = training.devices == 1 and takes_sparse(training.optimizer, training.weight_decay)
+        by_character = tokenizer.level == "char"
+        penalty = partial(activation_penalty, ar=regularised.ar, tar=regularised.tar)
+        return Job(
+            model=model,
+            loss=sequence_cross_entropy,
+            batches=batches,
+            validate=lambda trained: mean_loss(trained, valid),
+            figure=("bits_per_character", bits_per_character) if by_character else ("perplexity", perplexity),
+            validation_share=valid.tokens / batches.tokens,
+            penalty=penalty if regularised.ar or regularised.tar else None,
+        )
+
+    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+        """Tokens, vocabulary, parameters."""
+        where = ", the last tenth of the text" if prepared.data["held_out"] else ""
+        if len(prepared.valid) > VALIDATED:
+            where += f" (the first {VALIDATED:,} of them, while training)"
+        return (
+            f"{len(prepared.train):,} tokens to train on, {len(prepared.valid):,} to validate on{where}; "
+            f"vocabulary {prepared.tokenizer.size:,}{unknown_told(prepared.data)}, "
+            f"{sum(p.numel() for p in model.parameters()):,} parameters"
+        )
+
+    def finish(self, run: Run, prepared: Prepared) -> None:
+        """Nothing more."""
+
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Codec:
+        """The tokenizer."""
+        try:
+            return Codec(Tokenizer.load(folder.tokenizer))
+        except DataError as error:
+            raise RunFolderError(str(error)) from None
+
+    def evaluate(
+        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+    ) -> dict[str, Any]:
+        """Every token, the state carried through the whole text: tokens, loss, perplexity, bits_per_character."""
+        no_beam("lm", beam)
+        return self.evaluate_adapting(run, sources, progress, AdaptingOptions())
+
+    def evaluate_adapting(
+        self, run: Run, sources: Iterable[str], progress: Progress | None, options: AdaptingOptions
+    ) -> dict[str, Any]:
+        """The same with dynamic evaluation or a cache, where the options say so."""
+        tokenizer = run.tokenizer
+        text = open_text(sources)
+        ids = token_ids(text, tokenizer)
+        _warn_of_unknown(
+            text, ids, tokenizer, "its figures are not to be compared with those of a model that knows them"
+        )
+        steps = options.dynamic_steps if options.dynamic else evaluated_at_once(tokenizer.size)
+        figures = evaluate_language_model(
+            run.model,
+            single_stream(ids, steps, tokenizer.eos_id),
+            len(ids),
+            level=tokenizer.level,
+            adapting=options,
+            progress=progress,
+        )
+        return figures | unknown_of([ids], tokenizer)
+
+    def generate(self, run: Run, prompt: str, length: int, *, stop: str | None, **options: Any) -> Iterator[str]:
+        """Write on from a prompt."""
+        tokenizer = run.tokenizer
+        if unknown := tokenizer.unknown(prompt):
+            shown = ", ".join(map(repr, unknown))
+            if tokenizer.level != "word":
+                raise DataError(f"prompt: characters that the model has never seen: {shown}; leave them out")
+            warnings.warn(f"prompt: words that the model has never seen, read as {UNK}: {shown}", stacklevel=3)
+        eos, unk = tokenizer.eos_id, tokenizer.unk_id
+        never = {unk} if unk is not None else set()
+        if tokenizer.level == "char":
+            never.add(eos)
+        ids = [eos, *tokenizer.encode(prompt)]
+        assert isinstance(run.model, LanguageModel)
+        tokens = sample(run.model, ids, length, of_names(SamplingOptions, options), never=never)
+        return until(stop, _text(tokenizer, prompt, tokens))
+
+    def observe(self, run: Run, source: str | None, steps: int) -> Observed:
+        """The beginning of a text, `<eos>` in front of it; the loss is that of its last token."""
+        ids = text_ids(run, source, steps + 1)
+        row = torch.from_numpy(np.concatenate([[run.tokenizer.eos_id], ids[:-1]]).astype(np.int64)).unsqueeze(1)
+        target = torch.tensor([int(ids[-1])])
+        read = ["", *run.tokenizer.pieces(ids[:-1])]
+        what = "the loss of the last token"
+        return Observed(read, row, {}, lambda output: last_loss(output, target), what, ("recurrent", "last"))
+
+    def summary(self, run: Run) -> dict[str, Any]:
+        """Tokens trained on, and the lowest validation loss."""
+        position = run.folder.resume_point.position()
+        best = position["best"]
+        found = {"tokens": position["tokens"], "valid_loss": best, "valid_perplexity": perplexity(best)}
+        if run.tokenizer.level == "char":
+            found["valid_bits_per_character"] = bits_per_character(best)
+        return found | unknown_figures(run.config["data"])
+
+    def card(self, run: Run) -> str:
+        """What was trained, on what, how well, and how to use it."""
+        return language_model_card(run)
+
+
+TASK: Task[TrainLm, Prepared] = LanguageModelling()
+
+
+def evaluated_at_once(vocab_size: int) -> int:
+    """Steps that evaluation reads at once: 1,000, or as many as logits fit 16 MB."""
+    return max(1, min(1000, 4_000_000 // vocab_size))
+
+
+def model_sizes(options: ModelOptions, tokenizer: Tokenizer) -> dict[str, Any]:
+    """Arguments of `LanguageModel`."""
+    narrow = 128 if tokenizer.level == "char" and not options.tied else options.hidden
+    projected = options.projected
+    embed = options.embed or (options.tied and projected) or min(narrow, options.hidden)
+    return {
+        "vocab_size": tokenizer.size,
+        "embed_size": embed,
+        "hidden_size": options.hidden,
+        "num_layers": options.layers,
+        "cell": options.cell,
+        "dropout": options.dropout,
+        "tied": options.tied,
+        "last_size": embed if options.tied and not projected else None,
+        "recurrent_dropout": options.recurrent_dropout,
+        "zoneout": options.zoneout,
+        **options.cell_settings(),
+    }
+
+
+def text_ids(run: Run, source: str | None, limit: int) -> TokenIds:
+    """The first token ids of a text, at least two.
+
+    Args:
+        run: of a language model.
+        source: a file as `evaluate` takes it; None is the text that the run was validated on.
+        limit: how many, at most.
+
+    Raises:
+        ConfigError: no source, and the run was validated on what came from standard input.
+        DataError: the text cannot be read, is too short, or is not what the run was validated on any more.
+    """
+    if source is not None:
+        text = open_text([source])
+    else:
+        data = run.config["data"]
+        files = [file for file in data["valid"]["files"] if file != "standard input"]
+        if not files:
+            raise ConfigError("--data: expected a file; the run's own text came from standard input")
+        try:
+            with read_as(run.config["options"].get("encoding")):
+                text = open_text(files)
+            if data["held_out"]:
+                text = text.split(TRAINED_SHARE, at="character" if run.tokenizer.level == "char" else "line")[1]
+        except DataError as error:
+            raise DataError(f"the run's own text, {error}; give one with --data FILE") from None
+        if text.digest != data["valid"]["sha256"]:
+            raise DataError(
+                f"{', '.join(files)}: no longer what the run was validated on; give a text with --data FILE"
+            )
+    ids = token_ids(text, run.tokenizer)[:limit]
+    if len(ids) < 2:
+        raise DataError(f"{', '.join(text.names)}: expected at least two tokens, got {len(ids)}")
+    return ids
+
+
+def last_loss(output: Any, targets: Tensor) -> Tensor:
+    """The loss of the token after the last step, in nats: a sum over the sequences.
+
+    Args:
+        output: of a language model.
+        targets: `[N]`.
+    """
+    logits = output._replace(hidden=output.hidden[-1:]).logits()[0]
+    return F.cross_entropy(logits, targets, reduction="sum")
+
+
+def _unmapped(ids: TokenIds) -> Any:
+    return (ids.filename, ids.dtype.str) if isinstance(ids, np.memmap) and ids.filename else np.array(ids)
+
+
+def _mapped(ids: Any) -> TokenIds:
+    return np.memmap(ids[0], np.dtype(ids[1]), "r") if isinstance(ids, tuple) else ids
+
+
+def _warn_of_unknown(text: Text, ids: TokenIds, tokenizer: Tokenizer, advice: str) -> None:
+    """Warn of unknown tokens, but for those that the text itself writes as `<unk>`, as some corpora do."""
+    found = unknown_of([ids], tokenizer)
+    if found.get("unknown", 0.0) > TELLING and tokenizer.level == "word":
+        own = sum(split_words(block).count(UNK) for block in text.blocks() if block is not END)
+        found["unknown"] -= own / len(ids)
+    warn_unknown(", ".join(text.names), found, tokenizer.level, advice)
+
+
+def _record(text: Text) -> dict[str, Any]:
+    return record(text.names, text.digest, characters=text.characters)
+
+
+def _text(tokenizer: Tokenizer, prompt: str, tokens: Iterator[int]) -> Iterator[str]:
+    decoder = tokenizer.decoder(after=prompt)
+    for token in tokens:
+        if piece := decoder.step(token):
+            yield piece
+    if rest := decoder.finish():
+        yield rest
+
+
+def until(stop: str | None, pieces: Iterator[str]) -> Iterator[str]:
+    """Pass pieces on up to and including the stop text."""
+    written = ""
+    for piece in pieces:
+        if stop:
+            written += piece
+            at = written.find(stop)
+            if at >= 0:
+                end = at + len(stop) - (len(written) - len(piece))
+                yield piece[:end]
+                return
+            written = written[-len(stop) :] if len(stop) > 1 else ""
+        yield piece

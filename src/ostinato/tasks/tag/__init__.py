@@ -1,0 +1,1 @@
+"""Taggers: words in, a tag for each of them out."""

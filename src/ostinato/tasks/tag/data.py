@@ -1,0 +1,127 @@
+"""Tagged sentences made ready: split, vocabulary and tags learned, numbered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+from ostinato.core.errors import DataError
+from ostinato.core.span_tags import Scheme, scheme_of
+from ostinato.data.batching.splits import HELD_OUT, held_out
+from ostinato.data.labels import tell_unknown
+from ostinato.data.text.conll import Tagged
+from ostinato.layers.crf import Chain
+from ostinato.tasks.contract import record
+from ostinato.tasks.tag.decoding import span_constraints
+from ostinato.tasks.tag.options import TrainTag
+from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
+
+#: Share of the training sentences that may break their scheme's rules before these count as not meant.
+BREAKS = 0.01
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Sentences made ready.
+
+    Attributes:
+        vocabulary: of the sentences to train on.
+        train: to train on.
+        valid: to validate on.
+        valid_tags: of each sentence to validate on, by name.
+        column: of the tags, `name` and `index`.
+        scheme: how the tags mark spans; None where they do not.
+        constrained: whether decoding keeps the scheme's rules.
+        data: what the run folder records of the files.
+    """
+
+    vocabulary: TagVocabulary
+    train: WordSequences
+    valid: WordSequences
+    valid_tags: list[list[str]]
+    column: dict[str, Any]
+    scheme: Scheme | None
+    constrained: bool
+    data: dict[str, Any]
+
+    @property
+    def constraints(self) -> Chain | None:
+        """What the scheme forbids, where that is to be kept."""
+        return span_constraints(self.vocabulary.tags, self.scheme) if self.scheme and self.constrained else None
+
+
+def prepare_tagged(options: TrainTag, whole: Tagged, valid: Tagged | None = None, share: float = HELD_OUT) -> Prepared:
+    """Sentences in memory, made ready.
+
+    Args:
+        options: of the command.
+        whole: to train on; without `valid`, also to validate on.
+        valid: to validate on.
+        share: of the sentences to hold out where there is no `valid`; 0 validates on those that are trained on.
+
+    Raises:
+        DataError: there is nothing to learn, or too little to hold some of it out; `valid` has none of its tags.
+    """
+    if valid is None:
+        train, held = _split(whole, options.training.seed, share) if share else (whole, whole)
+    else:
+        train, held = whole, valid
+    # the tags are those of the sentences held out too: whether a rare one is known must not hang on the draw
+    vocabulary = TagVocabulary.learn(train.words, whole.tags, options.spelling.vocab_size, train.features)
+    if len(vocabulary.tags) < 2:
+        raise DataError(
+            f"{', '.join(train.files)}: every word has the tag {vocabulary.tags[0]!r}, so there is nothing to learn; "
+            "name a column with at least two different tags (--column)"
+        )
+    if valid is not None:
+        tell_unknown("tag", tag_counts(valid), valid.where, vocabulary.tags)
+    scheme = scheme_of(vocabulary.tags)
+    breaks = 0 if scheme is None else sum(not scheme.keeps(tags) for tags in train.tags)
+    longest = options.spelling.max_length
+    own, other = (
+        WordSequences(part.words, vocabulary, part.tags, features=part.features, longest=longest)
+        for part in (train, held)
+    )
+    return Prepared(
+        vocabulary=vocabulary,
+        train=own,
+        valid=other,
+        valid_tags=held.tags,
+        column={"name": whole.name, "index": whole.index},
+        scheme=scheme,
+        constrained=scheme is not None and breaks <= BREAKS * len(train.tags),
+        data={
+            "train": record_of(train) | {"unknown": own.unknown},
+            "valid": record_of(held) | {"unknown": other.unknown},
+            "held_out": valid is None and share > 0,
+        },
+    )
+
+
+def _split(whole: Tagged, seed: int, share: float) -> tuple[Tagged, Tagged]:
+    try:
+        chosen = held_out(len(whole.words), seed, share=share)
+    except DataError as error:
+        raise DataError(f"{', '.join(whole.files)}: {error}") from None
+    train, valid = (
+        replace(
+            whole,
+            words=[whole.words[row] for row in rows],
+            tags=[whole.tags[row] for row in rows],
+            features=[whole.features[row] for row in rows] if whole.features else [],
+        )
+        for rows in chosen
+    )
+    return train, valid
+
+
+def record_of(part: Tagged) -> dict[str, Any]:
+    """What the run folder says of a part of the data."""
+    return record(part.files, part.digest, sentences=len(part.words), words=sum(map(len, part.words)))
+
+
+def tag_counts(part: Tagged) -> Counter[str]:
+    """Words by tag."""
+    return Counter(chain.from_iterable(part.tags))

@@ -1,0 +1,390 @@
+"""tag: a tag for every word, from files of tagged sentences to accuracy, span F1 and files with other tags."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.position import Count
+from ostinato.checkpoint.recorded import Positive
+from ostinato.config.evaluation import ReadingOptions
+from ostinato.core.errors import ConfigError, DataError, RunFolderError
+from ostinato.core.span_tags import scheme_of
+from ostinato.data.batching.bucketing import Buckets
+from ostinato.data.labels import tell_doubtful, tell_unknown, unknown_labels
+from ostinato.data.sources.encodings import whole_characters
+from ostinato.data.sources.files import find_files
+from ostinato.data.sources.memory import Held, Steps, in_memory
+from ostinato.data.text.conll import Columns, Sentence, read_sentences, read_tagged
+from ostinato.data.text.conll_layout import Layout, read_layout
+from ostinato.data.text.plain_sentences import is_plain, plain_sentences
+from ostinato.data.text.unknown import unknown_figures, unknown_told
+from ostinato.evaluation.collapse import tell_collapsed
+from ostinato.layers.crf import Chain
+from ostinato.tasks.contract import Observed, Progress, Task, no_beam, required
+from ostinato.tasks.tag.data import Prepared, prepare_tagged, record_of, tag_counts
+from ostinato.tasks.tag.decoding import span_constraints
+from ostinato.tasks.tag.figures import (
+    named,
+    predict_tags,
+    predict_with_loss,
+    scores_by_type,
+    tagging_figures,
+)
+from ostinato.tasks.tag.loss import tag_loss
+from ostinato.tasks.tag.model import Tagger
+from ostinato.tasks.tag.options import TrainTag
+from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
+from ostinato.training import Job
+
+if TYPE_CHECKING:
+    from ostinato.api.run import Run
+
+#: Sentences that predict reads and answers at once.
+BLOCK = 2_000
+
+#: Passes over the sentences where no option says how many.
+EPOCHS = 15
+
+
+class TaggedSentence(NamedTuple):
+    """An answer of `predict`.
+
+    Attributes:
+        words: of a sentence; none in what follows the last one of a file.
+        tags: one a word.
+        text: the sentence's lines as the file has them, with these tags.
+    """
+
+    words: list[str]
+    tags: list[str]
+    text: str
+
+
+@dataclass(frozen=True)
+class Codec:
+    """Words to ids, and ids to tags.
+
+    Attributes:
+        vocabulary: words, characters and tags.
+        constraints: what the tags' scheme forbids; None where they mark no spans, or the training data did not keep to
+            it.
+    """
+
+    vocabulary: TagVocabulary
+    constraints: Chain | None
+
+    def tag(
+        self,
+        run: Run,
+        sentences: Sequence[Sequence[str]],
+        progress: Progress | None = None,
+        features: Sequence[Sequence[Sequence[str]]] = (),
+    ) -> list[list[str]]:
+        """The tags of some sentences."""
+        longest = run.config["max_length"]
+        sequences = WordSequences(sentences, self.vocabulary, features=features, longest=longest)
+        return named(predict_tags(run.model, sequences, self.constraints, progress), self.vocabulary.tags, sentences)
+
+
+class Tagging:
+    """Sentences in, a tag for each word out."""
+
+    RECORDED: Mapping[str, Any] = {
+        "tags": list[str],
+        "characters": str,
+        "constrained": bool,
+        "max_length": Positive,
+        "columns.tags.name": str | None,
+        "columns.tags.index": int,
+        "columns.column": str | None,
+        "columns.word_column": str | None,
+        "data.train.words": Count,
+        "data.held_out": bool,
+    }
+
+    READING = frozenset({"column", "word_column", "format"})
+
+    def prepare(self, options: TrainTag, progress: Progress | None = None) -> Prepared:
+        """Read, split, number."""
+        if not options.data:
+            raise ConfigError("DATA: expected at least one file of tagged sentences, or - for standard input")
+        columns = Columns(options.column, options.word_column, options.feature_columns)
+        whole = read_tagged(options.data, columns)
+        tell_doubtful(", ".join(whole.files), "tag", tag_counts(whole))
+        valid = None if options.valid is None else read_tagged([options.valid], columns)
+        prepared = prepare_tagged(options, whole, valid)
+        if options.test is not None:
+            test = read_tagged([options.test], columns)
+            prepared.data["test"] = record_of(test)
+            unknown_labels("tag", tag_counts(test), test.where, prepared.vocabulary.tags)
+        return prepared
+
+    def configuration(self, options: TrainTag, prepared: Prepared) -> dict[str, Any]:
+        """The model's sizes; tags, characters and columns; records of the files."""
+        model, spelling, vocabulary = options.model, options.spelling, prepared.vocabulary
+        automatic = "crf" if prepared.scheme else "softmax"
+        sizes = {
+            "num_words": len(vocabulary.words) + 1,
+            "num_characters": len(vocabulary.characters) + 1,
+            "num_tags": len(vocabulary.tags),
+            "embed_size": model.embed or model.hidden,
+            "hidden_size": model.hidden,
+            "num_layers": model.layers,
+            "cell": model.cell,
+            "character_embed_size": spelling.char_embed,
+            "character_hidden_size": spelling.char_hidden,
+            "dropout": model.dropout,
+            "word_dropout": spelling.word_dropout,
+            "head": automatic if options.head == "auto" else options.head,
+            "recurrent_dropout": model.recurrent_dropout,
+            "zoneout": model.zoneout,
+            **({"num_features": [len(values) + 1 for values in vocabulary.features]} if vocabulary.features else {}),
+            **model.cell_settings(),
+        }
+        columns: dict[str, Any] = {
+            "tags": prepared.column,
+            "column": options.column,
+            "word_column": options.word_column,
+        }
+        if vocabulary.features:
+            columns["features"] = dict(zip(options.feature_columns, vocabulary.features, strict=True))
+        return {
+            "model": sizes,
+            "tags": list(vocabulary.tags),
+            "characters": vocabulary.characters,
+            "constrained": prepared.constrained,
+            "max_length": spelling.max_length,
+            "columns": columns,
+            "data": prepared.data,
+        }
+
+    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+        """The words."""
+        return {"tokenizer.json": prepared.vocabulary.to_json().encode()}
+
+    def build(self, config: Mapping[str, Any]) -> Tagger:
+        """A model from a run's configuration."""
+        return Tagger(**config["model"])
+
+    def job(self, options: TrainTag, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+        """What the loop needs, for one process of several."""
+        assert isinstance(model, Tagger)
+        model.count_words(torch.from_numpy(prepared.train.counts(model.embedding.num_embeddings)))
+        training, train, valid = options.training, prepared.train, prepared.valid
+        constraints = prepared.constraints
+        batches = Buckets(
+            train.lengths,
+            training.batch_of(len(train)),
+            train.collate,
+            counts=train.lengths,
+            seed=training.seed,
+            rank=rank,
+            world=training.devices,
+        )
+
+        def validate(trained: nn.Module) -> dict[str, float]:
+            found, loss = predict_with_loss(trained, valid, constraints)
+            predicted = named(found, prepared.vocabulary.tags, prepared.valid_tags)
+            figures = tagging_figures(prepared.valid_tags, predicted, prepared.scheme)
+            return {"loss": loss} | {name: figures[name] for name in ("accuracy", "span_f1") if name in figures}
+
+        return Job(
+            model=model,
+            loss=tag_loss,
+            batches=batches,
+            validate=validate,
+            validation_share=valid.words / train.words,
+            best="span_f1" if prepared.scheme else "accuracy",
+            higher=True,
+            unit="tokens",
+            epochs=EPOCHS,
+        )
+
+    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+        """Sentences, words, tags, parameters."""
+        where = ", a tenth" if prepared.data["held_out"] else ""
+        train, valid, vocabulary = prepared.data["train"], prepared.data["valid"], prepared.vocabulary
+        return (
+            f"{train['sentences']:,} sentences of {train['words']:,} words to train on, {valid['sentences']:,} to "
+            f"validate on{where}; {len(vocabulary.words):,} different words"
+            f"{unknown_told(prepared.data, 'words')}, {len(vocabulary.tags)} tags, "
+            f"{sum(p.numel() for p in model.parameters()):,} parameters"
+        )
+
+    def finish(self, run: Run, prepared: Prepared) -> None:
+        """Nothing more."""
+
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Codec:
+        """Words, characters and tags."""
+        try:
+            content = folder.tokenizer.read_text(encoding="utf-8")
+            features = config["columns"].get("features", {}).values()
+            vocabulary = TagVocabulary.from_json(content, config["characters"], config["tags"], [*features])
+            scheme = scheme_of(vocabulary.tags)
+            return Codec(
+                vocabulary, span_constraints(vocabulary.tags, scheme) if scheme and config["constrained"] else None
+            )
+        except (OSError, UnicodeDecodeError, DataError) as error:
+            raise RunFolderError(f"{folder.tokenizer}: {error}") from None
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RunFolderError(f"{folder.config}: damaged, it does not describe a tagger: {error}") from None
+
+    def evaluate(
+        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+    ) -> dict[str, Any]:
+        """The figures of `tagging_figures`, unknown words and unknown tags among them; scores by type."""
+        no_beam("tag", beam)
+        data, vocabulary = read_tagged(sources, _columns(run)), run.codec.vocabulary
+        counts, scheme = tag_counts(data), scheme_of(vocabulary.tags)
+        unknown = tell_unknown("tag", counts, data.where, vocabulary.tags)
+        found = run.codec.tag(run, data.words, progress, data.features)
+        tell_collapsed("tag", chain.from_iterable(found), counts, kinds=True)
+        figures = tagging_figures(data.tags, found, scheme)
+        figures["unknown"] = vocabulary.unknown(data.words)
+        figures["unknown_tags"] = sum(counts[tag] for tag in unknown)
+        return figures | {"types": scores_by_type(data.tags, found, scheme)}
+
+    def predict(
+        self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
+    ) -> Iterator[TaggedSentence]:
+        """The sentences of a file with their tags."""
+        no_beam("tag", beam)
+        if (held := in_memory(source)) is not None:
+            yield from _answers_in_memory(run, source, held)
+            return
+        for file in find_files(source):
+            layout = read_layout(file)
+            column = _output_column(run, layout)
+            form = run.config.get("input_format")
+            if (
+                form == "text"
+                or held is not None
+                or (form is None and is_plain(file, layout, column, run.codec.vocabulary.tags))
+            ):
+                yield from _answers(run, plain_sentences(file), 0, 1, [])
+                continue
+            columns = _columns(run)
+            words = layout.word_column if columns.word is None else layout.find(columns.word, file.name)
+            features = columns.feature_places(layout, file.name, column)
+            yield from _answers(run, read_sentences(file, layout), words, column, features)
+
+    def reading(self, run: Run, options: ReadingOptions) -> Run:
+        """The run as it is, with tags or words in other columns, or reading plain sentences."""
+        given = options.given()
+        form = {"input_format": given.pop("format")} if "format" in given else {}
+        place = {"output_column": given["column"]} if "column" in given else {}
+        there = copy.copy(run)
+        there.config = run.config | {"columns": run.config["columns"] | given} | form | place
+        return there
+
+    def observe(self, run: Run, source: str | None, steps: int) -> Observed:
+        """The first sentence; the scalar is the loss of the tag that scores best where a direction ends."""
+        data = read_tagged([required(source)], _columns(run))
+        words = data.words[0][:steps]
+        features = [[column[:steps] for column in own] for own in data.features[:1]]
+        batch = WordSequences([words], run.codec.vocabulary, features=features).collate(np.array([0]))
+
+        def loss(output: Any, word: int = -1) -> Tensor:
+            scores = output.emissions[word]
+            return nn.functional.cross_entropy(scores, scores.argmax(-1), reduction="sum")
+
+        what = "the loss of the last word, of the first in reverse"
+        return Observed(words, batch.inputs, batch.arguments(), loss, what, backward_loss=partial(loss, word=0))
+
+    def reads_texts(self, run: Run) -> bool:
+        """Each does."""
+        return True
+
+    def lines(self, run: Run, answers: Iterable[TaggedSentence]) -> Iterator[str]:
+        """The file again, with other tags."""
+        for answer in answers:
+            yield from answer.text.removesuffix("\n").split("\n")
+
+    def labels(self, run: Run, answers: Iterable[TaggedSentence]) -> Iterator[str]:
+        """The tags of a sentence in a line, with blanks between."""
+        return (" ".join(answer.tags) for answer in answers if answer.tags)
+
+    def summary(self, run: Run) -> dict[str, Any]:
+        """Words trained on, and the best figures on the validation data."""
+        position = run.folder.resume_point.position()
+        best = {f"valid_{name}": value for name, value in position["best_figures"].items()}
+        return {"tokens": position["tokens"], **best, **unknown_figures(run.config["data"])}
+
+    def card(self, run: Run) -> str:
+        """What was trained, on what, how well, and how to use it."""
+        config, position = run.config, run.folder.resume_point.position()
+        sizes, data = config["model"], config["data"]
+        source = "a tenth of the sentences" if data["held_out"] else ", ".join(data["valid"]["files"])
+        lines = [
+            f"# Tagger ({sizes['cell']}, {sizes['head']})",
+            "",
+            f"{sizes['num_layers']} x {sizes['hidden_size']} units each direction, word embedding "
+            f"{sizes['embed_size']}, spelling {sizes['character_hidden_size']} each direction, {sizes['num_words']:,} "
+            f"words, {sizes['num_tags']} tags, {sum(p.numel() for p in run.model.parameters()):,} parameters. "
+            f"Made by ostinato {config['versions']['ostinato']}.",
+            "",
+            f"- tags: {', '.join(config['tags'])}",
+            f"- trained on: {', '.join(data['train']['files'])} ({data['train']['words']:,} words), "
+            f"{position['step']:,} steps",
+            f"- validation: {source}, {_figures(position['best_figures'])} at step {position['best_step']:,}",
+        ]
+        if run.test is not None:
+            lines.append(f"- test: {', '.join(data['test']['files'])}, {_figures(run.test)}")
+        use = ["import ostinato", "", f'run = ostinato.load("{run.folder.path}")', 'run.predict("sentences.conllu")']
+        return "\n".join([*lines, "", "```python", *use, "```", ""])
+
+
+TASK: Task[TrainTag, Prepared] = Tagging()
+
+
+def _columns(run: Run) -> Columns:
+    """What a run reads of a file."""
+    columns = run.config["columns"]
+    return Columns(columns["column"], columns["word_column"], tuple(columns.get("features", {})))
+
+
+def _output_column(run: Run, layout: Layout) -> int:
+    """Where a run writes its tags in a file."""
+    columns = run.config["columns"]
+    if (asked := run.config.get("output_column")) is not None:
+        return layout.find(asked, "") if layout.has(asked) else layout.width
+    return layout.output_column(columns["tags"]["name"], columns["tags"]["index"], last=columns["column"] is None)
+
+
+def _answers_in_memory(run: Run, source: str, held: Held) -> Iterator[TaggedSentence]:
+    """Of sentences, or of lists of tokens."""
+    if not isinstance(held, Steps):
+        for file in find_files(source):
+            yield from _answers(run, plain_sentences(file), 0, 1, [])
+        return
+    words = [[whole_characters(str(token)) for token in tokens] for tokens in held.sequences]
+    for start in range(0, len(words), BLOCK):
+        some = words[start : start + BLOCK]
+        for own, tags in zip(some, run.codec.tag(run, some), strict=True):
+            lines = [f"{word}\t{tag}\n" for word, tag in zip(own, tags, strict=True)]
+            yield TaggedSentence(own, tags, "".join([*lines, "\n"]))
+
+
+def _answers(
+    run: Run, sentences: Iterator[Sentence], words: int, column: int, features: list[int]
+) -> Iterator[TaggedSentence]:
+    while block := list(islice(sentences, BLOCK)):
+        found = [sentence.column(words) for sentence in block]
+        more = [[sentence.column(feature) for feature in features] for sentence in block] if features else []
+        for sentence, own, tags in zip(block, found, run.codec.tag(run, found, features=more), strict=True):
+            yield TaggedSentence(own, tags, sentence.text(tags, column))
+
+
+def _figures(figures: Mapping[str, float]) -> str:
+    shown = f"accuracy {figures['accuracy']:.4f}"
+    return f"span F1 {figures['span_f1']:.4f}, {shown}" if "span_f1" in figures else shown

@@ -1,0 +1,1 @@
+"""Translators: a text in, another text out."""

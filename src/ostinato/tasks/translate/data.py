@@ -1,0 +1,109 @@
+"""Pairs of texts as ids in batches, for an encoder and a decoder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ostinato.core.batch import Batch
+from ostinato.data.batching.bucketing import Buckets, Rows, pad_ids
+from ostinato.data.batching.splits import evenly
+from ostinato.data.text.tokenizer import TokenIds, Tokenizer
+
+#: Epochs after which scheduled sampling has reached its probability.
+SAMPLING_RAMP = 10
+
+
+@dataclass(frozen=True)
+class EncodedPairs:
+    """Ids of sources, each with `<eos>` behind it, and of targets, without.
+
+    Attributes:
+        sources: `[pairs]` arrays.
+        targets: `[pairs]` arrays.
+        eos: the id that begins and ends a target.
+    """
+
+    sources: list[TokenIds]
+    targets: list[TokenIds]
+    eos: int = 0
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    @property
+    def lengths(self) -> Rows:
+        """`[pairs]` what batches are sorted by: the longer side, and by the other where it is equal."""
+        both = np.array([[len(s), len(t)] for s, t in zip(self.sources, self.targets, strict=True)], np.int64)
+        both = both.reshape(-1, 2)
+        return both.max(1) * (both.max(initial=0) + 1) + both.min(1)
+
+    @property
+    def counts(self) -> Rows:
+        """`[pairs]` tokens to predict: those of the target and its end."""
+        return np.array([len(target) + 1 for target in self.targets], np.int64)
+
+    def within(self, longest: int) -> "EncodedPairs":
+        """The pairs of which neither side is longer, the `<eos>` aside."""
+        both = zip(self.sources, self.targets, strict=True)
+        kept = [(source, target) for source, target in both if max(len(source) - 1, len(target)) <= longest]
+        return EncodedPairs([source for source, _ in kept], [target for _, target in kept], self.eos)
+
+    def spread(self, most: int) -> "EncodedPairs":
+        """At most so many pairs, evenly spaced: files are often sorted by length."""
+        if len(self) <= most:
+            return self
+        rows = evenly(len(self), most)
+        return EncodedPairs([self.sources[row] for row in rows], [self.targets[row] for row in rows], self.eos)
+
+    def batch(self, rows: Rows) -> Batch:
+        """The pairs with these numbers: the decoder reads a target behind `<eos>` and is to write it and `<eos>`."""
+        source, lengths = pad_ids([self.sources[row] for row in rows])
+        targets, target_lengths = pad_ids([np.append(self.targets[row], self.eos) for row in rows])
+        start = torch.full((1, targets.shape[1]), self.eos)
+        inputs = torch.cat([start, targets[:-1]])
+        more = {"target_inputs": inputs, "target_lengths": target_lengths}
+        return Batch(source, targets, lengths, more=more, counted=int(target_lengths.sum()))
+
+
+def encode_pairs(
+    sources: Sequence[str], targets: Sequence[str], source_tokenizer: Tokenizer, target_tokenizer: Tokenizer
+) -> EncodedPairs:
+    """Ids of pairs of texts."""
+    return EncodedPairs(encode_sources(sources, source_tokenizer), target_tokenizer.encode_all(targets))
+
+
+def encode_sources(sources: Sequence[str], tokenizer: Tokenizer) -> list[TokenIds]:
+    """Ids of texts to read, `<eos>` behind each."""
+    return [np.append(ids, np.array(tokenizer.eos_id, ids.dtype)) for ids in tokenizer.encode_all(sources)]
+
+
+class Sampled:
+    """Batches that also say how often the decoder shall read what it wrote itself: from never to `most` in a straight
+    rise over `SAMPLING_RAMP` epochs (Bengio et al. 2015, arXiv:1506.03099).
+
+    Args:
+        buckets: the batches.
+        most: probability.
+    """
+
+    carried = False
+
+    def __init__(self, buckets: Buckets, most: float) -> None:
+        self._buckets, self._most = buckets, most
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return len(self._buckets)
+
+    @property
+    def tokens(self) -> int:
+        """What an epoch's loss is a mean over."""
+        return self._buckets.tokens
+
+    def piece(self, index: int, epoch: int = 0) -> Batch:
+        """Batch number `index` of an epoch."""
+        batch = self._buckets.piece(index, epoch)
+        probability = self._most * min(1.0, epoch / SAMPLING_RAMP)
+        return batch.with_more(sampling=torch.tensor(probability))

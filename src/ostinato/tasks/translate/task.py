@@ -1,0 +1,407 @@
+"""translate: pairs of texts, from files to BLEU and to other texts."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.position import Count
+from ostinato.checkpoint.recorded import Positive
+from ostinato.config.columns import as_option
+from ostinato.config.evaluation import ReadingOptions
+from ostinato.core.errors import ConfigError, DataError, RunFolderError
+from ostinato.data.batching.bucketing import Buckets, in_length_order, pad_ids
+from ostinato.data.batching.splits import held_out
+from ostinato.data.text.pairs import PairLayout, Pairs, open_pairs, read_sources
+from ostinato.data.text.tokenizer import Tokenizer
+from ostinato.data.text.unknown import unknown_figures, unknown_of, unknown_told, warn_unknown
+from ostinato.data.text.vocabulary import learn_tokenizer
+from ostinato.decoding import best_sequences
+from ostinato.evaluation import perplexity
+from ostinato.evaluation.decoded import decoded_loss
+from ostinato.losses import decoded_cross_entropy
+from ostinato.plots.alignment import alignment_matrix
+from ostinato.plots.style import available
+from ostinato.tasks.card import pairs_card
+from ostinato.tasks.contract import Progress, Task, record
+from ostinato.tasks.translate.data import EncodedPairs, Sampled, encode_pairs, encode_sources
+from ostinato.tasks.translate.figures import score_translations
+from ostinato.tasks.translate.model import Seq2Seq
+from ostinato.tasks.translate.options import TrainTranslate
+from ostinato.training import Job
+
+if TYPE_CHECKING:
+    from ostinato.api.run import Run
+
+#: Pairs to validate on while training, at most: the first ones.
+VALIDATED = 2_000
+
+#: Default width of the beam.
+BEAM = 5
+
+#: Texts translated at once.
+AT_ONCE = 64
+
+#: Pairs of the validation data that `finish` draws the attention of.
+DRAWN = 3
+
+_SOURCE_FILE = "tokenizer-source.json"
+
+
+_LINES = PairLayout()
+
+
+@dataclass(frozen=True)
+class Codec:
+    """Texts to ids and back.
+
+    Attributes:
+        source: of what is read.
+        target: of what is written; the same object where there is one vocabulary.
+    """
+
+    source: Tokenizer
+    target: Tokenizer
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """That of what is written."""
+        return self.target
+
+    @property
+    def never(self) -> set[int]:
+        """Ids that are not written."""
+        return set() if self.target.unk_id is None else {self.target.unk_id}
+
+    def encode(self, pairs: Pairs) -> EncodedPairs:
+        """Ids of pairs."""
+        return encode_pairs(pairs.sources, pairs.targets, self.source, self.target)
+
+    def unknown(self, pairs: EncodedPairs) -> dict[str, float]:
+        """The figure `unknown` over both sides, which are of one level."""
+        return unknown_of([*pairs.sources, *pairs.targets], self.target)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Pairs made ready.
+
+    Attributes:
+        tokenizers: JSON by file name.
+        train: to train on.
+        valid: to validate on.
+        drawn: sources and targets to draw the attention of.
+        data: what the run folder records.
+        layout: how the pairs stood in their file.
+    """
+
+    tokenizers: dict[str, str]
+    train: EncodedPairs
+    valid: EncodedPairs
+    drawn: list[tuple[str, str]]
+    data: dict[str, Any]
+    layout: PairLayout = _LINES
+
+    @property
+    def codec(self) -> Codec:
+        """The tokenizers."""
+        target = Tokenizer.from_json(self.tokenizers["tokenizer.json"])
+        source = self.tokenizers.get(_SOURCE_FILE)
+        return Codec(target if source is None else Tokenizer.from_json(source), target)
+
+
+class Alignment(NamedTuple):
+    """A translation and what attention looked at while it was written.
+
+    Attributes:
+        source: tokens read, `<eos>` last.
+        target: tokens written, `<eos>` last.
+        weights: `[T, S]`.
+    """
+
+    source: list[str]
+    target: list[str]
+    weights: Tensor
+
+
+class Translation:
+    """A text in, another text out."""
+
+    RECORDED: Mapping[str, Any] = {
+        "decoding.max_length": Positive,
+        "decoding.length_penalty": float,
+        "separator": str | None,
+        "data.train.pairs": Count,
+        "data.valid.pairs": Count,
+        "data.held_out": bool,
+    }
+
+    READING = frozenset({"columns", "separator"})
+
+    def prepare(self, options: TrainTranslate, progress: Progress | None = None) -> Prepared:
+        """Read, split and tokenise."""
+        layout = PairLayout(options.separator, options.columns, named=options.columns is not None)
+        whole = _read(options, layout)
+        if options.valid is None:
+            kept, out = held_out(len(whole), options.training.seed)
+            train, valid = whole.select(kept.tolist()), whole.select(out.tolist())
+        else:
+            train, valid = whole, open_pairs([options.valid], layout)
+        data: dict[str, Any] = {"train": _record(train), "valid": _record(valid), "held_out": options.valid is None}
+        if options.test is not None:
+            data["test"] = _record(open_pairs([options.test], layout))
+        tokenizers = _tokenizers(options, train)
+        codec = Prepared(tokenizers, EncodedPairs([], []), EncodedPairs([], []), [], {}).codec
+        encoded = codec.encode(train)
+        fitting = encoded.within(options.max_length)
+        _tell_left_out(len(encoded) - len(fitting), options.max_length)
+        if not len(fitting):
+            raise DataError(f"{', '.join(train.names)}: every pair is longer than --max-length {options.max_length}")
+        held = codec.encode(valid).within(options.max_length).spread(VALIDATED)
+        if not len(held):
+            raise DataError(f"{', '.join(valid.names)}: every pair is longer than --max-length {options.max_length}")
+        data["valid"]["used"] = len(held)
+        data["train"] |= codec.unknown(encoded)
+        data["valid"] |= codec.unknown(codec.encode(valid))
+        _warn_of_unknown(valid, data["valid"], codec, "a larger --vocab-size or --level bpe would know more")
+        drawn = list(zip(valid.sources, valid.targets, strict=True))[:DRAWN]
+        found = PairLayout(options.separator, None if whole.columns is None else as_option(whole.columns))
+        return Prepared(tokenizers, fitting, held, drawn, data, found)
+
+    def configuration(self, options: TrainTranslate, prepared: Prepared) -> dict[str, Any]:
+        """The model's sizes, records of the pairs, and how to decode."""
+        codec, own, shared = prepared.codec, options.model, options.model.at_level(options.tokens.level)
+        model = {
+            "source_vocab": codec.source.size,
+            "target_vocab": codec.target.size,
+            "embed_size": shared.embed,
+            "hidden_size": shared.hidden,
+            "num_layers": shared.layers,
+            "cell": shared.cell,
+            "dropout": shared.dropout,
+            "bidirectional": own.bidirectional,
+            "reverse": own.reverse,
+            "peeky": own.peeky,
+            "attention": None if own.attention == "none" else own.attention,
+            "input_feeding": own.input_feeding,
+            "tied": own.tied,
+            "shared": options.one_vocabulary,
+            "recurrent_dropout": shared.recurrent_dropout,
+            "zoneout": shared.zoneout,
+            **shared.cell_settings(),
+        }
+        layout = prepared.layout
+        decoding = {"max_length": options.max_length, "length_penalty": options.length_penalty}
+        return {
+            "model": model,
+            "data": prepared.data,
+            "decoding": decoding,
+            "separator": layout.separator,
+            "columns": layout.columns,
+        }
+
+    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+        """The tokenizers."""
+        return {name: content.encode() for name, content in prepared.tokenizers.items()}
+
+    def build(self, config: Mapping[str, Any]) -> Seq2Seq:
+        """A model from a run's configuration."""
+        return Seq2Seq(**config["model"])
+
+    def job(self, options: TrainTranslate, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+        """What the loop needs, for one process of several."""
+        training, pairs = options.training, prepared.train
+        buckets = Buckets(
+            pairs.lengths,
+            training.batch_of(len(pairs)),
+            pairs.batch,
+            counts=pairs.counts,
+            seed=training.seed,
+            rank=rank,
+            world=training.devices,
+        )
+        sampled = Sampled(buckets, options.scheduled_sampling) if options.scheduled_sampling else buckets
+        valid = [prepared.valid.batch(rows) for rows in in_length_order(prepared.valid.lengths, AT_ONCE)]
+        return Job(
+            model=model,
+            loss=partial(decoded_cross_entropy, label_smoothing=options.smoothing),
+            batches=sampled,
+            validate=lambda trained: decoded_loss(trained, valid),
+            figure=("perplexity", perplexity),
+            validation_share=float(prepared.valid.counts.sum()) / buckets.tokens,
+            smoothed=options.smoothing > 0,
+        )
+
+    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+        """Pairs, vocabularies, parameters."""
+        codec = prepared.codec
+        where, there = ", a tenth of all" if prepared.data["held_out"] else "", prepared.data["valid"]["pairs"]
+        if len(prepared.valid) < there:
+            where += f" (by {len(prepared.valid):,} of them, while training)"
+        sizes = {codec.source.size, codec.target.size} if codec.source is not codec.target else {codec.target.size}
+        return (
+            f"{len(prepared.train):,} pairs to train on, {there:,} to validate on{where}; vocabulary "
+            f"{' and '.join(f'{size:,}' for size in sizes)}{unknown_told(prepared.data)}, "
+            f"{sum(p.numel() for p in model.parameters()):,} parameters"
+        )
+
+    def finish(self, run: Run, prepared: Prepared) -> None:
+        """Draw what attention looks at, where there is attention, and matplotlib to draw with."""
+        if run.config["model"]["attention"] is None or not available():
+            return
+        for number, (source, _) in enumerate(prepared.drawn, 1):
+            found = self.align(run, source)
+            alignment_matrix(found.weights, found.source, found.target, run.folder.path / f"alignment-{number}.png")
+
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Codec:
+        """The tokenizers."""
+        try:
+            target = Tokenizer.load(folder.tokenizer)
+            if config["model"].get("shared"):
+                return Codec(target, target)
+            return Codec(Tokenizer.load(folder.path / _SOURCE_FILE), target)
+        except DataError as error:
+            raise RunFolderError(str(error)) from None
+
+    def evaluate(
+        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+    ) -> dict[str, Any]:
+        """Of what the model writes: examples, bleu, chrf, exact_match, and the signatures of the first two."""
+        pairs = open_pairs(list(sources), _layout(run))
+        unknown = run.codec.unknown(run.codec.encode(pairs))
+        _warn_of_unknown(pairs, unknown, run.codec, "the model can neither read nor write them")
+        return score_translations(self._translate(run, pairs.sources, progress, beam), pairs.targets) | unknown
+
+    def predict(
+        self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
+    ) -> Iterator[str]:
+        """A text for each line; an empty one for an empty line."""
+        return iter(self._translate(run, read_sources(source, _layout(run)), progress, beam))
+
+    def reading(self, run: Run, options: ReadingOptions) -> Run:
+        """The run as it is, with pairs that stand otherwise in their file."""
+        given = {name: value for name, value in options.given().items() if name in self.READING}
+        there = copy.copy(run)
+        if given:  # columns leave no separator, and the other way round
+            there.config = run.config | {"columns": None, "separator": None} | given | {"named": "columns" in given}
+        return there
+
+    def reads_texts(self, run: Run) -> bool:
+        """Each does."""
+        return True
+
+    def lines(self, run: Run, answers: Iterable[str]) -> Iterator[str]:
+        """One a line."""
+        return (" ".join(answer.splitlines()) for answer in answers)
+
+    def align(self, run: Run, text: str, beam: int | None = None) -> Alignment:
+        """Translate a text, and see what attention looked at.
+
+        Args:
+            run: of a model with attention.
+            text: to translate.
+            beam: width of the beam.
+
+        Raises:
+            ConfigError: the model has no attention.
+        """
+        if run.config["model"]["attention"] is None:
+            raise ConfigError(f"{run.folder.path}: the model has no attention to show")
+        codec: Codec = run.codec
+        (source,) = encode_sources([text], codec.source)
+        (target,) = self._search(run, [source], beam)
+        batch = EncodedPairs([source], [np.array(target, np.int64)]).batch(np.zeros(1, np.int64))
+        with torch.no_grad():
+            weights = run.model(batch.inputs, **batch.arguments()).attention[:, 0]
+        read = [codec.source.decode([token]) for token in source[:-1].tolist()]
+        written = [codec.target.decode([token]) for token in target]
+        return Alignment([*read, "<eos>"], [*written, "<eos>"], weights)
+
+    def summary(self, run: Run) -> dict[str, Any]:
+        """Tokens trained on, and the lowest validation loss."""
+        position = run.folder.resume_point.position()
+        best = position["best"]
+        found = {"tokens": position["tokens"], "valid_loss": best, "valid_perplexity": perplexity(best)}
+        return found | unknown_figures(run.config["data"])
+
+    def card(self, run: Run) -> str:
+        """What was trained, on what, how well, and how to use it."""
+        return pairs_card(run)
+
+    def _translate(self, run: Run, texts: tuple[str, ...], progress: Progress | None, beam: int | None) -> list[str]:
+        codec: Codec = run.codec
+        sources = encode_sources(texts, codec.source)
+        written, done = [""] * len(texts), 0
+        for rows in in_length_order([len(source) for source in sources], AT_ONCE):
+            given = [row for row in rows.tolist() if texts[row]]
+            for row, tokens in zip(given, self._search(run, [sources[row] for row in given], beam), strict=True):
+                written[row] = codec.target.decode(tokens).strip()
+            done += len(rows)
+            if progress is not None:
+                progress(done, len(texts))
+        return written
+
+    def _search(self, run: Run, sources: list[Any], beam: int | None) -> list[list[int]]:
+        """The best target of each source, as ids."""
+        if not sources:
+            return []
+        decoding, codec = run.config["decoding"], run.codec
+        model = cast(Seq2Seq, run.model)
+        ids, lengths = pad_ids(sources)
+        with torch.no_grad():
+            state = model.start(ids, lengths)
+        # twice as long as what is read, and some: a limit against endless repetition, not one that is met
+        limits = (2 * lengths + 50).clamp(max=decoding["max_length"])
+        width = BEAM if beam is None else beam
+        return best_sequences(
+            model.decoder.step, state, limits, width=width, alpha=decoding["length_penalty"], never=codec.never
+        )
+
+
+TASK: Task[TrainTranslate, Prepared] = Translation()
+
+
+def _layout(run: Run) -> PairLayout:
+    config = run.config
+    return PairLayout(config["separator"], config.get("columns"), named=config.get("named", False))
+
+
+def _read(options: TrainTranslate, layout: PairLayout) -> Pairs:
+    if options.source is not None and options.target is not None:
+        if options.data:
+            raise ConfigError("expected DATA, or --source and --target; got both")
+        return open_pairs([options.source, options.target])
+    if len(options.data) != 1:
+        raise ConfigError("DATA: expected one file of pairs (- for standard input), or --source F --target F")
+    return open_pairs(options.data, layout)
+
+
+def _tokenizers(options: TrainTranslate, train: Pairs) -> dict[str, str]:
+    """JSON by file name: one tokenizer for both sides, or one each."""
+    level, limit = options.tokens.level, options.tokens.vocab_limit
+    if options.one_vocabulary:
+        return {"tokenizer.json": learn_tokenizer(train.lines(train.sources, train.targets), level, limit).to_json()}
+    source, target = (learn_tokenizer(train.lines(side), level, limit) for side in (train.sources, train.targets))
+    return {"tokenizer.json": target.to_json(), _SOURCE_FILE: source.to_json()}
+
+
+def _tell_left_out(too_long: int, longest: int) -> None:
+    if too_long:
+        warnings.warn(f"{too_long:,} pairs longer than --max-length {longest} were left out of training", stacklevel=2)
+
+
+def _warn_of_unknown(pairs: Pairs, figures: Mapping[str, float], codec: Codec, advice: str) -> None:
+    warn_unknown(", ".join(pairs.names), figures, codec.target.level, advice)
+
+
+def _record(pairs: Pairs) -> dict[str, Any]:
+    return record(pairs.names, pairs.digest, pairs=len(pairs))
