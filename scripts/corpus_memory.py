@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from ostinato.data.text.corpus import learned_tokenizer, token_ids
-from ostinato.data.text.text import open_text
+from ostinato.data.text.reading import open_text
 
 peak = 0
 

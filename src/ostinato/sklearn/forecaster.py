@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ostinato.config.columns import as_option
 from ostinato.core.errors import DataError
-from ostinato.data.series.forecasting import Read
-from ostinato.data.series.grid import Columns, Series
+from ostinato.data.series.codec import Read
+from ostinato.data.series.reading import Columns, Series
 from ostinato.data.series.times import Spacing
 from ostinato.sklearn.inputs import require_target
 from ostinato.sklearn.parameters import SequenceEstimator

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.utils import check_array, check_consistent_length
 
 from ostinato.core.errors import DataError
-from ostinato.data.series.grid import Series
+from ostinato.data.series.reading import Series
 from ostinato.sklearn.inputs import forget_table, table
 
 Array = npt.NDArray[np.float64]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ostinato.data.text.text import END, Text
+from ostinato.data.text.reading import END, Text
 
 REPOSITORY = Path(__file__).parents[3]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ostinato.data.batching.bucketing import Buckets
+from ostinato.data.batching.buckets import Buckets
 from ostinato.data.text.tokenizer import Tokenizer, char_tokenizer
 from ostinato.tasks.translate.data import EncodedPairs, Sampled, encode_pairs, encode_sources
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from ostinato.core.errors import ConfigError
-from ostinato.data.series.forecasting import SeriesCodec
-from ostinato.data.series.grid import Columns, read_series
+from ostinato.data.series.codec import SeriesCodec
+from ostinato.data.series.reading import Columns, read_series
 from ostinato.tasks.forecast.continuing import continued
 from ostinato.tasks.forecast.decoding import forecast
 from ostinato.tasks.forecast.model import Forecaster

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from ostinato.data.series.grid import Columns, read_series
+from ostinato.data.series.reading import Columns, read_series
 from ostinato.data.series.scaling import Transform
 from ostinato.data.series.windows import Shape, Windows
 from ostinato.tasks.forecast.decoding import forecast

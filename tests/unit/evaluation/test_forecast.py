@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from ostinato.data.series.grid import Columns, read_series
+from ostinato.data.series.reading import Columns, read_series
 from ostinato.tasks.forecast.figures import CRPS_SHARES, Said, accuracy, coverage, crps, evaluate_forecast, windowed
 
 N, H, K = 5, 4, 2

@@ -11,7 +11,7 @@ from torch import nn
 
 from ostinato.data.batching.streams import single_stream
 from ostinato.data.text.corpus import learned_tokenizer, token_ids
-from ostinato.data.text.text import open_text
+from ostinato.data.text.reading import open_text
 from ostinato.evaluation import bits_per_character, evaluate_language_model, mean_loss, perplexity
 from ostinato.tasks.lm.model import LanguageModel
 

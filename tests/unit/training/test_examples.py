@@ -14,7 +14,7 @@ from ostinato.checkpoint import RunFolder
 from ostinato.config.training import TrainingOptions
 from ostinato.core.batch import Batch
 from ostinato.core.errors import RunFolderError, TrainingError
-from ostinato.data.batching.bucketing import Buckets, pad_ids
+from ostinato.data.batching.buckets import Buckets, pad_ids
 from ostinato.training import Clock, Job, Progress, Trainer
 from tests.support import metrics
 

@@ -1,1 +1,1 @@
-"""Pictures, and what is said of them."""
+"""Pictures or their features, and the captions that are said of them."""

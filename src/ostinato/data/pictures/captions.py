@@ -18,13 +18,13 @@ from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.core.files import in_utf8
 from ostinato.core.memory import require_room
-from ostinato.data.batching.bucketing import Rows, pad_features, pad_ids
+from ostinato.data.batching.buckets import Rows, pad_features, pad_ids
 from ostinato.data.batching.splits import evenly
 from ostinato.data.sources.files import PathLike, find_files
 from ostinato.data.sources.memory import HeldTable, in_memory
 from ostinato.data.tables.reading import read_table
 from ostinato.data.text.pairs import read_lines
-from ostinato.data.text.text import Lines
+from ostinato.data.text.reading import Lines
 from ostinato.data.text.tokenizer import TokenIds
 
 _FLICKR = re.compile(r"(\S.*)#\d+\t(.*)")

@@ -1,1 +1,1 @@
-"""Numbers over time: dates, grids, windows, scales."""
+"""Numbers over time: dates and spacing, series on a grid, covariates, scales, and the windows cut from them."""

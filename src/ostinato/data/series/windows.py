@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ostinato.core.batch import Batch
-from ostinato.data.series.coding import Coding, filled
-from ostinato.data.series.grid import Series
+from ostinato.data.series.covariates import Coding, filled
+from ostinato.data.series.reading import Series
 from ostinato.data.series.scaling import Transform, in_float32
 from ostinato.data.series.times import Spacing, calendar, calendar_names
 

@@ -1,1 +1,1 @@
-"""Rows and columns: CSV, TSV, JSON and Parquet, read and written."""
+"""Rows and columns: CSV, TSV, JSON, Parquet and data frames; read strictly, and written again as they came."""

@@ -1,1 +1,1 @@
-"""Texts and tagged words: streamed, split into tokens, and stored as ids."""
+"""Texts, pairs of them, and words with tags: read in blocks, split into tokens, stored as ids."""

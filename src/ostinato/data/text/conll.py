@@ -15,7 +15,7 @@ from functools import cached_property
 from ostinato.core.errors import DataError
 from ostinato.data.sources.files import PathLike, TextFile
 from ostinato.data.text.conll_layout import ANY_ID, CONLLU, DOCUMENT, Layout, is_blank, read_layout
-from ostinato.data.text.text import open_text
+from ostinato.data.text.reading import open_text
 
 _WORD_ID = re.compile(r"[0-9]+")  # some number words from 0; in CoNLL-U itself no word has that number
 _ENOUGH = 20  #: words of a file from which on a tag that only the first has is worth a word

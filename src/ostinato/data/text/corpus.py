@@ -19,7 +19,7 @@ from typing import IO, TypeAlias
 import numpy as np
 
 from ostinato.core.errors import DataError
-from ostinato.data.text.text import END, Block, Text
+from ostinato.data.text.reading import END, Block, Text
 from ostinato.data.text.tokenizer import Level, TokenIds, Tokenizer
 from ostinato.data.text.vocabulary import learn_tokenizer
 

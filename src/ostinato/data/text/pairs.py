@@ -13,7 +13,7 @@ from ostinato.data.sources.files import PathLike, TextFile, find_files, plain_na
 from ostinato.data.sources.memory import HeldTable, Texts, in_memory
 from ostinato.data.tables.layout import chosen_layout, laid_out
 from ostinato.data.tables.reading import Table, read_table
-from ostinato.data.text.text import Lines
+from ostinato.data.text.reading import Lines
 
 TAB = "\t"
 

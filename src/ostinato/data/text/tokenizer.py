@@ -19,7 +19,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers
 from ostinato.core.errors import DataError
 from ostinato.core.files import replace_text
 from ostinato.data.sources.encodings import whole_characters
-from ostinato.data.text.text import BLOCK, END, Block
+from ostinato.data.text.reading import BLOCK, END, Block
 
 EOS = "<eos>"  #: ends a line (level word) or a document (levels char and bpe)
 UNK = "<unk>"  #: stands for whatever is not in the vocabulary

@@ -9,7 +9,7 @@ from tokenizers import models, pre_tokenizers, trainers
 
 from ostinato.config.text import BPE_SIZE
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.text.text import END, Source, Text
+from ostinato.data.text.reading import END, Source, Text
 from ostinato.data.text.tokenizer import (
     EOS,
     UNK,

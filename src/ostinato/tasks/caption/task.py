@@ -18,7 +18,7 @@ from ostinato.checkpoint.position import Count
 from ostinato.checkpoint.recorded import Positive
 from ostinato.config.evaluation import ViewOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
-from ostinato.data.batching.bucketing import Buckets, in_length_order
+from ostinato.data.batching.buckets import Buckets, in_length_order
 from ostinato.data.batching.splits import held_out
 from ostinato.data.pictures.captions import (
     Captions,
@@ -34,7 +34,7 @@ from ostinato.data.pictures.captions import (
 )
 from ostinato.data.sources.encodings import read_as
 from ostinato.data.text.tokenizer import Tokenizer
-from ostinato.data.text.unknown import unknown_figures, unknown_of, unknown_told, warn_unknown
+from ostinato.data.text.unknown_words import unknown_figures, unknown_of, unknown_told, warn_unknown
 from ostinato.data.text.vocabulary import learn_tokenizer
 from ostinato.decoding import best_sequences
 from ostinato.evaluation import perplexity

@@ -12,11 +12,11 @@ from ostinato.config.text import Level
 from ostinato.config.training import DEFAULT_EPOCHS
 from ostinato.core.errors import DataError
 from ostinato.data.batching.splits import HELD_OUT, held_out
-from ostinato.data.labelled import MAX_LENGTH, Codec, Columns, Raw, chosen, count_labels
-from ostinato.data.series.sequences import Scale
-from ostinato.data.text.columns import learn_from_texts
+from ostinato.data.labelled.reading import MAX_LENGTH, Codec, Columns, Raw, chosen, count_labels
+from ostinato.data.labelled.sequences import Scale
+from ostinato.data.text.short_texts import learn_from_texts
 from ostinato.data.text.tokenizer import Tokenizer
-from ostinato.data.text.unknown import unknown_of, warn_unknown
+from ostinato.data.text.unknown_words import unknown_of, warn_unknown
 from ostinato.data.text.word_vectors import word_vectors
 from ostinato.tasks.classify.options import TrainClassify
 from ostinato.tasks.contract import Progress, record

@@ -21,8 +21,9 @@ from ostinato.config.evaluation import ReadingOptions
 from ostinato.core.batch import Batch
 from ostinato.core.errors import DataError, RunFolderError
 from ostinato.core.figures import shortest
-from ostinato.data.batching.bucketing import Buckets, in_length_order
-from ostinato.data.labelled import (
+from ostinato.data.batching.buckets import Buckets, in_length_order
+from ostinato.data.labelled.labels import tell_doubtful, unknown_labels
+from ostinato.data.labelled.reading import (
     Codec,
     Columns,
     batch_of,
@@ -31,10 +32,9 @@ from ostinato.data.labelled import (
     read_labelled,
     with_labels,
 )
-from ostinato.data.labels import tell_doubtful, unknown_labels
-from ostinato.data.series.sequences import Scale
+from ostinato.data.labelled.sequences import Scale
 from ostinato.data.text.tokenizer import Tokenizer
-from ostinato.data.text.unknown import unknown_figures, unknown_of, unknown_told, warn_unknown
+from ostinato.data.text.unknown_words import unknown_figures, unknown_of, unknown_told, warn_unknown
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.evaluation.multi_label import multi_label_figures
 from ostinato.plots.style import available

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ostinato.core.errors import DataError
-from ostinato.data.series.forecasting import SeriesCodec
-from ostinato.data.series.grid import Series, ids_of
+from ostinato.data.series.codec import SeriesCodec
+from ostinato.data.series.reading import Series, ids_of
 from ostinato.data.series.windows import Windows
 from ostinato.tasks.forecast.ahead import ends
 from ostinato.tasks.forecast.decoding import Forecast

@@ -10,8 +10,8 @@ import numpy as np
 from ostinato.api.run import Run
 from ostinato.config.merge import build
 from ostinato.core.errors import DataError
-from ostinato.data.series.forecasting import Read, SeriesCodec
-from ostinato.data.series.grid import Series
+from ostinato.data.series.codec import Read, SeriesCodec
+from ostinato.data.series.reading import Series
 from ostinato.data.series.windows import Windows
 from ostinato.tasks.contract import Progress
 from ostinato.tasks.forecast.decoding import Forecast, forecast

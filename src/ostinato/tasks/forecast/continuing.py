@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from ostinato.data.series.forecasting import SeriesCodec
-from ostinato.data.series.grid import Series
+from ostinato.data.series.codec import SeriesCodec
+from ostinato.data.series.reading import Series
 from ostinato.data.series.windows import SEASONS, Shape, Windows
 from ostinato.tasks.forecast.decoding import Forecast, forecast, in_units, paths_for
 from ostinato.tasks.forecast.model import Forecaster

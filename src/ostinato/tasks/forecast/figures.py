@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ostinato.data.series.coding import filled
-from ostinato.data.series.grid import Series
+from ostinato.data.series.covariates import filled
+from ostinato.data.series.reading import Series
 
 #: Quantiles that the CRPS is computed from: the middles of equal parts.
 CRPS_SHARES = tuple((part + 0.5) / 20 for part in range(20))

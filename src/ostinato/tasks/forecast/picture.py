@@ -9,8 +9,8 @@ import numpy as np
 
 from ostinato.api.run import Run
 from ostinato.core.errors import ConfigError, unknown_name
-from ostinato.data.series.forecasting import SeriesCodec
-from ostinato.data.series.grid import Series
+from ostinato.data.series.codec import SeriesCodec
+from ostinato.data.series.reading import Series
 from ostinato.data.series.windows import Windows
 from ostinato.plots.forecast import PANELS, Fan, Panel, forecast_picture
 from ostinato.tasks.forecast.ahead import LEVELS, ForecastOptions

@@ -11,9 +11,9 @@ import numpy as np
 
 from ostinato.core.errors import DataError
 from ostinato.data.batching.splits import HELD_OUT, evenly
-from ostinato.data.series.forecasting import Read, SeriesCodec, worth
-from ostinato.data.series.grid import Columns, Series
-from ostinato.data.series.recognition import ALIKE
+from ostinato.data.series.codec import Read, SeriesCodec, worth
+from ostinato.data.series.known_rows import ALIKE
+from ostinato.data.series.reading import Columns, Series
 from ostinato.data.series.windows import Windows
 from ostinato.tasks.contract import record
 from ostinato.tasks.forecast.options import TrainForecast

@@ -18,10 +18,10 @@ from ostinato.checkpoint.position import Count
 from ostinato.config.evaluation import ReadingOptions
 from ostinato.core.errors import ConfigError, RunFolderError
 from ostinato.data.batching.splits import evenly
-from ostinato.data.batching.window_batches import WindowBatches
-from ostinato.data.series.forecasting import SeriesCodec, read_columns, read_file
-from ostinato.data.series.grid import Columns
-from ostinato.data.series.wide import wide_columns
+from ostinato.data.batching.windows import WindowBatches
+from ostinato.data.series.codec import SeriesCodec, read_columns, read_file
+from ostinato.data.series.reading import Columns
+from ostinato.data.series.wide_tables import wide_columns
 from ostinato.data.series.windows import Windows
 from ostinato.data.tables.reading import read_table
 from ostinato.data.tables.writing import csv_lines

@@ -23,9 +23,9 @@ from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.batching.streams import Streams, single_stream
 from ostinato.data.sources.encodings import read_as
 from ostinato.data.text.corpus import learned_tokenizer, token_ids
-from ostinato.data.text.text import END, Text, open_text
+from ostinato.data.text.reading import END, Text, open_text
 from ostinato.data.text.tokenizer import UNK, TokenIds, Tokenizer, split_words
-from ostinato.data.text.unknown import TELLING, unknown_figures, unknown_of, unknown_told, warn_unknown
+from ostinato.data.text.unknown_words import TELLING, unknown_figures, unknown_of, unknown_told, warn_unknown
 from ostinato.evaluation import bits_per_character, evaluate_language_model, mean_loss, perplexity
 from ostinato.losses import activation_penalty, sequence_cross_entropy
 from ostinato.optim import takes_sparse

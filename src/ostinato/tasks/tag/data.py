@@ -10,7 +10,7 @@ from typing import Any
 from ostinato.core.errors import DataError
 from ostinato.core.span_tags import Scheme, scheme_of
 from ostinato.data.batching.splits import HELD_OUT, held_out
-from ostinato.data.labels import tell_unknown
+from ostinato.data.labelled.labels import tell_unknown
 from ostinato.data.text.conll import Tagged
 from ostinato.layers.crf import Chain
 from ostinato.tasks.contract import record

@@ -16,9 +16,9 @@ from tokenizers import models, normalizers, pre_tokenizers
 
 from ostinato.core.batch import Batch
 from ostinato.core.errors import DataError
-from ostinato.data.batching.bucketing import Rows, in_length_order, pad_ids
+from ostinato.data.batching.buckets import Rows, in_length_order, pad_ids
 from ostinato.data.text.tokenizer import UNK
-from ostinato.data.text.unknown import unknown_share
+from ostinato.data.text.unknown_words import unknown_share
 
 Ids: TypeAlias = npt.NDArray[np.int64]
 

@@ -19,15 +19,15 @@ from ostinato.checkpoint.recorded import Positive
 from ostinato.config.evaluation import ReadingOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.span_tags import scheme_of
-from ostinato.data.batching.bucketing import Buckets
-from ostinato.data.labels import tell_doubtful, tell_unknown, unknown_labels
+from ostinato.data.batching.buckets import Buckets
+from ostinato.data.labelled.labels import tell_doubtful, tell_unknown, unknown_labels
 from ostinato.data.sources.encodings import whole_characters
 from ostinato.data.sources.files import find_files
 from ostinato.data.sources.memory import Held, Steps, in_memory
 from ostinato.data.text.conll import Columns, Sentence, read_sentences, read_tagged
 from ostinato.data.text.conll_layout import Layout, read_layout
 from ostinato.data.text.plain_sentences import is_plain, plain_sentences
-from ostinato.data.text.unknown import unknown_figures, unknown_told
+from ostinato.data.text.unknown_words import unknown_figures, unknown_told
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.layers.crf import Chain
 from ostinato.tasks.contract import Observed, Progress, Task, no_beam, required

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ostinato.core.batch import Batch
-from ostinato.data.batching.bucketing import Buckets, Rows, pad_ids
+from ostinato.data.batching.buckets import Buckets, Rows, pad_ids
 from ostinato.data.batching.splits import evenly
 from ostinato.data.text.tokenizer import TokenIds, Tokenizer
 

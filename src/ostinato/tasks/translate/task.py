@@ -19,11 +19,11 @@ from ostinato.checkpoint.recorded import Positive
 from ostinato.config.columns import as_option
 from ostinato.config.evaluation import ReadingOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
-from ostinato.data.batching.bucketing import Buckets, in_length_order, pad_ids
+from ostinato.data.batching.buckets import Buckets, in_length_order, pad_ids
 from ostinato.data.batching.splits import held_out
 from ostinato.data.text.pairs import PairLayout, Pairs, open_pairs, read_sources
 from ostinato.data.text.tokenizer import Tokenizer
-from ostinato.data.text.unknown import unknown_figures, unknown_of, unknown_told, warn_unknown
+from ostinato.data.text.unknown_words import unknown_figures, unknown_of, unknown_told, warn_unknown
 from ostinato.data.text.vocabulary import learn_tokenizer
 from ostinato.decoding import best_sequences
 from ostinato.evaluation import perplexity

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.text.columns import encode_texts, learn_from_texts, shorten
+from ostinato.data.text.short_texts import encode_texts, learn_from_texts, shorten
 from ostinato.data.text.tokenizer import Tokenizer
 
 TEXTS = ["It's GOOD -- good!<br /><br />", "Not so good, 10/10?", "", "ÄPFEL äpfel 😀 é"]

@@ -5,7 +5,7 @@ import warnings
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.labels import tell_doubtful, tell_unknown, unknown_labels
+from ostinato.data.labelled.labels import tell_doubtful, tell_unknown, unknown_labels
 
 PLACES = {"x": "t.csv: line 2", "y": "t.csv: line 3", "z": "t.csv: line 9"}
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ostinato.data.labelled import Codec, Columns, Raw
-from ostinato.data.series.coding import Coding
+from ostinato.data.labelled.reading import Codec, Columns, Raw
+from ostinato.data.series.covariates import Coding
 from ostinato.data.tables.spelling import name_of, plain_number, spelt_as
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from ostinato.data.batching.streams import single_stream
 from ostinato.data.text.corpus import learned_tokenizer, token_ids
-from ostinato.data.text.text import open_text
+from ostinato.data.text.reading import open_text
 
 
 def test_penn_treebank_has_its_official_counts(corpora, tmp_path):

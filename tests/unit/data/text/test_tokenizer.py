@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostinato.core.errors import DataError
-from ostinato.data.text.text import END, open_text
+from ostinato.data.text.reading import END, open_text
 from ostinato.data.text.tokenizer import Tokenizer, bpe_tokenizer, char_tokenizer, split_words, word_tokenizer
 from ostinato.data.text.vocabulary import learn_tokenizer
 

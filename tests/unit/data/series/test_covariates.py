@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.series.coding import Coding, filled
+from ostinato.data.series.covariates import Coding, filled
 
 
 def text(*values):

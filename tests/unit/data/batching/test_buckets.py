@@ -8,7 +8,7 @@ import torch
 
 from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.batching.bucketing import Buckets, in_length_order, pad_features, pad_ids
+from ostinato.data.batching.buckets import Buckets, in_length_order, pad_features, pad_ids
 
 LENGTHS = np.random.default_rng(5).integers(1, 200, 1003)
 

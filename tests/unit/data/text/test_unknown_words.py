@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 import pytest
 
-from ostinato.data.text.columns import learn_from_texts
-from ostinato.data.text.unknown import unknown_figures, unknown_of, unknown_share, unknown_told, warn_unknown
+from ostinato.data.text.short_texts import learn_from_texts
+from ostinato.data.text.unknown_words import unknown_figures, unknown_of, unknown_share, unknown_told, warn_unknown
 
 
 def test_share_is_of_all_tokens():

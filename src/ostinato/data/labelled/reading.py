@@ -16,17 +16,17 @@ import torch
 from ostinato.config.columns import names_in
 from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.batching.bucketing import pad_features, pad_ids
-from ostinato.data.labels import tell_unknown
-from ostinato.data.series.sequences import Scale, Sequences, sequences_from_table
-from ostinato.data.series.ts import read_ts
+from ostinato.data.batching.buckets import pad_features, pad_ids
+from ostinato.data.labelled.labels import tell_unknown
+from ostinato.data.labelled.sequences import Scale, Sequences, sequences_from_table
+from ostinato.data.labelled.texts import LabelledTexts, is_lines, read_text_table, read_without_table, without_columns
+from ostinato.data.labelled.ts import read_ts
 from ostinato.data.sources.encodings import whole_characters
 from ostinato.data.sources.files import plain_name
 from ostinato.data.sources.memory import Steps, Texts, in_memory, is_missing
 from ostinato.data.tables.reading import Table, read_table
 from ostinato.data.tables.spelling import spelt_as
-from ostinato.data.text.columns import encode_texts, shorten
-from ostinato.data.text.examples import LabelledTexts, is_lines, read_text_table, read_without_table, without_columns
+from ostinato.data.text.short_texts import encode_texts, shorten
 from ostinato.data.text.tokenizer import Tokenizer
 
 #: Steps kept of a text where --max-length does not say.

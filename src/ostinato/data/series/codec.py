@@ -12,13 +12,13 @@ import numpy as np
 
 from ostinato.config.columns import names_in
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.series.coding import Coding
+from ostinato.data.series.covariates import Coding
 from ostinato.data.series.dates import PARTS
-from ostinato.data.series.grid import Columns, Series, read_series
-from ostinato.data.series.recognition import ALIKE, alike, digests
+from ostinato.data.series.known_rows import ALIKE, alike, digests
+from ostinato.data.series.reading import Columns, Series, read_series
 from ostinato.data.series.scaling import Floor, Transform, seasonal_naive_error, spread_around_windows
 from ostinato.data.series.times import Spacing
-from ostinato.data.series.wide import melted
+from ostinato.data.series.wide_tables import melted
 from ostinato.data.series.windows import Shape, Windows
 from ostinato.data.tables.reading import Table, read_table
 from ostinato.data.tables.spelling import plain_number, spelt_as

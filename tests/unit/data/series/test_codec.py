@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.series.forecasting import SeriesCodec
-from ostinato.data.series.grid import Columns, read_series
+from ostinato.data.series.codec import SeriesCodec
+from ostinato.data.series.reading import Columns, read_series
 
 W, H = 4, 2
 COLUMNS = Columns(("y",), ("month",), ("shop",), future=("price",))

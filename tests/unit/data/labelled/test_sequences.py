@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.series.sequences import Scale, sequences_from_table
+from ostinato.data.labelled.sequences import Scale, sequences_from_table
 from ostinato.data.tables.layout import Layout, laid_out
 from ostinato.data.tables.reading import read_table
 

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.labelled import Columns, read_all_labelled, read_labelled
+from ostinato.data.labelled.reading import Columns, read_all_labelled, read_labelled
 from ostinato.data.tables.reading import read_table
 
 TEXT = Columns("label", "text")

@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 
-from ostinato.data.labelled import Columns, read_labelled
+from ostinato.data.labelled.reading import Columns, read_labelled
+from ostinato.data.labelled.ts import read_ts
 from ostinato.data.pictures.captions import read_captions, read_names
-from ostinato.data.series.ts import read_ts
 from ostinato.data.text.conll import read_tagged
 from ostinato.data.text.pairs import open_pairs, read_sources, read_two_files
-from ostinato.data.text.text import open_text
+from ostinato.data.text.reading import open_text
 
 CONLL = "the DET\ndog NOUN\n\nit PRON\nbarks VERB\n\n"
 UD = "".join(f"{n}\t{w}\t_\t{t}\t_\t_\t_\t_\t_\t_\n" for n, w, t in ((1, "the", "DET"), (2, "dog", "NOUN"))) + "\n"

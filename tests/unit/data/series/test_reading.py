@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.series.grid import Columns, numbers, read_series
+from ostinato.data.series.reading import Columns, numbers, read_series
 from ostinato.data.tables.reading import read_table
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ostinato.core.errors import DataError
-from ostinato.data.series.grid import Columns, numbers
+from ostinato.data.series.reading import Columns, numbers
 from ostinato.data.tables.reading import Table
 
 #: What the values and the names of the series are called where each has a row of its own.

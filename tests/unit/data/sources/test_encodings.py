@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from ostinato.core.errors import ConfigError, DataError
+from ostinato.data.labelled.ts import read_ts
 from ostinato.data.pictures.captions import read_captions, read_names
-from ostinato.data.series.ts import read_ts
 from ostinato.data.sources.encodings import read_as, text_encoding, whole_characters
 from ostinato.data.sources.files import find_files
 from ostinato.data.tables.reading import read_table
 from ostinato.data.text.conll import read_tagged
 from ostinato.data.text.pairs import read_pairs, read_sources, read_two_files
-from ostinato.data.text.text import open_text
+from ostinato.data.text.reading import open_text
 
 KOREAN = "이 영화는 정말 재미있었어요. 배우들의 연기가 훌륭합니다.\n별로였다. 시간 낭비\n"
 JAPANESE = "この映画はとても面白かったです。俳優の演技も素晴らしい。\nつまらない映画だった。\n"

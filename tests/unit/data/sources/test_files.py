@@ -13,7 +13,7 @@ import pytest
 
 from ostinato.core.errors import DataError
 from ostinato.data.sources import files
-from ostinato.data.text.text import open_text
+from ostinato.data.text.reading import open_text
 
 POEM = "Weiß ist der Schnee,\nроза красная,\n日本語\n😀\n"
 
@@ -88,7 +88,7 @@ def test_standard_input_is_spooled_and_the_copy_removed(documents, monkeypatch, 
 
 
 def test_spool_is_removed_at_exit(tmp_path):
-    code = "from ostinato.data.text.text import open_text; t = open_text('-'); print(t.characters)"
+    code = "from ostinato.data.text.reading import open_text; t = open_text('-'); print(t.characters)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         input=POEM.encode(),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.labelled import Columns, read_labelled
+from ostinato.data.labelled.reading import Columns, read_labelled
 from ostinato.data.sources.memory import HeldTable, Steps, Texts, given, held_as, in_memory, is_missing, is_text
 from ostinato.data.tables.reading import read_table
 from ostinato.data.text.pairs import read_sources

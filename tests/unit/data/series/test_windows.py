@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ostinato.data.series.coding import Coding
-from ostinato.data.series.grid import Columns, read_series
+from ostinato.data.series.covariates import Coding
+from ostinato.data.series.reading import Columns, read_series
 from ostinato.data.series.scaling import Transform
 from ostinato.data.series.times import calendar
 from ostinato.data.series.windows import SEASONS, Shape, Windows

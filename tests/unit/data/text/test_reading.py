@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from ostinato.core.errors import DataError
 from ostinato.data.sources import files
-from ostinato.data.text import text as module
-from ostinato.data.text.text import END, open_text
+from ostinato.data.text import reading as module
+from ostinato.data.text.reading import END, open_text
 
 written = st.text(st.characters(codec="utf-8", exclude_characters="\0")).filter(lambda t: t.strip("\ufeff \n\t"))
 

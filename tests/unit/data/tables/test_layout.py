@@ -5,7 +5,7 @@ import pytest
 
 from ostinato.config.table import TableOptions
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.series.grid import Columns, numbers, read_series
+from ostinato.data.series.reading import Columns, numbers, read_series
 from ostinato.data.tables.layout import Layout, laid_out, layout_of
 from ostinato.data.tables.reading import read_table
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.series.ts import read_ts
+from ostinato.data.labelled.ts import read_ts
 
 HEAD = "# about\n@problemName Toy\n@univariate false\n@classLabel true a b\n@data\n"
 

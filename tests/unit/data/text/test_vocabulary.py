@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.text import vocabulary
-from ostinato.data.text.text import open_text
+from ostinato.data.text.reading import open_text
 from ostinato.data.text.vocabulary import count_characters, count_words, learn_tokenizer
 
 ENGLISH = "the cat sat on the mat\nthe end <unk> of <unk>\n"
@@ -49,7 +49,7 @@ def test_bpe_has_all_bytes_and_merges_the_frequent(write):
 
 
 def test_bpe_sample_is_spread_evenly(write, monkeypatch):
-    monkeypatch.setattr("ostinato.data.text.text.BLOCK", 100)
+    monkeypatch.setattr("ostinato.data.text.reading.BLOCK", 100)
     text = open_text(write("".join(f"{line:09d}\n" for line in range(10_000))))
     taken = list(vocabulary._evenly(text, 10_000))
     assert sum(map(len, taken)) == pytest.approx(10_000, rel=0.02)
@@ -67,7 +67,7 @@ def test_bpe_sample_is_spread_evenly(write, monkeypatch):
 def test_learning_is_the_same_in_every_process(write):
     path = write(ENGLISH * 30 + "some other words for the others\n" * 7)
     code = (
-        "import sys; from ostinato.data.text.text import open_text\n"
+        "import sys; from ostinato.data.text.reading import open_text\n"
         "from ostinato.data.text.vocabulary import learn_tokenizer\n"
         "print([learn_tokenizer(open_text(sys.argv[1]), level).digest for level in ('char', 'word', 'bpe')])"
     )

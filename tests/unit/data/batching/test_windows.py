@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ostinato.data.batching.window_batches import LEAST, MOST, WindowBatches
-from ostinato.data.series.grid import Columns, read_series
+from ostinato.data.batching.windows import LEAST, MOST, WindowBatches
+from ostinato.data.series.reading import Columns, read_series
 from ostinato.data.series.scaling import Transform
 from ostinato.data.series.times import Spacing
 from ostinato.data.series.windows import Shape, Windows

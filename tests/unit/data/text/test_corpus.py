@@ -13,7 +13,7 @@ import pytest
 from ostinato.core.errors import DataError
 from ostinato.data.text import corpus
 from ostinato.data.text.corpus import cache_folder, learned_tokenizer, token_ids
-from ostinato.data.text.text import open_text
+from ostinato.data.text.reading import open_text
 from ostinato.data.text.tokenizer import Tokenizer
 
 CONTENT = "the cat sat\non the mat\n" * 500
@@ -158,7 +158,7 @@ def test_progress_counts_characters_up_to_the_end(write, cache):
 
 def test_two_processes_at_once(text, cache):
     code = (
-        "import sys; from ostinato.data.text.text import open_text; from ostinato.data.text.corpus import *\n"
+        "import sys; from ostinato.data.text.reading import open_text; from ostinato.data.text.corpus import *\n"
         "sys.stdin.readline(); text = open_text(sys.argv[1])\n"
         "ids = token_ids(text, learned_tokenizer(text, 'bpe', cache_dir=sys.argv[2]), sys.argv[2])\n"
         "print(ids.tobytes().hex())"

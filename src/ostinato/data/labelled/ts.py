@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ostinato.core.errors import DataError
-from ostinato.data.series.sequences import Sequences, Values
+from ostinato.data.labelled.sequences import Sequences, Values
 from ostinato.data.sources.files import PathLike
 from ostinato.data.tables.reading import open_content
 
