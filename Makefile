@@ -5,7 +5,7 @@ BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/ostinato/native/source/*.* src/ostinato/native/source/cells/*.*)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: install demo test test-all lint check check-all docs bench sanitize arm fuzz clean
+.PHONY: install demo test test-all lint check check-all docs schemas bench sanitize arm fuzz clean
 
 install: .venv/installed
 
@@ -43,6 +43,10 @@ check: .venv/installed-dev
 
 check-all: .venv/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+# What --json prints, from the results' types.
+schemas: .venv/installed-dev
+	$(BIN)/python scripts/schemas.py
 
 docs: .venv/installed-dev
 	$(BIN)/mkdocs build --strict --quiet

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 import ostinato.cells  # noqa: F401  registers those of the package
+from ostinato.api.results import CellInfo, ElsewhereInfo, Info, Product
 from ostinato.cells.contract import Cell
 from ostinato.core.registry import registered
 from ostinato.kernels import Request, find
@@ -29,14 +30,8 @@ def _options(cell: Cell, first: Cell) -> str:
     return ", ".join(f"{name}={value}" for name, value in changed.items())
 
 
-def describe() -> dict[str, Any]:
-    """versions, threads, native (kernels), precision, and for each registered cell who runs it.
-
-    `native` is the instruction set that the native kernels use here, or why there are none; `precision` says for each
-    value of `torch.set_float32_matmul_precision` what their products are computed in. Of a cell: name, paper, kernel,
-    isa (the kernel's, where it is native), precision (as above: some cells stay in float32), reason (why nothing faster
-    than the reference runs it), and elsewhere: what another implementation runs, which one, and why.
-    """
+def describe() -> Info:
+    """Versions, threads, native kernels, and for each registered cell who runs it."""
     packages = ("ostinato", "torch", "lightning-fabric", "tokenizers")
     library = native_library.load()
     isa = None if isinstance(library, str) else library.isa
@@ -47,27 +42,34 @@ def describe() -> dict[str, Any]:
         cases = {when: find(first, _PLAIN._replace(**change)) for when, change in _CASES.items()}
         cases |= {_options(cell, first): find(cell, _PLAIN) for cell in others}
         elsewhere = [
-            {"when": when, "kernel": choice.name, "reason": choice.refused}
+            ElsewhereInfo(when=when, kernel=choice.name, reason=choice.refused)
             for when, choice in cases.items()
             if choice.name != plain.name
         ]
         is_native = plain.name == "native" and not isinstance(library, str)
-        row: dict[str, Any] = {"name": name, "kernel": plain.name, "isa": isa if is_native else None}
-        row["precision"] = _products(library, name) if is_native else {}
-        cells.append(row | {"reason": plain.reason, "elsewhere": elsewhere, "paper": kind.paper})
-    return {
-        "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
-        "threads": torch.get_num_threads(),
-        "native": library if isinstance(library, str) else library.isa,
-        "precision": _products(library),
-        "cells": cells,
-    }
+        runs = CellInfo(
+            name=name,
+            kernel=plain.name,
+            isa=isa if is_native else None,
+            precision=_products(library, name) if is_native else {},
+            reason=plain.reason,
+            elsewhere=elsewhere,
+            paper=kind.paper,
+        )
+        cells.append(runs)
+    return Info(
+        versions={"python": platform.python_version(), **{package: version(package) for package in packages}},
+        threads=torch.get_num_threads(),
+        native=library if isinstance(library, str) else library.isa,
+        precision=_products(library),
+        cells=cells,
+    )
 
 
-_PRODUCTS = {"highest": "float32", "high": "bf16x3", "medium": "bf16"}
+_PRODUCTS: dict[str, Product] = {"highest": "float32", "high": "bf16x3", "medium": "bf16"}
 
 
-def _products(library: native_library.NativeLibrary | str, cell: str = "lstm") -> dict[str, str]:
+def _products(library: native_library.NativeLibrary | str, cell: str = "lstm") -> dict[str, Product]:
     if isinstance(library, str):
         return {}
     return {wanted: _PRODUCTS[library.precision(wanted, cell)] for wanted in native_library.PRECISIONS}

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from ostinato.api.results import RunRow
 from ostinato.checkpoint import RunFolder
 from ostinato.core.errors import RunFolderError
 
@@ -26,11 +27,8 @@ class _Position(msgspec.Struct):
     best_figures: dict[str, float] = {}
 
 
-def list_runs(folder: Path) -> list[dict[str, Any]]:
-    """One row a run: run, task, cell, steps, epochs, valid_loss, test and state.
-
-    The state is training (a process is at it), interrupted, finished or damaged; `test` the figures on the test data.
-    """
+def list_runs(folder: Path) -> list[RunRow]:
+    """One row a run, by name."""
     return [_row(RunFolder(path)) for path in sorted(folder.iterdir()) if _is_run(path)]
 
 
@@ -41,26 +39,26 @@ def _is_run(path: Path) -> bool:
         return False
 
 
-def _row(run: RunFolder) -> dict[str, Any]:
-    row: dict[str, Any] = {"run": str(run.path), "task": "?", "cell": "?", "steps": 0, "epochs": 0}
-    row |= {"valid_loss": None, "test": None, "state": "damaged"}
+def _row(run: RunFolder) -> RunRow:
     try:
-        return row | _found(run)
+        return _found(run)
     except (RunFolderError, msgspec.ValidationError, OSError, ValueError, RecursionError):
-        return row
+        return RunRow(run=str(run.path))
 
 
-def _found(run: RunFolder) -> dict[str, Any]:
+def _found(run: RunFolder) -> RunRow:
     config = msgspec.convert(run.read_config(), _Config)
-    row: dict[str, Any] = {"task": config.task, "cell": msgspec.convert(config.model.get("cell"), str)}
-    under_way = "training" if run.in_use() else "interrupted"
+    row = RunRow(run=str(run.path), task=config.task, cell=msgspec.convert(config.model.get("cell"), str))
+    row.state = "training" if run.in_use() else "interrupted"
     if not run.resume_point.exists():
-        return row | {"state": under_way}
+        return row
     position = msgspec.convert(run.resume_point.position(), _Position)
     loss = position.best_figures.get("loss", position.best)
     if loss is not None and not math.isfinite(loss):
         raise ValueError("a loss that is no number")
     if not config.data.get("validated", True):
         loss = None  # of what it was trained on
-    row |= {"steps": position.step, "epochs": position.epoch, "valid_loss": loss, "test": run.tested()}
-    return row | {"state": "finished" if position.finished else under_way}
+    row.steps, row.epochs, row.valid_loss, row.test = position.step, position.epoch, loss, run.tested()
+    if position.finished:
+        row.state = "finished"
+    return row

@@ -1,22 +1,19 @@
 """Finished runs without what only going on with their training needs."""
 
 from os import PathLike
-from typing import Any
 
+from ostinato.api.results import Trimmed
 from ostinato.checkpoint import RunFolder
 from ostinato.core.errors import RunFolderError
 
 
-def trim(path: str | PathLike[str]) -> dict[str, Any]:
+def trim(path: str | PathLike[str]) -> Trimmed:
     """Remove the optimiser's state of a finished run, most of what it takes on the disk; weights and figures stay.
 
     It can then not be trained on.
 
     Args:
         path: the run folder.
-
-    Returns:
-        run, freed_bytes and bytes, what the run takes now.
 
     Raises:
         RunFolderError: no run folder, or damaged; it is not finished, or being trained in.
@@ -32,4 +29,4 @@ def trim(path: str | PathLike[str]) -> dict[str, Any]:
             )
         freed = point.trim() if point.exists() else 0
     size = sum(file.lstat().st_size for file in run.path.rglob("*") if file.is_file())
-    return {"run": str(run.path), "freed_bytes": freed, "bytes": size}
+    return Trimmed(run=str(run.path), freed_bytes=freed, bytes=size)

@@ -37,6 +37,7 @@ def predict(options: commands.Predict, output: Output) -> None:
     from ostinato.api import load
     from ostinato.api.compute import compute_settings
     from ostinato.api.plugins import import_plugins
+    from ostinato.api.results import Predicted
     from ostinato.data.tables.writing import format_of, require_writer, table_pieces
     from ostinato.tasks.contract import Tabulates
 
@@ -63,8 +64,8 @@ def predict(options: commands.Predict, output: Output) -> None:
         written = counted.count if tabular else written  # a line of column names is no answer
     if options.output is not None:
         output.text(f"{options.output}: {counted.count:,} answers")
-    said = {"run": options.run, "task": run.config["task"], "answers": counted.count, "lines": written}
-    output.result(said | {"output": options.output})
+    task = run.config["task"]
+    output.result(Predicted(run=options.run, task=task, answers=counted.count, lines=written, output=options.output))
 
 
 def write_backtest(rows: Iterable[Mapping[str, Any]], path: str) -> int:

@@ -138,13 +138,14 @@ def _predict(options: commands.Predict, output: Output) -> None:
 def _generate(options: commands.Generate, output: Output) -> None:
     from ostinato.api import load
     from ostinato.api.plugins import import_plugins
+    from ostinato.api.results import Generated, Written
 
     import_plugins(options.plugin)
     run = load(options.run)
     prompts = [options.prompted] if options.prompts is None else _prompts(options.prompts)
     settings = dataclasses.asdict(options.sampling)
     seed = settings.pop("seed")
-    texts: list[dict[str, Any]] = []
+    texts: list[Written] = []
     for prompt in prompts:
         for number in range(options.samples):
             own = None if seed is None else seed + number
@@ -157,8 +158,8 @@ def _generate(options: commands.Generate, output: Output) -> None:
                 output.data(piece, end="")
                 written.append(piece)
             output.text("")
-            texts.append({"prompt": prompt, "seed": own, "text": "".join(written)})
-    output.result({"prompt": texts[0]["prompt"], "text": texts[0]["text"], "texts": texts})
+            texts.append(Written(prompt=prompt, seed=own, text="".join(written)))
+    output.result(Generated(prompt=texts[0].prompt, text=texts[0].text, texts=texts))
 
 
 def _prompts(source: str) -> list[str]:
@@ -183,6 +184,7 @@ def _plot(options: commands.Plot, output: Output) -> None:
     from ostinato.api import load
     from ostinato.api.compute import compute_settings
     from ostinato.api.plugins import import_plugins
+    from ostinato.api.results import Plotted
 
     import_plugins(options.plugin)
     run = load(options.run).reading(**options.reading.given())
@@ -190,7 +192,7 @@ def _plot(options: commands.Plot, output: Output) -> None:
     with compute_settings(options.threads, "highest"):
         drawn = run.plot(options.data, options.out, series=series, **dataclasses.asdict(options.ahead))
     output.text(f"{options.out}: {len(drawn['series']):,} series")
-    output.result({"run": options.run, "task": run.config["task"], **drawn, "out": options.out})
+    output.result(Plotted(run=options.run, task=run.config["task"], series=drawn["series"], out=options.out))
 
 
 def _inspect(options: Inspect, output: Output) -> None:
@@ -205,24 +207,24 @@ def _info(options: commands.Info, output: Output) -> None:
 
     import_plugins(options.plugin)
     found = describe()
-    for name, value in found["versions"].items():
+    for name, value in found.versions.items():
         output.text(f"{name:<20}{value}")
-    output.text(f"{'threads':<20}{found['threads']}")
-    output.text(f"{'native kernels':<20}{found['native']}")
-    if found["precision"]:
-        products = ", ".join(f"{wanted} {computed}" for wanted, computed in found["precision"].items())
+    output.text(f"{'threads':<20}{found.threads}")
+    output.text(f"{'native kernels':<20}{found.native}")
+    if found.precision:
+        products = ", ".join(f"{wanted} {computed}" for wanted, computed in found.precision.items())
         output.text(f"{'matmul precision':<20}{products}")
-    if found["native"] == "amx":
+    if found.native == "amx":
         output.text(f"{'':<20}AMX was tested on an emulation only, not yet on hardware")
     output.text("")
     output.text(f"{'cell':<20}{'runs on':<20}why nothing faster")
-    for cell in found["cells"]:
-        kernel = f"{cell['kernel']} {cell['isa'] or ''}"
-        output.text(f"{cell['name']:<20}{kernel:<20}{cell['reason']}".rstrip())
-        if cell["precision"] != found["precision"] and set(cell["precision"].values()) == {"float32"}:
+    for cell in found.cells:
+        kernel = f"{cell.kernel} {cell.isa or ''}"
+        output.text(f"{cell.name:<20}{kernel:<20}{cell.reason}".rstrip())
+        if cell.precision != found.precision and set(cell.precision.values()) == {"float32"}:
             output.text("  products in float32, whatever the precision asked for")
-        for case in cell["elsewhere"]:
-            output.text(f"  {case['when']}: {case['kernel']} ({case['reason']})")
+        for case in cell.elsewhere:
+            output.text(f"  {case.when}: {case.kernel} ({case.reason})")
     output.result(found)
 
 
@@ -232,6 +234,7 @@ def _runs(options: commands.Runs, output: Output) -> None:
     from rich.text import Text
 
     from ostinato.api.listing import list_runs
+    from ostinato.api.results import Runs
 
     folder = Path(options.folder)
     if not folder.is_dir():
@@ -241,16 +244,24 @@ def _runs(options: commands.Runs, output: Output) -> None:
         raise RunFolderError(f"{folder}: holds no run folders")
     table = Table("run", "task", "cell", "steps", "epochs", "valid loss", "test", "state", box=None, pad_edge=False)
     for row in found:
-        best = "-" if row["valid_loss"] is None else shown(row["valid_loss"])
-        test = _first_figure(row["test"] or {})
-        cells = (row["run"], row["task"], row["cell"], f"{row['steps']:,}", row["epochs"], best, test, row["state"])
+        best = "-" if row.valid_loss is None else shown(row.valid_loss)
+        cells = (
+            row.run,
+            row.task,
+            row.cell,
+            f"{row.steps:,}",
+            row.epochs,
+            best,
+            _first_figure(row.test or {}),
+            row.state,
+        )
         # a name may hold what looks like markup
         table.add_row(*(Text(visible(str(cell), one_line=True)) for cell in cells))
     console = Console(stderr=options.json)
     if not console.is_terminal:
         console.width = 1 << 16  # for another program: names whole
     console.print(table)
-    output.result({"runs": found})
+    output.result(Runs(runs=found))
 
 
 def _first_figure(figures: dict[str, Any]) -> str:
@@ -260,6 +271,7 @@ def _first_figure(figures: dict[str, Any]) -> str:
 
 
 def _trim(options: commands.Trim, output: Output) -> None:
+    from ostinato.api.results import TrimmedRuns
     from ostinato.api.trimming import trim
 
     if not options.runs:
@@ -267,9 +279,9 @@ def _trim(options: commands.Trim, output: Output) -> None:
     trimmed = []
     for path in options.runs:
         found = trim(path)
-        output.text(f"{path}: {_megabytes(found['freed_bytes'])} removed, {_megabytes(found['bytes'])} stay")
+        output.text(f"{path}: {_megabytes(found.freed_bytes)} removed, {_megabytes(found.bytes)} stay")
         trimmed.append(found)
-    output.result({"runs": trimmed})
+    output.result(TrimmedRuns(runs=trimmed))
 
 
 def _megabytes(count: int) -> str:

@@ -7,12 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 from pydoc_data.topics import topics
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ostinato.cli.output import Output
 from ostinato.config.commands import Demo, TrainLm
 from ostinato.config.merge import build
 from ostinato.core.errors import RunFolderError
+from ostinato.core.results import Count, Measure, Result
 
 if TYPE_CHECKING:
     from ostinato.api.run import Run
@@ -21,7 +22,26 @@ if TYPE_CHECKING:
 TEXT = "python-help.txt"
 
 
-def demo(options: Demo, output: Output, started: float) -> dict[str, Any]:
+class Demonstrated(Result):
+    """Of `demo`."""
+
+    run: str
+    """the run folder"""
+
+    steps: Count
+    """updates of the weights"""
+
+    valid_bits_per_character: Measure
+    """lowest validation loss, in bits a character"""
+
+    sample: str
+    """text that the model wrote, prompt included"""
+
+    picture: str | None
+    """file of the training curve; null without matplotlib"""
+
+
+def demo(options: Demo, output: Output, started: float) -> Demonstrated:
     """Train on Python's own help texts, draw the curve, and write a sample."""
     from ostinato.api.training import train_task
     from ostinato.evaluation import bits_per_character
@@ -45,8 +65,13 @@ def demo(options: Demo, output: Output, started: float) -> dict[str, Any]:
     best = bits_per_character(position["best"])
     output.text(f"{best:.2f} bits a character after {position['tokens'] / 1e6:.1f} million characters.")
     output.text(f"\nGo on with:\n  {_command()} generate {options.out} --prompt 'Python ' --temperature 0.7")
-    result = {"run": options.out, "steps": position["step"], "valid_bits_per_character": best}
-    return result | {"sample": f"The {sample}", "picture": picture}
+    return Demonstrated(
+        run=options.out,
+        steps=position["step"],
+        valid_bits_per_character=best,
+        sample=f"The {sample}",
+        picture=picture,
+    )
 
 
 def _command() -> str:

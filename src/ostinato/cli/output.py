@@ -10,9 +10,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from ostinato.core.errors import DataError
 from ostinato.core.figures import shown
 from ostinato.core.files import remove_left_over, replacing
+from ostinato.core.results import builtins
 from ostinato.core.visible import visible
 from ostinato.data.sources.encodings import in_utf8
 
@@ -71,9 +74,12 @@ class Output:
         for row in shown:
             self.text("".join(f"{'-' if value is None else f'{value:.5g}':>13}" for value in row.values()))
 
-    def result(self, content: dict[str, Any]) -> None:
-        """The JSON object, where it was asked for."""
+    def result(self, *results: Struct | dict[str, Any]) -> None:
+        """The JSON object, where it was asked for: the fields of one result after those of the other."""
         if self._json:
+            content = {
+                k: v for part in results for k, v in (part if isinstance(part, dict) else builtins(part)).items()
+            }
             # of a name that is not UTF-8, what JSON has for it
             line = (
                 json.dumps(_finite(content), ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,133 @@
+"""Write docs/schemas from the results' types: `make schemas`. A test holds that what is committed is what this writes.
+
+A field's description is its docstring; what is left out where it is not there is not required, and `x-when` says when
+it is there. The same types give the tables of docs/guides/json.md (docs/hooks.py).
+"""
+
+import ast
+import inspect
+import json
+import textwrap
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec.inspect import Metadata, StructType, Type, UnionType, type_info
+
+from ostinato.api import results
+from ostinato.cli.demo import Demonstrated
+from ostinato.tasks import TRAIN_OPTIONS
+
+FOLDER = Path(__file__).parents[1] / "docs" / "schemas"
+SIMPLE = {"BoolType": "boolean", "IntType": "integer", "FloatType": "number", "StrType": "string", "NoneType": "null"}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Every schema by its name: the file's without ending."""
+    found = {
+        "predict": schema("predict", results.Predicted),
+        "generate": schema("generate", results.Generated),
+        "plot": schema("plot", results.Plotted),
+        "info": schema("info", results.Info),
+        "runs": schema("runs", results.Runs),
+        "trim": schema("trim", results.TrimmedRuns),
+        "demo": schema("demo", Demonstrated),
+    }
+    for task in TRAIN_OPTIONS:
+        if find_spec(f"ostinato.tasks.{task}.results") is None:
+            continue
+        own = import_module(f"ostinato.tasks.{task}.results")
+        found[f"train-{task}"] = schema(f"train {task}", results.Course, own.Summary, results.Ending[own.Figures])
+        found[f"train-{task}"]["properties"]["task"]["enum"] = [task]
+        found[f"evaluate-{task}"] = schema("evaluate", own.Figures)
+    return found
+
+
+def schema(command: str, *parts: Any) -> dict[str, Any]:
+    """Of what a command prints: the fields of one type after those of the other.
+
+    Args:
+        command: its name, behind `ostinato`.
+        *parts: the types.
+    """
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"ostinato {command} --json"}
+    objects = [of_struct(type_info(part)) for part in parts]
+    properties = {name: field for each in objects for name, field in each["properties"].items()}
+    required = [name for each in objects for name in each["required"]]
+    return {**head, "type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def of_struct(kind: Type) -> dict[str, Any]:
+    """An object with these fields and no others."""
+    assert isinstance(kind, StructType)
+    described = docstrings(getattr(kind.cls, "__origin__", kind.cls))
+    properties = {}
+    for field in kind.fields:
+        if field.name not in described:
+            raise KeyError(f"{kind.cls}.{field.name}: expected a docstring below the field")
+        more = field.type.extra_json_schema or {} if isinstance(field.type, Metadata) else {}
+        properties[field.encode_name] = of_type(field.type, described[field.name]) | more
+    required = [field.encode_name for field in kind.fields if field.required or field.default is not msgspec.NODEFAULT]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def of_type(kind: Type, description: str = "") -> dict[str, Any]:
+    """Any type, as inline as it comes."""
+    if isinstance(kind, Metadata):
+        return of_type(kind.type, description)
+    if isinstance(kind, UnionType):
+        return _of_union(kind, description)
+    found: dict[str, Any] = {"type": SIMPLE.get(type(kind).__name__, "")}
+    if description:
+        found["description"] = description
+    if isinstance(kind, StructType):
+        found |= of_struct(kind)
+    elif isinstance(kind, msgspec.inspect.LiteralType):
+        found |= {"type": "string", "enum": list(kind.values)}
+    elif isinstance(kind, msgspec.inspect.ListType):
+        found |= {"type": "array", "items": of_type(kind.item_type)}
+    elif isinstance(kind, msgspec.inspect.DictType):
+        found["type"] = "object"
+        if not isinstance(kind.value_type, msgspec.inspect.AnyType):
+            found["additionalProperties"] = of_type(kind.value_type)
+    elif not found["type"]:
+        raise TypeError(f"no schema for {kind}")
+    if getattr(kind, "ge", None) is not None:
+        found["minimum"] = kind.ge
+    return found
+
+
+def _of_union(kind: UnionType, description: str) -> dict[str, Any]:
+    """A type or null: the only unions there are."""
+    (one,) = (member for member in kind.types if not isinstance(member, msgspec.inspect.NoneType))
+    found = of_type(one, description)
+    return found | {"type": [found["type"], "null"]}
+
+
+@cache
+def docstrings(cls: type) -> dict[str, str]:
+    """The strings below a class's fields, those of the classes that it is made of included."""
+    found: dict[str, str] = {}
+    for each in reversed(cls.__mro__):
+        if each.__module__.partition(".")[0] != "ostinato":
+            continue
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+        assert isinstance(definition, ast.ClassDef)
+        for field, below in zip(definition.body, definition.body[1:], strict=False):
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = " ".join(text.split())
+    return found
+
+
+def written(schema: dict[str, Any]) -> str:
+    """As the file has it."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    for name, found in schemas().items():
+        (FOLDER / f"{name}.json").write_text(written(found), encoding="utf-8")

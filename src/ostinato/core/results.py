@@ -1,0 +1,42 @@
+"""Results as types: what commands print with --json and what run folders hold.
+
+A field's docstring says its unit and meaning: schemas and the guide's tables are made of them (`make schemas`). What is
+not always there is `UNSET` where it is not, and then left out; `when` says when it is there.
+"""
+
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+Count: TypeAlias = Annotated[int, Meta(ge=0)]
+Positive: TypeAlias = Annotated[int, Meta(ge=1)]
+#: A measure that is 0 or more: a share, an error, a time.
+Measure: TypeAlias = Annotated[float, Meta(ge=0)]
+Perplexity: TypeAlias = Annotated[float, Meta(ge=1)]
+
+
+class Result(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What all results are: fields by name, in the order that they are written in."""
+
+
+def when(text: str) -> Meta:
+    """Beside a field's type: when it is there."""
+    return Meta(extra_json_schema={"x-when": text})
+
+
+def builtins(*results: msgspec.Struct) -> dict[str, Any]:
+    """Results one after the other as one dict, of the values that JSON has; what is unset is left out."""
+    parts = (msgspec.to_builtins(result, enc_hook=_number) for result in results)
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def _number(value: Any) -> Any:
+    """NumPy's numbers as Python's.
+
+    Raises:
+        NotImplementedError: something that is no number.
+    """
+    if not hasattr(value, "item"):
+        raise NotImplementedError(f"a result holds a {type(value).__name__}")
+    return value.item()
