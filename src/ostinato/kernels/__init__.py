@@ -6,11 +6,12 @@ Beside it, the softmax of an output layer.
 from ostinato.cells.unroll import unroll as reference
 from ostinato.kernels import flops
 from ostinato.kernels import native_cells as native
-from ostinato.kernels.dispatch import Choice, Request, find, run
+from ostinato.kernels.dispatch import Choice, find, run
 from ostinato.kernels.native_calls import resolved
 from ostinato.kernels.onnx import OPERATORS as ONNX_OPERATORS
 from ostinato.kernels.onnx import is_exported
 from ostinato.kernels.recompute import run_recomputing
+from ostinato.kernels.request import Request
 from ostinato.kernels.softmax import Exponentials, exponentials
 from ostinato.kernels.transforms import is_batched, is_captured, is_transformed, own_node
 

@@ -14,21 +14,8 @@ from ostinato.core.autocast import autocast_dtype
 from ostinato.core.legend import Parameters
 from ostinato.kernels import native_cells as native
 from ostinato.kernels import onnx, torch_fused
+from ostinato.kernels.request import Request
 from ostinato.kernels.transforms import is_transformed
-
-
-class Request(NamedTuple):
-    """All that decides which implementation can run."""
-
-    dtype: torch.dtype
-    device: str
-    steps: int
-    lengths: bool = False
-    noise: bool = False
-    keep_states: bool = False
-    transformed: bool = False
-    learned_noise: bool = False
-    onnx: bool = False
 
 
 class Implementation(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -18,10 +18,8 @@ from ostinato.core.registry import is_ours
 from ostinato.kernels.native_calls import Inputs, Optional, kernel_of
 from ostinato.kernels.native_operators import recurrence
 from ostinato.kernels.native_reference import OUT, SHARED
+from ostinato.kernels.request import Request
 from ostinato.native import library as native_library
-
-if TYPE_CHECKING:
-    from ostinato.kernels.dispatch import Request
 
 NAME = "native"
 

@@ -6,7 +6,7 @@ to name a node.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,10 +17,8 @@ from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
 from ostinato.core.legend import Parameters
 from ostinato.core.registry import is_ours
+from ostinato.kernels.request import Request
 from ostinato.kernels.transforms import is_captured
-
-if TYPE_CHECKING:
-    from ostinato.kernels.dispatch import Request
 
 NAME = "onnx"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,9 +14,7 @@ from ostinato.cells.unroll import Unrolled
 from ostinato.core.legend import Parameters
 from ostinato.core.registry import is_ours
 from ostinato.kernels.native_cells import no_other_form
-
-if TYPE_CHECKING:
-    from ostinato.kernels.dispatch import Request
+from ostinato.kernels.request import Request
 
 NAME = "torch"
 

@@ -1,12 +1,10 @@
 """A layer fed one time step at a time, its weights packed once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ostinato import kernels
 from ostinato.cells.contract import Cell
@@ -16,8 +14,28 @@ from ostinato.core.legend import Parameters
 from ostinato.kernels.steps import NativeSteps
 from ostinato.layers import shapes
 
-if TYPE_CHECKING:
-    from ostinato.layers.recurrent import Recurrent
+
+class Stack(Protocol):
+    """What a stream needs of a layer: a `Recurrent` has it."""
+
+    cells: tuple[Cell, ...]
+    num_layers: int
+    bidirectional: bool
+    reverse: bool
+    zoneout: float
+    named_state: bool
+    _parameters: dict[str, nn.Parameter | None]
+
+    @property
+    def cell(self) -> Cell:
+        """The cell of the first layer."""
+
+    @property
+    def output_size(self) -> int:
+        """Features of an output."""
+
+    def initial_state(self, batch_size: int) -> Any:
+        """Each field `[L, N, size]`."""
 
 
 class Stream:
@@ -40,7 +58,7 @@ class Stream:
         ConfigError: a layer that reads from the end, in one direction or both, or a batch size below 0.
     """
 
-    def __init__(self, layer: Recurrent, batch_size: int) -> None:
+    def __init__(self, layer: Stack, batch_size: int) -> None:
         if layer.bidirectional:
             raise ConfigError(
                 "a bidirectional layer reads each sequence to its end before the first output: it cannot stream; "

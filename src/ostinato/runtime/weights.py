@@ -1,27 +1,16 @@
-"""A layer's weights by name: from a file, a run folder or a state_dict, checked and sorted by layer and direction."""
+"""A layer's weights by name: checked and sorted by layer and direction."""
 
-from __future__ import annotations
-
-import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ostinato.config.cells import USUAL
-from ostinato.core.errors import ConfigError, RunFolderError
+from ostinato.core.errors import ConfigError
 from ostinato.runtime.forms import FORMS, Form, kernel_of
 
-if TYPE_CHECKING:
-    from ostinato.runtime.recurrent import Recurrent
-
 Array = NDArray[np.float32]
-
-#: Types that safetensors writes and NumPy has by itself.
-_OF_NUMPY = {"F16", "F32", "F64"}
 
 
 class Weights(NamedTuple):
@@ -113,60 +102,6 @@ def _one(
         take(out_weight, fed_back, H) if out_weight else None,
         take(out_bias, fed_back) if out_bias and has_bias else None,
     )
-
-
-def load(path: str | Path, cell: str | None = None, prefix: str | None = None, **options: Any) -> Recurrent:
-    """A trained layer from a file of weights, or the recurrent stack of a run.
-
-    Args:
-        path: a safetensors file that holds a layer's `state_dict`, or a run folder.
-        cell: the cell's name; a run folder knows its own.
-        prefix: of the layer's names within the file, such as "encoder."; by default none, in a run "recurrent.".
-        **options: of `Recurrent`.
-
-    Raises:
-        ConfigError: no such file or a damaged one, no cell named, weights that do not fit, or a run whose last layer
-            stands apart.
-        RunFolderError: a folder that is no run.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    from ostinato.runtime.recurrent import Recurrent
-
-    file = Path(path)
-    if file.is_dir():
-        try:
-            model = json.loads((file / "config.json").read_text(encoding="utf-8"))["model"]
-            if not isinstance(model, dict):
-                raise TypeError("config.json does not describe a model")
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunFolderError(f"{file}: not a run folder that can be read: {error}") from None
-        if prefix is None and model.get("last_size") not in (None, model.get("hidden_size")):
-            raise ConfigError(
-                f"{file}: the last layer of this run has a width of its own and stands apart; load both parts, with "
-                "prefix='recurrent.' and prefix='last.'"
-            )
-        if other := [f"{name}={model[name]}" for name, usual in USUAL.items() if model.get(name, usual) != usual]:
-            raise ConfigError(f"{file}: the native kernels have the cells' usual form only, not {', '.join(other)}")
-        cell = cell or model.get("cell")
-        spelling = prefix is not None and prefix.startswith("spelling.")  # a tagger's, which has no zoneout
-        options = {"zoneout": 0.0 if spelling else model.get("zoneout", 0.0)} | options
-        file, prefix = file / "model.safetensors", "recurrent." if prefix is None else prefix
-    if cell is None:
-        raise ConfigError(f"{file}: a file of weights does not say which cell they are for: pass cell=, as in 'lstm'")
-    if not file.is_file():
-        raise ConfigError(f"{file}: no such file; expected weights in safetensors format")
-    prefix = prefix or ""
-    try:
-        with safe_open(file, framework="numpy") as tensors:
-            names = [name for name in tensors.keys() if name.startswith(prefix)]  # noqa: SIM118  it is no mapping
-            kinds = {tensors.get_slice(name).get_dtype() for name in names}
-            if other := sorted(kinds - _OF_NUMPY):  # whether or not a package has taught NumPy more
-                raise ConfigError(f"{file}: expected weights in a type of NumPy's, such as float32, got {other[0]}")
-            named = {name.removeprefix(prefix): tensors.get_tensor(name) for name in names}
-    except SafetensorError as error:
-        raise ConfigError(f"{file}: damaged or cut off, not a whole safetensors file ({error})") from None
-    return Recurrent(cell, named, **options)
 
 
 def _shown(shape: tuple[int | None, ...]) -> str:
