@@ -1,44 +1,48 @@
 """Other activations than the papers', by name, and clipped sums: what the layers of Keras and ONNX have."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
-from torch.overrides import handle_torch_function, has_torch_function_unary
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ostinato.config.cells import USUAL
 from ostinato.core.errors import ConfigError, unknown_name
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 #: A name among `ACTIVATIONS`, or a function of one tensor, elementwise and differentiable.
-Activation: TypeAlias = str | Callable[[Tensor], Tensor]
+Activation: TypeAlias = "str | Callable[[Tensor], Tensor]"
 
 
 def hard_sigmoid(x: Tensor) -> Tensor:
     """As `torch.nn.functional.hardsigmoid`, which cannot be differentiated twice."""
+    from torch.overrides import handle_torch_function, has_torch_function_unary
+
     if has_torch_function_unary(x):  # whoever notes the functions that are used, as inspection does, sees this one
         return handle_torch_function(hard_sigmoid, (x,), x)
     return (x / 6 + 0.5).clamp(0, 1)
 
 
+def _functional(name: str) -> Callable[[Tensor], Tensor]:
+    def function(x: Tensor) -> Tensor:
+        from torch.nn import functional
+
+        return getattr(functional, name)(x)
+
+    return function
+
+
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "linear": lambda x: x,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "relu": torch.relu,
-    "relu6": F.relu6,
-    "leaky_relu": F.leaky_relu,
-    "elu": F.elu,
-    "selu": F.selu,
-    "gelu": F.gelu,
-    "silu": F.silu,
-    "mish": F.mish,
-    "softplus": F.softplus,
-    "softsign": F.softsign,
-    "hard_tanh": F.hardtanh,
+    "tanh": lambda x: x.tanh(),
+    "sigmoid": lambda x: x.sigmoid(),
+    "relu": lambda x: x.relu(),
+    "hard_tanh": _functional("hardtanh"),
     "hard_sigmoid": hard_sigmoid,
-    "exponential": torch.exp,
+    "exponential": lambda x: x.exp(),
+    **{name: _functional(name) for name in ("relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "mish")},
+    **{name: _functional(name) for name in ("softplus", "softsign")},
 }
 
 

@@ -1,55 +1,87 @@
 """What a cell is: maths, not machinery.
 
 A cell is one file that declares its parameters and its equations. Everything else, the loop over time, lengths,
-stacking, both directions, dropout, kernels, the command line and the checks, works on this contract. The kernels
-alone know cells by name: which of them has a native form, and what torch or ONNX call it; a cell they do not know runs
-by the loop. `lstm.py` is the example to follow.
+stacking, both directions, dropout, kernels, the command line and the checks, works on this contract, and nothing
+outside of `cells/` and the native sources goes by a cell's name. `lstm.py` is the example to follow.
+
+What a cell declares can be read where torch is not installed: its file imports torch for the type checker alone.
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
-
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, Self, TypeAlias
 
 from ostinato.core.errors import ConfigError, OptionTypeError
-from ostinato.core.legend import Parameters
 from ostinato.core.states import HiddenState as HiddenState
 from ostinato.core.states import MemoryState as MemoryState
 
-Initialiser = Callable[[Tensor, int], None]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ostinato.core.legend import Parameters
+
+Initialiser: TypeAlias = "Callable[[Tensor, int], None]"
+
+#: What a parameter is for: the product with the input, or with the state before the step, and their biases; the layer
+#: behind the memory, whose output is fed back; weights that each unit has beside the products, `[k*H]`.
+Role = Literal["input", "recurrent", "output", "unit"]
 
 
 def uniform(tensor: Tensor, hidden_size: int) -> None:
     """Fill in place from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn's recurrent layers do."""
+    from torch.nn import init
+
     bound = 1 / math.sqrt(hidden_size) if hidden_size else 0.0
-    torch.nn.init.uniform_(tensor, -bound, bound)
+    init.uniform_(tensor, -bound, bound)
 
 
 def ones(tensor: Tensor, hidden_size: int) -> None:
     """Fill in place with 1: a gain that changes nothing."""
-    torch.nn.init.ones_(tensor)
+    from torch.nn import init
+
+    init.ones_(tensor)
 
 
 def zeros(tensor: Tensor, hidden_size: int) -> None:
     """Fill in place with 0: a shift that changes nothing."""
-    torch.nn.init.zeros_(tensor)
+    from torch.nn import init
+
+    init.zeros_(tensor)
 
 
 class Parameter(NamedTuple):
-    """Declaration of one tensor: its shape, and how a new layer fills it."""
+    """Declaration of one tensor: its shape, how a new layer fills it, and what it is for where the cell says so."""
 
     shape: tuple[int, ...]
     initialise: Initialiser = uniform
+    role: Role | None = None
+
+
+class OnnxOperator(NamedTuple):
+    """ONNX's operator that has a cell's equations.
+
+    Attributes:
+        name: its name.
+        gates: the cell's, in the operator's order.
+        attributes: what it has beside `hidden_size`, `direction`, activations and clip, by name.
+        peepholes: the parameters of its input P, in its order.
+    """
+
+    name: str
+    gates: tuple[str, ...]
+    attributes: Mapping[str, Any] = {}
+    peepholes: tuple[str, ...] = ()
 
 
 class Cell(Protocol):
     """The contract. An instance holds sizes and options, never tensors; most easily a frozen dataclass.
 
-    The class is called with `input_size`, `hidden_size`, `bias` and its own options, all by name.
+    The class is called with `input_size`, `hidden_size`, `bias` and its own options, all by name. This is what every
+    cell has; `CellDefaults` has most of it, and the declarations that a cell can make beyond: its docstring tells of
+    these. Of a cell without them, `cells.form` finds out what it can.
 
     Class attributes:
         name: what users and weights files call it; inside the package also the name of its file.
@@ -96,7 +128,83 @@ class Cell(Protocol):
         """Small configurations, one for each option, that the conformance checks run."""
 
 
-def gate_parameters(cell: Cell, fed_back: int | None = None) -> dict[str, Parameter]:
+class CellDefaults:
+    """What most cells share: to derive from, and to replace where a cell differs.
+
+    As it stands: outputs of H features, which are the first field of the state; a state of zeros, that field as wide as
+    the output and every other of H units; and W_ih x + b_ih as all that is parallel over time.
+
+    A cell may also have `readout(p, states)`: its outputs `[T, N, O]` from the states after every step, `[T, N, ...]` a
+    field, where they need no recurrence. Its `step` then gives None in place of the output.
+
+    Class attributes:
+        output_is_state: whether a step's output is the first field of the state after it, so that zoneout holds both.
+        width_option: the option that says how wide the output is where it is not of H features; empty where none is.
+        torch_mode: the `mode` of the torch.nn layer that has these equations and parameters, such as "LSTM".
+        onnx: the operator of ONNX that has these equations.
+    """
+
+    output_is_state: ClassVar[bool] = True
+    width_option: ClassVar[str] = ""
+    torch_mode: ClassVar[str] = ""
+    onnx: ClassVar[OnnxOperator | None] = None
+
+    if TYPE_CHECKING:
+        name: ClassVar[str]
+        gates: ClassVar[tuple[str, ...]]
+        State: ClassVar[type[Any]]
+
+        @property
+        def input_size(self) -> int:
+            """D."""
+
+        @property
+        def hidden_size(self) -> int:
+            """H."""
+
+        @property
+        def bias(self) -> bool:
+            """Whether the bias parameters exist."""
+
+    @property
+    def output_size(self) -> int:
+        """O: what the `width_option` says, or H."""
+        return int(getattr(self, self.width_option or "hidden_size")) or self.hidden_size
+
+    @property
+    def feeds_back(self) -> bool:
+        """Whether a step multiplies the state before it by a parameter."""
+        return any(declared.role == "recurrent" for declared in self.parameters().values())
+
+    @property
+    def kernel(self) -> str:
+        """What the native library calls this configuration, where it has it."""
+        return self.name
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        """torch.nn's four: see `gate_parameters`."""
+        return gate_parameters(self, fed_back=self.output_size)
+
+    def state_sizes(self) -> Mapping[str, tuple[int, ...]]:
+        """The shape of each field of the state behind N."""
+        first, *others = self.State._fields
+        return {first: (self.output_size,), **dict.fromkeys(others, (self.hidden_size,))}
+
+    def project(self, p: Parameters, x: Tensor) -> Tensor:
+        """W_ih x + b_ih."""
+        return linear(x, p["weight_ih"], p.get("bias_ih"))
+
+    def initial_state(self, batch_size: int, like: Tensor) -> Any:
+        """Zeros."""
+        return self.State(*(like.new_zeros(batch_size, *size) for size in self.state_sizes().values()))
+
+    @classmethod
+    def examples(cls) -> Sequence[Self]:
+        """With and without biases."""
+        return [cls(input_size=3, hidden_size=5), cls(input_size=2, hidden_size=4, bias=False)]  # type: ignore[call-arg]
+
+
+def gate_parameters(cell: Cell | CellDefaults, fed_back: int | None = None) -> dict[str, Parameter]:
     """torch.nn's four: `weight_ih [G*H, D]`, `weight_hh [G*H, fed_back]`, `bias_ih [G*H]` and `bias_hh [G*H]`.
 
     Args:
@@ -105,12 +213,19 @@ def gate_parameters(cell: Cell, fed_back: int | None = None) -> dict[str, Parame
     """
     rows = len(cell.gates) * cell.hidden_size
     found = {
-        "weight_ih": Parameter((rows, cell.input_size)),
-        "weight_hh": Parameter((rows, cell.hidden_size if fed_back is None else fed_back)),
+        "weight_ih": Parameter((rows, cell.input_size), role="input"),
+        "weight_hh": Parameter((rows, cell.hidden_size if fed_back is None else fed_back), role="recurrent"),
     }
     if cell.bias:
-        found |= {"bias_ih": Parameter((rows,)), "bias_hh": Parameter((rows,))}
+        found |= {"bias_ih": Parameter((rows,), role="input"), "bias_hh": Parameter((rows,), role="recurrent")}
     return found
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """W x + b, `[..., columns] -> [..., rows]`: `torch.nn.functional.linear`, for files that import no torch."""
+    from torch.nn import functional as F
+
+    return F.linear(x, weight, bias)
 
 
 def recurrent(p: Parameters, h: Tensor, *, rows: slice | None = None, bias: bool = True) -> Tensor:
@@ -128,10 +243,10 @@ def recurrent(p: Parameters, h: Tensor, *, rows: slice | None = None, bias: bool
     mask, w, b = p.get("recurrent_mask"), p["weight_hh"], p.get("bias_hh") if bias else None
     if rows is not None:
         w, b = w[rows], None if b is None else b[rows]
-    return F.linear(h if mask is None else h * mask, w, b)
+    return linear(h if mask is None else h * mask, w, b)
 
 
-def require_positive(cell: Cell, **sizes: int) -> None:
+def require_positive(cell: Cell | CellDefaults, **sizes: int) -> None:
     """Check the sizes of a cell.
 
     Raises:
@@ -141,7 +256,7 @@ def require_positive(cell: Cell, **sizes: int) -> None:
     check_sizes(cell.name, {"input_size": cell.input_size, "hidden_size": cell.hidden_size, **sizes})
 
 
-def require_whole(cell: Cell) -> None:
+def require_whole(cell: Cell | CellDefaults) -> None:
     """Check the sizes of a cell that can be of no units or inputs for a single step, as torch.nn's cells can.
 
     Raises:

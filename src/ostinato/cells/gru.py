@@ -1,21 +1,24 @@
 """Gated recurrent unit, the reset gate after the recurrent product: torch.nn's and Keras' default."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from __future__ import annotations
 
-from torch import Tensor
-from torch.nn import functional as F
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from ostinato.cells.activations import Activation, activate, check_activations, gate
-from ostinato.cells.contract import HiddenState, Parameter, gate_parameters, recurrent, require_whole
-from ostinato.core.legend import Parameters
+from ostinato.cells.contract import CellDefaults, HiddenState, OnnxOperator, recurrent, require_whole
 from ostinato.core.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ostinato.core.legend import Parameters
 
 
 @register
 @dataclass(frozen=True)
-class GRU:
+class GRU(CellDefaults):
     """Two gates, no memory cell beside the state.
 
         r_t = sigmoid(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)              reset gate
@@ -39,6 +42,8 @@ class GRU:
         "Cho et al. 2014, Learning phrase representations using RNN encoder-decoder, arXiv:1406.1078; "
         "reset after the product as in its version 1 and in cuDNN"
     )
+    torch_mode: ClassVar[str] = "GRU"
+    onnx: ClassVar[OnnxOperator] = OnnxOperator("GRU", ("z", "r", "n"), {"linear_before_reset": 1})
 
     input_size: int
     hidden_size: int
@@ -51,19 +56,6 @@ class GRU:
         require_whole(self)
         check_activations(self)
 
-    @property
-    def output_size(self) -> int:
-        """H."""
-        return self.hidden_size
-
-    def parameters(self) -> Mapping[str, Parameter]:
-        """torch.nn's four."""
-        return gate_parameters(self)
-
-    def project(self, p: Parameters, x: Tensor) -> Tensor:
-        """W_ih x + b_ih."""
-        return F.linear(x, p["weight_ih"], p.get("bias_ih"))
-
     def step(self, p: Parameters, projected: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
         """One step of the recurrence."""
         (h,) = state
@@ -73,10 +65,6 @@ class GRU:
         n = activate(self, xn + r * hn)
         h = (1 - z) * n + z * h
         return h, HiddenState(h)
-
-    def initial_state(self, batch_size: int, like: Tensor) -> HiddenState:
-        """Zeros."""
-        return HiddenState(like.new_zeros(batch_size, self.hidden_size))
 
     @classmethod
     def examples(cls) -> Sequence[Self]:

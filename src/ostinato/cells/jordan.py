@@ -1,15 +1,18 @@
 """The Jordan network: what is fed back is the output, not the hidden layer."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
-from torch import Tensor
-from torch.nn import functional as F
-
-from ostinato.cells.contract import Parameter, gate_parameters, recurrent, require_positive
-from ostinato.core.legend import Parameters
+from ostinato.cells.contract import CellDefaults, Parameter, linear, recurrent, require_positive
 from ostinato.core.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ostinato.core.legend import Parameters
 
 
 class OutputState(NamedTuple):
@@ -20,7 +23,7 @@ class OutputState(NamedTuple):
 
 @register
 @dataclass(frozen=True)
-class JordanRNN:
+class JordanRNN(CellDefaults):
     """The hidden layer sees the input and the last output; only the output is remembered.
 
         h_t = tanh(W_ih x_t + b_ih + W_hh y_{t-1} + b_hh)
@@ -37,6 +40,7 @@ class JordanRNN:
     gates: ClassVar[tuple[str, ...]] = ("h",)
     State: ClassVar[type[OutputState]] = OutputState
     paper: ClassVar[str] = "Jordan 1986, Serial order: a parallel distributed processing approach, ICS report 8604"
+    width_option: ClassVar[str] = "output_units"
 
     input_size: int
     hidden_size: int
@@ -46,31 +50,18 @@ class JordanRNN:
     def __post_init__(self) -> None:
         require_positive(self, output_units=self.output_size)
 
-    @property
-    def output_size(self) -> int:
-        """O: `output_units`, or H."""
-        return self.output_units or self.hidden_size
-
     def parameters(self) -> Mapping[str, Parameter]:
         """The usual four, then the output layer: `weight_ho` [O, H] and `bias_ho` [O]."""
-        output = {"weight_ho": Parameter((self.output_size, self.hidden_size))}
+        output = {"weight_ho": Parameter((self.output_size, self.hidden_size), role="output")}
         if self.bias:
-            output["bias_ho"] = Parameter((self.output_size,))
-        return gate_parameters(self, fed_back=self.output_size) | output
-
-    def project(self, p: Parameters, x: Tensor) -> Tensor:
-        """W_ih x + b_ih."""
-        return F.linear(x, p["weight_ih"], p.get("bias_ih"))
+            output["bias_ho"] = Parameter((self.output_size,), role="output")
+        return {**super().parameters(), **output}
 
     def step(self, p: Parameters, projected: Tensor, state: OutputState) -> tuple[Tensor, OutputState]:
         """One step of the recurrence."""
         h = (projected + recurrent(p, state.y)).tanh()
-        y = F.linear(h, p["weight_ho"], p.get("bias_ho")).tanh()
+        y = linear(h, p["weight_ho"], p.get("bias_ho")).tanh()
         return y, OutputState(y)
-
-    def initial_state(self, batch_size: int, like: Tensor) -> OutputState:
-        """Zeros."""
-        return OutputState(like.new_zeros(batch_size, self.output_size))
 
     @classmethod
     def examples(cls) -> Sequence[Self]:

@@ -1,18 +1,31 @@
 """Long short-term memory, with torch.nn's gate order, optional projection and a choice of forget-gate bias."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Self
-
-from torch import Tensor
-from torch.nn import functional as F
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from ostinato.cells.activations import Activation, activate, check_activations, gate, squash
-from ostinato.cells.contract import MemoryState, Parameter, gate_parameters, recurrent, require_whole, uniform
+from ostinato.cells.contract import (
+    CellDefaults,
+    MemoryState,
+    OnnxOperator,
+    Parameter,
+    gate_parameters,
+    linear,
+    recurrent,
+    require_whole,
+    uniform,
+)
 from ostinato.core.errors import ConfigError
-from ostinato.core.legend import Parameters
 from ostinato.core.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ostinato.core.legend import Parameters
 
 
 def forget_biased(bias: Tensor, hidden_size: int, by: float) -> None:
@@ -23,7 +36,7 @@ def forget_biased(bias: Tensor, hidden_size: int, by: float) -> None:
 
 @register
 @dataclass(frozen=True)
-class LSTM:
+class LSTM(CellDefaults):
     """A memory cell that gates let be written, kept and read.
 
         i_t = sigmoid(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi)      input gate
@@ -52,6 +65,9 @@ class LSTM:
         "Hochreiter, Schmidhuber 1997, Long short-term memory, Neural Computation 9(8); "
         "Gers, Schmidhuber, Cummins 2000, Learning to forget, Neural Computation 12(10)"
     )
+    width_option: ClassVar[str] = "proj_size"
+    torch_mode: ClassVar[str] = "LSTM"
+    onnx: ClassVar[OnnxOperator] = OnnxOperator("LSTM", ("i", "o", "f", "g"))
 
     input_size: int
     hidden_size: int
@@ -74,9 +90,9 @@ class LSTM:
             raise ConfigError(f"lstm: forget_bias {self.forget_bias} needs bias=True, which holds it")
 
     @property
-    def output_size(self) -> int:
-        """H, or `proj_size`."""
-        return self.proj_size or self.hidden_size
+    def kernel(self) -> str:
+        """With projection there is one of its own."""
+        return "lstm_projected" if self.proj_size else "lstm"
 
     def parameters(self) -> Mapping[str, Parameter]:
         """torch.nn's four, and `weight_hr` [O, H] with projection."""
@@ -84,12 +100,8 @@ class LSTM:
         if self.forget_bias:
             found["bias_ih"] = found["bias_ih"]._replace(initialise=partial(forget_biased, by=self.forget_bias))
         if self.proj_size:
-            found["weight_hr"] = Parameter((self.proj_size, self.hidden_size))
+            found["weight_hr"] = Parameter((self.proj_size, self.hidden_size), role="output")
         return found
-
-    def project(self, p: Parameters, x: Tensor) -> Tensor:
-        """W_ih x + b_ih."""
-        return F.linear(x, p["weight_ih"], p.get("bias_ih"))
 
     def step(self, p: Parameters, projected: Tensor, state: MemoryState) -> tuple[Tensor, MemoryState]:
         """One step of the recurrence."""
@@ -98,12 +110,8 @@ class LSTM:
         c = gate(self, f) * c + gate(self, i) * activate(self, g)
         h = gate(self, o) * squash(self.activation, c)
         if self.proj_size:
-            h = F.linear(h, p["weight_hr"])
+            h = linear(h, p["weight_hr"])
         return h, MemoryState(h, c)
-
-    def initial_state(self, batch_size: int, like: Tensor) -> MemoryState:
-        """Zeros."""
-        return MemoryState(like.new_zeros(batch_size, self.output_size), like.new_zeros(batch_size, self.hidden_size))
 
     @classmethod
     def examples(cls) -> Sequence[Self]:

@@ -1,20 +1,33 @@
 """LSTM with layer normalisation of both products and of the memory cell."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from torch import Tensor
-from torch.nn import functional as F
-
-from ostinato.cells.contract import MemoryState, Parameter, gate_parameters, ones, recurrent, require_positive, zeros
-from ostinato.core.legend import Parameters
+from ostinato.cells.contract import (
+    CellDefaults,
+    MemoryState,
+    Parameter,
+    gate_parameters,
+    linear,
+    ones,
+    recurrent,
+    require_positive,
+    zeros,
+)
 from ostinato.core.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ostinato.core.legend import Parameters
 
 
 @register
 @dataclass(frozen=True)
-class LayerNormLSTM:
+class LayerNormLSTM(CellDefaults):
     """The LSTM with its sums brought to mean 0 and variance 1 over the units, then scaled by a learned gain.
 
         i, f, g, o = LN(W_ih x_t; norm_ih) + b_ih + LN(W_hh h_{t-1}; norm_hh) + b_hh
@@ -38,23 +51,18 @@ class LayerNormLSTM:
     def __post_init__(self) -> None:
         require_positive(self)
 
-    @property
-    def output_size(self) -> int:
-        """H."""
-        return self.hidden_size
-
     def parameters(self) -> Mapping[str, Parameter]:
         """torch.nn's four, the gains `norm_ih`, `norm_hh` [4H] and `norm_c` [H], and `shift_c` [H]."""
         H = self.hidden_size
-        norms = {"norm_ih": Parameter((4 * H,), ones), "norm_hh": Parameter((4 * H,), ones)}
-        norms["norm_c"] = Parameter((H,), ones)
+        norms = {f"norm_{name}": Parameter((4 * H,), ones, "unit") for name in ("ih", "hh")}
+        norms["norm_c"] = Parameter((H,), ones, "unit")
         if self.bias:
-            norms["shift_c"] = Parameter((H,), zeros)
+            norms["shift_c"] = Parameter((H,), zeros, "unit")
         return gate_parameters(self) | norms
 
     def project(self, p: Parameters, x: Tensor) -> Tensor:
         """LN(W_ih x) + b_ih."""
-        return self._normal(F.linear(x, p["weight_ih"]), p["norm_ih"], p.get("bias_ih"))
+        return self._normal(linear(x, p["weight_ih"]), p["norm_ih"], p.get("bias_ih"))
 
     def step(self, p: Parameters, projected: Tensor, state: MemoryState) -> tuple[Tensor, MemoryState]:
         """One step of the recurrence."""
@@ -65,14 +73,7 @@ class LayerNormLSTM:
         h = o.sigmoid() * self._normal(c, p["norm_c"], p.get("shift_c")).tanh()
         return h, MemoryState(h, c)
 
-    def initial_state(self, batch_size: int, like: Tensor) -> MemoryState:
-        """Zeros."""
-        return MemoryState(like.new_zeros(batch_size, self.hidden_size), like.new_zeros(batch_size, self.hidden_size))
-
-    @classmethod
-    def examples(cls) -> Sequence[Self]:
-        """With and without biases and shifts."""
-        return [cls(3, 5), cls(2, 4, bias=False)]
-
     def _normal(self, v: Tensor, gain: Tensor, shift: Tensor | None) -> Tensor:
+        from torch.nn import functional as F
+
         return F.layer_norm(v, v.shape[-1:], gain, shift, self.eps)

@@ -1,21 +1,32 @@
 """LSTM whose gates look at the memory cell through peepholes."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
-
-from torch import Tensor
-from torch.nn import functional as F
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from ostinato.cells.activations import Activation, activate, check_activations, gate, squash
-from ostinato.cells.contract import MemoryState, Parameter, gate_parameters, recurrent, require_positive
-from ostinato.core.legend import Parameters
+from ostinato.cells.contract import (
+    CellDefaults,
+    MemoryState,
+    OnnxOperator,
+    Parameter,
+    gate_parameters,
+    recurrent,
+    require_positive,
+)
 from ostinato.core.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ostinato.core.legend import Parameters
 
 
 @register
 @dataclass(frozen=True)
-class PeepholeLSTM:
+class PeepholeLSTM(CellDefaults):
     """The LSTM with one weight a unit from its memory cell to each of its gates.
 
         i_t = sigmoid(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi + w_ci * c_{t-1})
@@ -41,6 +52,9 @@ class PeepholeLSTM:
         "Gers, Schraudolph, Schmidhuber 2002, Learning precise timing with LSTM recurrent networks, JMLR 3; "
         "as in Graves 2013, arXiv:1308.0850, equations 7 to 11"
     )
+    onnx: ClassVar[OnnxOperator] = OnnxOperator(
+        "LSTM", ("i", "o", "f", "g"), peepholes=("weight_ci", "weight_co", "weight_cf")
+    )
 
     input_size: int
     hidden_size: int
@@ -53,18 +67,10 @@ class PeepholeLSTM:
         require_positive(self)
         check_activations(self)
 
-    @property
-    def output_size(self) -> int:
-        """H."""
-        return self.hidden_size
-
     def parameters(self) -> Mapping[str, Parameter]:
         """torch.nn's four, and the peepholes `weight_ci`, `weight_cf`, `weight_co` [H]."""
-        return gate_parameters(self) | {f"weight_c{gate}": Parameter((self.hidden_size,)) for gate in "ifo"}
-
-    def project(self, p: Parameters, x: Tensor) -> Tensor:
-        """W_ih x + b_ih."""
-        return F.linear(x, p["weight_ih"], p.get("bias_ih"))
+        peephole = Parameter((self.hidden_size,), role="unit")
+        return gate_parameters(self) | {f"weight_c{gate}": peephole for gate in "ifo"}
 
     def step(self, p: Parameters, projected: Tensor, state: MemoryState) -> tuple[Tensor, MemoryState]:
         """One step of the recurrence."""
@@ -76,10 +82,6 @@ class PeepholeLSTM:
         o = gate(self, o + p["weight_co"] * c)
         h = o * squash(self.activation, c)
         return h, MemoryState(h, c)
-
-    def initial_state(self, batch_size: int, like: Tensor) -> MemoryState:
-        """Zeros."""
-        return MemoryState(like.new_zeros(batch_size, self.hidden_size), like.new_zeros(batch_size, self.hidden_size))
 
     @classmethod
     def examples(cls) -> Sequence[Self]:

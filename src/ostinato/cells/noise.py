@@ -16,7 +16,7 @@ class StateNoise:
     Attributes:
         recurrent_mask: `[N, R]`, 0 or 1/(1-p), the same at every step: multiplies what the cell feeds back (Gal,
             Ghahramani 2016, arXiv:1512.05287).
-        zoneout: `[T, N, size]` a field of the state: the share of the old value that stays, 0 or 1 in training and
+        zoneout: `[T, N, ...]` a field of the state: the share of the old value that stays, 0 or 1 in training and
             the rate itself at evaluation (Krueger et al. 2017, arXiv:1606.01305).
     """
 

@@ -16,7 +16,7 @@ class Unrolled(NamedTuple):
     Attributes:
         output: `[T, N, O]`, zero beyond a sequence's length.
         final: the state after each sequence's own last step (its first, in reverse).
-        states: the state after every step, `[T, N, size]` a field; None unless asked for.
+        states: the state after every step, `[T, N, ...]` a field; None unless asked for.
     """
 
     output: Tensor
@@ -45,7 +45,7 @@ def unroll(
         cell: sizes and equations.
         p: the cell's parameters by name.
         x: `[T, N, D]`, of any content beyond the lengths.
-        state: the cell's state before the first step, `[N, size]` a field.
+        state: the cell's state before the first step, `[N, ...]` a field.
         lengths: `[N]`, from 0 to T; None where all are T.
         reverse: run from the last step to the first.
         noise: recurrent dropout and zoneout to apply.
@@ -54,31 +54,43 @@ def unroll(
     T = x.shape[0]
     valid = None
     if lengths is not None:
-        valid = (torch.arange(T, device=x.device)[:, None] < lengths.to(x.device)).unsqueeze(-1)
-        x = x.masked_fill(~valid, 0)  # whatever the padding holds, NaN included, reaches neither output nor gradient
+        valid = torch.arange(T, device=x.device)[:, None] < lengths.to(x.device)
+        # whatever the padding holds, NaN included, reaches neither output nor gradient
+        x = x.masked_fill(~per_sequence(valid, x), 0)
     if noise and noise.recurrent_mask is not None:
         p = {**p, "recurrent_mask": noise.recurrent_mask}
+    follows, readout = getattr(cell, "output_is_state", None), getattr(cell, "readout", None)
 
     projected = cell.project(p, x)
-    outputs, states = [projected.new_zeros(x.shape[1], cell.output_size)] * T, [state] * T
+    outputs, states = [state[0]] * T, [state] * T
     for t in reversed(range(T)) if reverse else range(T):
         output, after = cell.step(p, projected[t], state)
         if noise and noise.zoneout is not None:
-            follows = output is after[0]
+            follows = output is after[0] if follows is None else follows
             after = cell.State(*(torch.lerp(n, o, z[t]) for n, o, z in zip(after, state, noise.zoneout, strict=True)))
             output = after[0] if follows else output
         if valid is not None:
-            output = output.masked_fill(~valid[t], 0)
-            after = cell.State(*(torch.where(valid[t], n, o) for n, o in zip(after, state, strict=True)))
+            pairs = zip(after, state, strict=True)
+            after = cell.State(*(torch.where(per_sequence(valid[t], new), new, old) for new, old in pairs))
         outputs[t], states[t], state = output, after, after
 
-    output = torch.stack(outputs) if T else projected.new_zeros(0, x.shape[1], cell.output_size)
     kept = None
-    if keep_states:
+    if keep_states or readout:
         fields = zip(*states, strict=True) if T else ()
         kept = (
             cell.State(*map(torch.stack, map(list, fields)))
             if T
             else cell.State(*(f.new_zeros(0, *f.shape) for f in state))
         )
-    return Unrolled(output, state, kept)
+    if readout:
+        output = readout(p, kept)
+    else:
+        output = torch.stack(outputs) if T else projected.new_zeros(0, x.shape[1], cell.output_size)
+    if valid is not None:
+        output = output.masked_fill(~per_sequence(valid, output), 0)
+    return Unrolled(output, state, kept if keep_states else None)
+
+
+def per_sequence(flags: Tensor, field: Tensor) -> Tensor:
+    """Flags `[..., N]`, shaped to go with each sequence's part of a field `[..., N, ...]`, whatever its size."""
+    return flags.reshape(*flags.shape, *[1] * (field.dim() - flags.dim()))

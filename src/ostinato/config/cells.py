@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_NOT_CELLS = {"__init__", "activations", "contract", "noise", "unroll"}
+_NOT_CELLS = {"__init__", "activations", "contract", "form", "noise", "unroll"}
 
 #: A cell's file bears its name: adding the file is all it takes to be listed here.
 CELL_NAMES = tuple(

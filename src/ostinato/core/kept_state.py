@@ -1,5 +1,7 @@
 """State carried from one piece of a sequence to the next, in the open: the module itself remembers nothing."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import torch
@@ -33,14 +35,14 @@ class KeptState:
     def reset(self, rows: Tensor | None = None) -> None:
         """Forget everything, or only the sequences that `rows` names (`[N]` bool, or indices).
 
-        The batch is taken to be the state's second dimension, `[L*S, N, size]`.
+        The batch is taken to be the state's second dimension, `[L*S, N, ...]`.
         """
         if rows is None:
             self.state = None
         elif self.state is not None:
             self.state = tuple(field.clone() for field in self.state)
             for field in self.state:
-                field[..., rows, :] = 0
+                field[:, rows] = 0
 
     def state_dict(self) -> dict[str, Tensor]:
         """Tensors to save, one a field; empty where nothing is kept."""

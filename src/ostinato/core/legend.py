@@ -17,13 +17,14 @@ are padded on the right and come with `lengths` [N], which is the only mask. A l
 """
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: A cell's state: a NamedTuple of tensors, `(h, c)` where the cell has both.
-State: TypeAlias = tuple[Tensor, ...]
+State: TypeAlias = "tuple[Tensor, ...]"
 #: A cell's tensors under their declared names; a name that is absent (a bias switched off) reads as None with `get`.
-Parameters: TypeAlias = Mapping[str, Tensor]
+Parameters: TypeAlias = "Mapping[str, Tensor]"
 #: Options a cell declares beyond its sizes, by name.
 CellOptions: TypeAlias = Mapping[str, Any]

@@ -1,10 +1,15 @@
 """The states that the package's cells have, and what makes a state's class one that PyTorch can save and load."""
 
-from typing import Any, NamedTuple
+from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.utils import _pytree
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Those that were declared before torch was there.
+_WAITING: list[type[Any]] = []
 
 
 class HiddenState(NamedTuple):
@@ -23,10 +28,25 @@ class MemoryState(NamedTuple):
 def declare(state: type[Any]) -> None:
     """Let `torch.load` (weights only) and `torch.export.save` take states of this class, a NamedTuple.
 
+    Where torch is not imported, that waits until it is.
+
     Args:
         state: the class; one of the same module and name takes the place of an earlier one.
     """
+    if "torch" not in sys.modules:
+        _WAITING.append(state)
+        return
+    import torch
+    from torch.utils import _pytree
+
     name = f"{state.__module__}.{state.__qualname__}"
     torch.serialization.add_safe_globals([state])
     if state not in _pytree.SUPPORTED_SERIALIZED_TYPES:
         _pytree._register_namedtuple(state, serialized_type_name=name)
+
+
+def declare_waiting() -> None:
+    """Declare those that waited for torch, and those of this file."""
+    for state in (HiddenState, MemoryState, *_WAITING):
+        declare(state)
+    _WAITING.clear()

@@ -39,8 +39,7 @@ def register() -> None:
         torch.library.impl(f"ostinato::{name}", "CPU")(_when_called(f"{name}_cpu"))
         torch.library.register_fake(f"ostinato::{name}")(_when_called(f"{name}_fake"))
     torch.library.impl("ostinato::recurrence", "Autograd")(_when_called("recurrence_autograd"))
-    for state in (states.HiddenState, states.MemoryState):
-        states.declare(state)
+    states.declare_waiting()
 
 
 def _when_called(name: str) -> Callable[..., Any]:
