@@ -14,13 +14,13 @@ from torch import nn
 
 from ostinato.checkpoint import RunFolder
 from ostinato.config.checks import at_least, of_names
-from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
 from ostinato.config.table import TableOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.sources.encodings import read_as, text_encoding
 from ostinato.data.sources.memory import given
 from ostinato.data.tables.layout import Layout, laid_out, layout_of
 from ostinato.tasks import TABLES, find
+from ostinato.tasks.caption.options import ViewOptions
 from ostinato.tasks.contract import (
     Adapts,
     Backtests,
@@ -37,6 +37,8 @@ from ostinato.tasks.contract import (
     no_beam,
 )
 from ostinato.tasks.forecast.ahead import ForecastOptions
+from ostinato.tasks.lm.options import AdaptingOptions
+from ostinato.tasks.options import ReadingOptions
 
 
 class Run:

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from ostinato.cli.output import Output, write_lines, write_pieces
 from ostinato.cli.told import Told
-from ostinato.config import commands
 from ostinato.core.errors import ConfigError
+from ostinato.tasks.commands import Predict
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class Counted:
             yield thing
 
 
-def predict(options: commands.Predict, output: Output) -> None:
+def predict(options: Predict, output: Output) -> None:
     """Answer, and write the answers."""
     from ostinato.api import load
     from ostinato.api.compute import compute_settings

@@ -17,14 +17,15 @@ from ostinato.config.inspect import Inspect
 from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.core.visible import visible
 from ostinato.tasks import TRAIN_OPTIONS
+from ostinato.tasks.commands import Evaluate, Generate, Plot, Predict
 
 COMMANDS: dict[tuple[str, ...], type[Any]] = {
     ("demo",): commands.Demo,
     **{("train", name): kind for name, kind in TRAIN_OPTIONS.items()},
-    ("evaluate",): commands.Evaluate,
-    ("predict",): commands.Predict,
-    ("generate",): commands.Generate,
-    ("plot",): commands.Plot,
+    ("evaluate",): Evaluate,
+    ("predict",): Predict,
+    ("generate",): Generate,
+    ("plot",): Plot,
     ("inspect",): Inspect,
     ("bench", "layers"): BenchLayers,
     ("bench", "lm"): BenchLm,

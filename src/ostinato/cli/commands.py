@@ -17,6 +17,7 @@ from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.figures import shown
 from ostinato.core.visible import visible
 from ostinato.tasks import TRAIN_OPTIONS
+from ostinato.tasks.commands import Evaluate, Generate, Plot, Predict
 from ostinato.tasks.options import TrainOptions
 
 #: Bytes of a finished run that only going on needs, from which on that is said.
@@ -39,10 +40,10 @@ def run(options: Any, started: float) -> int:
 
         return bench_lm(options, output)
     simple: dict[type[Any], Callable[[Any, Output], None]] = {
-        commands.Evaluate: _evaluate,
-        commands.Predict: _predict,
-        commands.Generate: _generate,
-        commands.Plot: _plot,
+        Evaluate: _evaluate,
+        Predict: _predict,
+        Generate: _generate,
+        Plot: _plot,
         Inspect: _inspect,
         commands.Info: _info,
         commands.Runs: _runs,
@@ -96,7 +97,7 @@ def _summary(trained: Any) -> dict[str, Any]:
     }
 
 
-def _evaluate(options: commands.Evaluate, output: Output) -> None:
+def _evaluate(options: Evaluate, output: Output) -> None:
     from ostinato.api import load
     from ostinato.api.compute import compute_settings
     from ostinato.api.plugins import import_plugins
@@ -129,13 +130,13 @@ def _evaluate(options: commands.Evaluate, output: Output) -> None:
     output.result(figures)
 
 
-def _predict(options: commands.Predict, output: Output) -> None:
+def _predict(options: Predict, output: Output) -> None:
     from ostinato.cli.answers import predict
 
     predict(options, output)
 
 
-def _generate(options: commands.Generate, output: Output) -> None:
+def _generate(options: Generate, output: Output) -> None:
     from ostinato.api import load
     from ostinato.api.plugins import import_plugins
     from ostinato.api.results import Generated, Written
@@ -180,7 +181,7 @@ def _demo(options: commands.Demo, output: Output, started: float) -> int:
     return 0
 
 
-def _plot(options: commands.Plot, output: Output) -> None:
+def _plot(options: Plot, output: Output) -> None:
     from ostinato.api import load
     from ostinato.api.compute import compute_settings
     from ostinato.api.plugins import import_plugins

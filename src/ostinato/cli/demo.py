@@ -10,10 +10,11 @@ from pydoc_data.topics import topics
 from typing import TYPE_CHECKING
 
 from ostinato.cli.output import Output
-from ostinato.config.commands import Demo, TrainLm
+from ostinato.config.commands import Demo
 from ostinato.config.merge import build
 from ostinato.core.errors import RunFolderError
 from ostinato.core.results import Count, Measure, Result
+from ostinato.tasks.lm.options import TrainLm
 
 if TYPE_CHECKING:
     from ostinato.api.run import Run

@@ -10,7 +10,6 @@ import msgspec
 
 from ostinato.config.columns import as_option
 from ostinato.core.errors import ConfigError, unknown_name
-from ostinato.tasks.lm.presets import LANGUAGE_MODEL
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -74,7 +73,7 @@ def beneath(
     preset: str | None,
     saved: Mapping[str, Any],
     config: str | None,
-    presets: Mapping[str, Mapping[str, Any]] = LANGUAGE_MODEL,
+    presets: Mapping[str, Mapping[str, Any]],
     *,
     timed: bool = False,
 ) -> dict[str, Any]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ostinato.evaluation import bits_per_character, perplexity
-
-if TYPE_CHECKING:
-    from ostinato.api.run import Run
+from ostinato.tasks.trained import Trained
 
 
-def card(run: Run, title: str, told: list[str], use: str) -> str:
+def card(run: Trained, title: str, told: list[str], use: str) -> str:
     """A short model card.
 
     Args:
@@ -40,7 +38,7 @@ def card(run: Run, title: str, told: list[str], use: str) -> str:
     return "\n".join(lines)
 
 
-def language_model_card(run: Run) -> str:
+def language_model_card(run: Trained) -> str:
     """What was trained, on what, how well, and how to use it, in Markdown."""
     config, position = run.config, run.folder.resume_point.position()
     sizes, data = config["model"], config["data"]
@@ -77,7 +75,7 @@ def _figures(loss: float, level: str) -> str:
     return f"{bits_per_character(loss):.3f} bits a character, {shown}" if level == "char" else shown
 
 
-def pairs_card(run: Run) -> str:
+def pairs_card(run: Trained) -> str:
     """The same for a model that translates."""
     config, position = run.config, run.folder.resume_point.position()
     sizes, data = config["model"], config["data"]
@@ -102,7 +100,7 @@ def pairs_card(run: Run) -> str:
     return "\n".join([*lines, "", "```bash", *use, "```", ""])
 
 
-def captions_card(run: Run) -> str:
+def captions_card(run: Trained) -> str:
     """The same for a model that writes captions."""
     config, position = run.config, run.folder.resume_point.position()
     sizes, data = config["model"], config["data"]
@@ -128,7 +126,7 @@ def captions_card(run: Run) -> str:
     return "\n".join([*lines, "", "```bash", f"ostinato predict {run.folder.path} names.txt", "```", ""])
 
 
-def forecast_card(run: Run) -> str:
+def forecast_card(run: Trained) -> str:
     """What was trained, on what, how well, and how to use it, in Markdown."""
     config, position = run.config, run.folder.resume_point.position()
     sizes, train, options = config["model"], config["data"]["train"], config["options"]

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
-from ostinato.config.evaluation import AdaptingOptions, ReadingOptions, ViewOptions
 from ostinato.core.errors import ConfigError
+from ostinato.tasks.caption.options import ViewOptions
 from ostinato.tasks.forecast.ahead import ForecastOptions
+from ostinato.tasks.lm.options import AdaptingOptions
+from ostinato.tasks.options import ReadingOptions
+from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import Job
-
-if TYPE_CHECKING:
-    from ostinato.api.run import Run
 
 #: Called with what is done and with all there is to do.
 Progress: TypeAlias = Callable[[int, int], None]
@@ -68,7 +68,7 @@ class Task(Protocol[Options, Prepared]):
     def describe(self, model: nn.Module, prepared: Prepared) -> str:
         """One line on what is about to be trained, and on what it is validated."""
 
-    def finish(self, run: Run, prepared: Prepared) -> None:
+    def finish(self, run: Trained, prepared: Prepared) -> None:
         """Write what a finished run holds besides: pictures."""
 
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Any:
@@ -79,7 +79,7 @@ class Task(Protocol[Options, Prepared]):
         """
 
     def evaluate(
-        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
     ) -> dict[str, Any]:
         """The figures of `ostinato evaluate`, as the contract has them.
 
@@ -88,10 +88,10 @@ class Task(Protocol[Options, Prepared]):
             ConfigError: an option that the task has no use for.
         """
 
-    def summary(self, run: Run) -> dict[str, Any]:
+    def summary(self, run: Trained) -> dict[str, Any]:
         """What a training's result holds besides run, task, epochs, steps and parameters: best figures as `valid_*`."""
 
-    def card(self, run: Run) -> str:
+    def card(self, run: Trained) -> str:
         """The model card in the run folder, Markdown."""
 
 
@@ -100,7 +100,7 @@ class Predicts(Protocol):
     """A task that answers inputs."""
 
     def predict(
-        self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, source: str, progress: Progress | None = None, *, beam: int | None = None
     ) -> Iterator[Any]:
         """An answer to each input, in order.
 
@@ -109,7 +109,7 @@ class Predicts(Protocol):
             ConfigError: an option that the task has no use for.
         """
 
-    def lines(self, run: Run, answers: Iterable[Any]) -> Iterator[str]:
+    def lines(self, run: Trained, answers: Iterable[Any]) -> Iterator[str]:
         """Answers as the lines that `ostinato predict` writes, without their ends."""
 
 
@@ -117,7 +117,7 @@ class Predicts(Protocol):
 class Labels(Protocol):
     """A task whose answers are labels, with something about them."""
 
-    def labels(self, run: Run, answers: Iterable[Any]) -> Iterator[str]:
+    def labels(self, run: Trained, answers: Iterable[Any]) -> Iterator[str]:
         """The labels alone, as the lines that `ostinato predict --labels` writes."""
 
 
@@ -125,7 +125,7 @@ class Labels(Protocol):
 class ReadsTexts(Protocol):
     """A task some of whose runs answer texts, so that `predict` takes a text in place of a file."""
 
-    def reads_texts(self, run: Run) -> bool:
+    def reads_texts(self, run: Trained) -> bool:
         """Whether this one does."""
 
 
@@ -133,7 +133,7 @@ class ReadsTexts(Protocol):
 class Tabulates(Protocol):
     """A task whose answers are a table."""
 
-    def rows(self, run: Run, answers: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+    def rows(self, run: Trained, answers: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
         """Answers as rows: the cells by column, the same columns in all of them."""
 
 
@@ -142,7 +142,7 @@ class Forecasts(Protocol):
     """A task that says how something goes on, as far and as surely as asked for."""
 
     def predict_ahead(
-        self, run: Run, source: str, progress: Progress | None, options: ForecastOptions
+        self, run: Trained, source: str, progress: Progress | None, options: ForecastOptions
     ) -> Iterator[Any]:
         """The answers of `predict`.
 
@@ -156,7 +156,9 @@ class Forecasts(Protocol):
 class Plots(Protocol):
     """A task that draws what it answers."""
 
-    def plot(self, run: Run, source: str, out: Path, options: ForecastOptions, series: Sequence[str]) -> dict[str, Any]:
+    def plot(
+        self, run: Trained, source: str, out: Path, options: ForecastOptions, series: Sequence[str]
+    ) -> dict[str, Any]:
         """Draw the answers to a file's data.
 
         Args:
@@ -191,14 +193,14 @@ class Refits(Protocol):
 class Backtests(Protocol):
     """A task whose data has an order in time, so that it can be trained again and again as time goes on."""
 
-    def backtest(self, run: Run, sources: Iterable[str], progress: Progress | None = None) -> dict[str, Any]:
+    def backtest(self, run: Trained, sources: Iterable[str], progress: Progress | None = None) -> dict[str, Any]:
         """The figures of `evaluate`, each forecast by a model trained on all that lies before it.
 
         Raises:
             DataError: data that cannot be used.
         """
 
-    def backtested(self, run: Run) -> Iterator[Mapping[str, Any]]:
+    def backtested(self, run: Trained) -> Iterator[Mapping[str, Any]]:
         """The answers that the run's last figures were computed from, beside what came: rows of a table."""
 
 
@@ -207,7 +209,7 @@ class Adapts(Protocol):
     """A task whose model can learn from what it is evaluated on, or remember it."""
 
     def evaluate_adapting(
-        self, run: Run, sources: Iterable[str], progress: Progress | None, options: AdaptingOptions
+        self, run: Trained, sources: Iterable[str], progress: Progress | None, options: AdaptingOptions
     ) -> dict[str, Any]:
         """The figures of `evaluate`, with the settings of what was on."""
 
@@ -216,7 +218,7 @@ class Adapts(Protocol):
 class Sees(Protocol):
     """A task whose data names pictures."""
 
-    def seeing(self, run: Run, views: ViewOptions) -> Run:
+    def seeing(self, run: AnyRun, views: ViewOptions) -> AnyRun:
         """The run as it is with its pictures elsewhere.
 
         Raises:
@@ -231,7 +233,7 @@ class Reads(Protocol):
     #: Names of the options in `ReadingOptions` that it takes, the encoding aside, which every task does.
     READING: frozenset[str]
 
-    def reading(self, run: Run, options: ReadingOptions) -> Run:
+    def reading(self, run: AnyRun, options: ReadingOptions) -> AnyRun:
         """The run as it is, reading data of another layout.
 
         Raises:
@@ -243,7 +245,7 @@ class Reads(Protocol):
 class Generates(Protocol):
     """A task that writes on."""
 
-    def generate(self, run: Run, prompt: str, length: int, *, stop: str | None, **options: Any) -> Iterator[str]:
+    def generate(self, run: Trained, prompt: str, length: int, *, stop: str | None, **options: Any) -> Iterator[str]:
         """Pieces of text, as they are written.
 
         Raises:
@@ -281,7 +283,7 @@ class Observed(NamedTuple):
 class Observes(Protocol):
     """A task whose model can be watched while it reads a sequence."""
 
-    def observe(self, run: Run, source: str | None, steps: int) -> Observed:
+    def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first sequence of a file.
 
         Args:

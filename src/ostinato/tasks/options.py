@@ -1,10 +1,12 @@
 """What every task's options have in common."""
 
-from typing import Any, ClassVar, Protocol
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal, Protocol
 
 from ostinato.config.encoding import EncodingOptions
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
+from ostinato.config.table import Decimal, Separator
 from ostinato.config.training import TrainingOptions
 
 
@@ -61,3 +63,69 @@ class TrainOptions(Protocol):
     @property
     def json(self) -> bool:
         """Whether the command ends with a JSON object."""
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """How the data are laid out, where otherwise than in training."""
+
+    encoding: str | None = None
+    """Of text files, where it is not UTF-8: cp949, shift_jis, gb18030, cp1252, any that Python knows."""
+
+    decimal: Decimal | None = None
+    """Of CSV: "," where numbers are written 1,5."""
+
+    header: bool | None = None
+    """Of CSV: whether the first line holds the columns' names."""
+
+    comment: str | None = None
+    """Of CSV: what lines begin with that are none of the table."""
+
+    date_format: str | None = None
+    """forecast, classify: how times are written, such as "%d/%m/%Y"."""
+
+    text: str | None = None
+    """classify: column of the texts."""
+
+    label: str | None = None
+    """classify: column of the labels."""
+
+    id: str | None = None
+    """classify, forecast: column that tells sequences of numbers apart."""
+
+    time: str | None = None
+    """classify, forecast: column to sort the rows of a sequence by."""
+
+    values: str | None = None
+    """classify: columns of the values, with commas between."""
+
+    target: str | None = None
+    """forecast: columns that were called otherwise in training, in the same order, with commas between."""
+
+    past: str | None = None
+    """forecast: the same."""
+
+    future: str | None = None
+    """forecast: the same."""
+
+    static: str | None = None
+    """forecast: the same."""
+
+    column: str | None = None
+    """tag: column of the tags, a name or a number from 1."""
+
+    word_column: str | None = None
+    """tag: column of the words, a name or a number from 1."""
+
+    format: Literal["columns", "text"] | None = None
+    """tag, predict: words in columns, or plain sentences, one a line. By default as the data look."""
+
+    columns: str | None = None
+    """translate: columns of sources and targets in a table, SOURCE,TARGET."""
+
+    separator: Separator = None
+    """Of CSV, where it is not a comma; translate: what stands between source and target in each line."""
+
+    def given(self) -> dict[str, Any]:
+        """What is set, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}

@@ -265,7 +265,7 @@ def test_plain_sgd_trains_the_rows_that_were_read_and_ends_where_it_would_have(t
 @pytest.mark.parametrize("classes", [2, 3])
 def test_pictures_fail_no_training(tmp_path, monkeypatch, classes):
     """Whatever a picture raises once all else is done is a warning; of very many classes none is drawn."""
-    confusion = pytest.importorskip("ostinato.plots.confusion")
+    confusion = pytest.importorskip("ostinato.tasks.classify.drawing")
 
     def fail(*arguments, **more):
         raise MemoryError("a picture of 5.6 GB")

@@ -8,9 +8,10 @@ import pytest
 
 from ostinato.cli.arguments import COMMANDS, parse
 from ostinato.cli.options import options_of
-from ostinato.config.commands import Evaluate, Generate, TrainLm
 from ostinato.config.merge import build, flatten
 from ostinato.core.errors import ConfigError
+from ostinato.tasks.commands import Evaluate, Generate
+from ostinato.tasks.lm.options import TrainLm
 
 CELL = ["--cell-options", "a=1", "b=2"]
 TRAIN = ["train", "lm", "book.txt", "--out", "run"]

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ostinato.config.commands import SamplingOptions
+from ostinato.tasks.lm.options import SamplingOptions
 from ostinato.tasks.lm.sampling import choose, uniform
 
 #: Probabilities 0.5, 0.25, 0.125, 0.0625, 0.0625, in another order and with a constant added to every score.

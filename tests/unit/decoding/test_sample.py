@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from ostinato.config.commands import SamplingOptions
 from ostinato.tasks.lm.model import LanguageModel, LanguageModelStream
+from ostinato.tasks.lm.options import SamplingOptions
 from ostinato.tasks.lm.sampling import sample
 
 V = 9

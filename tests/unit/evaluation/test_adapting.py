@@ -8,12 +8,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ostinato.config.evaluation import AdaptingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.data.batching.streams import single_stream
-from ostinato.evaluation import evaluate_language_model
-from ostinato.evaluation.adapting import token_losses
+from ostinato.tasks.lm.adapting import token_losses
+from ostinato.tasks.lm.figures import evaluate_language_model
 from ostinato.tasks.lm.model import LanguageModel
+from ostinato.tasks.lm.options import AdaptingOptions
 
 V, EOS = 13, 5
 IDS = np.random.default_rng(3).integers(0, V, 83).astype(np.uint16)

@@ -12,7 +12,8 @@ from torch import nn
 from ostinato.data.batching.streams import single_stream
 from ostinato.data.text.corpus import learned_tokenizer, token_ids
 from ostinato.data.text.reading import open_text
-from ostinato.evaluation import bits_per_character, evaluate_language_model, mean_loss, perplexity
+from ostinato.evaluation import bits_per_character, perplexity
+from ostinato.tasks.lm.figures import evaluate_language_model, mean_loss
 from ostinato.tasks.lm.model import LanguageModel
 
 V, EOS = 13, 5

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from ostinato.config.commands import SamplingOptions
 from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError
-from ostinato.evaluation import mean_loss
 from ostinato.losses import adaptive_cross_entropy, sequence_cross_entropy
+from ostinato.tasks.lm.figures import mean_loss
 from ostinato.tasks.lm.model import LanguageModel
+from ostinato.tasks.lm.options import SamplingOptions
 from ostinato.tasks.lm.sampling import sample
 
 V, E, T, N = 30, 16, 6, 4

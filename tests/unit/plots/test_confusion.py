@@ -8,7 +8,7 @@ from ostinato.plots import style
 
 def test_counts_and_names_are_in_the_picture(tmp_path):
     pytest.importorskip("matplotlib")
-    from ostinato.plots.confusion import confusion_matrix
+    from ostinato.tasks.classify.drawing import confusion_matrix
 
     counts = np.array([[7, 1], [1234, 0]])
     confusion_matrix(counts, ["cats", "dogs"], tmp_path / "one.svg", title="test data: 9 right")
@@ -25,7 +25,7 @@ def test_counts_and_names_are_in_the_picture(tmp_path):
 
 def test_names_are_no_formulas(tmp_path):
     pytest.importorskip("matplotlib")
-    from ostinato.plots.confusion import confusion_matrix
+    from ostinato.tasks.classify.drawing import confusion_matrix
 
     confusion_matrix(np.eye(3, dtype=int), ["$10-$20", "$1#$2", "_rest"], tmp_path / "one.svg")
     text = (tmp_path / "one.svg").read_text().replace("<!--  _", "<!-- _")

@@ -7,7 +7,7 @@ pytest.importorskip("matplotlib")
 
 from matplotlib.figure import Figure
 
-from ostinato.plots.forecast import PANELS, Fan, Panel, forecast_picture
+from ostinato.tasks.forecast.drawing import PANELS, Fan, Panel, forecast_picture
 
 
 def panel(number, points=30):

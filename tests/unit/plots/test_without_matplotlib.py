@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import ConfigError
-from ostinato.plots.confusion import confusion_matrix
 from ostinato.plots.style import picture, require
+from ostinato.tasks.classify.drawing import confusion_matrix
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,9 @@ from lightning_fabric import Fabric
 from ostinato.checkpoint import RunFolder
 from ostinato.config.training import TrainingOptions
 from ostinato.data.batching.streams import Streams
-from ostinato.evaluation import mean_loss, perplexity
+from ostinato.evaluation import perplexity
 from ostinato.losses import sequence_cross_entropy
+from ostinato.tasks.lm.figures import mean_loss
 from ostinato.tasks.lm.model import LanguageModel
 from ostinato.training import Clock, Job, Progress, Trainer
 

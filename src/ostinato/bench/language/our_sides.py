@@ -16,9 +16,9 @@ from ostinato.bench.language.problem import WRITTEN, Problem
 from ostinato.bench.precision import precision
 from ostinato.bench.problem import Results
 from ostinato.checkpoint import RunFolder
-from ostinato.config.commands import SamplingOptions
-from ostinato.evaluation import mean_loss
 from ostinato.tasks import find
+from ostinato.tasks.lm.figures import mean_loss
+from ostinato.tasks.lm.options import SamplingOptions
 from ostinato.tasks.lm.sampling import sample
 from ostinato.training import Clock, Progress, Trainer
 

@@ -92,4 +92,19 @@ class TrainCaption:
             raise ConfigError(f"--picture-size: expected a multiple of 16, got {self.picture_size}")
 
 
+@dataclass(frozen=True)
+class ViewOptions:
+    """Captions: where the pictures are now, if not where they were in training."""
+
+    images: str | None = None
+    """Folder of the pictures, of a run that was trained on pictures."""
+
+    features: str | None = None
+    """File of the pictures' features, of a run that was trained on features."""
+
+    def __post_init__(self) -> None:
+        if self.images is not None and self.features is not None:
+            raise ConfigError("--images and --features: a run sees pictures or features of them; give one")
+
+
 OPTIONS = TrainCaption

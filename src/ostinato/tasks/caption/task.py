@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -16,7 +16,6 @@ from torch import nn
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Count
 from ostinato.checkpoint.recorded import Positive
-from ostinato.config.evaluation import ViewOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.batching.buckets import Buckets, in_length_order
 from ostinato.data.batching.splits import held_out
@@ -42,13 +41,11 @@ from ostinato.evaluation.decoded import decoded_loss
 from ostinato.losses import decoded_cross_entropy
 from ostinato.tasks.caption.figures import score_captions
 from ostinato.tasks.caption.model import Captioner
-from ostinato.tasks.caption.options import TrainCaption
+from ostinato.tasks.caption.options import TrainCaption, ViewOptions
 from ostinato.tasks.card import captions_card
 from ostinato.tasks.contract import Progress, Task, record
+from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import Job
-
-if TYPE_CHECKING:
-    from ostinato.api.run import Run
 
 #: Default width of the beam.
 BEAM = 5
@@ -200,7 +197,7 @@ class Captioning:
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
-    def finish(self, run: Run, prepared: Prepared) -> None:
+    def finish(self, run: Trained, prepared: Prepared) -> None:
         """Nothing more."""
 
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Codec:
@@ -211,7 +208,7 @@ class Captioning:
             raise RunFolderError(str(error)) from None
 
     def evaluate(
-        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
     ) -> dict[str, Any]:
         """Of the captions that the model writes: examples, bleu4, cider, exact_match; and pictures left out."""
         (source, *others) = list(sources)
@@ -226,7 +223,7 @@ class Captioning:
         return score_captions(written, seen.texts) | unknown | {"left_out": len(part) - len(seen)}
 
     def predict(
-        self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, source: str, progress: Progress | None = None, *, beam: int | None = None
     ) -> Iterator[str]:
         """A caption for each name of a list, for each picture of a file of captions, or for one picture."""
         given = run.config["views"]
@@ -243,7 +240,7 @@ class Captioning:
         found = dict(zip(good, self._captions(run, views, good, progress, beam), strict=True))
         return (found.get(name, "") for name in names)
 
-    def seeing(self, run: Run, views: ViewOptions) -> Run:
+    def seeing(self, run: AnyRun, views: ViewOptions) -> AnyRun:
         """The run as it is with its pictures elsewhere."""
         then = run.config["views"]
         if (then["images"] is None) != (views.images is None):
@@ -253,23 +250,23 @@ class Captioning:
         there.config = run.config | {"views": then | asdict(views)}
         return there
 
-    def lines(self, run: Run, answers: Iterable[str]) -> Iterator[str]:
+    def lines(self, run: Trained, answers: Iterable[str]) -> Iterator[str]:
         """One a line; an empty one for a picture that cannot be seen."""
         return (" ".join(answer.splitlines()) for answer in answers)
 
-    def summary(self, run: Run) -> dict[str, Any]:
+    def summary(self, run: Trained) -> dict[str, Any]:
         """Tokens trained on, and the lowest validation loss."""
         position = run.folder.resume_point.position()
         best = position["best"]
         found = {"tokens": position["tokens"], "valid_loss": best, "valid_perplexity": perplexity(best)}
         return found | unknown_figures(run.config["data"])
 
-    def card(self, run: Run) -> str:
+    def card(self, run: Trained) -> str:
         """What was trained, on what, how well, and how to use it."""
         return captions_card(run)
 
     def _captions(
-        self, run: Run, views: Views, names: Sequence[str], progress: Progress | None, beam: int | None
+        self, run: Trained, views: Views, names: Sequence[str], progress: Progress | None, beam: int | None
     ) -> list[str]:
         """What the model writes of pictures that can be seen."""
         model = cast(Captioner, run.model)
@@ -329,7 +326,7 @@ def _encoded(part: Captions, tokenizer: Tokenizer, views: Views) -> EncodedCapti
     return EncodedCaptions([name for name, _ in pairs], targets, views)
 
 
-def _trained_on(run: Run) -> Captions:
+def _trained_on(run: Trained) -> Captions:
     """All captions that the run was made of.
 
     Raises:

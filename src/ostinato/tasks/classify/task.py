@@ -7,7 +7,7 @@ import dataclasses
 import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Count
 from ostinato.checkpoint.recorded import Positive
-from ostinato.config.evaluation import ReadingOptions
 from ostinato.core.batch import Batch
 from ostinato.core.errors import DataError, RunFolderError
 from ostinato.core.figures import shortest
@@ -58,10 +57,9 @@ from ostinato.tasks.classify.loss import balanced_weights, label_loss, labels_lo
 from ostinato.tasks.classify.model import Classifier
 from ostinato.tasks.classify.options import TrainClassify
 from ostinato.tasks.contract import Observed, Progress, Task, no_beam, required
+from ostinato.tasks.options import ReadingOptions
+from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import Job
-
-if TYPE_CHECKING:
-    from ostinato.api.run import Run
 
 #: Steps times sequences evaluated at once, at most.
 AT_ONCE = 64_000
@@ -168,11 +166,11 @@ class Classification:
             f"{len(codec.classes)} classes, {reads}, {sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
-    def finish(self, run: Run, prepared: Prepared) -> None:
+    def finish(self, run: Trained, prepared: Prepared) -> None:
         """Draw the confusion matrix, of the test data where there is any, else of the validation data."""
         if not available() or prepared.valid.labels.ndim == 2:
             return
-        from ostinato.plots.confusion import MOST_CLASSES, confusion_matrix
+        from ostinato.tasks.classify.drawing import MOST_CLASSES, confusion_matrix
 
         counts, names, which = run.details.get("confusion"), run.details.get("labels"), "test data"
         if counts is None:
@@ -199,7 +197,7 @@ class Classification:
             raise RunFolderError(f"{folder.config}: damaged, it does not describe a classifier: {error}") from None
 
     def evaluate(
-        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
     ) -> dict[str, Any]:
         """The figures of `classification_figures`, the share of unknown tokens, and how many examples have unknown
         labels; the confusion matrix and the names of its rows go to the run's details."""
@@ -222,7 +220,7 @@ class Classification:
         return classification_figures(counts) | unknown | {"unknown_labels": never_seen}
 
     def predict(
-        self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, source: str, progress: Progress | None = None, *, beam: int | None = None
     ) -> Iterator[dict[str, Any]]:
         """The label of each example, with the probability of every class; where sequences have ids, with the id. Where
         there may be several labels, `labels` lists those of more than one half, and `label` has them as a file does."""
@@ -240,13 +238,13 @@ class Classification:
                 answer = {"label": several.join(said), "labels": said, "probabilities": named}
             yield answer if raw.keys is None else {"id": raw.keys[row], **answer}
 
-    def reading(self, run: Run, options: ReadingOptions) -> Run:
+    def reading(self, run: AnyRun, options: ReadingOptions) -> AnyRun:
         """The run as it is, with columns of other names."""
         there = copy.copy(run)
         there.codec = dataclasses.replace(run.codec, columns=run.codec.columns.renamed(**options.given()))
         return there
 
-    def observe(self, run: Run, source: str | None, steps: int) -> Observed:
+    def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first example; the scalar is the loss of the label that the model gives it."""
         raw = read_labelled(required(source), run.codec.columns, labels=False)
         values = run.codec.encode(raw)[0][:steps]
@@ -261,23 +259,23 @@ class Classification:
         loss = _own_loss if run.codec.columns.several is None else _own_losses
         return Observed(read, batch.inputs, batch.arguments(), loss, what, pooled=pooled)
 
-    def reads_texts(self, run: Run) -> bool:
+    def reads_texts(self, run: Trained) -> bool:
         """Not one that classifies numbers."""
         return run.codec.tokenizer is not None
 
-    def lines(self, run: Run, answers: Iterable[Any]) -> Iterator[str]:
+    def lines(self, run: Trained, answers: Iterable[Any]) -> Iterator[str]:
         """One JSON object a line."""
         return (json.dumps(answer, ensure_ascii=False) for answer in answers)
 
-    def labels(self, run: Run, answers: Iterable[Any]) -> Iterator[str]:
+    def labels(self, run: Trained, answers: Iterable[Any]) -> Iterator[str]:
         """One a line; a line's end within a label becomes a blank."""
         return (" ".join(answer["label"].splitlines()) for answer in answers)
 
-    def rows(self, run: Run, answers: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    def rows(self, run: Trained, answers: Iterable[Any]) -> Iterator[dict[str, Any]]:
         """The label, and the probability of each class; what is no JSON gives each a column of its own."""
         return iter(answers)
 
-    def summary(self, run: Run) -> dict[str, Any]:
+    def summary(self, run: Trained) -> dict[str, Any]:
         """Examples trained on, and the validation with the highest accuracy."""
         position = run.folder.resume_point.position()
         best = {f"valid_{name}": value for name, value in position["best_figures"].items() if name != "examples"}
@@ -286,7 +284,7 @@ class Classification:
             found = {name: value for name, value in found.items() if not name.startswith("valid_")}
         return {"examples": position["tokens"], "classes": len(run.codec.classes), **found}
 
-    def card(self, run: Run) -> str:
+    def card(self, run: Trained) -> str:
         """What was trained, on what, how well, and how to use it."""
         position, data, codec = run.folder.resume_point.position(), run.config["data"], run.codec
         reads = f"a vocabulary of {codec.tokenizer.size:,}" if codec.tokenizer else f"{len(codec.scale.mean)} channels"
@@ -355,7 +353,7 @@ def class_scores(
     return torch.stack([found[row] for row in range(len(inputs))]).numpy()
 
 
-def _confusion(run: Run, part: Part, progress: Progress | None = None) -> npt.NDArray[np.int64]:
+def _confusion(run: Trained, part: Part, progress: Progress | None = None) -> npt.NDArray[np.int64]:
     return confusion(part.labels, class_scores(run.model, part.inputs, progress).argmax(-1), len(part.names))
 
 

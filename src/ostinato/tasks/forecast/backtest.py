@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ostinato.api.run import Run
 from ostinato.config.merge import build
 from ostinato.core.errors import DataError
 from ostinato.data.series.codec import Read, SeriesCodec
@@ -18,9 +17,10 @@ from ostinato.tasks.forecast.decoding import Forecast, forecast
 from ostinato.tasks.forecast.fit import trained_apart
 from ostinato.tasks.forecast.options import TrainForecast
 from ostinato.tasks.forecast.split import Prepared, split
+from ostinato.tasks.trained import Trained
 
 
-def retrained(run: Run, windows: Windows, shares: Sequence[float], progress: Progress | None = None) -> Forecast:
+def retrained(run: Trained, windows: Windows, shares: Sequence[float], progress: Progress | None = None) -> Forecast:
     """Forecast each window by a model of its own moment.
 
     Every model is trained with the run's options and seed on the rows that lie before the moment, of all series, their

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ostinato.api.run import Run
 from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.data.series.codec import SeriesCodec
 from ostinato.data.series.reading import Series
 from ostinato.data.series.windows import Windows
-from ostinato.plots.forecast import PANELS, Fan, Panel, forecast_picture
 from ostinato.tasks.forecast.ahead import LEVELS, ForecastOptions
 from ostinato.tasks.forecast.answers import can_go_on, shares_of
 from ostinato.tasks.forecast.continuing import continued
 from ostinato.tasks.forecast.decoding import Forecast, forecast
+from ostinato.tasks.forecast.drawing import PANELS, Fan, Panel, forecast_picture
 from ostinato.tasks.forecast.task import forecaster_of
+from ostinato.tasks.trained import Trained
 
 #: Horizons, and windows, of what was that are drawn before the first forecast.
 _BEFORE = 4
@@ -26,7 +26,7 @@ _BEFORE = 4
 _SERIES = 4
 
 
-def draw_run(run: Run, valid: Windows, out: Path) -> None:
+def draw_run(run: Trained, valid: Windows, out: Path) -> None:
     """Draw the last validation window of some series beside what came, and how they go on from their end."""
     codec: SeriesCodec = run.codec
     last = dict(valid.place(number) for number in range(len(valid)))
@@ -39,7 +39,7 @@ def draw_run(run: Run, valid: Windows, out: Path) -> None:
     forecast_picture(panels, out, title=_title(codec, several, len(valid.series), codec.shape.horizon))
 
 
-def draw_data(run: Run, source: str, out: Path, options: ForecastOptions, keys: Sequence[str]) -> list[str]:
+def draw_data(run: Trained, source: str, out: Path, options: ForecastOptions, keys: Sequence[str]) -> list[str]:
     """Draw how the series of a table go on, and what would have been forecast of their last horizon.
 
     Args:
@@ -77,7 +77,7 @@ def draw_data(run: Run, source: str, out: Path, options: ForecastOptions, keys: 
 
 
 def _panels(
-    run: Run,
+    run: Trained,
     codec: SeriesCodec,
     series: Sequence[Series],
     origins: Sequence[int],

@@ -6,7 +6,7 @@ import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from torch import nn
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import read_json
 from ostinato.checkpoint.position import Count
-from ostinato.config.evaluation import ReadingOptions
 from ostinato.core.errors import ConfigError, RunFolderError
 from ostinato.data.batching.splits import evenly
 from ostinato.data.batching.windows import WindowBatches
@@ -35,10 +34,9 @@ from ostinato.tasks.forecast.loss import forecast_loss
 from ostinato.tasks.forecast.model import Forecaster
 from ostinato.tasks.forecast.options import TrainForecast
 from ostinato.tasks.forecast.split import Prepared, Unseen, split, unseen
+from ostinato.tasks.options import ReadingOptions
+from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import Job
-
-if TYPE_CHECKING:
-    from ostinato.api.run import Run
 
 #: Validations without improvement after which training ends, where only a time limit says how long.
 PATIENCE = 10
@@ -139,7 +137,7 @@ class Forecasting:
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
-    def finish(self, run: Run, prepared: Prepared) -> None:
+    def finish(self, run: Trained, prepared: Prepared) -> None:
         """A picture: the last validation window of some series, and how they go on."""
         from ostinato.plots.style import available
 
@@ -148,7 +146,9 @@ class Forecasting:
 
             draw_run(run, prepared.valid, run.folder.path / "forecast.png")
 
-    def plot(self, run: Run, source: str, out: Path, options: ForecastOptions, series: Sequence[str]) -> dict[str, Any]:
+    def plot(
+        self, run: Trained, source: str, out: Path, options: ForecastOptions, series: Sequence[str]
+    ) -> dict[str, Any]:
         """Series with how they go on; the ids of those drawn."""
         from ostinato.tasks.forecast.picture import draw_data
 
@@ -163,7 +163,7 @@ class Forecasting:
             raise RunFolderError(f"{file}: damaged, it does not describe series: {error}") from None
 
     def evaluate(
-        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
     ) -> dict[str, Any]:
         """Rolling windows, one row apart, whose targets lie after the last row given to train."""
         no_beam("forecast", beam)
@@ -172,7 +172,7 @@ class Forecasting:
         found = forecast(forecaster_of(run), windows, (*shares_of(LEVELS), *CRPS_SHARES), progress=progress)
         return _evaluated(run, new, windows, found)
 
-    def backtest(self, run: Run, sources: Iterable[str], progress: Progress | None = None) -> dict[str, Any]:
+    def backtest(self, run: Trained, sources: Iterable[str], progress: Progress | None = None) -> dict[str, Any]:
         """As `evaluate`, but trained again for each moment, on all rows before it."""
         from ostinato.tasks.forecast.backtest import retrained
 
@@ -180,20 +180,20 @@ class Forecasting:
         windows = new.windows
         return _evaluated(run, new, windows, retrained(run, windows, (*shares_of(LEVELS), *CRPS_SHARES), progress))
 
-    def backtested(self, run: Run) -> Iterator[dict[str, Any]]:
+    def backtested(self, run: Trained) -> Iterator[dict[str, Any]]:
         """The forecasts behind the last figures, a row a step of each window."""
         found: Backtest = run.details["backtest"]
         return found.rows()
 
     def predict(
-        self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, source: str, progress: Progress | None = None, *, beam: int | None = None
     ) -> Iterator[dict[str, Any]]:
         """Each series' continuation beyond its end, one row a step."""
         no_beam("forecast", beam)
         return self.predict_ahead(run, source, progress, ForecastOptions())
 
     def predict_ahead(
-        self, run: Run, source: str, progress: Progress | None, options: ForecastOptions
+        self, run: Trained, source: str, progress: Progress | None, options: ForecastOptions
     ) -> Iterator[dict[str, Any]]:
         """The same as far and as surely as asked for."""
         codec, model, levels = run.codec, forecaster_of(run), options.intervals
@@ -208,13 +208,13 @@ class Forecasting:
             quantiles = None if found.quantiles is None else found.quantiles[number]
             yield from forecast_rows(codec, each, found.point[number], quantiles, levels)
 
-    def reading(self, run: Run, options: ReadingOptions) -> Run:
+    def reading(self, run: AnyRun, options: ReadingOptions) -> AnyRun:
         """The run as it is, with columns of other names."""
         there = copy.copy(run)
         there.codec = run.codec.renamed({role: name for role, name in options.given().items() if role in self.READING})
         return there
 
-    def observe(self, run: Run, source: str | None, steps: int) -> Observed:
+    def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The last window of the first series; the scalar is the sum of its point forecasts, as scaled inside."""
         codec: SeriesCodec = run.codec
         read = codec.read(required(source))
@@ -228,20 +228,20 @@ class Forecasting:
         return Observed(list(named), inputs.past, inputs.arguments(), lambda output: output.location.sum(),
                         "the sum of the forecasts", ("encoder",))  # fmt: skip
 
-    def lines(self, run: Run, answers: Iterable[dict[str, Any]]) -> Iterator[str]:
+    def lines(self, run: Trained, answers: Iterable[dict[str, Any]]) -> Iterator[str]:
         """CSV with a line of column names."""
         return csv_lines(answers)
 
-    def rows(self, run: Run, answers: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    def rows(self, run: Trained, answers: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """They are rows already."""
         return iter(answers)
 
-    def summary(self, run: Run) -> dict[str, Any]:
+    def summary(self, run: Trained) -> dict[str, Any]:
         """The best validation."""
         best = run.folder.resume_point.position()["best_figures"]
         return {f"valid_{name}": value for name, value in best.items()}
 
-    def card(self, run: Run) -> str:
+    def card(self, run: Trained) -> str:
         """What was trained, on what, how well, and how to use it."""
         from ostinato.tasks.card import forecast_card
 
@@ -257,7 +257,7 @@ def _one(sources: Sequence[str]) -> str:
     return sources[0]
 
 
-def forecaster_of(run: Run) -> Forecaster:
+def forecaster_of(run: Trained) -> Forecaster:
     """A run's model, which is a forecaster."""
     assert isinstance(run.model, Forecaster)
     return run.model
@@ -311,7 +311,7 @@ def _came(codec: SeriesCodec, windows: Windows) -> tuple[Windowed, np.ndarray]:
     return windowed(windows.series, places, codec.shape.horizon, codec.shape.season), scale
 
 
-def _evaluated(run: Run, new: Unseen, windows: Windows, found: Forecast) -> dict[str, Any]:
+def _evaluated(run: Trained, new: Unseen, windows: Windows, found: Forecast) -> dict[str, Any]:
     """The figures; the forecasts themselves stay with the run."""
     run.details["backtest"] = Backtest(new.codec, windows, found, LEVELS)
     return {"known_rows": new.known_rows, **forecast_figures(new.codec, windows, found)}

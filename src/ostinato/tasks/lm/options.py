@@ -6,8 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 from tyro.conf import Positional
 
+from ostinato.config.checks import above_zero, at_least, share, valid_seed
 from ostinato.config.encoding import EncodingOptions
-from ostinato.config.fields import Config, File, Json, Out
+from ostinato.config.fields import Config, File, Flag, Json, Out
 from ostinato.config.model import ModelOptions
 from ostinato.config.regularisation import RegularisationOptions
 from ostinato.config.start import StartOptions
@@ -89,6 +90,76 @@ class TrainLm:
                 f"--random-steps draws lengths about --steps, with a standard deviation of 5: expected --steps of at "
                 f"least {SHORTEST_RANDOM}, got {self.training.steps}"
             )
+
+
+@dataclass(frozen=True)
+class AdaptingOptions:
+    """Language models: learn from the text, or remember it, while it is read. Each token is predicted from what lies
+    before it alone."""
+
+    dynamic: float = 0.0
+    """Dynamic evaluation (Krause et al. 2018), with plain SGD at this learning rate: after each piece of the text the
+    weights go down the gradient of its mean loss. 0.1 to 1 is common. 0 means off. The run's own weights stay."""
+
+    dynamic_steps: int = 5
+    """Tokens between two such steps, through which the gradient flows."""
+
+    dynamic_decay: float = 0.0
+    """Share of the way back to the run's weights that each step goes."""
+
+    cache: int = 0
+    """Neural cache (Grave et al. 2017): tokens back to look for moments when the model was in a like state; what came
+    next then is made more probable. Some hundreds to some thousands are common. 0 means off."""
+
+    cache_theta: float = 0.3
+    """How much more a like state counts than an unlike one; 0 counts all alike."""
+
+    cache_lambda: float = 0.1
+    """Share of the probability that the cache has a say in."""
+
+    def __post_init__(self) -> None:
+        at_least(dynamic=(self.dynamic, 0), cache=(self.cache, 0), cache_theta=(self.cache_theta, 0))
+        above_zero(dynamic_steps=self.dynamic_steps)
+        share(dynamic_decay=self.dynamic_decay, cache_lambda=self.cache_lambda)
+
+    def named(self) -> dict[str, dict[str, Any]]:
+        """What is on, for a result: empty where nothing is."""
+        found: dict[str, dict[str, Any]] = {}
+        if self.dynamic:
+            found["dynamic"] = {"lr": self.dynamic, "steps": self.dynamic_steps, "decay": self.dynamic_decay}
+        if self.cache:
+            found["cache"] = {"window": self.cache, "theta": self.cache_theta, "lambda": self.cache_lambda}
+        return found
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """How the next token is chosen from the model's probabilities."""
+
+    greedy: Flag = False
+    """Always the most probable token."""
+
+    temperature: float = 1.0
+    """Below 1 more cautious, above 1 bolder; 0 is greedy."""
+
+    top_k: int = 0
+    """Choose among the k most probable tokens only. 0 means all."""
+
+    top_p: float = 1.0
+    """Choose among the most probable tokens that make up this share together. 1 means all."""
+
+    seed: int | None = None
+    """Of the random choice; the same seed writes the same text. By default another text each time."""
+
+    def __post_init__(self) -> None:
+        at_least(temperature=(self.temperature, 0))
+        if self.temperature == float("inf"):
+            raise ConfigError("--temperature: expected a finite number, got inf")
+        if self.seed is not None:
+            valid_seed(self.seed)
+        at_least(top_k=(self.top_k, 0))
+        if not 0 < self.top_p <= 1:
+            raise ConfigError(f"--top-p: expected more than 0 and at most 1, got {self.top_p}")
 
 
 OPTIONS = TrainLm

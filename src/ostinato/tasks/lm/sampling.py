@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ostinato.config.commands import SamplingOptions
 from ostinato.tasks.lm.model import LanguageModel
+from ostinato.tasks.lm.options import SamplingOptions
 
 
 @torch.inference_mode()

@@ -6,7 +6,7 @@ import dataclasses
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,8 +16,6 @@ from torch.nn import functional as F
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Count
 from ostinato.config.checks import of_names
-from ostinato.config.commands import SamplingOptions
-from ostinato.config.evaluation import AdaptingOptions
 from ostinato.config.model import ModelOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.batching.streams import Streams, single_stream
@@ -26,18 +24,17 @@ from ostinato.data.text.corpus import learned_tokenizer, token_ids
 from ostinato.data.text.reading import END, Text, open_text
 from ostinato.data.text.tokenizer import UNK, TokenIds, Tokenizer, split_words
 from ostinato.data.text.unknown_words import TELLING, unknown_figures, unknown_of, unknown_told, warn_unknown
-from ostinato.evaluation import bits_per_character, evaluate_language_model, mean_loss, perplexity
+from ostinato.evaluation import bits_per_character, perplexity
 from ostinato.losses import activation_penalty, sequence_cross_entropy
 from ostinato.optim import takes_sparse
 from ostinato.tasks.card import language_model_card
 from ostinato.tasks.contract import Observed, Progress, Task, no_beam, record
+from ostinato.tasks.lm.figures import evaluate_language_model, mean_loss
 from ostinato.tasks.lm.model import LanguageModel
-from ostinato.tasks.lm.options import TrainLm
+from ostinato.tasks.lm.options import AdaptingOptions, SamplingOptions, TrainLm
 from ostinato.tasks.lm.sampling import sample
+from ostinato.tasks.trained import Trained
 from ostinato.training import Job
-
-if TYPE_CHECKING:
-    from ostinato.api.run import Run
 
 #: Share of the text that is trained on where no validation text is given.
 TRAINED_SHARE = 0.9
@@ -161,7 +158,7 @@ class LanguageModelling:
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
-    def finish(self, run: Run, prepared: Prepared) -> None:
+    def finish(self, run: Trained, prepared: Prepared) -> None:
         """Nothing more."""
 
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Codec:
@@ -172,14 +169,14 @@ class LanguageModelling:
             raise RunFolderError(str(error)) from None
 
     def evaluate(
-        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
     ) -> dict[str, Any]:
         """Every token, the state carried through the whole text: tokens, loss, perplexity, bits_per_character."""
         no_beam("lm", beam)
         return self.evaluate_adapting(run, sources, progress, AdaptingOptions())
 
     def evaluate_adapting(
-        self, run: Run, sources: Iterable[str], progress: Progress | None, options: AdaptingOptions
+        self, run: Trained, sources: Iterable[str], progress: Progress | None, options: AdaptingOptions
     ) -> dict[str, Any]:
         """The same with dynamic evaluation or a cache, where the options say so."""
         tokenizer = run.tokenizer
@@ -199,7 +196,7 @@ class LanguageModelling:
         )
         return figures | unknown_of([ids], tokenizer)
 
-    def generate(self, run: Run, prompt: str, length: int, *, stop: str | None, **options: Any) -> Iterator[str]:
+    def generate(self, run: Trained, prompt: str, length: int, *, stop: str | None, **options: Any) -> Iterator[str]:
         """Write on from a prompt."""
         tokenizer = run.tokenizer
         if unknown := tokenizer.unknown(prompt):
@@ -216,7 +213,7 @@ class LanguageModelling:
         tokens = sample(run.model, ids, length, of_names(SamplingOptions, options), never=never)
         return until(stop, _text(tokenizer, prompt, tokens))
 
-    def observe(self, run: Run, source: str | None, steps: int) -> Observed:
+    def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The beginning of a text, `<eos>` in front of it; the loss is that of its last token."""
         ids = text_ids(run, source, steps + 1)
         row = torch.from_numpy(np.concatenate([[run.tokenizer.eos_id], ids[:-1]]).astype(np.int64)).unsqueeze(1)
@@ -225,7 +222,7 @@ class LanguageModelling:
         what = "the loss of the last token"
         return Observed(read, row, {}, lambda output: last_loss(output, target), what, ("recurrent", "last"))
 
-    def summary(self, run: Run) -> dict[str, Any]:
+    def summary(self, run: Trained) -> dict[str, Any]:
         """Tokens trained on, and the lowest validation loss."""
         position = run.folder.resume_point.position()
         best = position["best"]
@@ -234,7 +231,7 @@ class LanguageModelling:
             found["valid_bits_per_character"] = bits_per_character(best)
         return found | unknown_figures(run.config["data"])
 
-    def card(self, run: Run) -> str:
+    def card(self, run: Trained) -> str:
         """What was trained, on what, how well, and how to use it."""
         return language_model_card(run)
 
@@ -267,7 +264,7 @@ def model_sizes(options: ModelOptions, tokenizer: Tokenizer) -> dict[str, Any]:
     }
 
 
-def text_ids(run: Run, source: str | None, limit: int) -> TokenIds:
+def text_ids(run: Trained, source: str | None, limit: int) -> TokenIds:
     """The first token ids of a text, at least two.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Count
 from ostinato.checkpoint.recorded import Positive
-from ostinato.config.evaluation import ReadingOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.span_tags import scheme_of
 from ostinato.data.batching.buckets import Buckets
@@ -31,6 +30,7 @@ from ostinato.data.text.unknown_words import unknown_figures, unknown_told
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.layers.crf import Chain
 from ostinato.tasks.contract import Observed, Progress, Task, no_beam, required
+from ostinato.tasks.options import ReadingOptions
 from ostinato.tasks.tag.data import Prepared, prepare_tagged, record_of, tag_counts
 from ostinato.tasks.tag.decoding import span_constraints
 from ostinato.tasks.tag.figures import (
@@ -44,10 +44,8 @@ from ostinato.tasks.tag.loss import tag_loss
 from ostinato.tasks.tag.model import Tagger
 from ostinato.tasks.tag.options import TrainTag
 from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
+from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import Job
-
-if TYPE_CHECKING:
-    from ostinato.api.run import Run
 
 #: Sentences that predict reads and answers at once.
 BLOCK = 2_000
@@ -85,7 +83,7 @@ class Codec:
 
     def tag(
         self,
-        run: Run,
+        run: Trained,
         sentences: Sequence[Sequence[str]],
         progress: Progress | None = None,
         features: Sequence[Sequence[Sequence[str]]] = (),
@@ -221,7 +219,7 @@ class Tagging:
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
-    def finish(self, run: Run, prepared: Prepared) -> None:
+    def finish(self, run: Trained, prepared: Prepared) -> None:
         """Nothing more."""
 
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Codec:
@@ -240,7 +238,7 @@ class Tagging:
             raise RunFolderError(f"{folder.config}: damaged, it does not describe a tagger: {error}") from None
 
     def evaluate(
-        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
     ) -> dict[str, Any]:
         """The figures of `tagging_figures`, unknown words and unknown tags among them; scores by type."""
         no_beam("tag", beam)
@@ -255,7 +253,7 @@ class Tagging:
         return figures | {"types": scores_by_type(data.tags, found, scheme)}
 
     def predict(
-        self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, source: str, progress: Progress | None = None, *, beam: int | None = None
     ) -> Iterator[TaggedSentence]:
         """The sentences of a file with their tags."""
         no_beam("tag", beam)
@@ -278,7 +276,7 @@ class Tagging:
             features = columns.feature_places(layout, file.name, column)
             yield from _answers(run, read_sentences(file, layout), words, column, features)
 
-    def reading(self, run: Run, options: ReadingOptions) -> Run:
+    def reading(self, run: AnyRun, options: ReadingOptions) -> AnyRun:
         """The run as it is, with tags or words in other columns, or reading plain sentences."""
         given = options.given()
         form = {"input_format": given.pop("format")} if "format" in given else {}
@@ -287,7 +285,7 @@ class Tagging:
         there.config = run.config | {"columns": run.config["columns"] | given} | form | place
         return there
 
-    def observe(self, run: Run, source: str | None, steps: int) -> Observed:
+    def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first sentence; the scalar is the loss of the tag that scores best where a direction ends."""
         data = read_tagged([required(source)], _columns(run))
         words = data.words[0][:steps]
@@ -301,26 +299,26 @@ class Tagging:
         what = "the loss of the last word, of the first in reverse"
         return Observed(words, batch.inputs, batch.arguments(), loss, what, backward_loss=partial(loss, word=0))
 
-    def reads_texts(self, run: Run) -> bool:
+    def reads_texts(self, run: Trained) -> bool:
         """Each does."""
         return True
 
-    def lines(self, run: Run, answers: Iterable[TaggedSentence]) -> Iterator[str]:
+    def lines(self, run: Trained, answers: Iterable[TaggedSentence]) -> Iterator[str]:
         """The file again, with other tags."""
         for answer in answers:
             yield from answer.text.removesuffix("\n").split("\n")
 
-    def labels(self, run: Run, answers: Iterable[TaggedSentence]) -> Iterator[str]:
+    def labels(self, run: Trained, answers: Iterable[TaggedSentence]) -> Iterator[str]:
         """The tags of a sentence in a line, with blanks between."""
         return (" ".join(answer.tags) for answer in answers if answer.tags)
 
-    def summary(self, run: Run) -> dict[str, Any]:
+    def summary(self, run: Trained) -> dict[str, Any]:
         """Words trained on, and the best figures on the validation data."""
         position = run.folder.resume_point.position()
         best = {f"valid_{name}": value for name, value in position["best_figures"].items()}
         return {"tokens": position["tokens"], **best, **unknown_figures(run.config["data"])}
 
-    def card(self, run: Run) -> str:
+    def card(self, run: Trained) -> str:
         """What was trained, on what, how well, and how to use it."""
         config, position = run.config, run.folder.resume_point.position()
         sizes, data = config["model"], config["data"]
@@ -347,13 +345,13 @@ class Tagging:
 TASK: Task[TrainTag, Prepared] = Tagging()
 
 
-def _columns(run: Run) -> Columns:
+def _columns(run: Trained) -> Columns:
     """What a run reads of a file."""
     columns = run.config["columns"]
     return Columns(columns["column"], columns["word_column"], tuple(columns.get("features", {})))
 
 
-def _output_column(run: Run, layout: Layout) -> int:
+def _output_column(run: Trained, layout: Layout) -> int:
     """Where a run writes its tags in a file."""
     columns = run.config["columns"]
     if (asked := run.config.get("output_column")) is not None:
@@ -361,7 +359,7 @@ def _output_column(run: Run, layout: Layout) -> int:
     return layout.output_column(columns["tags"]["name"], columns["tags"]["index"], last=columns["column"] is None)
 
 
-def _answers_in_memory(run: Run, source: str, held: Held) -> Iterator[TaggedSentence]:
+def _answers_in_memory(run: Trained, source: str, held: Held) -> Iterator[TaggedSentence]:
     """Of sentences, or of lists of tokens."""
     if not isinstance(held, Steps):
         for file in find_files(source):
@@ -376,7 +374,7 @@ def _answers_in_memory(run: Run, source: str, held: Held) -> Iterator[TaggedSent
 
 
 def _answers(
-    run: Run, sentences: Iterator[Sentence], words: int, column: int, features: list[int]
+    run: Trained, sentences: Iterator[Sentence], words: int, column: int, features: list[int]
 ) -> Iterator[TaggedSentence]:
     while block := list(islice(sentences, BLOCK)):
         found = [sentence.column(words) for sentence in block]

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -17,7 +17,6 @@ from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Count
 from ostinato.checkpoint.recorded import Positive
 from ostinato.config.columns import as_option
-from ostinato.config.evaluation import ReadingOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.batching.buckets import Buckets, in_length_order, pad_ids
 from ostinato.data.batching.splits import held_out
@@ -33,14 +32,13 @@ from ostinato.plots.alignment import alignment_matrix
 from ostinato.plots.style import available
 from ostinato.tasks.card import pairs_card
 from ostinato.tasks.contract import Progress, Task, record
+from ostinato.tasks.options import ReadingOptions
+from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.tasks.translate.data import EncodedPairs, Sampled, encode_pairs, encode_sources
 from ostinato.tasks.translate.figures import score_translations
 from ostinato.tasks.translate.model import Seq2Seq
 from ostinato.tasks.translate.options import TrainTranslate
 from ostinato.training import Job
-
-if TYPE_CHECKING:
-    from ostinato.api.run import Run
 
 #: Pairs to validate on while training, at most: the first ones.
 VALIDATED = 2_000
@@ -254,7 +252,7 @@ class Translation:
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
-    def finish(self, run: Run, prepared: Prepared) -> None:
+    def finish(self, run: Trained, prepared: Prepared) -> None:
         """Draw what attention looks at, where there is attention, and matplotlib to draw with."""
         if run.config["model"]["attention"] is None or not available():
             return
@@ -273,7 +271,7 @@ class Translation:
             raise RunFolderError(str(error)) from None
 
     def evaluate(
-        self, run: Run, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
     ) -> dict[str, Any]:
         """Of what the model writes: examples, bleu, chrf, exact_match, and the signatures of the first two."""
         pairs = open_pairs(list(sources), _layout(run))
@@ -282,12 +280,12 @@ class Translation:
         return score_translations(self._translate(run, pairs.sources, progress, beam), pairs.targets) | unknown
 
     def predict(
-        self, run: Run, source: str, progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, source: str, progress: Progress | None = None, *, beam: int | None = None
     ) -> Iterator[str]:
         """A text for each line; an empty one for an empty line."""
         return iter(self._translate(run, read_sources(source, _layout(run)), progress, beam))
 
-    def reading(self, run: Run, options: ReadingOptions) -> Run:
+    def reading(self, run: AnyRun, options: ReadingOptions) -> AnyRun:
         """The run as it is, with pairs that stand otherwise in their file."""
         given = {name: value for name, value in options.given().items() if name in self.READING}
         there = copy.copy(run)
@@ -295,15 +293,15 @@ class Translation:
             there.config = run.config | {"columns": None, "separator": None} | given | {"named": "columns" in given}
         return there
 
-    def reads_texts(self, run: Run) -> bool:
+    def reads_texts(self, run: Trained) -> bool:
         """Each does."""
         return True
 
-    def lines(self, run: Run, answers: Iterable[str]) -> Iterator[str]:
+    def lines(self, run: Trained, answers: Iterable[str]) -> Iterator[str]:
         """One a line."""
         return (" ".join(answer.splitlines()) for answer in answers)
 
-    def align(self, run: Run, text: str, beam: int | None = None) -> Alignment:
+    def align(self, run: Trained, text: str, beam: int | None = None) -> Alignment:
         """Translate a text, and see what attention looked at.
 
         Args:
@@ -326,18 +324,20 @@ class Translation:
         written = [codec.target.decode([token]) for token in target]
         return Alignment([*read, "<eos>"], [*written, "<eos>"], weights)
 
-    def summary(self, run: Run) -> dict[str, Any]:
+    def summary(self, run: Trained) -> dict[str, Any]:
         """Tokens trained on, and the lowest validation loss."""
         position = run.folder.resume_point.position()
         best = position["best"]
         found = {"tokens": position["tokens"], "valid_loss": best, "valid_perplexity": perplexity(best)}
         return found | unknown_figures(run.config["data"])
 
-    def card(self, run: Run) -> str:
+    def card(self, run: Trained) -> str:
         """What was trained, on what, how well, and how to use it."""
         return pairs_card(run)
 
-    def _translate(self, run: Run, texts: tuple[str, ...], progress: Progress | None, beam: int | None) -> list[str]:
+    def _translate(
+        self, run: Trained, texts: tuple[str, ...], progress: Progress | None, beam: int | None
+    ) -> list[str]:
         codec: Codec = run.codec
         sources = encode_sources(texts, codec.source)
         written, done = [""] * len(texts), 0
@@ -350,7 +350,7 @@ class Translation:
                 progress(done, len(texts))
         return written
 
-    def _search(self, run: Run, sources: list[Any], beam: int | None) -> list[list[int]]:
+    def _search(self, run: Trained, sources: list[Any], beam: int | None) -> list[list[int]]:
         """The best target of each source, as ids."""
         if not sources:
             return []
@@ -370,7 +370,7 @@ class Translation:
 TASK: Task[TrainTranslate, Prepared] = Translation()
 
 
-def _layout(run: Run) -> PairLayout:
+def _layout(run: Trained) -> PairLayout:
     config = run.config
     return PairLayout(config["separator"], config.get("columns"), named=config.get("named", False))
 

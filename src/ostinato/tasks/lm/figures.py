@@ -1,27 +1,17 @@
 """How well a language model predicts a text."""
 
-import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import nn
 
-from ostinato.config.evaluation import AdaptingOptions
 from ostinato.core.batch import Batch
 from ostinato.core.kept_state import KeptState
-from ostinato.evaluation.adapting import adapting_loss
+from ostinato.evaluation import bits_per_character, perplexity
 from ostinato.losses import sequence_cross_entropy
-
-
-def perplexity(loss: float) -> float:
-    """E to the mean loss in nats: how many equally likely tokens the model wavers between."""
-    return math.exp(min(loss, 700.0))
-
-
-def bits_per_character(loss: float) -> float:
-    """The mean loss in bits instead of nats, where a token is a character."""
-    return loss / math.log(2)
+from ostinato.tasks.lm.adapting import adapting_loss
+from ostinato.tasks.lm.options import AdaptingOptions
 
 
 @torch.no_grad()

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ostinato.config.evaluation import AdaptingOptions
 from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError
 from ostinato.core.kept_state import KeptState
+from ostinato.tasks.lm.options import AdaptingOptions
 
 
 def adapting_loss(
