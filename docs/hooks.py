@@ -99,10 +99,11 @@ def rooms() -> list[Path]:
 def room_page(room: Path) -> str:
     """A room's modules. Cells have pages of their own; the command line is documented by its help."""
     parts = [f"# ostinato.{room.name}", summary(room / "__init__.py")]
-    for file in sorted(room.glob("[!_]*.py")):
+    for file in sorted(room.rglob("[!_]*.py"), key=lambda file: (len(file.parts), file)):
         if room.name == "cells" and file.stem in CELL_NAMES:
             continue
-        parts.append(f"::: ostinato.{room.name}.{file.stem}\n    options:\n      show_root_full_path: true")
+        module = ".".join(file.relative_to(PACKAGE).with_suffix("").parts)
+        parts.append(f"::: ostinato.{module}\n    options:\n      show_root_full_path: true")
     if room.name == "cells":
         parts.append("## The cells\n\n" + "\n".join(f"- [`{name}`](cells/{name}.md)" for name in CELL_NAMES))
     return "\n\n".join(parts) + "\n"
