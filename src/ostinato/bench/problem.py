@@ -11,6 +11,7 @@ from ostinato.bench.groups import Group, Row
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import unroll
+from ostinato.core.lengths import valid_steps
 from ostinato.layers.recurrent import Recurrent
 
 #: Steps that a stream is checked over.
@@ -50,7 +51,7 @@ class Problem:
         lengths = torch.randint(1, T + 1, (N,)) if group.ragged else None
         upstream = torch.randn(T, N, layer.output_size)
         if lengths is not None:
-            upstream *= (torch.arange(T)[:, None] < lengths).unsqueeze(-1)
+            upstream *= valid_steps(lengths, T).unsqueeze(-1)
         return cls(group, row, layer, torch.randn(T, N, D), upstream, lengths)
 
     @property

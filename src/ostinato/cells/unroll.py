@@ -8,6 +8,7 @@ from torch import Tensor
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.core.legend import Parameters
+from ostinato.core.lengths import valid_steps
 
 
 class Unrolled(NamedTuple):
@@ -54,7 +55,7 @@ def unroll(
     T = x.shape[0]
     valid = None
     if lengths is not None:
-        valid = torch.arange(T, device=x.device)[:, None] < lengths.to(x.device)
+        valid = valid_steps(lengths.to(x.device), T)
         # whatever the padding holds, NaN included, reaches neither output nor gradient
         x = x.masked_fill(~per_sequence(valid, x), 0)
     if noise and noise.recurrent_mask is not None:

@@ -14,6 +14,7 @@ from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
 from ostinato.core.errors import ConfigError
 from ostinato.core.legend import Parameters
+from ostinato.core.lengths import valid_steps
 from ostinato.core.registry import is_ours
 from ostinato.kernels.native_calls import Inputs, Optional, kernel_of
 from ostinato.kernels.native_operators import recurrence
@@ -72,7 +73,7 @@ def run(
     if keep_states:
         every = (output, states_c)[: len(state)]
         if lengths is not None:  # a sequence that is over, or has not begun, holds its state
-            valid = (torch.arange(x.shape[0], device=lengths.device)[:, None] < lengths).unsqueeze(-1)
+            valid = valid_steps(lengths, x.shape[0]).unsqueeze(-1)
             held = state if reverse else final
             every = tuple(torch.where(valid, field, still) for field, still in zip(every, held, strict=True))
         states = cell.State(*every)

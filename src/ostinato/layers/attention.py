@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ostinato.core.errors import ConfigError
+from ostinato.core.lengths import valid_steps
 
 Score: TypeAlias = Literal["dot", "general", "additive"]
 
@@ -82,7 +83,7 @@ class Attention(nn.Module):
         """
         values, absent = memory.transpose(0, 1), None
         if lengths is not None:
-            absent = torch.arange(memory.shape[0], device=memory.device) >= lengths.to(memory.device).unsqueeze(1)
+            absent = ~valid_steps(lengths.to(memory.device), memory.shape[0]).T
             values = values.masked_fill(absent.unsqueeze(2), 0)  # a weight of zero times NaN would be NaN
         keys = values if self.score == "dot" else self.key(values)
         return Memory(keys, values, absent)

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ostinato.core.lengths import valid_steps
+
 #: Score of a transition that may not be. Finite, so that gradients stay numbers; e to it is 0 in every float type.
 FORBIDDEN = -1e4
 
@@ -80,7 +82,7 @@ def path_score(emissions: Tensor, chain: Chain, tags: Tensor, lengths: Tensor | 
     if T == 0:
         return emissions.new_zeros(N)
     lengths = _lengths(lengths, emissions)
-    valid = _valid(lengths, T)
+    valid = valid_steps(lengths, T)
     tags = tags.where(valid, 0)
     single = emissions.gather(2, tags.unsqueeze(2)).squeeze(2)
     neighbours = chain.transitions[tags[:-1], tags[1:]]
@@ -100,7 +102,7 @@ def log_partition(emissions: Tensor, chain: Chain, lengths: Tensor | None = None
         return emissions.new_zeros(N)
     lengths = _lengths(lengths, emissions)
     # What stands in the padding may be infinite: then a gradient of zero times it would be no number.
-    emissions = emissions.where(_valid(lengths, T).unsqueeze(2), 0)
+    emissions = emissions.where(valid_steps(lengths, T).unsqueeze(2), 0)
     forward = chain.start + emissions[0]
     for t in range(1, T):
         # [N, from, to] -> [N, to]
@@ -130,7 +132,7 @@ def best_path(emissions: Tensor, chain: Chain, lengths: Tensor | None = None) ->
     if T == 0 or N == 0:
         return path
     lengths = _lengths(lengths, emissions)
-    emissions = emissions.where(_valid(lengths, T).unsqueeze(2), 0)
+    emissions = emissions.where(valid_steps(lengths, T).unsqueeze(2), 0)
     best = chain.start + emissions[0]
     stay = torch.arange(K, device=emissions.device).expand(N, K)
     came_from = []
@@ -144,7 +146,7 @@ def best_path(emissions: Tensor, chain: Chain, lengths: Tensor | None = None) ->
     for t in range(T - 1, 0, -1):
         tag = came_from[t - 1].gather(1, tag.unsqueeze(1)).squeeze(1)
         path[t - 1] = tag
-    return path.where(_valid(lengths, T), 0)
+    return path.where(valid_steps(lengths, T), 0)
 
 
 def _lengths(lengths: Tensor | None, emissions: Tensor) -> Tensor:
@@ -152,8 +154,3 @@ def _lengths(lengths: Tensor | None, emissions: Tensor) -> Tensor:
     if lengths is None:
         return torch.full((N,), T, device=emissions.device)
     return lengths.to(emissions.device, torch.int64)  # from which one can be subtracted
-
-
-def _valid(lengths: Tensor, T: int) -> Tensor:
-    """`[T, N]`: whether a step is within its sequence."""
-    return torch.arange(T, device=lengths.device).unsqueeze(1) < lengths

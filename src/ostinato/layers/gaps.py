@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ostinato import kernels
 from ostinato.core.errors import TensorError
+from ostinato.core.lengths import valid_steps
 
 
 class Gaps(NamedTuple):
@@ -96,7 +97,7 @@ def from_mask(mask: Tensor, steps: int, batch_size: int) -> Gaps:
 
 def from_lengths(lengths: Tensor, steps: int) -> Gaps:
     """Those of sequences padded on the right."""
-    return Gaps.of(torch.arange(steps, device=lengths.device).unsqueeze(1) < lengths)
+    return Gaps.of(valid_steps(lengths, steps))
 
 
 def are_padding(gaps: Gaps) -> bool:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ostinato.core.batch import Batch
+from ostinato.core.lengths import valid_steps
 from ostinato.losses.adaptive import adaptive_cross_entropy
 from ostinato.losses.linear_cross_entropy import linear_cross_entropy
 
@@ -67,8 +68,7 @@ def sequence_cross_entropy(
     weights = ones if batch.weights is None else batch.weights.to(dtype).flatten()
     if batch.lengths is not None:
         # left out rather than multiplied by zero: a NaN there would spoil loss and gradient all the same
-        steps = torch.arange(len(batch.targets), device=rows.device)
-        valid = (steps[:, None] < batch.lengths).flatten()
+        valid = valid_steps(batch.lengths, len(batch.targets)).flatten()
         rows, targets, weights = rows[valid], targets[valid], weights[valid]
     # before the sum rather than after it: the gradient of the weights is then right as it is
     weights = weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)

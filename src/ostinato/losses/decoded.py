@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from ostinato.core.batch import Batch
+from ostinato.core.lengths import valid_steps
 from ostinato.losses.cross_entropy import LinearScores
 from ostinato.losses.linear_cross_entropy import linear_cross_entropy
 
@@ -19,8 +20,7 @@ def decoded_cross_entropy(output: LinearScores, batch: Batch, label_smoothing: f
         batch: targets `[T, N]`, and `target_lengths` `[N]` among `more`.
         label_smoothing: e.
     """
-    steps = torch.arange(len(batch.targets), device=batch.targets.device)
-    valid = steps.unsqueeze(1) < batch.more["target_lengths"]
+    valid = valid_steps(batch.more["target_lengths"], len(batch.targets))
     rows, targets = output.hidden[valid], batch.targets[valid]
     dtype = torch.promote_types(rows.dtype, torch.float32)
     weights = rows.new_full((len(rows),), 1 / max(len(rows), 1), dtype=dtype)

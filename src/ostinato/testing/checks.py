@@ -16,6 +16,7 @@ from ostinato import kernels
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, unroll
+from ostinato.core.lengths import valid_steps
 from ostinato.core.registry import lookup
 from ostinato.testing.samples import (
     Sample,
@@ -104,7 +105,7 @@ def padding(cell: Cell) -> None:
     """A sequence in a padded batch gives what it gives alone, whatever the padding holds; gradients too."""
     lengths = torch.tensor([5, 3, 0, 1])
     sample = Sample.draw(cell, batch=4)
-    beyond = torch.arange(5)[:, None] >= lengths
+    beyond = ~valid_steps(lengths, 5)
     for reverse, fill, noise in product((False, True), (torch.nan, 1e30), (None, draw_noise(sample))):
         what = f"padding of {fill}, {reverse=}, noise={noise is not None}"
         leaves = sample._replace(x=sample.x.masked_fill(beyond.unsqueeze(-1), fill)).leaves()

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ostinato.bench.problem import Problem, Results, named
+from ostinato.core.lengths import valid_steps
 
 _LAYERS: dict[str, Callable[[int, int], torch.nn.RNNBase]] = {
     "lstm": torch.nn.LSTM,
@@ -67,7 +68,7 @@ class TorchNN:
         with self.within():
             output, final = self.run()
         if self._problem.lengths is not None and self._lengths is None:
-            valid = torch.arange(output.shape[0])[:, None] < self._problem.lengths
+            valid = valid_steps(self._problem.lengths, output.shape[0])
             found = {"output": output.detach() * valid.unsqueeze(-1)}
         else:
             found = named(self._problem.cell, output, final if isinstance(final, tuple) else (final,))

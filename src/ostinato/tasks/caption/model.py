@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.core.errors import ConfigError
+from ostinato.core.lengths import valid_steps
 from ostinato.layers.attention import Score
 from ostinato.models.sequence_decoder import DecoderOutput, DecoderState, SequenceDecoder
 
@@ -154,7 +155,7 @@ def _mean_and_max(memory: Tensor, lengths: Tensor | None) -> Tensor:
     """`[N, 2 M]`, over the places that count; zeros where there are none."""
     if lengths is None:
         return torch.cat([memory.mean(0), memory.amax(0)], dim=-1)
-    absent = (torch.arange(len(memory), device=memory.device).unsqueeze(1) >= lengths).unsqueeze(-1)
+    absent = ~valid_steps(lengths, len(memory)).unsqueeze(-1)
     mean = memory.masked_fill(absent, 0).sum(0) / lengths.clamp(min=1).unsqueeze(1)
     highest = memory.masked_fill(absent, torch.finfo(memory.dtype).min).amax(0)
     return torch.cat([mean, highest.masked_fill((lengths == 0).unsqueeze(1), 0)], dim=-1)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.core.errors import ConfigError
+from ostinato.core.lengths import valid_steps
 from ostinato.layers.recurrent import Recurrent
 
 Pooling: TypeAlias = Literal["last", "mean", "max", "attention"]
@@ -146,7 +147,7 @@ class Classifier(nn.Module):
             return hidden.sum(0) / lengths.clamp(min=1).unsqueeze(-1).to(hidden.dtype), None
         if self.pooling == "last":
             return self._last(hidden, lengths), None
-        beyond = torch.arange(len(hidden), device=hidden.device)[:, None] >= lengths
+        beyond = ~valid_steps(lengths, len(hidden))
         if self.attention is None:
             largest = hidden.masked_fill(beyond.unsqueeze(-1), -torch.inf).amax(0)
             return largest.masked_fill((lengths == 0).unsqueeze(-1), 0.0), None

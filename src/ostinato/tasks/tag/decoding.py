@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ostinato.core.lengths import valid_steps
 from ostinato.core.span_tags import BIO, Scheme
 from ostinato.layers.crf import FORBIDDEN, Chain, best_path, marginals
 from ostinato.tasks.tag.model import TaggerOutput
@@ -44,7 +45,7 @@ def decode_tags(output: TaggerOutput, constraints: Chain | None = None) -> Tenso
     best = output.emissions.argmax(dim=2)
     if output.lengths is None:
         return best
-    return best.where(torch.arange(len(best)).unsqueeze(1) < output.lengths, 0)
+    return best.where(valid_steps(output.lengths, len(best)), 0)
 
 
 def tag_probabilities(output: TaggerOutput) -> Tensor:
@@ -54,4 +55,4 @@ def tag_probabilities(output: TaggerOutput) -> Tensor:
     each = output.emissions.softmax(dim=2)
     if output.lengths is None:
         return each
-    return each.where((torch.arange(len(each)).unsqueeze(1) < output.lengths).unsqueeze(2), 0)
+    return each.where(valid_steps(output.lengths, len(each)).unsqueeze(2), 0)

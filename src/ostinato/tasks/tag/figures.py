@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from ostinato.core.batch import Batch
+from ostinato.core.lengths import valid_steps
 from ostinato.core.span_tags import Scheme
 from ostinato.evaluation.spans import span_scores, tag_scores
 from ostinato.layers.crf import Chain
@@ -146,7 +147,7 @@ def _each(
         for places, batch in sequences.in_length_order(AT_ONCE):
             found = answer(model(batch.inputs, **batch.arguments()), batch)
             assert batch.lengths is not None
-            inside = torch.arange(len(found)).unsqueeze(1) < batch.lengths
+            inside = valid_steps(batch.lengths, len(found))
             into[places] = found.transpose(0, 1)[inside.T].numpy()
             done += len(places)
             if progress is not None:

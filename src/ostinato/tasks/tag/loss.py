@@ -2,10 +2,10 @@
 
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from ostinato.core.batch import Batch
+from ostinato.core.lengths import valid_steps
 from ostinato.layers.crf import Chain, log_likelihood
 from ostinato.losses.cross_entropy import HasLogits, sequence_cross_entropy
 
@@ -33,6 +33,6 @@ def tag_loss(output: HasChain, batch: Batch) -> Tensor:
         return -likelihoods.sum() / max(batch.tokens, 1)
     T = len(batch.targets)
     steps = batch.targets.new_tensor(T).expand_as(likelihoods) if batch.lengths is None else batch.lengths
-    inside = torch.arange(T, device=steps.device).unsqueeze(1) < steps
+    inside = valid_steps(steps, T)
     whole = ((batch.weights > 0) | ~inside).all(0)
     return -likelihoods[whole].sum() / steps[whole].sum().clamp(min=1)
