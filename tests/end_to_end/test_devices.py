@@ -28,8 +28,8 @@ def step(self, batch):
     original(self, batch)
     if self.position.step == 1:
         found = {name: p.grad.to_dense() for name, p in self.job.model.named_parameters()}
-        rank = self.fabric.global_rank
-        save_file(found | {"inputs": batch.inputs.contiguous()}, f"gradients-{self.fabric.world_size}-{rank}")
+        rank = self.processes.rank
+        save_file(found | {"inputs": batch.inputs.contiguous()}, f"gradients-{self.processes.size}-{rank}")
 
 replaces = RunFolder.replaces.fget
 

@@ -32,7 +32,7 @@ def _options(cell: Cell, first: Cell) -> str:
 
 def describe() -> Info:
     """Versions, threads, native kernels, and for each registered cell who runs it."""
-    packages = ("ostinato", "torch", "lightning-fabric", "tokenizers")
+    packages = ("ostinato", "torch", "tokenizers")
     library = native_library.load()
     isa = None if isinstance(library, str) else library.isa
     cells = []

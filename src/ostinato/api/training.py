@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import platform
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import torch
 
 from ostinato.api.compute import compute_settings
+from ostinato.api.launching import Launcher
 from ostinato.api.loading import build_model, load
 from ostinato.api.plugins import import_plugins
-from ostinato.api.processes import in_processes, leave
 from ostinato.api.run import Run
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import fingerprint
 from ostinato.config.columns import as_option
 from ostinato.config.merge import beneath, build, flatten, refuse_unused, unchecked
-from ostinato.core.errors import ConfigError, DataError, OstinatoError, RunFolderError, TrainingError, unknown_name
+from ostinato.core.errors import ConfigError, DataError, RunFolderError, unknown_name
 from ostinato.core.memory import require_room
 from ostinato.core.registry import lookup
 from ostinato.data.sources.encodings import read_as
@@ -36,10 +36,7 @@ from ostinato.tasks import TABLES, TRAIN_OPTIONS, find
 from ostinato.tasks.contract import Progress as Told
 from ostinato.tasks.contract import Refits, Task
 from ostinato.tasks.options import TrainOptions
-from ostinato.training import Clock, Progress, Trainer
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+from ostinato.training import Clock, MetricsFile, Observer, Processes, Trainer
 
 #: Options that may differ when a run is resumed: they say how long and where, not what.
 _MAY_CHANGE = {"epochs", "time_limit", "patience", "save_every", "test", "encoding"}
@@ -102,6 +99,17 @@ def train_task(options: TrainOptions, started: float, told: Callable[[str], Told
         started: `time.monotonic()` when the command began, which `time_limit` counts from.
         told: called with the name of a long piece of work; gives what is then told how far it is.
     """
+    launcher = Launcher.find(options.training.devices)
+    options = replace(cast("Any", options), training=replace(options.training, devices=launcher.size))
+
+    def follow() -> Run:
+        import_plugins(options.start.plugin)
+        return load(options.out)
+
+    return launcher.lead(lambda: _train_task(options, started, told, launcher), follow)
+
+
+def _train_task(options: TrainOptions, started: float, told: Callable[[str], Told] | None, launcher: Launcher) -> Run:
     task, folder = find(options.TASK), RunFolder(options.out)
     import_plugins(options.start.plugin)
     if options.model.cell is not None:  # else the task chooses one
@@ -111,11 +119,16 @@ def train_task(options: TrainOptions, started: float, told: Callable[[str], Told
     with read_as(options.reading.encoding), laid_out(layout):
         folder.claim(resume=options.start.resume, overwrite=options.start.overwrite)
         with folder.alone():
-            return _train_alone(task, options, folder, started, told)
+            return _train_alone(task, options, folder, started, told, launcher)
 
 
 def _train_alone(
-    task: Task[Any, Any], options: TrainOptions, folder: RunFolder, started: float, told: Callable[[str], Told] | None
+    task: Task[Any, Any],
+    options: TrainOptions,
+    folder: RunFolder,
+    started: float,
+    told: Callable[[str], Told] | None,
+    launcher: Launcher,
 ) -> Run:
     resuming = options.start.resume and folder.resume_point.exists()
     if options.start.resume and not resuming and folder.weights.exists():
@@ -143,7 +156,7 @@ def _train_alone(
     else:
         place = folder.start(config | {"versions": _versions()}, task.files(prepared))
     if not finished:
-        _launch(options, prepared, started, place)
+        launcher.launch(partial(_train, options=options, prepared=prepared, started=started, folder=place))
     _refit(options, prepared, folder, started)
     run = load(folder.path)
     if options.test is not None:
@@ -223,7 +236,8 @@ def train_prepared(options: TrainOptions, prepared: Any, *, shown: bool = True) 
     with folder.alone():
         config = _configuration(options, prepared) | {"versions": _versions()}
         place = folder.start(config, find(options.TASK).files(prepared))
-        _launch(options, prepared, started, place, shown=shown)
+        work = partial(_train, options=options, prepared=prepared, started=started, folder=place, shown=shown)
+        Launcher(options.training.devices).launch(work)
         _refit(options, prepared, folder, started, shown=shown)
         return load(folder.path)
 
@@ -277,65 +291,36 @@ def _saved(options: TrainOptions) -> dict[str, Any]:
     return {name: value for name, value in flatten(options).items() if name not in _PASSING | {options.SOURCES}}
 
 
-def _launch(options: TrainOptions, prepared: Any, started: float, place: RunFolder, *, shown: bool = True) -> None:
-    """Run the loop in this process, or in as many new ones as `devices` says."""
-    from lightning_fabric import Fabric
-
-    devices = options.training.devices
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    fabric = Fabric(accelerator="cpu", devices=devices, strategy="ddp_spawn" if devices > 1 else "auto")
-    if devices == 1:
-        error = _work(fabric, options, prepared, started, place, shown)
-    else:
-        # bound, not passed on: Fabric looks into arguments and refuses frozen dataclasses
-        work = partial(_work, options=options, prepared=prepared, started=started, place=place, shown=shown)
-        error = in_processes(partial(fabric.launch, work))
-    if error is not None:
-        raise error
-
-
-def _work(
-    fabric: Fabric, options: TrainOptions, prepared: Any, started: float, place: RunFolder, shown: bool
-) -> BaseException | None:
-    """What each process does; an error is returned, since raised in another process it would arrive as a traceback."""
-    error: BaseException | None = None
-    try:
-        _train(fabric, options, prepared, started, place, shown)
-    except (OstinatoError, KeyboardInterrupt) as stopped:
-        error = stopped
-    except RuntimeError as lost:
-        if fabric.world_size == 1 or "peer" not in str(lost):
-            raise
-        error = TrainingError(f"another training process has ended: {lost}")  # who started both says which
-    if fabric.world_size > 1:
-        leave()
-    return error
-
-
 def _train(
-    fabric: Fabric, options: TrainOptions, prepared: Any, started: float, folder: RunFolder, shown: bool
+    processes: Processes,
+    options: TrainOptions,
+    prepared: Any,
+    started: float,
+    folder: RunFolder,
+    shown: bool = True,
 ) -> None:
-    """Build the same model in each process, take this one's slice of the streams, train."""
+    """What each process does: build the same model, take its own slice of the streams, train."""
     task, training = find(options.TASK), options.training
     import_plugins(options.start.plugin)
-    with compute_settings(training.threads, training.precision, training.devices):
+    with compute_settings(training.threads, training.precision, processes.size):
         torch.manual_seed(training.seed)
         model = build_model(folder.read_config(), folder)
-        if fabric.global_rank:
-            torch.manual_seed(training.seed + 1_000_003 * fabric.global_rank)  # other masks than the first process
-        job = task.job(options, model, prepared, fabric.global_rank)
-        about, last_epoch = task.describe(model, prepared), training.last_epoch_or(job.epochs)
-        visible = shown and fabric.is_global_zero
-        told: dict[str, Any] = {"unit": job.unit, "measured": job.measured, "smoothed": job.smoothed}
-        progress = Progress(job.figure, last_epoch, about=about, shown=visible, **told)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Fabric's advice on hardware that is not asked for
-            limit = None if training.time_limit is None else job.time_share * training.time_limit
-            trainer = Trainer(fabric, job, folder, training, Clock(limit, started), progress)
-            if fabric.is_global_zero:  # now that the checkpoint has been read: what is damaged stays as it is
-                folder.amend(_configuration(options, prepared))
-                folder.begin_again()
-            trainer.fit()
+        if processes.rank:
+            torch.manual_seed(training.seed + 1_000_003 * processes.rank)  # other masks than the first process
+        job = task.job(options, model, prepared, processes)
+        job = replace(job, about=task.describe(model, prepared))
+        limit = None if training.time_limit is None else job.time_share * training.time_limit
+        trainer = Trainer(job, folder, training, Clock(limit, started), _observers(shown), processes)
+        if processes.first:  # now that the checkpoint has been read: what is damaged stays as it is
+            folder.amend(_configuration(options, prepared))
+            folder.begin_again()
+        trainer.fit()
+
+
+def _observers(shown: bool) -> list[Observer]:
+    from ostinato.training.terminal import TerminalProgress
+
+    return [MetricsFile(), TerminalProgress()] if shown else [MetricsFile()]
 
 
 def _require_same_options(options: TrainOptions, folder: RunFolder) -> None:
@@ -379,5 +364,5 @@ def _finished(options: TrainOptions, folder: RunFolder) -> bool:
 
 
 def _versions() -> dict[str, str]:
-    packages = ("ostinato", "torch", "numpy", "tokenizers", "lightning-fabric")
+    packages = ("ostinato", "torch", "numpy", "tokenizers")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -141,6 +141,17 @@ class ResumePoint:
             raise RunFolderError(f"{self._latest}: damaged, it names no tensor file of this folder")
         return values
 
+    def metrics_bytes(self) -> int:
+        """How much of metrics.jsonl belongs to what is saved; 0 where nothing is.
+
+        Raises:
+            RunFolderError: damaged.
+        """
+        size = self.values().get("metrics_bytes") if self.exists() else 0
+        if not isinstance(size, int) or size < 0:
+            raise RunFolderError(f"{self._latest}: damaged, it does not say what belongs to it of metrics.jsonl")
+        return size
+
     def _states(self, but: str | None = None) -> list[Path]:
         """The tensor files, those of earlier checkpoints included."""
         found = self.folder.iterdir() if self.folder.exists() else ()

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ostinato.checkpoint.files import read_json, read_shapes, read_tensors, write_bytes, write_json, write_tensors
 from ostinato.checkpoint.lock import locked, locked_by_another
@@ -328,6 +328,11 @@ class RunFolder:
         if task is not None and config.get("task") != task:
             raise RunFolderError(f"{self.path}: expected a run of task {task!r}, found one of {config.get('task')!r}")
         return config
+
+    def save_resume_point(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Write where training stands, and how much of metrics.jsonl belongs to it."""
+        size = self.metrics.stat().st_size if self.metrics.exists() else 0
+        self.resume_point.save(tensors, values | {"metrics_bytes": size})
 
     def save_weights(self, model: nn.Module) -> None:
         """Write the best weights."""

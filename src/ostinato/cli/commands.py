@@ -13,6 +13,7 @@ from ostinato.cli.told import Told
 from ostinato.config import commands
 from ostinato.config.bench import BenchLayers, BenchLm
 from ostinato.config.inspect import Inspect
+from ostinato.core import torchrun
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.figures import shown
 from ostinato.core.visible import visible
@@ -57,6 +58,8 @@ def _train(options: TrainOptions, output: Output, started: float) -> int:
     from ostinato.api.training import train_task
 
     trained = _or_how_to_go_on(lambda: train_task(options, started, Told), options, started)
+    if torchrun.place()[0]:  # of several that torchrun started, the first speaks
+        return 0
     result = _summary(trained)
     output.text(f"{options.out}: {result['parameters']:,} parameters, {result['steps']:,} steps")
     output.figures({name: value for name, value in result.items() if name.startswith("valid_")})

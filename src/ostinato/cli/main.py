@@ -54,9 +54,11 @@ def _run(arguments: list[str]) -> int:
 
 
 def _failed(message: str, status: int = 2) -> int:
+    from ostinato.core import torchrun
     from ostinato.core.visible import visible
 
-    print(f"ostinato: {visible(message)}", file=sys.stderr)
+    if torchrun.place()[0] == 0:  # of several that torchrun started, one speaks
+        print(f"ostinato: {visible(message)}", file=sys.stderr)
     return status
 
 

@@ -18,7 +18,7 @@ from ostinato.tasks.forecast.ahead import ForecastOptions
 from ostinato.tasks.lm.options import AdaptingOptions
 from ostinato.tasks.options import ReadingOptions
 from ostinato.tasks.trained import AnyRun, Trained
-from ostinato.training import Job
+from ostinato.training import ALONE, Job, Processes
 
 #: Called with what is done and with all there is to do.
 Progress: TypeAlias = Callable[[int, int], None]
@@ -62,7 +62,7 @@ class Task(Protocol[Options, Prepared]):
             ConfigError: an unknown cell.
         """
 
-    def job(self, options: Options, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+    def job(self, options: Options, model: nn.Module, prepared: Prepared, processes: Processes = ALONE) -> Job:
         """What the loop needs, for one process of several."""
 
     def describe(self, model: nn.Module, prepared: Prepared) -> str:

@@ -1,9 +1,22 @@
-"""The one loop, and what stands around it: progress, metrics, the clock, interruption."""
+"""The one loop, and what stands around it: what it trains, the clock, interruption, processes, observers."""
 
 from ostinato.checkpoint.position import Position
 from ostinato.training.clock import Clock, Interrupt
+from ostinato.training.events import Event, Observer
 from ostinato.training.job import Job
 from ostinato.training.loop import Trainer
-from ostinato.training.progress import Progress
+from ostinato.training.metrics import MetricsFile
+from ostinato.training.processes import ALONE, Processes
 
-__all__ = ["Clock", "Interrupt", "Job", "Position", "Progress", "Trainer"]
+__all__ = [
+    "ALONE",
+    "Clock",
+    "Event",
+    "Interrupt",
+    "Job",
+    "MetricsFile",
+    "Observer",
+    "Position",
+    "Processes",
+    "Trainer",
+]

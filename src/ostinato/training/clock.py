@@ -9,6 +9,8 @@ import time
 from types import FrameType
 from typing import Any, Self
 
+from ostinato.core import torchrun
+
 
 class Clock:
     """Seconds since the command started.
@@ -53,7 +55,8 @@ class Interrupt:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
-        if multiprocessing.parent_process() is None:  # a process started by another hears of the same Ctrl-C twice
+        # a process started by another hears of the same Ctrl-C twice
+        if multiprocessing.parent_process() is None and torchrun.place()[1] == 1:
             self._restore()
 
     def _restore(self) -> None:

@@ -56,6 +56,7 @@ class Job:
         valid_every: optimiser steps between validations where no option says; 0 is the loop's own choice.
         measured: what validations measure: "fit" where there is no data but that which is trained on.
         penalty: of an output, added to the loss that is trained on; figures are without it.
+        about: one line on what is trained, and on what it is validated.
         smoothed: whether `loss` is that of smoothed targets: `figure` says nothing of it then, only of validations.
     """
 
@@ -76,6 +77,7 @@ class Job:
     lr: float = 0.004
     valid_every: int = 0
     measured: str = "validation"
+    about: str = ""
 
     def figures(self, found: Validation) -> dict[str, float]:
         """What `validate` gave, as figures by name, with `figure` beside the loss."""

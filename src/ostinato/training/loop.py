@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import torch
 from torch import Tensor
@@ -24,41 +25,43 @@ from ostinato.core.errors import RunFolderError, TrainingError
 from ostinato.core.kept_state import KeptState
 from ostinato.optim import gradients_of, make_average, make_optimizer, make_schedule, take_step
 from ostinato.training.clock import Clock, Interrupt
+from ostinato.training.events import Begun, Ended, Event, Moved, Observer, Saved, Trained, Validated, Where
 from ostinato.training.job import Job
-from ostinato.training.metrics import MetricsLog
-from ostinato.training.processes import agreed, agreed_figures, from_each_process, over_processes, shared
-from ostinato.training.progress import Progress
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric  # a second and a half to import, which evaluating need not wait for
+from ostinato.training.processes import ALONE, Processes
 
 
 class Trainer:
     """Runs a job to its end, from wherever its run folder says it stands.
 
     Args:
-        fabric: one process or several.
         job: what to train.
         folder: where to save, and to go on from.
         options: how.
         clock: what `time_limit` is measured by.
-        progress: told about everything worth showing.
+        observers: told of everything that happens, in the first process alone.
+        processes: those that train together, this one among them.
     """
 
     def __init__(
-        self, fabric: Fabric, job: Job, folder: RunFolder, options: TrainingOptions, clock: Clock, progress: Progress
+        self,
+        job: Job,
+        folder: RunFolder,
+        options: TrainingOptions,
+        clock: Clock,
+        observers: Iterable[Observer] = (),
+        processes: Processes = ALONE,
     ) -> None:
-        self.fabric, self.job, self.folder = fabric, job, folder
-        self.options, self.clock, self.progress = options, clock, progress
+        self.job, self.folder, self.options, self.clock, self.processes = job, folder, options, clock, processes
+        self.observers = tuple(observers) if processes.first else ()
         self.lr = job.lr if options.lr is None else options.lr
         self.schedule = make_schedule(options.schedule, warmup=options.warmup, lr_divide=options.lr_divide)
         self.optimizer = make_optimizer(options.optimizer, job.model, lr=self.lr, weight_decay=options.weight_decay)
-        self.model = shared(fabric, job.model)
+        self.model = processes.share(job.model)
         self.parameters = list(job.model.parameters())
         self.average = make_average(self.parameters, options.average, options.average_after)
         self.position, self.kept = Position(), KeptState()
-        size = self.restore() if folder.resume_point.exists() else 0
-        self.log = MetricsLog(folder.metrics, size) if fabric.is_global_zero else None
+        if folder.resume_point.exists():
+            self.restore()
         self.last_epoch = options.last_epoch_or(job.epochs)
         by_clock = job.patience if self.last_epoch is None else 0
         self.patience = by_clock if options.patience is None else options.patience
@@ -78,6 +81,22 @@ class Trainer:
             TrainingError: a loss or gradient that is not finite.
             KeyboardInterrupt: Ctrl-C, once the checkpoint is written.
         """
+        job = self.job
+        begun = Begun(str(self.folder.path), self.where, job.about, self.last_epoch, job.unit, job.measured)
+        self.tell(begun)
+        how: Literal["finished", "interrupted", "failed"] = "failed"
+        try:
+            self.run()
+            how = "finished"
+        except KeyboardInterrupt:
+            how = "interrupted"
+            raise
+        finally:
+            self.tell(Ended(self.where, how))
+        return self.position
+
+    def run(self) -> None:
+        """The same, step by step."""
         self.model.train()
         at = self.position
         if at.finished and 0 < self.patience <= at.since_best:
@@ -88,12 +107,11 @@ class Trainer:
             self.save()  # so that there always is a last good version
             if not replaces:
                 self.settle()
-        (self.first_elapsed,) = agreed(self.fabric, self.first_elapsed)
+        (self.first_elapsed,) = self.processes.agree(self.first_elapsed)
         began = self.clock.elapsed() - self.position.seconds
-        with Interrupt() as interrupt, self.progress:
+        with Interrupt() as interrupt:
             while not self.position.finished:
-                elapsed, reserved, stop, save_now = agreed(
-                    self.fabric,
+                elapsed, reserved, stop, save_now = self.processes.agree(
                     self.clock.elapsed(),
                     self.reserved(self.clock.elapsed()),
                     interrupt.requested,
@@ -119,7 +137,6 @@ class Trainer:
                     self.validate()
                 elif save_now:
                     self.save()
-        return self.position
 
     def step(self, batch: Batch) -> None:
         """One batch: forward, backward through time, clip, update; a carried state goes on to the next, detached."""
@@ -133,7 +150,7 @@ class Trainer:
         gradients = gradients_of(self.parameters)
         norm = float(torch.nn.utils.get_total_norm(gradients))
         # of several processes all have the norm, but each a loss of its own: they must stop together
-        if not (math.isfinite(norm) and (self.fabric.world_size > 1 or math.isfinite(loss.item()))):
+        if not (math.isfinite(norm) and (self.processes.size > 1 or math.isfinite(loss.item()))):
             got = f"loss {loss.item():g} with gradient norm {norm:g} at learning rate {rate:g}"
             self.stop_not_finite(
                 f"epoch {self.position.epoch + 1}, step {self.position.step + 1}: expected a finite loss, got {got}"
@@ -147,11 +164,11 @@ class Trainer:
         at.piece, at.step = at.piece + 1, at.step + 1
         if self.average is not None:
             self.average.update(at.step)
-        at.tokens += batch.tokens * self.fabric.world_size if batch.total is None else batch.total
+        at.tokens += batch.tokens * self.processes.size if batch.total is None else batch.total
         self.warm = self.warm or (self.clock.elapsed(), at.tokens)
         at.interval.add(loss.item(), batch.tokens, norm, clipped)
         if at.step % self.log_every == 0:
-            self.write_interval(rate)
+            self.end_interval(rate)
 
     def at_end(self, elapsed: float, reserved: float) -> bool:
         """Whether to stop; also notes the progress, which the learning rate follows. Seconds of the first process."""
@@ -189,7 +206,7 @@ class Trainer:
             with self.average.in_place() if self.average is not None else nullcontext():
                 figures = self.measure()
                 improved = self.job.improves(figures, at.best_figures)
-                if improved and self.fabric.is_global_zero:
+                if improved and self.processes.first:
                     self.folder.save_weights(self.job.model)
             if improved:
                 at.best, at.best_step, at.best_figures = figures[self.job.best or "loss"], at.step, figures
@@ -201,8 +218,7 @@ class Trainer:
             self.schedule.validated(better)
             if self.average is not None and self.average.validated(self.job.rank(figures)[0], at.step):
                 at.since_best = 0
-            self.write({f"valid_{name}": value for name, value in figures.items()} | {"best": improved})
-            self.progress.validated(at, figures, improved and self.job.best is not None)
+            self.tell(Validated(self.where, figures, improved, improved and self.job.best is not None))
             self.validation_seconds = time.monotonic() - began
         at.finished, at.planned_epochs = last, self.last_epoch
         self.save()
@@ -211,9 +227,9 @@ class Trainer:
     def measure(self) -> dict[str, float]:
         """The first process's figures on the validation data, in every process."""
         self.job.model.eval()
-        mine = self.job.figures(self.job.validate(self.job.model)) if self.fabric.is_global_zero else {}
+        mine = self.job.figures(self.job.validate(self.job.model)) if self.processes.first else {}
         self.job.model.train()
-        figures = agreed_figures(self.fabric, mine)
+        figures = self.processes.agree_on(mine)
         for name in ("loss", self.job.best or "loss"):
             if not math.isfinite(figures[name]):
                 self.stop_not_finite(
@@ -228,7 +244,7 @@ class Trainer:
             TrainingError: always; says where the last good weights are.
         """
         at = self.position
-        if at.best is None and self.fabric.is_global_zero:
+        if at.best is None and self.processes.first:
             self.restore()
             self.folder.save_weights(self.job.model)
         kept = f"The last good weights are in {self.folder.weights}"
@@ -236,25 +252,27 @@ class Trainer:
             kept = f"The run in {self.folder.settled.path} stays as it was"
         raise TrainingError(f"training stopped in {found}. {kept}. Try a lower --lr, or a lower --clip")
 
-    def write_interval(self, rate: float) -> None:
-        """One line of metrics for the steps since the last; the loss is the mean over all processes."""
+    def end_interval(self, rate: float) -> None:
+        """Tell of the steps since the last interval; the loss is the mean over all processes."""
         at, sums = self.position, self.position.interval
-        total, tokens, before = over_processes(self.fabric, sums.loss, sums.tokens, self.tokens_before)
+        total, tokens, before = self.processes.total(sums.loss, sums.tokens, self.tokens_before)
         loss, now = total / max(tokens, 1), time.monotonic()
         speed = (tokens - before) / max(now - self.interval_began, 1e-9)
-        line = {"loss": loss, **({} if self.job.smoothed else self.job.figure_of(loss)), "lr": rate}
-        line |= {"gradient_norm": sums.gradient_norm / sums.steps, "clipped": sums.clipped / sums.steps}
-        self.write(line | {f"{self.job.unit}_per_second": round(speed, 1)})
-        limit = math.inf if self.clock.limit is None else self.clock.limit
-        self.progress.trained(at, loss, rate, speed, limit - self.clock.elapsed())
+        figures = {"loss": loss} | ({} if self.job.smoothed else self.job.figure_of(loss))
+        left = None if self.clock.limit is None else self.clock.limit - self.clock.elapsed()
+        norm, clipped = sums.gradient_norm / sums.steps, sums.clipped / sums.steps
+        self.tell(Trained(self.where, figures, rate, norm, clipped, speed, left))
         at.interval, self.interval_began, self.tokens_before = Interval(), now, 0
 
-    def write(self, line: dict[str, Any]) -> None:
-        """Add a line to metrics.jsonl, with where and when."""
-        at = self.position
-        where = {"step": at.step, "epoch": at.epoch + (at.piece > 0), self.job.unit: at.tokens}
-        if self.log is not None:
-            self.log.write(where | line | {"seconds": round(at.seconds, 2)})
+    @property
+    def where(self) -> Where:
+        """Where the training stands, as observers are told."""
+        return Where.of(self.position)
+
+    def tell(self, event: Event) -> None:
+        """Let all observers know of something."""
+        for observer in self.observers:
+            observer(event)
 
     def save(self) -> None:
         """Write the checkpoint: what every process needs to go on to the last bit.
@@ -269,44 +287,44 @@ class Trainer:
         own["interval.loss"] = torch.tensor(self.position.interval.loss, dtype=torch.float64)
         own["interval.tokens"] = torch.tensor(self.position.interval.tokens)
         # [processes, ...]: each has its own carried state, random numbers and loss
-        shared = {name: from_each_process(self.fabric, field) for name, field in own.items()}
-        if self.fabric.is_global_zero:
+        shared = {name: self.processes.from_each(field) for name, field in own.items()}
+        if self.processes.first:
             tensors = {f"model.{name}": field for name, field in model_tensors(self.job.model).items()}
             tensors |= {f"optimizer.{name}": field for name, field in optimizer_tensors(self.optimizer).items()}
             if self.average is not None:
                 tensors |= {f"average.{name}": field for name, field in self.average.state_dict().items()}
-            size = self.log.size if self.log is not None else 0
-            values = {"position": asdict(self.position), "schedule": self.schedule.state_dict(), "metrics_bytes": size}
-            self.folder.resume_point.save(tensors | shared, values)
-        self.fabric.barrier()
+            values = {"position": asdict(self.position), "schedule": self.schedule.state_dict()}
+            self.folder.save_resume_point(tensors | shared, values)
+        self.processes.wait()
         self.saved_at = time.monotonic()
+        self.tell(Saved(self.where))
 
     def settle(self) -> None:
         """The checkpoint is written: put the run where it belongs, in the place of the one that may stand there."""
-        place = self.folder.settled
-        if self.log is not None:
-            size = self.log.size
+        if self.processes.first:
             self.folder.settle()
-            self.log = MetricsLog(place.metrics, size)
-        self.fabric.barrier()
-        self.folder = place
+        self.processes.wait()
+        if self.folder.settled is not self.folder:
+            self.folder = self.folder.settled
+            self.tell(Moved(str(self.folder.path)))
 
-    def restore(self) -> int:
-        """Take back what `save` wrote; returns the bytes of metrics that belong to it.
+    def restore(self) -> None:
+        """Take back what `save` wrote.
 
         Raises:
             RunFolderError: missing, damaged, or of another training.
         """
         self.folder.resume_point.position()  # is whole, or it says what is not
+        self.folder.resume_point.metrics_bytes()
         tensors, values = self.folder.resume_point.load()
         try:
-            return self.take_back(tensors, values)
+            self.take_back(tensors, values)
         except (KeyError, IndexError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
             raise RunFolderError(
                 f"{self.folder.resume_point.folder}: damaged, or of another training: {type(error).__name__}: {error}"
             ) from None
 
-    def take_back(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> int:
+    def take_back(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """The same of what the checkpoint holds."""
         names = ("model", "optimizer", "average", "kept", "random", "interval")
         groups: dict[str, dict[str, Tensor]] = {name: {} for name in names}
@@ -322,11 +340,10 @@ class Trainer:
         load_optimizer(self.optimizer, groups["optimizer"])
         if self.average is not None:
             self.average.load_state_dict(groups["average"])
-        rank = self.fabric.global_rank
+        rank = self.processes.rank
         self.kept.load_state_dict({name: field[rank].clone() for name, field in groups["kept"].items()})
         torch.set_rng_state(groups["random"]["torch"][rank].clone())
         sums = {name: field[rank].item() for name, field in groups["interval"].items()}
         interval = Interval(**values["position"].pop("interval") | sums)
         self.position = Position(**values["position"], interval=interval)
         self.schedule.load_state_dict(values["schedule"])
-        return int(values["metrics_bytes"])

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ostinato.checkpoint import RunFolder
 from ostinato.core.files import append_bytes, replacing
+from ostinato.training.events import Begun, Event, Moved, Trained, Validated, Where
 
 
 class MetricsLog:
@@ -25,7 +27,30 @@ class MetricsLog:
         """Add a line, at once on the disk."""
         append_bytes(self._path, (json.dumps(line) + "\n").encode())
 
-    @property
-    def size(self) -> int:
-        """Bytes so far."""
-        return self._path.stat().st_size
+
+class MetricsFile:
+    """Observes a training: writes down every interval and validation in the run folder."""
+
+    def __init__(self) -> None:
+        self._log: MetricsLog | None = None
+        self._unit = "tokens"
+
+    def __call__(self, event: Event) -> None:
+        """Something has happened."""
+        match event:
+            case Begun(folder=folder, unit=unit):
+                run, self._unit = RunFolder(folder), unit
+                self._log = MetricsLog(run.metrics, run.resume_point.metrics_bytes())
+            case Moved(folder=folder):
+                metrics = RunFolder(folder).metrics
+                self._log = MetricsLog(metrics, metrics.stat().st_size)
+            case Trained():
+                line = event.figures | {"lr": event.lr, "gradient_norm": event.gradient_norm, "clipped": event.clipped}
+                self._write(event.at, line | {f"{self._unit}_per_second": round(event.speed, 1)})
+            case Validated(at=at, figures=figures, kept=kept):
+                self._write(at, {f"valid_{name}": value for name, value in figures.items()} | {"best": kept})
+
+    def _write(self, at: Where, line: dict[str, Any]) -> None:
+        assert self._log is not None
+        where = {"step": at.step, "epoch": at.epoch, self._unit: at.seen}
+        self._log.write(where | line | {"seconds": round(at.seconds, 2)})

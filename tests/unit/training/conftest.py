@@ -3,7 +3,6 @@ import random
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 
 from ostinato.checkpoint import RunFolder
 from ostinato.config.training import TrainingOptions
@@ -12,7 +11,7 @@ from ostinato.evaluation import perplexity
 from ostinato.losses import sequence_cross_entropy
 from ostinato.tasks.lm.figures import mean_loss
 from ostinato.tasks.lm.model import LanguageModel
-from ostinato.training import Clock, Job, Progress, Trainer
+from ostinato.training import Clock, Job, MetricsFile, Trainer
 
 V = 11
 DRAW = random.Random(7)
@@ -65,8 +64,7 @@ def make(tmp_path):
         validate = validate or (lambda trained: mean_loss(trained, valid))
         streams = Streams(IDS, options.batch, options.steps, random=random)
         job = Job(model, loss, streams, validate, figure, penalty=penalty)
-        fabric = Fabric(accelerator="cpu", devices=1)
-        return Trainer(fabric, job, folder, options, clock or Clock(), Progress(figure, options.epochs, shown=False))
+        return Trainer(job, folder, options, clock or Clock(), [MetricsFile()])
 
     return trainer
 

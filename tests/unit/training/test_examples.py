@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
@@ -15,7 +14,7 @@ from ostinato.config.training import TrainingOptions
 from ostinato.core.batch import Batch
 from ostinato.core.errors import RunFolderError, TrainingError
 from ostinato.data.batching.buckets import Buckets, pad_ids
-from ostinato.training import Clock, Job, Progress, Trainer
+from ostinato.training import Clock, Job, MetricsFile, Trainer
 from tests.support import metrics
 
 DRAW = np.random.default_rng(3)
@@ -70,15 +69,7 @@ def make(tmp_path):
             epochs=2,
             patience=by_clock,
         )
-        fabric = Fabric(accelerator="cpu", devices=1)
-        return Trainer(
-            fabric,
-            job,
-            folder,
-            options,
-            Clock(options.time_limit),
-            Progress(None, epochs, shown=False, unit="examples"),
-        )
+        return Trainer(job, folder, options, Clock(options.time_limit), [MetricsFile()])
 
     return trainer
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import warnings
 from contextlib import AbstractContextManager
 from tempfile import TemporaryDirectory
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from ostinato.bench.language.problem import WRITTEN, Problem
@@ -20,7 +18,7 @@ from ostinato.tasks import find
 from ostinato.tasks.lm.figures import mean_loss
 from ostinato.tasks.lm.options import SamplingOptions
 from ostinato.tasks.lm.sampling import sample
-from ostinato.training import Clock, Progress, Trainer
+from ostinato.training import Clock, Trainer
 
 
 class OurTraining:
@@ -38,11 +36,7 @@ class OurTraining:
         training = dataclasses.replace(training, clip=training.clip if clip is None else clip)
         self._job = find("lm").job(problem.options, copy.deepcopy(problem.model), problem.prepared)
         self._folder = TemporaryDirectory(prefix="ostinato-bench-")
-        folder, progress = RunFolder(self._folder.name), Progress(self._job.figure, None, shown=False)
-        fabric = Fabric(accelerator="cpu", devices=1)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Fabric's advice on hardware that is not asked for
-            self._trainer = Trainer(fabric, self._job, folder, training, Clock(), progress)
+        self._trainer = Trainer(self._job, RunFolder(self._folder.name), training, Clock())
         self._trainer.model.train()
 
     def within(self) -> AbstractContextManager[None]:

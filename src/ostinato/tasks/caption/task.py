@@ -45,7 +45,7 @@ from ostinato.tasks.caption.options import TrainCaption, ViewOptions
 from ostinato.tasks.card import captions_card
 from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.trained import AnyRun, Trained
-from ostinato.training import Job
+from ostinato.training import ALONE, Job, Processes
 
 #: Default width of the beam.
 BEAM = 5
@@ -162,7 +162,7 @@ class Captioning:
         """A model from a run's configuration."""
         return Captioner(**config["model"])
 
-    def job(self, options: TrainCaption, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+    def job(self, options: TrainCaption, model: nn.Module, prepared: Prepared, processes: Processes = ALONE) -> Job:
         """What the loop needs, for one process of several."""
         training, captions = options.training, prepared.train
         buckets = Buckets(
@@ -171,8 +171,8 @@ class Captioning:
             captions.batch,
             counts=captions.counts,
             seed=training.seed,
-            rank=rank,
-            world=training.devices,
+            rank=processes.rank,
+            world=processes.size,
         )
         held = [prepared.valid.batch(rows) for rows in in_length_order(prepared.valid.counts, AT_ONCE)]
         return Job(

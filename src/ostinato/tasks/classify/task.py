@@ -59,7 +59,7 @@ from ostinato.tasks.classify.options import TrainClassify
 from ostinato.tasks.contract import Observed, Progress, Task, no_beam, required
 from ostinato.tasks.options import ReadingOptions
 from ostinato.tasks.trained import AnyRun, Trained
-from ostinato.training import Job
+from ostinato.training import ALONE, Job, Processes
 
 #: Steps times sequences evaluated at once, at most.
 AT_ONCE = 64_000
@@ -113,7 +113,7 @@ class Classification:
         """A model from a run's configuration."""
         return Classifier(**config["model"])
 
-    def job(self, options: TrainClassify, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+    def job(self, options: TrainClassify, model: nn.Module, prepared: Prepared, processes: Processes = ALONE) -> Job:
         """What the loop needs, for one process of several."""
         assert isinstance(model, Classifier)
         training, train = options.training, prepared.train
@@ -124,8 +124,8 @@ class Classification:
             training.batch_of(len(train.labels), BATCH),
             lambda rows: batch_of([train.inputs[row] for row in rows], train.labels[rows]),
             seed=training.seed,
-            rank=rank,
-            world=training.devices,
+            rank=processes.rank,
+            world=processes.size,
         )
         tokens = 0 if prepared.codec.tokenizer is None else sum(train.lengths)
         judged_by = "accuracy" if train.labels.ndim == 1 else "micro_f1"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
-import warnings
 from typing import Any
 
 import torch
@@ -15,7 +14,7 @@ from ostinato.tasks.forecast.model import Forecaster
 from ostinato.tasks.forecast.options import TrainForecast
 from ostinato.tasks.forecast.split import Prepared, all_origins
 from ostinato.tasks.forecast.task import TASK
-from ostinato.training import Clock, Progress, Trainer
+from ostinato.training import Clock, Trainer
 
 
 def trained_apart(options: TrainForecast, prepared: Prepared) -> Forecaster:
@@ -55,22 +54,19 @@ def _fitted(
     options: TrainForecast, prepared: Prepared, started: float, *, keep_last: bool = False, about: str = ""
 ) -> tuple[Forecaster, int]:
     """The model with its best weights, or the last ones, and the step they were found at."""
-    from lightning_fabric import Fabric
+    from ostinato.training.terminal import TerminalProgress
 
-    with tempfile.TemporaryDirectory() as place, torch.enable_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Fabric's advice on hardware that is not asked for
+    with tempfile.TemporaryDirectory() as place, torch.enable_grad():
         folder, training = RunFolder(place), options.training
         config: dict[str, Any] = {"task": "forecast", **TASK.configuration(options, prepared)}
         at = folder.start(config)
         torch.manual_seed(training.seed)
         model = TASK.build(config)
-        job = TASK.job(options, model, prepared)
+        job = dataclasses.replace(TASK.job(options, model, prepared), about=about)
         if keep_last:
             job = dataclasses.replace(job, best=None, time_share=1.0)
-        last = training.last_epoch_or(job.epochs)
-        progress = Progress(job.figure, last, about=about, shown=bool(about), unit=job.unit)
         clock = Clock(_share(training.time_limit, job.time_share), started)
-        position = Trainer(Fabric(accelerator="cpu"), job, at, training, clock, progress).fit()
+        position = Trainer(job, at, training, clock, [TerminalProgress()] if about else []).fit()
         folder.load_weights(model)
     assert isinstance(model, Forecaster)
     return model.eval(), position.best_step

@@ -36,7 +36,7 @@ from ostinato.tasks.forecast.options import TrainForecast
 from ostinato.tasks.forecast.split import Prepared, Unseen, split, unseen
 from ostinato.tasks.options import ReadingOptions
 from ostinato.tasks.trained import AnyRun, Trained
-from ostinato.training import Job
+from ostinato.training import ALONE, Job, Processes
 
 #: Validations without improvement after which training ends, where only a time limit says how long.
 PATIENCE = 10
@@ -95,13 +95,13 @@ class Forecasting:
         """A model from a run's configuration."""
         return Forecaster(**config["model"])
 
-    def job(self, options: TrainForecast, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+    def job(self, options: TrainForecast, model: nn.Module, prepared: Prepared, processes: Processes = ALONE) -> Job:
         """What the loop needs, for one process of several."""
         assert isinstance(model, Forecaster)
         training, train = options.training, prepared.train
         model.begin_from(_errors_of_bases(train))
         batches = WindowBatches(
-            train, training.batch_of(len(train)), seed=training.seed, rank=rank, world=training.devices
+            train, training.batch_of(len(train)), seed=training.seed, rank=processes.rank, world=processes.size
         )
         return Job(
             model=model,

@@ -34,7 +34,7 @@ from ostinato.tasks.lm.model import LanguageModel
 from ostinato.tasks.lm.options import AdaptingOptions, SamplingOptions, TrainLm
 from ostinato.tasks.lm.sampling import sample
 from ostinato.tasks.trained import Trained
-from ostinato.training import Job
+from ostinato.training import ALONE, Job, Processes
 
 #: Share of the text that is trained on where no validation text is given.
 TRAINED_SHARE = 0.9
@@ -123,18 +123,20 @@ class LanguageModelling:
         """A model from a run's configuration."""
         return LanguageModel(**config["model"])
 
-    def job(self, options: TrainLm, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+    def job(self, options: TrainLm, model: nn.Module, prepared: Prepared, processes: Processes = ALONE) -> Job:
         """What the loop needs, for one process of several."""
         training, tokenizer = options.training, prepared.tokenizer
         batch = training.batch_for(len(prepared.train))
         regularised, random = options.regularisation, training.seed if options.regularisation.random_steps else None
-        batches = Streams(prepared.train, batch, training.steps, tokenizer.eos_id, rank, training.devices, random)
+        batches = Streams(
+            prepared.train, batch, training.steps, tokenizer.eos_id, processes.rank, processes.size, random
+        )
         # Streams side by side, as in training: nearly the figure of `evaluate`, at a fraction of the time.
         held_out = prepared.valid[:VALIDATED]
         side_by_side = max(1, min(batch, len(held_out) // (2 * training.steps)))
         valid = Streams(held_out, side_by_side, training.steps, tokenizer.eos_id)
         if isinstance(model, LanguageModel):  # DDP would expect it of tied weights too, whose gradient is dense
-            model.embedding.sparse = training.devices == 1 and takes_sparse(training.optimizer, training.weight_decay)
+            model.embedding.sparse = processes.size == 1 and takes_sparse(training.optimizer, training.weight_decay)
         by_character = tokenizer.level == "char"
         penalty = partial(activation_penalty, ar=regularised.ar, tar=regularised.tar)
         return Job(

@@ -45,7 +45,7 @@ from ostinato.tasks.tag.model import Tagger
 from ostinato.tasks.tag.options import TrainTag
 from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
 from ostinato.tasks.trained import AnyRun, Trained
-from ostinato.training import Job
+from ostinato.training import ALONE, Job, Processes
 
 #: Sentences that predict reads and answers at once.
 BLOCK = 2_000
@@ -174,7 +174,7 @@ class Tagging:
         """A model from a run's configuration."""
         return Tagger(**config["model"])
 
-    def job(self, options: TrainTag, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+    def job(self, options: TrainTag, model: nn.Module, prepared: Prepared, processes: Processes = ALONE) -> Job:
         """What the loop needs, for one process of several."""
         assert isinstance(model, Tagger)
         model.count_words(torch.from_numpy(prepared.train.counts(model.embedding.num_embeddings)))
@@ -186,8 +186,8 @@ class Tagging:
             train.collate,
             counts=train.lengths,
             seed=training.seed,
-            rank=rank,
-            world=training.devices,
+            rank=processes.rank,
+            world=processes.size,
         )
 
         def validate(trained: nn.Module) -> dict[str, float]:

@@ -38,7 +38,7 @@ from ostinato.tasks.translate.data import EncodedPairs, Sampled, encode_pairs, e
 from ostinato.tasks.translate.figures import score_translations
 from ostinato.tasks.translate.model import Seq2Seq
 from ostinato.tasks.translate.options import TrainTranslate
-from ostinato.training import Job
+from ostinato.training import ALONE, Job, Processes
 
 #: Pairs to validate on while training, at most: the first ones.
 VALIDATED = 2_000
@@ -215,7 +215,7 @@ class Translation:
         """A model from a run's configuration."""
         return Seq2Seq(**config["model"])
 
-    def job(self, options: TrainTranslate, model: nn.Module, prepared: Prepared, rank: int = 0) -> Job:
+    def job(self, options: TrainTranslate, model: nn.Module, prepared: Prepared, processes: Processes = ALONE) -> Job:
         """What the loop needs, for one process of several."""
         training, pairs = options.training, prepared.train
         buckets = Buckets(
@@ -224,8 +224,8 @@ class Translation:
             pairs.batch,
             counts=pairs.counts,
             seed=training.seed,
-            rank=rank,
-            world=training.devices,
+            rank=processes.rank,
+            world=processes.size,
         )
         sampled = Sampled(buckets, options.scheduled_sampling) if options.scheduled_sampling else buckets
         valid = [prepared.valid.batch(rows) for rows in in_length_order(prepared.valid.lengths, AT_ONCE)]
