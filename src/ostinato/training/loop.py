@@ -81,9 +81,7 @@ class Trainer:
             TrainingError: a loss or gradient that is not finite.
             KeyboardInterrupt: Ctrl-C, once the checkpoint is written.
         """
-        job = self.job
-        begun = Begun(str(self.folder.path), self.where, job.about, self.last_epoch, job.unit, job.measured)
-        self.tell(begun)
+        self.begin()
         how: Literal["finished", "interrupted", "failed"] = "failed"
         try:
             self.run()
@@ -94,6 +92,11 @@ class Trainer:
         finally:
             self.tell(Ended(self.where, how))
         return self.position
+
+    def begin(self) -> None:
+        """Tell observers that the training begins, or goes on."""
+        job = self.job
+        self.tell(Begun(str(self.folder.path), self.where, job.about, self.last_epoch, job.unit, job.measured))
 
     def run(self) -> None:
         """The same, step by step."""

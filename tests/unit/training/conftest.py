@@ -64,7 +64,9 @@ def make(tmp_path):
         validate = validate or (lambda trained: mean_loss(trained, valid))
         streams = Streams(IDS, options.batch, options.steps, random=random)
         job = Job(model, loss, streams, validate, figure, penalty=penalty)
-        return Trainer(job, folder, options, clock or Clock(), [MetricsFile()])
+        made = Trainer(job, folder, options, clock or Clock(), [MetricsFile()])
+        made.begin()  # for those that call `step` by themselves
+        return made
 
     return trainer
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from ostinato.layers import tied
 from ostinato.losses import sequence_cross_entropy
 from ostinato.tasks.lm.model import LanguageModel
-from ostinato.training import Clock
+from ostinato.training import Clock, Processes
 from tests.support import metrics
 from tests.unit.training.conftest import IDS, VALID, V
 

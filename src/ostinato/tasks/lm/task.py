@@ -128,9 +128,7 @@ class LanguageModelling:
         training, tokenizer = options.training, prepared.tokenizer
         batch = training.batch_for(len(prepared.train))
         regularised, random = options.regularisation, training.seed if options.regularisation.random_steps else None
-        batches = Streams(
-            prepared.train, batch, training.steps, tokenizer.eos_id, processes.rank, processes.size, random
-        )
+        batches = Streams(prepared.train, batch, training.steps, tokenizer.eos_id, *processes, random)
         # Streams side by side, as in training: nearly the figure of `evaluate`, at a fraction of the time.
         held_out = prepared.valid[:VALIDATED]
         side_by_side = max(1, min(batch, len(held_out) // (2 * training.steps)))
