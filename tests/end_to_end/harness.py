@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _FORKED = multiprocessing.get_context("forkserver")
-_FORKED.set_forkserver_preload(["torch", "torch._dynamo", "lightning_fabric", "ostinato.api", "ostinato.cli.commands"])
+_FORKED.set_forkserver_preload(["torch", "torch._dynamo", "ostinato.api", "ostinato.cli.commands"])
 PATIENCE = 600  #: seconds until a test is given up
 _PORTS = itertools.count(20_000 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]))
 

@@ -62,7 +62,7 @@ def judge(case: Case, bases: Path) -> str:
 
 def warm() -> None:
     """Import once what commands import when they need it: every case is a fork of this process."""
-    for module in ("torch._dynamo", "lightning_fabric", "ostinato.api", "ostinato.cli.commands", "ostinato.losses"):
+    for module in ("torch._dynamo", "ostinato.api", "ostinato.cli.commands", "ostinato.losses"):
         import_module(module)
     for info in pkgutil.walk_packages(ostinato.__path__, "ostinato."):
         if not info.name.startswith(("ostinato.bench", "ostinato.sklearn", "ostinato.testing")):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "numpy", "tokenizers", "lightning_fabric", "matplotlib")
+HEAVY = ("torch", "numpy", "tokenizers", "matplotlib")
 
 
 @pytest.mark.parametrize("statement", ["import ostinato", "import ostinato.config", "import ostinato; dir(ostinato)"])
