@@ -161,7 +161,7 @@ def _spawned(work: Work, size: int) -> BaseException | None:
     """
     before = set(multiprocessing.active_children())
     # they meet at a port that the system chooses
-    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
     errors = multiprocessing.get_context("spawn").SimpleQueue()
     arguments = (work, size, store.port, errors)
     start = partial(start_processes, _in_new_process, arguments, size, start_method="spawn")
@@ -194,7 +194,7 @@ def _hold_back_interrupts() -> None:
 
 
 def _in_new_process(rank: int, work: Work, size: int, port: int, errors: Any) -> None:
-    store = distributed.TCPStore("127.0.0.1", port, is_master=False)
+    store = distributed.TCPStore("127.0.0.1", port, is_master=False)  # type: ignore[attr-defined]
     distributed.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=PATIENCE)
     error = _done(work, Processes.of_group())
     if rank == 0:
