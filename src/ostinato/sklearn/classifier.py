@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ostinato.core.errors import DataError
-from ostinato.data.labelled.reading import Columns, Raw, raw_in_memory
+from ostinato.data.labelled.reading import LabelledColumns, Raw, raw_in_memory
 from ostinato.data.sources.memory import HeldTable, Steps, Texts, held_as
 from ostinato.sklearn.inputs import forget_table, is_table, listed, require_target, table
 from ostinato.sklearn.parameters import SequenceEstimator
@@ -78,7 +78,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         names = [str(label) if text else f"{number:09d}" for number, label in enumerate(self.classes_)]
         options = options_of(self, TrainClassify)
         whole = _raw(inputs, [names[number] for number in numbers])
-        prepared = prepare_labelled(options, Columns(), whole, share=self.validation_fraction)
+        prepared = prepare_labelled(options, LabelledColumns(), whole, share=self.validation_fraction)
         self._is_text = isinstance(inputs[0], str)
         self.run_ = train(options, prepared, verbose=self.verbose)
         return self

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from ostinato.config.columns import as_option
 from ostinato.core.errors import DataError
 from ostinato.data.series.codec import Read
-from ostinato.data.series.reading import Columns, Series
+from ostinato.data.series.reading import Series, SeriesColumns
 from ostinato.data.series.times import Spacing
 from ostinato.sklearn.inputs import require_target
 from ostinato.sklearn.parameters import SequenceEstimator
@@ -80,7 +80,7 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
         window = max(2 * seasons[0], WINDOW) if told["window"] is None else told["window"]
         given = given_series(self, X, y, reset=True, at_least=window + told["horizon"])
         targets = tuple(f"y{k}" for k in range(given.targets))
-        columns = Columns(targets, future=tuple(f"x{f}" for f in range(given.covariates)))
+        columns = SeriesColumns(targets, future=tuple(f"x{f}" for f in range(given.covariates)))
         several = {"season": as_option(map(str, seasons))} if len(seasons) > 1 else {}
         options = options_of(self, TrainForecast, target=",".join(targets), window=window, **several)
         prepared = split(options, Read(given.series, Spacing("row", 1), "y", ""), columns, self.validation_fraction)

@@ -19,11 +19,11 @@ from ostinato.data.text.conll import Tagged
 from ostinato.sklearn.inputs import is_table, require_target
 from ostinato.sklearn.parameters import SequenceEstimator
 from ostinato.sklearn.training import options_of, train
+from ostinato.tasks.tag.codec import TagCodec
 from ostinato.tasks.tag.data import prepare_tagged
 from ostinato.tasks.tag.figures import predict_probabilities
 from ostinato.tasks.tag.options import TrainTag
 from ostinato.tasks.tag.reading import WordSequences
-from ostinato.tasks.tag.task import Codec
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -114,8 +114,8 @@ class SequenceTagger(SequenceEstimator):
         return tags
 
     @property
-    def _codec(self) -> Codec:
-        codec: Codec = self.run_.codec
+    def _codec(self) -> TagCodec:
+        codec: TagCodec = self.run_.codec
         return codec
 
 

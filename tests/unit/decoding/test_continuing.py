@@ -9,7 +9,7 @@ from torch import nn
 
 from ostinato.core.errors import ConfigError
 from ostinato.data.series.codec import SeriesCodec
-from ostinato.data.series.reading import Columns, read_series
+from ostinato.data.series.reading import SeriesColumns, read_series
 from ostinato.tasks.forecast.continuing import continued
 from ostinato.tasks.forecast.decoding import forecast
 from ostinato.tasks.forecast.model import Forecaster
@@ -24,7 +24,7 @@ def walk(rows=200, seed=0, **columns):
 
 
 def codec_and_series(table=None, columns=None, season=1):
-    columns = columns or Columns(("y",))
+    columns = columns or SeriesColumns(("y",))
     series, spacing = read_series(table or walk(), columns, str)
     return SeriesCodec.learn(series, spacing, columns, window=W, horizon=H, season=season, log=False), series
 
@@ -93,7 +93,7 @@ def test_only_recent_rows_are_copied_and_change_nothing():
     sky = ["blue"] + [""] * (rows - 1)
     table = {**walk(rows), "sky": sky, "price": np.random.default_rng(1).uniform(size=rows)}
     table["y"][-60:-50] = np.nan
-    codec, series = codec_and_series(table, Columns(("y",), past=("sky", "price")), season=3)
+    codec, series = codec_and_series(table, SeriesColumns(("y",), past=("sky", "price")), season=3)
     model = made(codec, "point")
     nn.init.normal_(model.correction.weight)
     found = continued(model, codec, series, 2 * H).point[0]

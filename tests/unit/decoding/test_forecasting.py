@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from ostinato.data.series.reading import Columns, read_series
+from ostinato.data.series.reading import SeriesColumns, read_series
 from ostinato.data.series.scaling import Transform
 from ostinato.data.series.windows import Shape, Windows
 from ostinato.tasks.forecast.decoding import forecast
@@ -20,7 +20,7 @@ def windows():
     torch.manual_seed(0)
     t = np.arange(30)
     table = {"a": np.exp(0.03 * t) * (5 + t % M), "b": 100.0 + 2 * t + 9 * (t % M)}
-    series, spacing = read_series(table, Columns(("a", "b")), str)
+    series, spacing = read_series(table, SeriesColumns(("a", "b")), str)
     shape = Shape(W, H, M, spacing, (Transform(log=True), Transform()))
     return Windows(series, np.array([[0.2, 4.0]]), shape, [np.arange(20, 31)])
 
@@ -88,7 +88,7 @@ def test_a_high_level_loses_nothing(level):
     torch.manual_seed(0)
     found = []
     for raised in (0.0, level):
-        series, spacing = read_series({"a": raised + np.sin(np.arange(30))}, Columns(("a",)), str)
+        series, spacing = read_series({"a": raised + np.sin(np.arange(30))}, SeriesColumns(("a",)), str)
         windows = Windows(series, np.array([[1.0]]), Shape(W, H, M, spacing, (Transform(),)), [np.array([20])])
         if not found:
             model = Forecaster(windows.shape.past_size, windows.shape.known_size, 1, windows.shape.bases, 8)

@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from ostinato.data.series.reading import Columns, read_series
+from ostinato.data.series.reading import SeriesColumns, read_series
 from ostinato.tasks.forecast.figures import CRPS_SHARES, Said, accuracy, coverage, crps, evaluate_forecast, windowed
 
 N, H, K = 5, 4, 2
@@ -61,7 +61,7 @@ def test_the_naive_forecasts_in_a_loop(season):
     rng = np.random.default_rng(0)
     y = rng.normal(size=20)
     y[[4, 11]] = np.nan
-    (series,), _ = read_series({"y": y}, Columns(("y",)), str)
+    (series,), _ = read_series({"y": y}, SeriesColumns(("y",)), str)
     places = [(0, origin) for origin in range(2, 17)]
     found = windowed([series], places, H, season)
     last = [y[t] if np.isfinite(y[t]) else y[t - 1] for t in range(20)]

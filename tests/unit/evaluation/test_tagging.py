@@ -11,11 +11,11 @@ from ostinato.core.span_tags import BIO
 from ostinato.layers.crf import Chain
 from ostinato.tasks.tag.decoding import span_constraints
 from ostinato.tasks.tag.figures import (
-    named,
     predict_probabilities,
     predict_tags,
     predict_with_loss,
     scores_by_type,
+    tag_names,
     tagging_figures,
 )
 from ostinato.tasks.tag.model import TaggerOutput
@@ -113,6 +113,6 @@ def test_loss_leaves_out_what_the_model_cannot_say(chained):
 
 
 def test_names_go_to_their_sentences():
-    assert named(np.array([1, 0, 1, 2]), "xyz", [["a"], [], ["b", "c", "d"]]) == [["y"], [], ["x", "y", "z"]]
-    assert named(np.array([], np.int64), "xyz", []) == []
-    assert named(np.array([0]), "xyz", [["a"], []]) == [["x"], []]
+    assert tag_names(np.array([1, 0, 1, 2]), "xyz", [["a"], [], ["b", "c", "d"]]) == [["y"], [], ["x", "y", "z"]]
+    assert tag_names(np.array([], np.int64), "xyz", []) == []
+    assert tag_names(np.array([0]), "xyz", [["a"], []]) == [["x"], []]

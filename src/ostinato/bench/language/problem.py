@@ -12,12 +12,12 @@ import torch
 from ostinato.config.merge import build
 from ostinato.core.batch import Batch
 from ostinato.data.batching.streams import Streams, single_stream
-from ostinato.data.text.tokenizer import Tokenizer, char_tokenizer, word_tokenizer
+from ostinato.data.text.tokenizer import TextCodec, Tokenizer, char_tokenizer, word_tokenizer
 from ostinato.tasks import find
 from ostinato.tasks.lm.model import LanguageModel
 from ostinato.tasks.lm.options import TrainLm
 from ostinato.tasks.lm.presets import LANGUAGE_MODEL
-from ostinato.tasks.lm.task import Prepared, evaluated_at_once
+from ostinato.tasks.lm.task import PreparedText, evaluated_at_once
 
 #: Pieces of an epoch: enough that the loop writes its lines as seldom as in a real one.
 PIECES = 60
@@ -41,7 +41,7 @@ class Problem:
 
     preset: str
     options: TrainLm
-    prepared: Prepared
+    prepared: PreparedText
     sizes: dict[str, Any]
     model: LanguageModel
 
@@ -58,7 +58,7 @@ class Problem:
         tokenizer = _tokenizer(options)
         wanted = PIECES * options.training.steps * (options.training.batch or 64)
         ids = _words(tokenizer, max(wanted, EVALUATED))
-        prepared = Prepared(tokenizer, ids, ids[: wanted // 10], data={})
+        prepared = PreparedText(TextCodec(tokenizer), ids, ids[: wanted // 10], {}, None)
         task = find("lm")
         configuration = task.configuration(options, prepared)
         torch.manual_seed(1)
@@ -71,13 +71,13 @@ class Problem:
         """What training reads, in order."""
         training, prepared = self.options.training, self.prepared
         batch = training.batch_for(len(prepared.train))
-        return list(Streams(prepared.train, batch, training.steps, prepared.tokenizer.eos_id))
+        return list(Streams(prepared.train, batch, training.steps, prepared.codec.tokenizer.eos_id))
 
     @cached_property
     def one_stream(self) -> list[Batch]:
         """What evaluation reads: the first tokens as one stream, in pieces as long as `evaluate` takes them."""
-        steps = evaluated_at_once(self.prepared.tokenizer.size)
-        return list(single_stream(self.prepared.train[:EVALUATED], steps, self.prepared.tokenizer.eos_id))
+        steps = evaluated_at_once(self.prepared.codec.tokenizer.size)
+        return list(single_stream(self.prepared.train[:EVALUATED], steps, self.prepared.codec.tokenizer.eos_id))
 
     @property
     def prompt(self) -> list[int]:

@@ -34,7 +34,7 @@ MAX_LENGTH = {"char": 4_000, "word": 1_000, "bpe": 1_000}
 
 
 @dataclass(frozen=True)
-class Columns:
+class LabelledColumns:
     """Which column is what; a .ts file needs none.
 
     Attributes:
@@ -53,7 +53,7 @@ class Columns:
     values: tuple[str, ...] = ()
     several: str | None = None
 
-    def renamed(self, **names: str) -> Columns:
+    def renamed(self, **names: str) -> LabelledColumns:
         """With other names, `values` with commas between."""
         given: dict[str, Any] = {name: names[name] for name in ("label", "text", "id", "time") if name in names}
         if "values" in names:
@@ -102,7 +102,7 @@ def is_ts(source: str) -> bool:
     return PurePath(plain_name(source)).suffix.lower() == ".ts"
 
 
-def read_labelled(source: str, columns: Columns, *, labels: bool = True) -> Raw:
+def read_labelled(source: str, columns: LabelledColumns, *, labels: bool = True) -> Raw:
     """Read a file.
 
     Args:
@@ -118,7 +118,7 @@ def read_labelled(source: str, columns: Columns, *, labels: bool = True) -> Raw:
     return replace(_read(source, columns, labels), several=columns.several)
 
 
-def _read(source: str, columns: Columns, labels: bool) -> Raw:
+def _read(source: str, columns: LabelledColumns, labels: bool) -> Raw:
     if isinstance(held := in_memory(source), Steps) or (isinstance(held, Texts) and columns.text is None):
         return raw_in_memory(source, held)
     if is_ts(source):
@@ -137,7 +137,7 @@ def _read(source: str, columns: Columns, labels: bool) -> Raw:
     return _from_table(source, columns, labels)
 
 
-def read_all_labelled(sources: Sequence[str], columns: Columns) -> Raw:
+def read_all_labelled(sources: Sequence[str], columns: LabelledColumns) -> Raw:
     """Several files as one, each as `read_labelled` reads it.
 
     Raises:
@@ -225,7 +225,7 @@ def _numbers(place: str, steps: Any) -> npt.NDArray[np.float64]:
     return found[:, None] if found.ndim == 1 else found
 
 
-def _from_table(source: str, columns: Columns, labels: bool) -> Raw:
+def _from_table(source: str, columns: LabelledColumns, labels: bool) -> Raw:
     label = columns.label if labels else None
     names = [columns.id, columns.time, label, *columns.values]
     table: Table = read_table(source, [name for name in names if name is not None])
@@ -266,7 +266,7 @@ def chosen(raw: Raw, rows: Sequence[int]) -> Raw:
 
 
 @dataclass(frozen=True)
-class Codec:
+class LabelledCodec:
     """What a classifier's run needs to read data: labels, and a tokenizer or a scale.
 
     Attributes:
@@ -278,7 +278,7 @@ class Codec:
     """
 
     classes: tuple[str, ...]
-    columns: Columns
+    columns: LabelledColumns
     max_length: int | None
     tokenizer: Tokenizer | None = None
     scale: Scale | None = None

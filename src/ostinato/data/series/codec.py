@@ -15,7 +15,7 @@ from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.series.covariates import Coding
 from ostinato.data.series.dates import PARTS
 from ostinato.data.series.known_rows import ALIKE, alike, digests
-from ostinato.data.series.reading import Columns, Series, read_series
+from ostinato.data.series.reading import Series, SeriesColumns, read_series
 from ostinato.data.series.scaling import Floor, Transform, seasonal_naive_error, spread_around_windows
 from ostinato.data.series.times import Spacing
 from ostinato.data.series.wide_tables import melted
@@ -62,7 +62,7 @@ class SeriesCodec:
         called: what columns are called in the tables to read, where otherwise than in training.
     """
 
-    columns: Columns
+    columns: SeriesColumns
     shape: Shape
     given: Mapping[str, Given]
     called: Mapping[str, str] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class SeriesCodec:
         cls,
         series: Sequence[Series],
         spacing: Spacing,
-        columns: Columns,
+        columns: SeriesColumns,
         *,
         window: int,
         horizon: int,
@@ -314,7 +314,7 @@ class SeriesCodec:
             for key, each in content["given"].items()
         }
         columns = {role: tuple(names) for role, names in content["columns"].items()}
-        return cls(Columns(**columns), Shape(**shape), given)
+        return cls(SeriesColumns(**columns), Shape(**shape), given)
 
 
 class Read(NamedTuple):
@@ -328,7 +328,7 @@ class Read(NamedTuple):
 
 def read_file(
     source: str,
-    columns: Columns,
+    columns: SeriesColumns,
     spacing: Spacing | None = None,
     text: Mapping[str, bool] | None = None,
     called: Mapping[str, str] | None = None,
@@ -352,7 +352,7 @@ def read_file(
 
 
 def read_columns(
-    table: Table, columns: Columns, spacing: Spacing | None = None, text: Mapping[str, bool] | None = None
+    table: Table, columns: SeriesColumns, spacing: Spacing | None = None, text: Mapping[str, bool] | None = None
 ) -> Read:
     """The same of a table that has been read."""
     try:

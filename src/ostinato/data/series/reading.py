@@ -32,7 +32,7 @@ _SPARSE = 10
 
 
 @dataclass(frozen=True)
-class Columns:
+class SeriesColumns:
     """Which column is what.
 
     Attributes:
@@ -95,7 +95,7 @@ class Series:
 
 def read_series(
     table: Mapping[str, Column],
-    columns: Columns,
+    columns: SeriesColumns,
     where: Callable[[int], str],
     spacing: Spacing | None = None,
     text: Mapping[str, bool] | None = None,
@@ -168,7 +168,7 @@ def ids_of(key: str, columns: int) -> list[str]:
     return [key] if columns == 1 else next(csv.reader([key]))
 
 
-def require_columns(table: Mapping[str, Any], columns: Columns) -> None:
+def require_columns(table: Mapping[str, Any], columns: SeriesColumns) -> None:
     """Check that a table has every column, and that none is in two places.
 
     Raises:
@@ -277,7 +277,7 @@ def _said(spacing: Spacing | None) -> str:
     return "" if spacing.format.startswith(("%Y-", "%Y/", "%Y%m")) else spacing.format
 
 
-def _as_trained(spacing: Spacing, times: Times, columns: Columns) -> Spacing:
+def _as_trained(spacing: Spacing, times: Times, columns: SeriesColumns) -> Spacing:
     """The spacing of training, in a zone that fits these times as well.
 
     Raises:
@@ -315,7 +315,9 @@ def _grouped(keys: list[str]) -> dict[str, np.ndarray]:
     return {key: np.array(of) for key, of in rows.items()}
 
 
-def _require_ascending(times: Times, rows: np.ndarray, key: str, columns: Columns, where: Callable[[int], str]) -> None:
+def _require_ascending(
+    times: Times, rows: np.ndarray, key: str, columns: SeriesColumns, where: Callable[[int], str]
+) -> None:
     steps = np.diff(times.instants[rows]).astype(np.int64)
     if np.all(steps > 0):
         return

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from ostinato.core.errors import DataError
-from ostinato.data.series.reading import Columns, numbers
+from ostinato.data.series.reading import SeriesColumns, numbers
 from ostinato.data.tables.reading import Table
 
 #: What the values and the names of the series are called where each has a row of its own.
 VALUE, SERIES = "value", "series"
 
 
-def wide_columns(table: Table, columns: Columns) -> Columns:
+def wide_columns(table: Table, columns: SeriesColumns) -> SeriesColumns:
     """Which columns of a wide table are series: those of `target`, or all that nothing else is said of.
 
     Raises:
@@ -31,7 +31,7 @@ def wide_columns(table: Table, columns: Columns) -> Columns:
     return replace(columns, target=(VALUE,), id=(SERIES,), wide=series)
 
 
-def melted(table: Table, columns: Columns) -> tuple[dict[str, Sequence[Any] | np.ndarray], Callable[[int], str]]:
+def melted(table: Table, columns: SeriesColumns) -> tuple[dict[str, Sequence[Any] | np.ndarray], Callable[[int], str]]:
     """A wide table as a long one, one series after the other, and how messages name its rows.
 
     Raises:

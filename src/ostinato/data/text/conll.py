@@ -47,7 +47,7 @@ class Tagged:
 
 
 @dataclass(frozen=True)
-class Columns:
+class TagColumns:
     """Which columns are read, by name or number from 1.
 
     Attributes:
@@ -92,7 +92,7 @@ class Columns:
         return found
 
 
-def read_tagged(sources: Iterable[PathLike], columns: Columns = Columns()) -> Tagged:
+def read_tagged(sources: Iterable[PathLike], columns: TagColumns = TagColumns()) -> Tagged:
     """Read sentences with their tags.
 
     Args:

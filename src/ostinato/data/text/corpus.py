@@ -18,9 +18,10 @@ from typing import IO, TypeAlias
 
 import numpy as np
 
+from ostinato.config.text import Level
 from ostinato.core.errors import DataError
 from ostinato.data.text.reading import END, Block, Text
-from ostinato.data.text.tokenizer import Level, TokenIds, Tokenizer
+from ostinato.data.text.tokenizer import TokenIds, Tokenizer
 from ostinato.data.text.vocabulary import learn_tokenizer
 
 #: Called with the characters done and the characters in all.

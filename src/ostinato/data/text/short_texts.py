@@ -8,13 +8,12 @@ import numpy.typing as npt
 import tokenizers
 from tokenizers import models, pre_tokenizers, trainers
 
-from ostinato.config.text import BPE_SIZE
+from ostinato.config.text import BPE_SIZE, Level
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.sources.encodings import whole_characters
 from ostinato.data.text.tokenizer import (
     EOS,
     UNK,
-    Level,
     TokenIds,
     Tokenizer,
     bpe_tokenizer,

@@ -6,16 +6,18 @@ At every level id 0 is `<eos>`. Levels char and word have `<unk>` as id 1; byte-
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers
 
+from ostinato.config.text import Level
 from ostinato.core.errors import DataError
 from ostinato.core.files import replace_text
 from ostinato.data.sources.encodings import whole_characters
@@ -24,7 +26,6 @@ from ostinato.data.text.reading import BLOCK, END, Block
 EOS = "<eos>"  #: ends a line (level word) or a document (levels char and bpe)
 UNK = "<unk>"  #: stands for whatever is not in the vocabulary
 
-Level: TypeAlias = Literal["char", "word", "bpe"]
 TokenIds: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
 
 _AT_ONCE = 4 * BLOCK  #: characters encoded together: what the library keeps of a token is about 100 bytes
@@ -84,6 +85,9 @@ class Tokenizer:
     def to_json(self) -> str:
         """The content of the file that `save` writes."""
         return self._library.to_str()
+
+    def __reduce__(self) -> tuple[Callable[[str], "Tokenizer"], tuple[str]]:
+        return Tokenizer.from_json, (self.to_json(),)
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
@@ -183,6 +187,13 @@ class Tokenizer:
         table = np.full(max(codes) + 2, self.unk_id, self.dtype)
         table[list(codes)] = list(codes.values())
         return table
+
+
+@dataclass(frozen=True)
+class TextCodec:
+    """Texts to token ids and back, where there is one vocabulary."""
+
+    tokenizer: Tokenizer
 
 
 class StreamDecoder:

@@ -7,13 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import models, pre_tokenizers, trainers
 
-from ostinato.config.text import BPE_SIZE
+from ostinato.config.text import BPE_SIZE, Level
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.text.reading import END, Source, Text
 from ostinato.data.text.tokenizer import (
     EOS,
     UNK,
-    Level,
     Tokenizer,
     bpe_tokenizer,
     char_tokenizer,

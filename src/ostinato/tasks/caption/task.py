@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import nn
@@ -32,7 +32,7 @@ from ostinato.data.pictures.captions import (
     unusable,
 )
 from ostinato.data.sources.encodings import read_as
-from ostinato.data.text.tokenizer import Tokenizer
+from ostinato.data.text.tokenizer import TextCodec, Tokenizer
 from ostinato.data.text.unknown_words import unknown_figures, unknown_of, unknown_told, warn_unknown
 from ostinato.data.text.vocabulary import learn_tokenizer
 from ostinato.decoding import best_sequences
@@ -44,6 +44,7 @@ from ostinato.tasks.caption.model import Captioner
 from ostinato.tasks.caption.options import TrainCaption, ViewOptions
 from ostinato.tasks.card import captions_card
 from ostinato.tasks.contract import Progress, Task, record
+from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import ALONE, Job, Processes
 
@@ -59,36 +60,8 @@ VALIDATED = 5_000
 _PICTURE = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm"}
 
 
-@dataclass(frozen=True)
-class Codec:
-    """Captions to ids and back."""
-
-    tokenizer: Tokenizer
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Captions and what they are of, made ready.
-
-    Attributes:
-        tokenizer: learned from the captions to train on.
-        train: to train on.
-        valid: to validate on.
-        sees: `picture_size` or `feature_size` of the model.
-        data: what the run folder records.
-    """
-
-    tokenizer: Tokenizer
-    train: EncodedCaptions
-    valid: EncodedCaptions
-    sees: dict[str, int]
-    data: dict[str, Any]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"tokenizer": self.tokenizer.to_json()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state | {"tokenizer": Tokenizer.from_json(state["tokenizer"])})
+#: `more` is what the model sees: its `picture_size` or `feature_size`.
+PreparedCaptions: TypeAlias = Prepared[TextCodec, EncodedCaptions, dict[str, int]]
 
 
 class Captioning:
@@ -105,7 +78,7 @@ class Captioning:
         "data.held_out": bool,
     }
 
-    def prepare(self, options: TrainCaption, progress: Progress | None = None) -> Prepared:
+    def prepare(self, options: TrainCaption, progress: Progress | None = None) -> PreparedCaptions:
         """Read captions, split by picture, look at every picture once."""
         if len(options.data) != 1:
             raise ConfigError("DATA: expected one file of captions")
@@ -131,13 +104,13 @@ class Captioning:
         valid = valid.spread(VALIDATED)
         data["valid"]["used"] = len(valid)
         sees = {"feature_size": views.size} if isinstance(views, Features) else {"picture_size": options.picture_size}
-        return Prepared(tokenizer, train, valid, sees, data)
+        return Prepared(TextCodec(tokenizer), train, valid, data, sees)
 
-    def configuration(self, options: TrainCaption, prepared: Prepared) -> dict[str, Any]:
+    def configuration(self, options: TrainCaption, prepared: PreparedCaptions) -> dict[str, Any]:
         """The model's sizes, records of the captions, and how to decode."""
         sizes = options.model
         model = {
-            "vocab_size": prepared.tokenizer.size,
+            "vocab_size": prepared.codec.tokenizer.size,
             "embed_size": sizes.embed or sizes.hidden,
             "hidden_size": sizes.hidden,
             "num_layers": sizes.layers,
@@ -147,22 +120,24 @@ class Captioning:
             "tied": sizes.tied,
             "recurrent_dropout": sizes.recurrent_dropout,
             "zoneout": sizes.zoneout,
-            **prepared.sees,
+            **prepared.more,
             **sizes.cell_settings(),
         }
         decoding = {"max_length": options.max_length, "length_penalty": options.length_penalty}
         views = {"images": options.images, "features": options.features, "picture_size": options.picture_size}
         return {"model": model, "data": prepared.data, "decoding": decoding, "views": views}
 
-    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+    def files(self, prepared: PreparedCaptions) -> Mapping[str, bytes]:
         """The tokenizer."""
-        return {"tokenizer.json": prepared.tokenizer.to_json().encode()}
+        return {"tokenizer.json": prepared.codec.tokenizer.to_json().encode()}
 
     def build(self, config: Mapping[str, Any]) -> Captioner:
         """A model from a run's configuration."""
         return Captioner(**config["model"])
 
-    def job(self, options: TrainCaption, model: nn.Module, prepared: Prepared, processes: Processes = ALONE) -> Job:
+    def job(
+        self, options: TrainCaption, model: nn.Module, prepared: PreparedCaptions, processes: Processes = ALONE
+    ) -> Job:
         """What the loop needs, for one process of several."""
         training, captions = options.training, prepared.train
         buckets = Buckets(
@@ -185,7 +160,7 @@ class Captioning:
             smoothed=options.label_smoothing > 0,
         )
 
-    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+    def describe(self, model: nn.Module, prepared: PreparedCaptions) -> str:
         """Captions, pictures, vocabulary, parameters."""
         train, valid = (prepared.data[name] for name in ("train", "valid"))
         where = ", a tenth of all" if prepared.data["held_out"] else ""
@@ -193,17 +168,18 @@ class Captioning:
             where += f" (by {len(prepared.valid):,} of their captions, while training)"
         return (
             f"{len(prepared.train):,} captions of {train['pictures']:,} pictures to train on, {valid['pictures']:,} "
-            f"pictures to validate on{where}; vocabulary {prepared.tokenizer.size:,}{unknown_told(prepared.data)}, "
+            f"pictures to validate on{where}; vocabulary {prepared.codec.tokenizer.size:,}"
+            f"{unknown_told(prepared.data)}, "
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
-    def finish(self, run: Trained, prepared: Prepared) -> None:
+    def finish(self, run: Trained, prepared: PreparedCaptions) -> None:
         """Nothing more."""
 
-    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Codec:
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> TextCodec:
         """The tokenizer."""
         try:
-            return Codec(Tokenizer.load(folder.tokenizer))
+            return TextCodec(Tokenizer.load(folder.tokenizer))
         except DataError as error:
             raise RunFolderError(str(error)) from None
 
@@ -285,7 +261,7 @@ class Captioning:
         return written
 
 
-TASK: Task[TrainCaption, Prepared] = Captioning()
+TASK: Task[TrainCaption, PreparedCaptions] = Captioning()
 
 
 def _views(images: str | None, features: str | None, picture_size: int) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from ostinato.config.text import Level
 from ostinato.config.training import DEFAULT_EPOCHS
 from ostinato.core.errors import DataError
 from ostinato.data.batching.splits import HELD_OUT, held_out
-from ostinato.data.labelled.reading import MAX_LENGTH, Codec, Columns, Raw, chosen, count_labels
+from ostinato.data.labelled.reading import MAX_LENGTH, LabelledCodec, LabelledColumns, Raw, chosen, count_labels
 from ostinato.data.labelled.sequences import Scale
 from ostinato.data.text.short_texts import learn_from_texts
 from ostinato.data.text.tokenizer import Tokenizer
@@ -20,6 +20,7 @@ from ostinato.data.text.unknown_words import unknown_of, warn_unknown
 from ostinato.data.text.word_vectors import word_vectors
 from ostinato.tasks.classify.options import TrainClassify
 from ostinato.tasks.contract import Progress, record
+from ostinato.tasks.prepared import Prepared
 
 #: Optimiser steps that a training has at least, where no option says how long.
 LEAST_STEPS = 1_000
@@ -82,44 +83,18 @@ class Part:
         return [len(steps) for steps in self.inputs]
 
 
-@dataclasses.dataclass(frozen=True)
-class Prepared:
-    """Data made ready.
-
-    Attributes:
-        codec: labels, and tokenizer or scale.
-        train: to train on.
-        valid: to validate on.
-        data: what the run folder records of the data.
-        vectors: `[V, E]` what the embedding starts from; None for random numbers.
-    """
-
-    codec: Codec
-    train: Part
-    valid: Part
-    data: dict[str, Any]
-    vectors: npt.NDArray[np.float32] | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        tokenizer = self.codec.tokenizer
-        state = dict(self.__dict__, codec=dataclasses.replace(self.codec, tokenizer=None))
-        return state | {"tokenizer": None if tokenizer is None else tokenizer.to_json()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        tokenizer = state.pop("tokenizer")
-        if tokenizer is not None:
-            state["codec"] = dataclasses.replace(state["codec"], tokenizer=Tokenizer.from_json(tokenizer))
-        self.__dict__.update(state)
+#: `more` is `[V, E]`, what the embedding starts from; None for random numbers.
+PreparedExamples: TypeAlias = Prepared[LabelledCodec, Part, npt.NDArray[np.float32] | None]
 
 
 def prepare_labelled(
     options: TrainClassify,
-    columns: Columns,
+    columns: LabelledColumns,
     whole: Raw,
     valid: Raw | None = None,
     share: float = HELD_OUT,
     progress: Progress | None = None,
-) -> Prepared:
+) -> PreparedExamples:
     """Labelled examples in memory, made ready: split, labels and tokenizer or scale learned, encoded.
 
     Args:
@@ -159,7 +134,7 @@ def _split(whole: Raw, seed: int, share: float) -> tuple[Raw, Raw]:
 
 
 def _vectors(
-    options: TrainClassify, codec: Codec, train: Part, progress: Progress | None
+    options: TrainClassify, codec: LabelledCodec, train: Part, progress: Progress | None
 ) -> npt.NDArray[np.float32] | None:
     """What the embedding starts from, where it is not random numbers."""
     wanted = options.classify.word_vectors
@@ -183,21 +158,23 @@ def passes(examples: int, tokens: int) -> int:
     return min(DEFAULT_EPOCHS, max(2, round(seen)))
 
 
-def _learn(options: TrainClassify, columns: Columns, train: Raw, unseen: Raw | None) -> tuple[Codec, float | None]:
+def _learn(
+    options: TrainClassify, columns: LabelledColumns, train: Raw, unseen: Raw | None
+) -> tuple[LabelledCodec, float | None]:
     """Labels, and tokenizer or scale; where words would not do, the share of them that is unknown, else None."""
     classes = tuple(sorted(count_labels(train)[0]))
     if len(classes) < 2:
         raise DataError(f"{train.name}: expected at least two different labels to tell apart, found {classes}")
     limit = options.classify.max_length
     if not isinstance(train.inputs[0], str):
-        return Codec(classes, columns, limit, scale=Scale.of(train.inputs)), None
+        return LabelledCodec(classes, columns, limit, scale=Scale.of(train.inputs)), None
     level = options.tokens.level
     tokenizer, beyond = _tokenizer(options, "word" if level == "auto" else level, train), None
     most = UNKNOWN_WORDS_OF_FEW if unseen is None else UNKNOWN_WORDS
     if level == "auto" and (share := _unknown_words(options, tokenizer, train, unseen)) > most:
         words = sum(map(len, tokenizer.encode_many(train.inputs)))
         tokenizer, beyond = _tokenizer(options, "char" if words <= 2 * len(train) else "bpe", train), share
-    return Codec(classes, columns, limit or MAX_LENGTH[tokenizer.level], tokenizer), beyond
+    return LabelledCodec(classes, columns, limit or MAX_LENGTH[tokenizer.level], tokenizer), beyond
 
 
 def _unknown_words(options: TrainClassify, words: Tokenizer, train: Raw, unseen: Raw | None) -> float:
@@ -228,7 +205,7 @@ def word_dropout(steps: float) -> float:
     return 0.3 * min(1.0, steps / REDUNDANT)
 
 
-def sizes(options: TrainClassify, codec: Codec, train: Part) -> dict[str, Any]:
+def sizes(options: TrainClassify, codec: LabelledCodec, train: Part) -> dict[str, Any]:
     """Arguments of `Classifier`."""
     model, classify = options.model, options.classify
     reads: dict[str, Any] = {"embed_size": model.embed}

@@ -23,8 +23,8 @@ from ostinato.core.figures import shortest
 from ostinato.data.batching.buckets import Buckets, in_length_order
 from ostinato.data.labelled.labels import tell_doubtful, unknown_labels
 from ostinato.data.labelled.reading import (
-    Codec,
-    Columns,
+    LabelledCodec,
+    LabelledColumns,
     batch_of,
     count_labels,
     read_all_labelled,
@@ -46,7 +46,7 @@ from ostinato.tasks.classify.data import (
     TELLING,
     TEXT_RATE,
     Part,
-    Prepared,
+    PreparedExamples,
     passes,
     prepare_labelled,
     record_of,
@@ -79,10 +79,10 @@ class Classification:
 
     READING = frozenset({"text", "label", "id", "time", "values"})
 
-    def prepare(self, options: TrainClassify, progress: Progress | None = None) -> Prepared:
+    def prepare(self, options: TrainClassify, progress: Progress | None = None) -> PreparedExamples:
         """Read, split, learn labels and tokenizer or scale, encode."""
         several = options.classify.multi_label
-        columns = Columns(options.label, options.text, options.id, options.time, options.value_columns, several)
+        columns = LabelledColumns(options.label, options.text, options.id, options.time, options.value_columns, several)
         whole = with_labels(read_all_labelled(options.data, columns))
         tell_doubtful(whole.name, "label", count_labels(whole)[0])
         valid = None if options.valid is None else with_labels(read_labelled(options.valid, columns))
@@ -93,7 +93,7 @@ class Classification:
             prepared.data["test"] = record_of(test)
         return prepared
 
-    def configuration(self, options: TrainClassify, prepared: Prepared) -> dict[str, Any]:
+    def configuration(self, options: TrainClassify, prepared: PreparedExamples) -> dict[str, Any]:
         """Sizes, labels, scale, columns, records of the data."""
         codec = prepared.codec
         found = {
@@ -104,7 +104,7 @@ class Classification:
         found |= {"columns": dataclasses.asdict(codec.columns), "data": prepared.data}
         return found | ({} if codec.scale is None else {"scale": dataclasses.asdict(codec.scale)})
 
-    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+    def files(self, prepared: PreparedExamples) -> Mapping[str, bytes]:
         """The tokenizer, where there is text."""
         tokenizer = prepared.codec.tokenizer
         return {} if tokenizer is None else {"tokenizer.json": tokenizer.to_json().encode()}
@@ -113,12 +113,14 @@ class Classification:
         """A model from a run's configuration."""
         return Classifier(**config["model"])
 
-    def job(self, options: TrainClassify, model: nn.Module, prepared: Prepared, processes: Processes = ALONE) -> Job:
+    def job(
+        self, options: TrainClassify, model: nn.Module, prepared: PreparedExamples, processes: Processes = ALONE
+    ) -> Job:
         """What the loop needs, for one process of several."""
         assert isinstance(model, Classifier)
         training, train = options.training, prepared.train
-        if prepared.vectors is not None:
-            model.start_embedding(torch.from_numpy(prepared.vectors))
+        if prepared.more is not None:
+            model.start_embedding(torch.from_numpy(prepared.more))
         batches = Buckets(
             train.lengths,
             training.batch_of(len(train.labels), BATCH),
@@ -144,7 +146,7 @@ class Classification:
             measured="validation" if prepared.data["validated"] else "fit",
         )
 
-    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+    def describe(self, model: nn.Module, prepared: PreparedExamples) -> str:
         """Examples, classes, parameters."""
         codec, train = prepared.codec, prepared.train
         where = f"{len(prepared.valid.labels):,} to validate on"
@@ -166,7 +168,7 @@ class Classification:
             f"{len(codec.classes)} classes, {reads}, {sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
-    def finish(self, run: Trained, prepared: Prepared) -> None:
+    def finish(self, run: Trained, prepared: PreparedExamples) -> None:
         """Draw the confusion matrix, of the test data where there is any, else of the validation data."""
         if not available() or prepared.valid.labels.ndim == 2:
             return
@@ -182,15 +184,15 @@ class Classification:
         title = f"{which}: {classification_figures(counts)['accuracy']:.1%} right"
         confusion_matrix(counts, names or (), run.folder.path / "confusion.png", title=title)
 
-    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Codec:
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> LabelledCodec:
         """Labels, columns, and tokenizer or scale."""
         try:
-            columns = Columns(**config["columns"] | {"values": tuple(config["columns"]["values"])})
+            columns = LabelledColumns(**config["columns"] | {"values": tuple(config["columns"]["values"])})
             scale = None
             if "scale" in config:
                 scale = Scale(tuple(config["scale"]["mean"]), tuple(config["scale"]["deviation"]))
             tokenizer = Tokenizer.load(folder.tokenizer) if scale is None else None
-            return Codec(tuple(config["classes"]), columns, config["max_length"], tokenizer, scale)
+            return LabelledCodec(tuple(config["classes"]), columns, config["max_length"], tokenizer, scale)
         except DataError as error:
             raise RunFolderError(str(error)) from None
         except (KeyError, TypeError) as error:
@@ -202,7 +204,7 @@ class Classification:
         """The figures of `classification_figures`, the share of unknown tokens, and how many examples have unknown
         labels; the confusion matrix and the names of its rows go to the run's details."""
         no_beam("classify", beam)
-        codec: Codec = run.codec
+        codec: LabelledCodec = run.codec
         raw = with_labels(read_all_labelled(list(sources), codec.columns))
         part = Part(codec.encode(raw), *codec.numbers(raw))
         unknown: dict[str, Any] = {}
@@ -304,7 +306,7 @@ class Classification:
         return card(run, f"Classifier ({run.config['model']['cell']}, {reads})", told, 'run.predict("new.csv")')
 
 
-TASK: Task[TrainClassify, Prepared] = Classification()
+TASK: Task[TrainClassify, PreparedExamples] = Classification()
 
 
 def _measured_on(data: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from ostinato.tasks.contract import Progress
 from ostinato.tasks.forecast.decoding import Forecast, forecast
 from ostinato.tasks.forecast.fit import trained_apart
 from ostinato.tasks.forecast.options import TrainForecast
-from ostinato.tasks.forecast.split import Prepared, split
+from ostinato.tasks.forecast.split import PreparedSeries, split
 from ostinato.tasks.trained import Trained
 
 
@@ -57,7 +57,7 @@ def retrained(run: Trained, windows: Windows, shares: Sequence[float], progress:
     return _in_order(found)
 
 
-def _before(options: TrainForecast, codec: SeriesCodec, series: Sequence[Series], moment: int) -> Prepared:
+def _before(options: TrainForecast, codec: SeriesCodec, series: Sequence[Series], moment: int) -> PreparedSeries:
     """What training gets of the rows before a moment."""
     step = codec.shape.spacing.step
     rows = [-(-(moment - each.first) // step) for each in series]

@@ -12,12 +12,12 @@ import torch
 from ostinato.checkpoint import RunFolder
 from ostinato.tasks.forecast.model import Forecaster
 from ostinato.tasks.forecast.options import TrainForecast
-from ostinato.tasks.forecast.split import Prepared, all_origins
+from ostinato.tasks.forecast.split import PreparedSeries, all_origins
 from ostinato.tasks.forecast.task import TASK
 from ostinato.training import Clock, Trainer
 
 
-def trained_apart(options: TrainForecast, prepared: Prepared) -> Forecaster:
+def trained_apart(options: TrainForecast, prepared: PreparedSeries) -> Forecaster:
     """A model trained as the options say, in a folder that is then thrown away."""
     started = time.monotonic()
     model, best_step = _fitted(options, prepared, started)
@@ -25,7 +25,7 @@ def trained_apart(options: TrainForecast, prepared: Prepared) -> Forecaster:
 
 
 def refitted(
-    options: TrainForecast, prepared: Prepared, steps: int, started: float, *, shown: bool = False
+    options: TrainForecast, prepared: PreparedSeries, steps: int, started: float, *, shown: bool = False
 ) -> Forecaster:
     """A model trained from the beginning for about so many steps on all rows, those held out too; its last weights.
 
@@ -51,7 +51,7 @@ def refitted(
 
 
 def _fitted(
-    options: TrainForecast, prepared: Prepared, started: float, *, keep_last: bool = False, about: str = ""
+    options: TrainForecast, prepared: PreparedSeries, started: float, *, keep_last: bool = False, about: str = ""
 ) -> tuple[Forecaster, int]:
     """The model with its best weights, or the last ones, and the step they were found at."""
     from ostinato.training.terminal import TerminalProgress

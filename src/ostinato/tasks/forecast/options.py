@@ -17,7 +17,7 @@ from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.forecast.ahead import Head
 
-Columns = Annotated[str | None, tyro.conf.arg(metavar="COL,..")]
+ColumnNames = Annotated[str | None, tyro.conf.arg(metavar="COL,..")]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class TrainForecast:
 
     horizon: Annotated[int, tyro.conf.arg(metavar="H", help="Rows to forecast.")]
 
-    target: Columns = None
+    target: ColumnNames = None
     """Columns to forecast. With --wide by default all that nothing else is said of."""
 
     wide: Flag = False
@@ -65,20 +65,20 @@ class TrainForecast:
     """Rows of a season: 12 for months, 24 for hours; or of several, 24,168 for the day and the week, of which the first
     is what errors are measured by. The forecast starts from what was one season and more ago."""
 
-    time: Columns = None
+    time: ColumnNames = None
     """Columns that say when: one, or several that belong together, such as year,month,day,hour. Without, every row
     is one step after the row before."""
 
-    id: Columns = None
+    id: ColumnNames = None
     """Columns that together tell the series of a table apart."""
 
-    past: Columns = None
+    past: ColumnNames = None
     """Columns that help and are known up to the moment of forecasting, such as the weather."""
 
-    future: Columns = None
+    future: ColumnNames = None
     """Columns that are known beyond it too, such as prices and holidays."""
 
-    static: Columns = None
+    static: ColumnNames = None
     """Columns that are the same in all rows of a series, such as its region."""
 
     head: Head = "quantile"

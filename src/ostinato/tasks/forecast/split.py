@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -13,33 +12,20 @@ from ostinato.core.errors import DataError
 from ostinato.data.batching.splits import HELD_OUT, evenly
 from ostinato.data.series.codec import Read, SeriesCodec, worth
 from ostinato.data.series.known_rows import ALIKE
-from ostinato.data.series.reading import Columns, Series
+from ostinato.data.series.reading import Series, SeriesColumns
 from ostinato.data.series.windows import Windows
 from ostinato.tasks.contract import record
 from ostinato.tasks.forecast.options import TrainForecast
+from ostinato.tasks.prepared import Prepared
 
 #: Windows to validate on while training, at most: evenly spread over all there are.
 VALIDATED = 1_000
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """Series made ready.
-
-    Attributes:
-        codec: what was learned of them.
-        train: windows to train on.
-        valid: windows to validate on.
-        data: what the run folder records of the tables.
-    """
-
-    codec: SeriesCodec
-    train: Windows
-    valid: Windows
-    data: dict[str, Any]
+PreparedSeries: TypeAlias = Prepared[SeriesCodec, Windows, None]
 
 
-def split(options: TrainForecast, read: Read, columns: Columns, share: float = HELD_OUT) -> Prepared:
+def split(options: TrainForecast, read: Read, columns: SeriesColumns, share: float = HELD_OUT) -> PreparedSeries:
     """Rows to learn from and rows to validate on, with scales and codings of the former.
 
     Args:
@@ -79,7 +65,7 @@ def split(options: TrainForecast, read: Read, columns: Columns, share: float = H
         valid_series, later, data["valid"], *_ = unseen(codec, options.valid)
     if options.test is not None:
         data["test"] = unseen(codec, options.test).data
-    return Prepared(codec, codec.windows(series, train), codec.windows(valid_series, _spread(later)), data)
+    return Prepared(codec, codec.windows(series, train), codec.windows(valid_series, _spread(later)), data, None)
 
 
 class Unseen(NamedTuple):

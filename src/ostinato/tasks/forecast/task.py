@@ -19,7 +19,7 @@ from ostinato.core.errors import ConfigError, RunFolderError
 from ostinato.data.batching.splits import evenly
 from ostinato.data.batching.windows import WindowBatches
 from ostinato.data.series.codec import SeriesCodec, read_columns, read_file
-from ostinato.data.series.reading import Columns
+from ostinato.data.series.reading import SeriesColumns
 from ostinato.data.series.wide_tables import wide_columns
 from ostinato.data.series.windows import Windows
 from ostinato.data.tables.reading import read_table
@@ -33,7 +33,7 @@ from ostinato.tasks.forecast.figures import CRPS_SHARES, Said, Windowed, accurac
 from ostinato.tasks.forecast.loss import forecast_loss
 from ostinato.tasks.forecast.model import Forecaster
 from ostinato.tasks.forecast.options import TrainForecast
-from ostinato.tasks.forecast.split import Prepared, Unseen, split, unseen
+from ostinato.tasks.forecast.split import PreparedSeries, Unseen, split, unseen
 from ostinato.tasks.options import ReadingOptions
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import ALONE, Job, Processes
@@ -57,17 +57,17 @@ class Forecasting:
     }
     READING = frozenset({"target", "time", "id", "past", "future", "static"})
 
-    def prepare(self, options: TrainForecast, progress: Progress | None = None) -> Prepared:
+    def prepare(self, options: TrainForecast, progress: Progress | None = None) -> PreparedSeries:
         """Read, split, and learn scales and codings."""
         roles = ("target", "time", "id", "past", "future", "static")
-        columns, source = Columns(**{role: options.columns(role) for role in roles}), _one(options.data)
+        columns, source = SeriesColumns(**{role: options.columns(role) for role in roles}), _one(options.data)
         if not options.wide:
             return split(options, read_file(source, columns), columns)
         table = read_table(source, columns.all if columns.target else None)
         columns = wide_columns(table, columns)
         return split(options, read_columns(table, columns), columns)
 
-    def configuration(self, options: TrainForecast, prepared: Prepared) -> dict[str, Any]:
+    def configuration(self, options: TrainForecast, prepared: PreparedSeries) -> dict[str, Any]:
         """The model's sizes, and records of the tables."""
         shape, model = prepared.codec.shape, options.model
         sizes = {
@@ -87,7 +87,7 @@ class Forecasting:
         }
         return {"model": sizes, "data": prepared.data}
 
-    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+    def files(self, prepared: PreparedSeries) -> Mapping[str, bytes]:
         """Columns, scales and codings."""
         return {SERIES: (json.dumps(prepared.codec.to_json(), indent=1) + "\n").encode()}
 
@@ -95,7 +95,9 @@ class Forecasting:
         """A model from a run's configuration."""
         return Forecaster(**config["model"])
 
-    def job(self, options: TrainForecast, model: nn.Module, prepared: Prepared, processes: Processes = ALONE) -> Job:
+    def job(
+        self, options: TrainForecast, model: nn.Module, prepared: PreparedSeries, processes: Processes = ALONE
+    ) -> Job:
         """What the loop needs, for one process of several."""
         assert isinstance(model, Forecaster)
         training, train = options.training, prepared.train
@@ -115,7 +117,7 @@ class Forecasting:
         )
 
     def refit(
-        self, options: TrainForecast, prepared: Prepared, folder: RunFolder, started: float, *, shown: bool
+        self, options: TrainForecast, prepared: PreparedSeries, folder: RunFolder, started: float, *, shown: bool
     ) -> None:
         """With --refit train again on all rows, for as long as it took to find the best weights."""
         if options.refit:
@@ -124,7 +126,7 @@ class Forecasting:
             steps = folder.resume_point.position()["best_step"]
             folder.save_weights(refitted(options, prepared, steps, started, shown=shown))
 
-    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+    def describe(self, model: nn.Module, prepared: PreparedSeries) -> str:
         """Series, windows, spacing, what is missing, parameters."""
         train, shape, given = prepared.train, prepared.codec.shape, prepared.data["train"]
         lacking = f"; {given['missing']:,} targets missing" if given["missing"] else ""
@@ -137,7 +139,7 @@ class Forecasting:
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
-    def finish(self, run: Trained, prepared: Prepared) -> None:
+    def finish(self, run: Trained, prepared: PreparedSeries) -> None:
         """A picture: the last validation window of some series, and how they go on."""
         from ostinato.plots.style import available
 
@@ -248,7 +250,7 @@ class Forecasting:
         return forecast_card(run)
 
 
-TASK: Task[TrainForecast, Prepared] = Forecasting()
+TASK: Task[TrainForecast, PreparedSeries] = Forecasting()
 
 
 def _one(sources: Sequence[str]) -> str:

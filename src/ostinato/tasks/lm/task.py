@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from ostinato.data.batching.streams import Streams, single_stream
 from ostinato.data.sources.encodings import read_as
 from ostinato.data.text.corpus import learned_tokenizer, token_ids
 from ostinato.data.text.reading import END, Text, open_text
-from ostinato.data.text.tokenizer import UNK, TokenIds, Tokenizer, split_words
+from ostinato.data.text.tokenizer import UNK, TextCodec, TokenIds, Tokenizer, split_words
 from ostinato.data.text.unknown_words import TELLING, unknown_figures, unknown_of, unknown_told, warn_unknown
 from ostinato.evaluation import bits_per_character, perplexity
 from ostinato.losses import activation_penalty, sequence_cross_entropy
@@ -33,6 +32,7 @@ from ostinato.tasks.lm.figures import evaluate_language_model, mean_loss
 from ostinato.tasks.lm.model import LanguageModel
 from ostinato.tasks.lm.options import AdaptingOptions, SamplingOptions, TrainLm
 from ostinato.tasks.lm.sampling import sample
+from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.trained import Trained
 from ostinato.training import ALONE, Job, Processes
 
@@ -43,36 +43,7 @@ TRAINED_SHARE = 0.9
 VALIDATED = 1_000_000
 
 
-@dataclasses.dataclass(frozen=True)
-class Codec:
-    """Text to token ids and back."""
-
-    tokenizer: Tokenizer
-
-
-@dataclasses.dataclass(frozen=True)
-class Prepared:
-    """Text made ready. Sent to another process, the token ids go as the name of the file they are mapped from.
-
-    Attributes:
-        tokenizer: learned from the training text.
-        train: token ids to train on.
-        valid: token ids to validate on.
-        data: what the run folder records of the text.
-    """
-
-    tokenizer: Tokenizer
-    train: TokenIds
-    valid: TokenIds
-    data: dict[str, Any]
-
-    def __getstate__(self) -> dict[str, Any]:
-        ids = {name: _unmapped(getattr(self, name)) for name in ("train", "valid")}
-        return {"tokenizer": self.tokenizer.to_json(), "data": self.data, **ids}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        ids = {name: _mapped(state[name]) for name in ("train", "valid")}
-        self.__dict__.update(tokenizer=Tokenizer.from_json(state["tokenizer"]), data=state["data"], **ids)
+PreparedText: TypeAlias = Prepared[TextCodec, TokenIds, None]
 
 
 class LanguageModelling:
@@ -83,7 +54,7 @@ class LanguageModelling:
         "data.held_out": bool,
     }
 
-    def prepare(self, options: TrainLm, progress: Progress | None = None) -> Prepared:
+    def prepare(self, options: TrainLm, progress: Progress | None = None) -> PreparedText:
         """Read, split and tokenise."""
         if not options.text:
             raise ConfigError("TEXT: expected at least one file, folder, or - for standard input")
@@ -106,26 +77,26 @@ class LanguageModelling:
         data["train"] |= unknown_of([ids], tokenizer)
         data["valid"] |= unknown_of([held], tokenizer)
         _warn_of_unknown(valid, held, tokenizer, "a larger --vocab-size or --level bpe would know more")
-        return Prepared(tokenizer, ids, held, data)
+        return Prepared(TextCodec(tokenizer), ids, held, data, None)
 
-    def configuration(self, options: TrainLm, prepared: Prepared) -> dict[str, Any]:
+    def configuration(self, options: TrainLm, prepared: PreparedText) -> dict[str, Any]:
         """The model's sizes, records of the text, and the batch, whose default depends on the text."""
-        sizes = model_sizes(options.model, prepared.tokenizer) | options.regularisation.model_settings()
+        sizes = model_sizes(options.model, prepared.codec.tokenizer) | options.regularisation.model_settings()
         if options.adaptive:
             sizes |= {"cutoffs": list(options.adaptive)}
         return {"model": sizes, "data": prepared.data, "batch": options.training.batch_for(len(prepared.train))}
 
-    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+    def files(self, prepared: PreparedText) -> Mapping[str, bytes]:
         """The tokenizer."""
-        return {"tokenizer.json": prepared.tokenizer.to_json().encode()}
+        return {"tokenizer.json": prepared.codec.tokenizer.to_json().encode()}
 
     def build(self, config: Mapping[str, Any]) -> LanguageModel:
         """A model from a run's configuration."""
         return LanguageModel(**config["model"])
 
-    def job(self, options: TrainLm, model: nn.Module, prepared: Prepared, processes: Processes = ALONE) -> Job:
+    def job(self, options: TrainLm, model: nn.Module, prepared: PreparedText, processes: Processes = ALONE) -> Job:
         """What the loop needs, for one process of several."""
-        training, tokenizer = options.training, prepared.tokenizer
+        training, tokenizer = options.training, prepared.codec.tokenizer
         batch = training.batch_for(len(prepared.train))
         regularised, random = options.regularisation, training.seed if options.regularisation.random_steps else None
         batches = Streams(prepared.train, batch, training.steps, tokenizer.eos_id, *processes, random)
@@ -147,24 +118,24 @@ class LanguageModelling:
             penalty=penalty if regularised.ar or regularised.tar else None,
         )
 
-    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+    def describe(self, model: nn.Module, prepared: PreparedText) -> str:
         """Tokens, vocabulary, parameters."""
         where = ", the last tenth of the text" if prepared.data["held_out"] else ""
         if len(prepared.valid) > VALIDATED:
             where += f" (the first {VALIDATED:,} of them, while training)"
         return (
             f"{len(prepared.train):,} tokens to train on, {len(prepared.valid):,} to validate on{where}; "
-            f"vocabulary {prepared.tokenizer.size:,}{unknown_told(prepared.data)}, "
+            f"vocabulary {prepared.codec.tokenizer.size:,}{unknown_told(prepared.data)}, "
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
-    def finish(self, run: Trained, prepared: Prepared) -> None:
+    def finish(self, run: Trained, prepared: PreparedText) -> None:
         """Nothing more."""
 
-    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Codec:
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> TextCodec:
         """The tokenizer."""
         try:
-            return Codec(Tokenizer.load(folder.tokenizer))
+            return TextCodec(Tokenizer.load(folder.tokenizer))
         except DataError as error:
             raise RunFolderError(str(error)) from None
 
@@ -236,7 +207,7 @@ class LanguageModelling:
         return language_model_card(run)
 
 
-TASK: Task[TrainLm, Prepared] = LanguageModelling()
+TASK: Task[TrainLm, PreparedText] = LanguageModelling()
 
 
 def evaluated_at_once(vocab_size: int) -> int:
@@ -309,14 +280,6 @@ def last_loss(output: Any, targets: Tensor) -> Tensor:
     """
     logits = output._replace(hidden=output.hidden[-1:]).logits()[0]
     return F.cross_entropy(logits, targets, reduction="sum")
-
-
-def _unmapped(ids: TokenIds) -> Any:
-    return (ids.filename, ids.dtype.str) if isinstance(ids, np.memmap) and ids.filename else np.array(ids)
-
-
-def _mapped(ids: Any) -> TokenIds:
-    return np.memmap(ids[0], np.dtype(ids[1]), "r") if isinstance(ids, tuple) else ids
 
 
 def _warn_of_unknown(text: Text, ids: TokenIds, tokenizer: Tokenizer, advice: str) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from ostinato.core.errors import DataError
 from ostinato.core.span_tags import Scheme, scheme_of
 from ostinato.data.batching.splits import HELD_OUT, held_out
 from ostinato.data.labelled.labels import tell_unknown
 from ostinato.data.text.conll import Tagged
-from ostinato.layers.crf import Chain
 from ostinato.tasks.contract import record
-from ostinato.tasks.tag.decoding import span_constraints
+from ostinato.tasks.prepared import Prepared
+from ostinato.tasks.tag.codec import TagCodec
 from ostinato.tasks.tag.options import TrainTag
 from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
 
@@ -22,37 +22,26 @@ from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
 BREAKS = 0.01
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """Sentences made ready.
+class Beside(NamedTuple):
+    """What is needed of sentences besides their numbers.
 
     Attributes:
-        vocabulary: of the sentences to train on.
-        train: to train on.
-        valid: to validate on.
         valid_tags: of each sentence to validate on, by name.
         column: of the tags, `name` and `index`.
         scheme: how the tags mark spans; None where they do not.
-        constrained: whether decoding keeps the scheme's rules.
-        data: what the run folder records of the files.
     """
 
-    vocabulary: TagVocabulary
-    train: WordSequences
-    valid: WordSequences
     valid_tags: list[list[str]]
     column: dict[str, Any]
     scheme: Scheme | None
-    constrained: bool
-    data: dict[str, Any]
-
-    @property
-    def constraints(self) -> Chain | None:
-        """What the scheme forbids, where that is to be kept."""
-        return span_constraints(self.vocabulary.tags, self.scheme) if self.scheme and self.constrained else None
 
 
-def prepare_tagged(options: TrainTag, whole: Tagged, valid: Tagged | None = None, share: float = HELD_OUT) -> Prepared:
+PreparedSentences: TypeAlias = Prepared[TagCodec, WordSequences, Beside]
+
+
+def prepare_tagged(
+    options: TrainTag, whole: Tagged, valid: Tagged | None = None, share: float = HELD_OUT
+) -> PreparedSentences:
     """Sentences in memory, made ready.
 
     Args:
@@ -84,20 +73,14 @@ def prepare_tagged(options: TrainTag, whole: Tagged, valid: Tagged | None = None
         WordSequences(part.words, vocabulary, part.tags, features=part.features, longest=longest)
         for part in (train, held)
     )
-    return Prepared(
-        vocabulary=vocabulary,
-        train=own,
-        valid=other,
-        valid_tags=held.tags,
-        column={"name": whole.name, "index": whole.index},
-        scheme=scheme,
-        constrained=scheme is not None and breaks <= BREAKS * len(train.tags),
-        data={
-            "train": record_of(train) | {"unknown": own.unknown},
-            "valid": record_of(held) | {"unknown": other.unknown},
-            "held_out": valid is None and share > 0,
-        },
-    )
+    kept = scheme is not None and breaks <= BREAKS * len(train.tags)
+    data = {
+        "train": record_of(train) | {"unknown": own.unknown},
+        "valid": record_of(held) | {"unknown": other.unknown},
+        "held_out": valid is None and share > 0,
+    }
+    more = Beside(held.tags, {"name": whole.name, "index": whole.index}, scheme)
+    return Prepared(TagCodec.of(vocabulary, constrained=kept), own, other, data, more)
 
 
 def _split(whole: Tagged, seed: int, share: float) -> tuple[Tagged, Tagged]:

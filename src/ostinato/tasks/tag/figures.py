@@ -79,7 +79,7 @@ def predict_probabilities(model: nn.Module, sequences: WordSequences, num_tags: 
     return probabilities
 
 
-def named(ids: npt.NDArray[np.int64], names: Sequence[str], sentences: Sequence[Sequence[str]]) -> list[list[str]]:
+def tag_names(ids: npt.NDArray[np.int64], names: Sequence[str], sentences: Sequence[Sequence[str]]) -> list[list[str]]:
     """Tags by name, sentence by sentence.
 
     Args:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -23,21 +22,19 @@ from ostinato.data.labelled.labels import tell_doubtful, tell_unknown, unknown_l
 from ostinato.data.sources.encodings import whole_characters
 from ostinato.data.sources.files import find_files
 from ostinato.data.sources.memory import Held, Steps, in_memory
-from ostinato.data.text.conll import Columns, Sentence, read_sentences, read_tagged
+from ostinato.data.text.conll import Sentence, TagColumns, read_sentences, read_tagged
 from ostinato.data.text.conll_layout import Layout, read_layout
 from ostinato.data.text.plain_sentences import is_plain, plain_sentences
 from ostinato.data.text.unknown_words import unknown_figures, unknown_told
 from ostinato.evaluation.collapse import tell_collapsed
-from ostinato.layers.crf import Chain
 from ostinato.tasks.contract import Observed, Progress, Task, no_beam, required
 from ostinato.tasks.options import ReadingOptions
-from ostinato.tasks.tag.data import Prepared, prepare_tagged, record_of, tag_counts
-from ostinato.tasks.tag.decoding import span_constraints
+from ostinato.tasks.tag.codec import TagCodec
+from ostinato.tasks.tag.data import PreparedSentences, prepare_tagged, record_of, tag_counts
 from ostinato.tasks.tag.figures import (
-    named,
-    predict_tags,
     predict_with_loss,
     scores_by_type,
+    tag_names,
     tagging_figures,
 )
 from ostinato.tasks.tag.loss import tag_loss
@@ -68,32 +65,6 @@ class TaggedSentence(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True)
-class Codec:
-    """Words to ids, and ids to tags.
-
-    Attributes:
-        vocabulary: words, characters and tags.
-        constraints: what the tags' scheme forbids; None where they mark no spans, or the training data did not keep to
-            it.
-    """
-
-    vocabulary: TagVocabulary
-    constraints: Chain | None
-
-    def tag(
-        self,
-        run: Trained,
-        sentences: Sequence[Sequence[str]],
-        progress: Progress | None = None,
-        features: Sequence[Sequence[Sequence[str]]] = (),
-    ) -> list[list[str]]:
-        """The tags of some sentences."""
-        longest = run.config["max_length"]
-        sequences = WordSequences(sentences, self.vocabulary, features=features, longest=longest)
-        return named(predict_tags(run.model, sequences, self.constraints, progress), self.vocabulary.tags, sentences)
-
-
 class Tagging:
     """Sentences in, a tag for each word out."""
 
@@ -112,11 +83,11 @@ class Tagging:
 
     READING = frozenset({"column", "word_column", "format"})
 
-    def prepare(self, options: TrainTag, progress: Progress | None = None) -> Prepared:
+    def prepare(self, options: TrainTag, progress: Progress | None = None) -> PreparedSentences:
         """Read, split, number."""
         if not options.data:
             raise ConfigError("DATA: expected at least one file of tagged sentences, or - for standard input")
-        columns = Columns(options.column, options.word_column, options.feature_columns)
+        columns = TagColumns(options.column, options.word_column, options.feature_columns)
         whole = read_tagged(options.data, columns)
         tell_doubtful(", ".join(whole.files), "tag", tag_counts(whole))
         valid = None if options.valid is None else read_tagged([options.valid], columns)
@@ -124,13 +95,13 @@ class Tagging:
         if options.test is not None:
             test = read_tagged([options.test], columns)
             prepared.data["test"] = record_of(test)
-            unknown_labels("tag", tag_counts(test), test.where, prepared.vocabulary.tags)
+            unknown_labels("tag", tag_counts(test), test.where, prepared.codec.vocabulary.tags)
         return prepared
 
-    def configuration(self, options: TrainTag, prepared: Prepared) -> dict[str, Any]:
+    def configuration(self, options: TrainTag, prepared: PreparedSentences) -> dict[str, Any]:
         """The model's sizes; tags, characters and columns; records of the files."""
-        model, spelling, vocabulary = options.model, options.spelling, prepared.vocabulary
-        automatic = "crf" if prepared.scheme else "softmax"
+        model, spelling, vocabulary = options.model, options.spelling, prepared.codec.vocabulary
+        automatic = "crf" if prepared.more.scheme else "softmax"
         sizes = {
             "num_words": len(vocabulary.words) + 1,
             "num_characters": len(vocabulary.characters) + 1,
@@ -150,7 +121,7 @@ class Tagging:
             **model.cell_settings(),
         }
         columns: dict[str, Any] = {
-            "tags": prepared.column,
+            "tags": prepared.more.column,
             "column": options.column,
             "word_column": options.word_column,
         }
@@ -160,26 +131,28 @@ class Tagging:
             "model": sizes,
             "tags": list(vocabulary.tags),
             "characters": vocabulary.characters,
-            "constrained": prepared.constrained,
+            "constrained": prepared.codec.constraints is not None,
             "max_length": spelling.max_length,
             "columns": columns,
             "data": prepared.data,
         }
 
-    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+    def files(self, prepared: PreparedSentences) -> Mapping[str, bytes]:
         """The words."""
-        return {"tokenizer.json": prepared.vocabulary.to_json().encode()}
+        return {"tokenizer.json": prepared.codec.vocabulary.to_json().encode()}
 
     def build(self, config: Mapping[str, Any]) -> Tagger:
         """A model from a run's configuration."""
         return Tagger(**config["model"])
 
-    def job(self, options: TrainTag, model: nn.Module, prepared: Prepared, processes: Processes = ALONE) -> Job:
+    def job(
+        self, options: TrainTag, model: nn.Module, prepared: PreparedSentences, processes: Processes = ALONE
+    ) -> Job:
         """What the loop needs, for one process of several."""
         assert isinstance(model, Tagger)
         model.count_words(torch.from_numpy(prepared.train.counts(model.embedding.num_embeddings)))
         training, train, valid = options.training, prepared.train, prepared.valid
-        constraints = prepared.constraints
+        constraints = prepared.codec.constraints
         batches = Buckets(
             train.lengths,
             training.batch_of(len(train)),
@@ -192,8 +165,8 @@ class Tagging:
 
         def validate(trained: nn.Module) -> dict[str, float]:
             found, loss = predict_with_loss(trained, valid, constraints)
-            predicted = named(found, prepared.vocabulary.tags, prepared.valid_tags)
-            figures = tagging_figures(prepared.valid_tags, predicted, prepared.scheme)
+            predicted = tag_names(found, prepared.codec.vocabulary.tags, prepared.more.valid_tags)
+            figures = tagging_figures(prepared.more.valid_tags, predicted, prepared.more.scheme)
             return {"loss": loss} | {name: figures[name] for name in ("accuracy", "span_f1") if name in figures}
 
         return Job(
@@ -202,16 +175,16 @@ class Tagging:
             batches=batches,
             validate=validate,
             validation_share=valid.words / train.words,
-            best="span_f1" if prepared.scheme else "accuracy",
+            best="span_f1" if prepared.more.scheme else "accuracy",
             higher=True,
             unit="tokens",
             epochs=EPOCHS,
         )
 
-    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+    def describe(self, model: nn.Module, prepared: PreparedSentences) -> str:
         """Sentences, words, tags, parameters."""
         where = ", a tenth" if prepared.data["held_out"] else ""
-        train, valid, vocabulary = prepared.data["train"], prepared.data["valid"], prepared.vocabulary
+        train, valid, vocabulary = prepared.data["train"], prepared.data["valid"], prepared.codec.vocabulary
         return (
             f"{train['sentences']:,} sentences of {train['words']:,} words to train on, {valid['sentences']:,} to "
             f"validate on{where}; {len(vocabulary.words):,} different words"
@@ -219,19 +192,16 @@ class Tagging:
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
-    def finish(self, run: Trained, prepared: Prepared) -> None:
+    def finish(self, run: Trained, prepared: PreparedSentences) -> None:
         """Nothing more."""
 
-    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Codec:
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> TagCodec:
         """Words, characters and tags."""
         try:
             content = folder.tokenizer.read_text(encoding="utf-8")
             features = config["columns"].get("features", {}).values()
             vocabulary = TagVocabulary.from_json(content, config["characters"], config["tags"], [*features])
-            scheme = scheme_of(vocabulary.tags)
-            return Codec(
-                vocabulary, span_constraints(vocabulary.tags, scheme) if scheme and config["constrained"] else None
-            )
+            return TagCodec.of(vocabulary, constrained=config["constrained"])
         except (OSError, UnicodeDecodeError, DataError) as error:
             raise RunFolderError(f"{folder.tokenizer}: {error}") from None
         except (KeyError, TypeError, AttributeError) as error:
@@ -342,13 +312,13 @@ class Tagging:
         return "\n".join([*lines, "", "```python", *use, "```", ""])
 
 
-TASK: Task[TrainTag, Prepared] = Tagging()
+TASK: Task[TrainTag, PreparedSentences] = Tagging()
 
 
-def _columns(run: Trained) -> Columns:
+def _columns(run: Trained) -> TagColumns:
     """What a run reads of a file."""
     columns = run.config["columns"]
-    return Columns(columns["column"], columns["word_column"], tuple(columns.get("features", {})))
+    return TagColumns(columns["column"], columns["word_column"], tuple(columns.get("features", {})))
 
 
 def _output_column(run: Trained, layout: Layout) -> int:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from ostinato.plots.style import available
 from ostinato.tasks.card import pairs_card
 from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.options import ReadingOptions
+from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.tasks.translate.data import EncodedPairs, Sampled, encode_pairs, encode_sources
 from ostinato.tasks.translate.figures import score_translations
@@ -55,11 +56,8 @@ DRAWN = 3
 _SOURCE_FILE = "tokenizer-source.json"
 
 
-_LINES = PairLayout()
-
-
 @dataclass(frozen=True)
-class Codec:
+class PairCodec:
     """Texts to ids and back.
 
     Attributes:
@@ -89,32 +87,19 @@ class Codec:
         return unknown_of([*pairs.sources, *pairs.targets], self.target)
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """Pairs made ready.
+class Beside(NamedTuple):
+    """What is needed of pairs besides their ids.
 
     Attributes:
-        tokenizers: JSON by file name.
-        train: to train on.
-        valid: to validate on.
         drawn: sources and targets to draw the attention of.
-        data: what the run folder records.
         layout: how the pairs stood in their file.
     """
 
-    tokenizers: dict[str, str]
-    train: EncodedPairs
-    valid: EncodedPairs
     drawn: list[tuple[str, str]]
-    data: dict[str, Any]
-    layout: PairLayout = _LINES
+    layout: PairLayout
 
-    @property
-    def codec(self) -> Codec:
-        """The tokenizers."""
-        target = Tokenizer.from_json(self.tokenizers["tokenizer.json"])
-        source = self.tokenizers.get(_SOURCE_FILE)
-        return Codec(target if source is None else Tokenizer.from_json(source), target)
+
+PreparedPairs: TypeAlias = Prepared[PairCodec, EncodedPairs, Beside]
 
 
 class Alignment(NamedTuple):
@@ -145,7 +130,7 @@ class Translation:
 
     READING = frozenset({"columns", "separator"})
 
-    def prepare(self, options: TrainTranslate, progress: Progress | None = None) -> Prepared:
+    def prepare(self, options: TrainTranslate, progress: Progress | None = None) -> PreparedPairs:
         """Read, split and tokenise."""
         layout = PairLayout(options.separator, options.columns, named=options.columns is not None)
         whole = _read(options, layout)
@@ -157,8 +142,7 @@ class Translation:
         data: dict[str, Any] = {"train": _record(train), "valid": _record(valid), "held_out": options.valid is None}
         if options.test is not None:
             data["test"] = _record(open_pairs([options.test], layout))
-        tokenizers = _tokenizers(options, train)
-        codec = Prepared(tokenizers, EncodedPairs([], []), EncodedPairs([], []), [], {}).codec
+        codec = _learn(options, train)
         encoded = codec.encode(train)
         fitting = encoded.within(options.max_length)
         _tell_left_out(len(encoded) - len(fitting), options.max_length)
@@ -173,9 +157,9 @@ class Translation:
         _warn_of_unknown(valid, data["valid"], codec, "a larger --vocab-size or --level bpe would know more")
         drawn = list(zip(valid.sources, valid.targets, strict=True))[:DRAWN]
         found = PairLayout(options.separator, None if whole.columns is None else as_option(whole.columns))
-        return Prepared(tokenizers, fitting, held, drawn, data, found)
+        return Prepared(codec, fitting, held, data, Beside(drawn, found))
 
-    def configuration(self, options: TrainTranslate, prepared: Prepared) -> dict[str, Any]:
+    def configuration(self, options: TrainTranslate, prepared: PreparedPairs) -> dict[str, Any]:
         """The model's sizes, records of the pairs, and how to decode."""
         codec, own, shared = prepared.codec, options.model, options.model.at_level(options.tokens.level)
         model = {
@@ -197,7 +181,7 @@ class Translation:
             "zoneout": shared.zoneout,
             **shared.cell_settings(),
         }
-        layout = prepared.layout
+        layout = prepared.more.layout
         decoding = {"max_length": options.max_length, "length_penalty": options.length_penalty}
         return {
             "model": model,
@@ -207,15 +191,19 @@ class Translation:
             "columns": layout.columns,
         }
 
-    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+    def files(self, prepared: PreparedPairs) -> Mapping[str, bytes]:
         """The tokenizers."""
-        return {name: content.encode() for name, content in prepared.tokenizers.items()}
+        codec = prepared.codec
+        found = {"tokenizer.json": codec.target.to_json().encode()}
+        return found if codec.source is codec.target else found | {_SOURCE_FILE: codec.source.to_json().encode()}
 
     def build(self, config: Mapping[str, Any]) -> Seq2Seq:
         """A model from a run's configuration."""
         return Seq2Seq(**config["model"])
 
-    def job(self, options: TrainTranslate, model: nn.Module, prepared: Prepared, processes: Processes = ALONE) -> Job:
+    def job(
+        self, options: TrainTranslate, model: nn.Module, prepared: PreparedPairs, processes: Processes = ALONE
+    ) -> Job:
         """What the loop needs, for one process of several."""
         training, pairs = options.training, prepared.train
         buckets = Buckets(
@@ -239,7 +227,7 @@ class Translation:
             smoothed=options.smoothing > 0,
         )
 
-    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+    def describe(self, model: nn.Module, prepared: PreparedPairs) -> str:
         """Pairs, vocabularies, parameters."""
         codec = prepared.codec
         where, there = ", a tenth of all" if prepared.data["held_out"] else "", prepared.data["valid"]["pairs"]
@@ -252,21 +240,21 @@ class Translation:
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
-    def finish(self, run: Trained, prepared: Prepared) -> None:
+    def finish(self, run: Trained, prepared: PreparedPairs) -> None:
         """Draw what attention looks at, where there is attention, and matplotlib to draw with."""
         if run.config["model"]["attention"] is None or not available():
             return
-        for number, (source, _) in enumerate(prepared.drawn, 1):
+        for number, (source, _) in enumerate(prepared.more.drawn, 1):
             found = self.align(run, source)
             alignment_matrix(found.weights, found.source, found.target, run.folder.path / f"alignment-{number}.png")
 
-    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Codec:
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> PairCodec:
         """The tokenizers."""
         try:
             target = Tokenizer.load(folder.tokenizer)
             if config["model"].get("shared"):
-                return Codec(target, target)
-            return Codec(Tokenizer.load(folder.path / _SOURCE_FILE), target)
+                return PairCodec(target, target)
+            return PairCodec(Tokenizer.load(folder.path / _SOURCE_FILE), target)
         except DataError as error:
             raise RunFolderError(str(error)) from None
 
@@ -314,7 +302,7 @@ class Translation:
         """
         if run.config["model"]["attention"] is None:
             raise ConfigError(f"{run.folder.path}: the model has no attention to show")
-        codec: Codec = run.codec
+        codec: PairCodec = run.codec
         (source,) = encode_sources([text], codec.source)
         (target,) = self._search(run, [source], beam)
         batch = EncodedPairs([source], [np.array(target, np.int64)]).batch(np.zeros(1, np.int64))
@@ -338,7 +326,7 @@ class Translation:
     def _translate(
         self, run: Trained, texts: tuple[str, ...], progress: Progress | None, beam: int | None
     ) -> list[str]:
-        codec: Codec = run.codec
+        codec: PairCodec = run.codec
         sources = encode_sources(texts, codec.source)
         written, done = [""] * len(texts), 0
         for rows in in_length_order([len(source) for source in sources], AT_ONCE):
@@ -367,7 +355,7 @@ class Translation:
         )
 
 
-TASK: Task[TrainTranslate, Prepared] = Translation()
+TASK: Task[TrainTranslate, PreparedPairs] = Translation()
 
 
 def _layout(run: Trained) -> PairLayout:
@@ -385,13 +373,13 @@ def _read(options: TrainTranslate, layout: PairLayout) -> Pairs:
     return open_pairs(options.data, layout)
 
 
-def _tokenizers(options: TrainTranslate, train: Pairs) -> dict[str, str]:
-    """JSON by file name: one tokenizer for both sides, or one each."""
+def _learn(options: TrainTranslate, train: Pairs) -> PairCodec:
+    """One tokenizer for both sides, or one each."""
     level, limit = options.tokens.level, options.tokens.vocab_limit
     if options.one_vocabulary:
-        return {"tokenizer.json": learn_tokenizer(train.lines(train.sources, train.targets), level, limit).to_json()}
-    source, target = (learn_tokenizer(train.lines(side), level, limit) for side in (train.sources, train.targets))
-    return {"tokenizer.json": target.to_json(), _SOURCE_FILE: source.to_json()}
+        both = learn_tokenizer(train.lines(train.sources, train.targets), level, limit)
+        return PairCodec(both, both)
+    return PairCodec(*(learn_tokenizer(train.lines(side), level, limit) for side in (train.sources, train.targets)))
 
 
 def _tell_left_out(too_long: int, longest: int) -> None:
@@ -399,7 +387,7 @@ def _tell_left_out(too_long: int, longest: int) -> None:
         warnings.warn(f"{too_long:,} pairs longer than --max-length {longest} were left out of training", stacklevel=2)
 
 
-def _warn_of_unknown(pairs: Pairs, figures: Mapping[str, float], codec: Codec, advice: str) -> None:
+def _warn_of_unknown(pairs: Pairs, figures: Mapping[str, float], codec: PairCodec, advice: str) -> None:
     warn_unknown(", ".join(pairs.names), figures, codec.target.level, advice)
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ostinato.data.batching.windows import LEAST, MOST, WindowBatches
-from ostinato.data.series.reading import Columns, read_series
+from ostinato.data.series.reading import SeriesColumns, read_series
 from ostinato.data.series.scaling import Transform
 from ostinato.data.series.times import Spacing
 from ostinato.data.series.windows import Shape, Windows
@@ -14,7 +14,7 @@ from ostinato.data.series.windows import Shape, Windows
 def windows(count):
     y = np.sin(np.arange(count + 7.0))
     y[5] = np.nan
-    series, _ = read_series({"y": y}, Columns(("y",)), str)
+    series, _ = read_series({"y": y}, SeriesColumns(("y",)), str)
     shape = Shape(4, 3, 1, Spacing("row", 1), (Transform(),))
     return Windows(series, np.ones((1, 1)), shape, [np.arange(4, 4 + count)])
 

@@ -6,22 +6,22 @@ import zipfile
 import pytest
 
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.labelled.reading import Columns, read_all_labelled, read_labelled
+from ostinato.data.labelled.reading import LabelledColumns, read_all_labelled, read_labelled
 from ostinato.data.tables.reading import read_table
 
-TEXT = Columns("label", "text")
+TEXT = LabelledColumns("label", "text")
 
 
 def test_several_columns_of_texts(write):
     path = write('title,body,"a, b",label\nGood,a film,x,1\nBad,,y,0\n,,,0\n', "t.csv")
     with pytest.warns(UserWarning, match="line 4: no text .so in 1 rows."):
-        raw = read_labelled(path, Columns("label", "title, body"))
+        raw = read_labelled(path, LabelledColumns("label", "title, body"))
     assert (raw.inputs, raw.labels) == (["Good\na film", "Bad", ""], ["1", "0", "0"])
-    assert read_labelled(path, Columns("label", 'title,"a, b"')).inputs == ["Good\nx", "Bad\ny", ""]
+    assert read_labelled(path, LabelledColumns("label", 'title,"a, b"')).inputs == ["Good\nx", "Bad\ny", ""]
     with pytest.raises(DataError, match="no column 'boddy'"):
-        read_labelled(path, Columns("label", "title,boddy"))
+        read_labelled(path, LabelledColumns("label", "title,boddy"))
     with pytest.raises(ConfigError, match="--text: expected a column"):
-        read_labelled(path, Columns("label", ","))
+        read_labelled(path, LabelledColumns("label", ","))
 
 
 def test_several_files(write):
@@ -68,22 +68,22 @@ def test_a_folder_for_each_class(write, tmp_path):
         write(text, f"films/{name}")
     folder = str(tmp_path / "films")
     with pytest.warns(UserWarning, match="README: in no class's folder .so are 1 files.; left out"):
-        raw = read_labelled(folder, Columns())
+        raw = read_labelled(folder, LabelledColumns())
     assert dict(zip(raw.inputs, raw.labels, strict=True)) == {"good": "pos", "fine\nfilm\n": "pos", "bad": "neg"}
     assert raw.places(0) == f"{folder}/neg/1.txt"
     with pytest.warns(UserWarning, match="README"):
         assert read_labelled(folder, TEXT).labels == raw.labels  # of a run that was trained on a table, too
-    raw = read_labelled(folder, Columns(), labels=False)
+    raw = read_labelled(folder, LabelledColumns(), labels=False)
     assert raw.keys == ["README", "neg/1.txt", "pos/1.txt", "pos/b/2.txt"]
     assert raw.labels == [None] * 4
     with zipfile.ZipFile(tmp_path / "films.zip", "w") as archive:
         for name in ("pos/1.txt", "neg/1.txt"):
             archive.writestr(f"films/{name}", name)
-    raw = read_labelled(str(tmp_path / "films.zip"), Columns())
+    raw = read_labelled(str(tmp_path / "films.zip"), LabelledColumns())
     assert (raw.inputs, raw.labels) == (["neg/1.txt", "pos/1.txt"], ["neg", "pos"])
     write("x", "flat/1.txt")
     with pytest.raises(DataError, match="expected a folder for each class"):
-        read_labelled(str(tmp_path / "flat"), Columns())
+        read_labelled(str(tmp_path / "flat"), LabelledColumns())
 
 
 def test_a_text_a_line_or_a_table_by_its_first_line(write):
@@ -97,12 +97,12 @@ def test_a_text_a_line_or_a_table_by_its_first_line(write):
 def test_texts_and_labels_in_two_files(write):
     texts, labels = write("a film\n\nb, c\r\n", "texts.txt"), write("x\ny\nx\n", "labels.txt")
     with pytest.warns(UserWarning, match="texts.txt: line 2: no text"):
-        raw = read_labelled(f"{texts},{labels}", Columns())
+        raw = read_labelled(f"{texts},{labels}", LabelledColumns())
     assert (raw.inputs, raw.labels) == (["a film", "", "b, c"], ["x", "y", "x"])
     assert raw.name == f"{texts},{labels}"
     with pytest.warns(UserWarning, match="no text"):
-        assert read_labelled(texts, Columns(), labels=False).inputs == ["a film", "", "b, c"]
+        assert read_labelled(texts, LabelledColumns(), labels=False).inputs == ["a film", "", "b, c"]
     with pytest.raises(DataError, match=r"texts.txt has 3 lines and .*labels.txt 1: expected as many"):
-        read_labelled(f"{texts},{write('x', 'labels.txt')}", Columns())
+        read_labelled(f"{texts},{write('x', 'labels.txt')}", LabelledColumns())
     with pytest.raises(ConfigError, match="say which columns of the table to read"):
-        read_labelled(texts, Columns())
+        read_labelled(texts, LabelledColumns())

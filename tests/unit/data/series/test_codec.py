@@ -7,10 +7,10 @@ import pytest
 
 from ostinato.core.errors import DataError
 from ostinato.data.series.codec import SeriesCodec
-from ostinato.data.series.reading import Columns, read_series
+from ostinato.data.series.reading import SeriesColumns, read_series
 
 W, H = 4, 2
-COLUMNS = Columns(("y",), ("month",), ("shop",), future=("price",))
+COLUMNS = SeriesColumns(("y",), ("month",), ("shop",), future=("price",))
 
 
 def table(first=0, rows=30, shop="a"):
@@ -47,7 +47,7 @@ def test_what_is_unseen(codec, content, expected):
 
 
 def test_rows_without_time_are_known_again_by_their_values():
-    columns = Columns(("y",))
+    columns = SeriesColumns(("y",))
     series, spacing = read(table(), columns)
     codec = SeriesCodec.learn(series, spacing, columns, window=W, horizon=H)
     assert codec.unseen(read(table(0, 33), columns)[0][0]).tolist() == [30, 31]
@@ -66,7 +66,7 @@ def test_rows_without_time_are_known_again_by_their_values():
     ],
 )
 def test_rows_without_time_are_known_again_though_some_were_revised(change, known, first):
-    columns = Columns(("y",), id=("shop",))
+    columns = SeriesColumns(("y",), id=("shop",))
     series, spacing = read(table(), columns)
     codec = SeriesCodec.learn(series, spacing, columns, window=W, horizon=H)
     codec = SeriesCodec.from_json(json.loads(json.dumps(codec.to_json())))
@@ -153,7 +153,7 @@ def test_values_known_ahead_are_asked_for(codec):
 
 
 def test_times_are_written_as_they_came():
-    parts = Columns(("y",), ("Year", "month"))
+    parts = SeriesColumns(("y",), ("Year", "month"))
     content = {"Year": [2000, 2000, 2000], "month": [10, 11, 12], "y": [1.0, 2.0, 3.0]}
     series, spacing = read(content, parts)
     codec = SeriesCodec.learn(series, spacing, parts, window=2, horizon=1)
@@ -162,7 +162,7 @@ def test_times_are_written_as_they_came():
 
 
 def test_parts_of_times_keep_their_fraction():
-    parts = Columns(("y",), ("year", "minute", "second"))
+    parts = SeriesColumns(("y",), ("year", "minute", "second"))
     content = {"year": [2000] * 3, "minute": [59] * 3, "second": ["58.5", "59.00", "59.5"], "y": [1.0, 2.0, 3.0]}
     series, spacing = read(content, parts)
     codec = SeriesCodec.learn(series, spacing, parts, window=2, horizon=1)
@@ -174,7 +174,7 @@ def test_parts_of_times_keep_their_fraction():
 
 def test_series_are_known_again_however_their_numbers_are_written(tmp_path):
     """As a data frame writes whole numbers of a column that once had a gap."""
-    columns = Columns(("y",), ("t",), ("s",))
+    columns = SeriesColumns(("y",), ("t",), ("s",))
     content = {"s": ["1"] * 20 + ["2"] * 20, "t": [*range(20)] * 2, "y": [float(n % 7) for n in range(40)]}
     series, spacing = read(content, columns)
     codec = SeriesCodec.learn(series, spacing, columns, window=W, horizon=H)

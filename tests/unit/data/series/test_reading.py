@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.series.reading import Columns, numbers, read_series
+from ostinato.data.series.reading import SeriesColumns, numbers, read_series
 from ostinato.data.tables.reading import read_table
 
 
@@ -18,7 +18,7 @@ def where(row):
 
 def read(table, **columns):
     names = {role: (value,) if isinstance(value, str) else value for role, value in columns.items()}
-    return read_series(table, Columns(**names), where)
+    return read_series(table, SeriesColumns(**names), where)
 
 
 def test_one_series_with_a_gap_and_a_missing_value():
@@ -104,7 +104,7 @@ def test_categories_are_what_they_are():
     assert series.covariates["event"].tolist() == ["none", None, "christmas", "NA"]
     assert series.covariates["hall"].tolist() == ["0", "1_2", "0", "2"]
     later = {"y": [1.0, 2.0], "event": ["none", "none"], "hall": [0.0, 2]}
-    columns, text = Columns(("y",), past=("event", "hall")), {"event": True, "hall": True}
+    columns, text = SeriesColumns(("y",), past=("event", "hall")), {"event": True, "hall": True}
     (series,), _ = read_series(later, columns, where, text=text)
     assert series.covariates["hall"].tolist() == ["0", "2"]
     with pytest.raises(DataError, match=r"t.csv, line 2: expected a number in column 'event', got 'a'"):
@@ -117,7 +117,7 @@ def test_what_counts_as_missing(word):
 
 
 def again(table, spacing):
-    return read_series(table, Columns(("y",), ("t",)), where, spacing)
+    return read_series(table, SeriesColumns(("y",), ("t",)), where, spacing)
 
 
 def test_a_table_may_show_more_of_its_zone_than_training_did():
@@ -178,4 +178,4 @@ def test_whole_numbers_are_the_same_series_whatever_they_are_kept_as():
 def test_an_infinite_covariate_is_refused_in_training_as_later(text):
     table = {"y": [1.0, 2.0, 3.0], "p": ["1", "inf", "3"]}
     with pytest.raises(DataError, match=r"line 3: column 'p' is infinite"):
-        read_series(table, Columns(("y",), past=("p",)), where, text=text)
+        read_series(table, SeriesColumns(("y",), past=("p",)), where, text=text)

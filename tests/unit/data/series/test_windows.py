@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ostinato.data.series.covariates import Coding
-from ostinato.data.series.reading import Columns, read_series
+from ostinato.data.series.reading import SeriesColumns, read_series
 from ostinato.data.series.scaling import Transform
 from ostinato.data.series.times import calendar
 from ostinato.data.series.windows import SEASONS, Shape, Windows
@@ -28,7 +28,7 @@ def table(rows=40, seed=0):
     }
 
 
-COLUMNS = Columns(("y", "z"), ("month",), ("shop",), past=("sky",), future=("price",), static=("town",))
+COLUMNS = SeriesColumns(("y", "z"), ("month",), ("shop",), past=("sky",), future=("price",), static=("town",))
 
 
 @pytest.fixture(params=[1, 4], ids=["no season", "season of 4"])
@@ -116,7 +116,7 @@ def bases(z, origin, shape):
 
 def test_several_seasons_are_those_of_each():
     """Inputs and simple forecasts of 4 and 7 rows: those of 4 and those of 7, side by side."""
-    (series,), spacing = read_series({"y": np.random.default_rng(0).normal(size=60)}, Columns(("y",)), str)
+    (series,), spacing = read_series({"y": np.random.default_rng(0).normal(size=60)}, SeriesColumns(("y",)), str)
 
     def inputs(season, *more):
         shape = Shape(W, H, season, spacing, (Transform(),), more_seasons=more)

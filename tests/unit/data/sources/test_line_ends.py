@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from ostinato.data.labelled.reading import Columns, read_labelled
+from ostinato.data.labelled.reading import LabelledColumns, read_labelled
 from ostinato.data.labelled.ts import read_ts
 from ostinato.data.pictures.captions import read_captions, read_names
 from ostinato.data.text.conll import read_tagged
@@ -31,7 +31,11 @@ def plain(found):
     [
         ("t.txt", CONLL, lambda path: read_tagged([path])),
         ("t.conllu", UD, lambda path: read_tagged([path])),
-        ("t.csv", "text,label\ngood,up\nbad,down\n", lambda path: read_labelled(path, Columns("label", "text"))),
+        (
+            "t.csv",
+            "text,label\ngood,up\nbad,down\n",
+            lambda path: read_labelled(path, LabelledColumns("label", "text")),
+        ),
         ("t.ts", "@classLabel true a b\n@data\n1,2:a\n3:b\n", read_ts),
         ("t.tsv", "one\teins\ntwo\tzwei\n", lambda path: open_pairs([path])),
         ("t.txt", "one\ntwo\n", lambda path: read_two_files(path, path)),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.labelled.reading import Columns, read_labelled
+from ostinato.data.labelled.reading import LabelledColumns, read_labelled
 from ostinato.data.sources.memory import HeldTable, Steps, Texts, given, held_as, in_memory, is_missing, is_text
 from ostinato.data.tables.reading import read_table
 from ostinato.data.text.pairs import read_sources
@@ -139,13 +139,15 @@ def test_readers_find_it():
     assert table.texts("label") == ["1", None, "b"]
     assert table.digest == found(films, read_table).digest != found({"a": [1]}, read_table).digest
     with pytest.warns(UserWarning, match="data in memory: row 2: no text .so in 2 rows.; taken as empty"):
-        raw = found(films, lambda name: read_labelled(name, Columns("label", "text")))
+        raw = found(films, lambda name: read_labelled(name, LabelledColumns("label", "text")))
     assert (raw.inputs, raw.labels) == (["good", "", ""], ["1", None, "b"])
-    raw = found(["two\nlines", "half \ud83d"], lambda name: read_labelled(name, Columns("label", "text"), labels=False))
+    raw = found(
+        ["two\nlines", "half \ud83d"], lambda name: read_labelled(name, LabelledColumns("label", "text"), labels=False)
+    )
     assert raw.inputs == ["two\nlines", "half \ufffd"]
-    raw = found([["the", "cat"]], lambda name: read_labelled(name, Columns("label", "text"), labels=False))
+    raw = found([["the", "cat"]], lambda name: read_labelled(name, LabelledColumns("label", "text"), labels=False))
     assert raw.inputs == ["the cat"]
-    raw = found([[1, 2.5], np.ones((3, 1))], lambda name: read_labelled(name, Columns()))
+    raw = found([[1, 2.5], np.ones((3, 1))], lambda name: read_labelled(name, LabelledColumns()))
     assert [steps.tolist() for steps in raw.inputs] == [[[1.0], [2.5]], [[1.0]] * 3]
     assert found([" one ", None], read_sources) == ("one", "")
     with pytest.raises(DataError, match="data in memory: expected a table"):
@@ -153,7 +155,7 @@ def test_readers_find_it():
     with pytest.raises(DataError, match="no column 'x'"):
         found(films, lambda name: read_table(name, ["x"]))
     with pytest.raises(DataError, match=r"data in memory\[1\]: expected tokens, got one that is missing"):
-        found([["a"], ["b", None]], lambda name: read_labelled(name, Columns()))
+        found([["a"], ["b", None]], lambda name: read_labelled(name, LabelledColumns()))
 
 
 def test_numbers_that_are_missing_in_a_column_of_texts(write):

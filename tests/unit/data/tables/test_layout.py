@@ -5,7 +5,7 @@ import pytest
 
 from ostinato.config.table import TableOptions
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.series.reading import Columns, numbers, read_series
+from ostinato.data.series.reading import SeriesColumns, numbers, read_series
 from ostinato.data.tables.layout import Layout, laid_out, layout_of
 from ostinato.data.tables.reading import read_table
 
@@ -16,7 +16,7 @@ def test_semicolons_and_decimal_commas(write):
         table = read_table(path)
         assert table.column("a;b") == ["x", "y", "NA"]
         assert table.numbers("price").tolist() == [1234.5, -0.5, 1234]
-        (series,), spacing = read_series(table.columns, Columns(("price",), ("day",)), table.place)
+        (series,), spacing = read_series(table.columns, SeriesColumns(("price",), ("day",)), table.place)
         assert series.target[:, 0].tolist() == [1234.5, -0.5, 1234]
         assert spacing.written(np.array([series.first])) == ["31.12.2024"]
         for wrong in ("1.5", "1,2,3", "1.23,4"):
@@ -63,13 +63,13 @@ def test_decimal_commas_are_no_categories(write):
     """A covariate of such numbers would be taken for text otherwise."""
     table = {"y": [1.0, 2.0, 3.0], "p": ["1,5", "2", ""]}
     with pytest.raises(DataError, match=r"0: '1,5' in column 'p' looks like .* a decimal comma.* --decimal ,"):
-        read_series(table, Columns(("y",), past=("p",)), str)
+        read_series(table, SeriesColumns(("y",), past=("p",)), str)
     with pytest.raises(DataError, match=r"expected a number in column 'p', got '1,5'; --decimal , reads"):
         numbers(table["p"], "p", str)
     with pytest.raises(DataError, match=r"got '1,5'; --decimal , reads"):
         read_table(write('p\n"1,5"\n', "t.csv")).numbers("p")
     with laid_out(Layout(decimal=",")):
-        (series,), _ = read_series(table, Columns(("y",), past=("p",)), str)
+        (series,), _ = read_series(table, SeriesColumns(("y",), past=("p",)), str)
     np.testing.assert_array_equal(series.covariates["p"], [1.5, 2, np.nan])
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from ostinato.core.errors import DataError
 from ostinato.data.sources.files import find_files
-from ostinato.data.text.conll import Columns, read_sentences, read_tagged
+from ostinato.data.text.conll import TagColumns, read_sentences, read_tagged
 from ostinato.data.text.conll_layout import CONLLU, Layout, read_layout
 
 
@@ -142,7 +142,7 @@ def test_read_with_tags(write):
 
 
 def test_read_other_columns(write):
-    found = read_tagged([write("1 the DT\n2 cat NN\n")], Columns("1", "2"))
+    found = read_tagged([write("1 the DT\n2 cat NN\n")], TagColumns("1", "2"))
     assert (found.words, found.tags, found.name, found.index) == ([["the", "cat"]], [["1", "2"]], None, 0)
 
 
@@ -180,7 +180,7 @@ HEADED = "Token POS NER\nOn IN O\nMonday NNP O\n\nAnn NNP B-PER\n"
 def test_a_first_line_of_names_is_no_word(write, sentences):
     found = read_tagged([write(HEADED)])
     assert (found.words, found.tags, found.name) == ([["On", "Monday"], ["Ann"]], [["O", "O"], ["B-PER"]], "ner")
-    assert read_tagged([write(HEADED)], Columns(tag="pos")).tags == [["IN", "NNP"], ["NNP"]]
+    assert read_tagged([write(HEADED)], TagColumns(tag="pos")).tags == [["IN", "NNP"], ["NNP"]]
     layout, found = sentences(HEADED)
     assert "".join(sentence.text(["X"] * len(sentence), 2) for sentence in found) == (
         "Token POS NER\nOn IN X\nMonday NNP X\n\nAnn NNP X\n"
@@ -202,10 +202,10 @@ def test_a_first_line_that_may_be_names_is_told(write):
 
 
 def test_features_are_read_along(write):
-    found = read_tagged([write("the DT O\nYork NNP B-LOC\n")], Columns(features=("2",)))
+    found = read_tagged([write("the DT O\nYork NNP B-LOC\n")], TagColumns(features=("2",)))
     assert found.features == [[["DT", "NNP"]]]
     with pytest.raises(DataError, match="column 3 would be both tags and a feature"):
-        read_tagged([write("the DT O\nYork NNP B-LOC\n")], Columns(features=("3",)))
+        read_tagged([write("the DT O\nYork NNP B-LOC\n")], TagColumns(features=("3",)))
 
 
 def test_ewt_is_read_as_counted_and_written_back_to_the_byte(corpora):
