@@ -4,7 +4,7 @@ import warnings
 import pytest
 
 from ostinato.cli.main import main
-from tests.end_to_end.harness import Result, next_port, start
+from tests.end_to_end.harness import Result, start
 
 #: Imported in every process before it trains.
 HOLD = """
@@ -37,7 +37,6 @@ def work(tmp_path, monkeypatch):
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("MASTER_PORT", next_port())
     return tmp_path / "work"
 
 

@@ -22,7 +22,7 @@ _PORTS = itertools.count(20_000 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER
 
 
 def next_port() -> str:
-    """A port for several processes to meet at: below those that Linux gives out, and another for each command."""
+    """A port for several processes to meet at: below those that Linux gives out, and another each time."""
     return str(next(_PORTS))
 
 
@@ -104,7 +104,6 @@ def start(
 ) -> Command:
     """Start `ostinato` with these arguments, in a folder; its streams go to files in `logs` unless they are named."""
     logs.mkdir()
-    environment = environment | {"MASTER_PORT": next_port()}
     streams = [stdin, out or str(logs / "out"), err or str(logs / "err")]
     process = _FORKED.Process(target=_run, args=(arguments, str(folder), streams, environment))
     os.environ["OMP_NUM_THREADS"] = "1"  # what the server starts with, the first time

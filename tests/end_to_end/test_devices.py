@@ -2,12 +2,15 @@
 
 import json
 import random
+import subprocess
+import sys
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.support import metrics, prose
+from tests.end_to_end.harness import next_port
+from tests.support import contents, metrics, prose
 
 TRAIN = ["train", "lm", "book.txt", "--hidden", "24", "--layers", "2", "--batch", "8", "--steps", "20", "--epochs", "2"]
 TRAIN += ["--dropout", "0", "--clip", "0", "--log-every", "1", "--threads", "1", "--plugin", "watch.py"]
@@ -197,3 +200,68 @@ def test_processes_with_unequal_shares_resume_with_the_same_loss(work, spawn, ho
     again = spawn(*words, "--out", "run", "--resume").wait()
     assert again.status == 0, again.err
     assert metrics(work / "run") == metrics(work / "whole")
+
+
+TWO = ["train", "lm", "book.txt", "--hidden", "8", "--batch", "4", "--steps", "10", "--threads", "1", "--epochs", "2"]
+
+
+@pytest.fixture
+def joined(work, spawn, monkeypatch):
+    """Two processes as torchrun starts them: each runs the command, and finds the other by its variables."""
+    (work / "book.txt").write_text(prose(60))
+
+    def run(*arguments):
+        monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+        monkeypatch.setenv("MASTER_PORT", next_port())
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        started = []
+        for rank in (0, 1):
+            monkeypatch.setenv("RANK", str(rank))
+            started.append(spawn(*arguments))
+        for name in ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "RANK"):
+            monkeypatch.delenv(name)
+        return [command.wait() for command in started]
+
+    return run
+
+
+def test_processes_of_torchrun_train_as_those_started_here(work, spawn, joined):
+    assert spawn(*TWO, "--out", "here", "--devices", "2").wait().status == 0
+    first, second = joined(*TWO, "--out", "joined", "--json")
+    assert (first.status, second.status) == (0, 0), first.err + second.err
+    assert (second.out, second.err) == ("", "")  # one speaks
+    assert json.loads(first.out)["steps"] > 10
+    assert (work / "joined/model.safetensors").read_bytes() == (work / "here/model.safetensors").read_bytes()
+    assert metrics(work / "joined") == metrics(work / "here")
+    before = contents(work / "joined")
+    again = joined(*TWO, "--out", "joined", "--resume")
+    assert [one.status for one in again] == [0, 0]
+    assert contents(work / "joined") == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--devices", "4"], "ostinato: --devices 4: torchrun has started 2 processes; leave the option out"),
+        (["--batch", "3"], "ostinato: --batch 3 is shared out over --devices 2: expected a multiple of 2"),
+        (["--valid", "gone.txt"], "ostinato: gone.txt: no such file"),
+    ],
+)
+def test_what_cannot_be_is_said_once_by_torchruns_processes(work, joined, words, said):
+    first, second = joined(*TWO, "--out", "run", *words)
+    assert (first.status, second.status) == (2, 2)
+    assert first.err.startswith(said)
+    assert first.err.count("\n") == 1
+    assert (second.out, second.err) == ("", "")
+    assert not (work / "run").exists()
+
+
+@pytest.mark.slow
+def test_by_torchrun_itself(work, spawn):
+    (work / "book.txt").write_text(prose(60))
+    assert spawn(*TWO, "--out", "here", "--devices", "2").wait().status == 0
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    ran = subprocess.run([*torchrun, "-m", "ostinato", *TWO, "--out", "run"], cwd=work, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("valid loss") == 1
+    assert (work / "run/model.safetensors").read_bytes() == (work / "here/model.safetensors").read_bytes()
