@@ -37,12 +37,12 @@ def declare(state: type[Any]) -> None:
         _WAITING.append(state)
         return
     import torch
-    from torch.utils import _pytree
+
+    from ostinato.core.torch_private import register_namedtuple
 
     name = f"{state.__module__}.{state.__qualname__}"
     torch.serialization.add_safe_globals([state])
-    if state not in _pytree.SUPPORTED_SERIALIZED_TYPES:
-        _pytree._register_namedtuple(state, serialized_type_name=name)
+    register_namedtuple(state, name)
 
 
 def declare_waiting() -> None:

@@ -4,6 +4,7 @@ Beside it, the softmax of an output layer.
 """
 
 from ostinato.cells.unroll import unroll as reference
+from ostinato.core.torch_private import is_batched, is_transformed
 from ostinato.kernels import flops
 from ostinato.kernels import native_cells as native
 from ostinato.kernels.dispatch import Choice, find, run
@@ -13,7 +14,7 @@ from ostinato.kernels.onnx import is_exported
 from ostinato.kernels.recompute import run_recomputing
 from ostinato.kernels.request import Request
 from ostinato.kernels.softmax import Exponentials, exponentials
-from ostinato.kernels.transforms import is_batched, is_captured, is_transformed, own_node
+from ostinato.kernels.transforms import is_captured, own_node
 
 __all__ = [
     "ONNX_OPERATORS",

@@ -12,10 +12,10 @@ from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, unroll
 from ostinato.core.autocast import autocast_dtype
 from ostinato.core.legend import Parameters
+from ostinato.core.torch_private import is_transformed
 from ostinato.kernels import native_cells as native
 from ostinato.kernels import onnx, torch_fused
 from ostinato.kernels.request import Request
-from ostinato.kernels.transforms import is_transformed
 
 
 class Implementation(Protocol):

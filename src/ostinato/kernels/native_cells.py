@@ -16,6 +16,7 @@ from ostinato.core.errors import ConfigError
 from ostinato.core.legend import Parameters
 from ostinato.core.lengths import valid_steps
 from ostinato.core.registry import is_ours
+from ostinato.core.torch_private import constant_when_compiled
 from ostinato.kernels.native_calls import Inputs, Optional, kernel_of
 from ostinato.kernels.native_operators import recurrence
 from ostinato.kernels.native_reference import OUT, SHARED
@@ -114,6 +115,7 @@ def inputs(
     )
 
 
+@constant_when_compiled  # it need not look into the loading of a library
 def _lacks(cell: str, projected: bool) -> str | None:
     library = native_library.load()
     if isinstance(library, str):
@@ -121,10 +123,6 @@ def _lacks(cell: str, projected: bool) -> str | None:
     if not is_ours(cell):
         return f"{cell} is another cell here"
     return None if kernel_of(cell, projected) in library.cells else f"no {cell} yet"
-
-
-# To torch.compile the answer is a constant: it need not look into the loading of a library.
-_lacks._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def multiplies_bfloat16_without_tiles() -> bool:

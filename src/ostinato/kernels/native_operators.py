@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.core import torch_programs
+from ostinato.core.torch_private import below_autograd, is_batched, is_traced, is_watched, unchecked_saved_tensors
 from ostinato.kernels import native_calls
 from ostinato.kernels.native_calls import Inputs, Optional
 from ostinato.kernels.native_reference import differentiate
-from ostinato.kernels.transforms import is_batched
 
 torch_programs.register()
 
@@ -46,10 +46,8 @@ def _unheard(tensors: Iterable[Optional]) -> bool:
     return (
         not torch.compiler.is_compiling()
         and {type(tensor) for tensor in tensors} <= _PLAIN
-        and not torch._C._len_torch_dispatch_stack()
-        and not torch._C._len_torch_function_stack()
-        and not torch._C._autograd._profiler_enabled()
-        and torch._C._get_tracing_state() is None
+        and not is_watched()
+        and not is_traced()
     )
 
 
@@ -66,8 +64,8 @@ class _Recurrence(torch.autograd.Function):
         if direct:
             results, ctx.before = native_calls.forward(Inputs(*inputs), True, keep_states)
         else:
-            with torch._C._AutoDispatchBelowAutograd():
-                results = torch.ops.ostinato.recurrence_saving(*arguments)
+            saving = torch.ops.ostinato.recurrence_saving
+            results = below_autograd(saving, arguments, instead=saving)
         ctx.save_for_backward(*tensors, results[0], results[-1])
         return results[:-1]
 
@@ -98,9 +96,10 @@ def _saved(ctx: Any) -> Sequence[Any]:
     try:
         return ctx.saved_tensors
     except RuntimeError:
-        if not ctx.direct:
+        unchecked = unchecked_saved_tensors(ctx) if ctx.direct else None
+        if unchecked is None:
             raise
-    *tensors, _output, _saved = ctx._raw_saved_tensors
+    *tensors, _output, _saved = unchecked
     tensors = [tensor.unpack() for tensor in tensors]  # refuses those that have changed
     inputs = (ctx.cell, *tensors, ctx.reverse)
     with torch.no_grad():
@@ -163,7 +162,10 @@ def recurrence_backward_fake(*arguments: Any) -> tuple[Tensor, ...]:
 def recurrence_autograd(*arguments: Any) -> Any:
     """The operator `recurrence` where gradients may be wanted; whether they are is asked in each call, so that a graph
     captured without them can be trained."""
-    if torch.is_grad_enabled() and torch._C._any_requires_grad(*arguments):
+    if torch.is_grad_enabled() and any(isinstance(one, Tensor) and one.requires_grad for one in arguments):
         return _Recurrence.apply(False, *arguments)  # type: ignore[no-untyped-call]
-    with torch._C._AutoDispatchBelowAutograd():
-        return torch.ops.ostinato.recurrence(*arguments)
+    return below_autograd(torch.ops.ostinato.recurrence, arguments, instead=_without_saved)
+
+
+def _without_saved(*arguments: Any) -> tuple[Tensor, ...]:
+    return tuple(torch.ops.ostinato.recurrence_saving(*arguments))[:-1]

@@ -167,5 +167,5 @@ class _Node(torch.autograd.Function):
 
 def _absent(g: Any) -> Any:
     constant = g.op("prim::Constant")
-    constant.setType(torch._C.OptionalType.ofTensor())
+    constant.setType(torch.OptionalType.ofTensor())
     return constant

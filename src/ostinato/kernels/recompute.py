@@ -16,8 +16,9 @@ from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
 from ostinato.core.autocast import autocast_again
 from ostinato.core.legend import Parameters
+from ostinato.core.torch_private import is_batched, is_transformed
 from ostinato.kernels.dispatch import run
-from ostinato.kernels.transforms import is_batched, is_captured, is_transformed, own_node
+from ostinato.kernels.transforms import is_captured, own_node
 
 Optional = Tensor | None
 

@@ -21,10 +21,10 @@ NAME = "torch"
 # The entry points torch.nn's layers call: (input, state, weights, has_biases, layers, dropout, train, both ways,
 # batch_first) -> (output, *final state).
 _ENTRY: dict[str, Callable[..., tuple[Tensor, ...]]] = {
-    "rnn": torch._VF.rnn_tanh,
-    "rnn_relu": torch._VF.rnn_relu,
-    "lstm": torch._VF.lstm,
-    "gru": torch._VF.gru,
+    "rnn": torch.rnn_tanh,
+    "rnn_relu": torch.rnn_relu,
+    "lstm": torch.lstm,
+    "gru": torch.gru,
 }
 
 

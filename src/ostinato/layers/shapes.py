@@ -15,6 +15,7 @@ from ostinato import kernels
 from ostinato.cells.contract import Cell
 from ostinato.core.autocast import autocast_dtype
 from ostinato.core.errors import TensorError
+from ostinato.core.torch_private import check_when_run
 from ostinato.layers.gaps import Gaps, are_padding, from_lengths, from_mask
 
 
@@ -146,9 +147,7 @@ def _check_range(lengths: Tensor, T: int) -> None:
     if kernels.is_exported():
         return  # ONNX Runtime checks them
     if kernels.is_captured():  # the numbers come when the graph is run
-        torch._assert_async(
-            ((lengths >= 0) & (lengths <= T)).all(), "expected lengths from 0 to the number of padded steps"
-        )
+        check_when_run(((lengths >= 0) & (lengths <= T)).all(), "expected lengths from 0 to the number of padded steps")
     elif not lengths.is_meta and len(lengths) and not 0 <= int(lengths.min()) <= int(lengths.max()) <= T:
         raise TensorError(f"expected lengths from 0 to {T} (the padded steps), got {lengths.tolist()}")
 

@@ -1,6 +1,5 @@
 """One matrix as embedding and output layer (Press, Wolf 2017, arXiv:1608.05859), with one gradient."""
 
-import sys
 from functools import cache
 from typing import Any
 
@@ -9,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ostinato import kernels
+from ostinato.core.torch_private import holders, is_view
 
 
 def tied_embedding(ids: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -42,7 +42,7 @@ class _Tied(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[None, Tensor | None]:
         shared = kernels.is_batched(upstream)  # whose memory nobody can ask after
-        alone = upstream[1] is None or (not shared and _holders(upstream[1]) == _nobody())
+        alone = upstream[1] is None or (not shared and holders(upstream[1]) == _nobody() is not None)
         embedded, output = upstream
         if embedded is None:
             return None, output
@@ -55,21 +55,12 @@ class _Tied(torch.autograd.Function):
 
 
 def _is_whole(gradient: Tensor) -> bool:
-    return gradient._base is None and gradient.is_contiguous() and not gradient.requires_grad
-
-
-def _holders(gradient: Tensor) -> tuple[int, int, int]:
-    """How many hold a gradient: variables of Python; graphs and buffers of torch; tensors and arrays, its memory.
-
-    Torch's own rule for keeping a gradient as `.grad` asks the second alone, for which all of Python is one.
-    """
-    memory = gradient.untyped_storage()._cdata
-    return sys.getrefcount(gradient), gradient._use_count(), torch._C._storage_Use_Count(memory)  # type: ignore[attr-defined]
+    return not is_view(gradient) and gradient.is_contiguous() and not gradient.requires_grad
 
 
 @cache
-def _nobody() -> tuple[int, int, int]:
-    """`_holders` of a gradient that only autograd has, asked by a `backward` with `*upstream`.
+def _nobody() -> tuple[int, int, int] | None:
+    """`holders` of a gradient that only autograd has, asked by a `backward` with `*upstream`.
 
     They are those of the call itself, which differ from one Python to the next.
     """
@@ -83,7 +74,7 @@ def _nobody() -> tuple[int, int, int]:
 
         @staticmethod
         def backward(ctx: Any, *upstream: Any) -> Any:
-            found.append(_holders(upstream[1]))
+            found.append(holders(upstream[1]))
             return upstream[1]
 
     with torch.enable_grad():

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ostinato.core.torch_private import interpolate_all_
+
 
 class Average(Protocol):
     """A mean of the weights, kept beside a training."""
@@ -59,7 +61,7 @@ class PowerAverage:
         span = self.share * step
         if step - self.taken >= span / 100:
             weight = min(1.0, (step - self.taken) / span)
-            torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], weight)
+            interpolate_all_(self.average, [p.detach() for p in self.parameters], weight)
             self.taken = step
 
     def validated(self, value: float, step: int) -> bool:

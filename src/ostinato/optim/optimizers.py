@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
+from ostinato.core.torch_private import multiply_all_
+
 _BY_NAME: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
     "adam": torch.optim.Adam,
@@ -62,7 +64,7 @@ def take_step(optimizer: torch.optim.Optimizer, lr: float, gradients: list[Tenso
     """
     folded = isinstance(optimizer, torch.optim.SGD)
     if scale != 1 and not folded:
-        torch._foreach_mul_(gradients, scale)
+        multiply_all_(gradients, scale)
     for group in optimizer.param_groups:
         group["lr"] = lr * scale if folded else lr
         if folded:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError
 from ostinato.core.kept_state import KeptState
+from ostinato.core.torch_private import add_all_, interpolate_all_
 from ostinato.tasks.lm.options import AdaptingOptions
 
 
@@ -88,8 +89,8 @@ class Dynamic:
         gradients = torch.autograd.grad(loss, self._weights)
         with torch.no_grad():
             if self._decay:
-                torch._foreach_lerp_(self._weights, self._first, self._decay)
-            torch._foreach_add_(self._weights, gradients, alpha=-self._lr)
+                interpolate_all_(self._weights, self._first, self._decay)
+            add_all_(self._weights, gradients, -self._lr)
 
 
 class NeuralCache:
