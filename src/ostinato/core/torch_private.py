@@ -150,12 +150,12 @@ def is_view(tensor: Tensor) -> bool:
         return True
 
 
-def versions(tensors: Sequence[Tensor]) -> list[object]:
+def version(tensor: Tensor) -> object:
     """What changes when a tensor is written to. Without torch's private count of that, nothing equals what it was."""
     try:
-        return [tensor._version for tensor in tensors]
+        return tensor._version
     except GONE:
-        return [object() for _ in tensors]
+        return object()
 
 
 def own_parameters(module: nn.Module) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.core.errors import ConfigError, TensorError
 from ostinato.core.legend import Parameters
-from ostinato.core.torch_private import own_parameters, versions
+from ostinato.core.torch_private import own_parameters, version
 from ostinato.kernels.steps import NativeSteps
 from ostinato.layers import shapes
 
@@ -167,14 +167,13 @@ class Stream:
         """What changes when a weight does, or the number of threads, the precision of products, or zoneout."""
         own = own_parameters(self._layer)
         stamp: list[Any] = [torch.get_num_threads(), torch.get_float32_matmul_precision(), self._layer.zoneout]
-        read: list[Tensor] = []
         for names in self._names:
             for name in names:
                 tensor = own.get(name)
                 if tensor is None or tensor.is_inference():
                     return [object()]  # a computed weight (torch.nn.utils.parametrize) says nothing of its changes
-                read.append(tensor)
-        return [*stamp, *versions(read), *(tensor.data_ptr() for tensor in read)]
+                stamp += (version(tensor), tensor.data_ptr())
+        return stamp
 
 
 class _ReferenceSteps:
