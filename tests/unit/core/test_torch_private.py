@@ -16,7 +16,7 @@ import ostinato
 from ostinato.core import torch_private
 from ostinato.core.states import HiddenState
 from ostinato.kernels import native_cells
-from ostinato.layers.tied import tied_embedding
+from ostinato.layers.tied import _nobody, tied_embedding
 
 SOURCE = Path(ostinato.__file__).parent
 ONLY = SOURCE / "core" / "torch_private.py"
@@ -77,7 +77,15 @@ def test_a_private_name_is_found(line):
     assert private_names(line)
 
 
-def leaf(layer: nn.Module) -> list[Tensor]:
+@pytest.fixture(autouse=True)
+def nothing_remembered():
+    torch.manual_seed(0)
+    _nobody.cache_clear()
+    yield
+    _nobody.cache_clear()
+
+
+def leaves(layer: nn.Module) -> list[Tensor]:
     return list(layer.parameters())
 
 
@@ -88,11 +96,11 @@ def check_layers() -> None:
     x = torch.randn(5, 2, 3)
     with torch.no_grad():
         torch.testing.assert_close(ours(x)[0], theirs(x)[0])
-    expected = torch.autograd.grad(theirs(x)[0].square().sum(), leaf(theirs))
+    expected = torch.autograd.grad(theirs(x)[0].square().sum(), leaves(theirs))
     for call in (lambda: ours(x)[0], lambda: torch.jit.trace(ours, x, check_trace=False)(x)[0]):
         output = call()
         torch.testing.assert_close(output, theirs(x)[0])
-        torch.testing.assert_close(torch.autograd.grad(output.square().sum(), leaf(ours)), expected)
+        torch.testing.assert_close(torch.autograd.grad(output.square().sum(), leaves(ours)), expected)
 
 
 def check_operators() -> None:
@@ -104,7 +112,7 @@ def check_operators() -> None:
     given = ("gru", x, *weights, None, None, None, h, None, None, None, None, None, False, False)
     output = torch.ops.ostinato.recurrence(*given)[0]
     torch.testing.assert_close(output, theirs(x)[0])
-    expected = torch.autograd.grad(theirs(x)[0].square().sum(), leaf(theirs))
+    expected = torch.autograd.grad(theirs(x)[0].square().sum(), leaves(theirs))
     torch.testing.assert_close(torch.autograd.grad(output.square().sum(), weights), expected)
     with torch.no_grad():
         torch.testing.assert_close(torch.ops.ostinato.recurrence(*given)[0], theirs(x)[0])
@@ -119,7 +127,7 @@ def check_transforms() -> None:
 
     found = vmap(grad(loss), in_dims=(None, 1))(p, x)
     for n in range(2):
-        expected = torch.autograd.grad(layer(x[:, n])[0].square().sum(), leaf(layer))
+        expected = torch.autograd.grad(layer(x[:, n])[0].square().sum(), leaves(layer))
         torch.testing.assert_close([g[n] for g in found.values()], list(expected), rtol=1e-4, atol=1e-5)
     jacobian = torch.autograd.functional.jacobian(lambda x: layer(x)[0], x)
     v = torch.randn_like(x)
@@ -137,8 +145,8 @@ def check_compiled() -> None:
     x = torch.randn(5, 2, 3)
     output = torch.compile(lambda x: layer(x, lengths=torch.tensor([5, 5]))[0], backend="aot_eager")(x)
     torch.testing.assert_close(output, theirs(x)[0])
-    expected = torch.autograd.grad(theirs(x)[0].square().sum(), leaf(theirs))
-    torch.testing.assert_close(torch.autograd.grad(output.square().sum(), leaf(layer)), expected)
+    expected = torch.autograd.grad(theirs(x)[0].square().sum(), leaves(theirs))
+    torch.testing.assert_close(torch.autograd.grad(output.square().sum(), leaves(layer)), expected)
 
 
 def check_tied() -> None:
@@ -184,11 +192,11 @@ def check_changed_in_place() -> None:
     output = layer(x)[0]
     output.mul_(2)
     try:
-        found = torch.autograd.grad(output.sum(), leaf(layer))
+        found = torch.autograd.grad(output.sum(), leaves(layer))
     except RuntimeError as error:
         assert "modified by an inplace operation" in str(error)  # noqa: PT017
         return
-    torch.testing.assert_close(found, torch.autograd.grad(2 * theirs(x)[0].sum(), leaf(theirs)))
+    torch.testing.assert_close(found, torch.autograd.grad(2 * theirs(x)[0].sum(), leaves(theirs)))
 
 
 PLAIN = (check_layers, check_operators)
@@ -246,7 +254,6 @@ class Without:
 def test_without_a_name(name, gone, monkeypatch):
     if not gone and not callable(attrgetter(name)(torch)):
         gone = True
-    torch.manual_seed(0)
     monkeypatch.setattr(torch_private, "torch", Without(torch, name, gone))
     for check in NAMES[name]:
         check()
@@ -255,14 +262,12 @@ def test_without_a_name(name, gone, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMPILED)
 def test_compiled_without_a_name(name, monkeypatch):
-    torch.manual_seed(0)
     monkeypatch.setattr(torch_private, "torch", Without(torch, name, gone=True))
     check_compiled()
 
 
 @pytest.mark.parametrize(("kind", "name"), OF_OBJECTS)
 def test_without_a_name_of_objects(kind, name, monkeypatch):
-    torch.manual_seed(0)
     for check in OF_OBJECTS[kind, name]:
         with monkeypatch.context() as without:
             without.setattr(kind, name, property(lambda _: getattr(object(), name)), raising=False)
@@ -285,5 +290,4 @@ def test_parameters_of_a_module_without_a_table():
 @pytest.mark.slow
 def test_a_mark_that_the_compiler_no_longer_reads(monkeypatch):
     monkeypatch.delattr(native_cells._lacks, "_dynamo_marked_constant")
-    torch.manual_seed(0)
     check_compiled()
