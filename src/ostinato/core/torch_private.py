@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 #: What a name raises that is gone, or that takes other arguments now.
 GONE = (AttributeError, TypeError, ImportError)
@@ -158,12 +158,13 @@ def version(tensor: Tensor) -> object:
         return object()
 
 
-def own_parameters(module: nn.Module) -> dict[str, Any]:
+def own_parameters(module: Any) -> dict[str, Any]:
     """A module's parameters, those of its parts aside, by name; publicly through a slower iterator."""
     try:
-        return module._parameters
+        found: dict[str, Any] = module._parameters
     except GONE:
-        return dict(module.named_parameters(recurse=False, remove_duplicate=False))
+        found = dict(module.named_parameters(recurse=False, remove_duplicate=False))
+    return found
 
 
 def constant_when_compiled(function: _F) -> _F:

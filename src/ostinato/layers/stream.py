@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ostinato import kernels
 from ostinato.cells.contract import Cell
@@ -25,7 +25,6 @@ class Stack(Protocol):
     reverse: bool
     zoneout: float
     named_state: bool
-    _parameters: dict[str, nn.Parameter | None]
 
     @property
     def cell(self) -> Cell:
