@@ -92,8 +92,8 @@ def given(sources: Sequence[Any], *, texts: bool = False) -> Given:
     """Tell files from data in memory.
 
     Args:
-        sources: paths; data frames of pandas or polars, Arrow tables, a dict (a row, or lists by column) or a list of
-            them; lists, arrays or series of texts, of lists of tokens, of arrays of numbers.
+        sources: paths; data frames of pandas, polars, Arrow or what else narwhals knows, a dict (a row, or lists by
+            column) or a list of them; lists, arrays or series of texts, of lists of tokens, of arrays of numbers.
         texts: whether a string that names no file, and does not look as if it should, is a text.
 
     Raises:
@@ -150,11 +150,9 @@ def held_as(source: Any, name: str = NAME) -> Held:
     if isinstance(source, Mapping):
         columns = all(isinstance(cells, list | tuple | np.ndarray) for cells in source.values())
         return _table(source) if columns else _from_rows([source])
-    if hasattr(source, "columns") and not isinstance(source, np.ndarray):  # a data frame
-        if any(name is not None for name in getattr(getattr(source, "index", None), "names", ())):
-            source = source.reset_index()  # an index that has a name is a column, as in a file of it
-        table = source.to_pydict() if hasattr(source, "to_pydict") else {name: source[name] for name in source.columns}
-        return _table({str(name): cells for name, cells in table.items()})
+    source = _opened(source)
+    if isinstance(source, dict):
+        return _table(source)
     if not hasattr(source, "__len__") or not hasattr(source, "__iter__"):
         raise DataError(f"expected files, texts, rows or sequences, got {type(source).__name__}")
     items = [None if is_missing(item) else item for item in source]
@@ -168,6 +166,29 @@ def held_as(source: Any, name: str = NAME) -> Held:
         if isinstance(item, str | Mapping) or not hasattr(item, "__len__"):
             raise DataError(f"{name}[{number}]: expected texts, rows or sequences, all of one kind, got {item!r:.60}")
     return Steps(items)
+
+
+def _opened(source: Any) -> Any:
+    """A data frame of any library as cells by column, a series as a list; anything else as it is.
+
+    Raises:
+        DataError: two columns of one name.
+    """
+    if isinstance(source, list | tuple | np.ndarray):
+        return source
+    import narwhals as nw  # a tenth of a second, for those that have frames
+
+    if nw.dependencies.is_pandas_like_dataframe(source) and any(name is not None for name in source.index.names):
+        source = source.reset_index()  # an index that has a name is a column, as in a file of it
+    try:
+        found = nw.from_native(source, allow_series=True, pass_through=True)
+    except nw.exceptions.DuplicateError as error:
+        raise DataError(f"{NAME}: expected columns of different names: {error}") from None
+    if isinstance(found, nw.LazyFrame):
+        found = found.collect()
+    if isinstance(found, nw.DataFrame):
+        return {str(column.name): column.to_list() for column in found.iter_columns()}
+    return found.to_list() if isinstance(found, nw.Series) else found
 
 
 def _table(columns: Mapping[str, Any]) -> HeldTable:

@@ -1,7 +1,7 @@
 """Data in memory, told from files and from each other."""
 
 import math
-from types import SimpleNamespace
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -18,37 +18,6 @@ class NA:
 
 
 NA.__name__ = "NAType"
-
-
-class Frame:
-    """What a data frame is to us: names of columns, and columns by name."""
-
-    def __init__(self, **columns):
-        self._columns = columns
-
-    @property
-    def columns(self):
-        return list(self._columns)
-
-    def __getitem__(self, name):
-        return self._columns[name]
-
-
-class ArrowTable(Frame):
-    def to_pydict(self):
-        return dict(self._columns)
-
-
-class Indexed(Frame):
-    """As pandas has it: an index beside the columns."""
-
-    def __init__(self, index, names, **columns):
-        super().__init__(**columns)
-        self.index = SimpleNamespace(names=names)
-        self._values = index
-
-    def reset_index(self):
-        return Frame(**dict(zip(self.index.names, self._values, strict=True)), **self._columns)
 
 
 ABSENT = [None, float("nan"), np.float32("nan"), np.datetime64("NaT"), NA()]
@@ -69,15 +38,43 @@ def test_missing():
         ({"a": "x", "b": 1}, HeldTable({"a": ["x"], "b": [1]})),
         ({"a": ["x", None], "b": np.array([1, 2])}, HeldTable({"a": ["x", None], "b": [1, 2]})),
         ([{"a": 1}, {"a": math.nan, "b": "y"}], HeldTable({"a": [1, None], "b": [None, "y"]})),
-        (Frame(a=["x"], b=np.array([2.5])), HeldTable({"a": ["x"], "b": [2.5]})),
-        (Indexed([["1949-01"]], ["month"], a=[2]), HeldTable({"month": ["1949-01"], "a": [2]})),
-        (Indexed([[0]], [None], a=[2]), HeldTable({"a": [2]})),
-        (ArrowTable(a=["x"]), HeldTable({"a": ["x"]})),
         ([["the", "cat"], ["a"]], Steps([["the", "cat"], ["a"]])),
     ],
 )
 def test_what_it_is(source, held):
     assert held_as(source) == held
+
+
+DAYS = [datetime(1949, 1, 1), datetime(1949, 2, 1)]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_frames_and_series_of_each_library(library):
+    columns = {"a": ["x", None], "b": [2.5, float("nan")], "c": [1, 2], "day": DAYS}
+    there = pytest.importorskip(library)
+    frame = there.table(columns) if library == "pyarrow" else there.DataFrame(columns)
+    found = held_as(frame)
+    assert found == HeldTable({"a": ["x", None], "b": [2.5, None], "c": [1, 2], "day": DAYS})
+    assert [type(cell) for cell in found.columns["c"]] == [int, int]
+    series = there.chunked_array([["one", None]]) if library == "pyarrow" else there.Series(["one", None])
+    assert held_as(series) == Texts(("one", None))
+    numbers = there.chunked_array([[[1.0], [2.0, 3.0]]]) if library == "pyarrow" else there.Series([[1.0], [2.0, 3.0]])
+    assert [list(steps) for steps in held_as(numbers).sequences] == [[1.0], [2.0, 3.0]]
+
+
+def test_an_index_of_pandas_is_a_column_where_it_has_a_name():
+    pandas = pytest.importorskip("pandas")
+    months = pandas.Index(["1949-01"], name="month")
+    assert held_as(pandas.DataFrame({"a": [2]}, index=months)) == HeldTable({"month": ["1949-01"], "a": [2]})
+    assert held_as(pandas.DataFrame({"a": [2]})) == HeldTable({"a": [2]})
+    assert held_as(pandas.DataFrame([[2, 3]])) == HeldTable({"0": [2], "1": [3]})  # columns without names
+    with pytest.raises(DataError, match="expected columns of different names"):
+        held_as(pandas.DataFrame([[1, 2]], columns=["a", "a"]))
+
+
+def test_a_lazy_frame_of_polars_is_computed():
+    polars = pytest.importorskip("polars")
+    assert held_as(polars.LazyFrame({"a": [1]}).with_columns(b=polars.col("a") * 2)) == HeldTable({"a": [1], "b": [2]})
 
 
 @pytest.mark.parametrize(
@@ -160,7 +157,7 @@ def test_readers_find_it():
 
 def test_numbers_that_are_missing_in_a_column_of_texts(write):
     """As Parquet and data frames have them: NaN is no text."""
-    data = given([Frame(text=[1.5, math.nan])])
+    data = given([pytest.importorskip("pandas").DataFrame({"text": [1.5, math.nan]})])
     with data.within():
         table = read_table(data.names[0])
     assert table.texts("text") == ["1.5", None]
