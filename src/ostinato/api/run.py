@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,32 +13,15 @@ import torch
 from torch import nn
 
 from ostinato.checkpoint import RunFolder
-from ostinato.config.checks import at_least, of_names
-from ostinato.config.table import TableOptions
+from ostinato.config.checks import at_least
+from ostinato.config.merge import flatten
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.sources.encodings import read_as, text_encoding
 from ostinato.data.sources.memory import given
 from ostinato.data.tables.layout import Layout, laid_out, layout_of
 from ostinato.tasks import TABLES, find
-from ostinato.tasks.caption.options import ViewOptions
-from ostinato.tasks.contract import (
-    Adapts,
-    Backtests,
-    Forecasts,
-    Generates,
-    Labels,
-    Plots,
-    Predicts,
-    Progress,
-    Reads,
-    ReadsTexts,
-    Sees,
-    Task,
-    no_beam,
-)
-from ostinato.tasks.forecast.ahead import ForecastOptions
-from ostinato.tasks.lm.options import AdaptingOptions
-from ostinato.tasks.options import ReadingOptions
+from ostinato.tasks.commands import asked, reading_given
+from ostinato.tasks.contract import Generates, Labels, Plots, Predicts, Progress, Reads, ReadsTexts, Task
 
 
 class Run:
@@ -74,23 +57,15 @@ class Run:
         return self.codec.tokenizer
 
     @torch.no_grad()
-    def evaluate(
-        self,
-        *sources: Any,
-        progress: Progress | None = None,
-        beam: int | None = None,
-        retrain: bool = False,
-        **adapting: Any,
-    ) -> dict[str, Any]:
+    def evaluate(self, *sources: Any, progress: Progress | None = None, **options: Any) -> dict[str, Any]:
         """Measure the model on data it has not seen.
 
         Args:
             *sources: what `ostinato evaluate` takes: files, or "-" for standard input; or data in memory: a data frame,
                 a dict of columns, a list of dicts as rows.
             progress: told what is done, and all there is to do.
-            beam: width of a beam search, where the task decodes; None is its default.
-            retrain: train again for each window, on all that lies before it: forecast.
-            **adapting: for a language model dynamic, cache and what belongs to them; see `AdaptingOptions`.
+            **options: those of `ostinato evaluate` that the run's task takes, with underscores: `beam=3`,
+                `dynamic=0.1`, `text="body"`.
 
         Returns:
             Figures by name: for a language model tokens, loss (nats a token), perplexity and, at level char,
@@ -98,30 +73,14 @@ class Run:
 
         Raises:
             DataError: data that cannot be read.
-            ConfigError: an option that there is not, that is out of range, or that the task has no use for: a beam
-                where nothing is decoded, `retrain` but of a forecaster, `dynamic` and `cache` but of a language model;
-                what belongs to these two (`dynamic_steps`, ...) says nothing while both are off.
+            ConfigError: an option that there is not, that is out of range, or that the task has no use for.
         """
+        there, wanted = self._asked("evaluate", options)
         data = given(sources)
-        options = of_names(AdaptingOptions, adapting)
-        if options.named() and not isinstance(self.task, Adapts):
-            raise ConfigError(
-                f"--dynamic, --cache: a run of task {self.config['task']!r} does not predict one token after "
-                "the other; leave them out"
-            )
-        if retrain and not isinstance(self.task, Backtests):
-            raise ConfigError(f"--retrain: a run of task {self.config['task']!r} is trained once; leave the option out")
-        with data.within(), read_as(self.encoding), laid_out(self.layout):
-            if options.named() and isinstance(self.task, Adapts):
-                no_beam(self.config["task"], beam)
-                return self.task.evaluate_adapting(self, data.names, progress, options)
-            if retrain and isinstance(self.task, Backtests):
-                return self.task.backtest(self, data.names, progress)
-            return self.task.evaluate(self, data.names, progress, beam=beam)
+        with data.within(), read_as(there.encoding), laid_out(there.layout):
+            return there.task.evaluate(there, data.names, wanted, progress)
 
-    def predict(
-        self, source: Any, *, progress: Progress | None = None, beam: int | None = None, **ahead: Any
-    ) -> list[Any]:
+    def predict(self, source: Any, *, progress: Progress | None = None, **options: Any) -> list[Any]:
         """Answer each input.
 
         Args:
@@ -129,8 +88,8 @@ class Run:
                 in memory: a list (or a series) of texts, of lists of tokens, or of arrays of numbers `[T, D]`; a data
                 frame, a dict of columns, or a list of dicts as rows.
             progress: told what is done, and all there is to do.
-            beam: width of a beam search, where the task decodes; None is its default.
-            **ahead: of a forecast levels, such as (50, 80, 95), and steps; see `ForecastOptions`.
+            **options: those of `ostinato predict` that the run's task takes, with underscores: `beam=3`,
+                `levels=(50, 80, 95)`, `text="body"`.
 
         Returns:
             An answer an input, in order.
@@ -140,23 +99,22 @@ class Run:
             RunFolderError: a run that answers nothing, of a language model: `generate` lets it write.
             ConfigError: an option that there is not, that is out of range, or that the task has no use for.
         """
-        return list(self.answers(source, progress=progress, beam=beam, **ahead))
+        return list(self.answers(source, progress=progress, **options))
 
-    def answers(
-        self, source: Any, *, progress: Progress | None = None, beam: int | None = None, **ahead: Any
-    ) -> Iterator[Any]:
+    def answers(self, source: Any, *, progress: Progress | None = None, **options: Any) -> Iterator[Any]:
         """As `predict`, one after the other as they come.
 
         What `predict` raises about data is raised when the first answer is asked for, or later.
         """
-        task, options = self._predicts(), forecast_options(ahead)
+        task = self._predicts()
+        there, wanted = self._asked("predict", options)
         data = given([source], texts=isinstance(task, ReadsTexts) and task.reads_texts(self))
         found: Iterator[Any] | None = None
         done = object()
         while True:
             # for each step anew: what the caller does in between is none of ours
-            with data.within(), read_as(self.encoding), laid_out(self.layout), torch.no_grad():
-                found = found or self._found(task, data.names[0], progress, beam, options)
+            with data.within(), read_as(there.encoding), laid_out(there.layout), torch.no_grad():
+                found = found or task.predict(there, data.names[0], wanted, progress)
                 answer = next(found, done)
             if answer is done:
                 return
@@ -196,7 +154,7 @@ class Run:
             length: tokens to write.
             stop: end once this text has been written.
             samples: texts to write for each prompt, each by a seed of its own: the one given, the next, and so on.
-            **options: greedy, temperature, top_k, top_p, seed; see `SamplingOptions`.
+            **options: those of `ostinato generate` that the run's task takes: greedy, temperature, top_k, top_p, seed.
 
         Returns:
             An iterator over pieces of text, as they are written: `"".join(...)` is all of it, without the prompt. Where
@@ -219,11 +177,11 @@ class Run:
             if not isinstance(one, str):
                 raise ConfigError(f"prompt: expected a text, or a list of texts, got {one!r:.60}")
         seed = options.pop("seed", None)
-        written = [
-            task.generate(self, one, length, stop=stop, seed=None if seed is None else seed + number, **options)
-            for one in prompts
+        ways = [
+            asked(self.config["task"], "generate", options | {"seed": None if seed is None else seed + number})
             for number in range(samples)
         ]
+        written = [task.generate(self, one, length, way, stop=stop) for one in prompts for way in ways]
         return written[0] if isinstance(prompt, str) and samples == 1 else ("".join(pieces) for pieces in written)
 
     def inspect(self, view: str, out: str | PathLike[str], **options: Any) -> dict[str, Any]:
@@ -248,7 +206,7 @@ class Run:
 
     @torch.no_grad()
     def plot(
-        self, source: Any, out: str | PathLike[str], *, series: Sequence[str] = (), **ahead: Any
+        self, source: Any, out: str | PathLike[str], *, series: Sequence[str] = (), **options: Any
     ) -> dict[str, Any]:
         """Draw what `predict` answers, beside what was: a forecaster.
 
@@ -256,7 +214,7 @@ class Run:
             source: what `predict` takes.
             out: picture to write, .png or .svg.
             series: ids of those to draw; by default the first ones.
-            **ahead: levels and steps; see `ForecastOptions`.
+            **options: those of `ostinato plot` that the run's task takes: levels, steps, and how data are laid out.
 
         Returns:
             `series`, the ids of those drawn.
@@ -276,10 +234,11 @@ class Run:
         from ostinato.plots.style import require
 
         require()
+        there, wanted = self._asked("plot", options)
         data = given([source])
-        with data.within(), read_as(self.encoding):
+        with data.within(), read_as(there.encoding), laid_out(there.layout):
             try:
-                return self.task.plot(self, data.names[0], picture, forecast_options(ahead), series)
+                return self.task.plot(there, data.names[0], picture, wanted, series)
             except OSError as error:
                 raise DataError(f"--out {out}: cannot be written: {error.strerror}; choose another place") from None
 
@@ -293,47 +252,31 @@ class Run:
         Raises:
             ConfigError: both, the wrong one, or a run that sees no pictures.
         """
-        if images is None and features is None:
-            return self
-        views = ViewOptions(*(None if place is None else str(place) for place in (images, features)))
-        if not isinstance(self.task, Sees):
-            raise ConfigError(
-                f"--images, --features: a run of task {self.config['task']!r} sees no pictures; leave them out"
-            )
-        return self.task.seeing(self, views)
+        return self.reading(images=images, features=features)
 
     def reading(self, **options: Any) -> Run:
         """The same run, reading data laid out otherwise than in training: `run.reading(text="body").evaluate(...)`.
 
         Args:
-            **options: see `ReadingOptions`.
+            **options: those of `ostinato evaluate` and `predict` that say how data are laid out.
 
         Raises:
             ConfigError: an option that there is not, or that the task has no use for.
         """
-        wanted = of_names(ReadingOptions, options)
-        laid = {item.name for item in fields(TableOptions)} if self.config["task"] in TABLES else set()
-        known = {"encoding", *laid, *(self.task.READING if isinstance(self.task, Reads) else ())}
-        for name in wanted.given():
-            if name not in known:
-                option = "--" + name.replace("_", "-")
-                raise ConfigError(f"{option}: a run of task {self.config['task']!r} has no use for it; leave it out")
-        there = self.task.reading(self, wanted) if isinstance(self.task, Reads) else copy.copy(self)
-        there.encoding = self.encoding if wanted.encoding is None else text_encoding(wanted.encoding)
-        there.layout = layout_of(self.config["options"] | wanted.given()) if laid else self.layout
+        task = self.config["task"]
+        wanted, own = reading_given(task, options)
+        there = copy.copy(self)
+        if own and isinstance(self.task, Reads):
+            there = self.task.reading(self, {name: wanted[name] for name in own})
+        there.encoding = self.encoding if wanted.get("encoding") is None else text_encoding(wanted["encoding"])
+        there.layout = layout_of(asdict(self.layout) | wanted) if task in TABLES else self.layout
         return there
 
-    def _found(
-        self, task: Predicts, name: str, progress: Progress | None, beam: int | None, options: ForecastOptions
-    ) -> Iterator[Any]:
-        if options == ForecastOptions():
-            return task.predict(self, name, progress, beam=beam)
-        if not isinstance(task, Forecasts):
-            raise ConfigError(
-                f"--levels, --steps: a run of task {self.config['task']!r} forecasts nothing; leave them out"
-            )
-        no_beam(self.config["task"], beam)
-        return task.predict_ahead(self, name, progress, options)
+    def _asked(self, command: str, options: dict[str, Any]) -> tuple[Run, Any]:
+        """The run, reading data as the options say, and what its task is asked."""
+        wanted = asked(self.config["task"], command, options)
+        laid = {name: value for name, value in flatten(wanted.reading).items() if value is not None}
+        return self.reading(**laid) if laid else self, wanted
 
     def _predicts(self) -> Predicts:
         if not isinstance(self.task, Predicts):
@@ -344,11 +287,3 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder.path)!r}, task={self.config['task']!r})"
-
-
-def forecast_options(given: dict[str, Any]) -> ForecastOptions:
-    """Options by name, levels also as numbers."""
-    levels = given.get("levels")
-    if levels is not None and not isinstance(levels, str):
-        levels = ",".join(map(str, levels)) if isinstance(levels, Iterable) else str(levels)
-    return of_names(ForecastOptions, {**given, "levels": levels})

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ostinato.cli.output import Output, write_lines, write_pieces
 from ostinato.cli.told import Told
+from ostinato.config.commands import Predict
 from ostinato.core.errors import ConfigError
-from ostinato.tasks.commands import Predict
+from ostinato.tasks.commands import apart, said
 
 T = TypeVar("T")
 
@@ -39,11 +39,15 @@ def predict(options: Predict, output: Output) -> None:
     from ostinato.api.plugins import import_plugins
     from ostinato.api.results import Predicted
     from ostinato.data.tables.writing import format_of, require_writer, table_pieces
-    from ostinato.tasks.contract import Tabulates
+    from ostinato.tasks.contract import Predicts, Tabulates
 
     import_plugins(options.plugin)
-    run = load(options.run).seeing(**dataclasses.asdict(options.views)).reading(**options.reading.given())
-    tabular = isinstance(run.task, Tabulates) and not options.labels
+    run = load(options.run)
+    asking, writing = (
+        apart(run.config["task"], "predict", said(options)) if isinstance(run.task, Predicts) else ({}, {})
+    )
+    labels = writing.get("labels", False)
+    tabular = isinstance(run.task, Tabulates) and not labels
     kind = None if options.output is None else format_of(options.output)
     if kind is not None and not tabular and kind != "tsv":  # columns of words and tags are no other
         raise ConfigError(
@@ -53,13 +57,12 @@ def predict(options: Predict, output: Output) -> None:
     require_writer(kind)
     counted = Counted()
     with compute_settings(options.threads, options.precision):
-        asked = dataclasses.asdict(options.ahead)
-        answers = counted(run.answers(options.data, progress=Told("predicting"), beam=options.beam, **asked))
+        answers = counted(run.answers(options.data, progress=Told("predicting"), **asking))
         if options.output is not None and kind is not None and isinstance(run.task, Tabulates) and tabular:
             write_pieces(Path(options.output), table_pieces(run.task.rows(run, answers), kind))
             written = counted.count
         else:
-            lines = run.lines(answers, labels=options.labels)
+            lines = run.lines(answers, labels=labels)
             written = output.lines(lines) if options.output is None else write_lines(Path(options.output), lines)
         written = counted.count if tabular else written  # a line of column names is no answer
     if options.output is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +11,14 @@ from ostinato.cli.output import Output
 from ostinato.cli.told import Told
 from ostinato.config import commands
 from ostinato.config.bench import BenchLayers, BenchLm
+from ostinato.config.commands import Evaluate, Generate, Plot, Predict
 from ostinato.config.inspect import Inspect
 from ostinato.core import torchrun
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.figures import shown
 from ostinato.core.visible import visible
 from ostinato.tasks import TRAIN_OPTIONS
-from ostinato.tasks.commands import Evaluate, Generate, Plot, Predict
+from ostinato.tasks.commands import said
 from ostinato.tasks.options import TrainOptions
 
 #: Bytes of a finished run that only going on needs, from which on that is said.
@@ -106,30 +106,22 @@ def _evaluate(options: Evaluate, output: Output) -> None:
     from ostinato.api.plugins import import_plugins
     from ostinato.cli.answers import write_backtest
     from ostinato.data.tables.writing import format_of, require_writer
+    from ostinato.tasks.commands import apart
     from ostinato.tasks.contract import Backtests
 
     if not options.data:
         raise ConfigError("DATA: expected at least one file, folder, or - for standard input")
     import_plugins(options.plugin)
-    run = load(options.run).seeing(**dataclasses.asdict(options.views)).reading(**options.reading.given())
-    if options.output is not None and not isinstance(run.task, Backtests):
-        raise ConfigError(
-            f"--output: evaluating a run of task {run.config['task']!r} makes no forecasts to write; "
-            "predict writes answers"
-        )
-    require_writer(format_of(options.output or ""))
+    run = load(options.run)
+    asking, writing = apart(run.config["task"], "evaluate", said(options))
+    path = writing.get("output")
+    require_writer(format_of(path or ""))
     with compute_settings(options.threads, options.precision):
-        figures = run.evaluate(
-            *options.data,
-            progress=Told("evaluating"),
-            beam=options.beam,
-            retrain=options.retrain,
-            **dataclasses.asdict(options.adapting),
-        )
+        figures = run.evaluate(*options.data, progress=Told("evaluating"), **asking)
     output.figures(figures)
-    if options.output is not None and isinstance(run.task, Backtests):
-        written = write_backtest(run.task.backtested(run), options.output)
-        output.text(f"{options.output}: {written:,} forecasts beside what came")
+    if path is not None and isinstance(run.task, Backtests):
+        written = write_backtest(run.task.backtested(run), path)
+        output.text(f"{path}: {written:,} forecasts beside what came")
     output.result(figures)
 
 
@@ -147,8 +139,8 @@ def _generate(options: Generate, output: Output) -> None:
     import_plugins(options.plugin)
     run = load(options.run)
     prompts = [options.prompted] if options.prompts is None else _prompts(options.prompts)
-    settings = dataclasses.asdict(options.sampling)
-    seed = settings.pop("seed")
+    settings = said(options)
+    seed = settings.pop("seed", None)
     texts: list[Written] = []
     for prompt in prompts:
         for number in range(options.samples):
@@ -191,10 +183,10 @@ def _plot(options: Plot, output: Output) -> None:
     from ostinato.api.results import Plotted
 
     import_plugins(options.plugin)
-    run = load(options.run).reading(**options.reading.given())
+    run = load(options.run)
     series = [] if options.series is None else options.series.split(",")
     with compute_settings(options.threads, "highest"):
-        drawn = run.plot(options.data, options.out, series=series, **dataclasses.asdict(options.ahead))
+        drawn = run.plot(options.data, options.out, series=series, **said(options))
     output.text(f"{options.out}: {len(drawn['series']):,} series")
     output.result(Plotted(run=options.run, task=run.config["task"], series=drawn["series"], out=options.out))
 

@@ -14,6 +14,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tyro.conf import FlagCreatePairsOff, Positional, Suppress
 
+from ostinato.tasks.commands import DECLARED, Declared
+
 #: What people call options elsewhere, and what they are called here.
 ELSEWHERE = {
     "learning-rate": "lr",
@@ -98,8 +100,12 @@ def options_of(command: type[Any], group: str = "", defaults: Any = None) -> lis
     """
     texts = _docstrings(command)
     hints, plain = get_type_hints(command, include_extras=True), get_type_hints(command)
+    tasks = {one.task for item in dataclasses.fields(command) for one in item.metadata.get(DECLARED, ())}
     found: list[Option] = []
     for item in dataclasses.fields(command):
+        if DECLARED in item.metadata:
+            found.append(_of_tasks(item.name, item.metadata[DECLARED], tasks))
+            continue
         default = _default(item) if defaults is None else getattr(defaults, item.name, _default(item))
         if dataclasses.is_dataclass(plain[item.name]):
             below = typing.cast("type[Any]", plain[item.name])
@@ -108,6 +114,33 @@ def options_of(command: type[Any], group: str = "", defaults: Any = None) -> lis
         elif (option := _option(item, hints[item.name], plain[item.name], texts, group, default)) is not None:
             found.append(option)
     return found
+
+
+def _of_tasks(name: str, several: tuple[Declared, ...], tasks: set[str]) -> Option:
+    """An option that tasks declare; it says which, where others of the command do not take it."""
+    own = [_declared(name, one) for one in several]
+    texts: dict[str, list[str]] = {}
+    for one, option in zip(several, own, strict=True):
+        texts.setdefault(option.text, []).append(one.task)
+    if {one.task for one in several} == tasks and len(texts) == 1:
+        return own[0]
+    parts = [f"{', '.join(takers)}: {_within(text).rstrip('.')}" for text, takers in texts.items()]
+    return dataclasses.replace(own[0], text="; ".join(parts) + ".")
+
+
+def _declared(name: str, declared: Declared) -> Option:
+    kind = declared.kind
+    (item,) = (item for item in dataclasses.fields(kind) if item.name == name)
+    hint, plain = get_type_hints(kind, include_extras=True)[name], get_type_hints(kind)[name]
+    group = "" if declared.group is None else _first_sentence(declared.group)
+    option = _option(item, hint, plain, _docstrings(kind), group, _default(item))
+    assert option is not None
+    return option
+
+
+def _within(text: str) -> str:
+    """A text that goes on after a colon."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def _option(
@@ -168,8 +201,8 @@ def _docstrings(command: type[Any]) -> dict[str, str]:
     """The text below each field of a dataclass, those it inherits included."""
     found: dict[str, str] = {}
     for kind in reversed(command.__mro__):
-        if not dataclasses.is_dataclass(kind):
-            continue
+        if not dataclasses.is_dataclass(kind) or any(DECLARED in item.metadata for item in dataclasses.fields(kind)):
+            continue  # the latter is made, and has no source
         (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
         body = typing.cast("ast.ClassDef", tree).body
         for field, text in itertools.pairwise(body):

@@ -66,6 +66,17 @@ def valid_threads(**options: int) -> None:
     at_most(**{name: (value, MOST_THREADS) for name, value in options.items()})
 
 
+def valid_beam(beam: int | None) -> None:
+    """Check the width of a beam search, where it is said.
+
+    Raises:
+        ConfigError: it is outside of 1 to 10,000.
+    """
+    if beam is not None:
+        at_least(beam=(beam, 1))
+        at_most(beam=(beam, 10_000))
+
+
 def share(**options: float) -> None:
     """Check `name=value`, a share from 0 up to, but not including, 1.
 

@@ -18,12 +18,7 @@ Precision = Annotated[
     Literal["highest", "high", "medium"],
     tyro.conf.arg(help="Of matrix products, as torch.set_float32_matmul_precision."),
 ]
-Beam = Annotated[
-    int | None,
-    tyro.conf.arg(
-        metavar="K", help="Width of the beam search, for tasks that decode: translate, caption. 1 is greedy."
-    ),
-]
+Beam = Annotated[int | None, tyro.conf.arg(metavar="K", help="Width of the beam search. 1 is greedy.")]
 
 # of train
 Out = Annotated[str, tyro.conf.arg(metavar="RUN", help="Folder to write the run to.")]

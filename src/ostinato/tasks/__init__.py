@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ostinato.core.errors import ConfigError, unknown_name
-from ostinato.tasks.options import TrainOptions
+from ostinato.tasks.options import Takes, TrainOptions
 
 
 def _names() -> list[str]:
@@ -17,10 +17,11 @@ def _names() -> list[str]:
     return sorted(found, key=lambda name: (name != "lm", name))
 
 
-#: Classes of options by task; adding a folder is all it takes to be listed here.
-TRAIN_OPTIONS: dict[str, type[TrainOptions]] = {
-    name: import_module(f"{__name__}.{name}.options").OPTIONS for name in _names()
-}
+#: What each task takes; adding a folder is all it takes to be listed here.
+OPTIONS: dict[str, Takes] = {name: import_module(f"{__name__}.{name}.options").OPTIONS for name in _names()}
+
+#: What training each task takes.
+TRAIN_OPTIONS: dict[str, type[TrainOptions]] = {name: takes.train for name, takes in OPTIONS.items()}
 
 #: Tasks that read tables, which may be laid out in several ways.
 TABLES = frozenset(task for task, kind in TRAIN_OPTIONS.items() if "table" in kind.__dataclass_fields__)  # type: ignore[attr-defined]

@@ -1,151 +1,236 @@
-"""The commands that ask a run's task: what each takes, with every option's meaning."""
+"""The commands that ask a run's task: together they take what any task takes, each run what its own task does."""
 
-from dataclasses import dataclass, field
-from typing import Annotated
+from __future__ import annotations
 
-import tyro
-from tyro.conf import Positional
+import dataclasses
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from os import PathLike, fspath
+from typing import Annotated, Any, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
-from ostinato.config.checks import at_least, at_most, valid_threads
-from ostinato.config.fields import Beam, File, Flag, Json, Plugins, Precision, RunFolder, Threads
-from ostinato.core.errors import ConfigError
-from ostinato.tasks.caption.options import ViewOptions
-from ostinato.tasks.forecast.ahead import ForecastOptions
-from ostinato.tasks.lm.options import AdaptingOptions, SamplingOptions
-from ostinato.tasks.options import ReadingOptions
-
-
-@dataclass(frozen=True)
-class Evaluate:
-    """Measure a trained run on data it has not seen: perplexity, accuracy, whatever its task is judged by."""
-
-    run: RunFolder
-
-    data: Annotated[
-        Positional[tuple[str, ...]],
-        tyro.conf.arg(metavar="DATA", help="Files as train takes them, or - for standard input."),
-    ]
-
-    threads: Threads = 0
-    precision: Precision = "highest"
-    beam: Beam = None
-
-    retrain: Flag = False
-    """For each window train again, with the same options, on all rows before it: forecast."""
-
-    output: File = None
-    """Where to write what was forecast, beside what came: .csv, .tsv, .jsonl or .parquet: forecast."""
-
-    adapting: AdaptingOptions = field(default_factory=AdaptingOptions)
-    views: ViewOptions = field(default_factory=ViewOptions)
-    reading: ReadingOptions = field(default_factory=ReadingOptions)
-
-    plugin: Plugins = ()
-    json: Json = False
-
-    def __post_init__(self) -> None:
-        valid_threads(threads=self.threads)
-        if self.beam is not None:
-            at_least(beam=(self.beam, 1))
-            at_most(beam=(self.beam, 10_000))
+from ostinato.config import commands
+from ostinato.config.columns import as_option
+from ostinato.config.merge import flatten
+from ostinato.core.errors import ConfigError, OptionTypeError, unknown_name
+from ostinato.tasks import OPTIONS
 
 
-@dataclass(frozen=True)
-class Predict:
-    """Let a trained run answer: a label, tags, a translation, a forecast or a caption for each input."""
+class Declared(NamedTuple):
+    """Where an option of a command comes from.
 
-    run: RunFolder
+    Attributes:
+        task: that takes it.
+        kind: the class whose field it is.
+        group: the outermost group within the task's options that holds it; None where there is none.
+    """
 
-    data: Annotated[
-        Positional[str],
-        tyro.conf.arg(
-            metavar="DATA",
-            help="A file as train takes it, a text in quotation marks, or - for standard input, one text a line.",
-        ),
-    ]
-
-    output: File = None
-    """Where to write the answers; of forecasts and labels a table by its ending: .csv, .tsv, .jsonl, .parquet. By
-    default standard output."""
-
-    labels: Flag = False
-    """The labels alone, one a line: classify; the tags of a sentence: tag."""
-
-    threads: Threads = 0
-    precision: Precision = "highest"
-    beam: Beam = None
-    ahead: ForecastOptions = field(default_factory=ForecastOptions)
-    views: ViewOptions = field(default_factory=ViewOptions)
-    reading: ReadingOptions = field(default_factory=ReadingOptions)
-    plugin: Plugins = ()
-    json: Json = False
-
-    def __post_init__(self) -> None:
-        valid_threads(threads=self.threads)
-        if self.beam is not None:
-            at_least(beam=(self.beam, 1))
-            at_most(beam=(self.beam, 10_000))
+    task: str
+    kind: type[Any]
+    group: type[Any] | None
 
 
-@dataclass(frozen=True)
-class Plot:
-    """Draw the forecasts of a trained run: how the series of a table go on, and how well their last rows were met."""
-
-    run: RunFolder
-
-    data: Annotated[Positional[str], tyro.conf.arg(metavar="DATA", help="A table as train takes it.")]
-
-    out: Annotated[str, tyro.conf.arg(metavar="FILE", help="Picture to write, .png or .svg.")]
-
-    series: Annotated[str | None, tyro.conf.arg(metavar="ID,..")] = None
-    """Series to draw, by their ids. By default the first ones, as many as there is room for."""
-
-    ahead: ForecastOptions = field(default_factory=ForecastOptions)
-    reading: ReadingOptions = field(default_factory=ReadingOptions)
-    threads: Threads = 0
-    plugin: Plugins = ()
-    json: Json = False
-
-    def __post_init__(self) -> None:
-        valid_threads(threads=self.threads)
+#: Key of a field's metadata: everything that declares the option.
+DECLARED = "declared"
 
 
-@dataclass(frozen=True)
-class Generate:
-    """Let a trained language model write on, streamed as it is written."""
+def options_of_task(task: str, command: str) -> type[Any]:
+    """The class of what a task takes of a command.
 
-    run: RunFolder
+    Raises:
+        ConfigError: the task has no such command.
+    """
+    kind = getattr(OPTIONS[task], command)
+    if kind is None:
+        able = ", ".join(name for name, takes in OPTIONS.items() if getattr(takes, command) is not None)
+        raise ConfigError(f"{command}: expected a run of task {able}, got one of {task!r}")
+    return cast("type[Any]", kind)
 
-    words: Annotated[
-        Positional[tuple[str, ...]],
-        tyro.conf.arg(metavar="WORDS", help="The prompt, in place of --prompt: words with one blank between them."),
-    ] = ()
 
-    prompt: str = ""
-    """Text to go on from; nothing means the beginning of a text."""
+def declared(task: str, command: str) -> dict[str, Declared]:
+    """What a task takes of a command, by option."""
+    kind = options_of_task(task, command)
+    unused = getattr(kind, "UNUSED", ())
+    return {name: found for name, found in _declared(task, kind, None) if name not in unused}
 
-    prompts: File = None
-    """A file of prompts, one a line, or - for standard input: a text is written for each."""
 
-    samples: int = 1
-    """Texts to write for each prompt: with --seed, the second by the next seed, and so on."""
+def _declared(task: str, kind: type[Any], group: type[Any] | None) -> Iterator[tuple[str, Declared]]:
+    hints = get_type_hints(kind)
+    for item in dataclasses.fields(kind):
+        hint = hints[item.name]
+        if dataclasses.is_dataclass(hint):
+            yield from _declared(task, cast("type[Any]", hint), group or cast("type[Any]", hint))
+        else:
+            yield item.name, Declared(task, kind, group)
 
-    length: int = 200
-    """Tokens to write: characters, words or BPE pieces, as the model was trained."""
 
-    stop: str | None = None
-    """Stop once this text has been written."""
+def _with_tasks_options(base: type[Any], command: str) -> type[Any]:
+    """A command with the options of every task besides its own; what nobody gives is None, or False of a flag."""
+    found: dict[str, list[Declared]] = {}
+    for task, takes in OPTIONS.items():
+        if getattr(takes, command) is not None:
+            for name, one in declared(task, command).items():
+                found.setdefault(name, []).append(one)
+    fields = [(name, *_field(name, several)) for name, several in found.items()]
+    namespace = {"__doc__": base.__doc__, "__module__": __name__, "__post_init__": _require_ranges}
+    return dataclasses.make_dataclass(base.__name__, fields, bases=(base,), namespace=namespace, frozen=True)
 
-    sampling: SamplingOptions = field(default_factory=SamplingOptions)
-    plugin: Plugins = ()
-    json: Json = False
 
-    def __post_init__(self) -> None:
-        at_least(length=(self.length, 0), samples=(self.samples, 1))
-        if sum((bool(self.words), bool(self.prompt), self.prompts is not None)) > 1:
-            raise ConfigError("expected one prompt: words behind RUN, --prompt or --prompts")
+def _field(name: str, several: list[Declared]) -> tuple[Any, Any]:
+    """Type and field of an option that nobody needs to give."""
+    kind = several[0].kind
+    hint, plain = get_type_hints(kind, include_extras=True)[name], get_type_hints(kind)[name]
+    (item,) = (item for item in dataclasses.fields(kind) if item.name == name)
+    flag = plain is bool and item.default is False
+    if not flag and not _may_be_none(plain):
+        marks = getattr(hint, "__metadata__", ())
+        hint = Annotated[(plain | None, *marks)] if marks else plain | None
+    return hint, dataclasses.field(default=False if flag else None, metadata={DECLARED: tuple(several)})
 
-    @property
-    def prompted(self) -> str:
-        """The prompt, where it is not in a file."""
-        return " ".join(self.words) or self.prompt
+
+def _may_be_none(hint: Any) -> bool:
+    return get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint)
+
+
+def _require_ranges(options: Any) -> None:
+    """That what was given is in range, before a run is looked for.
+
+    Options that several classes declare wait for the run's task to say.
+    """
+    super(type(options), options).__post_init__()
+    given, by_kind = said(options), dict[type[Any], list[str]]()
+    for item in dataclasses.fields(options):
+        kinds = {one.kind for one in item.metadata.get(DECLARED, ())}
+        if item.name in given and len(kinds) == 1:
+            by_kind.setdefault(kinds.pop(), []).append(item.name)
+    for kind, names in by_kind.items():
+        kind(**{name: given[name] for name in names})
+
+
+Evaluate = _with_tasks_options(commands.Evaluate, "evaluate")
+Predict = _with_tasks_options(commands.Predict, "predict")
+Generate = _with_tasks_options(commands.Generate, "generate")
+Plot = _with_tasks_options(commands.Plot, "plot")
+
+_COMMANDS = {"evaluate": Evaluate, "predict": Predict, "generate": Generate, "plot": Plot}
+
+
+def said(options: Any) -> dict[str, Any]:
+    """The options of tasks that a command was given, by name."""
+    found = {
+        item.name: getattr(options, item.name) for item in dataclasses.fields(options) if DECLARED in item.metadata
+    }
+    return {name: value for name, value in found.items() if not _is_unsaid(value, type(options), name)}
+
+
+def _is_unsaid(value: Any, command: type[Any], name: str) -> bool:
+    fields = {item.name: item for item in dataclasses.fields(command)}
+    return value is None or (value is False and name in fields and fields[name].default is False)
+
+
+def apart(task: str, command: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What was given to a command, as what the task is asked, and what becomes of its answers.
+
+    Raises:
+        ConfigError: the task has no use for one of them.
+    """
+    require_taken(task, command, given)
+    writing = getattr(options_of_task(task, command), "WRITING", ())
+    asking = {name: value for name, value in given.items() if name not in writing}
+    return asking, {name: value for name, value in given.items() if name in writing}
+
+
+def require_taken(task: str, command: str, names: Iterable[str]) -> None:
+    """That a task takes these options of a command.
+
+    Raises:
+        OptionTypeError: no task does; a ConfigError, and a TypeError as of any call.
+        ConfigError: it does not, but others do.
+    """
+    known = declared(task, command)
+    others = {item.name: item.metadata[DECLARED] for item in dataclasses.fields(_COMMANDS[command])
+              if DECLARED in item.metadata}  # fmt: skip
+    for name in names:
+        if name in known:
+            continue
+        if name not in others:
+            raise OptionTypeError(unknown_name("unknown option", name, sorted(others)))
+        able = ", ".join(dict.fromkeys(one.task for one in others[name]))
+        option = "--" + name.replace("_", "-")
+        raise ConfigError(
+            f"{option}: a run of task {task!r} has no use for it in {command}, only of {able}; leave it out"
+        )
+
+
+def asked(task: str, command: str, given: Mapping[str, Any]) -> Any:
+    """What a task is asked: an instance of its class of options.
+
+    Args:
+        task: its name.
+        command: "evaluate", "predict", "generate" or "plot".
+        given: value by name; None, and False of a flag, say nothing. What has commas on the command line may be a
+            list.
+
+    Raises:
+        OptionTypeError: an option that there is not; a ConfigError, and a TypeError as of any call.
+        ConfigError: one that the task has no use for, or out of range.
+    """
+    kind = options_of_task(task, command)
+    wanted = {name: value for name, value in given.items() if not _is_unsaid(value, _COMMANDS[command], name)}
+    for name in getattr(kind, "WRITING", ()):
+        if name in wanted:
+            raise OptionTypeError(f"unknown option {name!r}: it is for `ostinato {command}`, which writes answers")
+    require_taken(task, command, wanted)
+    return made(kind, wanted)
+
+
+def made(kind: type[Any], given: Mapping[str, Any]) -> Any:
+    """An instance of a class of options from values by name, its groups made as well."""
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for item in dataclasses.fields(kind):
+        if dataclasses.is_dataclass(hints[item.name]):
+            values[item.name] = made(cast("type[Any]", hints[item.name]), given)
+        elif item.name in given:
+            values[item.name] = _as_text(given[item.name], hints[item.name])
+    return kind(**values)
+
+
+def _as_text(value: Any, hint: Any) -> Any:
+    """A value as the command line has it, where that is a text."""
+    if str not in (hint, *get_args(hint)) or isinstance(value, str):
+        return value
+    if isinstance(value, PathLike):
+        return fspath(value)
+    return as_option(map(str, value)) if isinstance(value, Iterable) else str(value)
+
+
+def reading_of(task: str) -> type[Any]:
+    """The class of how a task's data may be laid out otherwise than in training."""
+    return cast("type[Any]", get_type_hints(OPTIONS[task].evaluate)["reading"])
+
+
+def reading_given(task: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """What was given of how data are laid out, as the command line has it, and which of it is the task's own.
+
+    Raises:
+        OptionTypeError: an option that there is not.
+        ConfigError: one that the task has no use for, or that cannot be used.
+    """
+    wanted = {name: value for name, value in given.items() if value is not None}
+    known, every = _reading(task), [name for other in OPTIONS for name in _reading(other)]
+    for name in wanted:
+        if name not in every:
+            raise OptionTypeError(unknown_name("unknown option", name, dict.fromkeys(every)))
+        if name not in known:
+            option = "--" + name.replace("_", "-")
+            raise ConfigError(f"{option}: a run of task {task!r} has no use for it; leave it out")
+    kind = reading_of(task)
+    found = flatten(made(kind, wanted))
+    return {name: found[name] for name in wanted}, {name for name in wanted if known[name].kind is kind}
+
+
+def _reading(task: str) -> dict[str, Declared]:
+    """The options that any command reads a task's data by."""
+    kind = reading_of(task)
+    commands = [command for command in ("evaluate", "predict", "plot") if getattr(OPTIONS[task], command) is not None]
+    return {name: one for command in commands for name, one in declared(task, command).items() if one.group is kind}

@@ -1,6 +1,7 @@
 """What a task is: everything that training, evaluating and predicting need to know of it.
 
-A task is found by its name, by which `config/tasks/NAME.py` holds its options and `api/tasks/NAME.py` this, as `TASK`.
+A task is found by its name, that of its folder: there `options.py` says what it takes, as `OPTIONS`, and `task.py` has
+this, as `TASK`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,6 @@ from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
 from ostinato.core.errors import ConfigError
-from ostinato.tasks.caption.options import ViewOptions
-from ostinato.tasks.forecast.ahead import ForecastOptions
-from ostinato.tasks.lm.options import AdaptingOptions
-from ostinato.tasks.options import ReadingOptions
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import ALONE, Job, Processes
 
@@ -79,13 +76,19 @@ class Task(Protocol[Options, Prepared]):
         """
 
     def evaluate(
-        self, run: Trained, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, sources: Iterable[str], options: Any, progress: Progress | None = None
     ) -> dict[str, Any]:
         """The figures of `ostinato evaluate`, as the contract has them.
 
+        Args:
+            run: of this task; it reads data as `options.reading` says.
+            sources: files, or names of data in memory.
+            options: of the class that `OPTIONS.evaluate` names.
+            progress: told what is done.
+
         Raises:
             DataError: data that cannot be used.
-            ConfigError: an option that the task has no use for.
+            ConfigError: an option that a run of this kind has no use for.
         """
 
     def summary(self, run: Trained) -> dict[str, Any]:
@@ -99,14 +102,18 @@ class Task(Protocol[Options, Prepared]):
 class Predicts(Protocol):
     """A task that answers inputs."""
 
-    def predict(
-        self, run: Trained, source: str, progress: Progress | None = None, *, beam: int | None = None
-    ) -> Iterator[Any]:
+    def predict(self, run: Trained, source: str, options: Any, progress: Progress | None = None) -> Iterator[Any]:
         """An answer to each input, in order.
+
+        Args:
+            run: of this task; it reads data as `options.reading` says.
+            source: a file, or the name of data in memory.
+            options: of the class that `OPTIONS.predict` names.
+            progress: told what is done.
 
         Raises:
             DataError: data that cannot be used.
-            ConfigError: an option that the task has no use for.
+            ConfigError: an option that a run of this kind has no use for.
         """
 
     def lines(self, run: Trained, answers: Iterable[Any]) -> Iterator[str]:
@@ -138,34 +145,17 @@ class Tabulates(Protocol):
 
 
 @runtime_checkable
-class Forecasts(Protocol):
-    """A task that says how something goes on, as far and as surely as asked for."""
-
-    def predict_ahead(
-        self, run: Trained, source: str, progress: Progress | None, options: ForecastOptions
-    ) -> Iterator[Any]:
-        """The answers of `predict`.
-
-        Raises:
-            DataError: data that cannot be used.
-            ConfigError: intervals of a model that has none.
-        """
-
-
-@runtime_checkable
 class Plots(Protocol):
     """A task that draws what it answers."""
 
-    def plot(
-        self, run: Trained, source: str, out: Path, options: ForecastOptions, series: Sequence[str]
-    ) -> dict[str, Any]:
+    def plot(self, run: Trained, source: str, out: Path, options: Any, series: Sequence[str]) -> dict[str, Any]:
         """Draw the answers to a file's data.
 
         Args:
             run: of this task.
             source: what `predict` takes.
             out: the picture, PNG or SVG by its ending.
-            options: how surely and how far.
+            options: of the class that `OPTIONS.plot` names.
             series: which of them; empty means as many as there is room for.
 
         Returns:
@@ -191,49 +181,17 @@ class Refits(Protocol):
 
 @runtime_checkable
 class Backtests(Protocol):
-    """A task whose data has an order in time, so that it can be trained again and again as time goes on."""
-
-    def backtest(self, run: Trained, sources: Iterable[str], progress: Progress | None = None) -> dict[str, Any]:
-        """The figures of `evaluate`, each forecast by a model trained on all that lies before it.
-
-        Raises:
-            DataError: data that cannot be used.
-        """
+    """A task whose evaluation makes forecasts that can be written."""
 
     def backtested(self, run: Trained) -> Iterator[Mapping[str, Any]]:
         """The answers that the run's last figures were computed from, beside what came: rows of a table."""
 
 
 @runtime_checkable
-class Adapts(Protocol):
-    """A task whose model can learn from what it is evaluated on, or remember it."""
-
-    def evaluate_adapting(
-        self, run: Trained, sources: Iterable[str], progress: Progress | None, options: AdaptingOptions
-    ) -> dict[str, Any]:
-        """The figures of `evaluate`, with the settings of what was on."""
-
-
-@runtime_checkable
-class Sees(Protocol):
-    """A task whose data names pictures."""
-
-    def seeing(self, run: AnyRun, views: ViewOptions) -> AnyRun:
-        """The run as it is with its pictures elsewhere.
-
-        Raises:
-            ConfigError: it was trained on the other of pictures and features.
-        """
-
-
-@runtime_checkable
 class Reads(Protocol):
     """A task whose data may be laid out otherwise than in training."""
 
-    #: Names of the options in `ReadingOptions` that it takes, the encoding aside, which every task does.
-    READING: frozenset[str]
-
-    def reading(self, run: AnyRun, options: ReadingOptions) -> AnyRun:
+    def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, reading data of another layout.
 
         Raises:
@@ -245,7 +203,7 @@ class Reads(Protocol):
 class Generates(Protocol):
     """A task that writes on."""
 
-    def generate(self, run: Trained, prompt: str, length: int, *, stop: str | None, **options: Any) -> Iterator[str]:
+    def generate(self, run: Trained, prompt: str, length: int, options: Any, *, stop: str | None) -> Iterator[str]:
         """Pieces of text, as they are written.
 
         Raises:
@@ -323,13 +281,3 @@ def required(source: str | None) -> str:
     if source is None:
         raise ConfigError("--data: expected a file to read, as evaluate and predict take it")
     return source
-
-
-def no_beam(task: str, beam: int | None) -> None:
-    """Refuse a beam search where nothing is decoded.
-
-    Raises:
-        ConfigError: one was asked for.
-    """
-    if beam is not None:
-        raise ConfigError(f"--beam: {task} decodes nothing, a beam search is of no use; leave the option out")

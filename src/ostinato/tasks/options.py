@@ -1,12 +1,12 @@
 """What every task's options have in common."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from ostinato.config.encoding import EncodingOptions
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
-from ostinato.config.table import Decimal, Separator
+from ostinato.config.table import Decimal, Separator, separator_of
 from ostinato.config.training import TrainingOptions
 
 
@@ -14,7 +14,7 @@ class TrainOptions(Protocol):
     """Options of `ostinato train TASK`: a frozen dataclass, whose docstring's first line is its help.
 
     Attributes:
-        TASK: the task's name, which its files in `config/tasks` and `api/tasks` bear.
+        TASK: the task's name, which its folder bears.
         SOURCES: the field that takes the data from the command line: `tuple[str, ...]`, positional.
         NAMING_DATA: fields of which any names what to train on.
         FIXED: fields that cannot change when a run is resumed, though those of that name can in other tasks.
@@ -65,12 +65,28 @@ class TrainOptions(Protocol):
         """Whether the command ends with a JSON object."""
 
 
-@dataclass(frozen=True)
-class ReadingOptions:
-    """How the data are laid out, where otherwise than in training."""
+class Takes(NamedTuple):
+    """What a task takes, by command: frozen dataclasses of options and of groups of them; None: it has no such command.
 
-    encoding: str | None = None
-    """Of text files, where it is not UTF-8: cp949, shift_jis, gb18030, cp1252, any that Python knows."""
+    Those but of `train` may name in `UNUSED` fields of shared groups that the task has no use for, and in `WRITING`
+    fields that say what becomes of the answers, which whoever writes them looks at. All have a group `reading`: how
+    data are laid out otherwise than in training. Its own fields go to `Reads.reading`. An option that several tasks
+    take has the same type in all of them.
+    """
+
+    train: type[TrainOptions]
+    evaluate: type[Any]
+    predict: type[Any] | None = None
+    generate: type[Any] | None = None
+    plot: type[Any] | None = None
+
+
+@dataclass(frozen=True)
+class OtherTableOptions:
+    """How a table is laid out, where otherwise than in training."""
+
+    separator: Separator = None
+    """Of CSV, where it is not a comma: ";" or TAB."""
 
     decimal: Decimal | None = None
     """Of CSV: "," where numbers are written 1,5."""
@@ -82,50 +98,7 @@ class ReadingOptions:
     """Of CSV: what lines begin with that are none of the table."""
 
     date_format: str | None = None
-    """forecast, classify: how times are written, such as "%d/%m/%Y"."""
+    """How times are written, such as "%d/%m/%Y"."""
 
-    text: str | None = None
-    """classify: column of the texts."""
-
-    label: str | None = None
-    """classify: column of the labels."""
-
-    id: str | None = None
-    """classify, forecast: column that tells sequences of numbers apart."""
-
-    time: str | None = None
-    """classify, forecast: column to sort the rows of a sequence by."""
-
-    values: str | None = None
-    """classify: columns of the values, with commas between."""
-
-    target: str | None = None
-    """forecast: columns that were called otherwise in training, in the same order, with commas between."""
-
-    past: str | None = None
-    """forecast: the same."""
-
-    future: str | None = None
-    """forecast: the same."""
-
-    static: str | None = None
-    """forecast: the same."""
-
-    column: str | None = None
-    """tag: column of the tags, a name or a number from 1."""
-
-    word_column: str | None = None
-    """tag: column of the words, a name or a number from 1."""
-
-    format: Literal["columns", "text"] | None = None
-    """tag, predict: words in columns, or plain sentences, one a line. By default as the data look."""
-
-    columns: str | None = None
-    """translate: columns of sources and targets in a table, SOURCE,TARGET."""
-
-    separator: Separator = None
-    """Of CSV, where it is not a comma; translate: what stands between source and target in each line."""
-
-    def given(self) -> dict[str, Any]:
-        """What is set, by name."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+    def __post_init__(self) -> None:
+        separator_of(self.separator)

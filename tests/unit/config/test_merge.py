@@ -12,7 +12,7 @@ from ostinato.config.text import TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.commands import Evaluate, Generate
-from ostinato.tasks.lm.options import SamplingOptions, TrainLm
+from ostinato.tasks.lm.options import TrainLm
 from ostinato.tasks.lm.presets import LANGUAGE_MODEL
 
 COMMANDS = [
@@ -27,7 +27,7 @@ COMMANDS = [
         start=StartOptions(resume=True, plugin=("cell.py",)),
     ),
     Evaluate("run", ("a",), 2, "high"),
-    Generate("run", (), "The", None, 2, 5, ".", SamplingOptions(True, 0.5, 3, 0.9, 7)),
+    Generate("run", (), "The", None, 2, 5, ".", greedy=True, temperature=0.5, top_k=3, top_p=0.9, seed=7),
     Demo("run", 5.0),
     Info(("x.py",), True),
     Runs("folder"),

@@ -6,15 +6,16 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 from tyro.conf import Positional
 
-from ostinato.config.checks import at_least, at_most, share
+from ostinato.config.checks import at_least, at_most, share, valid_beam
 from ostinato.config.encoding import EncodingOptions
-from ostinato.config.fields import Config, File, Json, NoPreset, Out
+from ostinato.config.fields import Beam, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.table import TableOptions
 from ostinato.config.text import TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
+from ostinato.tasks.options import OtherTableOptions, Takes
 
 
 @dataclass(frozen=True)
@@ -93,18 +94,34 @@ class TrainCaption:
 
 
 @dataclass(frozen=True)
-class ViewOptions:
-    """Captions: where the pictures are now, if not where they were in training."""
+class ReadingCaption:
+    """How the data are laid out, where otherwise than in training."""
 
-    images: str | None = None
-    """Folder of the pictures, of a run that was trained on pictures."""
+    images: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder of the pictures, where they are elsewhere now, of a run that was trained on pictures."""
 
-    features: str | None = None
+    features: Annotated[str | None, tyro.conf.arg(metavar="FILE.safetensors")] = None
     """File of the pictures' features, of a run that was trained on features."""
+
+    files: EncodingOptions = field(default_factory=EncodingOptions)
+    table: OtherTableOptions = field(default_factory=OtherTableOptions)
 
     def __post_init__(self) -> None:
         if self.images is not None and self.features is not None:
             raise ConfigError("--images and --features: a run sees pictures or features of them; give one")
 
 
-OPTIONS = TrainCaption
+@dataclass(frozen=True)
+class AskCaption:
+    """What evaluating and predicting take."""
+
+    UNUSED: ClassVar[frozenset[str]] = frozenset({"decimal", "date_format"})
+
+    beam: Beam = None
+    reading: ReadingCaption = field(default_factory=ReadingCaption)
+
+    def __post_init__(self) -> None:
+        valid_beam(self.beam)
+
+
+OPTIONS = Takes(TrainCaption, AskCaption, AskCaption)

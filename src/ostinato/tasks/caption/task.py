@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -41,7 +40,7 @@ from ostinato.evaluation.decoded import decoded_loss
 from ostinato.losses import decoded_cross_entropy
 from ostinato.tasks.caption.figures import score_captions
 from ostinato.tasks.caption.model import Captioner
-from ostinato.tasks.caption.options import TrainCaption, ViewOptions
+from ostinato.tasks.caption.options import AskCaption, TrainCaption
 from ostinato.tasks.card import captions_card
 from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.prepared import Prepared
@@ -184,7 +183,7 @@ class Captioning:
             raise RunFolderError(str(error)) from None
 
     def evaluate(
-        self, run: Trained, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, sources: Iterable[str], options: AskCaption, progress: Progress | None = None
     ) -> dict[str, Any]:
         """Of the captions that the model writes: examples, bleu4, cider, exact_match; and pictures left out."""
         (source, *others) = list(sources)
@@ -193,13 +192,13 @@ class Captioning:
         views = _views(**run.config["views"])
         part = part_of(_trained_on(run), source) if is_list(source) else read_captions(source)
         seen = _usable(part, views)
-        written = self._captions(run, views, seen.names, progress, beam)
+        written = self._captions(run, views, seen.names, progress, options.beam)
         unknown = unknown_of(run.tokenizer.encode_all([text for texts in seen.texts for text in texts]), run.tokenizer)
         warn_unknown(seen.file, unknown, run.tokenizer.level, "it cannot write them")
         return score_captions(written, seen.texts) | unknown | {"left_out": len(part) - len(seen)}
 
     def predict(
-        self, run: Trained, source: str, progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, source: str, options: AskCaption, progress: Progress | None = None
     ) -> Iterator[str]:
         """A caption for each name of a list, for each picture of a file of captions, or for one picture."""
         given = run.config["views"]
@@ -213,17 +212,17 @@ class Captioning:
         good, bad = views.usable(names)
         if bad:
             warnings.warn(unusable(bad, len(names)), stacklevel=2)
-        found = dict(zip(good, self._captions(run, views, good, progress, beam), strict=True))
+        found = dict(zip(good, self._captions(run, views, good, progress, options.beam), strict=True))
         return (found.get(name, "") for name in names)
 
-    def seeing(self, run: AnyRun, views: ViewOptions) -> AnyRun:
+    def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is with its pictures elsewhere."""
         then = run.config["views"]
-        if (then["images"] is None) != (views.images is None):
+        if (then["images"] is None) != ("images" not in given):
             kind, option = ("features", "--features") if then["images"] is None else ("pictures", "--images")
             raise ConfigError(f"{run.folder.path}: was trained on {kind}; give {option}")
         there = copy.copy(run)
-        there.config = run.config | {"views": then | asdict(views)}
+        there.config = run.config | {"views": then | {"images": given.get("images"), "features": given.get("features")}}
         return there
 
     def lines(self, run: Trained, answers: Iterable[str]) -> Iterator[str]:

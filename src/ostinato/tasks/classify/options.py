@@ -10,13 +10,14 @@ from ostinato.config.cells import CELL_NAMES
 from ostinato.config.checks import at_least, share
 from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
-from ostinato.config.fields import Column, Config, File, Json, NoPreset, Out
+from ostinato.config.fields import Column, Config, File, Flag, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.table import TableOptions
 from ostinato.config.text import Level, TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
+from ostinato.tasks.options import OtherTableOptions, Takes
 
 
 @dataclass(frozen=True)
@@ -193,4 +194,47 @@ class TrainClassify:
         return tuple(name for name in names_in(self.values) if name)
 
 
-OPTIONS = TrainClassify
+@dataclass(frozen=True)
+class ReadingClassify:
+    """How the data are laid out, where otherwise than in training."""
+
+    files: EncodingOptions = field(default_factory=EncodingOptions)
+    table: OtherTableOptions = field(default_factory=OtherTableOptions)
+
+    text: Column = None
+    """Column of the texts."""
+
+    label: Column = None
+    """Column of the labels."""
+
+    id: Column = None
+    """Column that tells sequences of numbers apart."""
+
+    time: Column = None
+    """Column to sort the rows of a sequence by."""
+
+    values: Annotated[str | None, tyro.conf.arg(metavar="COL[,COL]")] = None
+    """Columns of the values, with commas between."""
+
+
+@dataclass(frozen=True)
+class EvaluateClassify:
+    """What evaluating a classifier takes."""
+
+    reading: ReadingClassify = field(default_factory=ReadingClassify)
+
+
+@dataclass(frozen=True)
+class PredictClassify:
+    """What its answers take."""
+
+    UNUSED: ClassVar[frozenset[str]] = frozenset({"label"})
+    WRITING: ClassVar[frozenset[str]] = frozenset({"labels"})
+
+    labels: Flag = False
+    """The labels alone, one a line."""
+
+    reading: ReadingClassify = field(default_factory=ReadingClassify)
+
+
+OPTIONS = Takes(TrainClassify, EvaluateClassify, PredictClassify)

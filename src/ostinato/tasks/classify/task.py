@@ -55,9 +55,8 @@ from ostinato.tasks.classify.data import (
 from ostinato.tasks.classify.figures import classification_figures, confusion
 from ostinato.tasks.classify.loss import balanced_weights, label_loss, labels_loss, rarity
 from ostinato.tasks.classify.model import Classifier
-from ostinato.tasks.classify.options import TrainClassify
-from ostinato.tasks.contract import Observed, Progress, Task, no_beam, required
-from ostinato.tasks.options import ReadingOptions
+from ostinato.tasks.classify.options import EvaluateClassify, PredictClassify, TrainClassify
+from ostinato.tasks.contract import Observed, Progress, Task, required
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import ALONE, Job, Processes
 
@@ -76,8 +75,6 @@ class Classification:
         "data.valid.examples": Count,
         "data.held_out": bool,
     }
-
-    READING = frozenset({"text", "label", "id", "time", "values"})
 
     def prepare(self, options: TrainClassify, progress: Progress | None = None) -> PreparedExamples:
         """Read, split, learn labels and tokenizer or scale, encode."""
@@ -199,11 +196,10 @@ class Classification:
             raise RunFolderError(f"{folder.config}: damaged, it does not describe a classifier: {error}") from None
 
     def evaluate(
-        self, run: Trained, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, sources: Iterable[str], options: EvaluateClassify, progress: Progress | None = None
     ) -> dict[str, Any]:
         """The figures of `classification_figures`, the share of unknown tokens, and how many examples have unknown
         labels; the confusion matrix and the names of its rows go to the run's details."""
-        no_beam("classify", beam)
         codec: LabelledCodec = run.codec
         raw = with_labels(read_all_labelled(list(sources), codec.columns))
         part = Part(codec.encode(raw), *codec.numbers(raw))
@@ -222,11 +218,10 @@ class Classification:
         return classification_figures(counts) | unknown | {"unknown_labels": never_seen}
 
     def predict(
-        self, run: Trained, source: str, progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, source: str, options: PredictClassify, progress: Progress | None = None
     ) -> Iterator[dict[str, Any]]:
         """The label of each example, with the probability of every class; where sequences have ids, with the id. Where
         there may be several labels, `labels` lists those of more than one half, and `label` has them as a file does."""
-        no_beam("classify", beam)
         raw = read_labelled(source, run.codec.columns, labels=False)
         scores = torch.from_numpy(class_scores(run.model, run.codec.encode(raw), progress))
         several = run.codec.columns.several
@@ -240,10 +235,10 @@ class Classification:
                 answer = {"label": several.join(said), "labels": said, "probabilities": named}
             yield answer if raw.keys is None else {"id": raw.keys[row], **answer}
 
-    def reading(self, run: AnyRun, options: ReadingOptions) -> AnyRun:
+    def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with columns of other names."""
         there = copy.copy(run)
-        there.codec = dataclasses.replace(run.codec, columns=run.codec.columns.renamed(**options.given()))
+        there.codec = dataclasses.replace(run.codec, columns=run.codec.columns.renamed(**given))
         return there
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:

@@ -19,7 +19,7 @@ LEVELS = (80.0, 95.0)
 
 @dataclass(frozen=True)
 class ForecastOptions:
-    """Forecasts: how surely, and how far."""
+    """How surely, and how far."""
 
     levels: Annotated[str | None, tyro.conf.arg(metavar="P,..")] = None
     """Intervals to give, in percent: 50,80,95. By default 80,95."""

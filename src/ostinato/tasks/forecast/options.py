@@ -9,13 +9,14 @@ from tyro.conf import Positional
 from ostinato.config.checks import at_least
 from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
-from ostinato.config.fields import Config, File, Flag, Json, NoPreset, Out
+from ostinato.config.fields import Column, Config, File, Flag, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.table import TableOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
-from ostinato.tasks.forecast.ahead import Head
+from ostinato.tasks.forecast.ahead import ForecastOptions, Head
+from ostinato.tasks.options import OtherTableOptions, Takes
 
 ColumnNames = Annotated[str | None, tyro.conf.arg(metavar="COL,..")]
 
@@ -162,4 +163,53 @@ class TrainForecast:
         return names_in(getattr(self, role))
 
 
-OPTIONS = TrainForecast
+@dataclass(frozen=True)
+class ReadingForecast:
+    """How the data are laid out, where otherwise than in training."""
+
+    files: EncodingOptions = field(default_factory=EncodingOptions)
+    table: OtherTableOptions = field(default_factory=OtherTableOptions)
+
+    id: Column = None
+    """Column that tells sequences of numbers apart."""
+
+    time: Column = None
+    """Column to sort the rows of a sequence by."""
+
+    target: Annotated[str | None, tyro.conf.arg(metavar="COL,..")] = None
+    """Columns to forecast, where they were called otherwise in training: in the same order, with commas between."""
+
+    past: Annotated[str | None, tyro.conf.arg(metavar="COL,..")] = None
+    """Columns known of the past alone, likewise."""
+
+    future: Annotated[str | None, tyro.conf.arg(metavar="COL,..")] = None
+    """Columns known in advance, likewise."""
+
+    static: Annotated[str | None, tyro.conf.arg(metavar="COL,..")] = None
+    """Columns that say something of a whole series, likewise."""
+
+
+@dataclass(frozen=True)
+class EvaluateForecast:
+    """What evaluating a forecaster takes."""
+
+    WRITING: ClassVar[frozenset[str]] = frozenset({"output"})
+
+    retrain: Flag = False
+    """For each window train again, with the same options, on all rows before it."""
+
+    output: File = None
+    """Where to write what was forecast, beside what came: .csv, .tsv, .jsonl or .parquet."""
+
+    reading: ReadingForecast = field(default_factory=ReadingForecast)
+
+
+@dataclass(frozen=True)
+class AskForecast:
+    """What predicting and drawing take."""
+
+    ahead: ForecastOptions = field(default_factory=ForecastOptions)
+    reading: ReadingForecast = field(default_factory=ReadingForecast)
+
+
+OPTIONS = Takes(TrainForecast, EvaluateForecast, AskForecast, plot=AskForecast)

@@ -24,17 +24,16 @@ from ostinato.data.series.wide_tables import wide_columns
 from ostinato.data.series.windows import Windows
 from ostinato.data.tables.reading import read_table
 from ostinato.data.tables.writing import csv_lines
-from ostinato.tasks.contract import Observed, Progress, Task, no_beam, required
-from ostinato.tasks.forecast.ahead import LEVELS, ForecastOptions
+from ostinato.tasks.contract import Observed, Progress, Task, required
+from ostinato.tasks.forecast.ahead import LEVELS
 from ostinato.tasks.forecast.answers import Backtest, can_go_on, forecast_rows, shares_of
 from ostinato.tasks.forecast.continuing import continued
 from ostinato.tasks.forecast.decoding import Forecast, forecast
 from ostinato.tasks.forecast.figures import CRPS_SHARES, Said, Windowed, accuracy, evaluate_forecast, windowed
 from ostinato.tasks.forecast.loss import forecast_loss
 from ostinato.tasks.forecast.model import Forecaster
-from ostinato.tasks.forecast.options import TrainForecast
+from ostinato.tasks.forecast.options import AskForecast, EvaluateForecast, TrainForecast
 from ostinato.tasks.forecast.split import PreparedSeries, Unseen, split, unseen
-from ostinato.tasks.options import ReadingOptions
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import ALONE, Job, Processes
 
@@ -55,7 +54,6 @@ class Forecasting:
         "data.train.last": str,
         "data.held_out": bool,
     }
-    READING = frozenset({"target", "time", "id", "past", "future", "static"})
 
     def prepare(self, options: TrainForecast, progress: Progress | None = None) -> PreparedSeries:
         """Read, split, and learn scales and codings."""
@@ -148,13 +146,11 @@ class Forecasting:
 
             draw_run(run, prepared.valid, run.folder.path / "forecast.png")
 
-    def plot(
-        self, run: Trained, source: str, out: Path, options: ForecastOptions, series: Sequence[str]
-    ) -> dict[str, Any]:
+    def plot(self, run: Trained, source: str, out: Path, options: AskForecast, series: Sequence[str]) -> dict[str, Any]:
         """Series with how they go on; the ids of those drawn."""
         from ostinato.tasks.forecast.picture import draw_data
 
-        return {"series": draw_data(run, source, out, options, series)}
+        return {"series": draw_data(run, source, out, options.ahead, series)}
 
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> SeriesCodec:
         """Columns, scales and codings."""
@@ -165,22 +161,17 @@ class Forecasting:
             raise RunFolderError(f"{file}: damaged, it does not describe series: {error}") from None
 
     def evaluate(
-        self, run: Trained, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, sources: Iterable[str], options: EvaluateForecast, progress: Progress | None = None
     ) -> dict[str, Any]:
-        """Rolling windows, one row apart, whose targets lie after the last row given to train."""
-        no_beam("forecast", beam)
+        """Rolling windows, one row apart, whose targets lie after the last row given to train; with `retrain` each by a
+        model trained on all rows before it."""
         new = unseen(run.codec, _one(tuple(sources)))
-        windows = new.windows
-        found = forecast(forecaster_of(run), windows, (*shares_of(LEVELS), *CRPS_SHARES), progress=progress)
-        return _evaluated(run, new, windows, found)
-
-    def backtest(self, run: Trained, sources: Iterable[str], progress: Progress | None = None) -> dict[str, Any]:
-        """As `evaluate`, but trained again for each moment, on all rows before it."""
+        windows, shares = new.windows, (*shares_of(LEVELS), *CRPS_SHARES)
+        if not options.retrain:
+            return _evaluated(run, new, windows, forecast(forecaster_of(run), windows, shares, progress=progress))
         from ostinato.tasks.forecast.backtest import retrained
 
-        new = unseen(run.codec, _one(tuple(sources)))
-        windows = new.windows
-        return _evaluated(run, new, windows, retrained(run, windows, (*shares_of(LEVELS), *CRPS_SHARES), progress))
+        return _evaluated(run, new, windows, retrained(run, windows, shares, progress))
 
     def backtested(self, run: Trained) -> Iterator[dict[str, Any]]:
         """The forecasts behind the last figures, a row a step of each window."""
@@ -188,20 +179,14 @@ class Forecasting:
         return found.rows()
 
     def predict(
-        self, run: Trained, source: str, progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, source: str, options: AskForecast, progress: Progress | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Each series' continuation beyond its end, one row a step."""
-        no_beam("forecast", beam)
-        return self.predict_ahead(run, source, progress, ForecastOptions())
-
-    def predict_ahead(
-        self, run: Trained, source: str, progress: Progress | None, options: ForecastOptions
-    ) -> Iterator[dict[str, Any]]:
-        """The same as far and as surely as asked for."""
-        codec, model, levels = run.codec, forecaster_of(run), options.intervals
-        if options.levels is not None and model.head == "point":
+        """Each series' continuation beyond its end, as far and as surely as asked for, one row a step."""
+        codec, model, ahead = run.codec, forecaster_of(run), options.ahead
+        levels = ahead.intervals
+        if ahead.levels is not None and model.head == "point":
             raise ConfigError("--levels: a point forecast has no intervals; train with --head quantile")
-        steps = codec.shape.horizon if options.steps is None else options.steps
+        steps = codec.shape.horizon if ahead.steps is None else ahead.steps
         read = codec.read(source)
         codec = codec.on(read.spacing)
         series = can_go_on(codec, read.series, read.name, str(run.folder.path), steps)
@@ -210,10 +195,10 @@ class Forecasting:
             quantiles = None if found.quantiles is None else found.quantiles[number]
             yield from forecast_rows(codec, each, found.point[number], quantiles, levels)
 
-    def reading(self, run: AnyRun, options: ReadingOptions) -> AnyRun:
+    def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with columns of other names."""
         there = copy.copy(run)
-        there.codec = run.codec.renamed({role: name for role, name in options.given().items() if role in self.READING})
+        there.codec = run.codec.renamed(given)
         return there
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:

@@ -16,6 +16,7 @@ from ostinato.config.text import TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.lm.presets import LANGUAGE_MODEL
+from ostinato.tasks.options import Takes
 
 #: Least --steps for pieces of random length.
 SHORTEST_RANDOM = 20
@@ -94,8 +95,7 @@ class TrainLm:
 
 @dataclass(frozen=True)
 class AdaptingOptions:
-    """Language models: learn from the text, or remember it, while it is read. Each token is predicted from what lies
-    before it alone."""
+    """Learn from the text, or remember it, while it is read. Each token is predicted from what lies before it alone."""
 
     dynamic: float = 0.0
     """Dynamic evaluation (Krause et al. 2018), with plain SGD at this learning rate: after each piece of the text the
@@ -162,4 +162,19 @@ class SamplingOptions:
             raise ConfigError(f"--top-p: expected more than 0 and at most 1, got {self.top_p}")
 
 
-OPTIONS = TrainLm
+@dataclass(frozen=True)
+class EvaluateLm:
+    """What evaluating a language model takes."""
+
+    adapting: AdaptingOptions = field(default_factory=AdaptingOptions)
+    reading: EncodingOptions = field(default_factory=EncodingOptions)
+
+
+@dataclass(frozen=True)
+class GenerateLm:
+    """What writing on takes."""
+
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
+
+
+OPTIONS = Takes(TrainLm, EvaluateLm, generate=GenerateLm)

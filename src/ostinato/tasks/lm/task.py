@@ -14,7 +14,6 @@ from torch.nn import functional as F
 
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Count
-from ostinato.config.checks import of_names
 from ostinato.config.model import ModelOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.batching.streams import Streams, single_stream
@@ -27,10 +26,10 @@ from ostinato.evaluation import bits_per_character, perplexity
 from ostinato.losses import activation_penalty, sequence_cross_entropy
 from ostinato.optim import takes_sparse
 from ostinato.tasks.card import language_model_card
-from ostinato.tasks.contract import Observed, Progress, Task, no_beam, record
+from ostinato.tasks.contract import Observed, Progress, Task, record
 from ostinato.tasks.lm.figures import evaluate_language_model, mean_loss
 from ostinato.tasks.lm.model import LanguageModel
-from ostinato.tasks.lm.options import AdaptingOptions, SamplingOptions, TrainLm
+from ostinato.tasks.lm.options import EvaluateLm, GenerateLm, TrainLm
 from ostinato.tasks.lm.sampling import sample
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.trained import Trained
@@ -140,34 +139,31 @@ class LanguageModelling:
             raise RunFolderError(str(error)) from None
 
     def evaluate(
-        self, run: Trained, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, sources: Iterable[str], options: EvaluateLm, progress: Progress | None = None
     ) -> dict[str, Any]:
-        """Every token, the state carried through the whole text: tokens, loss, perplexity, bits_per_character."""
-        no_beam("lm", beam)
-        return self.evaluate_adapting(run, sources, progress, AdaptingOptions())
-
-    def evaluate_adapting(
-        self, run: Trained, sources: Iterable[str], progress: Progress | None, options: AdaptingOptions
-    ) -> dict[str, Any]:
-        """The same with dynamic evaluation or a cache, where the options say so."""
+        """Every token, the state carried through the whole text: tokens, loss, perplexity, bits_per_character;
+        with dynamic evaluation or a cache, where the options say so."""
         tokenizer = run.tokenizer
         text = open_text(sources)
         ids = token_ids(text, tokenizer)
         _warn_of_unknown(
             text, ids, tokenizer, "its figures are not to be compared with those of a model that knows them"
         )
-        steps = options.dynamic_steps if options.dynamic else evaluated_at_once(tokenizer.size)
+        adapting = options.adapting
+        steps = adapting.dynamic_steps if adapting.dynamic else evaluated_at_once(tokenizer.size)
         figures = evaluate_language_model(
             run.model,
             single_stream(ids, steps, tokenizer.eos_id),
             len(ids),
             level=tokenizer.level,
-            adapting=options,
+            adapting=adapting,
             progress=progress,
         )
         return figures | unknown_of([ids], tokenizer)
 
-    def generate(self, run: Trained, prompt: str, length: int, *, stop: str | None, **options: Any) -> Iterator[str]:
+    def generate(
+        self, run: Trained, prompt: str, length: int, options: GenerateLm, *, stop: str | None
+    ) -> Iterator[str]:
         """Write on from a prompt."""
         tokenizer = run.tokenizer
         if unknown := tokenizer.unknown(prompt):
@@ -181,7 +177,7 @@ class LanguageModelling:
             never.add(eos)
         ids = [eos, *tokenizer.encode(prompt)]
         assert isinstance(run.model, LanguageModel)
-        tokens = sample(run.model, ids, length, of_names(SamplingOptions, options), never=never)
+        tokens = sample(run.model, ids, length, options.sampling, never=never)
         return until(stop, _text(tokenizer, prompt, tokens))
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:

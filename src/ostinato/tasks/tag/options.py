@@ -9,11 +9,12 @@ from tyro.conf import Positional
 from ostinato.config.checks import at_least
 from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
-from ostinato.config.fields import Column, Config, File, Json, NoPreset, Out
+from ostinato.config.fields import Column, Config, File, Flag, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
+from ostinato.tasks.options import Takes
 
 
 @dataclass(frozen=True)
@@ -106,4 +107,41 @@ class TrainTag:
         return names_in(self.features)
 
 
-OPTIONS = TrainTag
+@dataclass(frozen=True)
+class ReadingTag:
+    """How the data are laid out, where otherwise than in training."""
+
+    files: EncodingOptions = field(default_factory=EncodingOptions)
+
+    column: Column = None
+    """Column of the tags, a name or a number from 1."""
+
+    word_column: Column = None
+    """Column of the words, a name or a number from 1."""
+
+    format: Literal["columns", "text"] | None = None
+    """Words in columns, or plain sentences, one a line. By default as the data look."""
+
+
+@dataclass(frozen=True)
+class EvaluateTag:
+    """What evaluating a tagger takes."""
+
+    UNUSED: ClassVar[frozenset[str]] = frozenset({"format"})
+
+    reading: ReadingTag = field(default_factory=ReadingTag)
+
+
+@dataclass(frozen=True)
+class PredictTag:
+    """What its answers take."""
+
+    WRITING: ClassVar[frozenset[str]] = frozenset({"labels"})
+
+    labels: Flag = False
+    """The tags of a sentence alone, in a line."""
+
+    reading: ReadingTag = field(default_factory=ReadingTag)
+
+
+OPTIONS = Takes(TrainTag, EvaluateTag, PredictTag)

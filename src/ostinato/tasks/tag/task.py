@@ -27,8 +27,7 @@ from ostinato.data.text.conll_layout import Layout, read_layout
 from ostinato.data.text.plain_sentences import is_plain, plain_sentences
 from ostinato.data.text.unknown_words import unknown_figures, unknown_told
 from ostinato.evaluation.collapse import tell_collapsed
-from ostinato.tasks.contract import Observed, Progress, Task, no_beam, required
-from ostinato.tasks.options import ReadingOptions
+from ostinato.tasks.contract import Observed, Progress, Task, required
 from ostinato.tasks.tag.codec import TagCodec
 from ostinato.tasks.tag.data import PreparedSentences, prepare_tagged, record_of, tag_counts
 from ostinato.tasks.tag.figures import (
@@ -39,7 +38,7 @@ from ostinato.tasks.tag.figures import (
 )
 from ostinato.tasks.tag.loss import tag_loss
 from ostinato.tasks.tag.model import Tagger
-from ostinato.tasks.tag.options import TrainTag
+from ostinato.tasks.tag.options import EvaluateTag, PredictTag, TrainTag
 from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import ALONE, Job, Processes
@@ -80,8 +79,6 @@ class Tagging:
         "data.train.words": Count,
         "data.held_out": bool,
     }
-
-    READING = frozenset({"column", "word_column", "format"})
 
     def prepare(self, options: TrainTag, progress: Progress | None = None) -> PreparedSentences:
         """Read, split, number."""
@@ -208,10 +205,9 @@ class Tagging:
             raise RunFolderError(f"{folder.config}: damaged, it does not describe a tagger: {error}") from None
 
     def evaluate(
-        self, run: Trained, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, sources: Iterable[str], options: EvaluateTag, progress: Progress | None = None
     ) -> dict[str, Any]:
         """The figures of `tagging_figures`, unknown words and unknown tags among them; scores by type."""
-        no_beam("tag", beam)
         data, vocabulary = read_tagged(sources, _columns(run)), run.codec.vocabulary
         counts, scheme = tag_counts(data), scheme_of(vocabulary.tags)
         unknown = tell_unknown("tag", counts, data.where, vocabulary.tags)
@@ -223,10 +219,9 @@ class Tagging:
         return figures | {"types": scores_by_type(data.tags, found, scheme)}
 
     def predict(
-        self, run: Trained, source: str, progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, source: str, options: PredictTag, progress: Progress | None = None
     ) -> Iterator[TaggedSentence]:
         """The sentences of a file with their tags."""
-        no_beam("tag", beam)
         if (held := in_memory(source)) is not None:
             yield from _answers_in_memory(run, source, held)
             return
@@ -246,13 +241,17 @@ class Tagging:
             features = columns.feature_places(layout, file.name, column)
             yield from _answers(run, read_sentences(file, layout), words, column, features)
 
-    def reading(self, run: AnyRun, options: ReadingOptions) -> AnyRun:
+    def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with tags or words in other columns, or reading plain sentences."""
-        given = options.given()
-        form = {"input_format": given.pop("format")} if "format" in given else {}
+        form = {"input_format": given["format"]} if "format" in given else {}
         place = {"output_column": given["column"]} if "column" in given else {}
         there = copy.copy(run)
-        there.config = run.config | {"columns": run.config["columns"] | given} | form | place
+        there.config = (
+            run.config
+            | {"columns": run.config["columns"] | {name: given[name] for name in given if name != "format"}}
+            | form
+            | place
+        )
         return there
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:

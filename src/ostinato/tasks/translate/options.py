@@ -6,14 +6,16 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 from tyro.conf import Positional
 
-from ostinato.config.checks import at_least, share
+from ostinato.config.checks import at_least, share, valid_beam
 from ostinato.config.encoding import EncodingOptions
-from ostinato.config.fields import Config, File, Json, NoPreset, Out
+from ostinato.config.fields import Beam, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
+from ostinato.config.table import Separator
 from ostinato.config.text import Level, TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
+from ostinato.tasks.options import Takes
 
 #: Sizes where no option says: characters need less, and what is spelt by a rule no dropout.
 _BY_LEVEL: dict[str, dict[str, Any]] = {
@@ -162,4 +164,28 @@ def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
 
 
-OPTIONS = TrainTranslate
+@dataclass(frozen=True)
+class ReadingTranslate:
+    """How the data are laid out, where otherwise than in training."""
+
+    files: EncodingOptions = field(default_factory=EncodingOptions)
+
+    columns: Annotated[str | None, tyro.conf.arg(metavar="SOURCE,TARGET")] = None
+    """Columns of sources and targets in a table."""
+
+    separator: Separator = None
+    """What stands between source and target in each line."""
+
+
+@dataclass(frozen=True)
+class AskTranslate:
+    """What evaluating and predicting take."""
+
+    beam: Beam = None
+    reading: ReadingTranslate = field(default_factory=ReadingTranslate)
+
+    def __post_init__(self) -> None:
+        valid_beam(self.beam)
+
+
+OPTIONS = Takes(TrainTranslate, AskTranslate, AskTranslate)

@@ -32,13 +32,12 @@ from ostinato.plots.alignment import alignment_matrix
 from ostinato.plots.style import available
 from ostinato.tasks.card import pairs_card
 from ostinato.tasks.contract import Progress, Task, record
-from ostinato.tasks.options import ReadingOptions
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.tasks.translate.data import EncodedPairs, Sampled, encode_pairs, encode_sources
 from ostinato.tasks.translate.figures import score_translations
 from ostinato.tasks.translate.model import Seq2Seq
-from ostinato.tasks.translate.options import TrainTranslate
+from ostinato.tasks.translate.options import AskTranslate, TrainTranslate
 from ostinato.training import ALONE, Job, Processes
 
 #: Pairs to validate on while training, at most: the first ones.
@@ -127,8 +126,6 @@ class Translation:
         "data.valid.pairs": Count,
         "data.held_out": bool,
     }
-
-    READING = frozenset({"columns", "separator"})
 
     def prepare(self, options: TrainTranslate, progress: Progress | None = None) -> PreparedPairs:
         """Read, split and tokenise."""
@@ -259,26 +256,25 @@ class Translation:
             raise RunFolderError(str(error)) from None
 
     def evaluate(
-        self, run: Trained, sources: Iterable[str], progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, sources: Iterable[str], options: AskTranslate, progress: Progress | None = None
     ) -> dict[str, Any]:
         """Of what the model writes: examples, bleu, chrf, exact_match, and the signatures of the first two."""
         pairs = open_pairs(list(sources), _layout(run))
         unknown = run.codec.unknown(run.codec.encode(pairs))
         _warn_of_unknown(pairs, unknown, run.codec, "the model can neither read nor write them")
-        return score_translations(self._translate(run, pairs.sources, progress, beam), pairs.targets) | unknown
+        return score_translations(self._translate(run, pairs.sources, progress, options.beam), pairs.targets) | unknown
 
     def predict(
-        self, run: Trained, source: str, progress: Progress | None = None, *, beam: int | None = None
+        self, run: Trained, source: str, options: AskTranslate, progress: Progress | None = None
     ) -> Iterator[str]:
         """A text for each line; an empty one for an empty line."""
-        return iter(self._translate(run, read_sources(source, _layout(run)), progress, beam))
+        return iter(self._translate(run, read_sources(source, _layout(run)), progress, options.beam))
 
-    def reading(self, run: AnyRun, options: ReadingOptions) -> AnyRun:
+    def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with pairs that stand otherwise in their file."""
-        given = {name: value for name, value in options.given().items() if name in self.READING}
         there = copy.copy(run)
-        if given:  # columns leave no separator, and the other way round
-            there.config = run.config | {"columns": None, "separator": None} | given | {"named": "columns" in given}
+        # columns leave no separator, and the other way round
+        there.config = run.config | {"columns": None, "separator": None, **given, "named": "columns" in given}
         return there
 
     def reads_texts(self, run: Trained) -> bool:
