@@ -245,13 +245,9 @@ class Tagging:
         """The run as it is, with tags or words in other columns, or reading plain sentences."""
         form = {"input_format": given["format"]} if "format" in given else {}
         place = {"output_column": given["column"]} if "column" in given else {}
+        columns = {name: column for name, column in given.items() if name != "format"}
         there = copy.copy(run)
-        there.config = (
-            run.config
-            | {"columns": run.config["columns"] | {name: given[name] for name in given if name != "format"}}
-            | form
-            | place
-        )
+        there.config = run.config | {"columns": run.config["columns"] | columns} | form | place
         return there
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
