@@ -76,7 +76,7 @@ def test_the_table_says_who_is_at_work_and_the_test_figures(run, work, cli):
     assert rows["run"]["test"] == ostinato.load("run").test
     loss = f"loss {ostinato.load('run').test['loss']:.4f}"
     assert loss in cli("runs", ".").out
-    with RunFolder(work / "stopped").alone():
+    with RunFolder(work / "stopped").locked():
         assert listed(cli)["stopped"]["state"] == "training"
 
 
@@ -148,7 +148,7 @@ def test_only_what_is_finished_is_trimmed(run, cli):
     assert refused.status == 2
     assert "run: its training is not finished: --resume goes on from its checkpoint" in refused.err
     latest.write_text(finished)
-    with RunFolder(run).alone():
+    with RunFolder(run).locked():
         assert cli("trim", "run").status == 2
     (run.parent / "elsewhere").mkdir()
     state = next(run.glob("checkpoint/state-*"))

@@ -278,7 +278,7 @@ def test_a_run_that_is_being_trained_is_left_alone(book, work, cli):
     pytest.importorskip("fcntl")
     assert cli(*TRAIN, "--epochs", "1", "--out", "run").status == 0
     before = contents(work / "run")
-    with RunFolder(work / "run").alone():
+    with RunFolder(work / "run").locked():
         for words in (["--resume", "--epochs", "2"], ["--overwrite"]):
             refused = cli(*TRAIN, "--out", "run", *words)
             assert (refused.status, "run: another process is training here" in refused.err) == (2, True)

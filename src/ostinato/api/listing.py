@@ -58,7 +58,7 @@ def _found(run: RunFolder) -> RunRow:
         raise ValueError("a loss that is no number")
     if not config.data.get("validated", True):
         loss = None  # of what it was trained on
-    row.steps, row.epochs, row.valid_loss, row.test = position.step, position.epoch, loss, run.tested()
+    row.steps, row.epochs, row.valid_loss, row.test = position.step, position.epoch, loss, run.test_figures()
     if position.finished:
         row.state = "finished"
     return row

@@ -44,7 +44,7 @@ def load(path: str | PathLike[str]) -> Run:
     folder.load_weights(model)
     run = Run(folder, config, model.eval(), codec)
     try:
-        run.test = folder.tested()
+        run.test = folder.test_figures()
     except RunFolderError as error:  # the weights are whole
         warnings.warn(f"{error}; its figures are left out", stacklevel=2)
     return run

@@ -24,7 +24,7 @@ from ostinato.api.run import Run
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import fingerprint
 from ostinato.config.columns import as_option
-from ostinato.config.merge import beneath, build, flatten, refuse_unused, unchecked
+from ostinato.config.merge import build, defaults_below, flatten, refuse_unused, unchecked
 from ostinato.core.errors import ConfigError, DataError, RunFolderError, unknown_name
 from ostinato.core.memory import require_room
 from ostinato.core.registry import lookup
@@ -33,8 +33,7 @@ from ostinato.data.sources.memory import given
 from ostinato.data.tables.layout import Layout, laid_out, layout_of
 from ostinato.plots.style import pictures_may_fail
 from ostinato.tasks import TABLES, TRAIN_OPTIONS, find
-from ostinato.tasks.contract import Progress as Told
-from ostinato.tasks.contract import Refits, Task
+from ostinato.tasks.contract import Progress, Refits, Task
 from ostinato.tasks.options import TrainOptions
 from ostinato.training import Clock, MetricsFile, Observer, Processes, Trainer
 
@@ -74,7 +73,7 @@ def train(task: str, *sources: Any, out: str | PathLike[str], **options: Any) ->
     refuse_unused(kind, options)
     saved = saved_options(kind, str(out)) if options.get("resume") and RunFolder(str(out)).is_run() else {}
     timed = options.get("time_limit") is not None
-    base = beneath(options.get("preset"), saved, options.get("config"), kind.PRESETS, timed=timed)
+    base = defaults_below(options.get("preset"), saved, options.get("config"), kind.PRESETS, timed=timed)
     parts = [name for name in ("valid", "test") if options.get(name) is not None]
     data = given([*sources, *(options[name] for name in parts)])
     options |= dict(zip(parts, data.names[len(sources) :], strict=True))
@@ -91,13 +90,13 @@ def _listed(kind: type[TrainOptions], name: str, value: Any) -> bool:
     return several and not isinstance(flatten(unchecked(kind, {}, "train")).get(name), tuple)
 
 
-def train_task(options: TrainOptions, started: float, told: Callable[[str], Told] | None = None) -> Run:
+def train_task(options: TrainOptions, started: float, progress_of: Callable[[str], Progress] | None = None) -> Run:
     """Train as the options say, or go on with the run that is there.
 
     Args:
         options: of `ostinato train TASK`.
         started: `time.monotonic()` when the command began, which `time_limit` counts from.
-        told: called with the name of a long piece of work; gives what is then told how far it is.
+        progress_of: called with the name of a long piece of work; gives what is then called with how far it is.
     """
     launcher = Launcher.find(options.training.devices)
     options = replace(cast("Any", options), training=replace(options.training, devices=launcher.size))
@@ -106,10 +105,12 @@ def train_task(options: TrainOptions, started: float, told: Callable[[str], Told
         import_plugins(options.start.plugin)
         return load(options.out)
 
-    return launcher.lead(lambda: _train_task(options, started, told, launcher), follow)
+    return launcher.lead(lambda: _train_task(options, started, progress_of, launcher), follow)
 
 
-def _train_task(options: TrainOptions, started: float, told: Callable[[str], Told] | None, launcher: Launcher) -> Run:
+def _train_task(
+    options: TrainOptions, started: float, progress_of: Callable[[str], Progress] | None, launcher: Launcher
+) -> Run:
     task, folder = find(options.TASK), RunFolder(options.out)
     import_plugins(options.start.plugin)
     if options.model.cell is not None:  # else the task chooses one
@@ -118,8 +119,8 @@ def _train_task(options: TrainOptions, started: float, told: Callable[[str], Tol
     layout = layout_of(flatten(options)) if options.TASK in TABLES else Layout()
     with read_as(options.reading.encoding), laid_out(layout):
         folder.claim(resume=options.start.resume, overwrite=options.start.overwrite)
-        with folder.alone():
-            return _train_alone(task, options, folder, started, told, launcher)
+        with folder.locked():
+            return _train_alone(task, options, folder, started, progress_of, launcher)
 
 
 def _train_alone(
@@ -127,7 +128,7 @@ def _train_alone(
     options: TrainOptions,
     folder: RunFolder,
     started: float,
-    told: Callable[[str], Told] | None,
+    progress_of: Callable[[str], Progress] | None,
     launcher: Launcher,
 ) -> Run:
     resuming = options.start.resume and folder.resume_point.exists()
@@ -142,11 +143,11 @@ def _train_alone(
         finished = _finished(options, folder)
         named = any(getattr(options, name) for name in options.NAMING_DATA)
         if finished and (folder.card.exists() or not named):
-            others = _named_otherwise(task, options, folder, told) if named else set()
-            return _as_it_was(load(folder.path), options, told, "test" in others)
+            others = _named_otherwise(task, options, folder, progress_of) if named else set()
+            return _as_it_was(load(folder.path), options, progress_of, "test" in others)
         if not finished:
             folder.resume_point.require_tensors()
-    prepared = task.prepare(options, told("reading") if told else None)
+    prepared = task.prepare(options, progress_of("reading") if progress_of else None)
     config = _configuration(options, prepared)
     if resuming:
         _require_same_data(options, config, folder)
@@ -160,7 +161,7 @@ def _train_alone(
     _refit(options, prepared, folder, started)
     run = load(folder.path)
     if options.test is not None:
-        run.test = _evaluated(run, options, told)
+        run.test = _evaluated(run, options, progress_of)
         folder.save_test(options.test, run.test, fingerprint(options.test))
     with compute_settings(options.training.threads, options.training.precision), pictures_may_fail():
         task.finish(run, prepared)
@@ -175,20 +176,22 @@ def _refit(options: TrainOptions, prepared: Any, folder: RunFolder, started: flo
             task.refit(options, prepared, folder, started, shown=shown)
 
 
-def _as_it_was(run: Run, options: TrainOptions, told: Callable[[str], Told] | None, tested_on_other: bool) -> Run:
+def _as_it_was(
+    run: Run, options: TrainOptions, progress_of: Callable[[str], Progress] | None, tested_on_other: bool
+) -> Run:
     """A finished run, with its figures on the test data, where there is any; nothing is written."""
     if options.test is not None:
-        known = None if tested_on_other else run.folder.tested(options.test, fingerprint(options.test))
-        run.test = known or _evaluated(run, options, told)
+        known = None if tested_on_other else run.folder.test_figures(options.test, fingerprint(options.test))
+        run.test = known or _evaluated(run, options, progress_of)
     return run
 
 
 def _named_otherwise(
-    task: Task[Any, Any], options: TrainOptions, folder: RunFolder, told: Callable[[str], Told] | None
+    task: Task[Any, Any], options: TrainOptions, folder: RunFolder, progress_of: Callable[[str], Progress] | None
 ) -> set[str]:
     """The parts of the data that are not those of a finished run; says so, as they change nothing of it."""
     try:
-        config = _configuration(options, task.prepare(options, told("reading") if told else None))
+        config = _configuration(options, task.prepare(options, progress_of("reading") if progress_of else None))
     except DataError as error:
         others = {"train": f"the data named now cannot be read: {error}"}
     else:
@@ -201,10 +204,10 @@ def _named_otherwise(
     return set(others)
 
 
-def _evaluated(run: Run, options: TrainOptions, told: Callable[[str], Told] | None) -> dict[str, Any]:
+def _evaluated(run: Run, options: TrainOptions, progress_of: Callable[[str], Progress] | None) -> dict[str, Any]:
     assert options.test is not None
     with compute_settings(options.training.threads, options.training.precision):
-        return run.evaluate(options.test, progress=told("testing") if told else None)
+        return run.evaluate(options.test, progress=progress_of("testing") if progress_of else None)
 
 
 def _require_lasting(test: str | None) -> None:
@@ -233,7 +236,7 @@ def train_prepared(options: TrainOptions, prepared: Any, *, shown: bool = True) 
     if options.model.cell is not None:  # else the task chooses one
         lookup(options.model.cell)
     folder.claim(resume=False, overwrite=False)
-    with folder.alone():
+    with folder.locked():
         config = _configuration(options, prepared) | {"versions": _versions()}
         place = folder.start(config, find(options.TASK).files(prepared))
         work = partial(_train, options=options, prepared=prepared, started=started, folder=place, shown=shown)

@@ -21,7 +21,7 @@ def trim(path: str | PathLike[str]) -> Trimmed:
     run = RunFolder(str(path))
     run.read_config()
     run.require_own_files()
-    with run.alone():
+    with run.locked():
         point = run.resume_point
         if point.exists() and not (point.position()["finished"] and run.weights.is_file()):
             raise RunFolderError(

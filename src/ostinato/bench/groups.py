@@ -124,7 +124,7 @@ GROUPS = (
 )
 
 
-def chosen(names: tuple[str, ...]) -> list[Group]:
+def groups_by_name(names: tuple[str, ...]) -> list[Group]:
     """The groups of these names, all of GROUPS where there are none; a registered cell is a group against the loop.
 
     Raises:

@@ -64,9 +64,9 @@ def measure(options: BenchLayers, report: Report) -> dict[str, Any]:
                     skipped[key] = event
                     report({"event": kind, **event})
                 if event["peer"] == "ostinato":
-                    progress.fewer(len(rows or next(g for g in chosen if g.name == event["group"]).rows()))
+                    progress.leave_out(len(rows or next(g for g in chosen if g.name == event["group"]).rows()))
             elif kind == "row":
-                report({"event": "progress", **event, "threads": setting.threads, **progress.another()})
+                report({"event": "progress", **event, "threads": setting.threads, **progress.one_done()})
             else:
                 group = next(group for group in chosen if group.name == event["group"])
                 table = _table(group, setting, isa, event)
@@ -99,7 +99,7 @@ def _plan(options: BenchLayers) -> tuple[dict[Setting, list[groups.Group]], list
         from ostinato.api.plugins import import_plugins
 
         import_plugins(options.plugin)
-    chosen = groups.chosen(options.only)
+    chosen = groups.groups_by_name(options.only)
     rows = [groups.Row.parse(row) for row in options.rows]
     if unknown := set(options.peers) - _PEERS:
         raise ConfigError(f"--peers {min(unknown)}: no such peer; there are {', '.join(sorted(_PEERS))}")

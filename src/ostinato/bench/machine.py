@@ -57,7 +57,7 @@ def cpu_name() -> str:
     return f"{name} (family {found['cpu family']}, model {found['model']})" if "cpu family" in found else name
 
 
-def lacks(precision: str) -> str | None:
+def computed_instead(precision: str) -> str | None:
     """What the machine computes instead of products of a precision; None where it has them."""
     library = native_library.load()
     if precision == "highest" or isinstance(library, str) or library.precision(precision) == precision:

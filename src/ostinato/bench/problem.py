@@ -83,7 +83,7 @@ class Problem:
                     leaf.requires_grad_()
             torch.manual_seed(2)
             output, final = self.unrolled(p, x)
-            results = named(self.cell, output, final)
+            results = results_by_name(self.cell, output, final)
             if self.training:
                 output.backward(self.upstream.to(dtype))  # type: ignore[no-untyped-call]
         return results | {f"grad {name}": leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
@@ -105,7 +105,7 @@ class Problem:
         return ran.output, ran.final
 
 
-def named(cell: Cell, output: Tensor, final: tuple[Tensor, ...]) -> Results:
+def results_by_name(cell: Cell, output: Tensor, final: tuple[Tensor, ...]) -> Results:
     """Output and final state under their names, without a layer's first dimension."""
     fields = zip(cell.State._fields, final, strict=True)
     return {"output": output.detach(), **{f"final {n}": f.detach().reshape(-1, f.shape[-1]) for n, f in fields}}

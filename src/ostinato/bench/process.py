@@ -98,11 +98,11 @@ class Progress:
     def __init__(self, total: int) -> None:
         self._total, self._done, self._began = total, 0, time.monotonic()
 
-    def fewer(self, parts: int) -> None:
+    def leave_out(self, parts: int) -> None:
         """Some parts will not be measured."""
         self._total -= parts
 
-    def another(self) -> Event:
+    def one_done(self) -> Event:
         """One more is done: `done`, `total`, `left` in seconds."""
         self._done += 1
         spent = time.monotonic() - self._began

@@ -9,7 +9,7 @@ import torch
 
 from ostinato.bench import accuracy, groups, machine, problem, timing
 from ostinato.bench.process import Answers, Event
-from ostinato.bench.sides import Side, lacking, sides
+from ostinato.bench.sides import Side, sides, why_left_out
 
 
 def measure(job: Event) -> Iterator[Event]:
@@ -39,7 +39,7 @@ def measure(job: Event) -> Iterator[Event]:
 
 def _pointless(group: groups.Group) -> str | None:
     """Why a group has nothing to show here: the machine has no products of its precision."""
-    why = machine.lacks("medium" if group.dtype == "bfloat16" else group.precision)
+    why = machine.computed_instead("medium" if group.dtype == "bfloat16" else group.precision)
     return f"{why}: see lstm" if why else None
 
 
@@ -49,7 +49,7 @@ def _taking_part(group: groups.Group, wanted: list[str]) -> tuple[list[str], lis
     for peer in group.peers:
         if wanted and peer not in wanted:
             continue
-        if why := lacking(peer):
+        if why := why_left_out(peer):
             skipped.append({"peer": peer, "why": why})
         else:
             peers.append(peer)

@@ -216,7 +216,7 @@ class RunFolder:
         """
         write_json(self.test, {"data": data, "fingerprint": fingerprint, "figures": figures}, like=self.config)
 
-    def tested(self, data: str | None = None, fingerprint: str | None = None) -> dict[str, Any] | None:
+    def test_figures(self, data: str | None = None, fingerprint: str | None = None) -> dict[str, Any] | None:
         """The figures on the test data; None where there are none, or of other data.
 
         Args:
@@ -236,7 +236,7 @@ class RunFolder:
         return None if other else figures
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Keep other trainings out of the folder, until the end of this one or of its process.
 
         Before and after, what a killed process left is cleared away.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ostinato.cli.output import Output, write_lines, write_pieces
-from ostinato.cli.told import Told
+from ostinato.cli.progress import ProgressLine
 from ostinato.config.commands import Predict
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.commands import apart, said
@@ -57,7 +57,7 @@ def predict(options: Predict, output: Output) -> None:
     require_writer(kind)
     counted = Counted()
     with compute_settings(options.threads, options.precision):
-        answers = counted(run.answers(options.data, progress=Told("predicting"), **asking))
+        answers = counted(run.answers(options.data, progress=ProgressLine("predicting"), **asking))
         if options.output is not None and kind is not None and isinstance(run.task, Tabulates) and tabular:
             write_pieces(Path(options.output), table_pieces(run.task.rows(run, answers), kind))
             written = counted.count

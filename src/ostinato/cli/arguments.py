@@ -80,7 +80,7 @@ def _default(command: type[Any], words: list[str]) -> Any:
     out = found.out or (merge.read_toml(found.config).get("out") if found.config else None)
     saved = _saved(command, out) if found.resume and isinstance(out, str) else {}
     merge.refuse_unused(command, merge.read_toml(found.config) if found.config else {}, f"--config {found.config}: ")
-    flat = merge.beneath(found.preset, saved, found.config, command.PRESETS, timed=found.time_limit is not None)
+    flat = merge.defaults_below(found.preset, saved, found.config, command.PRESETS, timed=found.time_limit is not None)
     options = merge.unchecked(command, flat, f"--config {found.config}")
     for item in dataclasses.fields(command):
         required = item.default is item.default_factory is dataclasses.MISSING

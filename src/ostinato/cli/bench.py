@@ -14,7 +14,7 @@ def bench_layers(options: BenchLayers, output: Output) -> int:
     """Measure, print a table after each group and the targets at the end; 1 where a number was wrong."""
     from ostinato.bench import layers, report
 
-    def told(event: dict[str, Any]) -> None:
+    def show(event: dict[str, Any]) -> None:
         kind = event["event"]
         if kind == "progress":
             _print_progress(event, f"{event['group']} {event['row']}")
@@ -26,7 +26,7 @@ def bench_layers(options: BenchLayers, output: Output) -> int:
         else:
             _print_table(output, report.title(event), report.lines(event), report.footnote(event))
 
-    result = layers.measure(options, told)
+    result = layers.measure(options, show)
     if options.out:
         folder = Path(options.out)
         result = report.merged(result, folder)
@@ -41,7 +41,7 @@ def bench_lm(options: BenchLm, output: Output) -> int:
     """Measure, print a table after each part; 1 where a number was wrong."""
     from ostinato.bench.language import measure, report
 
-    def told(event: dict[str, Any]) -> None:
+    def show(event: dict[str, Any]) -> None:
         kind = event["event"]
         if kind == "progress":
             _print_progress(event, event["name"])
@@ -53,7 +53,7 @@ def bench_lm(options: BenchLm, output: Output) -> int:
         elif event["rows"]:
             _print_table(output, event["name"], report.lines(event["rows"]), report.footnote(event["rows"]))
 
-    result = measure.measure(options, told)
+    result = measure.measure(options, show)
     if options.out:
         folder = Path(options.out)
         result = report.merged(result, folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ostinato.cli.output import Output
-from ostinato.cli.told import Told
+from ostinato.cli.progress import ProgressLine
 from ostinato.config import commands
 from ostinato.config.bench import BenchLayers, BenchLm
 from ostinato.config.commands import Evaluate, Generate, Plot, Predict
@@ -57,7 +57,7 @@ def run(options: Any, started: float) -> int:
 def _train(options: TrainOptions, output: Output, started: float) -> int:
     from ostinato.api.training import train_task
 
-    trained = _or_how_to_go_on(lambda: train_task(options, started, Told), options, started)
+    trained = _or_how_to_go_on(lambda: train_task(options, started, ProgressLine), options, started)
     if torchrun.place()[0]:  # of several that torchrun started, the first speaks
         return 0
     result = _summary(trained)
@@ -117,7 +117,7 @@ def _evaluate(options: Evaluate, output: Output) -> None:
     path = writing.get("output")
     require_writer(format_of(path or ""))
     with compute_settings(options.threads, options.precision):
-        figures = run.evaluate(*options.data, progress=Told("evaluating"), **asking)
+        figures = run.evaluate(*options.data, progress=ProgressLine("evaluating"), **asking)
     output.figures(figures)
     if path is not None and isinstance(run.task, Backtests):
         written = write_backtest(run.task.backtested(run), path)

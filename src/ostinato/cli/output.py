@@ -62,8 +62,8 @@ class Output:
                 continue
             if isinstance(value, dict):
                 value = ", ".join(f"{key} {'-' if item is None else f'{item:g}'}" for key, item in value.items())
-            told = shown(value) if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
-            self.text(f"{name.replace('_', ' '):<26}{told}")
+            said = shown(value) if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
+            self.text(f"{name.replace('_', ' '):<26}{said}")
 
     def _rows(self, name: str, rows: list[dict[str, Any]]) -> None:
         """A table, of many rows some."""

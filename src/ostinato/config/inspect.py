@@ -49,9 +49,9 @@ class InspectOptions:
         at_least(tokens=(self.tokens, 1), read=(self.read, 0), steps=(self.steps, 2), units=(self.units, 1))
         at_least(top=(self.top, 1))
         if self.unit is not None:
-            self.chosen()
+            self.unit_parts()
 
-    def chosen(self) -> tuple[int, str, int]:
+    def unit_parts(self) -> tuple[int, str, int]:
         """`unit` in parts: layer from 0, field of the state, unit from 0.
 
         Raises:

@@ -69,7 +69,7 @@ def unchecked(command: type[T], flat: Mapping[str, Any], source: str) -> T:
         raise ConfigError(f"{source}: {error}") from None
 
 
-def beneath(
+def defaults_below(
     preset: str | None,
     saved: Mapping[str, Any],
     config: str | None,

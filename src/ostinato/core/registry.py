@@ -86,7 +86,7 @@ def build(name: str, input_size: int, hidden_size: int, bias: bool = True, **opt
     return kind(input_size=input_size, hidden_size=hidden_size, bias=bias, **options)
 
 
-def chosen(cell: Any) -> dict[str, Any]:
+def options_set(cell: Any) -> dict[str, Any]:
     """The options of a cell that are not their defaults, by name; none of a cell that does not keep them by name."""
     given = inspect.signature(type(cell)).parameters.values()
     options = (one for one in given if one.name not in ("input_size", "hidden_size", "bias"))

@@ -34,14 +34,14 @@ def recurrence(given: Inputs, training: bool, keep_states: bool) -> tuple[Option
     Raises:
         TensorError: a shape, dtype or device that does not fit, with what was expected.
     """
-    if given.x.is_meta or not _unheard(given.tensors):
+    if given.x.is_meta or not _may_skip_operator(given.tensors):
         return tuple(torch.ops.ostinato.recurrence(*given, keep_states))
     if training and any(tensor is not None and tensor.requires_grad for tensor in given.tensors):
         return tuple(_Recurrence.apply(True, *given, keep_states))  # type: ignore[no-untyped-call]
     return native_calls.forward(given, False, keep_states)[0][:4]
 
 
-def _unheard(tensors: Iterable[Optional]) -> bool:
+def _may_skip_operator(tensors: Iterable[Optional]) -> bool:
     """Whether nobody could tell an operator from a plain call."""
     return (
         not torch.compiler.is_compiling()
@@ -77,7 +77,7 @@ class _Recurrence(torch.autograd.Function):
         if torch.is_grad_enabled():
             grads = differentiate(ctx.cell, tensors, ctx.reverse, needed, upstream)
             return None, None, *grads, *[None] * 6
-        if ctx.direct and _unheard((*tensors, *upstream)) and not is_batched(upstream):
+        if ctx.direct and _may_skip_operator((*tensors, *upstream)) and not is_batched(upstream):
             inputs = (ctx.cell, *tensors, ctx.reverse)
             grads = native_calls.backward(Inputs(*inputs), output, saved, upstream, needed, ctx.before)
         else:

@@ -14,7 +14,7 @@ from ostinato.cells.contract import Cell, Parameter, check_flags, check_sizes
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
 from ostinato.core.errors import ConfigError, unknown_name
-from ostinato.core.registry import build, chosen
+from ostinato.core.registry import build, options_set
 from ostinato.layers import shapes
 from ostinato.layers.dropout import check_rates
 from ostinato.layers.dropout import dropout as drop
@@ -313,7 +313,7 @@ class Recurrent(nn.Module):
 
     def _options(self) -> dict[str, Any]:
         """The cell's own that differ from their defaults."""
-        return chosen(self.cell)
+        return options_set(self.cell)
 
     def extra_repr(self) -> str:
         """What distinguishes this layer in a printed model."""

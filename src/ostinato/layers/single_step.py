@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ostinato import kernels
 from ostinato.cells.contract import Cell
 from ostinato.core.errors import TensorError
-from ostinato.core.registry import build, chosen
+from ostinato.core.registry import build, options_set
 from ostinato.layers import shapes
 from ostinato.layers.drop_in import rnn_cell
 from ostinato.layers.leaf import Quantization, leaf
@@ -101,7 +101,7 @@ class SingleStep(nn.Module):
         return ", ".join([*shown, *(f"{name}={value}" for name, value in self._options().items())])
 
     def _options(self) -> dict[str, Any]:
-        return chosen(self.cell)
+        return options_set(self.cell)
 
 
 class RNNCell(SingleStep):

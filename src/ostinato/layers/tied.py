@@ -42,7 +42,7 @@ class _Tied(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[None, Tensor | None]:
         shared = kernels.is_batched(upstream)  # whose memory nobody can ask after
-        alone = upstream[1] is None or (not shared and holders(upstream[1]) == _nobody() is not None)
+        alone = upstream[1] is None or (not shared and holders(upstream[1]) == _unheld() is not None)
         embedded, output = upstream
         if embedded is None:
             return None, output
@@ -59,7 +59,7 @@ def _is_whole(gradient: Tensor) -> bool:
 
 
 @cache
-def _nobody() -> tuple[int, int, int] | None:
+def _unheld() -> tuple[int, int, int] | None:
     """`holders` of a gradient that only autograd has, asked by a `backward` with `*upstream`.
 
     They are those of the call itself, which differ from one Python to the next.

@@ -75,10 +75,10 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
             ValueError: an array that scikit-learn refuses, in its words.
         """
         require_target(self, y)
-        told = {**self.get_params(deep=False), **(self.options or {})}
-        seasons = told["season"] if isinstance(told["season"], Sequence) else (told["season"],)
-        window = max(2 * seasons[0], WINDOW) if told["window"] is None else told["window"]
-        given = given_series(self, X, y, reset=True, at_least=window + told["horizon"])
+        settings = {**self.get_params(deep=False), **(self.options or {})}
+        seasons = settings["season"] if isinstance(settings["season"], Sequence) else (settings["season"],)
+        window = max(2 * seasons[0], WINDOW) if settings["window"] is None else settings["window"]
+        given = given_series(self, X, y, reset=True, at_least=window + settings["horizon"])
         targets = tuple(f"y{k}" for k in range(given.targets))
         columns = SeriesColumns(targets, future=tuple(f"x{f}" for f in range(given.covariates)))
         several = {"season": as_option(map(str, seasons))} if len(seasons) > 1 else {}

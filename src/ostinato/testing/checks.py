@@ -62,7 +62,7 @@ def gradient(cell: Cell) -> None:
     So are the gradients of gradients.
     """
     sample = Sample.draw(cell, steps=3, batch=3).leaves()
-    inputs = sample.named()
+    inputs = sample.tensors_by_name()
 
     def forward(*tensors: Tensor, **kwargs: Any) -> tuple[Tensor, ...]:
         x, *rest = tensors
@@ -122,9 +122,9 @@ def padding(cell: Cell) -> None:
             output=output, final=cell.State(*map(torch.cat, zip(*finals, strict=True))), states=None
         )
         same_run(what, ran, expected)
-        found = gradients(weigh(ran), leaves.named())
+        found = gradients(weigh(ran), leaves.tensors_by_name())
         assert not found["x"][beyond].any(), f"{what}: the gradient of the padding is not zero"
-        for name, grad in gradients(weigh(expected), alone.named()).items():
+        for name, grad in gradients(weigh(expected), alone.tensors_by_name()).items():
             same(f"{what}: gradient of {name}", found[name], grad)
 
 
@@ -206,8 +206,8 @@ def fused(cell: Cell) -> None:
             expected = unroll(other.cell, other.p, other.x, other.state, **kwargs)
             assert not keep or found.states is not None, f"{what}: the states of every step are missing"
             same_run(what, found, expected, 1e-5)
-            by_name = gradients(weigh(found, states=True), one.named())
-            for name, grad in gradients(weigh(expected, states=True), other.named()).items():
+            by_name = gradients(weigh(found, states=True), one.tensors_by_name())
+            for name, grad in gradients(weigh(expected, states=True), other.tensors_by_name()).items():
                 same(f"{what}: gradient of {name}", by_name[name], grad, 1e-5)
 
 

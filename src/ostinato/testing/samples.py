@@ -54,7 +54,7 @@ class Sample(NamedTuple):
         p = {name: tensor.to(dtype) for name, tensor in self.p.items()}
         return Sample(self.cell, p, self.x.to(dtype), self.cell.State(*(field.to(dtype) for field in self.state)))
 
-    def named(self) -> dict[str, Tensor]:
+    def tensors_by_name(self) -> dict[str, Tensor]:
         """Every tensor by name."""
         return {"x": self.x} | {f"initial {n}": f for n, f in zip(self.state._fields, self.state, strict=True)} | self.p
 

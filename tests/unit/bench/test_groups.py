@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from ostinato.bench.groups import GROUPS, ROWS, Row, as_json, chosen, from_json
+from ostinato.bench.groups import GROUPS, ROWS, Row, as_json, from_json, groups_by_name
 from ostinato.core.errors import ConfigError
 
 
@@ -19,11 +19,11 @@ def test_another_row_is_refused(text):
 
 
 def test_any_registered_cell_is_a_group():
-    (group,) = chosen(("jordan",))
+    (group,) = groups_by_name(("jordan",))
     assert (group.cell, group.peers) == ("jordan", ("loop",))
-    assert chosen(()) == list(GROUPS)
+    assert groups_by_name(()) == list(GROUPS)
     with pytest.raises(ConfigError, match=r"lstn.*there are lstm, gru"):
-        chosen(("lstn",))
+        groups_by_name(("lstn",))
 
 
 def test_a_group_crosses_to_another_process():

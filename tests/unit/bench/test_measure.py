@@ -11,7 +11,7 @@ import torch
 from ostinato.bench import accuracy, timing, worker
 from ostinato.bench.groups import GROUPS, Row
 from ostinato.bench.problem import Problem, errors
-from ostinato.bench.sides import NEEDS, lacking, sides
+from ostinato.bench.sides import NEEDS, sides, why_left_out
 
 GROUP = {group.name: group for group in GROUPS}
 STRICT = [group for group in GROUPS if (group.precision, group.dtype) == ("highest", "float32")]
@@ -93,8 +93,8 @@ def test_a_wrong_number_gets_no_time(monkeypatch):
 
 def test_a_missing_peer_is_named(monkeypatch):
     monkeypatch.setattr("ostinato.bench.sides.find_spec", lambda package: None)
-    assert lacking("torch") is None
-    assert "onnx and onnxruntime not installed" in lacking("onnxruntime")
+    assert why_left_out("torch") is None
+    assert "onnx and onnxruntime not installed" in why_left_out("onnxruntime")
 
 
 def test_sides_take_turns_and_their_medians_are_right(monkeypatch):

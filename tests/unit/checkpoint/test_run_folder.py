@@ -207,16 +207,16 @@ def test_a_folder_that_was_made_for_nothing_goes_again(tmp_path):
     for name, left in (("there/a/b", "there"), ("there", "there")):
         folder = RunFolder(tmp_path / name)
         folder.claim(resume=False, overwrite=False)
-        with pytest.raises(ZeroDivisionError), folder.alone():
+        with pytest.raises(ZeroDivisionError), folder.locked():
             raise ZeroDivisionError
         assert [item.name for item in tmp_path.rglob("*")] == [left]
 
 
 def test_who_trains_in_a_folder_is_seen(run):
     assert not run.in_use()
-    with run.alone():
+    with run.locked():
         assert run.in_use()
-        with pytest.raises(RunFolderError, match="another process is training here"), RunFolder(run.path).alone():
+        with pytest.raises(RunFolderError, match="another process is training here"), RunFolder(run.path).locked():
             pass
     assert not run.in_use()
 
@@ -310,9 +310,9 @@ def test_a_damaged_configuration_may_be_replaced(tmp_path):
 
 def test_a_folder_has_one_training_at_a_time(run):
     pytest.importorskip("fcntl")
-    with run.alone(), pytest.raises(RunFolderError, match="book: another process is training here"), run.alone():
+    with run.locked(), pytest.raises(RunFolderError, match="book: another process is training here"), run.locked():
         pass
-    with run.alone():
+    with run.locked():
         pass
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from ostinato.config.commands import Demo, Info, Runs
-from ostinato.config.merge import beneath, build, flatten, names, read_toml, unchecked
+from ostinato.config.merge import build, defaults_below, flatten, names, read_toml, unchecked
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.text import TextOptions
@@ -98,25 +98,29 @@ def test_unchecked_leaves_ranges_for_later():
 def test_beneath_config_over_saved_over_preset(tmp_path):
     file = tmp_path / "options.toml"
     file.write_text('hidden = 3\n"lr-divide" = 5.0\n')
-    found = beneath("rnnlm", {"hidden": 2, "lr": 7.0}, str(file), LANGUAGE_MODEL)
+    found = defaults_below("rnnlm", {"hidden": 2, "lr": 7.0}, str(file), LANGUAGE_MODEL)
     assert found == {**LANGUAGE_MODEL["rnnlm"], "hidden": 3, "lr": 7.0, "lr_divide": 5.0}
-    assert beneath(None, {}, None, LANGUAGE_MODEL) == {}
+    assert defaults_below(None, {}, None, LANGUAGE_MODEL) == {}
 
 
 def test_a_preset_named_in_the_file_counts_unless_another_is_given(tmp_path):
     file = tmp_path / "options.toml"
     file.write_text('preset = "rnnlm"\nhidden = 3\n')
-    assert beneath(None, {}, str(file), LANGUAGE_MODEL) == {**LANGUAGE_MODEL["rnnlm"], "preset": "rnnlm", "hidden": 3}
-    assert beneath("hello", {}, str(file), LANGUAGE_MODEL)["lr"] == 0.01
+    assert defaults_below(None, {}, str(file), LANGUAGE_MODEL) == {
+        **LANGUAGE_MODEL["rnnlm"],
+        "preset": "rnnlm",
+        "hidden": 3,
+    }
+    assert defaults_below("hello", {}, str(file), LANGUAGE_MODEL)["lr"] == 0.01
 
 
 def test_a_presets_epochs_give_way_to_a_time_limit(tmp_path):
     file = tmp_path / "options.toml"
     file.write_text('preset = "awd-lstm"\n"time-limit" = 60.0\n')
-    assert "epochs" not in beneath("awd-lstm", {}, None, LANGUAGE_MODEL, timed=True)
-    assert "epochs" not in beneath(None, {}, str(file), LANGUAGE_MODEL)
-    assert beneath("awd-lstm", {}, None, LANGUAGE_MODEL)["epochs"] == 500
-    assert beneath("awd-lstm", {"epochs": 3}, None, LANGUAGE_MODEL, timed=True)["epochs"] == 3
+    assert "epochs" not in defaults_below("awd-lstm", {}, None, LANGUAGE_MODEL, timed=True)
+    assert "epochs" not in defaults_below(None, {}, str(file), LANGUAGE_MODEL)
+    assert defaults_below("awd-lstm", {}, None, LANGUAGE_MODEL)["epochs"] == 500
+    assert defaults_below("awd-lstm", {"epochs": 3}, None, LANGUAGE_MODEL, timed=True)["epochs"] == 3
 
 
 @pytest.mark.parametrize(
@@ -125,7 +129,7 @@ def test_a_presets_epochs_give_way_to_a_time_limit(tmp_path):
 )
 def test_unknown_presets_are_named(preset, message):
     with pytest.raises(ConfigError, match=message):
-        beneath(preset, {}, None, LANGUAGE_MODEL)
+        defaults_below(preset, {}, None, LANGUAGE_MODEL)
 
 
 @pytest.mark.parametrize("content", ["hidden = ", "hidden: 3", b"\xff\xfe"])

@@ -117,7 +117,7 @@ def _draw_units(
         title = f"{run.folder.path.name}: units that follow the text"
         folder.picture("units", lambda files: followers_along(panels, part.start, files, title=title))
     if options.unit is not None:
-        layer, field, unit_index = options.chosen()
+        layer, field, unit_index = options.unit_parts()
         chosen = states.get((layer, field))
         if chosen is None or unit_index >= chosen.shape[1]:
             known = ", ".join(f"{key[0] + 1}.{key[1]}.0 to {values.shape[1] - 1}" for key, values in states.items())

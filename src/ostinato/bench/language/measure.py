@@ -59,7 +59,7 @@ def measure(options: BenchLm, report: Report) -> dict[str, Any]:
             found[event["work"]] += event["rows"]
             report({"event": kind, **event})
             report({"event": "so far", "result": whole()})
-            report({"event": "progress", "name": event["name"], **progress.another()})
+            report({"event": "progress", "name": event["name"], **progress.one_done()})
     return whole()
 
 

@@ -17,7 +17,7 @@ from ostinato.bench.problem import Results
 _KNOWN = {"vocab_size", "embed_size", "hidden_size", "num_layers", "cell", "dropout", "tied", "last_size"}
 
 
-def lacking(problem: Problem) -> str | None:
+def unsupported(problem: Problem) -> str | None:
     """What the NumPy version does not have, of a preset; None where it has all."""
     options, sizes = problem.options, problem.sizes
     if sizes["cell"] != "lstm":

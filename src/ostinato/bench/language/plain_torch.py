@@ -17,7 +17,7 @@ _KNOWN = {"vocab_size", "embed_size", "hidden_size", "num_layers", "cell", "drop
 _KNOWN |= {"input_dropout", "hidden_dropout", "output_dropout", "locked_dropout", "embedding_dropout", "weight_drop"}
 
 
-def lacking(sizes: dict[str, Any]) -> str | None:
+def unsupported(sizes: dict[str, Any]) -> str | None:
     """What torch.nn has no layer for, of a model's arguments; None where it has all."""
     if sizes["cell"] not in _LAYERS:
         return f"torch.nn has no {sizes['cell']}"
@@ -36,7 +36,7 @@ class PlainLanguageModel(nn.Module):
 
     def __init__(self, sizes: dict[str, Any]) -> None:
         super().__init__()
-        if why := lacking(sizes):
+        if why := unsupported(sizes):
             raise ConfigError(why)
         self.sizes = sizes
         rate = sizes["dropout"]
@@ -81,7 +81,7 @@ class PlainLanguageModel(nn.Module):
             return x * F.dropout(torch.ones_like(x[0]), rate)
         return F.dropout(x, rate, self.training)
 
-    def named(self) -> dict[str, Tensor]:
+    def parameters_by_name(self) -> dict[str, Tensor]:
         """The parameters, each once, under the names that `LanguageModel` has for them."""
         found: dict[str, Tensor] = {"embedding.weight": self.embedding.weight, "decoder.bias": self.decoder.bias}
         if not self.sizes["tied"]:
@@ -98,5 +98,5 @@ class PlainLanguageModel(nn.Module):
     @torch.no_grad()
     def load(self, weights: dict[str, Tensor]) -> None:
         """Take weights by those names."""
-        for name, parameter in self.named().items():
+        for name, parameter in self.parameters_by_name().items():
             parameter.copy_(weights[name])

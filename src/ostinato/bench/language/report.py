@@ -134,11 +134,13 @@ def merged(result: dict[str, Any], folder: Path) -> dict[str, Any]:
         rows |= {_key(row): row for row in rows_of(result, work)}
         found[work] = list(rows.values())
     skipped = {tuple(map(str, each.values())): each for each in before["skipped"] + result["skipped"]}
-    left_out = [each for each in skipped.values() if not any(_is(row, each) for row in rows_of(found, each["work"]))]
+    left_out = [
+        each for each in skipped.values() if not any(_is_left_out(row, each) for row in rows_of(found, each["work"]))
+    ]
     return result | summary(found) | {"skipped": left_out}
 
 
-def _is(row: dict[str, Any], left_out: dict[str, Any]) -> bool:
+def _is_left_out(row: dict[str, Any], left_out: dict[str, Any]) -> bool:
     return bool(row["preset"] == left_out["preset"] and left_out["peer"] in (row["peer"], "all"))
 
 

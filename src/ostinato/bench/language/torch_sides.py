@@ -199,7 +199,7 @@ def plain(problem: Problem) -> PlainLanguageModel:
 
 def gradients(model: PlainLanguageModel) -> Results:
     """By this package's names."""
-    return {f"grad {name}": p.grad for name, p in model.named().items() if p.grad is not None}
+    return {f"grad {name}": p.grad for name, p in model.parameters_by_name().items() if p.grad is not None}
 
 
 def penalty(problem: Problem, raw: Tensor, hidden: Tensor) -> Tensor:

@@ -48,11 +48,11 @@ def measure(job: Event) -> Iterator[Event]:
     for given in job["sections"]:
         section, start = Section(*given), time.monotonic()
         if start - began + longest > job["time_limit"]:
-            yield {"event": "skipped", **_named(section), "peer": "all", "why": "--time-limit: no time is left"}
+            yield {"event": "skipped", **_section_facts(section), "peer": "all", "why": "--time-limit: no time is left"}
             continue
         problem = Problem.make(section.preset, **section.changes)
         compared, skipped = taking_part(section.work, problem, job["peers"])
-        yield from ({"event": "skipped", **_named(section), **why} for why in skipped)
+        yield from ({"event": "skipped", **_section_facts(section), **why} for why in skipped)
         rows = measure_section(section, problem, compared, job["seconds"]) if compared else []
         rates, void, _ = rate.since()
         rows = [row | {"sgemm": rates, "void": void, "measured": today()} for row in rows]
@@ -60,7 +60,7 @@ def measure(job: Event) -> Iterator[Event]:
         longest = max(longest, time.monotonic() - start)
 
 
-def _named(section: Section) -> Event:
+def _section_facts(section: Section) -> Event:
     return {"work": section.work, "preset": section.preset}
 
 
@@ -71,7 +71,7 @@ def taking_part(work: str, problem: Problem, wanted: list[str]) -> tuple[list[Pa
     for precision, peer in COMPARED[work]:
         if wanted and peer not in wanted:
             continue
-        if (why := machine.lacks(precision) or _why_not(peer, work, problem)) is None:
+        if (why := machine.computed_instead(precision) or _why_not(peer, work, problem)) is None:
             found.append((precision, peer))
             continue
         skipped.append({"peer": peer, "why": why})
@@ -82,8 +82,8 @@ def taking_part(work: str, problem: Problem, wanted: list[str]) -> tuple[list[Pa
 
 def _why_not(peer: str, work: str, problem: Problem) -> str | None:
     if peer == "numpy":
-        return numpy_side.lacking(problem)
-    if why := plain_torch.lacking(problem.sizes):
+        return numpy_side.unsupported(problem)
+    if why := plain_torch.unsupported(problem.sizes):
         return why
     if peer == "torch-chunked":
         return None if hasattr(torch.nn, "LinearCrossEntropyOptions") else "this torch has no chunked cross-entropy"

@@ -51,7 +51,7 @@ def sides() -> dict[str, Callable[[Problem], Side]]:
 NEEDS = {"jax": ("jax",), "onnxruntime": ("onnx", "onnxruntime")}
 
 
-def lacking(peer: str) -> str | None:
+def why_left_out(peer: str) -> str | None:
     """Why a peer cannot take part, in a few words; None where it can."""
     missing = [package for package in NEEDS.get(peer, ()) if find_spec(package) is None]
     return f"{' and '.join(missing)} not installed (pip install 'ostinato[bench]')" if missing else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ostinato.bench.problem import Problem, Results, named
+from ostinato.bench.problem import Problem, Results, results_by_name
 
 
 class Loop:
@@ -42,5 +42,5 @@ class Loop:
             torch.manual_seed(2)
             output, final = self.run()
         leaves = {"x": self._x, **self._p}
-        found = named(self._problem.cell, output, final)
+        found = results_by_name(self._problem.cell, output, final)
         return found | {f"grad {name}": leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}

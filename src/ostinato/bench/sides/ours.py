@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ostinato.bench.precision import precision
-from ostinato.bench.problem import Problem, Results, named
+from ostinato.bench.problem import Problem, Results, results_by_name
 
 
 class Ours:
@@ -45,6 +45,6 @@ class Ours:
         with self.within():
             output, final = self.run()
         state = final if isinstance(final, tuple) else (final,)
-        found = named(self._problem.cell, output, state)
+        found = results_by_name(self._problem.cell, output, state)
         leaves = {"x": self._x, **dict(self._layer.named_parameters())}
         return found | {f"grad {name}": leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}

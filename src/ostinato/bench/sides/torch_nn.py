@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ostinato.bench.problem import Problem, Results, named
+from ostinato.bench.problem import Problem, Results, results_by_name
 from ostinato.core.lengths import valid_steps
 
 _LAYERS: dict[str, Callable[[int, int], torch.nn.RNNBase]] = {
@@ -71,6 +71,6 @@ class TorchNN:
             valid = valid_steps(self._problem.lengths, output.shape[0])
             found = {"output": output.detach() * valid.unsqueeze(-1)}
         else:
-            found = named(self._problem.cell, output, final if isinstance(final, tuple) else (final,))
+            found = results_by_name(self._problem.cell, output, final if isinstance(final, tuple) else (final,))
         leaves = {"x": self._x, **dict(self._layer.named_parameters())}
         return found | {f"grad {name}": leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}

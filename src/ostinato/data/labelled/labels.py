@@ -15,7 +15,7 @@ _MANY = 20
 _EACH = 10
 
 
-def named(labels: Sequence[str]) -> str:
+def listed_labels(labels: Sequence[str]) -> str:
     """Labels as a message lists them: the first ones only, where there are many."""
     return ", ".join(map(repr, labels[:_SHOWN])) + (", ..." if len(labels) > _SHOWN else "")
 
@@ -51,7 +51,7 @@ def tell_unknown(kind: str, counts: Mapping[str, int], places: Mapping[str, str]
     unknown = unknown_labels(kind, counts, places, known)
     if unknown:
         missed, total = sum(counts[label] for label in unknown), sum(counts.values())
-        such = f", with {len(unknown) - 1} more such {kind}s: {named(unknown[1:])}" if len(unknown) > 1 else ""
+        such = f", with {len(unknown) - 1} more such {kind}s: {listed_labels(unknown[1:])}" if len(unknown) > 1 else ""
         warnings.warn(
             f"{_never_seen(kind, unknown[0], places, known)}: the model cannot say it, so that it counts as wrong "
             f"({missed:,} of {total:,} do{such})",
@@ -62,7 +62,8 @@ def tell_unknown(kind: str, counts: Mapping[str, int], places: Mapping[str, str]
 
 def _never_seen(kind: str, label: str, places: Mapping[str, str], known: Sequence[str]) -> str:
     return (
-        f"{places[label]}: the {kind} {label!r} does not occur in the training data, whose {kind}s are {named(known)}"
+        f"{places[label]}: the {kind} {label!r} does not occur in the training data, whose {kind}s are "
+        f"{listed_labels(known)}"
     )
 
 

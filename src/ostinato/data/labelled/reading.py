@@ -89,7 +89,7 @@ class Raw:
         return len(self.inputs)
 
     @property
-    def said(self) -> list[tuple[str, ...]]:
+    def label_lists(self) -> list[tuple[str, ...]]:
         """`[N]` the labels of each example: one or none, or several where those are told apart."""
         if self.several is None:
             return [() if label is None else (label,) for label in self.labels]
@@ -249,16 +249,16 @@ def with_labels(raw: Raw) -> Raw:
     Raises:
         DataError: none has one.
     """
-    missing = [row for row, said in enumerate(raw.said) if not said]
+    missing = [row for row, said in enumerate(raw.label_lists) if not said]
     if not missing or (raw.several is not None and len(missing) < len(raw)):
         return raw
     if len(missing) == len(raw):
         raise DataError(f"{raw.name}: expected a label for each example, found none at all")
     warnings.warn(f"{raw.places(missing[0])}: no label (so in {len(missing)} rows); left out", stacklevel=2)
-    return chosen(raw, [row for row, label in enumerate(raw.labels) if label is not None])
+    return selected(raw, [row for row, label in enumerate(raw.labels) if label is not None])
 
 
-def chosen(raw: Raw, rows: Sequence[int]) -> Raw:
+def selected(raw: Raw, rows: Sequence[int]) -> Raw:
     """Some of the examples."""
     inputs, labels = [raw.inputs[row] for row in rows], [raw.labels[row] for row in rows]
     places, keys = raw.places, None if raw.keys is None else [raw.keys[row] for row in rows]
@@ -320,7 +320,7 @@ class LabelledCodec:
         if raw.several is None:
             return np.array([known[label] for label in raw.labels if label is not None], np.int64), names
         marks = np.zeros((len(raw), len(names)), np.int64)
-        for row, said in enumerate(raw.said):
+        for row, said in enumerate(raw.label_lists):
             marks[row, [known[label] for label in said]] = 1
         return marks, names
 
@@ -329,7 +329,7 @@ def count_labels(raw: Raw) -> tuple[dict[str, int], dict[str, str]]:
     """Examples by label, and how a message names the first of each."""
     counts: dict[str, int] = {}
     places: dict[str, str] = {}
-    for row, said in enumerate(raw.said):
+    for row, said in enumerate(raw.label_lists):
         for label in said:
             if label not in counts:
                 places[label] = raw.places(row)

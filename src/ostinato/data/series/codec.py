@@ -14,7 +14,7 @@ from ostinato.config.columns import names_in
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.series.covariates import Coding
 from ostinato.data.series.dates import PARTS
-from ostinato.data.series.known_rows import ALIKE, alike, digests
+from ostinato.data.series.known_rows import ALIKE, digests, share_known_again
 from ostinato.data.series.reading import Series, SeriesColumns, read_series
 from ostinato.data.series.scaling import Floor, Transform, seasonal_naive_error, spread_around_windows
 from ostinato.data.series.times import Spacing
@@ -170,7 +170,7 @@ class SeriesCodec:
             return read
         return read._replace(series=[replace(each, key=key) for each, key in zip(read.series, keys, strict=True)])
 
-    def on(self, spacing: Spacing) -> Self:
+    def in_zone_of(self, spacing: Spacing) -> Self:
         """The same for series whose times are in another zone: what it writes is in theirs."""
         return replace(self, shape=replace(self.shape, spacing=spacing))
 
@@ -185,7 +185,7 @@ class SeriesCodec:
             after = given.first + given.rows * shape.spacing.step - series.first
             first = max(first, -(-after // shape.spacing.step))
         origins = np.arange(first, len(series) - shape.horizon + 1)
-        return origins[worth(series, origins, shape.horizon)]
+        return origins[with_known_targets(series, origins, shape.horizon)]
 
     def known_rows(self, series: Series) -> int:
         """How many of a series' rows are among those that training was given."""
@@ -206,7 +206,7 @@ class SeriesCodec:
             return 0.0
         if self.shape.spacing.unit == "row":
             if given.parts:
-                return alike(series.target, given.rows, given.parts)
+                return share_known_again(series.target, given.rows, given.parts)
             return float(len(series) >= given.rows and _digest(series.target[: given.rows]) == given.digest)
         step = self.shape.spacing.step
         return float(series.first < given.first + given.rows * step and given.first < series.first + len(series) * step)
@@ -364,7 +364,7 @@ def read_columns(
     return Read(series, found, table.name, table.digest)
 
 
-def worth(series: Series, origins: np.ndarray, horizon: int) -> np.ndarray:
+def with_known_targets(series: Series, origins: np.ndarray, horizon: int) -> np.ndarray:
     """Of these rows, those from which at least one target of the horizon is known, as a mask."""
     known = np.r_[0, np.cumsum(np.isfinite(series.target).any(axis=1))]
     return known[origins + horizon] > known[origins]

@@ -24,7 +24,7 @@ def digests(target: np.ndarray) -> tuple[str, ...]:
     return tuple(_digest(target[begin:end]) for begin, end in _bounds(len(target)))
 
 
-def alike(target: np.ndarray, rows: int, parts: Sequence[str]) -> float:
+def share_known_again(target: np.ndarray, rows: int, parts: Sequence[str]) -> float:
     """How much of a series is as it was, place by place: of the parts that it has whole, the share that are the same.
 
     Args:

@@ -61,12 +61,12 @@ def text_encoding(name: str) -> str:
     return found.name
 
 
-def marked(start: bytes) -> str | None:
+def marked_encoding(start: bytes) -> str | None:
     """The encoding whose byte order mark a file begins with, UTF-8 aside."""
     return next((name for mark, name in _MARKS.items() if start.startswith(mark)), None)
 
 
-def wide(start: bytes) -> str | None:
+def unmarked_wide_encoding(start: bytes) -> str | None:
     """UTF-16 or UTF-32 without a mark, where the places of NUL bytes speak for it and what is read so is text."""
     if len(start) < 4:
         return None
@@ -85,7 +85,7 @@ def wide(start: bytes) -> str | None:
     return found if text and printable == len(text) else None
 
 
-def likely(sample: bytes) -> str | None:
+def likely_encoding(sample: bytes) -> str | None:
     """The encoding that text is most likely in; None where nothing fits, "utf-8" where but a byte here and there is
     wrong."""
     read = sample.decode("utf-8", "replace")
@@ -107,7 +107,7 @@ def likely(sample: bytes) -> str | None:
     return min(names & set(_KNOWN), key=_KNOWN.index, default=None)
 
 
-def shown(encoding: str) -> str:
+def shown_encoding(encoding: str) -> str:
     """As a message calls it."""
     return f"{_SHOWN[encoding]} ({encoding})" if encoding in _SHOWN else encoding
 

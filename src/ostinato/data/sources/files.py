@@ -22,7 +22,15 @@ from pathlib import Path, PurePath
 from typing import IO, BinaryIO, cast
 
 from ostinato.core.errors import DataError
-from ostinato.data.sources.encodings import chosen_encoding, likely, marked, read_as, shown, whole_characters, wide
+from ostinato.data.sources.encodings import (
+    chosen_encoding,
+    likely_encoding,
+    marked_encoding,
+    read_as,
+    shown_encoding,
+    unmarked_wide_encoding,
+    whole_characters,
+)
 from ostinato.data.sources.memory import Texts, in_memory
 
 CHUNK = 1 << 16  #: bytes read at once
@@ -189,13 +197,13 @@ class TextFile:
     def _check_text(self, chunk: bytes, done: int) -> None:
         if self.encoding.startswith(("utf-16", "utf-32")):
             return
-        if done == 0 and (mark := marked(chunk)):
+        if done == 0 and (mark := marked_encoding(chunk)):
             raise DataError(
                 f"{self.name}: line 1, byte 0: expected UTF-8 text, but this begins with the byte order mark of "
                 f"{mark.upper()}; {self._remedy(mark)}"
             )
         if (index := chunk.find(b"\0")) >= 0:
-            if found := wide(chunk if done == 0 else b""):
+            if found := unmarked_wide_encoding(chunk if done == 0 else b""):
                 raise DataError(
                     f"{self.name}: {self._place(done + index)[0]}: expected UTF-8 text, but this looks like {found}; "
                     f"{self._remedy(found)}"
@@ -209,13 +217,13 @@ class TextFile:
         place, sample = self._place(offset)
         expected = "UTF-8" if self.encoding == "utf-8" else f"{self.encoding} (--encoding)"
         said = f"{self.name}: {place}: expected {expected} text, but byte 0x{byte:02X} does not belong there. "
-        found = likely(sample)
+        found = likely_encoding(sample)
         if found is None:
             return DataError(f"{said}If it is text, name its encoding by --encoding")
         if found == "utf-8":
             mend = "mend this place" if self.encoding == "utf-8" else "leave --encoding out"
             return DataError(f"{said}What is around it is UTF-8: {mend}")
-        return DataError(f"{said}This looks like {shown(found)}: {self._remedy(found)}")
+        return DataError(f"{said}This looks like {shown_encoding(found)}: {self._remedy(found)}")
 
     def _remedy(self, encoding: str) -> str:
         """What to do about another encoding; iconv knows the names in capitals, `cp1252` too."""

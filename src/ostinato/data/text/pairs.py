@@ -142,7 +142,7 @@ def read_pairs(source: PathLike, separator: str = "\t") -> Pairs:
         if len(parts) != 2:
             raise _not_a_pair(file.name, number, line, separator, len(parts))
         found.append((parts[0].strip(), parts[1].strip()))
-    return _pairs(found, (file.name,), f"lines of source, {shown(separator)}, target")
+    return _pairs(found, (file.name,), f"lines of source, {shown_separator(separator)}, target")
 
 
 def open_pairs(sources: Sequence[str], layout: PairLayout = PairLayout()) -> Pairs:
@@ -242,7 +242,7 @@ def read_lines(file: TextFile) -> Iterator[str]:
     return (line.removesuffix("\n") for line in file.lines())
 
 
-def shown(separator: str) -> str:
+def shown_separator(separator: str) -> str:
     """A separator as a message names it."""
     return "TAB" if separator == "\t" else repr(separator)
 
@@ -267,7 +267,7 @@ def _not_a_pair(name: str, number: int, line: str, separator: str, parts: int) -
     elif '"' in line:
         remedy = "if this is CSV, whose first line names its columns, name two of them by --columns SOURCE,TARGET"
     return DataError(
-        f"{name}: line {number}: expected a source, {shown(separator)} and a target, got {what} "
+        f"{name}: line {number}: expected a source, {shown_separator(separator)} and a target, got {what} "
         f"in {line.strip()[:60]!r}; {remedy}"
     )
 

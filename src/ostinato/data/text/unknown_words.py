@@ -45,7 +45,7 @@ def unknown_figures(data: Mapping[str, Any]) -> dict[str, float]:
     return {name: share for name, share in named.items() if share is not None}
 
 
-def unknown_told(data: Mapping[str, Any], what: str = "tokens") -> str:
+def unknown_note(data: Mapping[str, Any], what: str = "tokens") -> str:
     """The same for the line that a training begins with; empty where nothing is unknown."""
     shares = unknown_figures(data)
     if not any(shares.values()):

@@ -32,7 +32,7 @@ from ostinato.data.pictures.captions import (
 )
 from ostinato.data.sources.encodings import read_as
 from ostinato.data.text.tokenizer import TextCodec, Tokenizer
-from ostinato.data.text.unknown_words import unknown_figures, unknown_of, unknown_told, warn_unknown
+from ostinato.data.text.unknown_words import unknown_figures, unknown_note, unknown_of, warn_unknown
 from ostinato.data.text.vocabulary import learn_tokenizer
 from ostinato.decoding import best_sequences
 from ostinato.evaluation import perplexity
@@ -168,7 +168,7 @@ class Captioning:
         return (
             f"{len(prepared.train):,} captions of {train['pictures']:,} pictures to train on, {valid['pictures']:,} "
             f"pictures to validate on{where}; vocabulary {prepared.codec.tokenizer.size:,}"
-            f"{unknown_told(prepared.data)}, "
+            f"{unknown_note(prepared.data)}, "
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 

@@ -12,7 +12,7 @@ from ostinato.config.text import Level
 from ostinato.config.training import DEFAULT_EPOCHS
 from ostinato.core.errors import DataError
 from ostinato.data.batching.splits import HELD_OUT, held_out
-from ostinato.data.labelled.reading import MAX_LENGTH, LabelledCodec, LabelledColumns, Raw, chosen, count_labels
+from ostinato.data.labelled.reading import MAX_LENGTH, LabelledCodec, LabelledColumns, Raw, count_labels, selected
 from ostinato.data.labelled.sequences import Scale
 from ostinato.data.text.short_texts import learn_from_texts
 from ostinato.data.text.tokenizer import Tokenizer
@@ -106,9 +106,9 @@ def prepare_labelled(
             nothing is held out, and validation measures what is trained on.
         progress: told how far the word vectors are.
     """
-    told = options.hold_out  # however few that are
-    share = share if told is None else told
-    held = valid is None and (share * len(whole) >= TELLING if told is None else share > 0)
+    wanted = options.hold_out  # however few that are
+    share = share if wanted is None else wanted
+    held = valid is None and (share * len(whole) >= TELLING if wanted is None else share > 0)
     train, out = _split(whole, options.training.seed, share) if held else (whole, whole if valid is None else valid)
     # how well words are known shows on texts that they were not learned from
     unseen = out if out is not whole else None
@@ -130,7 +130,7 @@ def _split(whole: Raw, seed: int, share: float) -> tuple[Raw, Raw]:
     """Examples to train on, and a share of every class held out; of any where they may have several labels."""
     strata = None if whole.several is not None else [str(label) for label in whole.labels]
     rows, left = held_out(len(whole), seed, share=share, strata=strata)
-    return chosen(whole, rows.tolist()), chosen(whole, left.tolist())
+    return selected(whole, rows.tolist()), selected(whole, left.tolist())
 
 
 def _vectors(
@@ -183,7 +183,7 @@ def _unknown_words(options: TrainClassify, words: Tokenizer, train: Raw, unseen:
         if len(train) < 2:
             return 0.0
         rows, left = held_out(len(train), options.training.seed)
-        words, unseen = _tokenizer(options, "word", chosen(train, rows.tolist())), chosen(train, left.tolist())
+        words, unseen = _tokenizer(options, "word", selected(train, rows.tolist())), selected(train, left.tolist())
     return unknown_of(words.encode_many(unseen.inputs), words)["unknown"]
 
 

@@ -33,7 +33,7 @@ from ostinato.data.labelled.reading import (
 )
 from ostinato.data.labelled.sequences import Scale
 from ostinato.data.text.tokenizer import Tokenizer
-from ostinato.data.text.unknown_words import unknown_figures, unknown_of, unknown_told, warn_unknown
+from ostinato.data.text.unknown_words import unknown_figures, unknown_note, unknown_of, warn_unknown
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.evaluation.multi_label import multi_label_figures
 from ostinato.plots.style import available
@@ -156,7 +156,7 @@ class Classification:
         if codec.tokenizer is None:
             reads = f"{train.inputs[0].shape[1]} channels"
         else:
-            reads = f"vocabulary {codec.tokenizer.size:,}{unknown_told(prepared.data)}"
+            reads = f"vocabulary {codec.tokenizer.size:,}{unknown_note(prepared.data)}"
             if (beyond := prepared.data.get("unknown_words")) is not None:
                 pieces = {"char": "characters", "bpe": "pieces of words"}[codec.tokenizer.level]
                 reads += f" of {pieces}, as {beyond:.0%} of the words held out are unknown (--level says otherwise)"

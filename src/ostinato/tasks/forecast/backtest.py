@@ -46,7 +46,7 @@ def retrained(run: Trained, windows: Windows, shares: Sequence[float], progress:
     for number, moment in enumerate(moments):
         if progress is not None:
             progress(number, len(moments))
-        prepared = _before(options, codec, windows.series, int(moment))
+        prepared = _prepared_before(options, codec, windows.series, int(moment))
         model = trained_apart(options, prepared)
         at = np.flatnonzero(ticks == moment)
         wanted = [[places[index][1] for index in at if places[index][0] == s] for s in range(len(windows.series))]
@@ -57,7 +57,9 @@ def retrained(run: Trained, windows: Windows, shares: Sequence[float], progress:
     return _in_order(found)
 
 
-def _before(options: TrainForecast, codec: SeriesCodec, series: Sequence[Series], moment: int) -> PreparedSeries:
+def _prepared_before(
+    options: TrainForecast, codec: SeriesCodec, series: Sequence[Series], moment: int
+) -> PreparedSeries:
     """What training gets of the rows before a moment."""
     step = codec.shape.spacing.step
     rows = [-(-(moment - each.first) // step) for each in series]

@@ -86,7 +86,7 @@ def _further(
                 [np.array([paths.shape[1]])] * copies,
             )
             evenly = (draw.permutation(copies - 1) + 0.5) / max(copies - 1, 1)
-            came = _next(model, windows, np.r_[0.5, evenly])
+            came = _next_block(model, windows, np.r_[0.5, evenly])
             if paths.shape[1] == begin:
                 came[0] = point
             paths = np.concatenate([paths, came], axis=1)
@@ -101,7 +101,7 @@ def _further(
 
 
 @torch.no_grad()
-def _next(model: Forecaster, windows: Windows, shares: np.ndarray) -> np.ndarray:
+def _next_block(model: Forecaster, windows: Windows, shares: np.ndarray) -> np.ndarray:
     """One block of each of N windows, `[N, H, K]`: the quantile of this share; of the first window the point."""
     inputs = windows.inputs(np.arange(len(windows)))
     training = model.training
@@ -127,12 +127,12 @@ def _recent(series: Series, shape: Shape) -> Series:
     if not begin:
         return series
     first = series.first + begin * shape.spacing.step
-    return Series(series.key, first, _from(series.target, begin), {
-        name: _from(column, begin) for name, column in series.covariates.items()
+    return Series(series.key, first, _rows_from(series.target, begin), {
+        name: _rows_from(column, begin) for name, column in series.covariates.items()
     })  # fmt: skip
 
 
-def _from(values: np.ndarray, begin: int) -> np.ndarray:
+def _rows_from(values: np.ndarray, begin: int) -> np.ndarray:
     """The rows from here on; what is missing in the first of them is what was last known."""
     rest = values[begin:].copy()
     for place in np.ndindex(rest.shape[1:]):

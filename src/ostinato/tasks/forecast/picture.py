@@ -60,7 +60,7 @@ def draw_data(run: Trained, source: str, out: Path, options: ForecastOptions, ke
     steps = codec.shape.horizon if options.steps is None else options.steps
     levels = options.intervals if forecaster_of(run).head != "point" else ()
     read = codec.read(source)
-    codec = codec.on(read.spacing)
+    codec = codec.in_zone_of(read.spacing)
     found = {each.key: each for each in can_go_on(codec, read.series, read.name, str(run.folder.path), steps)}
     room = max(1, PANELS // codec.shape.targets)
     for key in keys:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ostinato.core.errors import DataError
 from ostinato.data.batching.splits import HELD_OUT, evenly
-from ostinato.data.series.codec import Read, SeriesCodec, worth
+from ostinato.data.series.codec import Read, SeriesCodec, with_known_targets
 from ostinato.data.series.known_rows import ALIKE
 from ostinato.data.series.reading import Series, SeriesColumns
 from ostinato.data.series.windows import Windows
@@ -98,7 +98,7 @@ def unseen(codec: SeriesCodec, source: str) -> Unseen:
         DataError: there is no such window, or the table cannot be read.
     """
     series, spacing, name, digest = codec.read(source)
-    codec = codec.on(spacing)
+    codec = codec.in_zone_of(spacing)
     origins = [codec.unseen(each) for each in series]
     _tell_known(codec, series, name)
     if not any(len(each) for each in origins):
@@ -122,13 +122,13 @@ def _tell_known(codec: SeriesCodec, series: Sequence[Series], name: str) -> None
     if revised:
         rows = f"the first {codec.known_rows(revised[0]):,} rows" if len(revised) == 1 else "the first rows"
         what = "are taken for those trained on, though some values differ, and are not scored"
-        warnings.warn(f"{name}: without --time: {rows}{_of(revised)} {what}", stacklevel=3)
+        warnings.warn(f"{name}: without --time: {rows}{_of_series(revised)} {what}", stacklevel=3)
     if other:
         what = "are not those trained on, by value and place: all are taken for new; --time tells shifted rows"
-        warnings.warn(f"{name}: without --time: the rows{_of(other)} {what}", stacklevel=3)
+        warnings.warn(f"{name}: without --time: the rows{_of_series(other)} {what}", stacklevel=3)
 
 
-def _of(series: Sequence[Series]) -> str:
+def _of_series(series: Sequence[Series]) -> str:
     if len(series) > 1:
         return f" of {len(series):,} series"
     return f" of series {series[0].key!r}" if series[0].key else ""
@@ -144,7 +144,7 @@ def _trained_rows(held_out: float, horizon: int, series: Series) -> int:
 def _origins(series: Series, first: int, end: int, horizon: int) -> np.ndarray:
     """Where windows begin to forecast so that all their targets lie within the rows from `first` up to `end`."""
     origins = np.arange(max(first, 1), max(end - horizon + 1, first, 1))
-    return origins[worth(series, origins, horizon)]
+    return origins[with_known_targets(series, origins, horizon)]
 
 
 def all_origins(series: Series, window: int, horizon: int) -> np.ndarray:

@@ -188,7 +188,7 @@ class Forecasting:
             raise ConfigError("--levels: a point forecast has no intervals; train with --head quantile")
         steps = codec.shape.horizon if ahead.steps is None else ahead.steps
         read = codec.read(source)
-        codec = codec.on(read.spacing)
+        codec = codec.in_zone_of(read.spacing)
         series = can_go_on(codec, read.series, read.name, str(run.folder.path), steps)
         found = continued(model, codec, series, steps, shares_of(levels), progress=progress)
         for number, each in enumerate(series):
@@ -267,7 +267,7 @@ def _validate(model: nn.Module, codec: SeriesCodec, windows: Windows) -> dict[st
             batch = windows.batch(np.arange(first, min(first + 256, len(windows))))
             total += float(forecast_loss(model(batch.inputs, **batch.arguments()), batch)) * batch.tokens
     figures = {"loss": total / max(int(windows.counts.sum()), 1)}
-    true, scale = _came(codec, windows)
+    true, scale = _observed(codec, windows)
     mase = accuracy(forecast(model, windows).point, true.truth, scale)["mase"]
     return figures if mase is None else figures | {"mase": mase}
 
@@ -280,7 +280,7 @@ def forecast_figures(codec: SeriesCodec, windows: Windows, found: Forecast) -> d
         windows: that were forecast; every step of them lies within its series.
         found: their forecasts; with quantiles, where there are any, of `shares_of(LEVELS)` and then of `CRPS_SHARES`.
     """
-    true, scale = _came(codec, windows)
+    true, scale = _observed(codec, windows)
     said = Said(found.point)
     if found.quantiles is not None:
         intervals = {
@@ -291,7 +291,7 @@ def forecast_figures(codec: SeriesCodec, windows: Windows, found: Forecast) -> d
     return evaluate_forecast(said, true, scale, codec.columns.target)
 
 
-def _came(codec: SeriesCodec, windows: Windows) -> tuple[Windowed, np.ndarray]:
+def _observed(codec: SeriesCodec, windows: Windows) -> tuple[Windowed, np.ndarray]:
     """What came, and the in-sample naive error of each window's series, `[N, K]`."""
     places = [windows.place(index) for index in range(len(windows))]
     scale = np.stack([codec.naive_errors(each) for each in windows.series])[[which for which, _ in places]]

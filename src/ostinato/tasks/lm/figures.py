@@ -59,10 +59,12 @@ def evaluate_language_model(
     """
     training = model.training
     model.eval()
-    told = None if progress is None else lambda done: progress(done, tokens)
-    named = adapting.named() if adapting is not None else {}
+    report = None if progress is None else lambda done: progress(done, tokens)
+    named = adapting.settings_in_use() if adapting is not None else {}
     try:
-        loss = adapting_loss(model, pieces, adapting, told) if adapting and named else mean_loss(model, pieces, told)
+        loss = (
+            adapting_loss(model, pieces, adapting, report) if adapting and named else mean_loss(model, pieces, report)
+        )
     finally:
         model.train(training)
     figures = {"tokens": tokens, "loss": loss, "perplexity": perplexity(loss)}

@@ -122,7 +122,7 @@ class AdaptingOptions:
         above_zero(dynamic_steps=self.dynamic_steps)
         share(dynamic_decay=self.dynamic_decay, cache_lambda=self.cache_lambda)
 
-    def named(self) -> dict[str, dict[str, Any]]:
+    def settings_in_use(self) -> dict[str, dict[str, Any]]:
         """What is on, for a result: empty where nothing is."""
         found: dict[str, dict[str, Any]] = {}
         if self.dynamic:

@@ -21,7 +21,7 @@ from ostinato.data.sources.encodings import read_as
 from ostinato.data.text.corpus import learned_tokenizer, token_ids
 from ostinato.data.text.reading import END, Text, open_text
 from ostinato.data.text.tokenizer import UNK, TextCodec, TokenIds, Tokenizer, split_words
-from ostinato.data.text.unknown_words import TELLING, unknown_figures, unknown_of, unknown_told, warn_unknown
+from ostinato.data.text.unknown_words import TELLING, unknown_figures, unknown_note, unknown_of, warn_unknown
 from ostinato.evaluation import bits_per_character, perplexity
 from ostinato.losses import activation_penalty, sequence_cross_entropy
 from ostinato.optim import takes_sparse
@@ -124,7 +124,7 @@ class LanguageModelling:
             where += f" (the first {VALIDATED:,} of them, while training)"
         return (
             f"{len(prepared.train):,} tokens to train on, {len(prepared.valid):,} to validate on{where}; "
-            f"vocabulary {prepared.codec.tokenizer.size:,}{unknown_told(prepared.data)}, "
+            f"vocabulary {prepared.codec.tokenizer.size:,}{unknown_note(prepared.data)}, "
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 

@@ -42,7 +42,7 @@ def predict_tags(
         progress: told the words done, and those in all.
     """
     tags = np.zeros(sequences.words, np.int64)
-    _each(model, sequences, lambda output, batch: decode_tags(output, constraints), tags, progress)
+    _fill(model, sequences, lambda output, batch: decode_tags(output, constraints), tags, progress)
     return tags
 
 
@@ -59,7 +59,7 @@ def predict_with_loss(
             counts.append(words)
         return decode_tags(output, constraints)
 
-    _each(model, sequences, answer, tags, None)
+    _fill(model, sequences, answer, tags, None)
     return tags, sum(losses) / max(sum(counts), 1)
 
 
@@ -75,7 +75,7 @@ def _of_known_tags(batch: Batch) -> tuple[Batch, int]:
 def predict_probabilities(model: nn.Module, sequences: WordSequences, num_tags: int) -> npt.NDArray[np.float32]:
     """The probability of each tag for every word, `[words, K]`; with a CRF, given the whole sentence."""
     probabilities = np.zeros((sequences.words, num_tags), np.float32)
-    _each(model, sequences, lambda output, batch: tag_probabilities(output), probabilities, None)
+    _fill(model, sequences, lambda output, batch: tag_probabilities(output), probabilities, None)
     return probabilities
 
 
@@ -133,7 +133,7 @@ def scores_by_type(
 
 
 @torch.no_grad()
-def _each(
+def _fill(
     model: nn.Module,
     sequences: WordSequences,
     answer: Callable[[TaggerOutput, Batch], torch.Tensor],

@@ -25,7 +25,7 @@ from ostinato.data.sources.memory import Held, Steps, in_memory
 from ostinato.data.text.conll import Sentence, TagColumns, read_sentences, read_tagged
 from ostinato.data.text.conll_layout import Layout, read_layout
 from ostinato.data.text.plain_sentences import is_plain, plain_sentences
-from ostinato.data.text.unknown_words import unknown_figures, unknown_told
+from ostinato.data.text.unknown_words import unknown_figures, unknown_note
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.tasks.contract import Observed, Progress, Task, required
 from ostinato.tasks.tag.codec import TagCodec
@@ -185,7 +185,7 @@ class Tagging:
         return (
             f"{train['sentences']:,} sentences of {train['words']:,} words to train on, {valid['sentences']:,} to "
             f"validate on{where}; {len(vocabulary.words):,} different words"
-            f"{unknown_told(prepared.data, 'words')}, {len(vocabulary.tags)} tags, "
+            f"{unknown_note(prepared.data, 'words')}, {len(vocabulary.tags)} tags, "
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 

@@ -22,7 +22,7 @@ from ostinato.data.batching.buckets import Buckets, in_length_order, pad_ids
 from ostinato.data.batching.splits import held_out
 from ostinato.data.text.pairs import PairLayout, Pairs, open_pairs, read_sources
 from ostinato.data.text.tokenizer import Tokenizer
-from ostinato.data.text.unknown_words import unknown_figures, unknown_of, unknown_told, warn_unknown
+from ostinato.data.text.unknown_words import unknown_figures, unknown_note, unknown_of, warn_unknown
 from ostinato.data.text.vocabulary import learn_tokenizer
 from ostinato.decoding import best_sequences
 from ostinato.evaluation import perplexity
@@ -73,7 +73,7 @@ class PairCodec:
         return self.target
 
     @property
-    def never(self) -> set[int]:
+    def never_written(self) -> set[int]:
         """Ids that are not written."""
         return set() if self.target.unk_id is None else {self.target.unk_id}
 
@@ -233,7 +233,7 @@ class Translation:
         sizes = {codec.source.size, codec.target.size} if codec.source is not codec.target else {codec.target.size}
         return (
             f"{len(prepared.train):,} pairs to train on, {there:,} to validate on{where}; vocabulary "
-            f"{' and '.join(f'{size:,}' for size in sizes)}{unknown_told(prepared.data)}, "
+            f"{' and '.join(f'{size:,}' for size in sizes)}{unknown_note(prepared.data)}, "
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
@@ -347,7 +347,7 @@ class Translation:
         limits = (2 * lengths + 50).clamp(max=decoding["max_length"])
         width = BEAM if beam is None else beam
         return best_sequences(
-            model.decoder.step, state, limits, width=width, alpha=decoding["length_penalty"], never=codec.never
+            model.decoder.step, state, limits, width=width, alpha=decoding["length_penalty"], never=codec.never_written
         )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ostinato.data.text.short_texts import learn_from_texts
-from ostinato.data.text.unknown_words import unknown_figures, unknown_of, unknown_share, unknown_told, warn_unknown
+from ostinato.data.text.unknown_words import unknown_figures, unknown_note, unknown_of, unknown_share, warn_unknown
 
 
 def test_share_is_of_all_tokens():
@@ -26,8 +26,8 @@ def test_a_vocabulary_that_is_cut_leaves_out_its_rarest_words():
 def test_told_in_words():
     data = {"train": {"unknown": 0.021}, "valid": {"unknown": 0.4}}
     assert unknown_figures(data) == {"unknown": 0.021, "valid_unknown": 0.4}
-    assert unknown_told(data) == " (unknown: 2.1% of the tokens to train on, 40.0% of those to validate on)"
-    assert unknown_told({"train": {"unknown": 0.0}, "valid": {"unknown": 0.0}}) == ""
+    assert unknown_note(data) == " (unknown: 2.1% of the tokens to train on, 40.0% of those to validate on)"
+    assert unknown_note({"train": {"unknown": 0.0}, "valid": {"unknown": 0.0}}) == ""
     assert unknown_figures({"train": {}, "valid": {}}) == {}, "a run of before"
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ostinato.cli.told import Told
+from ostinato.cli.progress import ProgressLine
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def told(monkeypatch, capsys):
         now = [100.0]
         monkeypatch.setattr(time, "monotonic", lambda: now[0])
         monkeypatch.setattr("sys.stderr.isatty", lambda: watched)
-        tell = Told("testing")
+        tell = ProgressLine("testing")
         for done in range(3601):
             tell(done, 3600)
             now[0] += 1
@@ -39,7 +39,7 @@ def test_one_line_is_written_over_and_is_gone_at_the_end(told):
 
 
 def test_what_takes_a_moment_is_not_told(monkeypatch, capsys):
-    tell = Told("reading")
+    tell = ProgressLine("reading")
     for done in range(100):
         tell(done, 100)
     assert capsys.readouterr().err == ""

@@ -10,7 +10,7 @@ PACE = 2.0
 SLOWEST = 60.0
 
 
-class Told:
+class ProgressLine:
     """Says how far something is, where it takes longer than two seconds.
 
     On a terminal one line is written over again and again. Elsewhere each line stays, so that they come more and more
