@@ -50,7 +50,7 @@ def learn(name: str, files: dict, options: argparse.Namespace) -> tuple[ostinato
     )
     metrics = read_metrics(run.folder.metrics)
     validated = [line for line in metrics if "valid_perplexity" in line]
-    an_epoch = run.folder.resume_point.position()["step"] / options.epochs
+    an_epoch = run.folder.resume_point.position().step / options.epochs
     course = [line["step"] / an_epoch for line in validated], [line["valid_perplexity"] for line in validated]
     return run, course, metrics[-1]["seconds"] / 60
 

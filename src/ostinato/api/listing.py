@@ -17,16 +17,6 @@ class _Config(msgspec.Struct):
     data: dict[str, Any] = {}
 
 
-class _Position(msgspec.Struct):
-    """What is shown of where a training stands."""
-
-    step: int
-    epoch: int
-    finished: bool
-    best: float | None = None
-    best_figures: dict[str, float] = {}
-
-
 def list_runs(folder: Path) -> list[RunRow]:
     """One row a run, by name."""
     return [_row(RunFolder(path)) for path in sorted(folder.iterdir()) if _is_run(path)]
@@ -52,7 +42,7 @@ def _found(run: RunFolder) -> RunRow:
     row.state = "training" if run.in_use() else "interrupted"
     if not run.resume_point.exists():
         return row
-    position = msgspec.convert(run.resume_point.position(), _Position)
+    position = run.resume_point.position()
     loss = position.best_figures.get("loss", position.best)
     if loss is not None and not math.isfinite(loss):
         raise ValueError("a loss that is no number")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import UNSET, UnsetType
 
 from ostinato.core.results import Count, Measure, Positive, Result, when
+
+if TYPE_CHECKING:
+    from ostinato.api.run import Run
 
 Figures = TypeVar("Figures")
 
@@ -28,6 +31,18 @@ class Course(Result):
 
     parameters: Positive
     """numbers in the model that are trained"""
+
+
+def course_of(run: Run) -> Course:
+    """Where a run's training ended."""
+    position = run.folder.resume_point.position()
+    return Course(
+        run=str(run.folder.path),
+        task=run.config["task"],
+        epochs=position.epoch,
+        steps=position.step,
+        parameters=sum(p.numel() for p in run.model.parameters()),
+    )
 
 
 class Ending(Result, Generic[Figures], kw_only=True):

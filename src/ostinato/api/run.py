@@ -16,6 +16,7 @@ from ostinato.checkpoint import RunFolder
 from ostinato.config.checks import at_least
 from ostinato.config.merge import flatten
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
+from ostinato.core.results import builtins
 from ostinato.data.sources.encodings import read_as, text_encoding
 from ostinato.data.sources.memory import given
 from ostinato.data.tables.layout import Layout, laid_out, layout_of
@@ -78,7 +79,7 @@ class Run:
         there, wanted = self._asked("evaluate", options)
         data = given(sources)
         with data.within(), read_as(there.encoding), laid_out(there.layout):
-            return there.task.evaluate(there, data.names, wanted, progress)
+            return builtins(there.task.evaluate(there, data.names, wanted, progress))
 
     def predict(self, source: Any, *, progress: Progress | None = None, **options: Any) -> list[Any]:
         """Answer each input.

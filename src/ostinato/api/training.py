@@ -33,6 +33,7 @@ from ostinato.data.sources.memory import given
 from ostinato.data.tables.layout import Layout, laid_out, layout_of
 from ostinato.plots.style import pictures_may_fail
 from ostinato.tasks import TABLES, TRAIN_OPTIONS, find
+from ostinato.tasks.card import write_card
 from ostinato.tasks.contract import Progress, Refits, Task
 from ostinato.tasks.options import TrainOptions
 from ostinato.training import Clock, MetricsFile, Observer, Processes, Trainer
@@ -165,7 +166,7 @@ def _train_alone(
         folder.save_test(options.test, run.test, fingerprint(options.test))
     with compute_settings(options.training.threads, options.training.precision), pictures_may_fail():
         task.finish(run, prepared)
-    folder.write_card(task.card(run))
+    folder.write_card(write_card(task.card(run), run, folder.resume_point.position()))
     return run
 
 
@@ -359,11 +360,9 @@ def _other_data(options: TrainOptions, config: dict[str, Any], folder: RunFolder
 def _finished(options: TrainOptions, folder: RunFolder) -> bool:
     """Whether there is nothing left to do: more epochs than the run was to have go on with it, however it ended."""
     position = folder.resume_point.position()
-    planned = position.get("planned_epochs")
+    planned = position.planned_epochs
     last = options.training.epochs
-    return bool(position["finished"]) and not (
-        last is not None and last > (position["epoch"] if planned is None else planned)
-    )
+    return position.finished and not (last is not None and last > (position.epoch if planned is None else planned))
 
 
 def _versions() -> dict[str, str]:

@@ -23,7 +23,7 @@ def trim(path: str | PathLike[str]) -> Trimmed:
     run.require_own_files()
     with run.locked():
         point = run.resume_point
-        if point.exists() and not (point.position()["finished"] and run.weights.is_file()):
+        if point.exists() and not (point.position().finished and run.weights.is_file()):
             raise RunFolderError(
                 f"{run.path}: its training is not finished: --resume goes on from its checkpoint, which therefore stays"
             )

@@ -161,8 +161,8 @@ class ResumePoint:
         if self.folder.is_symlink():
             raise RunFolderError(f"{self.folder}: is a link; expected a folder of the run's own")
 
-    def position(self) -> dict[str, Any]:
-        """Where training stood: epoch, step, tokens, best (the lowest validation loss), finished and more.
+    def position(self) -> Position:
+        """Where training stood; what earlier versions did not write is as at the beginning.
 
         Raises:
             RunFolderError: missing or damaged.
@@ -171,10 +171,9 @@ class ResumePoint:
         if not isinstance(position, dict) or not {"epoch", "step", "tokens", "best", "finished"} <= position.keys():
             raise RunFolderError(f"{self._latest}: damaged, it does not say where training stood")
         try:
-            msgspec.convert(position, Position)
+            return msgspec.convert(position, Position)
         except msgspec.ValidationError as error:
             raise RunFolderError(f"{self._latest}: damaged, it does not say where training stood: {error}") from None
-        return position
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Both parts.

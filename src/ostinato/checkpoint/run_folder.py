@@ -348,7 +348,7 @@ class RunFolder:
             RunFolderError: missing, damaged, or not of this model.
         """
         point = self.resume_point
-        if not self.weights.exists() and point.exists() and not point.position().get("best_step"):
+        if not self.weights.exists() and point.exists() and not point.position().best_step:
             raise RunFolderError(
                 f"{self.path}: holds no weights yet, its training was stopped before the first validation; "
                 f"go on with ostinato train ... --out {self.path} --resume"

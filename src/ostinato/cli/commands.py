@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET
+
 from ostinato.cli.output import Output
 from ostinato.cli.progress import ProgressLine
 from ostinato.config import commands
@@ -16,6 +18,7 @@ from ostinato.config.inspect import Inspect
 from ostinato.core import torchrun
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.figures import shown
+from ostinato.core.results import builtins
 from ostinato.core.visible import visible
 from ostinato.tasks import TRAIN_OPTIONS
 from ostinato.tasks.commands import said
@@ -55,14 +58,15 @@ def run(options: Any, started: float) -> int:
 
 
 def _train(options: TrainOptions, output: Output, started: float) -> int:
+    from ostinato.api.results import Ending, course_of
     from ostinato.api.training import train_task
 
     trained = _or_how_to_go_on(lambda: train_task(options, started, ProgressLine), options, started)
     if torchrun.place()[0]:  # of several that torchrun started, the first speaks
         return 0
-    result = _summary(trained)
-    output.text(f"{options.out}: {result['parameters']:,} parameters, {result['steps']:,} steps")
-    output.figures({name: value for name, value in result.items() if name.startswith("valid_")})
+    course, summary = course_of(trained), trained.task.summary(trained)
+    output.text(f"{options.out}: {course.parameters:,} parameters, {course.steps:,} steps")
+    output.figures({name: value for name, value in builtins(summary).items() if name.startswith("valid_")})
     if trained.test is not None:
         output.figures({f"test_{name}": value for name, value in trained.test.items()})
     if (spare := trained.folder.resume_point.tensor_bytes()) > _WORTH_A_WORD:
@@ -70,7 +74,8 @@ def _train(options: TrainOptions, output: Output, started: float) -> int:
             f"{_megabytes(spare)} of it are the optimiser's, for --resume with more --epochs; "
             f"without them: ostinato trim {options.out}"
         )
-    output.result(result | {"seconds": round(time.monotonic() - started, 2)})
+    test = UNSET if trained.test is None else trained.test
+    output.result(course, summary, Ending(test=test, seconds=round(time.monotonic() - started, 2)))
     return 0
 
 
@@ -85,19 +90,6 @@ def _or_how_to_go_on(work: Callable[[], Any], options: TrainOptions, started: fl
         if saved.exists() and (options.start.resume or saved.stat().st_mtime > begun):
             raise KeyboardInterrupt(f"the checkpoint is saved; go on with --out {options.out} --resume") from None
         raise
-
-
-def _summary(trained: Any) -> dict[str, Any]:
-    position = trained.folder.resume_point.position()
-    return {
-        "run": str(trained.folder.path),
-        "task": trained.config["task"],
-        "epochs": position["epoch"],
-        "steps": position["step"],
-        "parameters": sum(p.numel() for p in trained.model.parameters()),
-        **trained.task.summary(trained),
-        **({"test": trained.test} if trained.test is not None else {}),
-    }
 
 
 def _evaluate(options: Evaluate, output: Output) -> None:

@@ -46,6 +46,7 @@ def demo(options: Demo, output: Output, started: float) -> Demonstrated:
     """Train on Python's own help texts, draw the curve, and write a sample."""
     from ostinato.api.training import train_task
     from ostinato.evaluation import bits_per_character
+    from ostinato.tasks.results import best_loss
 
     _require_own(options.out)
     text = "\n\n".join(topics[name].strip() for name in sorted(topics))
@@ -63,12 +64,12 @@ def demo(options: Demo, output: Output, started: float) -> Demonstrated:
     position = trained.folder.resume_point.position()
     sample = "".join(trained.generate("The ", length=400, temperature=0.7, seed=1))
     output.text(f"\nThe {sample}\n")
-    best = bits_per_character(position["best"])
-    output.text(f"{best:.2f} bits a character after {position['tokens'] / 1e6:.1f} million characters.")
+    best = bits_per_character(best_loss(trained))
+    output.text(f"{best:.2f} bits a character after {position.tokens / 1e6:.1f} million characters.")
     output.text(f"\nGo on with:\n  {_command()} generate {options.out} --prompt 'Python ' --temperature 0.7")
     return Demonstrated(
         run=options.out,
-        steps=position["step"],
+        steps=position.step,
         valid_bits_per_character=best,
         sample=f"The {sample}",
         picture=picture,

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
 from ostinato.core.errors import ConfigError
+from ostinato.core.results import Result
+from ostinato.tasks.card import CardFacts
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import ALONE, Job, Processes
 
@@ -75,10 +77,8 @@ class Task(Protocol[Options, Prepared]):
             RunFolderError: a file is missing or damaged.
         """
 
-    def evaluate(
-        self, run: Trained, sources: Iterable[str], options: Any, progress: Progress | None = None
-    ) -> dict[str, Any]:
-        """The figures of `ostinato evaluate`, as the contract has them.
+    def evaluate(self, run: Trained, sources: Iterable[str], options: Any, progress: Progress | None = None) -> Result:
+        """The figures of `ostinato evaluate`, as the contract has them: the task's `Figures`.
 
         Args:
             run: of this task; it reads data as `options.reading` says.
@@ -91,11 +91,11 @@ class Task(Protocol[Options, Prepared]):
             ConfigError: an option that a run of this kind has no use for.
         """
 
-    def summary(self, run: Trained) -> dict[str, Any]:
-        """What a training's result holds besides run, task, epochs, steps and parameters: best figures as `valid_*`."""
+    def summary(self, run: Trained) -> Result:
+        """What a training's result holds of the task's own: its `Summary`, with the best figures as `valid_*`."""
 
-    def card(self, run: Trained) -> str:
-        """The model card in the run folder, Markdown."""
+    def card(self, run: Trained) -> CardFacts:
+        """What the model card in the run folder says."""
 
 
 @runtime_checkable

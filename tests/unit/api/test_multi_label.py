@@ -67,7 +67,7 @@ def test_figures(run, home):
     assert figures["accuracy"] == pytest.approx(sum(map(set.__eq__, right, said)) / 40)
     hits = sum(len(one & other) for one, other in zip(right, said, strict=True))
     assert figures["micro_f1"] == pytest.approx(2 * hits / sum(map(len, right + said)))
-    assert "micro_f1" in run.folder.resume_point.position()["best_figures"]
+    assert "micro_f1" in run.folder.resume_point.position().best_figures
     assert not (home / "run" / "confusion.png").exists()
 
 

@@ -12,6 +12,7 @@ import ostinato
 from ostinato.api.info import describe
 from ostinato.api.listing import list_runs
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
+from ostinato.core.results import builtins
 from ostinato.native import library as native_library
 from ostinato.tasks.lm.model import LanguageModelStream
 from ostinato.tasks.lm.task import until
@@ -289,7 +290,7 @@ def test_a_table_of_runs(runs, tmp_path):
     latest.write_text(json.dumps(values))
     (tmp_path / "broken/checkpoint/latest.json").write_text("{}")
     shutil.rmtree(tmp_path / "fresh/checkpoint")
-    rows = {row["run"].rsplit("/", 1)[1]: row for row in list_runs(tmp_path)}
+    rows = {row.run.rsplit("/", 1)[1]: builtins(row) for row in list_runs(tmp_path)}
     best = json.loads((runs / "char/checkpoint/latest.json").read_text())["position"]["best"]
     steps = 2 * -(-(len(TEXT) // 4) // 10)
     assert list(rows) == ["broken", "fresh", "one", "two"]
@@ -304,7 +305,7 @@ def test_a_table_of_runs(runs, tmp_path):
 
 
 def test_info_says_who_runs_each_cell():
-    found = describe()
+    found = builtins(describe())
     cells = {cell["name"]: cell for cell in found["cells"]}
     assert found["versions"]["torch"] == torch.__version__
     assert found["threads"] == torch.get_num_threads()

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ostinato.checkpoint import ResumePoint
+from ostinato.checkpoint.position import Position
 from ostinato.checkpoint.resume_point import load_optimizer, model_tensors, optimizer_tensors
 from ostinato.core.errors import RunFolderError
 from tests.support import contents
@@ -27,7 +28,7 @@ def test_there_and_back(tmp_path):
     tensors, values = ResumePoint(tmp_path / "checkpoint").load()
     assert same(tensors, TENSORS)
     assert values == {"position": POSITION, "schedule": {}}
-    assert point.position() == POSITION
+    assert point.position() == Position(**POSITION)
 
 
 def test_a_kill_at_any_moment_leaves_the_old_or_the_new(tmp_path, killed_at):
@@ -88,7 +89,7 @@ def test_trimmed_it_says_where_training_ended_but_cannot_go_on(tmp_path):
     assert size > 100
     assert (point.trim(), point.trim(), point.tensor_bytes()) == (size, 0, 0)
     assert [item.name for item in tmp_path.iterdir()] == ["latest.json"]
-    assert point.position() == POSITION
+    assert point.position() == Position(**POSITION)
     with pytest.raises(RunFolderError, match="was trimmed, the optimiser's state that training would"):
         point.load()
 

@@ -142,7 +142,7 @@ def test_a_first_validation_that_is_not_finite_is_not_the_best(make):
     with pytest.raises(TrainingError, match="after step 5"):
         trainer.fit()
     assert all(tensor.isfinite().all() for tensor in stored(trainer.folder).values())
-    assert trainer.folder.resume_point.position()["best"] is None
+    assert trainer.folder.resume_point.position().best is None
 
 
 def test_weights_that_are_not_finite_never_replace_a_checkpoint(make):

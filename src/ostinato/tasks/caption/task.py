@@ -32,7 +32,7 @@ from ostinato.data.pictures.captions import (
 )
 from ostinato.data.sources.encodings import read_as
 from ostinato.data.text.tokenizer import TextCodec, Tokenizer
-from ostinato.data.text.unknown_words import unknown_figures, unknown_note, unknown_of, warn_unknown
+from ostinato.data.text.unknown_words import unknown_note, unknown_of, warn_unknown
 from ostinato.data.text.vocabulary import learn_tokenizer
 from ostinato.decoding import best_sequences
 from ostinato.evaluation import perplexity
@@ -41,9 +41,11 @@ from ostinato.losses import decoded_cross_entropy
 from ostinato.tasks.caption.figures import score_captions
 from ostinato.tasks.caption.model import Captioner
 from ostinato.tasks.caption.options import AskCaption, TrainCaption
-from ostinato.tasks.card import captions_card
+from ostinato.tasks.caption.results import Figures, Summary
+from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.prepared import Prepared
+from ostinato.tasks.results import best_loss, summed_up
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import ALONE, Job, Processes
 
@@ -184,7 +186,7 @@ class Captioning:
 
     def evaluate(
         self, run: Trained, sources: Iterable[str], options: AskCaption, progress: Progress | None = None
-    ) -> dict[str, Any]:
+    ) -> Figures:
         """Of the captions that the model writes: examples, bleu4, cider, exact_match; and pictures left out."""
         (source, *others) = list(sources)
         if others:
@@ -195,7 +197,7 @@ class Captioning:
         written = self._captions(run, views, seen.names, progress, options.beam)
         unknown = unknown_of(run.tokenizer.encode_all([text for texts in seen.texts for text in texts]), run.tokenizer)
         warn_unknown(seen.file, unknown, run.tokenizer.level, "it cannot write them")
-        return score_captions(written, seen.texts) | unknown | {"left_out": len(part) - len(seen)}
+        return Figures(**score_captions(written, seen.texts) | unknown, left_out=len(part) - len(seen))
 
     def predict(
         self, run: Trained, source: str, options: AskCaption, progress: Progress | None = None
@@ -229,16 +231,30 @@ class Captioning:
         """One a line; an empty one for a picture that cannot be seen."""
         return (" ".join(answer.splitlines()) for answer in answers)
 
-    def summary(self, run: Trained) -> dict[str, Any]:
+    def summary(self, run: Trained) -> Summary:
         """Tokens trained on, and the lowest validation loss."""
-        position = run.folder.resume_point.position()
-        best = position["best"]
-        found = {"tokens": position["tokens"], "valid_loss": best, "valid_perplexity": perplexity(best)}
-        return found | unknown_figures(run.config["data"])
+        tokens, loss = run.folder.resume_point.position().tokens, best_loss(run)
+        return summed_up(Summary, run, tokens=tokens, valid_loss=loss, valid_perplexity=perplexity(loss))
 
-    def card(self, run: Trained) -> str:
+    def card(self, run: Trained) -> CardFacts:
         """What was trained, on what, how well, and how to use it."""
-        return captions_card(run)
+        sizes, data, test = run.config["model"], run.config["data"], run.test
+        sees = f"pictures of {sizes['picture_size']} pixels" if "picture_size" in sizes else "precomputed features"
+        attention = f"attention {sizes['attention']}" if sizes["attention"] else "no attention"
+        tested = None
+        if test is not None:
+            tested = f"{test['examples']:,} pictures, BLEU-4 {test['bleu4']:.1f}, CIDEr {test['cider']:.3f}"
+        return CardFacts(
+            title=f"Captions ({sizes['cell']}, level {run.tokenizer.level})",
+            model=f"Sees {sees}; a decoder of {sizes['num_layers']} x {sizes['hidden_size']} units, {attention}, "
+            f"vocabulary {sizes['vocab_size']:,}",
+            trained_on=f"{files_of(data['train'])} ({data['train']['captions']:,} captions of "
+            f"{data['train']['pictures']:,} pictures)",
+            validated_on=valid_source(data, "a tenth of the pictures", "captions"),
+            best=f"perplexity {perplexity(best_loss(run)):.3f}",
+            tested=tested,
+            command=f"ostinato predict {run.folder.path} names.txt",
+        )
 
     def _captions(
         self, run: Trained, views: Views, names: Sequence[str], progress: Progress | None, beam: int | None

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from msgspec import UNSET
 from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
@@ -33,11 +34,11 @@ from ostinato.data.labelled.reading import (
 )
 from ostinato.data.labelled.sequences import Scale
 from ostinato.data.text.tokenizer import Tokenizer
-from ostinato.data.text.unknown_words import unknown_figures, unknown_note, unknown_of, warn_unknown
+from ostinato.data.text.unknown_words import unknown_note, unknown_of, warn_unknown
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.evaluation.multi_label import multi_label_figures
 from ostinato.plots.style import available
-from ostinato.tasks.card import card
+from ostinato.tasks.card import CardFacts, files_of
 from ostinato.tasks.classify.data import (
     BATCH,
     FITTED_EVERY,
@@ -56,7 +57,9 @@ from ostinato.tasks.classify.figures import classification_figures, confusion
 from ostinato.tasks.classify.loss import balanced_weights, label_loss, labels_loss, rarity
 from ostinato.tasks.classify.model import Classifier
 from ostinato.tasks.classify.options import EvaluateClassify, PredictClassify, TrainClassify
+from ostinato.tasks.classify.results import Figures, Summary
 from ostinato.tasks.contract import Observed, Progress, Task, required
+from ostinato.tasks.results import summed_up
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import ALONE, Job, Processes
 
@@ -197,7 +200,7 @@ class Classification:
 
     def evaluate(
         self, run: Trained, sources: Iterable[str], options: EvaluateClassify, progress: Progress | None = None
-    ) -> dict[str, Any]:
+    ) -> Figures:
         """The figures of `classification_figures`, the share of unknown tokens, and how many examples have unknown
         labels; the confusion matrix and the names of its rows go to the run's details."""
         codec: LabelledCodec = run.codec
@@ -210,12 +213,12 @@ class Classification:
         if codec.columns.several is not None:
             never_seen = int(part.labels[:, len(codec.classes) :].any(1).sum())
             found = multi_label_figures(part.labels > 0, _marks(class_scores(run.model, part.inputs, progress), part))
-            return found | unknown | {"unknown_labels": never_seen}
+            return Figures(**found | unknown, unknown_labels=never_seen)
         counts = _confusion(run, part, progress)
         run.details |= {"confusion": counts, "labels": part.names}
         tell_collapsed("label", np.repeat(part.names, counts.sum(0)).tolist(), raw.labels, kinds=True)
         never_seen = int((part.labels >= len(codec.classes)).sum())
-        return classification_figures(counts) | unknown | {"unknown_labels": never_seen}
+        return Figures(**classification_figures(counts) | unknown, unknown_labels=never_seen)
 
     def predict(
         self, run: Trained, source: str, options: PredictClassify, progress: Progress | None = None
@@ -272,36 +275,40 @@ class Classification:
         """The label, and the probability of each class; what is no JSON gives each a column of its own."""
         return iter(answers)
 
-    def summary(self, run: Trained) -> dict[str, Any]:
+    def summary(self, run: Trained) -> Summary:
         """Examples trained on, and the validation with the highest accuracy."""
-        position = run.folder.resume_point.position()
-        best = {f"valid_{name}": value for name, value in position["best_figures"].items() if name != "examples"}
-        found = best | unknown_figures(run.config["data"])
-        if not run.config["data"].get("validated", True):
-            found = {name: value for name, value in found.items() if not name.startswith("valid_")}
-        return {"examples": position["tokens"], "classes": len(run.codec.classes), **found}
+        tokens = run.folder.resume_point.position().tokens
+        found = summed_up(Summary, run, examples=tokens, classes=len(run.codec.classes))
+        if not run.config["data"].get("validated", True):  # figures of what it was trained on
+            found.valid_loss = found.valid_accuracy = found.valid_macro_f1 = found.valid_micro_f1 = UNSET
+            found.valid_unknown = UNSET
+        return found
 
-    def card(self, run: Trained) -> str:
+    def card(self, run: Trained) -> CardFacts:
         """What was trained, on what, how well, and how to use it."""
-        position, data, codec = run.folder.resume_point.position(), run.config["data"], run.codec
+        data, codec, sizes = run.config["data"], run.codec, run.config["model"]
         reads = f"a vocabulary of {codec.tokenizer.size:,}" if codec.tokenizer else f"{len(codec.scale.mean)} channels"
-        best = position["best_figures"]
-        told = [
-            f"classes: {', '.join(codec.classes[:20])}{', ...' if len(codec.classes) > 20 else ''}",
-            f"trained on: {', '.join(data['train']['files'])} ({data['train']['examples']:,} examples), "
-            f"{position['step']:,} steps",
-            f"{_measured_on(data)}, "
-            f"accuracy {best['accuracy']:.4f}, macro F1 {best['macro_f1']:.4f} at step {position['best_step']:,}",
-        ]
+        tested = None
         if run.test is not None:
-            told.append(
-                f"test: {', '.join(data['test']['files'])} ({run.test['examples']:,} examples), accuracy "
-                f"{run.test['accuracy']:.4f}, macro F1 {run.test['macro_f1']:.4f}"
-            )
-        return card(run, f"Classifier ({run.config['model']['cell']}, {reads})", told, 'run.predict("new.csv")')
+            tested = f"{files_of(data['test'])} ({run.test['examples']:,} examples), {_told(run.test)}"
+        return CardFacts(
+            title=f"Classifier ({sizes['cell']}, {reads})",
+            model=f"{sizes['num_layers']} x {sizes['hidden_size']} units",
+            about=[f"classes: {', '.join(codec.classes[:20])}{', ...' if len(codec.classes) > 20 else ''}"],
+            trained_on=f"{files_of(data['train'])} ({data['train']['examples']:,} examples)",
+            validated_on=_measured_on(data),
+            best=_told(run.folder.resume_point.position().best_figures),
+            tested=tested,
+            use='run.predict("new.csv")',
+        )
 
 
 TASK: Task[TrainClassify, PreparedExamples] = Classification()
+
+
+def _told(figures: Mapping[str, float]) -> str:
+    """Figures as the card has them."""
+    return f"accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}"
 
 
 def _measured_on(data: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from ostinato.data.series.wide_tables import wide_columns
 from ostinato.data.series.windows import Windows
 from ostinato.data.tables.reading import read_table
 from ostinato.data.tables.writing import csv_lines
+from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Observed, Progress, Task, required
 from ostinato.tasks.forecast.ahead import LEVELS
 from ostinato.tasks.forecast.answers import Backtest, can_go_on, forecast_rows, shares_of
@@ -33,7 +34,9 @@ from ostinato.tasks.forecast.figures import CRPS_SHARES, Said, Windowed, accurac
 from ostinato.tasks.forecast.loss import forecast_loss
 from ostinato.tasks.forecast.model import Forecaster
 from ostinato.tasks.forecast.options import AskForecast, EvaluateForecast, TrainForecast
+from ostinato.tasks.forecast.results import Figures, StepFigures, Summary, TargetFigures
 from ostinato.tasks.forecast.split import PreparedSeries, Unseen, split, unseen
+from ostinato.tasks.results import summed_up
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import ALONE, Job, Processes
 
@@ -121,7 +124,7 @@ class Forecasting:
         if options.refit:
             from ostinato.tasks.forecast.fit import refitted
 
-            steps = folder.resume_point.position()["best_step"]
+            steps = folder.resume_point.position().best_step
             folder.save_weights(refitted(options, prepared, steps, started, shown=shown))
 
     def describe(self, model: nn.Module, prepared: PreparedSeries) -> str:
@@ -162,7 +165,7 @@ class Forecasting:
 
     def evaluate(
         self, run: Trained, sources: Iterable[str], options: EvaluateForecast, progress: Progress | None = None
-    ) -> dict[str, Any]:
+    ) -> Figures:
         """Rolling windows, one row apart, whose targets lie after the last row given to train; with `retrain` each by a
         model trained on all rows before it."""
         new = unseen(run.codec, _one(tuple(sources)))
@@ -223,16 +226,30 @@ class Forecasting:
         """They are rows already."""
         return iter(answers)
 
-    def summary(self, run: Trained) -> dict[str, Any]:
+    def summary(self, run: Trained) -> Summary:
         """The best validation."""
-        best = run.folder.resume_point.position()["best_figures"]
-        return {f"valid_{name}": value for name, value in best.items()}
+        return summed_up(Summary, run)
 
-    def card(self, run: Trained) -> str:
+    def card(self, run: Trained) -> CardFacts:
         """What was trained, on what, how well, and how to use it."""
-        from ostinato.tasks.card import forecast_card
-
-        return forecast_card(run)
+        sizes, data, options = run.config["model"], run.config["data"], run.config["options"]
+        train, best, tested = data["train"], run.folder.resume_point.position().best_figures, None
+        if run.test is not None:
+            found = ", ".join(f"{name} {run.test[name]:.4g}" for name in ("mae", "mase") if run.test[name] is not None)
+            tested = f"{files_of(data['test'])}, {found}"
+        refit = ["then trained again for as many steps on all rows, those held out too"]
+        return CardFacts(
+            title=f"Forecast of {options['target'] or 'all columns'} ({sizes['cell']}, {sizes['head']})",
+            model=f"{options['horizon']} steps from the {options['window']} before, season {options['season']}; "
+            f"{sizes['num_layers']} x {sizes['hidden_size']} units in encoder and decoder each",
+            trained_on=f"{files_of(train)}, {train['series']:,} series, {train['rows']:,} rows from "
+            f"{train['first']} to {train['last']}",
+            validated_on=valid_source(data, "each series' end"),
+            best=", ".join(f"{name} {value:.4g}" for name, value in best.items()),
+            more=refit if options.get("refit") else [],
+            tested=tested,
+            use='run.predict("DATA.csv")',
+        )
 
 
 TASK: Task[TrainForecast, PreparedSeries] = Forecasting()
@@ -298,7 +315,11 @@ def _observed(codec: SeriesCodec, windows: Windows) -> tuple[Windowed, np.ndarra
     return windowed(windows.series, places, codec.shape.horizon, codec.shape.season), scale
 
 
-def _evaluated(run: Trained, new: Unseen, windows: Windows, found: Forecast) -> dict[str, Any]:
+def _evaluated(run: Trained, new: Unseen, windows: Windows, found: Forecast) -> Figures:
     """The figures; the forecasts themselves stay with the run."""
     run.details["backtest"] = Backtest(new.codec, windows, found, LEVELS)
-    return {"known_rows": new.known_rows, **forecast_figures(new.codec, windows, found)}
+    figures = forecast_figures(new.codec, windows, found)
+    steps = [StepFigures(**step) for step in figures.pop("by_step")]
+    if "targets" in figures:
+        figures["targets"] = {name: TargetFigures(**own) for name, own in figures["targets"].items()}
+    return Figures(known_rows=new.known_rows, by_step=steps, **figures)

@@ -21,17 +21,19 @@ from ostinato.data.sources.encodings import read_as
 from ostinato.data.text.corpus import learned_tokenizer, token_ids
 from ostinato.data.text.reading import END, Text, open_text
 from ostinato.data.text.tokenizer import UNK, TextCodec, TokenIds, Tokenizer, split_words
-from ostinato.data.text.unknown_words import TELLING, unknown_figures, unknown_note, unknown_of, warn_unknown
+from ostinato.data.text.unknown_words import TELLING, unknown_note, unknown_of, warn_unknown
 from ostinato.evaluation import bits_per_character, perplexity
 from ostinato.losses import activation_penalty, sequence_cross_entropy
 from ostinato.optim import takes_sparse
-from ostinato.tasks.card import language_model_card
+from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Observed, Progress, Task, record
 from ostinato.tasks.lm.figures import evaluate_language_model, mean_loss
 from ostinato.tasks.lm.model import LanguageModel
 from ostinato.tasks.lm.options import EvaluateLm, GenerateLm, TrainLm
+from ostinato.tasks.lm.results import Figures, Summary
 from ostinato.tasks.lm.sampling import sample
 from ostinato.tasks.prepared import Prepared
+from ostinato.tasks.results import best_loss, summed_up
 from ostinato.tasks.trained import Trained
 from ostinato.training import ALONE, Job, Processes
 
@@ -140,7 +142,7 @@ class LanguageModelling:
 
     def evaluate(
         self, run: Trained, sources: Iterable[str], options: EvaluateLm, progress: Progress | None = None
-    ) -> dict[str, Any]:
+    ) -> Figures:
         """Every token, the state carried through the whole text: tokens, loss, perplexity, bits_per_character;
         with dynamic evaluation or a cache, where the options say so."""
         tokenizer = run.tokenizer
@@ -159,7 +161,7 @@ class LanguageModelling:
             adapting=adapting,
             progress=progress,
         )
-        return figures | unknown_of([ids], tokenizer)
+        return Figures(**figures | unknown_of([ids], tokenizer))
 
     def generate(
         self, run: Trained, prompt: str, length: int, options: GenerateLm, *, stop: str | None
@@ -189,21 +191,37 @@ class LanguageModelling:
         what = "the loss of the last token"
         return Observed(read, row, {}, lambda output: last_loss(output, target), what, ("recurrent", "last"))
 
-    def summary(self, run: Trained) -> dict[str, Any]:
+    def summary(self, run: Trained) -> Summary:
         """Tokens trained on, and the lowest validation loss."""
-        position = run.folder.resume_point.position()
-        best = position["best"]
-        found = {"tokens": position["tokens"], "valid_loss": best, "valid_perplexity": perplexity(best)}
+        loss = best_loss(run)
+        own: dict[str, Any] = {"valid_loss": loss, "valid_perplexity": perplexity(loss)}
         if run.tokenizer.level == "char":
-            found["valid_bits_per_character"] = bits_per_character(best)
-        return found | unknown_figures(run.config["data"])
+            own["valid_bits_per_character"] = bits_per_character(loss)
+        return summed_up(Summary, run, tokens=run.folder.resume_point.position().tokens, **own)
 
-    def card(self, run: Trained) -> str:
+    def card(self, run: Trained) -> CardFacts:
         """What was trained, on what, how well, and how to use it."""
-        return language_model_card(run)
+        sizes, data, level = run.config["model"], run.config["data"], run.tokenizer.level
+        tested = None if run.test is None else f"{files_of(data['test'])}, {_told(run.test['loss'], level)}"
+        return CardFacts(
+            title=f"Language model ({sizes['cell']}, level {level})",
+            model=f"{sizes['num_layers']} x {sizes['hidden_size']} units, embedding {sizes['embed_size']}, vocabulary "
+            f"{sizes['vocab_size']:,}",
+            trained_on=f"{files_of(data['train'])} ({data['train']['characters']:,} characters)",
+            validated_on=valid_source(data, "the last tenth of the text"),
+            best=_told(best_loss(run), level),
+            tested=tested,
+            use='print("".join(run.generate("", length=200)))',
+        )
 
 
 TASK: Task[TrainLm, PreparedText] = LanguageModelling()
+
+
+def _told(loss: float, level: str) -> str:
+    """A loss as people read it."""
+    shown = f"perplexity {perplexity(loss):.2f}"
+    return f"{bits_per_character(loss):.3f} bits a character, {shown}" if level == "char" else shown
 
 
 def evaluated_at_once(vocab_size: int) -> int:

@@ -117,7 +117,7 @@ def tagging_figures(
 
 def scores_by_type(
     right: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], scheme: Scheme | None = None
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, Any]]:
     """Precision, recall, f1 and support of each kind of span, or of each tag where there are no spans.
 
     Args:

@@ -25,9 +25,11 @@ from ostinato.data.sources.memory import Held, Steps, in_memory
 from ostinato.data.text.conll import Sentence, TagColumns, read_sentences, read_tagged
 from ostinato.data.text.conll_layout import Layout, read_layout
 from ostinato.data.text.plain_sentences import is_plain, plain_sentences
-from ostinato.data.text.unknown_words import unknown_figures, unknown_note
+from ostinato.data.text.unknown_words import unknown_note
 from ostinato.evaluation.collapse import tell_collapsed
+from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Observed, Progress, Task, required
+from ostinato.tasks.results import summed_up
 from ostinato.tasks.tag.codec import TagCodec
 from ostinato.tasks.tag.data import PreparedSentences, prepare_tagged, record_of, tag_counts
 from ostinato.tasks.tag.figures import (
@@ -40,6 +42,7 @@ from ostinato.tasks.tag.loss import tag_loss
 from ostinato.tasks.tag.model import Tagger
 from ostinato.tasks.tag.options import EvaluateTag, PredictTag, TrainTag
 from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
+from ostinato.tasks.tag.results import Figures, Scores, Summary
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import ALONE, Job, Processes
 
@@ -206,7 +209,7 @@ class Tagging:
 
     def evaluate(
         self, run: Trained, sources: Iterable[str], options: EvaluateTag, progress: Progress | None = None
-    ) -> dict[str, Any]:
+    ) -> Figures:
         """The figures of `tagging_figures`, unknown words and unknown tags among them; scores by type."""
         data, vocabulary = read_tagged(sources, _columns(run)), run.codec.vocabulary
         counts, scheme = tag_counts(data), scheme_of(vocabulary.tags)
@@ -214,9 +217,12 @@ class Tagging:
         found = run.codec.tag(run, data.words, progress, data.features)
         tell_collapsed("tag", chain.from_iterable(found), counts, kinds=True)
         figures = tagging_figures(data.tags, found, scheme)
-        figures["unknown"] = vocabulary.unknown(data.words)
-        figures["unknown_tags"] = sum(counts[tag] for tag in unknown)
-        return figures | {"types": scores_by_type(data.tags, found, scheme)}
+        return Figures(
+            **figures,
+            unknown=vocabulary.unknown(data.words),
+            unknown_tags=sum(counts[tag] for tag in unknown),
+            types={kind: Scores(**scores) for kind, scores in scores_by_type(data.tags, found, scheme).items()},
+        )
 
     def predict(
         self, run: Trained, source: str, options: PredictTag, progress: Progress | None = None
@@ -277,34 +283,25 @@ class Tagging:
         """The tags of a sentence in a line, with blanks between."""
         return (" ".join(answer.tags) for answer in answers if answer.tags)
 
-    def summary(self, run: Trained) -> dict[str, Any]:
+    def summary(self, run: Trained) -> Summary:
         """Words trained on, and the best figures on the validation data."""
-        position = run.folder.resume_point.position()
-        best = {f"valid_{name}": value for name, value in position["best_figures"].items()}
-        return {"tokens": position["tokens"], **best, **unknown_figures(run.config["data"])}
+        return summed_up(Summary, run, tokens=run.folder.resume_point.position().tokens)
 
-    def card(self, run: Trained) -> str:
+    def card(self, run: Trained) -> CardFacts:
         """What was trained, on what, how well, and how to use it."""
-        config, position = run.config, run.folder.resume_point.position()
-        sizes, data = config["model"], config["data"]
-        source = "a tenth of the sentences" if data["held_out"] else ", ".join(data["valid"]["files"])
-        lines = [
-            f"# Tagger ({sizes['cell']}, {sizes['head']})",
-            "",
-            f"{sizes['num_layers']} x {sizes['hidden_size']} units each direction, word embedding "
+        config, sizes, data = run.config, run.config["model"], run.config["data"]
+        return CardFacts(
+            title=f"Tagger ({sizes['cell']}, {sizes['head']})",
+            model=f"{sizes['num_layers']} x {sizes['hidden_size']} units each direction, word embedding "
             f"{sizes['embed_size']}, spelling {sizes['character_hidden_size']} each direction, {sizes['num_words']:,} "
-            f"words, {sizes['num_tags']} tags, {sum(p.numel() for p in run.model.parameters()):,} parameters. "
-            f"Made by ostinato {config['versions']['ostinato']}.",
-            "",
-            f"- tags: {', '.join(config['tags'])}",
-            f"- trained on: {', '.join(data['train']['files'])} ({data['train']['words']:,} words), "
-            f"{position['step']:,} steps",
-            f"- validation: {source}, {_figures(position['best_figures'])} at step {position['best_step']:,}",
-        ]
-        if run.test is not None:
-            lines.append(f"- test: {', '.join(data['test']['files'])}, {_figures(run.test)}")
-        use = ["import ostinato", "", f'run = ostinato.load("{run.folder.path}")', 'run.predict("sentences.conllu")']
-        return "\n".join([*lines, "", "```python", *use, "```", ""])
+            f"words, {sizes['num_tags']} tags",
+            about=[f"tags: {', '.join(config['tags'])}"],
+            trained_on=f"{files_of(data['train'])} ({data['train']['words']:,} words)",
+            validated_on=valid_source(data, "a tenth of the sentences"),
+            best=_figures(run.folder.resume_point.position().best_figures),
+            tested=None if run.test is None else f"{files_of(data['test'])}, {_figures(run.test)}",
+            use='run.predict("sentences.conllu")',
+        )
 
 
 TASK: Task[TrainTag, PreparedSentences] = Tagging()

@@ -22,7 +22,7 @@ from ostinato.data.batching.buckets import Buckets, in_length_order, pad_ids
 from ostinato.data.batching.splits import held_out
 from ostinato.data.text.pairs import PairLayout, Pairs, open_pairs, read_sources
 from ostinato.data.text.tokenizer import Tokenizer
-from ostinato.data.text.unknown_words import unknown_figures, unknown_note, unknown_of, warn_unknown
+from ostinato.data.text.unknown_words import unknown_note, unknown_of, warn_unknown
 from ostinato.data.text.vocabulary import learn_tokenizer
 from ostinato.decoding import best_sequences
 from ostinato.evaluation import perplexity
@@ -30,14 +30,16 @@ from ostinato.evaluation.decoded import decoded_loss
 from ostinato.losses import decoded_cross_entropy
 from ostinato.plots.alignment import alignment_matrix
 from ostinato.plots.style import available
-from ostinato.tasks.card import pairs_card
+from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.prepared import Prepared
+from ostinato.tasks.results import best_loss, summed_up
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.tasks.translate.data import EncodedPairs, Sampled, encode_pairs, encode_sources
 from ostinato.tasks.translate.figures import score_translations
 from ostinato.tasks.translate.model import Seq2Seq
 from ostinato.tasks.translate.options import AskTranslate, TrainTranslate
+from ostinato.tasks.translate.results import Figures, Summary
 from ostinato.training import ALONE, Job, Processes
 
 #: Pairs to validate on while training, at most: the first ones.
@@ -257,12 +259,13 @@ class Translation:
 
     def evaluate(
         self, run: Trained, sources: Iterable[str], options: AskTranslate, progress: Progress | None = None
-    ) -> dict[str, Any]:
+    ) -> Figures:
         """Of what the model writes: examples, bleu, chrf, exact_match, and the signatures of the first two."""
         pairs = open_pairs(list(sources), _layout(run))
         unknown = run.codec.unknown(run.codec.encode(pairs))
         _warn_of_unknown(pairs, unknown, run.codec, "the model can neither read nor write them")
-        return score_translations(self._translate(run, pairs.sources, progress, options.beam), pairs.targets) | unknown
+        written = self._translate(run, pairs.sources, progress, options.beam)
+        return Figures(**score_translations(written, pairs.targets) | unknown)
 
     def predict(
         self, run: Trained, source: str, options: AskTranslate, progress: Progress | None = None
@@ -308,16 +311,29 @@ class Translation:
         written = [codec.target.decode([token]) for token in target]
         return Alignment([*read, "<eos>"], [*written, "<eos>"], weights)
 
-    def summary(self, run: Trained) -> dict[str, Any]:
+    def summary(self, run: Trained) -> Summary:
         """Tokens trained on, and the lowest validation loss."""
-        position = run.folder.resume_point.position()
-        best = position["best"]
-        found = {"tokens": position["tokens"], "valid_loss": best, "valid_perplexity": perplexity(best)}
-        return found | unknown_figures(run.config["data"])
+        tokens, loss = run.folder.resume_point.position().tokens, best_loss(run)
+        return summed_up(Summary, run, tokens=tokens, valid_loss=loss, valid_perplexity=perplexity(loss))
 
-    def card(self, run: Trained) -> str:
+    def card(self, run: Trained) -> CardFacts:
         """What was trained, on what, how well, and how to use it."""
-        return pairs_card(run)
+        sizes, data, test = run.config["model"], run.config["data"], run.test
+        attention = f"attention {sizes['attention']}" if sizes["attention"] else "no attention"
+        tested = None
+        if test is not None:
+            found = f"BLEU {test['bleu']:.1f}, chrF {test['chrf']:.1f}, exact match {test['exact_match']:.4f}"
+            tested = f"{files_of(data['test'])}, {found} ({test['bleu_signature']})"
+        return CardFacts(
+            title=f"Translation ({sizes['cell']}, level {run.tokenizer.level})",
+            model=f"Encoder and decoder of {sizes['num_layers']} x {sizes['hidden_size']} units, {attention}, "
+            f"vocabulary {sizes['target_vocab']:,}",
+            trained_on=f"{files_of(data['train'])} ({data['train']['pairs']:,} pairs)",
+            validated_on=valid_source(data, "a tenth of the pairs", "pairs"),
+            best=f"perplexity {perplexity(best_loss(run)):.3f}",
+            tested=tested,
+            command=f"ostinato predict {run.folder.path} -",
+        )
 
     def _translate(
         self, run: Trained, texts: tuple[str, ...], progress: Progress | None, beam: int | None

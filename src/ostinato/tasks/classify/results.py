@@ -1,0 +1,66 @@
+"""What comes of a classifier: the figures of `ostinato evaluate`, and what a training says of itself."""
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, UnsetType
+
+from ostinato.core.results import Count, Measure, Positive, Result, when
+
+_VALIDATED = when("where there is data to validate on: --valid, or 300 examples and more")
+_UNKNOWN = when("where the vocabulary has an unknown token: not of BPE, not of numbers")
+
+
+class Figures(Result, kw_only=True):
+    """What `evaluate` measures."""
+
+    examples: Positive
+    """examples with a label"""
+
+    accuracy: Measure
+    """share of them whose label is found"""
+
+    macro_f1: Measure
+    """mean over the classes of the harmonic mean of precision and recall"""
+
+    micro_f1: Measure | UnsetType = UNSET
+    """with --multi-label: F1 of all labels together"""
+
+    distinct: Count
+    """different labels that were said at all"""
+
+    constant_accuracy: Measure
+    """accuracy of one and the same label for all: the most frequent one"""
+
+    unknown: Annotated[Measure | UnsetType, _UNKNOWN] = UNSET
+    """share of the tokens that the vocabulary lacks"""
+
+    unknown_labels: Count
+    """examples with a label that training never saw: they count as wrong"""
+
+
+class Summary(Result, kw_only=True):
+    """What training came to."""
+
+    examples: Count
+    """examples trained on, repeated ones counted again"""
+
+    classes: Annotated[int, Meta(ge=2)]
+    """different labels"""
+
+    valid_loss: Annotated[Measure | UnsetType, _VALIDATED] = UNSET
+    """mean cross-entropy of the best weights on the validation data, in nats an example"""
+
+    valid_accuracy: Annotated[Measure | UnsetType, _VALIDATED] = UNSET
+    """highest accuracy in validation, by which the weights are chosen; where it is equal, by the loss"""
+
+    valid_macro_f1: Annotated[Measure | UnsetType, _VALIDATED] = UNSET
+    """macro F1 of the same weights"""
+
+    valid_micro_f1: Measure | UnsetType = UNSET
+    """with --multi-label: F1 of all labels together on the validation data"""
+
+    unknown: Annotated[Measure | UnsetType, _UNKNOWN] = UNSET
+    """share of the tokens to train on that the vocabulary lacks"""
+
+    valid_unknown: Annotated[Measure | UnsetType, when("as unknown, where there is data to validate on")] = UNSET
+    """the same of the data to validate on"""
