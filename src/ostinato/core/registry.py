@@ -47,10 +47,9 @@ def registered() -> dict[str, type[Any]]:
     return dict(_CELLS)
 
 
-def is_ours(name: str) -> bool:
-    """Whether the cell of that name, where there is one, is the package's: its kernels know cells by their names."""
-    cell = _CELLS.get(name)
-    return cell is None or cell.__module__.startswith("ostinato.cells.")
+def is_ours(kind: type[Any]) -> bool:
+    """Whether a cell's class is the package's, whose kernels know cells by their names."""
+    return kind.__module__.startswith("ostinato.cells.")
 
 
 def lookup(name: str) -> type[Any]:
@@ -84,6 +83,11 @@ def build(name: str, input_size: int, hidden_size: int, bias: bool = True, **opt
             f"cell {name!r} has no option {', '.join(map(repr, unknown))}; it has {', '.join(known) or 'none'}"
         )
     return kind(input_size=input_size, hidden_size=hidden_size, bias=bias, **options)
+
+
+def resized(cell: Any, input_size: int, hidden_size: int) -> Any:
+    """The same configuration of a cell in other sizes."""
+    return type(cell)(input_size=input_size, hidden_size=hidden_size, bias=cell.bias, **options_set(cell))
 
 
 def options_set(cell: Any) -> dict[str, Any]:

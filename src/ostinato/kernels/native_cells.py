@@ -42,7 +42,7 @@ def refuses(cell: Cell, request: Request) -> str | None:
         "no ONNX": request.onnx,
     }
     return (
-        _lacks(cell.name, bool(getattr(cell, "proj_size", 0)))
+        _lacks(type(cell), bool(getattr(cell, "proj_size", 0)))
         or no_other_form(cell)
         or next((reason for reason, holds in reasons.items() if holds), None)
     )
@@ -116,13 +116,13 @@ def inputs(
 
 
 @constant_when_compiled  # it need not look into the loading of a library
-def _lacks(cell: str, projected: bool) -> str | None:
+def _lacks(kind: type[Cell], projected: bool) -> str | None:
     library = native_library.load()
     if isinstance(library, str):
         return library
-    if not is_ours(cell):
-        return f"{cell} is another cell here"
-    return None if kernel_of(cell, projected) in library.cells else f"no {cell} yet"
+    if not is_ours(kind):
+        return f"{kind.name} is another cell here" if kind.name in library.cells else f"no {kind.name} yet"
+    return None if kernel_of(kind.name, projected) in library.cells else f"no {kind.name} yet"
 
 
 def multiplies_bfloat16_without_tiles() -> bool:

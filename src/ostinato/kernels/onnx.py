@@ -69,7 +69,7 @@ def refuses(cell: Cell, request: Request) -> str | None:
     reasons = {
         "only in an export": not request.onnx,
         f"it has no {cell.name}": cell.name not in OPERATORS,
-        f"{cell.name} is another cell here": not is_ours(cell.name),
+        f"{cell.name} is another cell here": not is_ours(type(cell)),
         "no such activation": any(value not in ACTIVATIONS for value in _activations(cell)),
         "no projection": bool(getattr(cell, "proj_size", 0)),
         "no recurrent dropout or zoneout": request.noise,

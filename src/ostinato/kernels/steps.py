@@ -23,7 +23,7 @@ class NativeSteps:
     Args:
         cells: the cells, the lowest first; `native.refuses` must take each.
         parameters: those of each cell, by name.
-        state: `[L, N, size]` a field, dense; read and overwritten by every step.
+        states: of each cell, `[N, size]` a field, dense; read and overwritten by every step.
         noise: of each cell, for one step.
     """
 
@@ -31,15 +31,14 @@ class NativeSteps:
         self,
         cells: Sequence[Cell],
         parameters: Sequence[Parameters],
-        state: Sequence[Tensor],
+        states: Sequence[Any],
         noise: Sequence[StateNoise],
     ) -> None:
         library = native_calls.loaded()
-        self._alive: list[Any] = [*state]  # all that the runs point to
+        self._alive: list[Any] = [*states]  # all that the runs point to
         runs: list[Run] = []
-        x = state[0].new_zeros(1, state[0].shape[1], cells[0].input_size)
-        for layer, (cell, p, held) in enumerate(zip(cells, parameters, noise, strict=True)):
-            fields = cell.State(*(field[layer] for field in state))
+        x = states[0][0].new_zeros(1, len(states[0][0]), cells[0].input_size)
+        for cell, p, fields, held in zip(cells, parameters, states, noise, strict=True):
             output = x.new_empty(1, x.shape[1], cell.output_size)
             runs.append(self._prepare(library, native.inputs(cell, p, x, fields, noise=held), output))
             x = output

@@ -32,7 +32,7 @@ def refuses(cell: Cell, request: Request) -> str | None:
     """Why torch's layer cannot stand in; None where it can."""
     reasons = {
         f"torch has no {cell.name}": cell.name not in _ENTRY,
-        f"{cell.name} is another cell here": not is_ours(cell.name),
+        f"{cell.name} is another cell here": not is_ours(type(cell)),
         "no lengths without packing": request.lengths,
         "no recurrent dropout or zoneout": request.noise,
         "no state of every step": request.keep_states and cell.State._fields != ("h",),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ostinato import kernels
+from ostinato.cells.unroll import per_sequence
 from ostinato.core.errors import TensorError
 from ostinato.core.lengths import valid_steps
 
@@ -40,7 +41,7 @@ class Gaps(NamedTuple):
         """The valid steps of `[T, N, ...]` in their order, the others behind them."""
         steps = torch.arange(x.shape[0], device=x.device).unsqueeze(1)
         order = torch.where(self.valid, steps, steps + x.shape[0]).argsort(0)
-        return _taken(x, order.unsqueeze(-1))
+        return _taken(x, order)
 
     def opened(self, output: Tensor, reverse: bool, hold: bool) -> Tensor:
         """Each output back at its step; at the others zero, or the last one before, in the direction of reading.
@@ -51,32 +52,36 @@ class Gaps(NamedTuple):
             hold: repeat the last output; zero before the first.
         """
         index, read = self._last_read(reverse)
-        return _taken(output, index).masked_fill(~(read if hold else self.valid.unsqueeze(-1)), 0)
+        known = read if hold else self.valid
+        return _taken(output, index).masked_fill(~per_sequence(known, output), 0)
 
     def opened_states(self, states: Any, start: Any, reverse: bool) -> Any:
         """The state after every step, which those that are left out do not change.
 
         Args:
-            states: `[T, N, size]` a field, of sequences without gaps.
-            start: `[N, size]` a field, before the first step.
+            states: `[T, N, ...]` a field, of sequences without gaps.
+            start: `[N, ...]` a field, before the first step.
             reverse: they were read from the end to the start.
         """
         index, read = self._last_read(reverse)
         fields = zip(states, start, strict=True)
         return type(states)(
-            *(torch.where(read, _taken(field, index), before.to(field.dtype)) for field, before in fields)
+            *(
+                torch.where(per_sequence(read, field), _taken(field, index), before.to(field.dtype))
+                for field, before in fields
+            )
         )
 
     def _last_read(self, reverse: bool) -> tuple[Tensor, Tensor]:
-        """`[T, N, 1]` of each step: which valid step was the last one read, and whether there was one."""
+        """`[T, N]` of each step: which valid step was the last one read, and whether there was one."""
         index = self.so_far - (self.valid.to(self.so_far.dtype) if reverse else 1)
         read = index < self.lengths if reverse else index >= 0
-        return index.clamp(min=0).unsqueeze(-1), read.unsqueeze(-1)
+        return index.clamp(min=0), read
 
 
 def _taken(x: Tensor, index: Tensor) -> Tensor:
     """`x[index[t, n], n]`, `[T, N, ...]`; as torch.take_along_dim, which exporters to ONNX have not."""
-    return x.gather(0, index.expand(index.shape[0], *x.shape[1:]))
+    return x.gather(0, per_sequence(index, x).expand(index.shape[0], *x.shape[1:]))
 
 
 def from_mask(mask: Tensor, steps: int, batch_size: int) -> Gaps:

@@ -10,15 +10,17 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
 
 from ostinato import kernels
-from ostinato.cells.contract import Cell, Parameter, check_flags, check_sizes
+from ostinato.cells import form
+from ostinato.cells.contract import Cell, Parameter, check_flags
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
 from ostinato.core.errors import ConfigError, unknown_name
-from ostinato.core.registry import build, options_set
+from ostinato.core.registry import options_set
 from ostinato.layers import shapes
 from ostinato.layers.dropout import check_rates
 from ostinato.layers.dropout import dropout as drop
 from ostinato.layers.leaf import Quantization, leaf
+from ostinato.layers.stack import Cells, Stack, stacked
 from ostinato.layers.stream import Stream
 
 #: What the outputs of two directions become.
@@ -38,17 +40,19 @@ class Recurrent(nn.Module):
 
     Args:
         cell: a registered cell's name, such as "lstm"; `ostinato.config.cells.CELL_NAMES` lists those in the package.
-        input_size: D, features of an input.
+            Or a cell, such as `LSTM(128, 256)` of `ostinato.cells.lstm`; or a list of cells, one for each layer, which
+            need not be of one kind.
+        input_size: D, features of an input. A cell says it itself, and the two that follow, and its options.
         hidden_size: H, units of each layer.
-        num_layers: L, layers one above the other.
+        num_layers: L, layers one above the other. A list says it.
         bias: whether there are biases.
         batch_first: sequences are `[N, T, ...]` instead of `[T, N, ...]`. As with torch, not the state.
         dropout: share of each layer's outputs, the last one's aside, set to zero in training.
         bidirectional: in each layer a second one runs from the end to the start; `merge` says what both outputs become.
         recurrent_dropout: share of the fed-back state set to zero in training, the same units at every step of a
-            sequence (variational; Gal, Ghahramani 2016).
+            sequence (variational; Gal, Ghahramani 2016). As weight_drop, of a cell with a recurrent product.
         locked_dropout: `dropout` too sets the same units to zero at every step of a sequence.
-        weight_drop: share of the recurrent weights, `weight_hh`, set to zero in training, others in each call
+        weight_drop: share of the recurrent weights, such as `weight_hh`, set to zero in training, others in each call
             (DropConnect on the way from step to step; Merity et al. 2018, arXiv:1708.02182).
         zoneout: probability that a unit of the state keeps its value for a step (Krueger et al. 2017); at evaluation
             its expectation.
@@ -65,8 +69,8 @@ class Recurrent(nn.Module):
         **options: the cell's own, such as `forget_bias=1.0` or `proj_size=100` for the LSTM.
 
     Raises:
-        ConfigError: an unknown cell or option, a size below 1, a rate outside 0 to 1; an OptionTypeError where it is
-            of another type.
+        ConfigError: an unknown cell or option, a size below 1, a rate outside 0 to 1, cells that do not go one above
+            the other, noise on what a cell does not feed back; an OptionTypeError where it is of another type.
     """
 
     #: Whether a state is returned as the cell's NamedTuple; else as torch.nn does, a tuple or, of one field, a tensor.
@@ -75,16 +79,16 @@ class Recurrent(nn.Module):
     qconfig = Quantization()
 
     # Of layers that were pickled before there were these options.
-    reverse, merge, hold_output = False, "concat", False
+    reverse, merge, hold_output, _mixed = False, "concat", False, False
 
     #: Takes a cell over a sequence, as `cells.unroll.unroll`, in place of the kernels: how `inspection` looks inside.
     runner: Callable[..., Unrolled] | None = None
 
     def __init__(
         self,
-        cell: str,
-        input_size: int,
-        hidden_size: int,
+        cell: Cells,
+        input_size: int | None = None,
+        hidden_size: int | None = None,
         num_layers: int = 1,
         bias: bool = True,
         batch_first: bool = False,
@@ -107,19 +111,26 @@ class Recurrent(nn.Module):
         super().__init__()
         check_rates(dropout=dropout, recurrent_dropout=recurrent_dropout, weight_drop=weight_drop, zoneout=zoneout)
         _check_fed_back(recurrent_dropout=recurrent_dropout, weight_drop=weight_drop)
-        check_sizes(cell, {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers})
         check_flags(bias=bias, batch_first=batch_first)
         if recompute is not None and (not isinstance(recompute, int) or recompute < 1):
             raise ConfigError(f"recompute: expected a whole number of at least 1 (steps), or None, got {recompute!r}")
         self.recompute = recompute
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
+        self.batch_first, self.dropout, self.bidirectional = batch_first, dropout, bidirectional
         self.recurrent_dropout, self.zoneout, self.batch_first_state = recurrent_dropout, zoneout, batch_first_state
         self.locked_dropout, self.weight_drop = locked_dropout, weight_drop
         _check_directions(bidirectional, reverse, merge)
         self.reverse, self.merge, self.hold_output = reverse, merge, hold_output
-        joined = 2 if bidirectional and merge == "concat" else 1
-        self.cells = _stack(cell, input_size, hidden_size, num_layers, bias, joined, options)
+        directions, sizes = len(self._suffixes), (input_size, hidden_size, num_layers)
+        joined = directions if merge == "concat" else 1
+        made = stacked(cell, *sizes, bias=bias, directions=directions, joined=joined, options=options)
+        self.cells, self._mixed = made.cells, made.mixed
+        self.input_size, self.hidden_size, self.num_layers = (
+            self.cell.input_size,
+            self.cells[-1].hidden_size,
+            len(self.cells),
+        )
+        self.bias = self.cell.bias
+        _check_products(self.cells, recurrent_dropout=recurrent_dropout, weight_drop=weight_drop)
         self._declared: dict[str, Parameter] = {}
         for index, layer_cell in enumerate(self.cells):
             for suffix in self._suffixes:
@@ -127,14 +138,17 @@ class Recurrent(nn.Module):
                     full = f"{name}_l{index}{suffix}"
                     self._declared[full] = declared
                     self.register_parameter(full, nn.Parameter(torch.empty(declared.shape, device=device, dtype=dtype)))
-        if weight_drop and "weight_hh" not in self.cell.parameters():
-            raise ConfigError(f"weight_drop acts on weight_hh, which the cell {cell!r} has not")
         self.reset_parameters()
 
     @property
     def cell(self) -> Cell:
         """The cell of the first layer."""
         return self.cells[0]
+
+    @property
+    def stack(self) -> Stack:
+        """The cells, and the form of their state."""
+        return Stack(self.cells, len(self._suffixes), self._mixed)
 
     @property
     def output_size(self) -> int:
@@ -152,13 +166,14 @@ class Recurrent(nn.Module):
 
     def reset_parameters(self) -> None:
         """Fill every parameter anew, as its cell declares it (by default as torch.nn does)."""
-        for name, declared in self._declared.items():
+        units = (cell.hidden_size for cell in self.cells for _ in self._suffixes for _ in cell.parameters())
+        for (name, declared), H in zip(self._declared.items(), units, strict=True):
             if is_parametrized(self, name):  # the weight is computed; assigning it sets what it is computed from
                 fresh = torch.empty_like(getattr(self, name))
-                declared.initialise(fresh, self.hidden_size)
+                declared.initialise(fresh, H)
                 setattr(self, name, fresh)
             else:
-                declared.initialise(self.get_parameter(name), self.hidden_size)
+                declared.initialise(self.get_parameter(name), H)
 
     @property
     def _all_weights(self) -> list[list[str]]:
@@ -176,10 +191,9 @@ class Recurrent(nn.Module):
         return [[getattr(self, name) for name in names] for names in self._all_weights]
 
     def initial_state(self, batch_size: int) -> Any:
-        """The state a call without one starts from: each field `[L*S, N, size]`."""
-        like = self._like
-        each = [cell.initial_state(batch_size, like) for cell in self.cells for _ in self._suffixes]
-        return self.cell.State(*(_stacked(fields) for fields in zip(*each, strict=True)))
+        """The state a call without one starts from: each field `[L*S, N, ...]`, of a mixed stack as `Stack` says."""
+        stack = self.stack
+        return stack.join(stack.initial(batch_size, self._like), _stacked)
 
     @leaf
     def forward(
@@ -196,7 +210,8 @@ class Recurrent(nn.Module):
 
         Args:
             input: `[T, N, D]`; `[N, T, D]` with batch_first; `[T, D]` for one sequence; or a PackedSequence.
-            hx: initial state, each field `[L*S, N, size]` (`[L*S, size]` for one sequence); zeros where None.
+            hx: initial state, each field `[L*S, N, ...]` (without N for one sequence); zeros where None. Where the
+                states of the layers of a list differ, the fields of each layer one after the other, `[S, N, ...]`.
             lengths: `[N]` integers from 0 to T: the valid steps of each sequence, padded on the right.
             all_states: also return the state after every step of every layer and direction.
             noise: as `draw_noise` gave it, of these steps, where a sequence is read in several calls; by default drawn
@@ -208,7 +223,7 @@ class Recurrent(nn.Module):
             `(output, state)`, or with all_states `(output, state, states)`. The output is `[T, N, S*O]` (`[T, N, O]`
             where directions are merged in another way than "concat"), laid out as the input was, and zero beyond a
             length and where masked unless `hold_output`; the state is that after each sequence's last step, as `hx`.
-            Each field of states is `[L*S, T, N, size]`, whatever `batch_first` and `batch_first_state` say, with N of 1
+            Each field of states is `[L*S, T, N, ...]`, whatever `batch_first` and `batch_first_state` say, with N of 1
             for one sequence without a batch.
 
         Raises:
@@ -217,7 +232,10 @@ class Recurrent(nn.Module):
         view = shapes.Sequences.of(input, lengths, batch_first=self.batch_first, mask=mask, hold=self.hold_output)
         shapes.check_sequences(view, self.input_size, counted=mask is not None)
         shapes.check_tensor(view.x, self._like)
-        state = None if hx is None else self._read_state(hx, view)
+        stack, state = self.stack, None
+        if hx is not None:
+            batch_first = self.batch_first_state
+            state = stack.read(hx, view.batch_size, self._like, batched=view.batched, batch_first=batch_first)
         run = partial(kernels.run_recomputing, every=self.recompute) if self.recompute else kernels.run
         run = self.runner or run
         x = view.x
@@ -229,7 +247,7 @@ class Recurrent(nn.Module):
                 if state is None:
                     start = cell.initial_state(view.batch_size, self._like)
                 else:
-                    start = cell.State(*(field[layer * len(self._suffixes) + direction] for field in state))
+                    start = stack.part(state, layer, direction)
                 p = self._weights(cell, f"_l{layer}{suffix}")
                 drawn = noise[len(finals)] if noise is not None else self._noise(start, x.shape[0])
                 reverse = self.reverse or bool(suffix)
@@ -254,10 +272,10 @@ class Recurrent(nn.Module):
             x = outputs[0] if len(outputs) == 1 else MERGES[self.merge](*outputs)
             if self.dropout and layer + 1 < self.num_layers:
                 x = drop(x, self.dropout, self.training, locked=self.locked_dropout)
-        final = self._write_state([_stacked(fields) for fields in zip(*finals, strict=True)], view)
+        final = self._write_state(stack.join(finals, _stacked), view)
         if not all_states:
             return view.restore(x), final
-        return view.restore(x), final, self.cell.State(*(torch.stack(f) for f in zip(*history, strict=True)))
+        return view.restore(x), final, stack.join(history, torch.stack)
 
     def draw_noise(self, batch_size: int, steps: int) -> list[StateNoise]:
         """Recurrent dropout and zoneout of a whole sequence that is read in several calls, of each layer and direction.
@@ -266,8 +284,7 @@ class Recurrent(nn.Module):
             batch_size: N.
             steps: T; `noise.steps(begin, end)` is that of some of them.
         """
-        states = (cell.initial_state(batch_size, self._like) for cell in self.cells for _ in self._suffixes)
-        return [self._noise(state, steps) for state in states]
+        return [self._noise(state, steps) for state in self.stack.initial(batch_size, self._like)]
 
     def _noise(self, state: Any, steps: int) -> StateNoise:
         rates = {"recurrent_dropout": self.recurrent_dropout, "zoneout": self.zoneout}
@@ -288,28 +305,17 @@ class Recurrent(nn.Module):
         """The parameters of one layer and direction by the cell's names, as this call uses them."""
         p = {name: getattr(self, name + suffix) for name in cell.parameters()}
         if self.weight_drop and self.training:
-            p["weight_hh"] = drop(p["weight_hh"], self.weight_drop)
+            p |= {name: drop(p[name], self.weight_drop) for name in form.recurrent_weights(cell)}
         return p
 
-    def _read_state(self, hx: Any, view: shapes.Sequences) -> Any:
-        fields = shapes.state_fields(self.cell, hx, dimensions=3 if view.batched else 2)
-        if not view.batched:
-            fields = tuple(field.unsqueeze(1) for field in fields)
-        elif self.batch_first_state:
-            fields = tuple(field.transpose(0, 1) for field in fields)
-        zeros = self.cell.initial_state(view.batch_size, self._like)
-        shapes.check_state(fields, zeros, self.num_layers * len(self._suffixes))
-        return self.cell.State(*fields)
-
-    def _write_state(self, fields: list[Tensor], view: shapes.Sequences) -> Any:
-        if not view.batched:
-            fields = [field.squeeze(1) for field in fields]
-        elif self.batch_first_state:
-            fields = [field.transpose(0, 1) for field in fields]
-        return shapes.as_returned(self.cell.State(*fields), named=self.named_state)
+    def _write_state(self, state: Any, view: shapes.Sequences) -> Any:
+        if not view.batched or self.batch_first_state:
+            fields = [field.transpose(0, 1) if view.batched else field.squeeze(1) for field in state]
+            state = tuple(fields) if self._mixed else self.cell.State(*fields)
+        return shapes.as_returned(state, named=self.named_state)
 
     def _shown_first(self) -> tuple[str, ...]:
-        return (self.cell.name,)
+        return (self.cell.name,) if len(set(map(type, self.cells))) == 1 else tuple(cell.name for cell in self.cells)
 
     def _options(self) -> dict[str, Any]:
         """The cell's own that differ from their defaults."""
@@ -325,9 +331,9 @@ class Recurrent(nn.Module):
         return ", ".join(shown + [f"{k}={getattr(self, k)}" for k, v in defaults.items() if getattr(self, k) != v])
 
 
-def _stacked(fields: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
+def _stacked(fields: Sequence[Tensor]) -> Tensor:
     """As torch.stack; one tensor is not copied."""
-    return fields[0].unsqueeze(0) if len(fields) == 1 else torch.stack(fields)
+    return fields[0].unsqueeze(0) if len(fields) == 1 else torch.stack(tuple(fields))
 
 
 def _check_directions(bidirectional: bool, reverse: bool, merge: str) -> None:
@@ -345,12 +351,11 @@ def _check_fed_back(**rates: float) -> None:
             raise ConfigError(f"{label} 1 would feed nothing back; use a value below 1")
 
 
-def _stack(
-    cell: str, input_size: int, hidden_size: int, num_layers: int, bias: bool, directions: int, options: dict[str, Any]
-) -> tuple[Cell, ...]:
-    """The cells of a stack, each as wide at its input as the one below is at its output."""
-    cells: list[Cell] = []
-    for _ in range(num_layers):
-        width = cells[-1].output_size * directions if cells else input_size
-        cells.append(build(cell, width, hidden_size, bias, **options))
-    return tuple(cells)
+def _check_products(cells: Sequence[Cell], **rates: float) -> None:
+    """Refuse noise on what a cell does not feed back, or has no weights for."""
+    for label, rate in rates.items():
+        for cell in cells if rate else ():
+            if not form.feeds_back(cell) or (label == "weight_drop" and not form.recurrent_weights(cell)):
+                raise ConfigError(
+                    f"{label} acts on a recurrent product, which the cell {cell.name!r} has not: leave it out"
+                )

@@ -5,6 +5,7 @@ Where torch.nn has a message for a mistake, ours begins with its words: programs
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -12,7 +13,6 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from ostinato import kernels
-from ostinato.cells.contract import Cell
 from ostinato.core.autocast import autocast_dtype
 from ostinato.core.errors import TensorError
 from ostinato.core.torch_private import check_when_run
@@ -183,23 +183,27 @@ def check_tensor(x: Tensor, weight: Tensor) -> None:
         )
 
 
-def state_fields(cell: Cell, hx: Any, dimensions: int) -> tuple[Tensor, ...]:
-    """The tensors of a state that was passed as a tuple, or bare where the cell has one.
+def state_fields(names: Sequence[str], hx: Any, dimensions: Sequence[int]) -> tuple[Tensor, ...]:
+    """The tensors of a state that was passed as a tuple, or bare where there is one.
+
+    Args:
+        names: of the fields.
+        hx: the state.
+        dimensions: how many each field has.
 
     Raises:
         TensorError: another number of tensors or of dimensions.
     """
     fields = (hx,) if isinstance(hx, Tensor) else tuple(hx)
-    names = cell.State._fields
     if len(fields) != len(names):
         raise TensorError(
             f"expected a state of {len(names)} tensors ({', '.join(names)}), got {len(fields)}: "
             "pass what the layer returned"
         )
-    for name, field in zip(names, fields, strict=True):
-        if field.dim() != dimensions:
+    for name, field, wanted in zip(names, fields, dimensions, strict=True):
+        if field.dim() != wanted:
             raise TensorError(
-                f"hx should also be {dimensions}-D, as this input asks for, but got {field.dim()}-D: "
+                f"hx should also be {wanted}-D, as this input asks for, but got {field.dim()}-D: "
                 f"the initial state's {name} has the shape {tuple(field.shape)}"
             )
     return fields
@@ -212,18 +216,19 @@ def as_returned(state: Any, *, named: bool) -> Any:
     return tuple(state) if len(state) > 1 else state[0]
 
 
-def check_state(state: Any, like: Any, layers: int | None = None) -> None:
+def check_state(names: Sequence[str], state: Any, like: Sequence[Tensor], layers: int | None = None) -> None:
     """Refuse a state that does not fit.
 
     Args:
+        names: of its fields.
         state: what came, in the package's own layout.
-        like: the cell's own initial state, `[N, size]` a field.
-        layers: L*S where the fields are `[L*S, N, size]`.
+        like: the cell's own initial state, `[N, ...]` a field.
+        layers: L*S where the fields are `[L*S, N, ...]`.
 
     Raises:
         TensorError: says what was expected and what came.
     """
-    for index, (name, field, one) in enumerate(zip(like._fields, state, like, strict=True)):
+    for index, (name, field, one) in enumerate(zip(names, state, like, strict=True)):
         if layers is None:
             _check_one_step(index, name, field, one)
         elif (expected := (layers, *one.shape)) != tuple(field.shape):
@@ -243,20 +248,28 @@ def check_state(state: Any, like: Any, layers: int | None = None) -> None:
             )
 
 
-def check_step_state(hx: Any) -> None:
-    """Refuse a single step's state of other than one or two dimensions.
+def check_step_state(hx: Any, like: Sequence[Tensor]) -> None:
+    """Refuse a single step's state of other dimensions than one sequence's, or several's: one or two, as a rule.
+
+    Args:
+        hx: what came.
+        like: the cell's own initial state, `[N, ...]` a field.
 
     Raises:
         TensorError: says what was expected and what came.
     """
-    for index, field in enumerate((hx,) if isinstance(hx, Tensor) else hx):
-        if field.dim() not in (1, 2):
+    for index, (field, one) in enumerate(zip((hx,) if isinstance(hx, Tensor) else hx, like, strict=False)):
+        if field.dim() not in (one.dim() - 1, one.dim()):
             name = "hidden" if isinstance(hx, Tensor) else f"hx[{index}]"
-            raise TensorError(f"Expected {name} to be 1D or 2D, got {field.dim()}D instead, of {tuple(field.shape)}")
+            raise TensorError(
+                f"Expected {name} to be {one.dim() - 1}D or {one.dim()}D, got {field.dim()}D instead, "
+                f"of {tuple(field.shape)}"
+            )
 
 
 def _check_one_step(index: int, name: str, field: Tensor, one: Tensor) -> None:
-    (N, size), (batch, width) = one.shape, field.shape
+    N, batch = one.shape[0], field.shape[0]
+    size, width = ("x".join(map(str, each.shape[1:])) for each in (one, field))
     if width != size:
         raise TensorError(
             f"hidden{index} has inconsistent hidden_size: got {width}, expected {size} (the initial state's {name})"

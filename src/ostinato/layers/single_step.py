@@ -62,7 +62,7 @@ class SingleStep(nn.Module):
 
         Args:
             input: `[N, D]`, or `[D]` for one sequence.
-            hx: the state before, `[N, size]` a field (`[size]` for one sequence); zeros where None.
+            hx: the state before, `[N, ...]` a field (without N for one sequence); zeros where None.
 
         Returns:
             The state after, as torch.nn's cell returns it: `(h, c)`, or `h` alone.
@@ -81,10 +81,11 @@ class SingleStep(nn.Module):
         x = input if batched else input.unsqueeze(0)
         state = zeros = self.cell.initial_state(x.shape[0], x)
         if hx is not None:
-            shapes.check_step_state(hx)
-            fields = shapes.state_fields(self.cell, hx, dimensions=input.dim())
+            shapes.check_step_state(hx, zeros)
+            dimensions = [zero.dim() - (not batched) for zero in zeros]
+            fields = shapes.state_fields(zeros._fields, hx, dimensions)
             state = self.cell.State(*(field if batched else field.unsqueeze(0) for field in fields))
-            shapes.check_state(state, zeros)
+            shapes.check_state(zeros._fields, state, zeros)
         shapes.check_tensor(x, next(self.parameters()))
         p = {name: getattr(self, name) for name in self.cell.parameters()}
         if kernels.is_exported():

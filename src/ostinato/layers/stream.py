@@ -14,28 +14,28 @@ from ostinato.core.legend import Parameters
 from ostinato.core.torch_private import own_parameters, version
 from ostinato.kernels.steps import NativeSteps
 from ostinato.layers import shapes
+from ostinato.layers.stack import Stack
 
 
-class Stack(Protocol):
+class Layer(Protocol):
     """What a stream needs of a layer: a `Recurrent` has it."""
 
     cells: tuple[Cell, ...]
-    num_layers: int
     bidirectional: bool
     reverse: bool
     zoneout: float
     named_state: bool
 
     @property
-    def cell(self) -> Cell:
-        """The cell of the first layer."""
+    def stack(self) -> Stack:
+        """Its cells, and the form of their state."""
 
     @property
     def output_size(self) -> int:
         """Features of an output."""
 
     def initial_state(self, batch_size: int) -> Any:
-        """Each field `[L, N, size]`."""
+        """Each field `[L, N, ...]`."""
 
 
 class Stream:
@@ -58,7 +58,7 @@ class Stream:
         ConfigError: a layer that reads from the end, in one direction or both, or a batch size below 0.
     """
 
-    def __init__(self, layer: Stack, batch_size: int) -> None:
+    def __init__(self, layer: Layer, batch_size: int) -> None:
         if layer.bidirectional:
             raise ConfigError(
                 "a bidirectional layer reads each sequence to its end before the first output: it cannot stream; "
@@ -107,15 +107,15 @@ class Stream:
 
     @property
     def state(self) -> Any:
-        """The state after the last step, each field `[L, N, size]`: a copy, and a layer's `hx`."""
-        state = self._layer.cell.State(*(field.clone() for field in self._state))
+        """The state after the last step, each field `[L, N, ...]`: a copy, and a layer's `hx`."""
+        copied = (field.clone() for field in self._state)
+        state = tuple(copied) if self._layer.stack.mixed else self._layer.cells[0].State(*copied)
         return shapes.as_returned(state, named=self._layer.named_state)
 
     @state.setter
     def state(self, state: Any) -> None:
-        fields = shapes.state_fields(self._layer.cell, state, dimensions=3)
-        one = self._layer.cell.State(*(field[0] for field in self._state))
-        shapes.check_state(fields, one, self._layer.num_layers)
+        stack = self._layer.stack
+        fields = stack.read(state, self.batch_size, self._like, batched=True, batch_first=False)
         with torch.no_grad():
             for field, given in zip(self._state, fields, strict=True):
                 field.copy_(given)
@@ -145,16 +145,19 @@ class Stream:
             self._state = [field.to(self._like, copy=True).contiguous() for field in initial]
             self.reason = self._refused()
             if self.reason:
-                self._take = _ReferenceSteps(layer.cells, parameters, self._state, self._noise())
+                self._take = _ReferenceSteps(layer.cells, parameters, self._parts(), self._noise())
             else:
-                self._take = NativeSteps(layer.cells, parameters, self._state, self._noise())
+                self._take = NativeSteps(layer.cells, parameters, self._parts(), self._noise())
         self._packed = packed  # last: what fails before is tried again
+
+    def _parts(self) -> list[Any]:
+        """The state of each layer, in the tensors of the state of all."""
+        return [self._layer.stack.part(self._state, layer) for layer in range(len(self._layer.cells))]
 
     def _noise(self) -> list[StateNoise]:
         """Of each layer: zoneout's expectation, where there is zoneout."""
-        states = zip(*self._state, strict=True)
         rates = {"recurrent_dropout": 0.0, "zoneout": self._layer.zoneout}
-        return [StateNoise.draw(state, 1, training=False, **rates) for state in states]
+        return [StateNoise.draw(state, 1, training=False, **rates) for state in self._parts()]
 
     def _refused(self) -> str:
         if self._like.dtype != torch.float32:
@@ -182,18 +185,18 @@ class _ReferenceSteps:
         self,
         cells: Sequence[Cell],
         parameters: Sequence[Parameters],
-        state: Sequence[Tensor],
+        states: Sequence[Any],
         noise: Sequence[StateNoise],
     ) -> None:
-        self._layers, self._state = list(zip(cells, parameters, noise, strict=True)), state
+        self._layers = list(zip(cells, parameters, states, noise, strict=True))
 
     @torch.no_grad()
     def __call__(self, x: Tensor, output: Tensor) -> None:
-        for layer, (cell, p, noise) in enumerate(self._layers):
-            before = cell.State(*(field[layer] for field in self._state))
-            ran = kernels.reference(cell, p, x.unsqueeze(0), before, noise=noise)
-            for field, after in zip(self._state, ran.final, strict=True):
-                field[layer] = after
+        for cell, p, state, noise in self._layers:
+            ran = kernels.reference(cell, p, x.unsqueeze(0), state, noise=noise)
+            # copied first: a field after may be another one before, as in a cell that remembers two steps
+            for field, after in zip(state, [after.clone() for after in ran.final], strict=True):
+                field.copy_(after)
             x = ran.output[0]
         output.copy_(x)
 
