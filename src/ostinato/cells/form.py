@@ -36,8 +36,11 @@ def recurrent_weights(cell: Cell) -> tuple[str, ...]:
 def feeds_back(cell: Cell) -> bool:
     """Whether there is a recurrent product; of a cell that does not say, whether its step asks for its mask."""
     declared: bool | None = getattr(cell, "feeds_back", None)
-    if declared is not None:
-        return declared
+    return asks_for_mask(cell) if declared is None else declared
+
+
+def asks_for_mask(cell: Cell) -> bool:
+    """Whether a step looks for the mask of recurrent dropout, as `contract.recurrent` does."""
     import torch
 
     asked: set[object] = set()

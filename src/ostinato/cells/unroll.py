@@ -92,6 +92,13 @@ def unroll(
     return Unrolled(output, state, kept if keep_states else None)
 
 
+def one_step(cell: Cell, p: Parameters, projected: Tensor, state: Any) -> tuple[Tensor, Any]:
+    """A cell's `step`, its output by `readout` where the cell has one."""
+    output, after = cell.step(p, projected, state)
+    readout = getattr(cell, "readout", None)
+    return (readout(p, cell.State(*(field.unsqueeze(0) for field in after)))[0] if readout else output), after
+
+
 def per_sequence(flags: Tensor, field: Tensor) -> Tensor:
     """Flags `[..., N]`, shaped to go with each sequence's part of a field `[..., N, ...]`, whatever its size."""
     return flags.reshape(*flags.shape, *[1] * (field.dim() - flags.dim()))

@@ -88,7 +88,7 @@ def gradient_flow(
     gradients = (torch.zeros_like(field) if g is None else g for field, g in zip(fields, found, strict=True))
     flows = []
     for place, cell, p, states in runs:
-        rows = [[next(gradients).norm(dim=-1) for _ in state] for state in states]
+        rows = [[next(gradients).reshape(len(state[0]), -1).norm(dim=-1) for _ in state] for state in states]
         norms = {
             name: array(torch.stack(column))
             for name, column in zip(cell.State._fields, zip(*rows, strict=True), strict=True)

@@ -13,11 +13,12 @@ from torch import Tensor
 from torch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 
 from ostinato import kernels
+from ostinato.cells import form
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
-from ostinato.cells.unroll import Unrolled, unroll
+from ostinato.cells.unroll import Unrolled, one_step, unroll
 from ostinato.core.lengths import valid_steps
-from ostinato.core.registry import lookup
+from ostinato.core.registry import lookup, resized
 from ostinato.testing.samples import (
     Sample,
     draw_noise,
@@ -25,7 +26,6 @@ from ostinato.testing.samples import (
     layer_of,
     noise_row,
     options_of,
-    resized,
     same,
     same_fields,
     same_run,
@@ -47,12 +47,24 @@ def declaration(cell: Cell) -> None:
     )
     start = cell.initial_state(3, sample.x)
     assert isinstance(start, cell.State), f"initial_state gives {type(start).__name__}, expected {cell.State.__name__}"
-    output, after = cell.step(sample.p, projected[0], start)
+    output, after = one_step(cell, sample.p, projected[0], start)
     assert isinstance(after, cell.State), f"step gives {type(after).__name__}, expected {cell.State.__name__}"
     assert output.shape == (3, cell.output_size), f"output {tuple(output.shape)}, expected (3, {cell.output_size})"
     for name, one, other in zip(cell.State._fields, start, after, strict=True):
         assert one.dtype == sample.x.dtype, f"initial {name}: {one.dtype}, expected that of the input"
         assert one.shape == other.shape, f"{name}: {tuple(one.shape)} before a step, {tuple(other.shape)} after"
+        size = form.state_sizes(cell)[name]
+        assert tuple(one.shape[1:]) == size, f"{name}: {tuple(one.shape[1:])} behind N, state_sizes says {size}"
+    plain, state = cell.step(sample.p, projected[0], start)
+    follows = getattr(cell, "output_is_state", plain is state[0])
+    assert follows == (plain is state[0]), (
+        f"output_is_state is {follows}; a step's output and first field say otherwise"
+    )
+    asks = form.asks_for_mask(cell)
+    assert form.feeds_back(cell) == asks, (
+        f"feeds_back is {not asks}, but the step {'uses' if asks else 'never asks for'} recurrent_mask, as "
+        "contract.recurrent does: say what the parameters are for by their role"
+    )
     assert cell.paper.strip(), "`paper` is empty: say where the equations come from"
 
 
@@ -161,7 +173,7 @@ def bfloat16(cell: Cell) -> None:
         every, other = (torch.cat([g.float().flatten() for g in each.values()]) for each in (expected, grads))
         error = float((other - every).norm() / every.norm())
         assert error < 0.2, f"gradients differ from those of float32 by {error:.3f} of their norm"
-    noisy = layer_of(cell, dtype=torch.bfloat16, recurrent_dropout=0.5, zoneout=0.5)
+    noisy = layer_of(cell, dtype=torch.bfloat16, recurrent_dropout=0.5 * form.feeds_back(cell), zoneout=0.5)
     output, final = noisy(x.bfloat16())
     for tensor in (output, *final):
         assert tensor.dtype == torch.bfloat16, f"recurrent dropout and zoneout turn bfloat16 into {tensor.dtype}"
@@ -215,7 +227,10 @@ def recurrent_dropout(cell: Cell) -> None:
     """One mask for all steps, on every use of what is fed back and on nothing else; none at evaluation.
 
     Masking what W_hh multiplies is the same as masking the columns of W_hh, whatever else the cell does with its state.
+    A cell that feeds nothing back has nothing to mask.
     """
+    if not form.feeds_back(cell):
+        return
     sample = Sample.draw(cell)
     mask = draw_noise(sample).recurrent_mask
     assert mask is not None
@@ -263,7 +278,10 @@ def zoneout(cell: Cell) -> None:
                     same(what, now, torch.where(now == old, old, new))
                     kept.append((now == old)[new != old])
                     stayed.append(now == old)
-            same(f"zoneout in {kind}, step {t}, output", output[t], got[0] if plain is after[0] else plain)
+            follows = got[0] if plain is after[0] else plain
+            readout = getattr(cell, "readout", None)
+            expected = readout(p, cell.State(*(field.unsqueeze(0) for field in got)))[0] if readout else follows
+            same(f"zoneout in {kind}, step {t}, output", output[t], expected)
             before = got
         if kept:
             units = torch.cat(kept).double()

@@ -10,8 +10,7 @@ from torch import Tensor
 from ostinato import kernels
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
-from ostinato.cells.unroll import Unrolled
-from ostinato.core.registry import register, registered, unregister
+from ostinato.cells.unroll import Unrolled, one_step
 from ostinato.layers.recurrent import Recurrent
 
 
@@ -22,7 +21,7 @@ class Sample(NamedTuple):
         cell: the configuration under check.
         p: its parameters, none of them at a special value such as the 1 of a gain.
         x: `[T, N, D]`.
-        state: `[N, size]` a field, not zero.
+        state: `[N, ...]` a field, not zero.
     """
 
     cell: Cell
@@ -71,7 +70,7 @@ class Sample(NamedTuple):
         """Step by step, each projected alone: what a whole run has to equal."""
         T, state, found = self.x.shape[0], self.state, {}
         for t in reversed(range(T)) if reverse else range(T):
-            output, state = self.cell.step(self.p, self.cell.project(self.p, self.x[t : t + 1])[0], state)
+            output, state = one_step(self.cell, self.p, self.cell.project(self.p, self.x[t : t + 1])[0], state)
             found[t] = (output, state)
         states = [torch.stack(fields) for fields in zip(*(found[t][1] for t in range(T)), strict=True)]
         return Unrolled(torch.stack([found[t][0] for t in range(T)]), state, self.cell.State(*states))
@@ -107,24 +106,11 @@ def options_of(cell: Cell) -> dict[str, Any]:
     return {name: getattr(cell, name) for name in names if name not in ("input_size", "hidden_size", "bias")}
 
 
-def resized(cell: Cell, input_size: int, hidden_size: int) -> Cell:
-    """The same configuration in other sizes."""
-    return type(cell)(input_size=input_size, hidden_size=hidden_size, bias=cell.bias, **options_of(cell))  # type: ignore[call-arg]
-
-
 def layer_of(cell: Cell, seed: int = 1, **kwargs: Any) -> Recurrent:
-    """A `Recurrent` of this configuration, its weights by the seed; its class need not be registered."""
-    kind, before = type(cell), registered().get(cell.name)
-    register(kind)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return Recurrent(cell.name, cell.input_size, cell.hidden_size, bias=cell.bias, **options_of(cell), **kwargs)
-    finally:
-        if before is None:
-            unregister(cell.name)
-        else:
-            register(before)
+    """A `Recurrent` of this configuration, its weights by the seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Recurrent(cell, **kwargs)
 
 
 def same(what: str, found: Tensor, expected: Tensor, tolerance: float = 1e-10) -> None:
