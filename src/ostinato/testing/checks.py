@@ -60,10 +60,9 @@ def declaration(cell: Cell) -> None:
     assert follows == (plain is state[0]), (
         f"output_is_state is {follows}; a step's output and first field say otherwise"
     )
-    asks = form.asks_for_mask(cell)
-    assert form.feeds_back(cell) == asks, (
-        f"feeds_back is {not asks}, but the step {'uses' if asks else 'never asks for'} recurrent_mask, as "
-        "contract.recurrent does: say what the parameters are for by their role"
+    assert form.feeds_back(cell) or not form.asks_for_mask(cell), (
+        "feeds_back is False, but the step asks for recurrent_mask, as contract.recurrent does: "
+        "say by its role which parameter multiplies the state"
     )
     assert cell.paper.strip(), "`paper` is empty: say where the equations come from"
 
