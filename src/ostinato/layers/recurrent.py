@@ -331,9 +331,9 @@ class Recurrent(nn.Module):
         return ", ".join(shown + [f"{k}={getattr(self, k)}" for k, v in defaults.items() if getattr(self, k) != v])
 
 
-def _stacked(fields: Sequence[Tensor]) -> Tensor:
+def _stacked(fields: tuple[Tensor, ...]) -> Tensor:
     """As torch.stack; one tensor is not copied."""
-    return fields[0].unsqueeze(0) if len(fields) == 1 else torch.stack(tuple(fields))
+    return fields[0].unsqueeze(0) if len(fields) == 1 else torch.stack(fields)
 
 
 def _check_directions(bidirectional: bool, reverse: bool, merge: str) -> None:

@@ -16,7 +16,7 @@ from ostinato.core.registry import build, resized
 from ostinato.layers import shapes
 
 #: What `Recurrent` takes: a registered cell's name, a cell, or one for each layer.
-Cells = str | Cell | Sequence[Cell]
+Cells = str | Cell | list[Cell] | tuple[Cell, ...]
 
 
 class Stack(NamedTuple):
@@ -47,7 +47,7 @@ class Stack(NamedTuple):
         """The state of each layer and direction before the first step, `[N, ...]` a field."""
         return [cell.initial_state(batch_size, like) for cell in self.cells for _ in range(self.directions)]
 
-    def join(self, parts: Sequence[Any], combine: Callable[[Sequence[Tensor]], Tensor]) -> Any:
+    def join(self, parts: Sequence[Any], combine: Callable[[tuple[Tensor, ...]], Tensor]) -> Any:
         """One state of those of each layer and direction.
 
         Args:
@@ -131,7 +131,7 @@ def stacked(
             raise ConfigError(
                 f"a cell has its own options: leave out {', '.join(map(repr, options))}, or give its name"
             )
-        if isinstance(cell, Sequence):
+        if isinstance(cell, list | tuple):
             cells = _given(cell, num_layers, joined)
         else:
             check_sizes(cell.name, {"num_layers": num_layers})
