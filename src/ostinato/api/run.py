@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -18,7 +19,7 @@ from ostinato.config.merge import flatten
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.results import builtins
 from ostinato.data.sources.encodings import read_as, text_encoding
-from ostinato.data.sources.memory import given
+from ostinato.data.sources.memory import Given, given
 from ostinato.data.tables.layout import Layout, laid_out, layout_of
 from ostinato.tasks import TABLES, find
 from ostinato.tasks.commands import asked, reading_given
@@ -109,17 +110,59 @@ class Run:
         """
         task = self._predicts()
         there, wanted = self._asked("predict", options)
-        data = given([source], texts=isinstance(task, ReadsTexts) and task.reads_texts(self))
+        data = self._given(source)
+
+        def work() -> Iterator[Any]:
+            return task.answer(there, task.read(there, data.names[0]), wanted, progress)
+
+        yield from there._steps(work, data)
+
+    def read(self, source: Any) -> Iterator[Any]:
+        """The examples that `predict` would answer, for `answer`; what one is, the run's task says.
+
+        Args:
+            source: what `predict` takes. `reading` says how it is laid out, where that is otherwise than in training.
+
+        Raises:
+            DataError: data that cannot be read.
+            RunFolderError: a run that answers nothing.
+        """
+        task, data = self._predicts(), self._given(source)
+        return self._steps(lambda: iter(task.read(self, data.names[0])), data)
+
+    def answer(self, examples: Iterable[Any], *, progress: Progress | None = None, **options: Any) -> Iterator[Any]:
+        """The answers to examples in memory, one after the other as they come; `predict` reads and answers.
+
+        Args:
+            examples: what `read` gives.
+            progress: told what is done, and all there is to do.
+            **options: as of `predict`.
+
+        Raises:
+            DataError: an example that the model cannot read.
+            RunFolderError: a run that answers nothing.
+            ConfigError: as of `predict`.
+        """
+        task = self._predicts()
+        there, wanted = self._asked("predict", options)
+        return there._steps(lambda: task.answer(there, examples, wanted, progress))
+
+    def _given(self, source: Any) -> Given:
+        task = self.task
+        return given([source], texts=isinstance(task, ReadsTexts) and task.reads_texts(self))
+
+    def _steps(self, work: Callable[[], Iterator[Any]], data: Given | None = None) -> Iterator[Any]:
+        """What some work gives, step by step: what the caller does in between is none of ours."""
         found: Iterator[Any] | None = None
         done = object()
         while True:
-            # for each step anew: what the caller does in between is none of ours
-            with data.within(), read_as(there.encoding), laid_out(there.layout), torch.no_grad():
-                found = found or task.predict(there, data.names[0], wanted, progress)
-                answer = next(found, done)
-            if answer is done:
+            within = nullcontext() if data is None else data.within()
+            with within, read_as(self.encoding), laid_out(self.layout), torch.no_grad():
+                found = work() if found is None else found
+                item = next(found, done)
+            if item is done:
                 return
-            yield answer
+            yield item
 
     def predicted_lines(self, source: Any, *, labels: bool = False, **asked: Any) -> Iterator[str]:
         """As `predict`, in the lines that `ostinato predict` writes, or the labels alone."""

@@ -8,20 +8,18 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ostinato.core.errors import DataError
-from ostinato.data.labelled.reading import LabelledColumns, Raw, raw_in_memory
+from ostinato.data.labelled.reading import Example, LabelledColumns, Raw, raw_in_memory
 from ostinato.data.sources.memory import HeldTable, Steps, Texts, held_as
 from ostinato.sklearn.inputs import forget_table, is_table, listed, require_target, table
 from ostinato.sklearn.parameters import SequenceEstimator
 from ostinato.sklearn.training import options_of, train
 from ostinato.tasks.classify.data import prepare_labelled
 from ostinato.tasks.classify.options import TrainClassify
-from ostinato.tasks.classify.task import class_scores
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -94,9 +92,9 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         if isinstance(inputs[0], str) != self._is_text:
             kinds = ("texts or tokens", "numbers") if self._is_text else ("numbers", "texts or tokens")
             raise DataError(f"X: expected {kinds[0]}, as in fit, got {kinds[1]}")
-        encoded = self.run_.codec.encode(_raw(inputs, [None] * len(inputs)))
-        found: npt.NDArray[np.float32] = torch.from_numpy(class_scores(self.run_.model, encoded)).softmax(-1).numpy()
-        return found
+        examples = [Example(one, f"X[{row}]") for row, one in enumerate(inputs)]
+        answers = self.run_.answer(examples)
+        return np.array([[*answer["probabilities"].values()] for answer in answers], np.float32)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The most probable labels, `[N]`."""

@@ -24,6 +24,7 @@ from ostinato.tasks.tag.data import prepare_tagged
 from ostinato.tasks.tag.figures import predict_probabilities
 from ostinato.tasks.tag.options import TrainTag
 from ostinato.tasks.tag.reading import WordSequences
+from ostinato.tasks.tag.task import TagExample
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -82,7 +83,8 @@ class SequenceTagger(SequenceEstimator):
         """The most probable labels: as many sequences of them, each as long as its tokens."""
         check_is_fitted(self)
         labels = dict(zip(self._names, self.classes_.tolist(), strict=True))
-        return [[labels[tag] for tag in tags] for tags in self._codec.tag(self.run_, _tokens(X))]
+        answers = self.run_.answer([TagExample(words) for words in _tokens(X)])
+        return [[labels[tag] for tag in answer.tags] for answer in answers]
 
     def predict_proba(self, X: Any) -> list[npt.NDArray[np.float32]]:
         """The probability of each label: for each sequence an array `[T, K]`, its columns as `classes_`.
@@ -90,7 +92,8 @@ class SequenceTagger(SequenceEstimator):
         With a CRF these are the marginals: of a token's label, whatever the others are.
         """
         check_is_fitted(self)
-        words, vocabulary = _tokens(X), self._codec.vocabulary
+        codec: TagCodec = self.run_.codec
+        words, vocabulary = _tokens(X), codec.vocabulary
         sequences = WordSequences(words, vocabulary, longest=self.run_.config["max_length"])
         order = [vocabulary.tags.index(name) for name in self._names]
         found = predict_probabilities(self.run_.model, sequences, len(vocabulary.tags))[:, order]
@@ -112,11 +115,6 @@ class SequenceTagger(SequenceEstimator):
         tags.target_tags.required = True
         tags.target_tags.one_d_labels = False
         return tags
-
-    @property
-    def _codec(self) -> TagCodec:
-        codec: TagCodec = self.run_.codec
-        return codec
 
 
 def _plain(label: Any) -> Any:

@@ -100,19 +100,35 @@ class Task(Protocol[Options, Prepared]):
 
 @runtime_checkable
 class Predicts(Protocol):
-    """A task that answers inputs."""
+    """A task that answers inputs, in three steps: it reads them into examples, answers examples, and writes answers.
 
-    def predict(self, run: Trained, source: str, options: Any, progress: Progress | None = None) -> Iterator[Any]:
-        """An answer to each input, in order.
+    What an example is, each task says: all that it takes to answer it, and to write the answer as the input was.
+    """
+
+    def read(self, run: Trained, source: str) -> Iterable[Any]:
+        """Examples, one after the other as they are read.
 
         Args:
-            run: of this task; it reads data as `options.reading` says.
+            run: of this task; it says how data are laid out.
             source: a file, or the name of data in memory.
+
+        Raises:
+            DataError: data that cannot be used.
+        """
+
+    def answer(
+        self, run: Trained, examples: Iterable[Any], options: Any, progress: Progress | None = None
+    ) -> Iterator[Any]:
+        """The answers to examples, in order: one to each, or a row for each step of what it says of one.
+
+        Args:
+            run: of this task.
+            examples: in memory, from whatever `read` has read, or made of something else.
             options: of the class that `OPTIONS.predict` names.
             progress: told what is done.
 
         Raises:
-            DataError: data that cannot be used.
+            DataError: an example that the model cannot read.
             ConfigError: an option that a run of this kind has no use for.
         """
 

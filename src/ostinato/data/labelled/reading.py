@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +61,20 @@ class LabelledColumns:
         return replace(self, **given)
 
 
+class Example(NamedTuple):
+    """A sequence whose label is asked for.
+
+    Attributes:
+        input: a text, or an array `[T, D]`.
+        place: what messages call it.
+        key: id of a numeric sequence of a table, which its answer bears; None where there is none.
+    """
+
+    input: Any
+    place: str
+    key: str | None = None
+
+
 @dataclass(frozen=True)
 class Raw:
     """Sequences as a file has them.
@@ -87,6 +101,18 @@ class Raw:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    @classmethod
+    def of(cls, examples: Sequence[Example]) -> Self:
+        """Examples without labels."""
+        places = [one.place for one in examples]
+        inputs = [one.input for one in examples]
+        return cls(places[0] if places else "", inputs, [None] * len(inputs), places.__getitem__, None, "")
+
+    def examples(self) -> Iterator[Example]:
+        """Each without its label."""
+        for row, one in enumerate(self.inputs):
+            yield Example(one, self.places(row), None if self.keys is None else self.keys[row])
 
     @property
     def label_lists(self) -> list[tuple[str, ...]]:
@@ -290,7 +316,7 @@ class LabelledCodec:
             DataError: texts where the model reads numbers, or the other way round; another number of channels.
         """
         if self.tokenizer is not None:
-            if any(not isinstance(text, str) for text in raw.inputs[:1]):
+            if any(not isinstance(text, str) for text in raw.inputs):
                 raise DataError(f"{raw.name}: expected texts, got sequences of numbers")
             return list(encode_texts(raw.inputs, self.tokenizer, self.max_length))
         if self.scale is None:

@@ -6,8 +6,9 @@ import copy
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import nn
@@ -63,6 +64,18 @@ _PICTURE = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", "
 
 #: `more` is what the model sees: its `picture_size` or `feature_size`.
 PreparedCaptions: TypeAlias = Prepared[TextCodec, EncodedCaptions, dict[str, int]]
+
+
+class Picture(NamedTuple):
+    """A picture to describe.
+
+    Attributes:
+        name: of it.
+        views: what shows it; None where it is missing or damaged.
+    """
+
+    name: str
+    views: Views | None
 
 
 class Captioning:
@@ -199,10 +212,8 @@ class Captioning:
         warn_unknown(seen.file, unknown, run.tokenizer.level, "it cannot write them")
         return Figures(**score_captions(written, seen.texts) | unknown, left_out=len(part) - len(seen))
 
-    def predict(
-        self, run: Trained, source: str, options: AskCaption, progress: Progress | None = None
-    ) -> Iterator[str]:
-        """A caption for each name of a list, for each picture of a file of captions, or for one picture."""
+    def read(self, run: Trained, source: str) -> Iterator[Picture]:
+        """Each name of a list, each picture of a file of captions, or one picture; a warning says which are missing."""
         given = run.config["views"]
         if source != "-" and given["images"] is not None and Path(source).suffix.lower() in _PICTURE:
             path = Path(source)
@@ -214,8 +225,21 @@ class Captioning:
         good, bad = views.usable(names)
         if bad:
             warnings.warn(unusable(bad, len(names)), stacklevel=2)
-        found = dict(zip(good, self._captions(run, views, good, progress, options.beam), strict=True))
-        return (found.get(name, "") for name in names)
+        there = set(good)
+        return (Picture(name, views if name in there else None) for name in names)
+
+    def answer(
+        self, run: Trained, examples: Iterable[Picture], options: AskCaption, progress: Progress | None = None
+    ) -> Iterator[str]:
+        """A caption for each; an empty one for what cannot be seen."""
+        examples, found = list(examples), list[str]()
+        seen = [picture for picture in examples if picture.views is not None]
+        for _, group in groupby(seen, lambda picture: id(picture.views)):
+            pictures = list(group)
+            names, views = [picture.name for picture in pictures], cast("Views", pictures[0].views)
+            found += self._captions(run, views, names, progress, options.beam)
+        captions = iter(found)
+        return ("" if picture.views is None else next(captions) for picture in examples)
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is with its pictures elsewhere."""

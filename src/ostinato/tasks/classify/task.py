@@ -24,8 +24,10 @@ from ostinato.core.figures import shortest
 from ostinato.data.batching.buckets import Buckets, in_length_order
 from ostinato.data.labelled.labels import tell_doubtful, unknown_labels
 from ostinato.data.labelled.reading import (
+    Example,
     LabelledCodec,
     LabelledColumns,
+    Raw,
     batch_of,
     count_labels,
     read_all_labelled,
@@ -220,23 +222,29 @@ class Classification:
         never_seen = int((part.labels >= len(codec.classes)).sum())
         return Figures(**classification_figures(counts) | unknown, unknown_labels=never_seen)
 
-    def predict(
-        self, run: Trained, source: str, options: PredictClassify, progress: Progress | None = None
+    def read(self, run: Trained, source: str) -> Iterator[Example]:
+        """Texts or sequences of numbers."""
+        return read_labelled(source, run.codec.columns, labels=False).examples()
+
+    def answer(
+        self, run: Trained, examples: Iterable[Example], options: PredictClassify, progress: Progress | None = None
     ) -> Iterator[dict[str, Any]]:
         """The label of each example, with the probability of every class; where sequences have ids, with the id. Where
         there may be several labels, `labels` lists those of more than one half, and `label` has them as a file does."""
-        raw = read_labelled(source, run.codec.columns, labels=False)
-        scores = torch.from_numpy(class_scores(run.model, run.codec.encode(raw), progress))
+        if not (examples := list(examples)):
+            return
+        scores = torch.from_numpy(class_scores(run.model, run.codec.encode(Raw.of(examples)), progress))
         several = run.codec.columns.several
         answer: dict[str, Any]
-        for row, probabilities in enumerate((scores.softmax(-1) if several is None else scores.sigmoid()).numpy()):
+        found = (scores.softmax(-1) if several is None else scores.sigmoid()).numpy()
+        for example, probabilities in zip(examples, found, strict=True):
             named = dict(zip(run.codec.classes, shortest(probabilities), strict=True))
             if several is None:
                 answer = {"label": max(named, key=named.__getitem__), "probabilities": named}
             else:
                 said = [label for label, probability in named.items() if probability > 0.5]
                 answer = {"label": several.join(said), "labels": said, "probabilities": named}
-            yield answer if raw.keys is None else {"id": raw.keys[row], **answer}
+            yield answer if example.key is None else {"id": example.key, **answer}
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with columns of other names."""

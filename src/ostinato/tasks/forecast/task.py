@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from ostinato.core.errors import ConfigError, RunFolderError
 from ostinato.data.batching.splits import evenly
 from ostinato.data.batching.windows import WindowBatches
 from ostinato.data.series.codec import SeriesCodec, read_columns, read_file
-from ostinato.data.series.reading import SeriesColumns
+from ostinato.data.series.reading import Series, SeriesColumns
 from ostinato.data.series.wide_tables import wide_columns
 from ostinato.data.series.windows import Windows
 from ostinato.data.tables.reading import read_table
@@ -45,6 +46,20 @@ PATIENCE = 10
 
 #: Where a run keeps what it knows of its series.
 SERIES = "series.json"
+
+
+class SeriesExample(NamedTuple):
+    """A series to forecast.
+
+    Attributes:
+        series: with what is known in advance, where the model reads any.
+        codec: of the run, on the times of the table.
+        table: what messages call it.
+    """
+
+    series: Series
+    codec: SeriesCodec
+    table: str
 
 
 class Forecasting:
@@ -181,22 +196,30 @@ class Forecasting:
         found: Backtest = run.details["backtest"]
         return found.rows()
 
-    def predict(
-        self, run: Trained, source: str, options: AskForecast, progress: Progress | None = None
+    def read(self, run: Trained, source: str) -> Iterator[SeriesExample]:
+        """The series of a table."""
+        read = run.codec.read(source)
+        codec = run.codec.in_zone_of(read.spacing)
+        return (SeriesExample(each, codec, read.name) for each in read.series)
+
+    def answer(
+        self, run: Trained, examples: Iterable[SeriesExample], options: AskForecast, progress: Progress | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Each series' continuation beyond its end, as far and as surely as asked for, one row a step."""
-        codec, model, ahead = run.codec, forecaster_of(run), options.ahead
+        """Each series' continuation beyond its end, as far and as surely as asked for, one row a step; a warning says
+        which series cannot be forecast."""
+        model, ahead = forecaster_of(run), options.ahead
         levels = ahead.intervals
         if ahead.levels is not None and model.head == "point":
             raise ConfigError("--levels: a point forecast has no intervals; train with --head quantile")
-        steps = codec.shape.horizon if ahead.steps is None else ahead.steps
-        read = codec.read(source)
-        codec = codec.in_zone_of(read.spacing)
-        series = can_go_on(codec, read.series, read.name, str(run.folder.path), steps)
-        found = continued(model, codec, series, steps, shares_of(levels), progress=progress)
-        for number, each in enumerate(series):
-            quantiles = None if found.quantiles is None else found.quantiles[number]
-            yield from forecast_rows(codec, each, found.point[number], quantiles, levels)
+        steps = run.codec.shape.horizon if ahead.steps is None else ahead.steps
+        for _, of_one_table in groupby(examples, lambda example: id(example.codec)):
+            some = list(of_one_table)
+            codec, name = some[0].codec, some[0].table
+            series = can_go_on(codec, [one.series for one in some], name, str(run.folder.path), steps)
+            found = continued(model, codec, series, steps, shares_of(levels), progress=progress)
+            for number, each in enumerate(series):
+                quantiles = None if found.quantiles is None else found.quantiles[number]
+                yield from forecast_rows(codec, each, found.point[number], quantiles, levels)
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with columns of other names."""

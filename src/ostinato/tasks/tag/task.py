@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain, islice
-from typing import Any, NamedTuple
+from itertools import chain, groupby, islice
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -20,11 +20,11 @@ from ostinato.core.span_tags import scheme_of
 from ostinato.data.batching.buckets import Buckets
 from ostinato.data.labelled.labels import tell_doubtful, tell_unknown, unknown_labels
 from ostinato.data.sources.encodings import whole_characters
-from ostinato.data.sources.files import find_files
-from ostinato.data.sources.memory import Held, Steps, in_memory
+from ostinato.data.sources.files import TextFile, find_files
+from ostinato.data.sources.memory import Steps, in_memory
 from ostinato.data.text.conll import Sentence, TagColumns, read_sentences, read_tagged
 from ostinato.data.text.conll_layout import Layout, read_layout
-from ostinato.data.text.plain_sentences import is_plain, plain_sentences
+from ostinato.data.text.plain_sentences import WORDS, is_plain, plain_sentences
 from ostinato.data.text.unknown_words import unknown_note
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.tasks.card import CardFacts, files_of, valid_source
@@ -51,6 +51,38 @@ BLOCK = 2_000
 
 #: Passes over the sentences where no option says how many.
 EPOCHS = 15
+
+
+class TagExample(NamedTuple):
+    """A sentence to tag.
+
+    Attributes:
+        words: of it; none in what follows the last one of a file.
+        features: its other columns that the model reads; empty where it reads none.
+        sentence: its lines, where it is of a file.
+        column: of these, where the tags belong.
+    """
+
+    words: list[str]
+    features: Sequence[list[str]] = ()
+    sentence: Sentence | None = None
+    column: int = 1
+
+    @classmethod
+    def of(cls, sentence: Sentence, words: int, column: int, features: Sequence[int] = ()) -> Self:
+        """A file's sentence, by the places of its columns."""
+        return cls(sentence.column(words), [sentence.column(feature) for feature in features], sentence, column)
+
+    @property
+    def file(self) -> str | None:
+        """Where it comes from."""
+        return None if self.sentence is None else self.sentence.file
+
+    def text(self, tags: Sequence[str]) -> str:
+        """Its lines with these tags; without a file a word and its tag a line."""
+        if self.sentence is None:
+            return "".join([*(f"{word}\t{tag}\n" for word, tag in zip(self.words, tags, strict=True)), "\n"])
+        return self.sentence.text(tags, self.column)
 
 
 class TaggedSentence(NamedTuple):
@@ -224,28 +256,35 @@ class Tagging:
             types={kind: Scores(**scores) for kind, scores in scores_by_type(data.tags, found, scheme).items()},
         )
 
-    def predict(
-        self, run: Trained, source: str, options: PredictTag, progress: Progress | None = None
-    ) -> Iterator[TaggedSentence]:
-        """The sentences of a file with their tags."""
-        if (held := in_memory(source)) is not None:
-            yield from _answers_in_memory(run, source, held)
+    def read(self, run: Trained, source: str) -> Iterator[TagExample]:
+        """The sentences of files, with all that stands beside their words; sentences or lists of tokens in memory."""
+        held = in_memory(source)
+        if isinstance(held, Steps):
+            yield from (TagExample([whole_characters(str(token)) for token in tokens]) for tokens in held.sequences)
             return
         for file in find_files(source):
-            layout = read_layout(file)
-            column = _output_column(run, layout)
-            form = run.config.get("input_format")
-            if (
-                form == "text"
-                or held is not None
-                or (form is None and is_plain(file, layout, column, run.codec.vocabulary.tags))
-            ):
-                yield from _answers(run, plain_sentences(file), 0, 1, [])
-                continue
-            columns = _columns(run)
-            words = layout.word_column if columns.word is None else layout.find(columns.word, file.name)
-            features = columns.feature_places(layout, file.name, column)
-            yield from _answers(run, read_sentences(file, layout), words, column, features)
+            words, column, features = 0, 1, list[int]()
+            layout = WORDS if held is not None else read_layout(file)
+            if held is not None or _is_plain(run, file, layout):
+                sentences = plain_sentences(file)
+            else:
+                column, columns = _output_column(run, layout), _columns(run)
+                words = layout.word_column if columns.word is None else layout.find(columns.word, file.name)
+                features = columns.feature_places(layout, file.name, column)
+                sentences = read_sentences(file, layout)
+            for sentence in sentences:
+                yield TagExample.of(sentence, words, column, features)
+
+    def answer(
+        self, run: Trained, examples: Iterable[TagExample], options: PredictTag, progress: Progress | None = None
+    ) -> Iterator[TaggedSentence]:
+        """The sentences with their tags."""
+        for _, of_one_file in groupby(examples, lambda example: example.file):
+            while block := list(islice(of_one_file, BLOCK)):
+                words = [example.words for example in block]
+                features = [example.features for example in block] if any(one.features for one in block) else []
+                for example, tags in zip(block, run.codec.tag(run, words, features=features), strict=True):
+                    yield TaggedSentence(example.words, tags, example.text(tags))
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with tags or words in other columns, or reading plain sentences."""
@@ -313,36 +352,20 @@ def _columns(run: Trained) -> TagColumns:
     return TagColumns(columns["column"], columns["word_column"], tuple(columns.get("features", {})))
 
 
+def _is_plain(run: Trained, file: TextFile, layout: Layout) -> bool:
+    """Whether a file holds sentences, one a line, and no words in columns."""
+    form = run.config.get("input_format")
+    if form is not None:
+        return bool(form == "text")
+    return is_plain(file, layout, _output_column(run, layout), run.codec.vocabulary.tags)
+
+
 def _output_column(run: Trained, layout: Layout) -> int:
     """Where a run writes its tags in a file."""
     columns = run.config["columns"]
     if (asked := run.config.get("output_column")) is not None:
         return layout.find(asked, "") if layout.has(asked) else layout.width
     return layout.output_column(columns["tags"]["name"], columns["tags"]["index"], last=columns["column"] is None)
-
-
-def _answers_in_memory(run: Trained, source: str, held: Held) -> Iterator[TaggedSentence]:
-    """Of sentences, or of lists of tokens."""
-    if not isinstance(held, Steps):
-        for file in find_files(source):
-            yield from _answers(run, plain_sentences(file), 0, 1, [])
-        return
-    words = [[whole_characters(str(token)) for token in tokens] for tokens in held.sequences]
-    for start in range(0, len(words), BLOCK):
-        some = words[start : start + BLOCK]
-        for own, tags in zip(some, run.codec.tag(run, some), strict=True):
-            lines = [f"{word}\t{tag}\n" for word, tag in zip(own, tags, strict=True)]
-            yield TaggedSentence(own, tags, "".join([*lines, "\n"]))
-
-
-def _answers(
-    run: Trained, sentences: Iterator[Sentence], words: int, column: int, features: list[int]
-) -> Iterator[TaggedSentence]:
-    while block := list(islice(sentences, BLOCK)):
-        found = [sentence.column(words) for sentence in block]
-        more = [[sentence.column(feature) for feature in features] for sentence in block] if features else []
-        for sentence, own, tags in zip(block, found, run.codec.tag(run, found, features=more), strict=True):
-            yield TaggedSentence(own, tags, sentence.text(tags, column))
 
 
 def _figures(figures: Mapping[str, float]) -> str:

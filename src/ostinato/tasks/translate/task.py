@@ -267,11 +267,15 @@ class Translation:
         written = self._translate(run, pairs.sources, progress, options.beam)
         return Figures(**score_translations(written, pairs.targets) | unknown)
 
-    def predict(
-        self, run: Trained, source: str, options: AskTranslate, progress: Progress | None = None
+    def read(self, run: Trained, source: str) -> tuple[str, ...]:
+        """Texts, one a line; of pairs the sources."""
+        return read_sources(source, _layout(run))
+
+    def answer(
+        self, run: Trained, examples: Iterable[str], options: AskTranslate, progress: Progress | None = None
     ) -> Iterator[str]:
-        """A text for each line; an empty one for an empty line."""
-        return iter(self._translate(run, read_sources(source, _layout(run)), progress, options.beam))
+        """A text for each; an empty one for an empty text."""
+        return iter(self._translate(run, tuple(examples), progress, options.beam))
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with pairs that stand otherwise in their file."""
