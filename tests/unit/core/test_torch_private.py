@@ -16,7 +16,7 @@ import ostinato
 from ostinato.core import torch_private
 from ostinato.core.states import HiddenState
 from ostinato.kernels import native_cells
-from ostinato.layers.tied import _nobody, tied_embedding
+from ostinato.layers.tied import _unheld, tied_embedding
 
 SOURCE = Path(ostinato.__file__).parent
 ONLY = SOURCE / "core" / "torch_private.py"
@@ -80,9 +80,9 @@ def test_a_private_name_is_found(line):
 @pytest.fixture(autouse=True)
 def nothing_remembered():
     torch.manual_seed(0)
-    _nobody.cache_clear()
+    _unheld.cache_clear()
     yield
-    _nobody.cache_clear()
+    _unheld.cache_clear()
 
 
 def leaves(layer: nn.Module) -> list[Tensor]:
