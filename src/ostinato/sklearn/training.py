@@ -5,11 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import numpy as np
 import torch
+from sklearn.utils import check_random_state
 
 from ostinato.api.run import Run
 from ostinato.api.training import train_prepared
@@ -40,10 +41,9 @@ def options_of(estimator: Any, kind: type[Options], **more: Any) -> Options:
     known = {name: value for name, value in estimator.get_params(deep=False).items() if name not in _OWN}
     flat = {name: value for name, value in known.items() if value is not None} | dict(estimator.options or {})
     seed = estimator.random_state
-    drawn = np.random.mtrand._rand if seed is None else seed
-    if isinstance(drawn, np.random.RandomState):
-        drawn = int(drawn.randint(2**31 - 1))
-    return build(kind, {kind.SOURCES: (), "out": "", "seed": int(drawn), **flat, **more}, type(estimator).__name__)
+    if not isinstance(seed, Integral):
+        seed = check_random_state(seed).randint(2**31 - 1)
+    return build(kind, {kind.SOURCES: (), "out": "", "seed": int(seed), **flat, **more}, type(estimator).__name__)
 
 
 def train(options: TrainOptions, prepared: Any, *, verbose: bool) -> Run:

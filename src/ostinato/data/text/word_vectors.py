@@ -41,22 +41,25 @@ def word_vectors(
         `[V, E]`, of mean square 1 over the words that stand near another within the first `MOST_TOKENS` tokens; zeros
         for all others.
     """
-    steps = iter(range(1, WINDOW + _PASSES + 3))
+    steps = iter(range(1, WINDOW + 2))
 
-    def told() -> None:
+    def step_done() -> None:
         if progress is not None:
-            progress(next(steps), WINDOW + _PASSES + 2)
+            progress(next(steps), WINDOW + 1)
 
-    rows, columns, counts = _pairs(texts, vocab_size, told)
+    rows, columns, counts = _pairs(texts, vocab_size, step_done)
     matrix = _mutual_information(rows, columns, counts, vocab_size)
-    left, values = _decomposed(matrix, min(width, vocab_size), told)
+    left, values = _decomposed(matrix, min(width, vocab_size))
+    step_done()
     used = torch.from_numpy(np.bincount(rows, minlength=vocab_size) > 0)
     vectors = torch.zeros(vocab_size, width)
     vectors[:, : len(values)] = left * values.sqrt() * used.unsqueeze(1)
     return vectors / vectors[used].square().mean().sqrt().clamp(min=1e-12) if len(rows) else vectors
 
 
-def _pairs(texts: Sequence[Ids], vocab_size: int, told: Callable[[], None]) -> tuple[Ids, Ids, npt.NDArray[np.float64]]:
+def _pairs(
+    texts: Sequence[Ids], vocab_size: int, step_done: Callable[[], None]
+) -> tuple[Ids, Ids, npt.NDArray[np.float64]]:
     """Pairs of words that stand near each other, in both orders, and how often, weighed by nearness."""
     ids, text = _joined(texts)
     keys, weights = [], []
@@ -66,7 +69,7 @@ def _pairs(texts: Sequence[Ids], vocab_size: int, told: Callable[[], None]) -> t
         found, counts = np.unique(near, return_counts=True)
         keys += [found, found % vocab_size * vocab_size + found // vocab_size]
         weights += [counts / distance] * 2
-        told()
+        step_done()
     unique, place = np.unique(np.concatenate(keys), return_inverse=True)
     summed = np.bincount(place, np.concatenate(weights), len(unique)).astype(np.float64)
     return unique // vocab_size, unique % vocab_size, summed
@@ -105,16 +108,9 @@ def _fast(matrix: Tensor) -> Tensor:
         return matrix.to_sparse_csr()
 
 
-def _decomposed(matrix: Tensor, rank: int, told: Callable[[], None]) -> tuple[Tensor, Tensor]:
-    """The largest singular values `[rank]` and their left vectors `[V, rank]`, by random projections."""
-    draw = torch.Generator().manual_seed(1)
-    matrix, back = _fast(matrix), _fast(matrix.t().coalesce())
-    sample = torch.randn(len(matrix), min(rank + _MORE, len(matrix)), generator=draw)
-    basis = torch.linalg.qr(matrix @ sample).Q
-    told()
-    for _ in range(_PASSES):
-        basis = torch.linalg.qr(matrix @ torch.linalg.qr(back @ basis).Q).Q
-        told()
-    left, values, _ = torch.linalg.svd((back @ basis).T, full_matrices=False)
-    told()
-    return (basis @ left)[:, :rank], values[:rank]
+def _decomposed(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """The largest singular values `[rank]` and their left vectors `[V, rank]`, the same each time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(1)
+        left, values, _ = torch.svd_lowrank(_fast(matrix), min(rank + _MORE, len(matrix)), _PASSES)
+    return left[:, :rank], values[:rank]

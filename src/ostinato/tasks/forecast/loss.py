@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributions import Normal, StudentT
 from torch.nn import functional as F
 
 from ostinato.core.batch import Batch
@@ -45,18 +45,6 @@ def pinball(quantiles: Tensor, targets: Tensor, shares: tuple[float, ...]) -> Te
     return torch.maximum(share * error, (share - 1) * error)
 
 
-def gaussian_nll(mean: Tensor, deviation: Tensor, targets: Tensor) -> Tensor:
-    """-log p: log(s) + log(2 pi) / 2 + ((y - m) / s)^2 / 2."""
-    return deviation.log() + 0.5 * math.log(2 * math.pi) + 0.5 * ((targets - mean) / deviation) ** 2
-
-
-def student_nll(location: Tensor, scale: Tensor, freedom: Tensor, targets: Tensor) -> Tensor:
-    """-log p of Student's t with v degrees of freedom, shifted and scaled."""
-    half = 0.5 * (freedom + 1)
-    normaliser = torch.lgamma(half) - torch.lgamma(0.5 * freedom) - 0.5 * torch.log(math.pi * freedom)
-    return scale.log() - normaliser + half * torch.log1p(((targets - location) / scale) ** 2 / freedom)
-
-
 def _point(output: Any, targets: Tensor) -> Tensor:
     return F.smooth_l1_loss(output.location, targets, reduction="none", beta=0.01)
 
@@ -66,12 +54,12 @@ def _quantile(output: Any, targets: Tensor) -> Tensor:
 
 
 def _gaussian(output: Any, targets: Tensor) -> Tensor:
-    return gaussian_nll(output.location, output.parameters[..., 0], targets)
+    return -Normal(output.location, output.parameters[..., 0], validate_args=False).log_prob(targets)  # type: ignore[no-untyped-call]
 
 
 def _student(output: Any, targets: Tensor) -> Tensor:
     scale, freedom = output.parameters.unbind(-1)
-    return student_nll(output.location, scale, freedom, targets)
+    return -StudentT(freedom, output.location, scale, validate_args=False).log_prob(targets)  # type: ignore[no-untyped-call]
 
 
 _EACH = {"point": _point, "quantile": _quantile, "gaussian": _gaussian, "student": _student}

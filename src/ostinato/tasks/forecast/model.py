@@ -46,7 +46,7 @@ class ForecastOutput(NamedTuple):
         if self.head == "quantile":
             return _between(self.parameters, share)
         if self.head == "gaussian":
-            away = torch.special.erfinv(2 * torch.as_tensor(share, dtype=torch.float64) - 1) * math.sqrt(2)
+            away = torch.special.ndtri(torch.as_tensor(share, dtype=torch.float64))
             return self.location + self.parameters[..., 0] * away.to(self.location.dtype)
         scale, freedom = self.parameters.unbind(-1)
         return self.location + scale * student_quantile(freedom, share)
