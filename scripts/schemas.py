@@ -18,6 +18,7 @@ import msgspec
 from msgspec.inspect import Metadata, StructType, Type, UnionType, type_info
 
 from ostinato.api import results
+from ostinato.bench.results import LanguageMeasured, LayersMeasured
 from ostinato.cli.demo import Demonstrated
 from ostinato.tasks import TRAIN_OPTIONS
 
@@ -35,6 +36,8 @@ def schemas() -> dict[str, dict[str, Any]]:
         "runs": schema("runs", results.Runs),
         "trim": schema("trim", results.TrimmedRuns),
         "demo": schema("demo", Demonstrated),
+        "bench-layers": schema("bench layers", LayersMeasured),
+        "bench-lm": schema("bench lm", LanguageMeasured),
     }
     for task in TRAIN_OPTIONS:
         if find_spec(f"ostinato.tasks.{task}.results") is None:

@@ -1,5 +1,6 @@
 """docs/schemas holds what the results' types say."""
 
+import json
 import runpy
 from pathlib import Path
 
@@ -16,3 +17,9 @@ COMMITTED = {file.stem: file.read_text(encoding="utf-8") for file in (ROOT / "do
 def test_what_is_committed_is_what_the_types_say(name):
     assert COMMITTED[name] == SCRIPT["written"](GENERATED[name]), "make schemas"
     Draft202012Validator.check_schema(GENERATED[name])
+
+
+def test_results_of_earlier_versions_are_read():
+    for name in ("layers", "lm"):
+        for file in (ROOT / "benchmarks" / "results").glob(f"{name}-*.json"):
+            Draft202012Validator(GENERATED[f"bench-{name}"]).validate(json.loads(file.read_text()))

@@ -41,7 +41,7 @@ def measure(options: BenchLayers, report: Report) -> dict[str, Any]:
             "group" with a whole table; behind it "so far" with `result`, all that is measured until then.
 
     Returns:
-        `machine`, `tables`, `targets`, `skipped`, `wrong`; as in docs/schemas/bench-layers.json.
+        `machine`, `tables`, `targets`, `skipped`, `wrong`; as in `LayersMeasured`.
 
     Raises:
         ConfigError: an unknown group, row or peer.

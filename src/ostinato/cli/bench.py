@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from msgspec import convert
+
 from ostinato.cli.output import Output
 from ostinato.config.bench import BenchLayers, BenchLm
 
@@ -13,6 +15,7 @@ from ostinato.config.bench import BenchLayers, BenchLm
 def bench_layers(options: BenchLayers, output: Output) -> int:
     """Measure, print a table after each group and the targets at the end; 1 where a number was wrong."""
     from ostinato.bench import layers, report
+    from ostinato.bench.results import LayersMeasured
 
     def show(event: dict[str, Any]) -> None:
         kind = event["event"]
@@ -33,13 +36,14 @@ def bench_layers(options: BenchLayers, output: Output) -> int:
         written = report.write(result, folder)
         output.text("written:", ", ".join(map(str, written)))
     _print_table(output, "What is reached, of what is wanted", report.target_lines(result["targets"]), "")
-    output.result(result)
+    output.result(convert(result, LayersMeasured))
     return 1 if result["wrong"] else 0
 
 
 def bench_lm(options: BenchLm, output: Output) -> int:
     """Measure, print a table after each part; 1 where a number was wrong."""
     from ostinato.bench.language import measure, report
+    from ostinato.bench.results import LanguageMeasured
 
     def show(event: dict[str, Any]) -> None:
         kind = event["event"]
@@ -59,7 +63,7 @@ def bench_lm(options: BenchLm, output: Output) -> int:
         result = report.merged(result, folder)
         written = report.write(result, folder)
         output.text("written:", ", ".join(map(str, written)))
-    output.result(result)
+    output.result(convert(result, LanguageMeasured))
     return 1 if result["wrong"] else 0
 
 

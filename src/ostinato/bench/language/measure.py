@@ -22,7 +22,7 @@ def measure(options: BenchLm, report: Report) -> dict[str, Any]:
 
     Returns:
         `machine`, `threads`, `measured`, `rows` (training), `generation`, `evaluation`, `vocabulary`, `skipped` and
-        `wrong`; as in docs/schemas/bench-lm.json.
+        `wrong`; as in `LanguageMeasured`.
 
     Raises:
         ConfigError: an unknown preset, peer or kind of work.
