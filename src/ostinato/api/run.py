@@ -228,16 +228,17 @@ class Run:
         written = [task.generate(self, one, length, way, stop=stop) for one in prompts for way in ways]
         return written[0] if isinstance(prompt, str) and samples == 1 else ("".join(pieces) for pieces in written)
 
-    def inspect(self, view: str, out: str | PathLike[str], **options: Any) -> dict[str, Any]:
-        """Look inside: write pictures, pages and numbers of one view to a folder. Plain arrays: `ostinato.inspection`.
+    def inspect(self, view: str, out: str | PathLike[str] | None = None, **options: Any) -> Any:
+        """Look inside: at arrays, or at pictures, pages and numbers of one view that are written to a folder.
 
         Args:
             view: "gates", "gradients", "units", "loss" or "training"; which of them a run has depends on its task.
-            out: folder to write to.
-            **options: data, beside, tokens, read, steps, units, unit, top; see `InspectOptions`.
+            out: folder to write to; None writes nothing.
+            **options: data, encoding, beside, tokens, read, steps, units, unit, top; see `InspectOptions`.
 
         Returns:
-            What `ostinato inspect --json` prints.
+            What `ostinato inspect --json` prints, a dict. Without `out` the arrays: a `GatesView`, `GradientsView`,
+            `UnitsView`, `LossView` or `TrainingView` of `ostinato.inspection`, whose `facts()` are what is printed.
 
         Raises:
             ConfigError: an unknown view or option, one out of range, or a view that a run of this task does not have.

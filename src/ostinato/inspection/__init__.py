@@ -12,16 +12,26 @@ from ostinato.inspection.gradients import (
     spectral_radii,
     spectral_radius,
 )
+from ostinato.inspection.observed import Batches, Observed, ObservedText
 from ostinato.inspection.training import training_curves
 from ostinato.inspection.units import PROPERTIES, Follower, auc, correlation, followers, text_properties
+from ostinato.inspection.views import GatesView, GradientsView, LossView, TrainingView, UnitsView
 
 __all__ = [
     "PROPERTIES",
+    "Batches",
     "Flow",
     "Follower",
+    "GatesView",
+    "GradientsView",
+    "LossView",
+    "Observed",
+    "ObservedText",
     "Predictions",
     "Record",
     "Saturation",
+    "TrainingView",
+    "UnitsView",
     "auc",
     "clipped",
     "correlation",

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from torch import Tensor, nn
+from torch import nn
 
 from ostinato.checkpoint import RunFolder
 from ostinato.core.errors import ConfigError
 from ostinato.core.results import Result
+from ostinato.inspection.observed import Batches, Observed, ObservedText
 from ostinato.tasks.card import CardFacts
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import ALONE, Job, Processes
@@ -228,31 +229,6 @@ class Generates(Protocol):
         """
 
 
-class Observed(NamedTuple):
-    """One sequence as a run's model reads it, so that somebody can look on.
-
-    Attributes:
-        pieces: `[T]` what is read at each step; of a text, together they are the text.
-        inputs: the model is called with them and with `arguments`, by name.
-        arguments: the rest of what it is called with.
-        loss: of the model's output, what the model answers at the end of the sequence: a scalar that gradients flow
-            back from.
-        what: the scalar, in a few words.
-        modules: names of the model's recurrent modules that take these steps; others may read something else.
-        backward_loss: of the model's output, where layers that read from the end have another end; None: the same.
-        pooled: whether every step is part of the scalar by itself, which then does not tell how far gradients reach.
-    """
-
-    pieces: list[str]
-    inputs: Tensor
-    arguments: dict[str, Any]
-    loss: Callable[[Any], Tensor]
-    what: str
-    modules: tuple[str, ...] = ("recurrent",)
-    backward_loss: Callable[[Any], Tensor] | None = None
-    pooled: bool = False
-
-
 @runtime_checkable
 class Observes(Protocol):
     """A task whose model can be watched while it reads a sequence."""
@@ -269,6 +245,37 @@ class Observes(Protocol):
             DataError: data that cannot be used, or is not there any more.
             ConfigError: no source, where one is needed.
         """
+
+
+@runtime_checkable
+class Follows(Protocol):
+    """A task that can follow gradients in several places of its data at once."""
+
+    def follow(self, run: Trained, model: nn.Module, source: str | None, steps: int) -> Observed:
+        """What a model reads in these places; `pieces` may be empty.
+
+        Args:
+            run: of this task.
+            model: that is to read it: the run's, or another with the same inputs.
+            source: as `Observes.observe` has it.
+            steps: to read.
+        """
+
+
+@runtime_checkable
+class Batched(Protocol):
+    """A task whose batches can be made again from a run, to measure their gradients."""
+
+    def batches(self, run: Trained, source: str | None, count: int) -> Batches:
+        """Batches as in training, `count` at most, of the data that `Observes.observe` reads."""
+
+
+@runtime_checkable
+class Predicting(Protocol):
+    """A task that predicts each token of a text from those in front of it."""
+
+    def read_text(self, run: Trained, source: str | None, limit: int) -> ObservedText:
+        """The first tokens of the text that `Observes.observe` reads, `limit` at most."""
 
 
 def record(files: Iterable[str | Path], digest: str, **more: Any) -> dict[str, Any]:

@@ -65,10 +65,3 @@ class Folder:
         except OSError as error:
             raise DataError(f"--out {self.path}: cannot be written: {error.strerror}; choose another place") from None
         self.files += names
-
-
-def rounded(values: Any) -> Any:
-    """An array as lists, with four significant digits: enough to draw, and half the size."""
-    if isinstance(values, list):
-        return [rounded(value) for value in values]
-    return float(f"{values:.4g}")

@@ -39,6 +39,7 @@ from ostinato.data.text.tokenizer import Tokenizer
 from ostinato.data.text.unknown_words import unknown_note, unknown_of, warn_unknown
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.evaluation.multi_label import multi_label_figures
+from ostinato.inspection.observed import Observed
 from ostinato.plots.style import available
 from ostinato.tasks.card import CardFacts, files_of
 from ostinato.tasks.classify.data import (
@@ -60,7 +61,7 @@ from ostinato.tasks.classify.loss import balanced_weights, label_loss, labels_lo
 from ostinato.tasks.classify.model import Classifier
 from ostinato.tasks.classify.options import EvaluateClassify, PredictClassify, TrainClassify
 from ostinato.tasks.classify.results import Figures, Summary
-from ostinato.tasks.contract import Observed, Progress, Task, required
+from ostinato.tasks.contract import Progress, Task, required
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import ALONE, Job, Processes

@@ -25,8 +25,9 @@ from ostinato.data.series.wide_tables import wide_columns
 from ostinato.data.series.windows import Windows
 from ostinato.data.tables.reading import read_table
 from ostinato.data.tables.writing import csv_lines
+from ostinato.inspection.observed import Observed
 from ostinato.tasks.card import CardFacts, files_of, valid_source
-from ostinato.tasks.contract import Observed, Progress, Task, required
+from ostinato.tasks.contract import Progress, Task, required
 from ostinato.tasks.forecast.ahead import LEVELS
 from ostinato.tasks.forecast.answers import Backtest, can_go_on, forecast_rows, shares_of
 from ostinato.tasks.forecast.continuing import continued

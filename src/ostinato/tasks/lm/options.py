@@ -18,6 +18,9 @@ from ostinato.core.errors import ConfigError
 from ostinato.tasks.lm.presets import LANGUAGE_MODEL
 from ostinato.tasks.options import Takes
 
+#: Share of the text that is trained on where no validation text is given.
+TRAINED_SHARE = 0.9
+
 #: Least --steps for pieces of random length.
 SHORTEST_RANDOM = 20
 

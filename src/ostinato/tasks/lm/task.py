@@ -7,17 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
-import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Count
 from ostinato.config.model import ModelOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.batching.streams import Streams, single_stream
-from ostinato.data.sources.encodings import read_as
 from ostinato.data.text.corpus import learned_tokenizer, token_ids
 from ostinato.data.text.reading import END, Text, open_text
 from ostinato.data.text.tokenizer import UNK, TextCodec, TokenIds, Tokenizer, split_words
@@ -26,19 +22,17 @@ from ostinato.evaluation import bits_per_character, perplexity
 from ostinato.losses import activation_penalty, sequence_cross_entropy
 from ostinato.optim import takes_sparse
 from ostinato.tasks.card import CardFacts, files_of, valid_source
-from ostinato.tasks.contract import Observed, Progress, Task, record
+from ostinato.tasks.contract import Progress, Task, record
+from ostinato.tasks.lm import inspection
 from ostinato.tasks.lm.figures import evaluate_language_model, mean_loss
 from ostinato.tasks.lm.model import LanguageModel
-from ostinato.tasks.lm.options import EvaluateLm, GenerateLm, TrainLm
+from ostinato.tasks.lm.options import TRAINED_SHARE, EvaluateLm, GenerateLm, TrainLm
 from ostinato.tasks.lm.results import Figures, Summary
 from ostinato.tasks.lm.sampling import sample
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.results import best_loss, summed_up
 from ostinato.tasks.trained import Trained
 from ostinato.training import ALONE, Job, Processes
-
-#: Share of the text that is trained on where no validation text is given.
-TRAINED_SHARE = 0.9
 
 #: Tokens to validate on while training, at most: the first ones of a longer validation text.
 VALIDATED = 1_000_000
@@ -182,14 +176,8 @@ class LanguageModelling:
         tokens = sample(run.model, ids, length, options.sampling, never=never)
         return until(stop, _text(tokenizer, prompt, tokens))
 
-    def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
-        """The beginning of a text, `<eos>` in front of it; the loss is that of its last token."""
-        ids = text_ids(run, source, steps + 1)
-        row = torch.from_numpy(np.concatenate([[run.tokenizer.eos_id], ids[:-1]]).astype(np.int64)).unsqueeze(1)
-        target = torch.tensor([int(ids[-1])])
-        read = ["", *run.tokenizer.pieces(ids[:-1])]
-        what = "the loss of the last token"
-        return Observed(read, row, {}, lambda output: last_loss(output, target), what, ("recurrent", "last"))
+    observe, follow = staticmethod(inspection.observe), staticmethod(inspection.follow)
+    batches, read_text = staticmethod(inspection.batches), staticmethod(inspection.read_text)
 
     def summary(self, run: Trained) -> Summary:
         """Tokens trained on, and the lowest validation loss."""
@@ -247,53 +235,6 @@ def model_sizes(options: ModelOptions, tokenizer: Tokenizer) -> dict[str, Any]:
         "zoneout": options.zoneout,
         **options.cell_settings(),
     }
-
-
-def text_ids(run: Trained, source: str | None, limit: int) -> TokenIds:
-    """The first token ids of a text, at least two.
-
-    Args:
-        run: of a language model.
-        source: a file as `evaluate` takes it; None is the text that the run was validated on.
-        limit: how many, at most.
-
-    Raises:
-        ConfigError: no source, and the run was validated on what came from standard input.
-        DataError: the text cannot be read, is too short, or is not what the run was validated on any more.
-    """
-    if source is not None:
-        text = open_text([source])
-    else:
-        data = run.config["data"]
-        files = [file for file in data["valid"]["files"] if file != "standard input"]
-        if not files:
-            raise ConfigError("--data: expected a file; the run's own text came from standard input")
-        try:
-            with read_as(run.config["options"].get("encoding")):
-                text = open_text(files)
-            if data["held_out"]:
-                text = text.split(TRAINED_SHARE, at="character" if run.tokenizer.level == "char" else "line")[1]
-        except DataError as error:
-            raise DataError(f"the run's own text, {error}; give one with --data FILE") from None
-        if text.digest != data["valid"]["sha256"]:
-            raise DataError(
-                f"{', '.join(files)}: no longer what the run was validated on; give a text with --data FILE"
-            )
-    ids = token_ids(text, run.tokenizer)[:limit]
-    if len(ids) < 2:
-        raise DataError(f"{', '.join(text.names)}: expected at least two tokens, got {len(ids)}")
-    return ids
-
-
-def last_loss(output: Any, targets: Tensor) -> Tensor:
-    """The loss of the token after the last step, in nats: a sum over the sequences.
-
-    Args:
-        output: of a language model.
-        targets: `[N]`.
-    """
-    logits = output._replace(hidden=output.hidden[-1:]).logits()[0]
-    return F.cross_entropy(logits, targets, reduction="sum")
 
 
 def _warn_of_unknown(text: Text, ids: TokenIds, tokenizer: Tokenizer, advice: str) -> None:

@@ -27,8 +27,9 @@ from ostinato.data.text.conll_layout import Layout, read_layout
 from ostinato.data.text.plain_sentences import WORDS, is_plain, plain_sentences
 from ostinato.data.text.unknown_words import unknown_note
 from ostinato.evaluation.collapse import tell_collapsed
+from ostinato.inspection.observed import Observed
 from ostinato.tasks.card import CardFacts, files_of, valid_source
-from ostinato.tasks.contract import Observed, Progress, Task, required
+from ostinato.tasks.contract import Progress, Task, required
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.tag.codec import TagCodec
 from ostinato.tasks.tag.data import PreparedSentences, prepare_tagged, record_of, tag_counts

@@ -1,0 +1,145 @@
+"""From a run to arrays: what each view needs of it, by what its task can show."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from ostinato.checkpoint import RunFolder
+from ostinato.config.inspect import InspectOptions
+from ostinato.core.errors import ConfigError
+from ostinato.inspection.observed import Observed, ObservedText
+from ostinato.inspection.views import (
+    Followed,
+    GatesView,
+    GradientsView,
+    LossView,
+    TrainingView,
+    UnitsView,
+    clipping_of,
+    flows,
+    gates_view,
+    loss_view,
+    products_of,
+    training_view,
+    units_view,
+)
+from ostinato.layers.recurrent import Recurrent
+from ostinato.tasks import TRAIN_OPTIONS, find
+from ostinato.tasks.contract import Batched, Follows, Observes, Predicting
+
+if TYPE_CHECKING:
+    from ostinato.api.run import Run
+
+#: Steps to read where the options do not say: for gates, and of a text.
+READ, READ_TEXT = 5_000, 20_000
+#: Cells that an untrained model is made of, beside the run, and batches whose gradient is measured.
+FRESH, BATCHES = ("rnn", "gru", "lstm"), 24
+
+
+def gates(run: Run, options: InspectOptions) -> GatesView:
+    """Every gate and state while the model reads."""
+    read = _observed(run, options, options.read or READ)
+    return gates_view(run.model, read, tokens=options.tokens, units=options.units)
+
+
+def gradients(run: Run, options: InspectOptions) -> GradientsView:
+    """How far gradients reach back: of the run, of those beside it, and of untrained cells in its place."""
+    from ostinato.api.loading import load
+
+    runs = [run, *(load(path) for path in options.beside)]
+    read = _observed(run, options, options.steps)
+    models = [(one, one.model, True) for one in runs]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        models += [(run, _fresh(run, cell), False) for cell in FRESH]
+    followed = [
+        Followed(str(one.folder.path), trained, flows(model, _followed(one, model, options)))
+        for one, model, trained in models
+    ]
+    clipping = None
+    if isinstance(run.task, Batched):
+        clipping = clipping_of(run.model, run.task.batches(run, options.data, BATCHES))
+    products = products_of(run.model, followed[0].flows[0])
+    return GradientsView(read.what, read.pooled, followed, products, clipping)
+
+
+def units(run: Run, options: InspectOptions) -> UnitsView:
+    """Units that follow something in the text."""
+    found = units_view(run.model, _text(run, "units", options), top=options.top)
+    if options.unit is not None:
+        found.of(*options.unit_parts())  # refuses one that there is not
+    return found
+
+
+def loss(run: Run, options: InspectOptions) -> LossView:
+    """What was expected at each token."""
+    return loss_view(run.model, _text(run, "loss", options), top=options.top)
+
+
+def training(run: str | PathLike[str], options: InspectOptions) -> TrainingView:
+    """The course of a training, and of those beside it."""
+    folders = {fspath(path): RunFolder(fspath(path)) for path in (run, *options.beside)}
+    tasks = {path: folder.read_config()["task"] for path, folder in folders.items()}
+    return training_view({path: folder.metrics for path, folder in folders.items()}, tasks)
+
+
+def _observed(run: Run, options: InspectOptions, steps: int) -> Observed:
+    """What the run's model reads.
+
+    Raises:
+        ConfigError: a task whose model cannot be watched by this command.
+    """
+    if not isinstance(run.task, Observes):
+        raise ConfigError(
+            f"{run.folder.path}: expected a run of a task that reads one sequence ({', '.join(_those(Observes))}), got "
+            f"{run.config['task']!r}; inspect RUN training works for every task, ostinato.inspection for every model"
+        )
+    return run.task.observe(run, options.data, steps)
+
+
+def _followed(run: Run, model: nn.Module, options: InspectOptions) -> Observed:
+    """What a gradient is followed back through: several places of the data at once, where the task has them."""
+    if isinstance(run.task, Follows):
+        return run.task.follow(run, model, options.data, options.steps)
+    return _observed(run, options, options.steps)
+
+
+def _text(run: Run, view: str, options: InspectOptions) -> ObservedText:
+    """What a language model reads.
+
+    Raises:
+        ConfigError: a run of another task.
+    """
+    if not isinstance(run.task, Predicting):
+        tasks = " or ".join(map(repr, _those(Predicting)))
+        raise ConfigError(
+            f"{run.folder.path}: {view} needs a language model, a run of task {tasks}, got {run.config['task']!r}; "
+            "inspect RUN gates and inspect RUN training work for other tasks"
+        )
+    return run.task.read_text(run, options.data, options.read or READ_TEXT)
+
+
+def _those(can: Any) -> list[str]:
+    """Names of the tasks that can do something."""
+    return [name for name in TRAIN_OPTIONS if isinstance(find(name), can)]
+
+
+def _fresh(run: Run, cell: str) -> nn.Module:
+    """The run's model with untrained layers of another cell between what it has in front of them and behind."""
+    of_cell = {option.partition("=")[0] for option in run.config["options"]["cell_options"]}
+    sizes = {name: value for name, value in run.config["model"].items() if name not in of_cell}
+    if of_cell and sizes.get("tied"):
+        sizes["tied"] = False  # the output may be wider than the embedding now
+    fresh = run.task.build({**run.config, "model": sizes | {"cell": cell}})
+    within = {f"{name}." for name, module in fresh.named_modules() if isinstance(module, Recurrent)}
+    trained = run.model.state_dict()
+    with torch.no_grad():
+        for name, tensor in fresh.state_dict().items():
+            same = name in trained and trained[name].shape == tensor.shape
+            if same and not name.startswith(tuple(within)):
+                tensor.copy_(trained[name])
+    return fresh.eval()

@@ -1,0 +1,51 @@
+"""loss: what was expected at each token, and which tokens the loss comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from ostinato.inspection.candidates import Predictions, Share, loss_by_kind, predictions
+from ostinato.inspection.facts import KindFacts, LossFacts
+from ostinato.inspection.observed import ObservedText
+
+
+@dataclass(frozen=True)
+class LossView:
+    """What a language model expected along a text.
+
+    Attributes:
+        text: what was read.
+        found: at each token, its loss and what was thought likelier.
+        shares: of each kind of token, the largest first.
+    """
+
+    text: ObservedText
+    found: Predictions
+    shares: list[Share]
+
+    def candidates(self, count: int) -> list[list[str]]:
+        """`[count][K]` texts of the candidates at the first tokens."""
+        return [[self.text.text_of(token) for token in row] for row in self.found.candidates[:count]]
+
+    def facts(self) -> LossFacts:
+        """What is printed."""
+        return LossFacts(
+            tokens=len(self.text.ids),
+            loss=float(self.found.losses.mean()),
+            kinds=[KindFacts(kind=s.kind, tokens=s.tokens, mean_loss=s.mean, share=s.share) for s in self.shares],
+        )
+
+
+def loss_view(model: nn.Module, text: ObservedText, *, top: int = 5) -> LossView:
+    """Predict each token of a text, as evaluation does.
+
+    Args:
+        model: a language model in eval mode.
+        text: what it reads.
+        top: candidates to keep at each token.
+    """
+    found = predictions(model, text.ids, start=text.start, top=top)
+    return LossView(text, found, loss_by_kind(found.losses, text.pieces, np.asarray(text.ids) == text.unknown))
