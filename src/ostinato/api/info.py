@@ -9,6 +9,7 @@ import torch
 import ostinato.cells  # noqa: F401  registers those of the package
 from ostinato.api.results import CellInfo, ElsewhereInfo, Info, Product
 from ostinato.cells.contract import Cell
+from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.registry import registered
 from ostinato.kernels import Request, find
 from ostinato.native import library as native_library
@@ -69,7 +70,7 @@ def describe() -> Info:
 _PRODUCTS: dict[str, Product] = {"highest": "float32", "high": "bf16x3", "medium": "bf16"}
 
 
-def _products(library: native_library.NativeLibrary | str, cell: str = "lstm") -> dict[str, Product]:
+def _products(library: native_library.NativeLibrary | str, cell: str = DEFAULT_CELL) -> dict[str, Product]:
     if isinstance(library, str):
         return {}
     return {wanted: _PRODUCTS[library.precision(wanted, cell)] for wanted in native_library.PRECISIONS}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from ostinato.cells.contract import Cell, Parameter, Role
+from ostinato.cells.contract import Cell, OnnxOperator, Parameter, Role
 from ostinato.core.errors import ConfigError
 from ostinato.core.registry import lookup
 
@@ -25,6 +25,16 @@ _USUAL: Mapping[str, Role] = {
 def role(name: str, declared: Parameter) -> Role | None:
     """What a parameter is for; None where nothing says so."""
     return declared.role or _USUAL.get(name)
+
+
+def torch_mode(cell: Cell | type[Any]) -> str:
+    """The `mode` of torch.nn's layer with the equations of a cell, or of a cell's class; empty where it has none."""
+    return getattr(cell, "torch_mode", "")
+
+
+def onnx_operator(cell: Cell) -> OnnxOperator | None:
+    """ONNX's operator with a cell's equations; None where it has none."""
+    return getattr(cell, "onnx", None)
 
 
 def recurrent_weights(cell: Cell) -> tuple[str, ...]:

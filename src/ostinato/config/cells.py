@@ -11,6 +11,9 @@ CELL_NAMES = tuple(
     sorted(file.stem for file in (Path(__file__).parents[1] / "cells").glob("*.py") if file.stem not in _NOT_CELLS)
 )
 
+#: The cell of a model where nobody chooses one.
+DEFAULT_CELL = "lstm"
+
 #: The options by which some cells differ from the papers, from torch and from every kernel, and the values by which
 #: they do not.
 USUAL: Mapping[str, Any] = {"activation": "tanh", "recurrent_activation": "sigmoid", "clip": None}

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from ostinato.config.cells import CELL_NAMES
+from ostinato.config.cells import CELL_NAMES, DEFAULT_CELL
 from ostinato.config.checks import at_least, at_most, share
 from ostinato.core.errors import ConfigError
 
@@ -22,7 +22,7 @@ class ModelOptions:
 
     cell: Annotated[
         str, tyro.conf.arg(metavar="NAME", help=f"Recurrent cell: {', '.join(CELL_NAMES)}, or one from --plugin.")
-    ] = "lstm"
+    ] = DEFAULT_CELL
 
     layers: int = 1
     """Recurrent layers, one above the other."""
@@ -62,12 +62,6 @@ class ModelOptions:
             at_least(embed=(self.embed, 1))
         share(dropout=self.dropout, recurrent_dropout=self.recurrent_dropout, zoneout=self.zoneout)
         self.cell_settings()
-
-    @property
-    def projected(self) -> int:
-        """Width of what a layer gives, where its cell gives another than its units; else 0."""
-        settings = self.cell_settings()
-        return int(settings.get("proj_size") or settings.get("output_units") or 0)
 
     def cell_settings(self) -> dict[str, float | str]:
         """`cell_options` by name, as numbers; whole numbers stay whole, and activations go by their names.

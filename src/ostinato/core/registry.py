@@ -68,6 +68,11 @@ def lookup(name: str) -> type[Any]:
     )
 
 
+def like_torch(mode: str) -> str:
+    """The name of the package's cell that has the equations of a torch.nn layer, by that layer's `mode`."""
+    return next(name for name, cell in _CELLS.items() if is_ours(cell) and getattr(cell, "torch_mode", "") == mode)
+
+
 def build(name: str, input_size: int, hidden_size: int, bias: bool = True, **options: Any) -> Any:
     """A configuration of the cell of that name.
 

@@ -33,7 +33,7 @@ def declare(state: type[Any]) -> None:
     Args:
         state: the class; one of the same module and name takes the place of an earlier one.
     """
-    if "torch" not in sys.modules:
+    if sys.modules.get("torch") is None:
         _WAITING.append(state)
         return
     import torch

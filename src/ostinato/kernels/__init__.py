@@ -9,7 +9,6 @@ from ostinato.kernels import flops
 from ostinato.kernels import native_cells as native
 from ostinato.kernels.dispatch import Choice, find, run
 from ostinato.kernels.native_calls import resolved
-from ostinato.kernels.onnx import OPERATORS as ONNX_OPERATORS
 from ostinato.kernels.onnx import is_exported
 from ostinato.kernels.recompute import run_recomputing
 from ostinato.kernels.request import Request
@@ -17,7 +16,6 @@ from ostinato.kernels.softmax import Exponentials, exponentials
 from ostinato.kernels.transforms import is_captured, own_node
 
 __all__ = [
-    "ONNX_OPERATORS",
     "Choice",
     "Exponentials",
     "Request",

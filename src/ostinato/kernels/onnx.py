@@ -6,11 +6,12 @@ to name a node.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ostinato.cells import form
 from ostinato.cells.activations import Activation
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
@@ -22,32 +23,6 @@ from ostinato.kernels.transforms import is_captured
 
 NAME = "onnx"
 
-
-class Operator(NamedTuple):
-    """ONNX's operator for a cell.
-
-    Attributes:
-        name: its name.
-        order: where its gates stand among the cell's.
-        attributes: what it has beside `hidden_size` and `direction`.
-        peepholes: the parameters of its input P, in its order.
-    """
-
-    name: str
-    order: tuple[int, ...] = (0,)
-    attributes: dict[str, Any] = {}  # noqa: RUF012
-    peepholes: tuple[str, ...] = ()
-
-
-#: ONNX's gates: LSTM i o f g, GRU z r n.
-OPERATORS = {
-    "rnn": Operator("RNN"),
-    "rnn_relu": Operator("RNN", attributes={"activations": ["Relu"]}),
-    "lstm": Operator("LSTM", (0, 3, 1, 2)),
-    "lstm_peephole": Operator("LSTM", (0, 3, 1, 2), peepholes=("weight_ci", "weight_co", "weight_cf")),
-    "gru": Operator("GRU", (1, 0, 2), {"linear_before_reset": 1}),
-    "gru_reset_before": Operator("GRU", (1, 0, 2)),
-}
 
 #: Activations that ONNX has without parameters.
 ACTIVATIONS: dict[Activation, str] = {
@@ -68,10 +43,10 @@ def refuses(cell: Cell, request: Request) -> str | None:
     """Why ONNX has no node for this; None where it has."""
     reasons = {
         "only in an export": not request.onnx,
-        f"it has no {cell.name}": cell.name not in OPERATORS,
+        f"it has no {cell.name}": form.onnx_operator(cell) is None,
         f"{cell.name} is another cell here": not is_ours(type(cell)),
         "no such activation": any(value not in ACTIVATIONS for value in _activations(cell)),
-        "no projection": bool(getattr(cell, "proj_size", 0)),
+        "no projection": cell.output_size != cell.hidden_size,
         "no recurrent dropout or zoneout": request.noise,
         "no state of every step": request.keep_states and (cell.State._fields != ("h",) or request.lengths),
         "only float16, float32 and float64": request.dtype not in (torch.float16, torch.float32, torch.float64),
@@ -93,11 +68,13 @@ def run(
     keep_states: bool = False,
 ) -> Unrolled:
     """As `unroll`, by one node; `refuses` has kept noise away. ONNX Runtime takes lengths of at least 1."""
-    operator = OPERATORS[cell.name]
-    biases = [_reordered(p[name], operator.order) for name in ("bias_ih", "bias_hh")] if cell.bias else []
+    operator = form.onnx_operator(cell)
+    assert operator is not None
+    order = tuple(map(cell.gates.index, operator.gates))
+    biases = [_reordered(p[name], order) for name in ("bias_ih", "bias_hh")] if cell.bias else []
     inputs = [
         x,
-        *(_reordered(p[name], operator.order).unsqueeze(0) for name in ("weight_ih", "weight_hh")),
+        *(_reordered(p[name], order).unsqueeze(0) for name in ("weight_ih", "weight_hh")),
         torch.cat(biases).unsqueeze(0) if biases else None,
         None if lengths is None else lengths.to(torch.int32),
         *(field.unsqueeze(0) for field in state),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ostinato.core.errors import ConfigError, TensorError
+from ostinato.core.registry import like_torch
 from ostinato.layers import shapes
 from ostinato.layers.recurrent import Recurrent
 
@@ -177,7 +178,7 @@ class LSTM(RNNBase):
     ) -> None:
         kwargs |= {"bias": bias, "batch_first": batch_first, "dropout": dropout, "bidirectional": bidirectional}
         kwargs |= {"proj_size": proj_size, "device": device, "dtype": dtype}
-        super().__init__("lstm", input_size, hidden_size, num_layers, **kwargs)
+        super().__init__(like_torch(self.mode), input_size, hidden_size, num_layers, **kwargs)
         self.proj_size = proj_size
 
     def get_expected_cell_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
@@ -230,7 +231,9 @@ class GRU(RNNBase):
     ) -> None:
         _refuse_projection(kwargs)
         kwargs |= {"bias": bias, "batch_first": batch_first, "dropout": dropout, "bidirectional": bidirectional}
-        super().__init__("gru", input_size, hidden_size, num_layers, device=device, dtype=dtype, **kwargs)
+        super().__init__(
+            like_torch(self.mode), input_size, hidden_size, num_layers, device=device, dtype=dtype, **kwargs
+        )
 
 
 def rnn_cell(nonlinearity: str) -> str:
@@ -239,10 +242,9 @@ def rnn_cell(nonlinearity: str) -> str:
     Raises:
         ConfigError: neither "tanh" nor "relu".
     """
-    cells = {"tanh": "rnn", "relu": "rnn_relu"}
-    if nonlinearity not in cells:
+    if nonlinearity not in ("tanh", "relu"):
         raise ConfigError(f"Unknown nonlinearity: expected 'tanh' or 'relu', got {nonlinearity!r}")
-    return cells[nonlinearity]
+    return like_torch(f"RNN_{nonlinearity.upper()}")
 
 
 def _refuse_projection(options: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ostinato import kernels
 from ostinato.cells.contract import Cell
 from ostinato.core.errors import TensorError
-from ostinato.core.registry import build, options_set
+from ostinato.core.registry import build, like_torch, options_set
 from ostinato.layers import shapes
 from ostinato.layers.drop_in import rnn_cell
 from ostinato.layers.leaf import Quantization, leaf
@@ -141,7 +141,7 @@ class LSTMCell(SingleStep):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        super().__init__("lstm", input_size, hidden_size, bias, device, dtype, **options)
+        super().__init__(like_torch("LSTM"), input_size, hidden_size, bias, device, dtype, **options)
 
 
 class GRUCell(SingleStep):
@@ -158,4 +158,4 @@ class GRUCell(SingleStep):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        super().__init__("gru", input_size, hidden_size, bias, device, dtype, **options)
+        super().__init__(like_torch("GRU"), input_size, hidden_size, bias, device, dtype, **options)

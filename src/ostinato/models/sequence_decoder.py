@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.errors import ConfigError
 from ostinato.layers.attention import Attention, Memory, Score
 from ostinato.layers.recurrent import Recurrent
@@ -107,7 +108,7 @@ class SequenceDecoder(nn.Module):
         hidden_size: int,
         num_layers: int = 1,
         *,
-        cell: str = "lstm",
+        cell: str = DEFAULT_CELL,
         dropout: float = 0.0,
         memory_size: int = 0,
         attention: Score | None = None,

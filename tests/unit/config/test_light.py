@@ -33,3 +33,17 @@ def test_names_read_off_the_folder_are_those_that_register():
         "gru",
         "gru_reset_before",
     } <= inside
+
+
+def test_what_a_cell_declares_is_read_where_torch_is_not_installed():
+    script = (
+        "import sys\n"
+        "sys.modules['torch'] = None\n"
+        "import ostinato.cells, ostinato.tasks.lm.options\n"
+        "from ostinato.core.registry import build\n"
+        "print(build('lstm', 3, 5, proj_size=2).parameters()['weight_hr'].shape)\n"
+        "print([sorted(build(name, 3, 5).state_sizes().items()) for name in ('jordan', 'lstm_layer_norm')])\n"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "(2, 5)" in found.stdout
+    assert "[[('y', (5,))], [('c', (5,)), ('h', (5,))]]" in found.stdout

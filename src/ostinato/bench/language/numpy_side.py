@@ -12,6 +12,8 @@ from torch import Tensor
 from ostinato.bench.language.numpy_model import SGD, Rnnlm
 from ostinato.bench.language.problem import Problem
 from ostinato.bench.problem import Results
+from ostinato.cells import form
+from ostinato.core.registry import lookup
 
 #: Arguments of `LanguageModel` that `Rnnlm` has too.
 _KNOWN = {"vocab_size", "embed_size", "hidden_size", "num_layers", "cell", "dropout", "tied", "last_size"}
@@ -20,7 +22,7 @@ _KNOWN = {"vocab_size", "embed_size", "hidden_size", "num_layers", "cell", "drop
 def unsupported(problem: Problem) -> str | None:
     """What the NumPy version does not have, of a preset; None where it has all."""
     options, sizes = problem.options, problem.sizes
-    if sizes["cell"] != "lstm":
+    if form.torch_mode(lookup(sizes["cell"])) != "LSTM":
         return f"the NumPy version has no {sizes['cell']}"
     if options.training.optimizer != "sgd":
         return f"the NumPy version has no {options.training.optimizer}"

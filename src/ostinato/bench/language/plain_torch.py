@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ostinato.bench.sides.torch_nn import layer_of_torch
 from ostinato.core.errors import ConfigError
 
-_LAYERS: dict[str, Any] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 #: Arguments of `LanguageModel` that are understood here.
 _KNOWN = {"vocab_size", "embed_size", "hidden_size", "num_layers", "cell", "dropout", "tied", "last_size"}
 _KNOWN |= {"input_dropout", "hidden_dropout", "output_dropout", "locked_dropout", "embedding_dropout", "weight_drop"}
@@ -19,7 +19,7 @@ _KNOWN |= {"input_dropout", "hidden_dropout", "output_dropout", "locked_dropout"
 
 def unsupported(sizes: dict[str, Any]) -> str | None:
     """What torch.nn has no layer for, of a model's arguments; None where it has all."""
-    if sizes["cell"] not in _LAYERS:
+    if layer_of_torch(sizes["cell"]) is None:
         return f"torch.nn has no {sizes['cell']}"
     beyond = [name for name, value in sizes.items() if name not in _KNOWN and value]
     return f"torch.nn has no {beyond[0]}" if beyond else None
@@ -47,7 +47,7 @@ class PlainLanguageModel(nn.Module):
         L, H, last = sizes["num_layers"], sizes["hidden_size"], sizes.get("last_size")
         widths = [sizes["embed_size"], *[H] * (L - 1), H if last is None else last]
         self.embedding = nn.Embedding(sizes["vocab_size"], widths[0])
-        layer, self.apart = _LAYERS[sizes["cell"]], widths[-1] != H
+        layer, self.apart = cast(Any, layer_of_torch(sizes["cell"])), widths[-1] != H
         if self.apart or self.locked or self.weight_drop:
             self.layers = nn.ModuleList(layer(D, out) for D, out in pairwise(widths))
         else:

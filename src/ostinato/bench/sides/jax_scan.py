@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ostinato.bench.problem import Problem, Results
+from ostinato.cells import form
 
 _Step = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
 
@@ -38,7 +39,8 @@ def _rnn(jax: Any, p: Any, state: Any, pre: Any) -> tuple[Any, Any]:
     return (h,), h
 
 
-_STEPS: dict[str, tuple[_Step, int]] = {"lstm": (_lstm, 2), "gru": (_gru, 1), "rnn": (_rnn, 1)}
+#: By the mode of torch.nn's layer with these equations.
+_STEPS: dict[str, _Step] = {"LSTM": _lstm, "GRU": _gru, "RNN_TANH": _rnn}
 
 
 class JaxScan:
@@ -47,7 +49,7 @@ class JaxScan:
     def __init__(self, problem: Problem) -> None:
         jax = import_module("jax")
         jax.config.update("jax_platforms", "cpu")
-        step, fields = _STEPS[problem.group.cell]
+        step, fields = _STEPS[form.torch_mode(problem.cell)], len(problem.cell.State._fields)
 
         def forward(p: Any, x: Any) -> Any:
             zeros = jax.numpy.zeros((x.shape[1], problem.row.H), x.dtype)

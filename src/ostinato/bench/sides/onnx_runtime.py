@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ostinato.bench.problem import Problem, Results
-from ostinato.kernels import ONNX_OPERATORS
+from ostinato.cells import form
 
 
 class OnnxRuntime:
@@ -58,7 +58,9 @@ def model(problem: Problem, steps: int, *, stateful: bool = False) -> bytes:
     """A graph of one operator over so many steps, the weights inside; with inputs `h_before`, ... where stateful."""
     onnx = import_module("onnx")
     helper, kind = import_module("onnx.helper"), onnx.TensorProto.FLOAT
-    operator, order, attributes, _ = ONNX_OPERATORS[problem.group.cell]
+    operator = form.onnx_operator(problem.cell)
+    assert operator is not None
+    order = tuple(map(problem.cell.gates.index, operator.gates))
     T, N, D, H = steps, problem.row.N, problem.row.D, problem.row.H
     weights = {name: _reordered(p.detach(), order) for name, p in problem.layer.named_parameters()}
     arrays = {
@@ -71,12 +73,12 @@ def model(problem: Problem, steps: int, *, stateful: bool = False) -> bytes:
     states = problem.cell.State._fields
     before = [f"{name}_before" for name in states] if stateful else []
     inputs = ["x", *arrays, *(["", *before] if before else [])]  # "": no lengths
-    node = helper.make_node(operator, inputs, ["output", *states], hidden_size=H, **attributes)
+    node = helper.make_node(operator.name, inputs, ["output", *states], hidden_size=H, **operator.attributes)
     shapes = {"output": [T, 1, N, H], **{name: [1, N, H] for name in states}}
     read = {"x": [T, N, D], **{name: [1, N, H] for name in before}}
     graph = helper.make_graph(
         [node],
-        operator,
+        operator.name,
         [helper.make_tensor_value_info(name, kind, shape) for name, shape in read.items()],
         [helper.make_tensor_value_info(name, kind, shape) for name, shape in shapes.items()],
         constants,

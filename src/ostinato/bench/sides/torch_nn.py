@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,13 +12,16 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ostinato.bench.problem import Problem, Results, results_by_name
+from ostinato.cells import form
 from ostinato.core.lengths import valid_steps
+from ostinato.core.registry import lookup
 
-_LAYERS: dict[str, Callable[[int, int], torch.nn.RNNBase]] = {
-    "lstm": torch.nn.LSTM,
-    "gru": torch.nn.GRU,
-    "rnn": torch.nn.RNN,
-}
+
+def layer_of_torch(cell: str) -> Callable[..., torch.nn.RNNBase] | None:
+    """What makes torch.nn's layer with the equations of a cell; None where there is none."""
+    name, _, nonlinearity = form.torch_mode(lookup(cell)).partition("_")
+    kind: Callable[..., torch.nn.RNNBase] | None = getattr(torch.nn, name, None)
+    return partial(kind, nonlinearity=nonlinearity.lower()) if kind and nonlinearity else kind
 
 
 class TorchNN:
@@ -32,7 +36,9 @@ class TorchNN:
     def __init__(self, problem: Problem, *, packed: bool = True, dtype: str = "float32") -> None:
         self._problem = problem
         kind = getattr(torch, dtype)
-        self._layer = _LAYERS[problem.group.cell](problem.row.D, problem.row.H)
+        make = layer_of_torch(problem.group.cell)
+        assert make is not None
+        self._layer = make(problem.row.D, problem.row.H)
         self._layer.load_state_dict(problem.layer.state_dict())
         self._layer.to(kind)
         self._x = problem.x.to(kind, copy=True).requires_grad_(problem.training)

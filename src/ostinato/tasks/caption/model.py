@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.errors import ConfigError
 from ostinato.core.lengths import valid_steps
 from ostinato.layers.attention import Score
@@ -88,7 +89,7 @@ class Captioner(nn.Module):
         *,
         picture_size: int = 0,
         feature_size: int = 0,
-        cell: str = "lstm",
+        cell: str = DEFAULT_CELL,
         dropout: float = 0.0,
         attention: Score | None = "general",
         tied: bool = False,

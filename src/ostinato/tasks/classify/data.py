@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ostinato.config.cells import DEFAULT_CELL
 from ostinato.config.text import Level
 from ostinato.config.training import DEFAULT_EPOCHS
 from ostinato.core.errors import DataError
@@ -221,7 +222,7 @@ def sizes(options: TrainClassify, codec: LabelledCodec, train: Part) -> dict[str
         **reads,
         "hidden_size": model.hidden,
         "num_layers": model.layers,
-        "cell": model.cell or ("gru" if codec.tokenizer is None else "lstm"),
+        "cell": model.cell or ("gru" if codec.tokenizer is None else DEFAULT_CELL),
         "bidirectional": classify.bidirectional,
         "pooling": classify.pooling or ("max" if codec.tokenizer is None else "attention"),
         "dropout": model.dropout,

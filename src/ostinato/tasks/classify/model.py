@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 import torch
 from torch import Tensor, nn
 
+from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.errors import ConfigError
 from ostinato.core.lengths import valid_steps
 from ostinato.layers.recurrent import Recurrent
@@ -69,7 +70,7 @@ class Classifier(nn.Module):
         embed_size: int | None = None,
         hidden_size: int,
         num_layers: int = 1,
-        cell: str = "lstm",
+        cell: str = DEFAULT_CELL,
         bidirectional: bool = True,
         pooling: Pooling = "max",
         dropout: float = 0.0,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.errors import ConfigError
 from ostinato.layers.recurrent import Recurrent
 from ostinato.tasks.forecast.ahead import QUANTILES, Head
@@ -102,7 +103,7 @@ class Forecaster(nn.Module):
         hidden_size: int,
         num_layers: int = 1,
         *,
-        cell: str = "lstm",
+        cell: str = DEFAULT_CELL,
         head: Head = "point",
         dropout: float = 0.0,
         autoregressive: bool = False,

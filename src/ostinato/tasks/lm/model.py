@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.errors import ConfigError
 from ostinato.layers.dropout import check_rates, word_mask
 from ostinato.layers.dropout import dropout as drop
@@ -109,7 +110,7 @@ class LanguageModel(nn.Module):
         hidden_size: int,
         num_layers: int = 1,
         *,
-        cell: str = "lstm",
+        cell: str = DEFAULT_CELL,
         dropout: float = 0.0,
         input_dropout: float | None = None,
         hidden_dropout: float | None = None,

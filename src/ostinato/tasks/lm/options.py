@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 from tyro.conf import Positional
 
+from ostinato.cells.form import width_asked_for
 from ostinato.config.checks import above_zero, at_least, share, valid_seed
 from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Config, File, Flag, Json, Out
@@ -73,7 +74,7 @@ class TrainLm:
     json: Json = False
 
     def __post_init__(self) -> None:
-        width = self.model.projected or self.model.hidden
+        width = width_asked_for(self.model.cell, self.model.cell_settings()) or self.model.hidden
         if self.model.tied and self.model.layers == 1 and self.model.embed not in (None, width):
             raise ConfigError(
                 f"--tied shares the embedding with the output layer: expected --embed {width} "

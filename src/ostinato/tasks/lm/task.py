@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from torch import nn
 
+from ostinato.cells.form import width_asked_for
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Count
 from ostinato.config.model import ModelOptions
@@ -220,7 +221,7 @@ def evaluated_at_once(vocab_size: int) -> int:
 def model_sizes(options: ModelOptions, tokenizer: Tokenizer) -> dict[str, Any]:
     """Arguments of `LanguageModel`."""
     narrow = 128 if tokenizer.level == "char" and not options.tied else options.hidden
-    projected = options.projected
+    projected = width_asked_for(options.cell, options.cell_settings())
     embed = options.embed or (options.tied and projected) or min(narrow, options.hidden)
     return {
         "vocab_size": tokenizer.size,

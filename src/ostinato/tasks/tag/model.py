@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.errors import ConfigError
 from ostinato.layers.crf import CRF, Chain
 from ostinato.layers.recurrent import Recurrent
@@ -76,7 +77,7 @@ class Tagger(nn.Module):
         hidden_size: int,
         num_layers: int = 1,
         *,
-        cell: str = "lstm",
+        cell: str = DEFAULT_CELL,
         character_embed_size: int = 32,
         character_hidden_size: int = 64,
         dropout: float = 0.0,

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.errors import ConfigError
 from ostinato.layers.attention import Score
 from ostinato.layers.recurrent import Recurrent
@@ -54,7 +55,7 @@ class Encoder(nn.Module):
         hidden_size: int,
         num_layers: int = 1,
         *,
-        cell: str = "lstm",
+        cell: str = DEFAULT_CELL,
         dropout: float = 0.0,
         bidirectional: bool = True,
         reverse: bool = False,
@@ -143,7 +144,7 @@ class Seq2Seq(nn.Module):
         hidden_size: int,
         num_layers: int = 1,
         *,
-        cell: str = "lstm",
+        cell: str = DEFAULT_CELL,
         dropout: float = 0.0,
         bidirectional: bool = True,
         reverse: bool = False,
