@@ -5,7 +5,7 @@ BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/ostinato/native/source/*.* src/ostinato/native/source/cells/*.*)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: install demo test test-all lint check check-all docs schemas bench sanitize arm fuzz clean
+.PHONY: install demo test test-all lint check check-all docs schemas bench kernels sanitize arm fuzz clean
 
 install: .venv/installed
 
@@ -55,6 +55,10 @@ docs: .venv/installed-dev
 bench: .venv/installed-bench
 	status=0; $(BIN)/ostinato bench layers --threads 2 1 --out benchmarks/results || status=$$?; \
 	$(BIN)/ostinato bench lm --out benchmarks/results && exit $$status
+
+# What of the native sources is generated, and committed: after a change of native/operands.py.
+kernels: .venv/installed-dev
+	$(BIN)/python -m ostinato.native.header
 
 # A minute and a half to compile, another to run. The library allocates nothing: leaks can only be OpenMP's own threads.
 # BF16=OFF leaves out the sets that multiply bfloat16; RUNS are those of each cell and set.

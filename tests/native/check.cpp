@@ -237,7 +237,7 @@ void check(const Case& c, int64_t cell, int64_t isa, Random& random) {
     const char* isa_name = ostinato_isa(isa);
     ostinato_run run{};
     run.cell = cell, run.isa = isa, run.precision = c.precision, run.N = c.N, run.T = c.T, run.D = c.D, run.H = c.H, run.R = c.R();
-    run.extra_rows = c.extra();
+    run.E = c.extra();
     run.threads = c.threads, run.split = c.split, run.reverse = c.reverse;
 
     // What the padding holds must reach nothing.
@@ -258,7 +258,7 @@ void check(const Case& c, int64_t cell, int64_t isa, Random& random) {
     run.lengths = c.ragged ? lengths.data : nullptr;
     run.x = in_x.data, run.x_stride_t = c.N * c.D, run.x_stride_n = c.D;
     run.weight_ih = w_ih.data, run.weight_hh = w_hh.data, run.bias_ih = or_null(b_ih), run.bias_hh = or_null(b_hh);
-    run.weight_extra = or_null(extra), run.weight_out = or_null(w_out), run.bias_out = or_null(b_out), run.h0 = h0.data, run.c0 = or_null(c0);
+    run.extra = or_null(extra), run.weight_out = or_null(w_out), run.bias_out = or_null(b_out), run.h0 = h0.data, run.c0 = or_null(c0);
     run.recurrent_mask = or_null(mask), run.zoneout_h = or_null(zoneout_h), run.zoneout_c = or_null(zoneout_c);
     run.zoneout_h_stride_t = c.N * c.R(), run.zoneout_h_stride_n = c.R();
     run.zoneout_c_stride_t = c.N * c.H, run.zoneout_c_stride_n = c.H;
@@ -351,8 +351,10 @@ void check_softmax(int64_t isa, Random& random) {
             for (int64_t v = 0; v < V; ++v) sums[m] += exact[m * V + v] = std::exp(scores.data[m * V + v] - top);
             for (int64_t v = 0; v < V; ++v) mean[v] += weights.data[m] * exact[m * V + v] / sums[m];
         }
-        ostinato_softmax run{isa, M, V, bfloat16, c.threads, scores.data, largest.data, sum.data, weights.data, total.data};
-        if (bfloat16) run.scores = halves.data;
+        ostinato_softmax run{};
+        run.isa = isa, run.M = M, run.V = V, run.bfloat16 = bfloat16, run.threads = c.threads;
+        run.scores = bfloat16 ? static_cast<void*>(halves.data) : scores.data;
+        run.largest = largest.data, run.sum = sum.data, run.weights = weights.data, run.total = total.data;
         expect(ostinato_exponentials(&run) == OSTINATO_OK, c, ostinato_isa(isa), "status", 1, 0);
         expect_all(c, ostinato_isa(isa), "sum", sum, sums);
         if (!bfloat16) expect_all(c, ostinato_isa(isa), "exponential", scores, exact);

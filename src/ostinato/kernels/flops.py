@@ -6,7 +6,7 @@ import torch
 from torch.utils.flop_counter import register_flop_formula
 
 from ostinato.kernels import native_operators  # noqa: F401  registers them
-from ostinato.kernels.native_calls import Inputs
+from ostinato.kernels.native_calls import READ, Inputs
 
 # In the order of `Inputs`.
 _OPERANDS = len(Inputs._fields)
@@ -15,8 +15,8 @@ _OPERANDS = len(Inputs._fields)
 def products(*arguments: Any) -> int:
     """Of the products of a run forward: a multiplication and an addition for each weight, step and sequence."""
     given = Inputs(*arguments[:_OPERANDS])
-    weights = (given.weight_ih, given.weight_hh, given.weight_out)
-    return 2 * given.x.shape[0] * given.x.shape[1] * sum(w.numel() for w in weights if w is not None)
+    matrices = (tensor for row, tensor in zip(READ, given.tensors, strict=True) if row.kind == "matrix")
+    return 2 * given.x.shape[0] * given.x.shape[1] * sum(w.numel() for w in matrices if w is not None)
 
 
 @register_flop_formula([torch.ops.ostinato.recurrence, torch.ops.ostinato.recurrence_saving], get_raw=True)

@@ -7,9 +7,12 @@ forward and backward; bfloat16 tensors are computed in "medium", with gates, sta
 from __future__ import annotations
 
 import threading
+from collections import namedtuple
 from collections.abc import Sequence
+from functools import cache
+from itertools import compress
 from operator import is_
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,61 +21,69 @@ from ostinato.core.errors import TensorError
 from ostinato.core.registry import lookup
 from ostinato.native import library as native_library
 from ostinato.native.library import PRECISIONS, NativeLibrary, Run
+from ostinato.native.operands import RUN, Operand, Role, shapes_of
 
 Optional = Tensor | None
 #: Address and strides of each tensor.
 Places = tuple[tuple[int, tuple[int, ...]] | None, ...]
 
+#: What both directions read, what of it has a gradient, and what forward makes, in the operators' order.
+READ = RUN.of(Role.READ)
+DIFFERENTIABLE = tuple(row for row in READ if row.differentiable)
+RESULTS = tuple(sorted(RUN.of(Role.KEPT, Role.WRITTEN), key=lambda row: not row.differentiable))
+_READ_BACK = RUN.of(Role.KEPT, Role.UPSTREAM)
+_GRADIENTS = tuple(row.name for row in RUN.of(Role.GRADIENT))
+_IS_MATRIX = tuple(row.kind == "matrix" for row in DIFFERENTIABLE)
+
+_POINTERS = tuple((row.name, row.strides) for row in READ)
+_shapes_read = shapes_of(READ, "GTNDHRE")
+_shapes_made = shapes_of(RESULTS, "TNHRK")
+_shapes_read_back = shapes_of(_READ_BACK, "TNHRK")
+
+# What is not a number of the call's dtype.
+_EXACT = {"float32": torch.float32, "int64": torch.int64, "bool": torch.bool}
 # Scratch up to this size is kept by each thread for its next call.
 _KEPT_SCRATCH = 64 << 20
 
-# The library's names for what it reads in both directions, in the order of `Inputs.tensors`; the first ten of them have
-# a gradient.
-_READ = (
-    *("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_extra", "weight_out", "bias_out", "h0", "c0"),
-    *("lengths", "recurrent_mask", "zoneout_h", "zoneout_c"),
-)
-_GRADIENTS = tuple(f"grad_{name.removeprefix('weight_') if name == 'weight_extra' else name}" for name in _READ[:10])
+
+def _fields() -> Any:
+    names = [row.name for row in RUN.arguments]
+    return namedtuple("Inputs", names, defaults=[None] * (len(names) - 1))
 
 
-class Inputs(NamedTuple):
-    """What both directions read, in the operators' order; shapes as in `native/ostinato.h`."""
+class Inputs(_fields()):  # type: ignore[misc]
+    """What both directions read, in the operators' order: the cell's name, the tensors of the table, the direction."""
 
+    __slots__ = ()
     cell: str
     x: Tensor
-    weight_ih: Tensor
-    weight_hh: Tensor
-    bias_ih: Optional
-    bias_hh: Optional
-    extra: Optional
-    weight_out: Optional
-    bias_out: Optional
     h0: Tensor
-    c0: Optional
-    lengths: Optional
-    recurrent_mask: Optional
-    zoneout_h: Optional
-    zoneout_c: Optional
-    reverse: bool
+
+    @classmethod
+    def of(cls, cell: str, tensors: Sequence[Optional], reverse: bool) -> Inputs:
+        """From `tensors`, in their order."""
+        first = RUN.first - 2
+        return cls(cell, *tensors[:first], reverse, *tensors[first:])
 
     @property
     def tensors(self) -> tuple[Optional, ...]:
         """Without the cell's name and the direction."""
-        return self[1:-1]
+        return self[1 : RUN.first - 1] + self[RUN.first :]
 
     @property
     def noisy(self) -> bool:
         """Whether there is a mask or zoneout."""
-        return self.recurrent_mask is not None or self.zoneout_h is not None or self.zoneout_c is not None
+        return any(tensor is not None and row.kind == "noise" for row, tensor in zip(READ, self.tensors, strict=True))
 
     def saved_size(self, N: int, T: int) -> int:
         """Floats that forward keeps for backward: linear in N and T."""
-        return N * T * loaded().saved_size(self.kernel, 1, 1, self.units, self.h0.shape[-1], noisy=self.noisy)
+        library, R = loaded(self.kernel), self.h0.shape[-1]
+        return N * T * library.saved_size(self.kernel, 1, 1, self.units, R, noisy=self.noisy)
 
     @property
     def units(self) -> int:
         """H; the width of h differs where there is an output layer."""
-        return self.h0.shape[-1] if self.weight_out is None else self.weight_out.shape[-1]
+        return (self.h0 if self.weight_out is None else self.weight_out).shape[-1]
 
     @property
     def kernel(self) -> str:
@@ -89,50 +100,44 @@ class Call(NamedTuple):
     """A run with everything that both directions read.
 
     Attributes:
-        run: the library's.
-        read: the tensors it points to, those of `Inputs.tensors` or copies; to keep alive until it is over.
-        places: where they lie, and how.
+        library: the one that has the cell.
+        run: what it is to do.
+        places: where the tensors lie, and how.
+        read: these tensors, those of `Inputs.tensors` or copies; to keep alive until it is over.
     """
 
+    library: NativeLibrary
     run: Run
+    places: Places
     read: tuple[Optional, ...]
-    places: Places
 
 
-class Before(NamedTuple):
-    """Forward's run, for backward to use again: the places alone, which keep nothing alive."""
-
-    run: Run
-    places: Places
-
-
-class Forward(NamedTuple):
-    """What forward makes; None for what was not asked for, or the cell has not.
-
-    Attributes:
-        output: `[T, N, R]`.
-        final_h: `[N, R]`.
-        final_c: `[N, H]`.
-        states_c: c after every step, `[T, N, H]`.
-        saved: what backward reads, in the library's own order.
-    """
-
-    output: Tensor
-    final_h: Tensor
-    final_c: Optional
-    states_c: Optional
-    saved: Optional
+#: Forward's call, for backward to use again: with no tensors, it keeps nothing alive.
+Before = Call
 
 
 def shapes(given: Inputs, training: bool, keep_states: bool) -> tuple[tuple[int, ...], ...]:
-    """Of what forward makes, field by field; a size of 0 where there is nothing."""
-    x, h0, c0 = given.x, given.h0, given.c0
-    T, N, H, R = x.shape[0], x.shape[1], given.units, h0.shape[1]
-    saved = given.saved_size(N, T) if training or keep_states else 0
-    return (T, N, R), (N, R), (0 if c0 is None else N, H), (0 if c0 is None or not keep_states else T, N, H), (saved,)
+    """Of what forward makes, field by field; a first size of 0 where there is nothing."""
+    wanted, every = _made(given, training, keep_states)
+    return tuple(shape if want else (0, *shape[1:]) for shape, want in zip(every, wanted, strict=True))
 
 
-def forward(given: Inputs, training: bool, keep_states: bool, *, fill: bool = False) -> tuple[Forward, Before | None]:
+def _made(given: Inputs, training: bool, keep_states: bool) -> tuple[tuple[bool, ...], tuple[tuple[int, ...], ...]]:
+    """Which of RESULTS there will be, and their shapes."""
+    wanted = _wanted(given.c0 is not None, training or keep_states, keep_states)
+    (T, N, _), (_, R) = given.x.shape, given.h0.shape
+    return wanted, _shapes_made(T, N, given.units, R, given.saved_size(N, T) if wanted[-1] else 0)
+
+
+@cache
+def _wanted(memory: bool, saving: bool, keep_states: bool) -> tuple[bool, ...]:
+    asked = {"saved": saving, "states_c": keep_states}
+    return tuple(asked.get(row.name, True) and (memory or row.kind != "memory") for row in RESULTS)
+
+
+def forward(
+    given: Inputs, training: bool, keep_states: bool, *, fill: bool = False
+) -> tuple[tuple[Optional, ...], Before | None]:
     """Run the cell over the sequences.
 
     Args:
@@ -142,50 +147,44 @@ def forward(given: Inputs, training: bool, keep_states: bool, *, fill: bool = Fa
         fill: where there are lengths, put zeros for what lies beyond them; else it is of any content.
 
     Returns:
-        The results, and the run, for `backward` to use again; None where it read copies, which are gone by then.
+        RESULTS, None for what was not asked for or the cell has not; and the call, for `backward` to use again: None
+        where it read copies, which are gone by then.
 
     Raises:
         TensorError: a shape, dtype or device that does not fit, with what was expected.
     """
-    run, read, places = described(given)
-    library, x, dtype = loaded(), given.x, given.x.dtype
-    memory = given.c0 is not None
-    wanted = (True, True, memory, keep_states and memory, training or keep_states)
-    made = x.new_zeros if fill and given.lengths is not None else x.new_empty
-    output, final_h, final_c, states_c, saved = (
-        made(shape, dtype=torch.float32) if want else None
-        for shape, want in zip(shapes(given, training, keep_states), wanted, strict=True)
-    )
-    assert output is not None
-    assert final_h is not None
+    library, run, places, read = described(given)
+    x, dtype = given.x, given.x.dtype
+    make = x.new_zeros if fill and given.lengths is not None else x.new_empty
+    results: list[Optional] = []
+    for row, want, shape in zip(RESULTS, *_made(given, training, keep_states), strict=True):
+        results.append(made := make(shape, dtype=torch.float32) if want else None)
+        if made is not None:
+            setattr(run, row.name, made.data_ptr())
     workspace = _workspace(library.workspace_size(run, backward=False))
-    run.output, run.final_h, run.final_c = output.data_ptr(), final_h.data_ptr(), _address(final_c)
-    run.states_c, run.saved, run.workspace = _address(states_c), _address(saved), workspace.data_ptr()
+    run.workspace = workspace.data_ptr()
     library.forward(run)
     if dtype != torch.float32:
-        output, final_h, final_c, states_c = (
-            tensor if tensor is None else tensor.to(dtype) for tensor in (output, final_h, final_c, states_c)
-        )
-        assert output is not None
-        assert final_h is not None
+        results = [
+            made if made is None or row.dtype != "number" else made.to(dtype)
+            for row, made in zip(RESULTS, results, strict=True)
+        ]
     own = all(map(is_, read, given.tensors))
-    return Forward(output, final_h, final_c, states_c, saved), Before(run, places) if own else None
+    return tuple(results), Before(library, run, places, ()) if own else None
 
 
 def backward(
     given: Inputs,
-    output: Tensor,
-    saved: Tensor,
+    kept: Sequence[Tensor],
     upstream: Sequence[Optional],
     wanted: Sequence[bool],
     before: Before | None = None,
 ) -> tuple[Optional, ...]:
-    """Gradients by x, the weights, biases, extra weights, those of an output layer, h0 and c0.
+    """Gradients by the operands that have one, in the table's order.
 
     Args:
         given: as given to `forward`.
-        output: what it returned.
-        saved: what it saved.
+        kept: what it returned that backward reads: the output, and what it saved.
         upstream: gradients by output, final h and c, and every step's c; None for zero.
         wanted: which of them; those of the matrices are computed together.
         before: what `forward` returned.
@@ -196,20 +195,16 @@ def backward(
     Raises:
         TensorError: a shape, dtype or device that does not fit, with what was expected.
     """
-    run, inputs, _ = described(given) if before is None else _again(before, given)
-    library, x, dtype = loaded(), given.x, given.x.dtype
-    (N, R), H, T = given.h0.shape, given.units, x.shape[0]
-    grad_output, grad_h, grad_c, grad_states_c = upstream
-    read = {
-        "output": _dense("output", output, (T, N, R), dtype),
-        "saved": _dense("saved", saved, (given.saved_size(N, T),), torch.float32),
-        "grad_output": _dense("gradient of output", grad_output, (T, N, R), dtype),
-        "grad_final_h": _dense("gradient of final h", grad_h, (N, R), dtype),
-        "grad_final_c": None if given.c0 is None else _dense("gradient of final c", grad_c, (N, H), dtype),
-        "grad_states_c": _dense("gradient of every step's c", grad_states_c, (T, N, H), dtype),
-    }
-    for name, tensor in read.items():
-        setattr(run, name, _address(tensor))
+    library, run, _, inputs = described(given) if before is None else _again(before, given)
+    x, dtype, memory = given.x, given.x.dtype, given.c0 is not None
+    (N, R), T = given.h0.shape, x.shape[0]
+    sizes = _shapes_read_back(T, N, given.units, R, given.saved_size(N, T))
+    read = [
+        None if tensor is None or (row.kind == "memory" and not memory) else _ready(row, tensor, shape, dtype)
+        for row, tensor, shape in zip(_READ_BACK, (*kept, *upstream), sizes, strict=True)
+    ]
+    for row, tensor in zip(_READ_BACK, read, strict=True):
+        setattr(run, row.name, None if tensor is None else tensor.data_ptr())
     likes = having_gradients(given, wanted)
     grads = [None if like is None else x.new_empty(like.shape, dtype=torch.float32) for like in likes]
     for name, grad in zip(_GRADIENTS, grads, strict=True):
@@ -224,64 +219,46 @@ def backward(
 
 def having_gradients(given: Inputs, wanted: Sequence[bool]) -> list[Optional]:
     """The tensors by which gradients are computed, None where there is none or nobody wants it; as `backward`."""
-    matrices = wanted[1] or wanted[2] or wanted[6]
-    among = (wanted[0], matrices, matrices, *wanted[3:6], matrices, *wanted[7:])
-    return [tensor if want else None for tensor, want in zip(given[1:11], among, strict=True)]
+    matrices = any(compress(wanted, _IS_MATRIX))
+    every = zip(given[1 : 1 + len(DIFFERENTIABLE)], wanted, _IS_MATRIX, strict=True)
+    return [tensor if want or (is_matrix and matrices) else None for tensor, want, is_matrix in every]
 
 
 def described(given: Inputs) -> Call:
-    """A run with everything that both directions read.
+    """A call with everything that both directions read.
 
     Raises:
         TensorError: a shape, dtype or device that does not fit, with what was expected.
     """
     x, extra, h0, dtype = given.x, given.extra, given.h0, given.x.dtype
-    library, kind = loaded(), lookup(given.cell)
-    T, N, D = x.shape
-    H, R = given.units, h0.shape[-1]
-    rows = len(kind.gates) * H
+    kernel, kind = given.kernel, lookup(given.cell)
+    library = loaded(kernel)
     if given.c0 is None and len(kind.State._fields) > 1:
         raise TensorError(f"c0: expected a tensor, {given.cell} has a memory cell")
     if given.weight_out is None and given.cell == "jordan":
         raise TensorError("weight_out: expected a tensor, jordan has an output layer")
-    extra_rows = 0 if extra is None else extra.shape[0]
     if dtype not in (torch.float32, torch.bfloat16) or not x.is_cpu:
         raise TensorError(f"x: expected torch.float32 or torch.bfloat16 on the CPU, got {dtype} on {x.device}")
-    x = resolved(x).float()
-    if x.stride(2) != 1:
-        x = x.contiguous()
-    lengths = None if given.lengths is None else given.lengths.to(torch.int64)
-    read = (
-        x,
-        _dense("weight_ih", given.weight_ih, (rows, D), dtype),
-        _dense("weight_hh", given.weight_hh, (rows, R), dtype),
-        _dense("bias_ih", given.bias_ih, (rows,), dtype),
-        _dense("bias_hh", given.bias_hh, (rows,), dtype),
-        _dense("extra", extra, (extra_rows, H), dtype),
-        _dense("weight_out", given.weight_out, (R, H), dtype),
-        _dense("bias_out", given.bias_out, (R,), dtype),
-        _dense("h0", h0, (N, R), dtype),
-        _dense("c0", given.c0, (N, H), dtype),
-        _dense("lengths", lengths, (N,), torch.int64),
-        _dense("recurrent_mask", given.recurrent_mask, (N, R), dtype),
-        _rows("zoneout of h", given.zoneout_h, (T, N, R), dtype),
-        _rows("zoneout of c", given.zoneout_c, (T, N, H), dtype),
+    T, N, D = x.shape
+    H, R, E = given.units, h0.shape[-1], 0 if extra is None else extra.shape[0]
+    sizes = _shapes_read(len(kind.gates), T, N, D, H, R, E)
+    read = tuple(
+        [
+            None if tensor is None else _ready(row, tensor, shape, dtype)
+            for row, tensor, shape in zip(READ, given.tensors, sizes, strict=True)
+        ]
     )
-    places = _places(read)
     run = Run()
-    run.cell, run.isa = library.cells[given.kernel], library.isas[library.isa]
-    run.N, run.T, run.D, run.H, run.R = N, T, D, H, R
-    run.reverse, run.extra_rows = given.reverse, extra_rows
-    run.x_stride_t, run.x_stride_n = x.stride(0), x.stride(1)
-    for name, place in zip(_READ, places, strict=True):
+    run.cell, run.isa = library.cells[kernel], library.isas[library.isa]
+    run.N, run.T, run.D, run.H, run.R, run.E, run.reverse = N, T, D, H, R, E, given.reverse
+    places = _places(read)
+    for (name, strides), place in zip(_POINTERS, places, strict=True):
         if place is not None:
             setattr(run, name, place[0])
-    for field, share in zip("hc", read[-2:], strict=True):
-        if share is not None:
-            setattr(run, f"zoneout_{field}_stride_t", share.stride(0))
-            setattr(run, f"zoneout_{field}_stride_n", share.stride(1))
+            for field, stride in zip(strides, place[1], strict=False):  # the last is 1
+                setattr(run, field, stride)
     _set_up(run, dtype)
-    return Call(run, read, places)
+    return Call(library, run, places, read)
 
 
 def _set_up(run: Run, dtype: torch.dtype) -> None:
@@ -291,7 +268,7 @@ def _set_up(run: Run, dtype: torch.dtype) -> None:
 
 
 def _again(before: Before, given: Inputs) -> Call:
-    """As `described`, from forward's run where the tensors lie where they lay.
+    """As `described`, from forward's call where the tensors lie where they lay.
 
     Those that autograd saved may be others: a hook can have packed them and unpacked copies.
     """
@@ -300,7 +277,7 @@ def _again(before: Before, given: Inputs) -> Call:
         return described(given)
     run = Run.from_buffer_copy(before.run)  # another thread may be going backward through the same graph
     _set_up(run, given.x.dtype)
-    return Call(run, read, before.places)
+    return before._replace(run=run, read=read)
 
 
 def _places(tensors: Sequence[Optional]) -> Places:
@@ -320,30 +297,20 @@ def _workspace(size: int) -> Tensor:
     return fresh
 
 
-def _dense(name: str, tensor: Optional, shape: tuple[int, ...], dtype: torch.dtype) -> Optional:
-    """The tensor as the library will read it, in C order and float32, once it is what is expected."""
-    if tensor is None:
-        return None
-    tensor = _checked(name, tensor, shape, dtype)
-    return tensor if tensor.is_contiguous() else tensor.contiguous()
-
-
-def _rows(name: str, tensor: Optional, shape: tuple[int, ...], dtype: torch.dtype) -> Optional:
-    """The same with the last dimension dense, the others at any stride."""
-    if tensor is None:
-        return None
-    tensor = _checked(name, tensor, shape, dtype)
-    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
-
-
-def _checked(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+def _ready(row: Operand, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """The tensor as the library will read it, float32 where it is of numbers, once it is what is expected."""
+    if (exact := _EXACT.get(row.dtype)) is not None:
+        tensor, dtype = tensor.to(exact), exact
     if tensor.shape != shape or tensor.dtype != dtype or not tensor.is_cpu:
         raise TensorError(
-            f"{name}: expected {dtype} on the CPU of shape {shape}, "
+            f"{row.name}: expected {dtype} on the CPU of shape {shape}, "
             f"got {tensor.dtype} on {tensor.device} of shape {tuple(tensor.shape)}"
         )
     tensor = resolved(tensor)
-    return tensor.float() if dtype == torch.bfloat16 else tensor
+    if dtype == torch.bfloat16:
+        tensor = tensor.float()
+    dense = tensor.stride(-1) == 1 if row.strided else tensor.is_contiguous()
+    return tensor if dense else tensor.contiguous()
 
 
 def resolved(tensor: Tensor) -> Tensor:
@@ -351,17 +318,13 @@ def resolved(tensor: Tensor) -> Tensor:
     return tensor.resolve_neg() if tensor.is_neg() else tensor
 
 
-def _address(tensor: Optional) -> int | None:
-    return None if tensor is None else tensor.data_ptr()
-
-
-def loaded() -> NativeLibrary:
-    """The library, where `refuses` has found one.
+def loaded(kernel: str) -> NativeLibrary:
+    """The library that has a kernel, where `refuses` has found one.
 
     Raises:
         RuntimeError: there is none.
     """
-    library = native_library.load()
+    library = native_library.holding(kernel)
     if isinstance(library, str):
         raise RuntimeError(f"the native library is {library}")
     return library

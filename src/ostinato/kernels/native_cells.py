@@ -97,32 +97,26 @@ def inputs(
     zoneout = noise.zoneout if noise and noise.zoneout else (None, None)
     return Inputs(
         cell.name,
-        x,
-        p["weight_ih"],
-        p["weight_hh"],
-        p.get("bias_ih"),
-        p.get("bias_hh"),
-        torch.cat(extra) if extra else None,
-        out.get("weight_out"),
-        out.get("bias_out"),
-        state[0],
-        state[1] if memory else None,
-        lengths,
-        noise.recurrent_mask if noise else None,
-        zoneout[0],
-        zoneout[1] if memory else None,
-        reverse,
+        x=x,
+        **{name: p.get(name) for name in SHARED},
+        **out,
+        extra=torch.cat(extra) if extra else None,
+        h0=state[0],
+        c0=state[1] if memory else None,
+        lengths=lengths,
+        recurrent_mask=noise.recurrent_mask if noise else None,
+        zoneout_h=zoneout[0],
+        zoneout_c=zoneout[1] if memory else None,
+        reverse=reverse,
     )
 
 
 @constant_when_compiled  # it need not look into the loading of a library
 def _lacks(kind: type[Cell], projected: bool) -> str | None:
-    library = native_library.load()
+    library = native_library.holding(kernel_of(kind.name, projected))
     if isinstance(library, str):
         return library
-    if not is_ours(kind):
-        return f"{kind.name} is another cell here" if kind.name in library.cells else f"no {kind.name} yet"
-    return None if kernel_of(kind.name, projected) in library.cells else f"no {kind.name} yet"
+    return None if is_ours(kind) else f"{kind.name} is another cell here"
 
 
 def multiplies_bfloat16_without_tiles() -> bool:

@@ -12,14 +12,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ostinato.core import torch_programs
 from ostinato.core.torch_private import below_autograd, is_batched, is_traced, is_watched, unchecked_saved_tensors
 from ostinato.kernels import native_calls
-from ostinato.kernels.native_calls import Inputs, Optional
+from ostinato.kernels.native_calls import DIFFERENTIABLE, Inputs, Optional
 from ostinato.kernels.native_reference import differentiate
+from ostinato.native import torch_programs
+from ostinato.native.operands import RUN
 
 torch_programs.register()
 
+_INPUTS = len(Inputs._fields)
+# The other operands, the direction, and whether to keep states.
+_NO_GRADIENTS = (None,) * (len(RUN.arguments) - len(DIFFERENTIABLE))
 _PLAIN = frozenset({Tensor, nn.Parameter, type(None)})
 
 
@@ -35,10 +39,20 @@ def recurrence(given: Inputs, training: bool, keep_states: bool) -> tuple[Option
         TensorError: a shape, dtype or device that does not fit, with what was expected.
     """
     if given.x.is_meta or not _may_skip_operator(given.tensors):
-        return tuple(torch.ops.ostinato.recurrence(*given, keep_states))
+        return tuple(torch.ops.ostinato.recurrence(*_arguments(given, keep_states)))
     if training and any(tensor is not None and tensor.requires_grad for tensor in given.tensors):
-        return tuple(_Recurrence.apply(True, *given, keep_states))  # type: ignore[no-untyped-call]
-    return native_calls.forward(given, False, keep_states)[0][:4]
+        return tuple(_Recurrence.apply(True, *_arguments(given, keep_states)))  # type: ignore[no-untyped-call]
+    return native_calls.forward(given, False, keep_states)[0][:-1]
+
+
+def _arguments(given: Inputs, keep_states: bool) -> tuple[Any, ...]:
+    """Of the operators that go forward."""
+    return *given[: RUN.first], keep_states, *given[RUN.first :]
+
+
+def _split(arguments: Sequence[Any]) -> tuple[Inputs, bool]:
+    """The way back; the last may have been left out."""
+    return Inputs(*arguments[: RUN.first], *arguments[RUN.first + 1 :]), arguments[RUN.first]
 
 
 def _may_skip_operator(tensors: Iterable[Optional]) -> bool:
@@ -56,35 +70,32 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, direct: bool, *arguments: Any) -> tuple[Optional, ...]:
-        *inputs, keep_states = arguments
-        cell, *tensors, reverse = inputs
+        given, keep_states = _split(arguments)
         results: tuple[Optional, ...]
-        ctx.cell, ctx.reverse, ctx.direct, ctx.before = cell, reverse, direct, None
+        ctx.cell, ctx.reverse, ctx.direct, ctx.before = given.cell, given.reverse, direct, None
         ctx.set_materialize_grads(False)
         if direct:
-            results, ctx.before = native_calls.forward(Inputs(*inputs), True, keep_states)
+            results, ctx.before = native_calls.forward(given, True, keep_states)
         else:
             saving = torch.ops.ostinato.recurrence_saving
             results = below_autograd(saving, arguments, instead=saving)
-        ctx.save_for_backward(*tensors, results[0], results[-1])
+        ctx.save_for_backward(*given.tensors, results[0], results[-1])
         return results[:-1]
 
     @staticmethod
     def backward(ctx: Any, *upstream: Optional) -> tuple[Optional, ...]:
         *tensors, output, saved = _saved(ctx)
-        needed = ctx.needs_input_grad[2:12]
+        given = Inputs.of(ctx.cell, tensors, ctx.reverse)
+        needed = ctx.needs_input_grad[2 : 2 + len(DIFFERENTIABLE)]
         grads: tuple[Optional, ...]
         if torch.is_grad_enabled():
-            grads = differentiate(ctx.cell, tensors, ctx.reverse, needed, upstream)
-            return None, None, *grads, *[None] * 6
-        if ctx.direct and _may_skip_operator((*tensors, *upstream)) and not is_batched(upstream):
-            inputs = (ctx.cell, *tensors, ctx.reverse)
-            grads = native_calls.backward(Inputs(*inputs), output, saved, upstream, needed, ctx.before)
+            grads = differentiate(given, needed, upstream)
+        elif ctx.direct and _may_skip_operator((*tensors, *upstream)) and not is_batched(upstream):
+            grads = native_calls.backward(given, (output, saved), upstream, needed, ctx.before)
         else:
-            grads = torch.ops.ostinato.recurrence_backward(
-                ctx.cell, *tensors, ctx.reverse, output, saved, *upstream, list(needed)
-            )
-        return None, None, *(grad if need else None for grad, need in zip(grads, needed, strict=True)), *[None] * 6
+            grads = torch.ops.ostinato.recurrence_backward(*given, output, saved, *upstream, list(needed))
+        grads = tuple(grad if need else None for grad, need in zip(grads, needed, strict=True))
+        return None, None, *grads, *_NO_GRADIENTS
 
 
 def _saved(ctx: Any) -> Sequence[Any]:
@@ -101,10 +112,9 @@ def _saved(ctx: Any) -> Sequence[Any]:
             raise
     *tensors, _output, _saved = unchecked
     tensors = [tensor.unpack() for tensor in tensors]  # refuses those that have changed
-    inputs = (ctx.cell, *tensors, ctx.reverse)
     with torch.no_grad():
-        again, ctx.before = native_calls.forward(Inputs(*inputs), True, False)
-    return *tensors, again.output, again.saved
+        again, ctx.before = native_calls.forward(Inputs.of(ctx.cell, tensors, ctx.reverse), True, False)
+    return *tensors, again[0], again[-1]
 
 
 def recurrence_cpu(*arguments: Any) -> tuple[Tensor, ...]:
@@ -128,34 +138,32 @@ def recurrence_saving_fake(*arguments: Any) -> tuple[Tensor, ...]:
 
 
 def _all_of(saving: bool, *arguments: Any) -> tuple[Tensor, ...]:
-    *inputs, keep_states = arguments
-    results, _ = native_calls.forward(Inputs(*inputs), saving, keep_states, fill=True)
+    given, keep_states = _split(arguments)
+    results, _ = native_calls.forward(given, saving, keep_states, fill=True)
     absent = _empty(saving, *arguments)
     return tuple(empty if tensor is None else tensor for tensor, empty in zip(results, absent, strict=True))
 
 
 def _empty(saving: bool, *arguments: Any) -> tuple[Tensor, ...]:
-    *inputs, keep_states = arguments
-    given = Inputs(*inputs)
+    given, keep_states = _split(arguments)
     *shapes, saved = native_calls.shapes(given, saving, keep_states)
     return *(given.x.new_empty(shape) for shape in shapes), given.x.new_empty(saved, dtype=torch.float32)
 
 
 def recurrence_backward_cpu(*arguments: Any) -> tuple[Tensor, ...]:
     """The operator `recurrence_backward`."""
-    *inputs, output, saved, grad_output, grad_h, grad_c, grad_states_c, wanted = arguments
-    given = Inputs(*inputs)
-    if grad_states_c is not None and not grad_states_c.numel():  # not kept
-        grad_states_c = None
-    grads = native_calls.backward(given, output, saved, (grad_output, grad_h, grad_c, grad_states_c), wanted)
+    given = Inputs(*arguments[:_INPUTS])
+    output, saved, *upstream, wanted = arguments[_INPUTS:]
+    if upstream[-1] is not None and not upstream[-1].numel():  # the states of every step, not kept
+        upstream[-1] = None
+    grads = native_calls.backward(given, (output, saved), upstream, wanted)
     return tuple(given.x.new_empty(0) if grad is None else grad for grad in grads)
 
 
 def recurrence_backward_fake(*arguments: Any) -> tuple[Tensor, ...]:
     """Its results' shapes."""
-    *inputs, _output, _saved, _grad_output, _grad_h, _grad_c, _grad_states_c, wanted = arguments
-    given = Inputs(*inputs)
-    likes = native_calls.having_gradients(given, wanted)
+    given = Inputs(*arguments[:_INPUTS])
+    likes = native_calls.having_gradients(given, arguments[-1])
     return tuple(given.x.new_empty((0,) if like is None else like.shape) for like in likes)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import unroll
 from ostinato.core.registry import lookup
+from ostinato.kernels.native_calls import DIFFERENTIABLE, Inputs
 from ostinato.kernels.transforms import own_node
 
 Optional = Tensor | None
@@ -22,37 +23,29 @@ _WIDTH = {"lstm": "proj_size", "jordan": "output_units"}
 
 
 def differentiate(
-    name: str,
-    inputs: Sequence[Optional],
-    reverse: bool,
+    given: Inputs,
     needed: Sequence[bool],
     upstream: Sequence[Optional],
 ) -> tuple[Optional, ...]:
     """Gradients that can be differentiated again: those of the reference, computed anew.
 
     Args:
-        name: a registered cell's name.
-        inputs: the operator's tensors in its order, from x to the noise.
-        reverse: as given to the operator.
-        needed: which of the first ten inputs, those that can be differentiated by, want a gradient.
+        given: as given to the operator.
+        needed: which of the operands that can be differentiated by want a gradient.
         upstream: gradients by output, final h and c, and every step's c; None for zero.
     """
-    *tensors, lengths, mask, zoneout_h, zoneout_c = inputs
-    tensors = [tensor if tensor is None else own_node(tensor) for tensor in tensors]
-    x, weight_ih, weight_hh, bias_ih, bias_hh, extra, weight_out, bias_out, h0, c0 = tensors
-    assert x is not None
-    assert weight_ih is not None
-    kind = lookup(name)
-    H = weight_ih.shape[0] // len(kind.gates)
-    width = {} if weight_out is None or weight_out.shape[0] == H else {_WIDTH[name]: weight_out.shape[0]}
-    cell = kind(input_size=x.shape[2], hidden_size=H, bias=bias_ih is not None, **width)
-    given = dict(zip(SHARED, (weight_ih, weight_hh, bias_ih, bias_hh), strict=True))
-    given |= {"weight_out": weight_out, "bias_out": bias_out}
+    count = len(DIFFERENTIABLE)
+    tensors = [tensor if tensor is None else own_node(tensor) for tensor in given.tensors[:count]]
+    given = Inputs(given.cell, *tensors, *given[1 + count :])
+    extra, kind = given.extra, lookup(given.cell)
+    H, out = given.weight_ih.shape[0] // len(kind.gates), given.weight_out
+    width = {} if out is None or out.shape[0] == H else {_WIDTH[given.cell]: out.shape[0]}
+    cell = kind(input_size=given.x.shape[2], hidden_size=H, bias=given.bias_ih is not None, **width)
     p: dict[str, Tensor] = {}
     row = 0
     for parameter, declared in cell.parameters().items():
         if parameter in (*SHARED, *OUT):
-            tensor = given[OUT.get(parameter, parameter)]
+            tensor = getattr(given, OUT.get(parameter, parameter))
         else:
             assert extra is not None
             rows = math.prod(declared.shape) // H
@@ -60,11 +53,12 @@ def differentiate(
             row += rows
         assert tensor is not None
         p[parameter] = tensor
-    state = cell.State(*(field for field in (h0, c0) if field is not None))
-    zoneout = [share for share in (zoneout_h, zoneout_c) if share is not None]
-    noise = StateNoise(mask, zoneout or None)
+    state = cell.State(*(field for field in (given.h0, given.c0) if field is not None))
+    zoneout = [share for share in (given.zoneout_h, given.zoneout_c) if share is not None]
+    noise = StateNoise(given.recurrent_mask, zoneout or None)
     keep = upstream[3] is not None
-    ran = unroll(cell, p, x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep)
+    lengths, reverse = given.lengths, given.reverse
+    ran = unroll(cell, p, given.x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep)
     outputs = [ran.output, *ran.final, *[None] * (2 - len(state)), ran.states[1] if keep else None]
     by = [tensor for tensor, needs in zip(tensors, needed, strict=True) if needs and tensor is not None]
     # of no steps, and of a state that depends on nothing wanted, there is no gradient to ask for

@@ -34,22 +34,21 @@ class NativeSteps:
         states: Sequence[Any],
         noise: Sequence[StateNoise],
     ) -> None:
-        library = native_calls.loaded()
         self._alive: list[Any] = [*states]  # all that the runs point to
-        runs: list[Run] = []
+        runs: list[tuple[NativeLibrary, Run]] = []
         x = states[0][0].new_zeros(1, len(states[0][0]), cells[0].input_size)
         for cell, p, fields, held in zip(cells, parameters, states, noise, strict=True):
             output = x.new_empty(1, x.shape[1], cell.output_size)
-            runs.append(self._prepare(library, native.inputs(cell, p, x, fields, noise=held), output))
+            runs.append(self._prepare(native.inputs(cell, p, x, fields, noise=held), output))
             x = output
-        self._steps = Steps(library, runs)
+        self._steps = Steps(runs)
 
     def __call__(self, x: Tensor, output: Tensor) -> None:
         """Take a step: `[N, D]` to `[N, O]`, both float32 and dense."""
         self._steps(x.data_ptr(), output.data_ptr())
 
-    def _prepare(self, library: NativeLibrary, given: native_calls.Inputs, output: Tensor) -> Run:
-        run, read, _ = native_calls.described(given)
+    def _prepare(self, given: native_calls.Inputs, output: Tensor) -> tuple[NativeLibrary, Run]:
+        library, run, _, read = native_calls.described(given)
         packed = _bytes(library.packed_size(run))
         run.packed = packed.data_ptr()
         library.pack(run)
@@ -57,7 +56,7 @@ class NativeSteps:
         run.workspace = workspace.data_ptr()
         run.output, run.final_h, run.final_c = output.data_ptr(), run.h0, run.c0
         self._alive += [read, packed, workspace, output]
-        return run
+        return library, run
 
 
 def _bytes(size: int) -> Tensor:

@@ -1,6 +1,7 @@
-"""The compiled library: found beside the kernels, its interface declared once, from `native/ostinato.h`.
+"""The compiled library: found beside the kernels, its structs from the tables of operands.
 
-No torch here: whatever can hand over pointers can call it.
+No torch here: whatever can hand over pointers can call it. Another library with the same interface and other cells in
+it is opened by `add`; which one computes a cell `holding` says.
 """
 
 import ctypes
@@ -13,47 +14,38 @@ from pathlib import Path
 from typing import Any
 
 from ostinato.core.errors import ConfigError
+from ostinato.native.operands import ABI, RUN, SOFTMAX, Role, Table
 
-#: OSTINATO_ABI of the header this module was written after.
-ABI = 5
 #: Forces an instruction set.
 ISA_VARIABLE = "OSTINATO_ISA"
 
 #: Names of OSTINATO_HIGHEST and those that follow: the values of `torch.set_float32_matmul_precision`.
 PRECISIONS = ("highest", "high", "medium")
 
-_SIZES = ("cell", "isa", "precision", "N", "T", "D", "H", "R", "threads", "split", "reverse", "extra_rows")
-_INPUTS = ("lengths", "x", "x_stride_t", "x_stride_n", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_extra")
-_OUTPUT_LAYER = ("weight_out", "bias_out")
-_NOISE = ("recurrent_mask", "zoneout_h", "zoneout_c")
-_NOISE_STRIDES = tuple(f"zoneout_{field}_stride_{axis}" for field in "hc" for axis in "tn")
-_RESULTS = ("output", "saved", "final_h", "final_c", "states_c")
-_UPSTREAM = ("grad_output", "grad_final_h", "grad_final_c", "grad_states_c")
-_GRADIENTS = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "extra", "weight_out", "bias_out", "h0", "c0")
-_ARRAYS = (*_INPUTS, *_OUTPUT_LAYER, "h0", "c0", *_NOISE, *_NOISE_STRIDES, *_RESULTS, *_UPSTREAM)
-_REST = (*_ARRAYS, *(f"grad_{name}" for name in _GRADIENTS), "workspace", "packed")
-_SOFTMAX = ("isa", "M", "V", "bfloat16", "threads")
 _PROBLEMS = {1: "instruction set", 2: "cell", 3: "size", 4: "length", 5: "precision"}
+
+
+def _fields(table: Table) -> list[tuple[str, Any]]:
+    return [(name, c_void_p if is_address else c_int64) for name, is_address in table.fields]
 
 
 class Run(ctypes.Structure):
     """`ostinato_run` of the header: what a call computes, and where everything lies."""
 
-    _fields_ = [(name, c_int64) for name in _SIZES] + [
-        (name, c_int64 if "_stride_" in name else c_void_p) for name in _REST
-    ]
+    _fields_ = _fields(RUN)
 
 
 class Softmax(ctypes.Structure):
     """`ostinato_softmax` of the header."""
 
-    _fields_ = [(name, c_int64) for name in _SOFTMAX] + [
-        (name, c_void_p) for name in ("scores", "largest", "sum", "weights", "total")
-    ]
+    _fields_ = _fields(SOFTMAX)
 
 
 class NativeLibrary:
-    """The loaded library.
+    """A loaded library.
+
+    Args:
+        path: of the shared library.
 
     Attributes:
         cells: index of each cell by name.
@@ -103,10 +95,15 @@ class NativeLibrary:
         """Whether the set in use is AMX, or its emulation."""
         return self.isa.startswith("amx")
 
-    def precision(self, wanted: str, cell: str = "lstm") -> str:
-        """What a cell's products are computed in where one of PRECISIONS is asked for: the same or a higher one."""
-        index = PRECISIONS.index(wanted)
-        return PRECISIONS[self._library.ostinato_precision(self.isas[self.isa], self.cells[cell], index)]
+    def precision(self, wanted: str, cell: str | None = None) -> str:
+        """What a cell's products are computed in where one of PRECISIONS is asked for: the same or a higher one.
+
+        Args:
+            wanted: what is asked for.
+            cell: its name; by default the first one.
+        """
+        index, number = PRECISIONS.index(wanted), 0 if cell is None else self.cells[cell]
+        return PRECISIONS[self._library.ostinato_precision(self.isas[self.isa], number, index)]
 
     def saved_size(self, cell: str, N: int, T: int, H: int, R: int, *, noisy: bool) -> int:
         """Floats that forward keeps for backward."""
@@ -157,23 +154,20 @@ class Steps:
     """Layers one above the other, for one time step, called again and again with as little Python as there can be.
 
     Args:
-        library: the loaded library.
         runs: a forward run of one step (T is 1) for each layer, complete but for the first one's `x` and the last
-            one's `output`. Whatever they point to has to live as long as this.
+            one's `output`, and the library that has its cell. Whatever they point to has to live as long as this.
     """
 
-    def __init__(self, library: NativeLibrary, runs: Sequence[Run]) -> None:
-        self._forward = library._library.ostinato_forward
+    def __init__(self, runs: Sequence[tuple[NativeLibrary, Run]]) -> None:
         self._runs = list(runs)
-        self._first, self._last = self._runs[0], self._runs[-1]
-        self._calls = [ctypes.byref(run) for run in runs]
+        self._first, self._last = self._runs[0][1], self._runs[-1][1]
+        self._calls = [(library._library.ostinato_forward, ctypes.byref(run)) for library, run in runs]
 
     def __call__(self, x: int, output: int) -> None:
         """Take a step: addresses of the inputs `[N, D]` and of the outputs `[N, O]`, both dense."""
         self._first.x, self._last.output = x, output
-        forward = self._forward
-        for call in self._calls:
-            if status := forward(call):
+        for forward, run in self._calls:
+            if status := forward(run):
                 _check(status, self._first)
 
 
@@ -186,8 +180,8 @@ def _names(entry: Any) -> Iterator[str]:
 
 def _check(status: int, run: Run | Softmax) -> None:
     if status:
-        names = _SIZES if isinstance(run, Run) else _SOFTMAX
-        sizes = ", ".join(f"{name}={getattr(run, name)}" for name in names)
+        rows = (RUN if isinstance(run, Run) else SOFTMAX).of(Role.CHOICE, Role.SIZE)
+        sizes = ", ".join(f"{row.name}={getattr(run, row.name)}" for row in rows)
         raise ValueError(f"the native library refuses the {_PROBLEMS[status]} in {sizes}")
 
 
@@ -208,3 +202,27 @@ def load() -> NativeLibrary | str:
             except OSError as error:
                 return f"cannot be loaded ({error})"
     return "not built: that takes a GCC with OpenMP, where the package is installed"
+
+
+_others: list[NativeLibrary] = []
+
+
+def add(path: Path) -> NativeLibrary:
+    """Open another library with the same interface; its cells are found from now on.
+
+    Raises:
+        OSError: it cannot be loaded, or has the interface of another version.
+    """
+    _others.append(library := NativeLibrary(path))
+    return library
+
+
+def holding(cell: str) -> NativeLibrary | str:
+    """The library that has a cell's kernel, the package's own before others; or why there is none."""
+    library = load()
+    if not isinstance(library, str) and cell in library.cells:
+        return library
+    for other in _others:
+        if cell in other.cells:
+            return other
+    return library if isinstance(library, str) else f"no {cell} yet"

@@ -72,8 +72,8 @@ class Recurrent:
             raise ConfigError("these weights are of both directions: leave reverse out")
         self._reverse, self._merge = reverse, MERGES[merge]
         self._library, self._directions, self._form, self.cell = library, directions, FORMS[cell], cell
-        self.input_size, self.hidden_size = stack[0].weight_ih.shape[1], len(stack[0].weight_hh) // self._form.gates
-        self.output_size = stack[0].output_size
+        (rows, self.output_size), self.input_size = stack[0]["weight_hh"].shape, stack[0]["weight_ih"].shape[1]
+        self.hidden_size = rows // self._form.gates
         self.num_layers, self.bidirectional = len(stack) // directions, directions == 2
         self.batch_first = batch_first
         self.State: Any = namedtuple(f"{cell}_state", self._form.state)  # type: ignore[misc]
@@ -168,7 +168,7 @@ class Stream:
             runs.append(run)
             self._alive += [*alive, x, output]
             x = output
-        self._steps = Steps(layer._library, runs)
+        self._steps = Steps([(layer._library, run) for run in runs])
 
     def step(self, x: Array, out: Array | None = None) -> Array:
         """Take a step: `[N, D] -> [N, O]`, into `out` or a fresh array.
@@ -213,9 +213,10 @@ class _Packed:
         self._sizes = {
             "cell": self._library.cells[layer._kernel],
             "isa": self._library.isas[self._library.isa],
-            "D": weights.weight_ih.shape[1],
+            "D": weights["weight_ih"].shape[1],
             "H": layer.hidden_size,
             "R": layer.output_size,
+            "E": len(weights.get("extra", ())),
             "threads": layer._threads,
         }
         run = self._begin(1, 1)
@@ -227,16 +228,8 @@ class _Packed:
         run = Run()
         for name, size in {**self._sizes, "T": T, "N": N}.items():
             setattr(run, name, size)
-        weight_ih, weight_hh, bias_ih, bias_hh, extra, weight_out, bias_out = self._weights
-        run.weight_ih, run.weight_hh = _address(weight_ih), _address(weight_hh)
-        if bias_ih is not None and bias_hh is not None:
-            run.bias_ih, run.bias_hh = _address(bias_ih), _address(bias_hh)
-        if extra is not None:
-            run.weight_extra, run.extra_rows = _address(extra), len(extra)
-        if weight_out is not None:
-            run.weight_out = _address(weight_out)
-        if bias_out is not None:
-            run.bias_out = _address(bias_out)
+        for name, array in self._weights.items():
+            setattr(run, name, _address(array))
         if self._held is not None:  # strides of zero: one row stands for all
             run.zoneout_h = run.zoneout_c = _address(self._held)
         return run

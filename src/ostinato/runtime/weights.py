@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,21 +13,8 @@ from ostinato.runtime.forms import FORMS, Form, kernel_of
 Array = NDArray[np.float32]
 
 
-class Weights(NamedTuple):
-    """Of one layer and direction, float32 and dense; shapes as in `native/source/ostinato.h`."""
-
-    weight_ih: Array
-    weight_hh: Array
-    bias_ih: Array | None
-    bias_hh: Array | None
-    extra: Array | None
-    weight_out: Array | None
-    bias_out: Array | None
-
-    @property
-    def output_size(self) -> int:
-        """R: units of the output."""
-        return int(self.weight_hh.shape[1])
+#: Of one layer and direction, float32 and dense, by their names in the table of operands; absent where there is none.
+Weights = Mapping[str, Array]
 
 
 def sort(cell: str, named: Mapping[str, Any], concatenated: bool = True) -> tuple[list[Weights], int, str]:
@@ -52,10 +39,10 @@ def sort(cell: str, named: Mapping[str, Any], concatenated: bool = True) -> tupl
     found: list[Weights] = []
     for layer in range(layers):
         for suffix in suffixes:
-            first = found[0] if found else None
             wide = len(suffixes) if concatenated else 1
-            below = first and (first.output_size * wide if layer else first.weight_ih.shape[1])
-            found.append(_one(cell, form, left, f"_l{layer}{suffix}", below, first and first.weight_hh.shape))
+            like = found[0]["weight_hh"].shape if found else None
+            below = (like[1] * wide if layer else found[0]["weight_ih"].shape[1]) if like else None
+            found.append(_one(cell, form, left, f"_l{layer}{suffix}", below, like))
     if left:
         raise ConfigError(f"cell {cell!r}: does not use {_some(left)}; is it another cell's?")
     return found, len(suffixes), kernel
@@ -93,15 +80,16 @@ def _one(
         raise ConfigError(f"weight_hh{suffix}: expected {wanted} rows of {fed_back} for {cell!r}, got {rows}")
     has_bias = f"bias_ih{suffix}" in left
     extra = [(name, count) for name, count in form.extra if has_bias or name not in form.without_bias]
-    return Weights(
-        take("weight_ih", rows, below),
-        weight_hh,
-        take("bias_ih", rows) if has_bias else None,
-        take("bias_hh", rows) if has_bias else None,
-        np.concatenate([take(name, count * H).reshape(count, H) for name, count in extra]) if extra else None,
-        take(out_weight, fed_back, H) if out_weight else None,
-        take(out_bias, fed_back) if out_bias and has_bias else None,
-    )
+    weights = {"weight_ih": take("weight_ih", rows, below), "weight_hh": weight_hh}
+    if has_bias:
+        weights |= {name: take(name, rows) for name in ("bias_ih", "bias_hh")}
+    if extra:
+        weights["extra"] = np.concatenate([take(name, count * H).reshape(count, H) for name, count in extra])
+    if out_weight:
+        weights["weight_out"] = take(out_weight, fed_back, H)
+    if out_bias and has_bias:
+        weights["bias_out"] = take(out_bias, fed_back)
+    return weights
 
 
 def _shown(shape: tuple[int | None, ...]) -> str:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 import ostinato
-from ostinato.core import autoload, torch_programs
+from ostinato.core import autoload
 from ostinato.kernels import native_calls
+from ostinato.native import torch_programs
 
 LENGTHS = torch.tensor([7, 1, 0])
 OPTIONS = {

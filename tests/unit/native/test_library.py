@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ostinato.native import header
 from ostinato.native import library as native_library
 from ostinato.native.library import Run, Softmax
-
-HEADER = Path(native_library.__file__).parent / "source" / "ostinato.h"
 
 
 def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -23,19 +22,22 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
 
 @pytest.mark.parametrize("structure", [Run, Softmax])
 def test_the_declared_structure_is_that_of_the_header(structure):
-    body = re.search(rf"typedef struct \{{([^}}]*)\}} ostinato_{structure.__name__.lower()};", HEADER.read_text())
+    body = re.search(rf"typedef struct \{{([^}}]*)\}} ostinato_{structure.__name__.lower()};", header.PATH.read_text())
     assert body is not None
     declarations = re.sub(r"/\*.*?\*/", "", body[1], flags=re.DOTALL).split(";")
     names, kinds = [], []
     for declaration in filter(None, map(str.strip, declarations)):
-        kind, rest = re.fullmatch(
-            r"(const float|const int64_t|int64_t|float|void)\s+(.*)", declaration, re.DOTALL
-        ).groups()
+        kind, rest = re.fullmatch(r"(const \w+|\w+)\s+(.*)", declaration, re.DOTALL).groups()
         for name in rest.split(","):
             names.append(name.strip(" *\n"))
             kinds.append(ctypes.c_void_p if "*" in name else ctypes.c_int64)
             assert ("*" in name) or kind == "int64_t"
     assert [(name, kind) for name, kind in zip(names, kinds, strict=True)] == structure._fields_
+
+
+def test_the_header_is_that_of_the_tables():
+    """`make kernels` writes it."""
+    assert header.PATH.read_text(encoding="utf-8") == header.text()
 
 
 def test_the_best_instruction_set_is_used(library):

@@ -99,7 +99,7 @@ private:
         const Share share = Share::of(panels.count, thread, team);
         for (int p = static_cast<int>(share.begin); p < share.end; ++p)
             for (int e = 0; e < C::extra; ++e)
-                copy_padded(e < run.extra_rows ? run.weight_extra + e * H + Base::unit(p) : nullptr, Base::units(p),
+                copy_padded(e < run.E ? run.extra + e * H + Base::unit(p) : nullptr, Base::units(p),
                             extra_ + (panels.begin(p) * C::extra + e * panels.width(p)) * W, panels.width(p));
     }
 
@@ -247,7 +247,7 @@ private:
                 if (run.grad_bias_hh)
                     copy(run.grad_bias_hh + C::recurrent_order[g] * H + unit, bias + (g + C::apart) * width, Base::units(p));
             }
-            for (int e = 0; e < C::extra && e < run.extra_rows && run.grad_extra; ++e)
+            for (int e = 0; e < C::extra && e < run.E && run.grad_extra; ++e)
                 copy(run.grad_extra + e * H + unit, extra + e * width, Base::units(p));
         }
         Base::add_up_weights(thread, team);

@@ -284,7 +284,7 @@ private:
                 }
             }
             for (int e = 0; e < C::extra; ++e)
-                copy_padded(e < run.extra_rows ? run.weight_extra + e * H + Base::unit(p) : nullptr, Base::units(p),
+                copy_padded(e < run.E ? run.extra + e * H + Base::unit(p) : nullptr, Base::units(p),
                             extra_ + (first * C::extra + e * width) * W, width);
         }
     }

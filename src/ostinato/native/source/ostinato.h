@@ -7,8 +7,10 @@
  *   N  sequences side by side      T  time steps        D  input features      H  hidden units
  *   R  units of the output, which is what is fed back: H, except for lstm_projected and jordan
  *   G  gates of the cell (rnn, rnn_relu, jordan 1; gru, gru_reset_before 3; lstm and its kin 4)
- *   E  weights a unit has beside the products: lstm_peephole 3 (to input, forget and output gate); lstm_layer_norm 10 (gains
- *      of the four gates' input and recurrent products, of the memory, and its shift); otherwise 0
+ *   E  weights a unit has beside the products, or fewer, where the rest is zero: lstm_peephole 3 (to input, forget and
+ *      output gate); lstm_layer_norm 10 (gains of the four gates' input and recurrent products, of the memory, and its
+ *      shift); otherwise 0
+ *   K  floats kept for backward: ostinato_saved_size
  *
  * Arrays are float32 and dense in C order, except where strides are named; strides count floats. No output may overlap
  * another array. A pointer described as "or NULL" may be NULL; a cell without a memory ignores every *_c.
@@ -30,7 +32,8 @@
 
 #include <stdint.h>
 
-#define OSTINATO_ABI 5
+#include "structs.h"  /* OSTINATO_ABI, ostinato_run, ostinato_softmax */
+
 #define OSTINATO_API __attribute__((visibility("default")))
 
 #ifdef __cplusplus
@@ -46,75 +49,6 @@ enum { OSTINATO_HIGHEST = 0, OSTINATO_HIGH = 1, OSTINATO_MEDIUM = 2 };
 /* How the work is shared among threads: by sequences (no waiting for one another within a chunk of steps), or by units
  * (all threads meet after every step). */
 enum { OSTINATO_SPLIT_AUTO = 0, OSTINATO_SPLIT_SEQUENCES = 1, OSTINATO_SPLIT_UNITS = 2 };
-
-typedef struct {
-    /* What to compute */
-    int64_t cell;    /* index by ostinato_cell */
-    int64_t isa;     /* index by ostinato_isa; the machine must support it */
-    int64_t precision; /* OSTINATO_HIGHEST, _HIGH or _MEDIUM */
-    int64_t N, T, D, H, R;
-    int64_t threads; /* at most this many, 1 or more */
-    int64_t split;   /* OSTINATO_SPLIT_* */
-    int64_t reverse; /* 0 or 1 */
-    int64_t extra_rows; /* E, or fewer: what is missing is zero */
-
-    /* Read by forward and backward */
-    const int64_t *lengths;                 /* [N], or NULL where all are T */
-    const float *x;                         /* [T, N, D]; features side by side */
-    int64_t x_stride_t, x_stride_n;
-    const float *weight_ih;                 /* [G*H, D], gates in the order of torch.nn */
-    const float *weight_hh;                 /* [G*H, R] */
-    const float *bias_ih, *bias_hh;         /* [G*H], or NULL */
-    const float *weight_extra;              /* [extra_rows, H], or NULL where that is 0 */
-    const float *weight_out;                /* [R, H]: lstm_projected, jordan */
-    const float *bias_out;                  /* [R], or NULL */
-    const float *h0, *c0;                   /* [N, R], [N, H] */
-    /* Noise, each NULL for none: what h is multiplied by where it is fed back [N, R], and the shares of the state
-     * before a step that stay [T, N, R] and [T, N, H], units side by side */
-    const float *recurrent_mask, *zoneout_h, *zoneout_c;
-    int64_t zoneout_h_stride_t, zoneout_h_stride_n, zoneout_c_stride_t, zoneout_c_stride_n;
-
-    /* Written by forward, read by backward */
-    float *output;                          /* [T, N, R] */
-    float *saved;                           /* ostinato_saved_size floats, or NULL: no backward will follow */
-
-    /* Written by forward */
-    float *final_h, *final_c;               /* [N, R], [N, H]; may be h0 and c0 themselves where `saved` is NULL */
-    float *states_c;                        /* [T, N, H]: c after every step, or NULL; else `saved` must not be */
-
-    /* Read by backward: gradients of the loss by ... */
-    const float *grad_output;               /* [T, N, R], or NULL: zero; of any content beyond the lengths */
-    const float *grad_final_h, *grad_final_c; /* [N, R], [N, H], or NULL: zero */
-    const float *grad_states_c;             /* [T, N, H], or NULL: zero; of any content beyond the lengths */
-
-    /* Written by backward, all of it (nothing is added to what is there) */
-    float *grad_x;                          /* [T, N, D], or NULL: not wanted */
-    float *grad_weight_ih, *grad_weight_hh; /* as the weights; all NULL or none */
-    float *grad_bias_ih, *grad_bias_hh;     /* as the biases, each or NULL */
-    float *grad_extra;                      /* [extra_rows, H], or NULL */
-    float *grad_weight_out, *grad_bias_out;
-    float *grad_h0, *grad_c0;               /* [N, R], [N, H], each or NULL */
-
-    /* Scratch: ostinato_workspace_size bytes, aligned to 64, of any content */
-    void *workspace;
-
-    /* What ostinato_pack wrote, or NULL: forward then packs the weights itself, at each call. Where it is there, forward
-     * reads neither weights nor biases. */
-    void *packed;
-} ostinato_run;
-
-/* A softmax over each of M rows of V scores, which become in place what is in proportion to the probabilities: e to the
- * power of (score - the row's largest). All results are the same bits however many threads run. */
-typedef struct {
-    int64_t isa;
-    int64_t M, V;
-    int64_t bfloat16;                       /* 1: the scores are of bfloat16, not of float32 */
-    int64_t threads;
-    void *scores;                           /* [M, V] */
-    float *largest, *sum;                   /* [M], written: each row's largest score, and the sum of its exponentials */
-    const float *weights;                   /* [M], read where `total` is wanted */
-    float *total;                           /* [V], written: the rows' probabilities, times `weights`, added up; or NULL */
-} ostinato_softmax;
 
 /* OSTINATO_ABI of the library: a caller refuses another one. */
 OSTINATO_API int64_t ostinato_abi(void);

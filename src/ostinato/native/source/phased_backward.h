@@ -375,7 +375,7 @@ private:
         for (int64_t at = own.begin ? panels.begin(static_cast<int>(own.begin)) * W : 0; at < Base::vectors(panels, own).end * W; at += W)
             for (int e = 0; e < C::extra; ++e)
                 store(extra_ + e * padded + at,
-                      e < run.extra_rows ? load_first(run.weight_extra + e * H + at, within(H - at)) : broadcast(0.0f));
+                      e < run.E ? load_first(run.extra + e * H + at, within(H - at)) : broadcast(0.0f));
     }
 
     void begin(const Part& part) {
@@ -406,7 +406,7 @@ private:
                 add_up(run.grad_bias_hh ? run.grad_bias_hh + g * H : nullptr, biases_ + g * padded, bias_size_, H, team);
             }
             add_up(run.grad_bias_out, biases_ + G * padded, bias_size_, R, team);
-            for (int64_t e = 0; e < C::extra && e < run.extra_rows && run.grad_extra; ++e)
+            for (int64_t e = 0; e < C::extra && e < run.E && run.grad_extra; ++e)
                 add_up(run.grad_extra + e * H, biases_ + (G + e) * padded + out_padded, bias_size_, H, team);
         }
         if (!weights_size_) return;

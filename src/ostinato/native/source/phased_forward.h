@@ -219,7 +219,7 @@ private:
                 store(bias_ + g * padded + at, bias);
             }
             for (int e = 0; e < C::extra; ++e)
-                store(extra_ + e * padded + at, e < run.extra_rows ? load_first(run.weight_extra + e * H + at, n) : broadcast(0.0f));
+                store(extra_ + e * padded + at, e < run.E ? load_first(run.extra + e * H + at, n) : broadcast(0.0f));
         }
         for (int64_t at = 0; at < out_padded; at += W)
             store(bias_out_ + at, run.bias_out ? load_first(run.bias_out + at, within(R - at)) : broadcast(0.0f));

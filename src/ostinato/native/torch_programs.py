@@ -14,20 +14,24 @@ from typing import Any
 import torch
 
 from ostinato.core import states
+from ostinato.native.operands import RUN, Role, signature
 
-_ARGUMENTS = (
-    "str cell, Tensor x, Tensor weight_ih, Tensor weight_hh, Tensor? bias_ih, Tensor? bias_hh, Tensor? extra, "
-    "Tensor? weight_out, Tensor? bias_out, "
-    "Tensor h0, Tensor? c0, Tensor? lengths, Tensor? recurrent_mask, Tensor? zoneout_h, Tensor? zoneout_c, bool reverse"
-)
+
+def _tensors(count: int) -> str:
+    return ", ".join(["Tensor"] * count)
+
+
+_RESULTS = RUN.of(Role.KEPT, Role.WRITTEN)
+_BY = RUN.of(Role.GRADIENT)
+_LATER = "".join(f", {signature([row])}=None" for row in RUN.arguments[RUN.first :])
+_ARGUMENTS = f"{signature(RUN.arguments[: RUN.first])}, bool keep_states{_LATER}"
 _SCHEMAS = {
-    # output, final h, final c, c of every step
-    "recurrence": f"({_ARGUMENTS}, bool keep_states) -> (Tensor, Tensor, Tensor, Tensor)",
-    # the same, and what backward reads
-    "recurrence_saving": f"({_ARGUMENTS}, bool keep_states) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
-    "recurrence_backward": f"({_ARGUMENTS}, Tensor output, Tensor saved, Tensor? grad_output, Tensor? grad_h, "
-    "Tensor? grad_c, Tensor? grad_states_c, bool[] wanted)"
-    " -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    # what forward writes, but for what only backward reads
+    "recurrence": f"({_ARGUMENTS}) -> ({_tensors(len(_RESULTS) - 1)})",
+    # all of it
+    "recurrence_saving": f"({_ARGUMENTS}) -> ({_tensors(len(_RESULTS))})",
+    "recurrence_backward": f"({signature(RUN.arguments)}, Tensor output, Tensor saved, "
+    f"{signature(RUN.of(Role.UPSTREAM))}, bool[] wanted) -> ({_tensors(len(_BY))})",
 }
 
 
