@@ -11,7 +11,7 @@ from collections import namedtuple
 from collections.abc import Sequence
 from functools import cache
 from itertools import compress
-from operator import is_
+from operator import is_, itemgetter
 from typing import Any, NamedTuple
 
 import torch
@@ -35,6 +35,7 @@ _READ_BACK = RUN.of(Role.KEPT, Role.UPSTREAM)
 _GRADIENTS = tuple(row.name for row in RUN.of(Role.GRADIENT))
 _IS_MATRIX = tuple(row.kind == "matrix" for row in DIFFERENTIABLE)
 
+_noise = itemgetter(*(index for index, row in enumerate(RUN.arguments) if row.kind == "noise"))
 _POINTERS = tuple((row.name, row.strides) for row in READ)
 _shapes_read = shapes_of(READ, "GTNDHRE")
 _shapes_made = shapes_of(RESULTS, "TNHRK")
@@ -73,12 +74,12 @@ class Inputs(_fields()):  # type: ignore[misc]
     @property
     def noisy(self) -> bool:
         """Whether there is a mask or zoneout."""
-        return any(tensor is not None and row.kind == "noise" for row, tensor in zip(READ, self.tensors, strict=True))
+        return any([tensor is not None for tensor in _noise(self)])
 
     def saved_size(self, N: int, T: int) -> int:
         """Floats that forward keeps for backward: linear in N and T."""
-        library, R = loaded(self.kernel), self.h0.shape[-1]
-        return N * T * library.saved_size(self.kernel, 1, 1, self.units, R, noisy=self.noisy)
+        kernel, R = self.kernel, self.h0.shape[-1]
+        return N * T * loaded(kernel).saved_size(kernel, 1, 1, self.units, R, noisy=self.noisy)
 
     @property
     def units(self) -> int:
@@ -255,8 +256,9 @@ def described(given: Inputs) -> Call:
     for (name, strides), place in zip(_POINTERS, places, strict=True):
         if place is not None:
             setattr(run, name, place[0])
-            for field, stride in zip(strides, place[1], strict=False):  # the last is 1
-                setattr(run, field, stride)
+            if strides:
+                for field, stride in zip(strides, place[1], strict=False):  # the last is 1
+                    setattr(run, field, stride)
     _set_up(run, dtype)
     return Call(library, run, places, read)
 
@@ -299,14 +301,16 @@ def _workspace(size: int) -> Tensor:
 
 def _ready(row: Operand, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """The tensor as the library will read it, float32 where it is of numbers, once it is what is expected."""
-    if (exact := _EXACT.get(row.dtype)) is not None:
-        tensor, dtype = tensor.to(exact), exact
+    if row.dtype != "number":
+        dtype = _EXACT[row.dtype]
+        tensor = tensor.to(dtype)
     if tensor.shape != shape or tensor.dtype != dtype or not tensor.is_cpu:
         raise TensorError(
             f"{row.name}: expected {dtype} on the CPU of shape {shape}, "
             f"got {tensor.dtype} on {tensor.device} of shape {tuple(tensor.shape)}"
         )
-    tensor = resolved(tensor)
+    if tensor.is_neg():
+        tensor = tensor.resolve_neg()
     if dtype == torch.bfloat16:
         tensor = tensor.float()
     dense = tensor.stride(-1) == 1 if row.strided else tensor.is_contiguous()
