@@ -74,7 +74,7 @@ class Inputs(_fields()):  # type: ignore[misc]
     @property
     def noisy(self) -> bool:
         """Whether there is a mask or zoneout."""
-        return any([tensor is not None for tensor in _noise(self)])
+        return any(tensor is not None for tensor in _noise(self))
 
     def saved_size(self, N: int, T: int) -> int:
         """Floats that forward keeps for backward: linear in N and T."""
