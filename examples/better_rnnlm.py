@@ -17,8 +17,7 @@ import argparse
 from rnnlm import add_options, texts
 
 import ostinato
-from ostinato.plots.style import picture, require
-from ostinato.plots.training import read_metrics
+from ostinato.plots import picture, read_metrics, require_matplotlib
 
 #: What is switched on, one after the other; the last is the preset as it is.
 PLAIN = {"layers": 1, "dropout": 0.0, "tied": False}
@@ -70,7 +69,7 @@ def draw(courses: dict[str, Course], file: str) -> None:
 
 def main() -> None:
     """Train all four, print the table, draw their courses."""
-    require()
+    require_matplotlib()
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_options(parser)
     parser.add_argument("--hidden", type=int, default=650, help="units of a layer, and width of the embedding")

@@ -21,8 +21,7 @@ from torch.nn import functional as F
 
 import ostinato
 from ostinato.inspection import gradient_flow, repeated_product, scaled_to, spectral_radius
-from ostinato.plots.gradients import Course, gradient_courses, norms_over_steps
-from ostinato.plots.style import both
+from ostinato.plots import Course, gradient_courses, norms_over_steps, picture_files
 
 STEPS, UNITS = 100, 64
 #: Cells, and what each starts with.
@@ -101,12 +100,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--updates", type=int, default=1000, help="of the weights, with and without clipping")
     options = parser.parse_args()
-    norms_over_steps(explosion(), both("explosion"), title="dh times W_hh at every step back")
+    norms_over_steps(explosion(), picture_files("explosion"), title="dh times W_hh at every step back")
     title = f"The gradient of the last output, {STEPS} steps back"
-    gradient_courses(side_by_side(), both("flow"), title=title)
+    gradient_courses(side_by_side(), picture_files("flow"), title=title)
     lines = {"clipped at 1": train(1.0, options.updates), "not clipped": train(None, options.updates)}
     title = "Gradient norm before clipping, spectral radius 2.5"
-    norms_over_steps(lines, both("clipping"), title=title, xlabel="update")
+    norms_over_steps(lines, picture_files("clipping"), title=title, xlabel="update")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 import ostinato
-from ostinato.core.batch import Batch
 from ostinato.losses import sequence_cross_entropy
 
 LETTERS = "helo"
@@ -52,7 +51,7 @@ def spell(recurrent: bool, iterations: int = 1000, seed: int = 0) -> tuple[str, 
     ids = torch.tensor([LETTERS.index(letter) for letter in INPUT]).unsqueeze(1)  # [T, N]
     letters = nn.functional.one_hot(ids, 4).float()
     targets = torch.tensor([LETTERS.index(letter) for letter in TARGET]).unsqueeze(1)
-    batch = Batch(letters, targets, weights=torch.ones(4, 1))  # every letter counts the same
+    batch = ostinato.Batch(letters, targets, weights=torch.ones(4, 1))  # every letter counts the same
     model = Spelling(recurrent)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     losses = []

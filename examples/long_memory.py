@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import ostinato
-from ostinato.plots.style import COLOURS, picture, require
+from ostinato.plots import COLOURS, picture, require_matplotlib
 
 CHANCE = 1 / 6
 #: Cells, and what each starts with: forget gates at 0.73 instead of 0.5, half open (Jozefowicz et al. 2015). To keep a
@@ -87,7 +87,7 @@ def draw(curves: dict[tuple[str, int], tuple[list[int], list[float]]], file: str
 
 def main() -> None:
     """Train every cell at every length, print the errors, draw their course."""
-    require()
+    require_matplotlib()
     parser = argparse.ArgumentParser(description="The adding problem")
     parser.add_argument("--lengths", type=int, nargs="+", default=[50, 100, 200, 400], metavar="T")
     parser.add_argument("--updates", type=int, default=3000, help="of the weights, at most, for each cell and length")

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import ostinato
-from ostinato.plots.style import picture, require
+from ostinato.plots import picture, require_matplotlib
 
 A, B, LETTERS = 0, 1, 8
 TRAINED, LENGTHS = 12, (6, 12, 18, 24, 36, 48)
@@ -97,7 +97,7 @@ def draw(found: dict[str, dict[int, float]], file: str) -> None:
 
 def main() -> None:
     """Train both, print the table, draw it."""
-    require()
+    require_matplotlib()
     parser = argparse.ArgumentParser(description="A net with a position index beside an RNN")
     parser.add_argument("--updates", type=int, default=1500, help="of the weights, for each net")
     updates = parser.parse_args().updates

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import ostinato
-from ostinato.plots.style import picture, require
+from ostinato.plots import picture, require_matplotlib
 
 CELLS = {"rnn": 1, "gru": 3, "lstm": 4}  # gates: products with W_ih and W_hh each
 LETTERS, WORK = 8, 20_000  # kinds of letters; multiplications a step
@@ -100,7 +100,7 @@ def draw(curves: dict[str, tuple[list[float], list[float]]], file: str) -> None:
 
 def main() -> None:
     """Train all three on both lengths, print the table, draw the long one."""
-    require()
+    require_matplotlib()
     parser = argparse.ArgumentParser(description="RNN, GRU and LSTM at the same work")
     parser.add_argument("--updates", type=int, default=1000, help="of the weights, for each cell and length")
     updates = parser.parse_args().updates

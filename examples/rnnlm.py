@@ -17,8 +17,7 @@ from pathlib import Path
 from pydoc_data.topics import topics
 
 import ostinato
-from ostinato.plots.style import require
-from ostinato.plots.training import read_metrics, training_curve
+from ostinato.plots import read_metrics, require_matplotlib, training_curve
 
 DATA = os.environ.get("OSTINATO_DATA", Path(__file__).parent / ".." / ".." / "shared" / "data")
 PARTS = ("train", "valid", "test")
@@ -57,7 +56,7 @@ def texts(options: argparse.Namespace) -> dict[str, Path]:
 
 def main() -> None:
     """Train, test, let it write, draw."""
-    require()
+    require_matplotlib()
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_options(parser)
     parser.add_argument("--epochs", type=int, default=4, help="passes over the text")

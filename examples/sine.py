@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import ostinato
-from ostinato.plots.style import picture, require
+from ostinato.plots import picture, require_matplotlib
 
 POINTS, WINDOW, NOISE = 100, 10, 0.05
 TRAINED = 2 * POINTS // 3
@@ -84,7 +84,7 @@ def draw(points: Tensor, predictions: dict[str, Tensor], file: str) -> None:
 
 def main() -> None:
     """Train both, say how far off they are, draw."""
-    require()
+    require_matplotlib()
     parser = argparse.ArgumentParser(description="The next point of a noisy sine")
     parser.add_argument("--epochs", type=int, default=400, help="passes over the windows")
     epochs = parser.parse_args().epochs

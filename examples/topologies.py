@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 import ostinato
-from ostinato.plots.style import COLOURS, picture, require
+from ostinato.plots import COLOURS, picture, require_matplotlib
 
 ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 TEENS = ["ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
@@ -224,7 +224,7 @@ def draw(results: dict[str, tuple[float, str]], file: str) -> None:
 
 def main() -> None:
     """Train all five, say how well they do, draw them."""
-    require()
+    require_matplotlib()
     random.seed(1)
     torch.manual_seed(1)
     results = {}

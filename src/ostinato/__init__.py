@@ -20,6 +20,7 @@ _HOME = {
     "RNNCell": "ostinato.layers.single_step",
     "LSTMCell": "ostinato.layers.single_step",
     "GRUCell": "ostinato.layers.single_step",
+    "Batch": "ostinato.core.batch",
     "KeptState": "ostinato.core.kept_state",
     "register": "ostinato.core.registry",
     "OstinatoError": "ostinato.core.errors",
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ostinato.api import Run as Run
     from ostinato.api import load as load
     from ostinato.api import train as train
+    from ostinato.core.batch import Batch as Batch
     from ostinato.core.errors import OstinatoError as OstinatoError
     from ostinato.core.kept_state import KeptState as KeptState
     from ostinato.core.registry import register as register

@@ -276,9 +276,9 @@ class Run:
         picture = Path(out)
         if picture.suffix.lower() not in (".png", ".svg"):
             raise ConfigError(f"--out {out}: expected the name of a picture that ends with .png or .svg")
-        from ostinato.plots.style import require
+        from ostinato.plots.style import require_matplotlib
 
-        require()
+        require_matplotlib()
         there, wanted = self._asked("plot", options)
         data = given([source])
         with data.within(), read_as(there.encoding), laid_out(there.layout):

@@ -47,7 +47,7 @@ def available() -> bool:
     return True
 
 
-def require() -> None:
+def require_matplotlib() -> None:
     """Ask for matplotlib before hours of work whose end is a picture.
 
     Raises:
@@ -104,7 +104,7 @@ def sheet(
     Raises:
         ConfigError: matplotlib is not installed.
     """
-    require()
+    require_matplotlib()
     import matplotlib as mpl
     from cycler import cycler
     from matplotlib.figure import Figure
@@ -123,7 +123,7 @@ def sheet(
                 figure.set_layout_engine("none")  # the layout is found once, not again for each file
 
 
-def both(stem: str | Path) -> list[Path]:
+def picture_files(stem: str | Path) -> list[Path]:
     """A picture's two files: STEM.png to look at, STEM.svg to print."""
     return [Path(f"{stem}.png"), Path(f"{stem}.svg")]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import ConfigError
-from ostinato.plots.style import picture, require
+from ostinato.plots.style import picture, require_matplotlib
 from ostinato.tasks.classify.drawing import confusion_matrix
 
 
@@ -17,7 +17,7 @@ def no_matplotlib(monkeypatch):
 @pytest.mark.parametrize(
     "draw",
     [
-        require,
+        require_matplotlib,
         lambda: picture("a.png").__enter__(),
         lambda: confusion_matrix(np.eye(2, dtype=np.int64), ["a", "b"], "a.png"),
     ],

@@ -11,7 +11,7 @@ from typing import Any
 from ostinato.checkpoint.files import write_bytes
 from ostinato.core.errors import DataError
 from ostinato.core.files import remove_left_over
-from ostinato.plots.style import available, both
+from ostinato.plots.style import available, picture_files
 
 
 class Folder:
@@ -45,7 +45,7 @@ class Folder:
         """
         if not available():
             return
-        files = both(self.path / name)
+        files = picture_files(self.path / name)
         self._write([file.name for file in files], lambda: draw(files))
 
     def text(self, name: str, content: str) -> None:
