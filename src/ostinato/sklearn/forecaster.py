@@ -22,11 +22,11 @@ from ostinato.sklearn.training import options_of, train
 from ostinato.tasks.forecast.ahead import LEVELS
 from ostinato.tasks.forecast.answers import shares_of
 from ostinato.tasks.forecast.continuing import continued
-from ostinato.tasks.forecast.decoding import forecast
+from ostinato.tasks.forecast.decoding import forecast, forecaster_of
 from ostinato.tasks.forecast.figures import CRPS_SHARES
 from ostinato.tasks.forecast.options import TrainForecast
 from ostinato.tasks.forecast.split import split
-from ostinato.tasks.forecast.task import forecast_figures, forecaster_of
+from ostinato.tasks.forecast.task import forecast_figures
 
 #: Rows looked back on where no parameter says and there is no season.
 WINDOW = 10

@@ -14,19 +14,22 @@ from ostinato.data.series.reading import Series
 from ostinato.data.series.windows import Windows
 from ostinato.tasks.contract import Progress
 from ostinato.tasks.forecast.decoding import Forecast, forecast
-from ostinato.tasks.forecast.fit import trained_apart
+from ostinato.tasks.forecast.fit import ForecastTask, trained_apart
 from ostinato.tasks.forecast.options import TrainForecast
 from ostinato.tasks.forecast.split import PreparedSeries, split
 from ostinato.tasks.trained import Trained
 
 
-def retrained(run: Trained, windows: Windows, shares: Sequence[float], progress: Progress | None = None) -> Forecast:
+def retrained(
+    task: ForecastTask, run: Trained, windows: Windows, shares: Sequence[float], progress: Progress | None = None
+) -> Forecast:
     """Forecast each window by a model of its own moment.
 
     Every model is trained with the run's options and seed on the rows that lie before the moment, of all series, their
     last tenth held out to choose the best weights by.
 
     Args:
+        task: forecasting.
         run: whose options are used.
         windows: to forecast; those that begin at the same time share a model.
         shares: quantiles wanted.
@@ -47,7 +50,7 @@ def retrained(run: Trained, windows: Windows, shares: Sequence[float], progress:
         if progress is not None:
             progress(number, len(moments))
         prepared = _prepared_before(options, codec, windows.series, int(moment))
-        model = trained_apart(options, prepared)
+        model = trained_apart(task, options, prepared)
         at = np.flatnonzero(ticks == moment)
         wanted = [[places[index][1] for index in at if places[index][0] == s] for s in range(len(windows.series))]
         these = prepared.codec.windows(windows.series, [np.array(rows, np.int64) for rows in wanted])

@@ -14,6 +14,7 @@ from ostinato.core.errors import ConfigError
 from ostinato.data.series.scaling import Transform
 from ostinato.data.series.windows import Windows, WindowTensors
 from ostinato.tasks.forecast.model import Forecaster
+from ostinato.tasks.trained import Trained
 
 #: Windows computed at once.
 _TOGETHER = 256
@@ -119,3 +120,9 @@ def _paths(model: Forecaster, inputs: WindowTensors, shares: Sequence[float], co
     paths = model.step_by_step(many.past, **many.arguments(), sample=True).location
     paths = paths.reshape(len(paths), -1, count, paths.shape[-1])
     return [paths.quantile(share, dim=2) for share in shares]
+
+
+def forecaster_of(run: Trained) -> Forecaster:
+    """A run's model, which is a forecaster."""
+    assert isinstance(run.model, Forecaster)
+    return run.model

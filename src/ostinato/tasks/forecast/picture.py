@@ -14,9 +14,8 @@ from ostinato.data.series.windows import Windows
 from ostinato.tasks.forecast.ahead import LEVELS, ForecastOptions
 from ostinato.tasks.forecast.answers import can_go_on, shares_of
 from ostinato.tasks.forecast.continuing import continued
-from ostinato.tasks.forecast.decoding import Forecast, forecast
+from ostinato.tasks.forecast.decoding import Forecast, forecast, forecaster_of
 from ostinato.tasks.forecast.drawing import PANELS, Fan, Panel, forecast_picture
-from ostinato.tasks.forecast.task import forecaster_of
 from ostinato.tasks.trained import Trained
 
 #: Horizons, and windows, of what was that are drawn before the first forecast.

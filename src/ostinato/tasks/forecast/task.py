@@ -31,7 +31,7 @@ from ostinato.tasks.contract import Progress, Task, required
 from ostinato.tasks.forecast.ahead import LEVELS
 from ostinato.tasks.forecast.answers import Backtest, can_go_on, forecast_rows, shares_of
 from ostinato.tasks.forecast.continuing import continued
-from ostinato.tasks.forecast.decoding import Forecast, forecast
+from ostinato.tasks.forecast.decoding import Forecast, forecast, forecaster_of
 from ostinato.tasks.forecast.figures import CRPS_SHARES, Said, Windowed, accuracy, evaluate_forecast, windowed
 from ostinato.tasks.forecast.loss import forecast_loss
 from ostinato.tasks.forecast.model import Forecaster
@@ -141,7 +141,7 @@ class Forecasting:
             from ostinato.tasks.forecast.fit import refitted
 
             steps = folder.resume_point.position().best_step
-            folder.save_weights(refitted(options, prepared, steps, started, shown=shown))
+            folder.save_weights(refitted(self, options, prepared, steps, started, shown=shown))
 
     def describe(self, model: nn.Module, prepared: PreparedSeries) -> str:
         """Series, windows, spacing, what is missing, parameters."""
@@ -190,7 +190,7 @@ class Forecasting:
             return _evaluated(run, new, windows, forecast(forecaster_of(run), windows, shares, progress=progress))
         from ostinato.tasks.forecast.backtest import retrained
 
-        return _evaluated(run, new, windows, retrained(run, windows, shares, progress))
+        return _evaluated(run, new, windows, retrained(self, run, windows, shares, progress))
 
     def backtested(self, run: Trained) -> Iterator[dict[str, Any]]:
         """The forecasts behind the last figures, a row a step of each window."""
@@ -283,12 +283,6 @@ def _one(sources: Sequence[str]) -> str:
     if len(sources) != 1:
         raise ConfigError(f"DATA: expected one table, got {len(sources) or 'none'}")
     return sources[0]
-
-
-def forecaster_of(run: Trained) -> Forecaster:
-    """A run's model, which is a forecaster."""
-    assert isinstance(run.model, Forecaster)
-    return run.model
 
 
 def _errors_of_bases(windows: Windows) -> torch.Tensor:
