@@ -280,7 +280,11 @@ CASES = [
         ["[training] is a table"],
         _write("a.toml", "[training]\nepochs = 1\n"),
     ),
-    Case("pictures for a run without", ["evaluate", "run", "book.txt", "--images", "folder"], ["sees no pictures"]),
+    Case(
+        "pictures for a run without",
+        ["evaluate", "run", "book.txt", "--images", "folder"],
+        ["--images: a run of task 'lm' has no use for it"],
+    ),
     Case("`ostinato runs` where there are none", ["runs", "folder"], ["folder: no such folder"]),
     _tag(
         "a line with too few columns", "a DT\nb\n", ["new.txt: line 2: expected 2 columns as in its first word, got 1"]

@@ -385,7 +385,7 @@ def test_a_run_is_used_with_what_it_was_trained_on(trained, work, cli):
     for words, message in [
         (("evaluate", "run", "waves.csv"), "no column 'review': there are who, t, x, y, kind"),
         (("evaluate", "run", "w.ts"), "w.ts: expected texts, got sequences of numbers"),
-        (("evaluate", "run", "test.csv", "--beam", "3"), "--beam: classify decodes nothing"),
+        (("evaluate", "run", "test.csv", "--beam", "3"), "--beam: a run of task 'classify' has no use for it"),
         (
             ("evaluate", "run", "test.csv", "--cache", "9"),
             "a run of task 'classify' does not predict",

@@ -638,7 +638,7 @@ def test_mistakes_after_training(cli, table, work):
             ("evaluate", "run", "train.csv"),
             "train.csv: expected 4 rows or more after the last one given to train (1996-08)",
         ),
-        (("evaluate", "run", "all.csv", "--beam", 3), "--beam: forecast decodes nothing"),
+        (("evaluate", "run", "all.csv", "--beam", 3), "--beam: a run of task 'forecast' has no use for it"),
         (("predict", "run", "few.csv"), "few.csv: the series has 5 rows; expected at least 12, the window of run"),
         (("predict", "run", "other.csv"), "column month: expected dates, as in training"),
         (("generate", "run"), "a run of task 'forecast' writes no text"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import ostinato
+from ostinato.cli.main import main
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "trained"
 
@@ -63,3 +64,11 @@ def test_it_goes_on_to_the_end_of_then(runs, name, data, steps, expected):
     kept = [entry for entry in validations if entry["best"]][-1]
     assert {key: kept[key] for key in expected} == pytest.approx(expected, rel=1e-3)
     assert run.config["task"] == name
+
+
+def test_it_is_asked_for_nothing_that_it_does_not_do(runs, capsys):
+    assert main(["evaluate", "lm", "valid.txt", "--dynamic", "0.1", "--retrain"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    expected = "--retrain: a run of task 'lm' has no use for it in evaluate, only of forecast; leave it out"
+    assert expected in said.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import inspect
 import itertools
 import textwrap
@@ -197,6 +198,7 @@ def _mark_of(marker: Any) -> Any:
     return found[0] if found else marker
 
 
+@functools.cache
 def _docstrings(command: type[Any]) -> dict[str, str]:
     """The text below each field of a dataclass, those it inherits included."""
     found: dict[str, str] = {}
