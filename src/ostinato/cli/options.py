@@ -99,7 +99,7 @@ def options_of(command: type[Any], group: str = "", defaults: Any = None) -> lis
         group: what the options belong to.
         defaults: an instance that has the defaults; where None, those of the class.
     """
-    texts = _docstrings(command)
+    texts = _docstrings(typing.cast("typing.Hashable", command))
     hints, plain = get_type_hints(command, include_extras=True), get_type_hints(command)
     tasks = {one.task for item in dataclasses.fields(command) for one in item.metadata.get(DECLARED, ())}
     found: list[Option] = []
@@ -134,7 +134,7 @@ def _declared(name: str, declared: Declared) -> Option:
     (item,) = (item for item in dataclasses.fields(kind) if item.name == name)
     hint, plain = get_type_hints(kind, include_extras=True)[name], get_type_hints(kind)[name]
     group = "" if declared.group is None else _first_sentence(declared.group)
-    option = _option(item, hint, plain, _docstrings(kind), group, _default(item))
+    option = _option(item, hint, plain, _docstrings(typing.cast("typing.Hashable", kind)), group, _default(item))
     assert option is not None
     return option
 
