@@ -25,6 +25,7 @@ from ostinato.cli.arguments import COMMANDS, parse
 from ostinato.config.cells import CELL_NAMES
 from ostinato.core.registry import lookup
 from ostinato.kernels import Request, find
+from ostinato.tasks import TRAIN_OPTIONS
 
 DOCS = Path(__file__).parent
 PACKAGE = DOCS.parent / "src" / "ostinato"
@@ -53,8 +54,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Put a table in the place of `<!-- schema: NAME -->`, from docs/schemas/NAME.json."""
-    return SCHEMA.sub(lambda found: schema_table(found[1]), markdown)
+    """Put a table in the place of `<!-- schema: NAME -->`, from docs/schemas; of `COMMAND-*` one a task."""
+    return SCHEMA.sub(lambda found: schema_tables(found[1]), markdown)
 
 
 # ---------------------------------------------------------------------------------------------------- commands
@@ -158,6 +159,14 @@ def parameter_table(examples: list[Cell]) -> str:
 
 
 # ----------------------------------------------------------------------------------------------------- schemas
+
+
+def schema_tables(name: str) -> str:
+    """One table; of `COMMAND-*` that of each task, under a heading."""
+    if not name.endswith("-*"):
+        return schema_table(name)
+    command = name.removesuffix("-*")
+    return "\n\n".join(f"### {command}, task {task}\n\n{schema_table(f'{command}-{task}')}" for task in TRAIN_OPTIONS)
 
 
 def schema_table(name: str) -> str:

@@ -39,6 +39,20 @@ class Recorded(msgspec.Struct):
     data: Data
 
 
+class Tested(msgspec.Struct, kw_only=True):
+    """What test.json says.
+
+    Attributes:
+        data: what `--test` said.
+        fingerprint: of the files it named.
+        figures: as `evaluate` gave them.
+    """
+
+    data: str | None = None
+    fingerprint: str | None = None
+    figures: dict[str, Any]
+
+
 def require_recorded(config: Mapping[str, Any], name: str, more: Mapping[str, Any]) -> None:
     """Check that a configuration says what it must, each of its type.
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
 from ostinato.checkpoint.files import read_json, read_shapes, read_tensors, write_bytes, write_json, write_tensors
 from ostinato.checkpoint.lock import locked, locked_by_another
+from ostinato.checkpoint.recorded import Tested
 from ostinato.checkpoint.resume_point import ResumePoint, model_tensors
 from ostinato.core.errors import RunFolderError
 from ostinato.core.files import is_temporary, remove_left_over
@@ -214,7 +216,8 @@ class RunFolder:
             figures: by name.
             fingerprint: of the files it named.
         """
-        write_json(self.test, {"data": data, "fingerprint": fingerprint, "figures": figures}, like=self.config)
+        tested = Tested(data=data, fingerprint=fingerprint, figures=figures)
+        write_json(self.test, msgspec.to_builtins(tested), like=self.config)
 
     def test_figures(self, data: str | None = None, fingerprint: str | None = None) -> dict[str, Any] | None:
         """The figures on the test data; None where there are none, or of other data.
@@ -228,12 +231,13 @@ class RunFolder:
         """
         if not self.test.exists():
             return None
-        found = read_json(self.test)
-        figures, then = found.get("figures"), found.get("fingerprint")
-        if not isinstance(figures, dict):
-            raise RunFolderError(f"{self.test}: damaged, it holds no figures")
-        other = data not in (None, found.get("data")) or (None not in (then, fingerprint) and then != fingerprint)
-        return None if other else figures
+        try:
+            found = msgspec.convert(read_json(self.test), Tested)
+        except msgspec.ValidationError as error:
+            raise RunFolderError(f"{self.test}: damaged, it holds no figures: {error}") from None
+        then = found.fingerprint
+        other = data not in (None, found.data) or (None not in (then, fingerprint) and then != fingerprint)
+        return None if other else found.figures
 
     @contextmanager
     def locked(self) -> Iterator[None]:
