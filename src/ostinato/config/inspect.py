@@ -19,7 +19,7 @@ class InspectOptions:
     """What to look at, and how much of it."""
 
     data: File = None
-    """What to read, as evaluate takes it. By default the text that the run was validated on: lm."""
+    """What to read, as evaluate takes it. By default what the run was validated on, where that can be read again."""
 
     encoding: str | None = None
     """Of --data, where it is not UTF-8."""

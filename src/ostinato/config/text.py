@@ -22,8 +22,7 @@ class TextOptions:
     """What a token is: a character, a word between white space, or a piece learned by byte-level BPE."""
 
     vocab_size: int | None = None
-    """Most tokens kept; the rarer ones become <unk>. By default all characters, 10,000 words
-    (classify: 20,000), 4,000 BPE pieces."""
+    """Most tokens kept; the rarer ones become <unk>. By default all characters, 10,000 words, 4,000 BPE pieces."""
 
     def __post_init__(self) -> None:
         if self.vocab_size is not None:

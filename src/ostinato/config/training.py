@@ -18,15 +18,14 @@ class TrainingOptions:
     """How long, how fast, and from which random numbers."""
 
     epochs: int | None = None
-    """Passes over the data. By default 20, for tag 15, for classify 2 to 20, the fewer the more examples and
-    tokens there are; more where they are few. With --time-limit alone, as many as there is time for."""
+    """Passes over the data. By default 20. With --time-limit alone, as many as there is time for."""
 
     time_limit: float | None = None
     """Seconds from the start of the command, reading and validation included; then a last validation, and the end."""
 
     batch: int | None = None
-    """Sequences side by side, over all processes together. By default 64, for classify 32; for a short text fewer, down
-    to 8, so that an epoch has 50 steps."""
+    """Sequences side by side, over all processes together. By default 64; of little data fewer, down to 8, so
+    that an epoch has 50 steps."""
 
     steps: int = 100
     """Time steps through which gradients flow (truncated BPTT): the text is read in pieces of so many."""
@@ -62,8 +61,7 @@ class TrainingOptions:
     """Largest global norm of the gradient; a longer one is scaled down to it. 0 means no clipping."""
 
     patience: int | None = None
-    """Stop after this many validations without improvement; 0 means never. By default never, but of forecasts after 10
-    where --time-limit alone says how long."""
+    """Stop after this many validations without improvement; 0 means never. By default never."""
 
     valid_every: int = 0
     """Optimiser steps between validations. 0 means at the end of each epoch, or every 2,000 where it is longer."""

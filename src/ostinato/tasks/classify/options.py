@@ -74,6 +74,9 @@ class LabelledTextOptions(TextOptions):
     than three in ten words held out are unknown, as in languages that build long words, a piece, and a character of
     texts of one word or two."""
 
+    vocab_size: int | None = None
+    """Most tokens kept; the rarer ones become <unk>. By default all characters, 20,000 words, 4,000 BPE pieces."""
+
     def at_level(self, level: Level) -> TextOptions:
         """The same, with a level that is chosen."""
         return TextOptions(level=level, vocab_size=self.vocab_size)
@@ -102,6 +105,14 @@ class ClassifierModelOptions(ModelOptions):
 @dataclass(frozen=True)
 class ClassifierTrainingOptions(TrainingOptions):
     """How long, how fast, and from which random numbers."""
+
+    epochs: int | None = None
+    """Passes over the data. By default 2 to 20, the fewer the more examples and tokens there are; more where they are
+    few. With --time-limit alone, as many as there is time for."""
+
+    batch: int | None = None
+    """Sequences side by side, over all processes together. By default 32; of fewer than 1,600 examples fewer, down to
+    8, so that an epoch has 50 steps."""
 
     lr: float | None = None  # type: ignore[assignment]
     """Learning rate: the highest that the schedule reaches. By default 0.0015 for texts, 0.004 for numbers."""

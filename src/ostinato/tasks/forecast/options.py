@@ -22,6 +22,15 @@ ColumnNames = Annotated[str | None, tyro.conf.arg(metavar="COL,..")]
 
 
 @dataclass(frozen=True)
+class ForecasterTrainingOptions(TrainingOptions):
+    """How long, how fast, and from which random numbers."""
+
+    patience: int | None = None
+    """Stop after this many validations without improvement; 0 means never. By default never, but after 10 where
+    --time-limit alone says how long."""
+
+
+@dataclass(frozen=True)
 class TrainForecast:
     """Train on time series, to say how they go on, and how surely."""
 
@@ -110,7 +119,7 @@ class TrainForecast:
     config: Config = None
 
     model: ModelOptions = field(default_factory=lambda: ModelOptions(hidden=32, dropout=0.2))
-    training: TrainingOptions = field(default_factory=lambda: TrainingOptions(batch=64, lr=0.003))
+    training: ForecasterTrainingOptions = field(default_factory=lambda: ForecasterTrainingOptions(batch=64, lr=0.003))
 
     reading: EncodingOptions = field(default_factory=EncodingOptions)
     table: TableOptions = field(default_factory=TableOptions)

@@ -45,6 +45,14 @@ class SpellingOptions:
 
 
 @dataclass(frozen=True)
+class TaggerTrainingOptions(TrainingOptions):
+    """How long, how fast, and from which random numbers."""
+
+    epochs: int | None = None
+    """Passes over the data. By default 15. With --time-limit alone, as many as there is time for."""
+
+
+@dataclass(frozen=True)
 class TrainTag:
     """Train a tagger on sentences of tagged words: parts of speech, names, anything that each word has one of."""
 
@@ -91,7 +99,9 @@ class TrainTag:
 
     spelling: SpellingOptions = field(default_factory=SpellingOptions)
     model: ModelOptions = field(default_factory=lambda: ModelOptions(hidden=200, embed=100, dropout=0.5))
-    training: TrainingOptions = field(default_factory=lambda: TrainingOptions(lr=0.006, weight_decay=0.05, average=0.1))
+    training: TaggerTrainingOptions = field(
+        default_factory=lambda: TaggerTrainingOptions(lr=0.006, weight_decay=0.05, average=0.1)
+    )
 
     reading: EncodingOptions = field(default_factory=EncodingOptions)
     start: StartOptions = field(default_factory=StartOptions)
