@@ -142,12 +142,14 @@ class CellDefaults:
         width_option: the option that says how wide the output is where it is not of H features; empty where none is.
         torch_mode: the `mode` of the torch.nn layer that has these equations and parameters, such as "LSTM".
         onnx: the operator of ONNX that has these equations.
+        projected_kernel: what the native library calls the cell with an output layer, where that has its own kernel.
     """
 
     output_is_state: ClassVar[bool] = True
     width_option: ClassVar[str] = ""
     torch_mode: ClassVar[str] = ""
     onnx: ClassVar[OnnxOperator | None] = None
+    projected_kernel: ClassVar[str] = ""
 
     if TYPE_CHECKING:
         name: ClassVar[str]
@@ -175,11 +177,6 @@ class CellDefaults:
     def feeds_back(self) -> bool:
         """Whether a step multiplies the state before it by a parameter."""
         return any(declared.role == "recurrent" for declared in self.parameters().values())
-
-    @property
-    def kernel(self) -> str:
-        """What the native library calls this configuration, where it has it."""
-        return self.name
 
     def parameters(self) -> Mapping[str, Parameter]:
         """torch.nn's four: see `gate_parameters`."""

@@ -6,12 +6,12 @@ Nothing here imports torch before a cell's equations have to be tried.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from ostinato.cells.contract import Cell, OnnxOperator, Parameter, Role
 from ostinato.core.errors import ConfigError
-from ostinato.core.registry import lookup
+from ostinato.core.registry import build, lookup
 
 #: Of parameters whose role the cell does not say: those of `contract.gate_parameters`.
 _USUAL: Mapping[str, Role] = {
@@ -25,6 +25,25 @@ _USUAL: Mapping[str, Role] = {
 def role(name: str, declared: Parameter) -> Role | None:
     """What a parameter is for; None where nothing says so."""
     return declared.role or _USUAL.get(name)
+
+
+def kernel(kind: type[Any], projected: bool) -> str:
+    """What the native library calls a cell of this class, with or without an output layer."""
+    name: str = getattr(kind, "projected_kernel", "") if projected else ""
+    return name or kind.name
+
+
+def operand(name: str, declared: Parameter) -> str:
+    """What the native kernels call a parameter; all weights that a unit has beside the products are one, "extra"."""
+    places = {"input": "ih", "recurrent": "hh", "output": "out"}
+    place = places.get(role(name, declared) or "")
+    return "extra" if place is None else f"{'weight' if len(declared.shape) > 1 else 'bias'}_{place}"
+
+
+@cache
+def has_output_layer(cell: str) -> bool:
+    """Whether a registered cell has an output layer whatever its options."""
+    return any(one.role == "output" for one in build(cell, 1, 1).parameters().values())
 
 
 def torch_mode(cell: Cell | type[Any]) -> str:
@@ -96,8 +115,7 @@ def width_asked_for(cell: str, options: Mapping[str, Any]) -> int:
     return int(options.get(option) or 0)
 
 
-@lru_cache(maxsize=256)
-def configured(kind: Any, input_size: int, rows: int, fed_back: int, bias: bool) -> Cell:
+def configured(kind: type[Any], input_size: int, rows: int, fed_back: int, bias: bool) -> Cell:
     """The configuration of a cell with the usual names whose weights have these sizes.
 
     Args:

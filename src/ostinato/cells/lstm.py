@@ -66,6 +66,7 @@ class LSTM(CellDefaults):
         "Gers, Schmidhuber, Cummins 2000, Learning to forget, Neural Computation 12(10)"
     )
     width_option: ClassVar[str] = "proj_size"
+    projected_kernel: ClassVar[str] = "lstm_projected"
     torch_mode: ClassVar[str] = "LSTM"
     onnx: ClassVar[OnnxOperator] = OnnxOperator("LSTM", ("i", "o", "f", "g"))
 
@@ -88,11 +89,6 @@ class LSTM(CellDefaults):
             )
         if self.forget_bias and not self.bias:
             raise ConfigError(f"lstm: forget_bias {self.forget_bias} needs bias=True, which holds it")
-
-    @property
-    def kernel(self) -> str:
-        """With projection there is one of its own."""
-        return "lstm_projected" if self.proj_size else "lstm"
 
     def parameters(self) -> Mapping[str, Parameter]:
         """torch.nn's four, and `weight_hr` [O, H] with projection."""

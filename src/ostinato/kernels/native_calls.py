@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ostinato.cells import form
 from ostinato.core.errors import TensorError
 from ostinato.core.registry import lookup
 from ostinato.native import library as native_library
@@ -89,12 +90,7 @@ class Inputs(_fields()):  # type: ignore[misc]
     @property
     def kernel(self) -> str:
         """The library's name for the cell."""
-        return kernel_of(self.cell, self.weight_out is not None)
-
-
-def kernel_of(cell: str, output_layer: bool) -> str:
-    """The library's name for a cell."""
-    return "lstm_projected" if cell == "lstm" and output_layer else cell
+        return form.kernel(lookup(self.cell), self.weight_out is not None)
 
 
 class Call(NamedTuple):
@@ -236,8 +232,8 @@ def described(given: Inputs) -> Call:
     library = loaded(kernel)
     if given.c0 is None and len(kind.State._fields) > 1:
         raise TensorError(f"c0: expected a tensor, {given.cell} has a memory cell")
-    if given.weight_out is None and given.cell == "jordan":
-        raise TensorError("weight_out: expected a tensor, jordan has an output layer")
+    if given.weight_out is None and form.has_output_layer(given.cell):
+        raise TensorError(f"weight_out: expected a tensor, {given.cell} has an output layer")
     if dtype not in (torch.float32, torch.bfloat16) or not x.is_cpu:
         raise TensorError(f"x: expected torch.float32 or torch.bfloat16 on the CPU, got {dtype} on {x.device}")
     T, N, D = x.shape

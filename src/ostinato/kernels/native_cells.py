@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from ostinato.cells import form
 from ostinato.cells.activations import unusual
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
@@ -17,13 +18,15 @@ from ostinato.core.legend import Parameters
 from ostinato.core.lengths import valid_steps
 from ostinato.core.registry import is_ours
 from ostinato.core.torch_private import constant_when_compiled
-from ostinato.kernels.native_calls import Inputs, Optional, kernel_of
+from ostinato.kernels.native_calls import Inputs, Optional
 from ostinato.kernels.native_operators import recurrence
-from ostinato.kernels.native_reference import OUT, SHARED
 from ostinato.kernels.request import Request
 from ostinato.native import library as native_library
 
 NAME = "native"
+
+# Of most cells, all that they have.
+SHARED = frozenset({"weight_ih", "weight_hh", "bias_ih", "bias_hh"})
 
 
 # Before this process may fork: the library learns of a fork only if it is there by then. A setting that it refuses is
@@ -42,7 +45,7 @@ def refuses(cell: Cell, request: Request) -> str | None:
         "no ONNX": request.onnx,
     }
     return (
-        _lacks(type(cell), bool(getattr(cell, "proj_size", 0)))
+        _lacks(type(cell), cell.output_size != cell.hidden_size)
         or no_other_form(cell)
         or next((reason for reason, holds in reasons.items() if holds), None)
     )
@@ -91,8 +94,15 @@ def inputs(
     reverse: bool = False,
 ) -> Inputs:
     """What the operators take for a cell over a sequence."""
-    extra = [tensor.reshape(-1, cell.hidden_size) for name, tensor in p.items() if name not in (*SHARED, *OUT)]
-    out = {OUT[name]: tensor for name, tensor in p.items() if name in OUT}
+    out: dict[str, Tensor] = {}
+    extra: list[Tensor] = []
+    if any(name not in SHARED for name in p):
+        for name, declared in cell.parameters().items():
+            operand = form.operand(name, declared)
+            if operand == "extra":
+                extra.append(p[name].reshape(-1, cell.hidden_size))
+            else:
+                out[operand] = p[name]
     memory = len(state) > 1
     zoneout = noise.zoneout if noise and noise.zoneout else (None, None)
     return Inputs(
@@ -117,7 +127,7 @@ def inputs(
 
 @constant_when_compiled  # it need not look into the loading of a library
 def _lacks(kind: type[Cell], projected: bool) -> str | None:
-    library = native_library.holding(kernel_of(kind.name, projected))
+    library = native_library.holding(form.kernel(kind, projected))
     if isinstance(library, str):
         return library
     return None if is_ours(kind) else f"{kind.name} is another cell here"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ostinato.cells import form
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import unroll
 from ostinato.core.registry import lookup
@@ -13,13 +14,6 @@ from ostinato.kernels.native_calls import DIFFERENTIABLE, Inputs
 from ostinato.kernels.transforms import own_node
 
 Optional = Tensor | None
-
-#: What the operators take by name; every other parameter is a weight that a unit has beside the products.
-SHARED = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-#: The parameters of an output layer, and what the operators call them.
-OUT = {"weight_hr": "weight_out", "weight_ho": "weight_out", "bias_ho": "bias_out"}
-# The option that says how wide it is.
-_WIDTH = {"lstm": "proj_size", "jordan": "output_units"}
 
 
 def differentiate(
@@ -37,19 +31,15 @@ def differentiate(
     count = len(DIFFERENTIABLE)
     tensors = [tensor if tensor is None else own_node(tensor) for tensor in given.tensors[:count]]
     given = Inputs(given.cell, *tensors, *given[1 + count :])
-    extra, kind = given.extra, lookup(given.cell)
-    H, out = given.weight_ih.shape[0] // len(kind.gates), given.weight_out
-    width = {} if out is None or out.shape[0] == H else {_WIDTH[given.cell]: out.shape[0]}
-    cell = kind(input_size=given.x.shape[2], hidden_size=H, bias=given.bias_ih is not None, **width)
+    D, (rows, R) = given.weight_ih.shape[1], given.weight_hh.shape
+    cell = form.configured(lookup(given.cell), D, rows, R, given.bias_ih is not None)
     p: dict[str, Tensor] = {}
     row = 0
     for parameter, declared in cell.parameters().items():
-        if parameter in (*SHARED, *OUT):
-            tensor = getattr(given, OUT.get(parameter, parameter))
-        else:
-            assert extra is not None
-            rows = math.prod(declared.shape) // H
-            tensor = extra[row : row + rows].reshape(declared.shape)
+        tensor = getattr(given, form.operand(parameter, declared))
+        if tensor is given.extra:
+            rows = math.prod(declared.shape) // cell.hidden_size
+            tensor = tensor[row : row + rows].reshape(declared.shape)
             row += rows
         assert tensor is not None
         p[parameter] = tensor

@@ -1,17 +1,16 @@
 """A stack of recurrent layers on NumPy arrays: whole sequences, or one time step at a time."""
 
 import os
-from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ostinato.cells import form
 from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.native import library as native_library
 from ostinato.native.library import NativeLibrary, Run, Steps
-from ostinato.runtime.forms import FORMS
 from ostinato.runtime.weights import Array, Weights, sort
 
 #: What the outputs of two directions become.
@@ -67,16 +66,16 @@ class Recurrent:
             raise ConfigError(f"zoneout is a probability: expected 0 to 1, got {zoneout}")
         if merge not in MERGES:
             raise ConfigError(unknown_name("merge", merge, MERGES))
-        stack, directions, self._kernel = sort(cell, weights, merge == "concat")
+        stack, directions, first = sort(cell, weights, merge == "concat")
         if reverse and directions == 2:
             raise ConfigError("these weights are of both directions: leave reverse out")
         self._reverse, self._merge = reverse, MERGES[merge]
-        self._library, self._directions, self._form, self.cell = library, directions, FORMS[cell], cell
-        (rows, self.output_size), self.input_size = stack[0]["weight_hh"].shape, stack[0]["weight_ih"].shape[1]
-        self.hidden_size = rows // self._form.gates
+        self._library, self._directions, self.cell = library, directions, cell
+        self._kernel = form.kernel(type(first), "weight_out" in stack[0])
+        self.input_size, self.hidden_size, self.output_size = first.input_size, first.hidden_size, first.output_size
         self.num_layers, self.bidirectional = len(stack) // directions, directions == 2
         self.batch_first = batch_first
-        self.State: Any = namedtuple(f"{cell}_state", self._form.state)  # type: ignore[misc]
+        self.State, self._sizes = first.State, list(form.state_sizes(first).values())
         self._threads = threads or _threads()
         longest = max(self.hidden_size, self.output_size)
         self._held = np.full(longest, zoneout, np.float32) if zoneout else None
@@ -88,8 +87,8 @@ class Recurrent:
             *(np.zeros(self._shape(index, batch_size), np.float32) for index in range(len(self.State._fields)))
         )
 
-    def _shape(self, field: int, batch_size: int) -> tuple[int, int, int]:
-        return len(self._layers), batch_size, self.hidden_size if field else self.output_size
+    def _shape(self, field: int, batch_size: int) -> tuple[int, ...]:
+        return len(self._layers), batch_size, *self._sizes[field]
 
     def __call__(self, x: Array, state: Any = None, lengths: Any = None) -> tuple[Array, Any]:
         """Run over whole sequences.

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ostinato.cells import form
+from ostinato.cells.contract import Cell
 from ostinato.core.errors import ConfigError
-from ostinato.runtime.forms import FORMS, Form, kernel_of
+from ostinato.core.registry import is_ours, registered
+from ostinato.native import library as native_library
 
 Array = NDArray[np.float32]
 
@@ -17,8 +20,8 @@ Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
 
 
-def sort(cell: str, named: Mapping[str, Any], concatenated: bool = True) -> tuple[list[Weights], int, str]:
-    """Weights of every layer and direction, in the state's order; the number of directions; the kernel's name.
+def sort(cell: str, named: Mapping[str, Any], concatenated: bool = True) -> tuple[list[Weights], int, Cell]:
+    """Weights of every layer and direction, in the state's order; the number of directions; the first layer's cell.
 
     Args:
         cell: its name.
@@ -28,34 +31,37 @@ def sort(cell: str, named: Mapping[str, Any], concatenated: bool = True) -> tupl
     Raises:
         ConfigError: a cell without a native kernel, or names and shapes that do not make such a layer.
     """
-    if cell not in FORMS:
-        raise ConfigError(f"cell {cell!r}: the runtime has {', '.join(FORMS)}; another cell needs torch")
-    kernel, form = kernel_of(cell, "weight_hr_l0" in named)
+    ours = ((name, kind) for name, kind in registered().items() if is_ours(kind))
+    there = {name: kind for name, kind in ours if not isinstance(native_library.holding(name), str)}
+    if cell not in there:
+        raise ConfigError(f"cell {cell!r}: the runtime has {', '.join(there)}; another cell needs torch")
     left = dict(named)
     layers = 1 + max((int(m[1]) for name in named if (m := re.fullmatch(r"weight_ih_l(\d+)", name))), default=-1)
     if not layers:
         raise ConfigError(f"expected weights named as in a layer's state_dict (weight_ih_l0, ...), got {_some(named)}")
     suffixes = ("", "_reverse") if "weight_ih_l0_reverse" in named else ("",)
     found: list[Weights] = []
+    cells: list[Cell] = []
     for layer in range(layers):
         for suffix in suffixes:
             wide = len(suffixes) if concatenated else 1
             like = found[0]["weight_hh"].shape if found else None
             below = (like[1] * wide if layer else found[0]["weight_ih"].shape[1]) if like else None
-            found.append(_one(cell, form, left, f"_l{layer}{suffix}", below, like))
+            one, weights = _one(there[cell], left, f"_l{layer}{suffix}", below, like)
+            found.append(weights)
+            cells.append(one)
     if left:
         raise ConfigError(f"cell {cell!r}: does not use {_some(left)}; is it another cell's?")
-    return found, len(suffixes), kernel
+    return found, len(suffixes), cells[0]
 
 
 def _one(
-    cell: str, form: Form, left: dict[str, Any], suffix: str, below: int | None, like: tuple[int, ...] | None
-) -> Weights:
-    """One layer and direction.
+    kind: type[Any], left: dict[str, Any], suffix: str, below: int | None, like: tuple[int, ...] | None
+) -> tuple[Cell, Weights]:
+    """One layer and direction: the cell that has these weights, and they.
 
     Args:
-        cell: its name.
-        form: what it takes.
+        kind: the cell's class.
         left: weights by name; those that are used are taken out.
         suffix: of their names.
         below: features of the input; None where any will do.
@@ -64,32 +70,29 @@ def _one(
 
     def take(name: str, *shape: int | None) -> Array:
         if name + suffix not in left:
-            raise ConfigError(f"cell {cell!r}: {name}{suffix} is missing")
+            raise ConfigError(f"cell {kind.name!r}: {name}{suffix} is missing")
         array = np.ascontiguousarray(np.asarray(left.pop(name + suffix)), dtype=np.float32)
         fits = array.ndim == len(shape) and all(e in (None, n) for e, n in zip(shape, array.shape, strict=True))
         if not fits:
-            raise ConfigError(f"{name}{suffix}: expected shape {_shown(shape)} for {cell!r}, got {array.shape}")
+            raise ConfigError(f"{name}{suffix}: expected shape {_shown(shape)} for {kind.name!r}, got {array.shape}")
         return array
 
     weight_hh = take("weight_hh", *(like or (None, None)))
     rows, fed_back = weight_hh.shape
-    H = rows // form.gates
-    out_weight, out_bias = form.output or (None, None)
-    if rows != form.gates * (H if out_weight else fed_back):
-        wanted = f"a multiple of {form.gates}" if out_weight else f"{form.gates * fed_back}"
-        raise ConfigError(f"weight_hh{suffix}: expected {wanted} rows of {fed_back} for {cell!r}, got {rows}")
-    has_bias = f"bias_ih{suffix}" in left
-    extra = [(name, count) for name, count in form.extra if has_bias or name not in form.without_bias]
-    weights = {"weight_ih": take("weight_ih", rows, below), "weight_hh": weight_hh}
-    if has_bias:
-        weights |= {name: take(name, rows) for name in ("bias_ih", "bias_hh")}
-    if extra:
-        weights["extra"] = np.concatenate([take(name, count * H).reshape(count, H) for name, count in extra])
-    if out_weight:
-        weights["weight_out"] = take(out_weight, fed_back, H)
-    if out_bias and has_bias:
-        weights["bias_out"] = take(out_bias, fed_back)
-    return weights
+    weight_ih = take("weight_ih", rows, below)
+    try:
+        cell = form.configured(kind, weight_ih.shape[1], rows, fed_back, f"bias_ih{suffix}" in left)
+    except ConfigError as error:
+        raise ConfigError(f"weight_hh{suffix}: {error}") from None
+    weights = {"weight_ih": weight_ih, "weight_hh": weight_hh}
+    extra: list[Array] = []
+    for name, declared in cell.parameters().items():
+        operand = form.operand(name, declared)
+        if operand == "extra":
+            extra.append(take(name, *declared.shape).reshape(-1, cell.hidden_size))
+        elif operand not in weights:
+            weights[operand] = take(name, *declared.shape)
+    return cell, weights | ({"extra": np.concatenate(extra)} if extra else {})
 
 
 def _shown(shape: tuple[int | None, ...]) -> str:
