@@ -132,8 +132,8 @@ def configured(kind: type[Any], input_size: int, rows: int, fed_back: int, bias:
     H = rows // gates
     option = getattr(kind, "width_option", "")
     if rows % gates or (fed_back != H and not option):
-        wanted = f"a multiple of {gates}" if option else f"{gates * fed_back}"
-        raise ConfigError(f"expected {wanted} rows of {fed_back} for {kind.name!r}, got {rows}")
+        other = f" (with {option} any multiple of {gates})" if option else ""
+        raise ConfigError(f"expected {gates * fed_back} rows of {fed_back} for {kind.name!r}{other}, got {rows}")
     width = {} if fed_back == H else {option: fed_back}
     cell: Cell = kind(input_size=input_size, hidden_size=H, bias=bias, **width)
     return cell

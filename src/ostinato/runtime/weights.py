@@ -79,11 +79,12 @@ def _one(
 
     weight_hh = take("weight_hh", *(like or (None, None)))
     rows, fed_back = weight_hh.shape
-    weight_ih = take("weight_ih", rows, below)
     try:
-        cell = form.configured(kind, weight_ih.shape[1], rows, fed_back, f"bias_ih{suffix}" in left)
+        form.configured(kind, 1, rows, fed_back, True)
     except ConfigError as error:
         raise ConfigError(f"weight_hh{suffix}: {error}") from None
+    weight_ih = take("weight_ih", rows, below)
+    cell = form.configured(kind, weight_ih.shape[1], rows, fed_back, f"bias_ih{suffix}" in left)
     weights = {"weight_ih": weight_ih, "weight_hh": weight_hh}
     extra: list[Array] = []
     for name, declared in cell.parameters().items():

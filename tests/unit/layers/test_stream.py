@@ -10,7 +10,7 @@ import ostinato
 from ostinato.config.cells import CELL_NAMES
 from ostinato.native import library as native_library
 
-NATIVE = [] if isinstance(native_library.load(), str) else list(CELL_NAMES)
+NATIVE = [name for name in CELL_NAMES if not isinstance(native_library.holding(name), str)]
 
 
 @pytest.fixture(autouse=True)

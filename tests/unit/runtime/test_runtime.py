@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import fields
 from typing import ClassVar
 
 import numpy as np
@@ -14,14 +13,15 @@ from safetensors.torch import save_file
 
 import ostinato
 from ostinato import runtime
+from ostinato.cells import form
+from ostinato.config.cells import CELL_NAMES
 from ostinato.core.errors import ConfigError, RunFolderError
 from ostinato.core.registry import lookup
 from ostinato.native import library as native_library
-from ostinato.runtime.forms import FORMS
 from ostinato.tasks.lm.model import LanguageModel
 from ostinato.tasks.tag.model import Tagger
 
-OUTPUT = {"jordan": {"weight_ho": (5, 5), "bias_ho": (5,)}}
+KERNELS = [name for name in CELL_NAMES if not isinstance(native_library.holding(name), str)]
 
 pytestmark = pytest.mark.skipif(isinstance(native_library.load(), str), reason="no native library")
 
@@ -40,27 +40,12 @@ def close(found, expected) -> None:
     np.testing.assert_allclose(found, expected.detach().numpy(), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", FORMS)
-def test_the_forms_are_those_of_the_cells(name):
-    import ostinato.cells  # noqa: F401
-
-    kind, form = lookup(name), FORMS[name]
-    cell = kind(3, 5)
-    shared = {"weight_ih", "weight_hh", "bias_ih", "bias_hh"}
-    assert (len(kind.gates), kind.State._fields) == (form.gates, form.state)
-    beside = {n: p.shape for n, p in cell.parameters().items() if n not in shared}
-    assert beside == {name: (5 * count,) for name, count in form.extra} | OUTPUT.get(name, {})
-    bare = set(cell.parameters()) - set(kind(3, 5, bias=False).parameters()) - shared
-    assert bare == {*form.without_bias, *(form.output or ())} - {"weight_ho"}
-    assert name in native_library.load().cells
-    assert {f.name for f in fields(cell)} >= {"input_size", "hidden_size", "bias"}
+def test_every_kernel_is_that_of_a_cell():
+    of_cells = {form.kernel(lookup(name), projected) for name in CELL_NAMES for projected in (False, True)}
+    assert set(native_library.load().cells) <= of_cells
 
 
-def test_there_is_a_form_for_every_kernel():
-    assert {*FORMS, "lstm_projected"} == set(native_library.load().cells)
-
-
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize(
     ("layers", "bidirectional", "bias"), [(1, False, True), (3, False, True), (2, True, True), (2, True, False)]
 )
@@ -81,7 +66,7 @@ def test_whole_sequences(name, layers, bidirectional, bias):
     assert (again.input_size, again.hidden_size, again.num_layers) == (7, 18, layers)
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", KERNELS)
 def test_steps(name):
     layer = ostinato.Recurrent(name, 7, 18, 2, zoneout=0.2).eval()
     again, x = runtime.Recurrent(name, arrays(layer), zoneout=0.2), torch.randn(6, 4, 7)
