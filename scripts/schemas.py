@@ -1,18 +1,14 @@
 """Write docs/schemas from the results' types: `make schemas`. A test holds that what is committed is what this writes.
 
-A field's description is its docstring; what is left out where it is not there is not required, and `x-when` says when
-it is there. The same types give the tables of docs/guides/json.md (docs/hooks.py).
+A field's description stands beside its type; what is left out where it is not there is not required, and `x-when` says
+when it is there. The same types give the tables of docs/guides/json.md (docs/hooks.py).
 """
 
-import ast
-import inspect
 import json
-import textwrap
-from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec.inspect import Metadata, StructType, Type, UnionType, type_info
@@ -70,11 +66,11 @@ def schema(command: str, *parts: Any) -> dict[str, Any]:
 def of_struct(kind: Type) -> dict[str, Any]:
     """An object with these fields and no others."""
     assert isinstance(kind, StructType)
-    described = docstrings(getattr(kind.cls, "__origin__", kind.cls))
+    described = descriptions(getattr(kind.cls, "__origin__", kind.cls))
     properties = {}
     for field in kind.fields:
         if field.name not in described:
-            raise KeyError(f"{kind.cls}.{field.name}: expected a docstring below the field")
+            raise KeyError(f"{kind.cls}.{field.name}: expected a description beside its type")
         more = field.type.extra_json_schema or {} if isinstance(field.type, Metadata) else {}
         properties[field.encode_name] = of_type(field.type, described[field.name]) | more
     required = [field.encode_name for field in kind.fields if field.required or field.default is not msgspec.NODEFAULT]
@@ -114,20 +110,11 @@ def _of_union(kind: UnionType, description: str) -> dict[str, Any]:
     return found | {"type": [found["type"], "null"]}
 
 
-@cache
-def docstrings(cls: type) -> dict[str, str]:
-    """The strings below a class's fields, those of the classes that it is made of included."""
-    found: dict[str, str] = {}
-    for each in reversed(cls.__mro__):
-        if each.__module__.partition(".")[0] != "ostinato":
-            continue
-        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
-        assert isinstance(definition, ast.ClassDef)
-        for field, below in zip(definition.body, definition.body[1:], strict=False):
-            match field, below:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                    found[name] = " ".join(text.split())
-    return found
+def descriptions(cls: type) -> dict[str, str]:
+    """What each field of a class, those that it inherits included, is said to be."""
+    hints = get_type_hints(cls, include_extras=True)
+    parts = {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Annotated}
+    return {name: text for name, (_, *rest) in parts.items() for text in rest if isinstance(text, str)}
 
 
 def written(schema: dict[str, Any]) -> str:

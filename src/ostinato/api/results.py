@@ -17,20 +17,11 @@ Figures = TypeVar("Figures")
 class Course(Result):
     """Of every training: what comes before the task's own figures."""
 
-    run: str
-    """the run folder, as given to --out"""
-
-    task: str
-    """the task"""
-
-    epochs: Count
-    """whole passes over what is trained on, or what the task counts as one"""
-
-    steps: Count
-    """updates of the weights"""
-
-    parameters: Positive
-    """numbers in the model that are trained"""
+    run: Annotated[str, "the run folder, as given to --out"]
+    task: Annotated[str, "the task"]
+    epochs: Annotated[Count, "whole passes over what is trained on, or what the task counts as one"]
+    steps: Annotated[Count, "updates of the weights"]
+    parameters: Annotated[Positive, "numbers in the model that are trained"]
 
 
 def course_of(run: Run) -> Course:
@@ -48,72 +39,47 @@ def course_of(run: Run) -> Course:
 class Ending(Result, Generic[Figures], kw_only=True):
     """Of every training: what comes after the task's own figures."""
 
-    test: Annotated[Figures | UnsetType, when("with --test")] = UNSET
-    """figures of the best weights on the test data, as evaluate gives them"""
-
-    seconds: Measure
-    """wall time of the command"""
+    test: Annotated[
+        Figures | UnsetType, "figures of the best weights on the test data, as evaluate gives them", when("with --test")
+    ] = UNSET
+    seconds: Annotated[Measure, "wall time of the command"]
 
 
 class Predicted(Result):
     """Of `predict`: where the answers went."""
 
-    run: str
-    """the run folder"""
-
-    task: str
-    """its task"""
-
-    answers: Count
-    """answers written: labels, sentences, texts, steps of forecasts"""
-
-    lines: Count
-    """lines written, one of column names aside"""
-
-    output: str | None
-    """the file, as given to --output; null where the lines went to standard error"""
+    run: Annotated[str, "the run folder"]
+    task: Annotated[str, "its task"]
+    answers: Annotated[Count, "answers written: labels, sentences, texts, steps of forecasts"]
+    lines: Annotated[Count, "lines written, one of column names aside"]
+    output: Annotated[str | None, "the file, as given to --output; null where the lines went to standard error"]
 
 
 class Written(Result):
     """One text of `generate`."""
 
-    prompt: str
-    """where it goes on from"""
-
-    seed: int | None
-    """that it was written by: --seed for the first sample, the next for the second; null without --seed"""
-
-    text: str
-    """without the prompt"""
+    prompt: Annotated[str, "where it goes on from"]
+    seed: Annotated[
+        int | None, "that it was written by: --seed for the first sample, the next for the second; null without --seed"
+    ]
+    text: Annotated[str, "without the prompt"]
 
 
 class Generated(Result):
     """Of `generate`."""
 
-    prompt: str
-    """as given; the first where there are several"""
-
-    text: str
-    """what was written first, without the prompt"""
-
-    texts: list[Written]
-    """all that was written, prompt by prompt"""
+    prompt: Annotated[str, "as given; the first where there are several"]
+    text: Annotated[str, "what was written first, without the prompt"]
+    texts: Annotated[list[Written], "all that was written, prompt by prompt"]
 
 
 class Plotted(Result):
     """Of `plot`."""
 
-    run: str
-    """the run folder"""
-
-    task: str
-    """its task"""
-
-    series: list[str]
-    """ids of the series drawn; one that has none is empty"""
-
-    out: str
-    """the picture"""
+    run: Annotated[str, "the run folder"]
+    task: Annotated[str, "its task"]
+    series: Annotated[list[str], "ids of the series drawn; one that has none is empty"]
+    out: Annotated[str, "the picture"]
 
 
 Product: TypeAlias = Literal["float32", "bf16x3", "bf16"]
@@ -122,114 +88,81 @@ Product: TypeAlias = Literal["float32", "bf16x3", "bf16"]
 class ElsewhereInfo(Result):
     """What another implementation runs."""
 
-    when: str
-    """`lengths`, a dtype, noise on the state, or an option of the cell"""
-
-    kernel: str
-    """who runs it then"""
-
-    reason: str
-    """why those that are faster do not"""
+    when: Annotated[str, "`lengths`, a dtype, noise on the state, or an option of the cell"]
+    kernel: Annotated[str, "who runs it then"]
+    reason: Annotated[str, "why those that are faster do not"]
 
 
 class CellInfo(Result):
     """Who runs a cell."""
 
-    name: str
-    """the cell"""
-
-    kernel: str
-    """who runs it over a sequence: `native` (the package's kernels), `torch` (its fused layer) or `reference` (the loop
-    over `step`)"""
-
-    isa: str | None
-    """instruction set of the kernel, where it is `native`"""
-
-    precision: dict[str, Product]
-    """as `precision` above, of this cell; empty where its kernel is not `native`"""
-
-    reason: str
-    """why nothing faster than the reference runs it; empty where something does"""
-
-    elsewhere: list[ElsewhereInfo]
-    """what another implementation runs"""
-
-    paper: str
-    """where the equations come from"""
+    name: Annotated[str, "the cell"]
+    kernel: Annotated[
+        str,
+        "who runs it over a sequence: `native` (the package's kernels), `torch` (its fused layer) or `reference` (the "
+        "loop over `step`)",
+    ]
+    isa: Annotated[str | None, "instruction set of the kernel, where it is `native`"]
+    precision: Annotated[
+        dict[str, Product], "as `precision` above, of this cell; empty where its kernel is not `native`"
+    ]
+    reason: Annotated[str, "why nothing faster than the reference runs it; empty where something does"]
+    elsewhere: Annotated[list[ElsewhereInfo], "what another implementation runs"]
+    paper: Annotated[str, "where the equations come from"]
 
 
 class Info(Result):
     """Of `info`: what this installation has."""
 
-    versions: dict[str, str]
-    """version by name: `python` and the packages that matter"""
-
-    threads: Positive
-    """threads torch computes with"""
-
-    native: str
-    """instruction set that the native kernels use here, or why there are none. `amx` has been tested on an emulation
-    only, not yet on hardware"""
-
-    precision: dict[str, Product]
-    """by each value of torch.set_float32_matmul_precision, what the native kernels' products are computed in:
-    `float32`, `bf16x3` (each factor the sum of two bf16) or `bf16`; empty where there are none. Those of bfloat16
-    layers and under autocast are as under `medium`"""
-
-    cells: list[CellInfo]
-    """every registered cell"""
+    versions: Annotated[dict[str, str], "version by name: `python` and the packages that matter"]
+    threads: Annotated[Positive, "threads torch computes with"]
+    native: Annotated[
+        str,
+        "instruction set that the native kernels use here, or why there are none. `amx` has been tested on an "
+        "emulation only, not yet on hardware",
+    ]
+    precision: Annotated[
+        dict[str, Product],
+        "by each value of torch.set_float32_matmul_precision, what the native kernels' products are computed in: "
+        "`float32`, `bf16x3` (each factor the sum of two bf16) or `bf16`; empty where there are none. Those of "
+        "bfloat16 layers and under autocast are as under `medium`",
+    ]
+    cells: Annotated[list[CellInfo], "every registered cell"]
 
 
 class RunRow(Result):
     """A run folder at a glance."""
 
-    run: str
-    """the run folder"""
-
-    task: str = "?"
-    """the task; `?` where damaged"""
-
-    cell: str = "?"
-    """the cell; `?` where damaged"""
-
-    steps: Count = 0
-    """updates of the weights so far"""
-
-    epochs: Count = 0
-    """whole passes so far"""
-
-    valid_loss: float | None = None
-    """lowest validation loss; null before the first validation"""
-
-    test: dict[str, Any] | None = None
-    """figures on the test data, as evaluate has them; null where there are none"""
-
-    state: Literal["training", "interrupted", "finished", "damaged"] = "damaged"
-    """`training` (a process is at it), `interrupted` (stopped before its end), `finished` or `damaged`"""
+    run: Annotated[str, "the run folder"]
+    task: Annotated[str, "the task; `?` where damaged"] = "?"
+    cell: Annotated[str, "the cell; `?` where damaged"] = "?"
+    steps: Annotated[Count, "updates of the weights so far"] = 0
+    epochs: Annotated[Count, "whole passes so far"] = 0
+    valid_loss: Annotated[float | None, "lowest validation loss; null before the first validation"] = None
+    test: Annotated[
+        dict[str, Any] | None, "figures on the test data, as evaluate has them; null where there are none"
+    ] = None
+    state: Annotated[
+        Literal["training", "interrupted", "finished", "damaged"],
+        "`training` (a process is at it), `interrupted` (stopped before its end), `finished` or `damaged`",
+    ] = "damaged"
 
 
 class Runs(Result):
     """Of `runs`."""
 
-    runs: list[RunRow]
-    """the run folders, by name"""
+    runs: Annotated[list[RunRow], "the run folders, by name"]
 
 
 class Trimmed(Result):
     """A run without what only going on with its training needs."""
 
-    run: str
-    """the run folder"""
-
-    freed_bytes: Count
-    """what was removed; 0 where that was done before"""
-
-    bytes: Count
-    """what the run takes now"""
+    run: Annotated[str, "the run folder"]
+    freed_bytes: Annotated[Count, "what was removed; 0 where that was done before"]
+    bytes: Annotated[Count, "what the run takes now"]
 
 
 class TrimmedRuns(Result):
     """Of `trim`."""
 
-    runs: list[Trimmed]
-    """the run folders, as given"""
+    runs: Annotated[list[Trimmed], "the run folders, as given"]

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 from pydoc_data.topics import topics
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from ostinato.cli.output import Output
 from ostinato.config.commands import Demo
@@ -26,20 +26,11 @@ TEXT = "python-help.txt"
 class Demonstrated(Result):
     """Of `demo`."""
 
-    run: str
-    """the run folder"""
-
-    steps: Count
-    """updates of the weights"""
-
-    valid_bits_per_character: Measure
-    """lowest validation loss, in bits a character"""
-
-    sample: str
-    """text that the model wrote, prompt included"""
-
-    picture: str | None
-    """file of the training curve; null without matplotlib"""
+    run: Annotated[str, "the run folder"]
+    steps: Annotated[Count, "updates of the weights"]
+    valid_bits_per_character: Annotated[Measure, "lowest validation loss, in bits a character"]
+    sample: Annotated[str, "text that the model wrote, prompt included"]
+    picture: Annotated[str | None, "file of the training curve; null without matplotlib"]
 
 
 def demo(options: Demo, output: Output, started: float) -> Demonstrated:

@@ -1,7 +1,8 @@
 """Results as types: what commands print with --json and what run folders hold.
 
-A field's docstring says its unit and meaning: schemas and the guide's tables are made of them (`make schemas`). What is
-not always there is `UNSET` where it is not, and then left out; `when` says when it is there.
+A text beside a field's type, `Annotated[Measure, "mean loss in nats"]`, says its unit and meaning: schemas and the
+guide's tables are made of them (`make schemas`). What is not always there is `UNSET` where it is not, and then left
+out; `when` says when it is there.
 """
 
 from typing import Annotated, Any, TypeAlias

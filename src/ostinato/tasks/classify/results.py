@@ -13,54 +13,40 @@ _UNKNOWN = when("where the vocabulary has an unknown token: not of BPE, not of n
 class Figures(Result, kw_only=True):
     """What `evaluate` measures."""
 
-    examples: Positive
-    """examples with a label"""
-
-    accuracy: Measure
-    """share of them whose label is found"""
-
-    macro_f1: Measure
-    """mean over the classes of the harmonic mean of precision and recall"""
-
-    micro_f1: Measure | UnsetType = UNSET
-    """with --multi-label: F1 of all labels together"""
-
-    distinct: Count
-    """different labels that were said at all"""
-
-    constant_accuracy: Measure
-    """accuracy of one and the same label for all: the most frequent one"""
-
-    unknown: Annotated[Measure | UnsetType, _UNKNOWN] = UNSET
-    """share of the tokens that the vocabulary lacks"""
-
-    unknown_labels: Count
-    """examples with a label that training never saw: they count as wrong"""
+    examples: Annotated[Positive, "examples with a label"]
+    accuracy: Annotated[Measure, "share of them whose label is found"]
+    macro_f1: Annotated[Measure, "mean over the classes of the harmonic mean of precision and recall"]
+    micro_f1: Annotated[Measure | UnsetType, "with --multi-label: F1 of all labels together"] = UNSET
+    distinct: Annotated[Count, "different labels that were said at all"]
+    constant_accuracy: Annotated[Measure, "accuracy of one and the same label for all: the most frequent one"]
+    unknown: Annotated[Measure | UnsetType, "share of the tokens that the vocabulary lacks", _UNKNOWN] = UNSET
+    unknown_labels: Annotated[Count, "examples with a label that training never saw: they count as wrong"]
 
 
 class Summary(Result, kw_only=True):
     """What training came to."""
 
-    examples: Count
-    """examples trained on, repeated ones counted again"""
-
-    classes: Annotated[int, Meta(ge=2)]
-    """different labels"""
-
-    valid_loss: Annotated[Measure | UnsetType, _VALIDATED] = UNSET
-    """mean cross-entropy of the best weights on the validation data, in nats an example"""
-
-    valid_accuracy: Annotated[Measure | UnsetType, _VALIDATED] = UNSET
-    """highest accuracy in validation, by which the weights are chosen; where it is equal, by the loss"""
-
-    valid_macro_f1: Annotated[Measure | UnsetType, _VALIDATED] = UNSET
-    """macro F1 of the same weights"""
-
-    valid_micro_f1: Measure | UnsetType = UNSET
-    """with --multi-label: F1 of all labels together on the validation data"""
-
-    unknown: Annotated[Measure | UnsetType, _UNKNOWN] = UNSET
-    """share of the tokens to train on that the vocabulary lacks"""
-
-    valid_unknown: Annotated[Measure | UnsetType, when("as unknown, where there is data to validate on")] = UNSET
-    """the same of the data to validate on"""
+    examples: Annotated[Count, "examples trained on, repeated ones counted again"]
+    classes: Annotated[int, "different labels", Meta(ge=2)]
+    valid_loss: Annotated[
+        Measure | UnsetType,
+        "mean cross-entropy of the best weights on the validation data, in nats an example",
+        _VALIDATED,
+    ] = UNSET
+    valid_accuracy: Annotated[
+        Measure | UnsetType,
+        "highest accuracy in validation, by which the weights are chosen; where it is equal, by the loss",
+        _VALIDATED,
+    ] = UNSET
+    valid_macro_f1: Annotated[Measure | UnsetType, "macro F1 of the same weights", _VALIDATED] = UNSET
+    valid_micro_f1: Annotated[
+        Measure | UnsetType, "with --multi-label: F1 of all labels together on the validation data"
+    ] = UNSET
+    unknown: Annotated[Measure | UnsetType, "share of the tokens to train on that the vocabulary lacks", _UNKNOWN] = (
+        UNSET
+    )
+    valid_unknown: Annotated[
+        Measure | UnsetType,
+        "the same of the data to validate on",
+        when("as unknown, where there is data to validate on"),
+    ] = UNSET

@@ -12,71 +12,43 @@ _UNKNOWN = when("where the vocabulary has an unknown token: not of BPE, not of n
 class DynamicSettings(Result):
     """Dynamic evaluation."""
 
-    lr: Measure
-    """learning rate"""
-
-    steps: Positive
-    """tokens between two steps"""
-
-    decay: Measure
-    """share of the way back to the run's weights, a step"""
+    lr: Annotated[Measure, "learning rate"]
+    steps: Annotated[Positive, "tokens between two steps"]
+    decay: Annotated[Measure, "share of the way back to the run's weights, a step"]
 
 
 class CacheSettings(Result):
     """Neural cache."""
 
-    window: Positive
-    """tokens it held"""
-
-    theta: Measure
-    """flatness"""
-
-    share: Measure = field(name="lambda")
-    """share of the probability"""
+    window: Annotated[Positive, "tokens it held"]
+    theta: Annotated[Measure, "flatness"]
+    share: Annotated[Measure, "share of the probability"] = field(name="lambda")
 
 
 class Figures(Result, kw_only=True):
     """What `evaluate` measures."""
 
-    tokens: Positive
-    """tokens predicted: all of the text"""
-
-    loss: Measure
-    """mean loss in nats a token"""
-
-    perplexity: Perplexity
-    """e to the loss"""
-
-    bits_per_character: Annotated[Measure | UnsetType, when("at level char")] = UNSET
-    """the loss in bits"""
-
-    dynamic: Annotated[DynamicSettings | UnsetType, when("with --dynamic")] = UNSET
-    """dynamic evaluation: its settings"""
-
-    cache: Annotated[CacheSettings | UnsetType, when("with --cache")] = UNSET
-    """neural cache: its settings"""
-
-    unknown: Annotated[Measure | UnsetType, when("where the vocabulary has an unknown token: not of BPE")] = UNSET
-    """share of the tokens that are <unk>: what the vocabulary lacks, and what the text itself calls so"""
+    tokens: Annotated[Positive, "tokens predicted: all of the text"]
+    loss: Annotated[Measure, "mean loss in nats a token"]
+    perplexity: Annotated[Perplexity, "e to the loss"]
+    bits_per_character: Annotated[Measure | UnsetType, "the loss in bits", when("at level char")] = UNSET
+    dynamic: Annotated[DynamicSettings | UnsetType, "dynamic evaluation: its settings", when("with --dynamic")] = UNSET
+    cache: Annotated[CacheSettings | UnsetType, "neural cache: its settings", when("with --cache")] = UNSET
+    unknown: Annotated[
+        Measure | UnsetType,
+        "share of the tokens that are <unk>: what the vocabulary lacks, and what the text itself calls so",
+        when("where the vocabulary has an unknown token: not of BPE"),
+    ] = UNSET
 
 
 class Summary(Result, kw_only=True):
     """What training came to."""
 
-    tokens: Count
-    """tokens trained on, repeated ones counted again"""
-
-    valid_loss: Measure
-    """lowest validation loss, in nats a token"""
-
-    valid_perplexity: Perplexity
-    """e to that"""
-
-    valid_bits_per_character: Annotated[Measure | UnsetType, when("at level char")] = UNSET
-    """that in bits"""
-
-    unknown: Annotated[Measure | UnsetType, _UNKNOWN] = UNSET
-    """share of the tokens to train on that the vocabulary lacks"""
-
-    valid_unknown: Annotated[Measure | UnsetType, when("as unknown")] = UNSET
-    """the same of the data to validate on"""
+    tokens: Annotated[Count, "tokens trained on, repeated ones counted again"]
+    valid_loss: Annotated[Measure, "lowest validation loss, in nats a token"]
+    valid_perplexity: Annotated[Perplexity, "e to that"]
+    valid_bits_per_character: Annotated[Measure | UnsetType, "that in bits", when("at level char")] = UNSET
+    unknown: Annotated[Measure | UnsetType, "share of the tokens to train on that the vocabulary lacks", _UNKNOWN] = (
+        UNSET
+    )
+    valid_unknown: Annotated[Measure | UnsetType, "the same of the data to validate on", when("as unknown")] = UNSET
