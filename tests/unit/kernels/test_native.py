@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import ostinato
+from ostinato.cells import form
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, unroll
@@ -283,13 +284,14 @@ def test_gradients_nobody_wants_are_not_computed(name, library):
 
 
 def _operator_arguments(cell: Cell, problem: Problem) -> tuple[Any, ...]:
-    rest = [t.reshape(-1, cell.hidden_size) for n, t in problem.p.items() if n not in (*native.SHARED, *native.OUT)]
-    p = {native.OUT.get(name, name): tensor.requires_grad_() for name, tensor in problem.p.items()}
+    called = {name: form.operand(name, declared) for name, declared in cell.parameters().items()}
+    rest = [t.reshape(-1, cell.hidden_size) for n, t in problem.p.items() if called[n] == "extra"]
+    p = {called[name]: tensor.requires_grad_() for name, tensor in problem.p.items()}
     state = [field.requires_grad_() for field in problem.state]
     return (
         cell.name,
         problem.x.detach().requires_grad_(),
-        *(p[name] for name in native.SHARED),
+        *(p[name] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")),
         torch.cat(rest).detach().requires_grad_() if rest else None,
         p.get("weight_out"),
         p.get("bias_out"),
