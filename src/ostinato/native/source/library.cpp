@@ -10,12 +10,19 @@
 #endif
 
 #include "kernels.h"
+#include "program.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
 namespace ostinato {
+
+#define OSTINATO_OF_A_SET                                                            \
+    extern const CellKernels cells[];                                                \
+    void softmax(const ostinato_softmax&);                                           \
+    int64_t program_workspace(const ostinato_program&, bool backward);               \
+    void program_compute(const ostinato_program&, bool backward);
 
 #if defined(__x86_64__)
 #if !defined(OSTINATO_WITHOUT_AMX)
@@ -29,13 +36,13 @@ namespace avx512_bf16 { extern const CellKernels cells[]; }
 namespace amx_bf16_emulated { extern const CellKernels cells[]; }
 namespace amx_bf16x3_emulated { extern const CellKernels cells[]; }
 #endif
-namespace avx512 { extern const CellKernels cells[]; void softmax(const ostinato_softmax&); }
-namespace avx2 { extern const CellKernels cells[]; void softmax(const ostinato_softmax&); }
-namespace baseline { extern const CellKernels cells[]; void softmax(const ostinato_softmax&); }
+namespace avx512 { OSTINATO_OF_A_SET }
+namespace avx2 { OSTINATO_OF_A_SET }
+namespace baseline { OSTINATO_OF_A_SET }
 #elif defined(__aarch64__)
-namespace neon { extern const CellKernels cells[]; void softmax(const ostinato_softmax&); }
+namespace neon { OSTINATO_OF_A_SET }
 #else
-namespace generic { extern const CellKernels cells[]; void softmax(const ostinato_softmax&); }
+namespace generic { OSTINATO_OF_A_SET }
 #endif
 
 bool in_forked_process = false;
@@ -105,28 +112,33 @@ struct Isa {
     const char* name;
     bool (*supported)();
     void (*softmax)(const ostinato_softmax&);
+    int64_t (*program_workspace)(const ostinato_program&, bool backward);
+    void (*program_compute)(const ostinato_program&, bool backward);
     CellTable cells[3];  // by precision; null where the set has nothing better than the next higher one
 };
+
+// What is the same in every precision.
+#define OSTINATO_SHARED(set) set::softmax, set::program_workspace, set::program_compute
 
 // Best first.
 const Isa isas[] = {
 #if defined(__x86_64__)
 #if !defined(OSTINATO_WITHOUT_AMX)
-    {"amx", has_amx, avx512::softmax, {avx512::cells, amx_bf16x3::cells, amx_bf16::cells}},
+    {"amx", has_amx, OSTINATO_SHARED(avx512), {avx512::cells, amx_bf16x3::cells, amx_bf16::cells}},
 #endif
 #if !defined(OSTINATO_WITHOUT_BF16)
-    {"avx512_bf16", has_avx512_bf16, avx512::softmax, {avx512::cells, nullptr, avx512_bf16::cells}},
+    {"avx512_bf16", has_avx512_bf16, OSTINATO_SHARED(avx512), {avx512::cells, nullptr, avx512_bf16::cells}},
 #endif
-    {"avx512", has_avx512, avx512::softmax, {avx512::cells}},
-    {"avx2", has_avx2, avx2::softmax, {avx2::cells}},
-    {"baseline", always, baseline::softmax, {baseline::cells}},
+    {"avx512", has_avx512, OSTINATO_SHARED(avx512), {avx512::cells}},
+    {"avx2", has_avx2, OSTINATO_SHARED(avx2), {avx2::cells}},
+    {"baseline", always, OSTINATO_SHARED(baseline), {baseline::cells}},
 #if defined(OSTINATO_EMULATE_AMX)  // for tests: after all others, so that it runs only where it is named
-    {"amx_emulated", has_avx512_bf16, avx512::softmax, {avx512::cells, amx_bf16x3_emulated::cells, amx_bf16_emulated::cells}},
+    {"amx_emulated", has_avx512_bf16, OSTINATO_SHARED(avx512), {avx512::cells, amx_bf16x3_emulated::cells, amx_bf16_emulated::cells}},
 #endif
 #elif defined(__aarch64__)
-    {"neon", always, neon::softmax, {neon::cells}},
+    {"neon", always, OSTINATO_SHARED(neon), {neon::cells}},
 #else
-    {"generic", always, generic::softmax, {generic::cells}},
+    {"generic", always, OSTINATO_SHARED(generic), {generic::cells}},
 #endif
 };
 constexpr int64_t isa_count = sizeof isas / sizeof *isas;
@@ -155,6 +167,14 @@ int64_t check(const ostinato_run& run) {
     if (run.cell < 0 || run.cell >= cell_count()) return OSTINATO_BAD_CELL;
     if (run.N < 0 || run.N > INT32_MAX || run.T < 0 || run.D < 1 || run.H < 1 || run.R < 1 || run.threads < 1) return OSTINATO_BAD_SIZE;
     if (run.R != run.H && !cell_of(run)->projects) return OSTINATO_BAD_SIZE;
+    for (int64_t n = 0; run.lengths && n < run.N; ++n)
+        if (run.lengths[n] < 0 || run.lengths[n] > run.T) return OSTINATO_BAD_LENGTH;
+    return OSTINATO_OK;
+}
+
+int64_t check(const ostinato_program& run) {
+    if (run.isa < 0 || run.isa >= isa_count) return OSTINATO_BAD_ISA;
+    if (run.N < 0 || run.N > INT32_MAX || run.T < 0 || run.threads < 1) return OSTINATO_BAD_SIZE;
     for (int64_t n = 0; run.lengths && n < run.N; ++n)
         if (run.lengths[n] < 0 || run.lengths[n] > run.T) return OSTINATO_BAD_LENGTH;
     return OSTINATO_OK;
@@ -234,6 +254,27 @@ int64_t ostinato_exponentials(const ostinato_softmax* run) {
     if (run->isa < 0 || run->isa >= ostinato::isa_count) return OSTINATO_BAD_ISA;
     if (run->M < 0 || run->V < 1 || run->threads < 1) return OSTINATO_BAD_SIZE;
     ostinato::isas[run->isa].softmax(*run);
+    return OSTINATO_OK;
+}
+
+int64_t ostinato_program_saved(const ostinato_program* run) { return run->N * run->T * run->kept_size; }
+
+int64_t ostinato_program_workspace(const ostinato_program* run, int64_t backward) {
+    if (run->isa < 0 || run->isa >= ostinato::isa_count) return 0;
+    return ostinato::isas[run->isa].program_workspace(*run, backward != 0);
+}
+
+int64_t ostinato_program_forward(const ostinato_program* run) {
+    if (int64_t wrong = ostinato::check(*run)) return wrong;
+    ostinato::expect_large(run->saved, ostinato_program_saved(run));
+    ostinato::expect_large(run->output, run->T * run->N * run->output_width);
+    ostinato::isas[run->isa].program_compute(*run, false);
+    return OSTINATO_OK;
+}
+
+int64_t ostinato_program_backward(const ostinato_program* run) {
+    if (int64_t wrong = ostinato::check(*run)) return wrong;
+    ostinato::isas[run->isa].program_compute(*run, true);
     return OSTINATO_OK;
 }
 

@@ -128,9 +128,6 @@ OSTINATO_INLINE void copy_padded(const float* src, int64_t n, float* dst, int ve
     }
 }
 
-// How many of the next W numbers exist where n do.
-OSTINATO_INLINE int within(int64_t n) { return static_cast<int>(n < 0 ? 0 : n < W ? n : W); }
-
 OSTINATO_INLINE void zero(float* p, int64_t n) {
     if (n > 0) std::memset(p, 0, sizeof(float) * n);
 }

@@ -244,6 +244,8 @@ template <class A>
 OSTINATO_INLINE A larger(A a, A b) {
     return a > b ? a : b;
 }
+// How many of the next W numbers exist where n do.
+OSTINATO_INLINE int within(int64_t n) { return static_cast<int>(n < 0 ? 0 : n < W ? n : W); }
 OSTINATO_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace OSTINATO_ISA

@@ -1,0 +1,208 @@
+"""C++ to machine code: found compilers, the cache on disk, and loading."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+#: Names a compiler to use, or says "none".
+COMPILER_VARIABLE = "OSTINATO_COMPILER"
+# As in CMakeLists.txt, for each instruction set; others than these are compiled for with those of the set beneath.
+_AVX512 = ("-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mavx2", "-mfma")
+_SETS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "amx": ("avx512", _AVX512),
+    "amx_emulated": ("avx512", _AVX512),
+    "avx512_bf16": ("avx512", _AVX512),
+    "avx512": ("avx512", _AVX512),
+    "avx2": ("avx2", ("-mavx2", "-mfma")),
+    "baseline": ("baseline", ()),
+    "neon": ("neon", ()),
+    "generic": ("generic", ()),
+}
+_FLAGS = ("-std=gnu++17", "-O2", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti", "-fPIC", "-shared", "-fvisibility=hidden", "-w")
+# What the generated code includes.
+_HEADERS = ("program.h", "functions.h", "vectors.h")
+
+
+class NoCompiler(Exception):
+    """There is none, or it failed: why."""
+
+
+class Compiler(NamedTuple):
+    """A way to compile C++.
+
+    Attributes:
+        command: what to call.
+        version: its first line of `--version`.
+    """
+
+    command: tuple[str, ...]
+    version: str
+
+
+@cache
+def compiler() -> Compiler | str:
+    """The first that works of what OSTINATO_COMPILER names, GCC, Clang and `ziglang`; or why there is none."""
+    wanted = os.environ.get(COMPILER_VARIABLE)
+    if wanted == "none":
+        return f"none ({COMPILER_VARIABLE}=none)"
+    commands = [(wanted,)] if wanted else [("g++",), ("c++",), ("clang++",)]
+    if not wanted and importlib.util.find_spec("ziglang"):
+        commands.append((sys.executable, "-m", "ziglang", "c++"))  # type: ignore[arg-type]
+    for command in commands:
+        if shutil.which(command[0]) is None:
+            continue
+        told = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
+        if told.returncode == 0:
+            return Compiler(command, told.stdout.splitlines()[0])
+    return f"{wanted} cannot be run" if wanted else "no C++ compiler (GCC, Clang, or pip install 'ostinato[compiler]')"
+
+
+def headers() -> Path:
+    """Where the native sources lie.
+
+    Raises:
+        NoCompiler: they were not installed.
+    """
+    spec = find_spec("ostinato.native")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        if (found := Path(folder) / "source").joinpath(_HEADERS[0]).exists():
+            return found
+    raise NoCompiler("the native sources were not installed")
+
+
+def source(isa: str, code: str, stages: Sequence[str]) -> str:
+    """A whole translation unit.
+
+    Args:
+        isa: the instruction set.
+        code: the stages.
+        stages: of each level, the function's name, or "nullptr".
+    """
+    return "\n".join([
+        f"#define OSTINATO_ISA {_SETS[isa][0]}",
+        *(f'#include "{name}"' for name in _HEADERS[:2]),
+        "using namespace ostinato::OSTINATO_ISA;",
+        "namespace ostinato { namespace OSTINATO_ISA {",
+        code,
+        "}}",
+        'extern "C" __attribute__((visibility("default"))) const ostinato_stage ostinato_stages[] = {' + ", ".join(stages) + "};",
+        "",
+    ])  # fmt: skip
+
+
+class Library(NamedTuple):
+    """A compiled direction.
+
+    Attributes:
+        handle: keeps it loaded.
+        stages: address of its table of functions.
+        compiled: whether it was compiled just now.
+    """
+
+    handle: ctypes.CDLL
+    stages: int
+    compiled: bool
+
+
+def fingerprint(isa: str, text: str, with_: Compiler) -> str:
+    """What a compiled direction depends on."""
+    made = hashlib.sha256()
+    for part in (with_.version, platform.machine(), *_SETS[isa][1], *_FLAGS, text, *(_read(name) for name in _HEADERS)):
+        made.update(part.encode() + b"\0")
+    return made.hexdigest()[:32]
+
+
+@cache
+def _read(name: str) -> str:
+    return headers().joinpath(name).read_text()
+
+
+def cache_folder() -> Path:
+    """Where compiled code is kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ostinato" / "kernels"
+
+
+def start(isa: str, text: str) -> Library | Job:
+    """The library from the cache, or a compiler at work on it.
+
+    Raises:
+        NoCompiler: there is none.
+    """
+    with_ = compiler()
+    if isinstance(with_, str):
+        raise NoCompiler(with_)
+    path = cache_folder() / f"{fingerprint(isa, text, with_)}.so"
+    if (found := _load(path, compiled=False)) is not None:
+        return found
+    return Job(path, text, [*with_.command, *_FLAGS, *_SETS[isa][1]])
+
+
+class Job:
+    """A compiler at work."""
+
+    def __init__(self, path: Path, text: str, command: Sequence[str]) -> None:
+        self._path = path
+        self._folder = tempfile.TemporaryDirectory(prefix="ostinato-")
+        folder = Path(self._folder.name)
+        folder.joinpath("cell.cpp").write_text(text)
+        self._made = folder / "cell.so"
+        self._process = subprocess.Popen(
+            [*command, f"-I{headers()}", str(folder / "cell.cpp"), "-o", str(self._made)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def wait(self) -> Library:
+        """What it made, which is in the cache then, where that can be written.
+
+        Raises:
+            NoCompiler: it failed.
+        """
+        told, _ = self._process.communicate()
+        if self._process.returncode:
+            raise NoCompiler(f"the compiler failed: {told.strip()[:2000]}")
+        _keep(self._made, self._path)
+        found = _load(self._path, compiled=True) or _load(self._made, compiled=True)
+        if found is None:
+            raise NoCompiler(f"{self._made} cannot be loaded")
+        self._folder.cleanup()
+        return found
+
+
+def _keep(made: Path, path: Path) -> None:
+    """Into the cache in one piece, whoever does the same at this moment; a cache that cannot be written does no harm."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            try:
+                file.write(made.read_bytes())
+                file.flush()
+                os.chmod(file.name, 0o755)
+                os.replace(file.name, path)
+            except OSError:
+                os.unlink(file.name)
+                raise
+    except OSError:
+        return
+
+
+def _load(path: Path, *, compiled: bool) -> Library | None:
+    try:
+        handle = ctypes.CDLL(str(path))
+        return Library(handle, ctypes.addressof(ctypes.c_void_p.in_dll(handle, "ostinato_stages")), compiled)
+    except (OSError, ValueError):  # not there, or damaged
+        return None

@@ -1,0 +1,206 @@
+"""When what is computed: stages between products, loops over units between reductions, and what is kept for backward."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ostinato.compiler.program import LEAVES, PLANE, POINTWISE, Graph
+
+_FACTORS = ("product", "back")
+# Beyond this, what is kept is what is used, without a search.
+_MOST_SEARCHED = 300
+
+
+@dataclass
+class Loop:
+    """Values of one width, computed vector by vector. `depth`: how many reductions come before it in its stage."""
+
+    depth: int
+    width: int
+    nodes: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Stage:
+    """What is computed of a row between two levels of products.
+
+    Attributes:
+        loops: in order.
+        scalars: of each depth, values of width 1 that are computed before its loops.
+        depths: of every value that is computed here.
+    """
+
+    loops: list[Loop] = field(default_factory=list)
+    scalars: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    depths: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass
+class Form:
+    """One direction of a step.
+
+    Attributes:
+        graph: its values.
+        given: those that need not be computed.
+        stored: those that have to be written.
+        level: of every product, from 1 on; products of the same level depend on nothing between them.
+        stage_of: of every value that is computed, and of every given one that is only copied.
+        stages: one more than levels.
+    """
+
+    graph: Graph
+    given: frozenset[int]
+    stored: frozenset[int]
+    level: dict[int, int]
+    stage_of: dict[int, int]
+    stages: list[Stage]
+
+    @property
+    def products(self) -> list[int]:
+        """By level."""
+        return sorted(self.level, key=lambda at: (self.level[at], at))
+
+
+def form(graph: Graph, ends: Iterable[int], given: Collection[int]) -> Form:
+    """Stages and loops.
+
+    Args:
+        graph: the values.
+        ends: those that have to be written, or are factors of the weights' gradients.
+        given: those that are in memory when a step begins.
+    """
+    ends, known = list(ends), frozenset(given)
+    order = _needed(graph, ends, known)
+    users: dict[int, list[int]] = {at: [] for at in order}
+    for at in order:
+        if at not in known:
+            for arg in graph[at].args:
+                users[arg].append(at)
+    ready: dict[int, int] = {}
+    level: dict[int, int] = {}
+    for at in order:
+        before = 0 if at in known else max((ready[arg] for arg in graph[at].args), default=0)
+        ready[at] = before + (graph[at].op in _FACTORS and at not in known)
+        if ready[at] > before:
+            level[at] = ready[at]
+    stage_of = _stages_of(graph, order, users, ready, level, known, set(ends))
+    stages = [Stage() for _ in range(max(level.values(), default=0) + 1)]
+    for at in order:
+        if at in stage_of:
+            _into(graph, stages[stage_of[at]], at, users[at], stage_of)
+    for stage in stages:
+        stage.loops.sort(key=lambda loop: loop.depth)
+    return Form(graph, known, frozenset(ends), level, stage_of, stages)
+
+
+def _needed(graph: Graph, ends: Iterable[int], given: Collection[int]) -> list[int]:
+    seen: set[int] = set()
+    waiting = list(ends)
+    while waiting:
+        at = waiting.pop()
+        if at not in seen:
+            seen.add(at)
+            if at not in given:
+                waiting.extend(graph[at].args)
+    return sorted(seen)
+
+
+def _stages_of(
+    graph: Graph,
+    order: list[int],
+    users: Mapping[int, list[int]],
+    ready: Mapping[int, int],
+    level: Mapping[int, int],
+    given: Collection[int],
+    ends: Collection[int],
+) -> dict[int, int]:
+    """As late as those who use a value allow: what is computed in another stage goes through memory."""
+    latest: dict[int, int] = {}
+    for at in reversed(order):
+        product = at in level
+        if not product and (at not in given or at in ends):
+            wanted = [level[u] - 1 if u in level else latest[u] for u in users[at]]
+            latest[at] = ready[at] if at in ends else min(wanted, default=ready[at])
+        elif product and at in ends:
+            latest[at] = level[at]
+    for at in order:  # constants and leaves that are operands of a product
+        if at not in latest and any(u in level for u in users[at]) and (graph[at].op in ("constant", "vector")):
+            latest[at] = min(level[u] - 1 for u in users[at] if u in level)
+    return {at: stage for at, stage in latest.items() if graph[at].op != "constant" or at in ends or _multiplied(at, users, level)}
+
+
+def _multiplied(at: int, users: Mapping[int, list[int]], level: Mapping[int, int]) -> bool:
+    return any(u in level for u in users[at])
+
+
+def _into(graph: Graph, stage: Stage, at: int, users: list[int], stage_of: Mapping[int, int]) -> None:
+    node, here = graph[at], stage_of[at]
+    depth = 0
+    for arg in node.args:
+        if stage_of.get(arg) == here and arg in stage.depths:
+            depth = max(depth, stage.depths[arg])
+    if node.op in ("sum", "largest"):
+        _loop(stage, depth, graph[node.args[0]].width).nodes.append(at)
+        stage.depths[at] = depth + 1
+        return
+    stage.depths[at] = depth
+    if node.width == 1:
+        stage.scalars[depth].append(at)
+    else:
+        _loop(stage, depth, node.width).nodes.append(at)
+
+
+def _loop(stage: Stage, depth: int, width: int) -> Loop:
+    for loop in stage.loops:
+        if (loop.depth, loop.width) == (depth, width):
+            return loop
+    stage.loops.append(Loop(depth, width))
+    return stage.loops[-1]
+
+
+def kept(graph: Graph, forward: Collection[int], ends: Iterable[int], fixed: Collection[int]) -> set[int]:
+    """Which values of forward are kept for backward, the others computed again: as cheap as a search by hand finds.
+
+    Args:
+        graph: of both directions.
+        forward: the values that forward computes, products among them.
+        ends: what backward has to compute.
+        fixed: values that cannot be computed again, beside the products.
+    """
+    ends = list(ends)
+    candidates = [at for at in graph.needed(ends) if at in forward and graph[at].op not in (*LEAVES, "constant")]
+    among = set(candidates)
+    direct = {arg for at in graph.needed(ends) if at not in among for arg in graph[at].args if arg in among}
+    chosen = direct | (among & set(ends)) | {at for at in candidates if graph[at].op == "product" or at in fixed}
+    best = _cost(graph, ends, among, chosen, fixed)
+    if len(candidates) > _MOST_SEARCHED:
+        return chosen & set(_needed(graph, ends, chosen))
+    improved = True
+    while improved:
+        improved = False
+        for at in reversed(candidates):
+            other = chosen ^ {at}
+            cost = _cost(graph, ends, among, other, fixed)
+            if cost < best:
+                chosen, best, improved = other, cost, True
+    return chosen & set(_needed(graph, ends, chosen))
+
+
+def _cost(
+    graph: Graph, ends: Iterable[int], among: Collection[int], chosen: Collection[int], fixed: Collection[int]
+) -> float:
+    total = 0.0
+    for at in _needed(graph, ends, chosen):
+        node = graph[at]
+        width = 1.0 if node.width > 1 else 0.1
+        if at in chosen or node.op == "state":
+            total += PLANE * width
+        elif node.op == "product" or at in fixed:
+            total += 1e6
+        elif at in among and node.op in POINTWISE:
+            total += POINTWISE[node.op].cost * width
+        elif at in among:
+            total += 8.0
+    return total

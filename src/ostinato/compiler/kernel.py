@@ -1,0 +1,118 @@
+"""A cell's kernel: its program, compiled, ready to be called on addresses."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ostinato.cells.contract import Cell
+from ostinato.compiler import build
+from ostinato.compiler.layout import Direction, Layout
+from ostinato.compiler.pieces import in_pieces
+from ostinato.compiler.trace import Traced, trace
+from ostinato.native.programs import Program, numbers
+
+
+@dataclass
+class Kernel:
+    """What it takes to run a cell.
+
+    Attributes:
+        traced: its equations, and what torch computes of the parameters beforehand.
+        layout: its program.
+        seconds: that compiling took; 0 where the cache had it.
+    """
+
+    traced: Traced
+    layout: Layout
+    isa: str
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._alive: list[Any] = []
+        self._libraries: dict[str, build.Library] = {}
+        self.widths = {
+            "input": [self.traced.input_width, *([self.traced.state_widths[0]] if self.traced.masked else [])],
+            "field": list(self.traced.state_widths),
+            "matrix": [size for shape in self.traced.matrix_shapes for size in shape],
+            "vector": [_size(shape) for shape in self.traced.shapes],
+        }
+        self.output_width = self.traced.graph[self.traced.output].width
+        self._template = self._described()
+
+    def compile(self) -> None:
+        """Both directions at once.
+
+        Raises:
+            NoCompiler: there is no compiler, or it failed.
+        """
+        if self._libraries:
+            return
+        began = time.perf_counter()
+        jobs = {}
+        for name, direction in (("forward", self.layout.forward), ("backward", self.layout.backward)):
+            jobs[name] = build.start(self.isa, self.source(name, direction))
+        found = {name: job.wait() if isinstance(job, build.Job) else job for name, job in jobs.items()}
+        for name, library in found.items():
+            getattr(self._template, name).stages = library.stages
+        self._libraries = found
+        if any(library.compiled for library in found.values()):
+            self.seconds = time.perf_counter() - began
+
+    def source(self, name: str, direction: Direction) -> str:
+        """A direction in C++."""
+        names = [f"{name}_{index}" if there else "nullptr" for index, there in enumerate(direction.stages)]
+        return build.source(self.isa, direction.code, names)
+
+    def run(self) -> Program:
+        """A program without arrays, for one call."""
+        return Program.from_buffer_copy(self._template)
+
+    def _described(self) -> Program:
+        layout, run = self.layout, Program()
+        run.state_size, run.kept_size, run.vectors_size = layout.state.size, layout.kept_space.size, layout.vectors.size
+        run.output_width, run.clear_inputs = self.output_width, layout.clear_inputs
+        tables = {
+            "product": layout.products, "piece": layout.pieces, "operand": layout.operands, "back": layout.backs,
+            "source": layout.sources, "weight_gradient": layout.weight_gradients, "vector_gradient": layout.vector_gradients,
+            "vector_part": layout.vector_part, "state_part": layout.state_part,
+        }  # fmt: skip
+        for name, rows in tables.items():
+            setattr(run, name, self._array([number for row in rows for number in row]))
+            if name not in ("piece", "operand", "source"):
+                setattr(run, f"{name}s", len(rows))
+        run.inputs, run.fields = len(self.widths["input"]), len(self.widths["field"])
+        run.matrices, run.vectors = len(self.traced.matrix_shapes), len(self.traced.shapes)
+        run.input_width, run.field_width = self._array(self.widths["input"]), self._array(self.widths["field"])
+        run.matrix_shape, run.vector_width = self._array(self.widths["matrix"]), self._array(self.widths["vector"])
+        for name, direction in (("forward", layout.forward), ("backward", layout.backward)):
+            part = getattr(run, name)
+            part.levels = len(direction.stages) - 1
+            part.scratch_size, part.chunk_size = direction.scratch_size, direction.chunk_size
+            part.numbers = self._array(direction.numbers)
+        return run
+
+    def _array(self, values: Sequence[int]) -> int:
+        array = numbers(values)
+        self._alive.append(array)
+        return ctypes.addressof(array)
+
+
+def _size(shape: Sequence[int]) -> int:
+    size = 1
+    for dim in shape:
+        size *= dim
+    return size
+
+
+def kernel_of(cell: Cell, isa: str, *, masked: bool = False) -> Kernel:
+    """The kernel of a cell, not compiled yet.
+
+    Raises:
+        CannotCompile: the cell has an operation that no kernel has.
+    """
+    traced = trace(cell, masked=masked)
+    return Kernel(traced, Layout(in_pieces(traced), fixed=(1,) if masked else ()), isa)

@@ -1,0 +1,398 @@
+"""Where everything of a program lies, as the tables of `native/source/program.h`, and the code of its stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ostinato.compiler.derive import Backward, derive
+from ostinato.compiler.emit import Place, emit
+from ostinato.compiler.form import Form, form, kept
+from ostinato.compiler.pieces import Step
+from ostinato.compiler.program import Node, Rows
+from ostinato.compiler.trace import CannotCompile
+
+# As in program.h.
+BEFORE, AFTER, SCRATCH, CHUNK, KEPT, INPUT = range(6)
+_SPACES = {"before": BEFORE, "after": AFTER, "scratch": SCRATCH, "chunk": CHUNK, "kept": KEPT}
+_MOST_OPERANDS, _MOST_SOURCES = 64, 256
+
+Row = tuple[int, ...]
+
+
+class Space:
+    """Planes side by side."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.at: dict[object, int] = {}
+
+    def take(self, what: object, width: int) -> int:
+        """The offset of a plane, which may be there already."""
+        if what not in self.at:
+            self.at[what] = self.size
+            self.size += -(-width // 16) * 16
+        return self.at[what]
+
+
+class Direction(NamedTuple):
+    """One direction of a program.
+
+    Attributes:
+        form: what is computed when.
+        code: its stages in C++.
+        stages: which of the stages there are, by index.
+        numbers: what they are called with.
+        scratch_size: floats of a row.
+        chunk_size: floats of a row.
+    """
+
+    form: Form
+    code: str
+    stages: tuple[bool, ...]
+    numbers: tuple[int, ...]
+    scratch_size: int
+    chunk_size: int
+
+
+class Layout:
+    """A step forward and backward, laid out in memory.
+
+    Args:
+        step: the step in pieces; its graph grows by the way back.
+        fixed: inputs without gradients.
+
+    Raises:
+        CannotCompile: more operands of a product than the recurrence takes.
+    """
+
+    def __init__(self, step: Step, fixed: Iterable[int] = ()) -> None:
+        self.step, self.graph = step, step.graph
+        self.computed = set(range(len(step.graph)))
+        self.back: Backward = derive(step, fixed)
+        self.values: dict[tuple[object, ...], int] = {}
+        self.state, self.kept_space, self.vectors = Space(), Space(), Space()
+        self.vector_part: list[Row] = []
+        self._state_parts()
+        self._inputs_products()
+        self.kept = self._choose_kept()
+        self.products: list[Row] = []
+        self.pieces: list[Row] = []
+        self.operands: list[Row] = []
+        self.forward = self._forward()
+        self.backs: list[Row] = []
+        self.sources: list[Row] = []
+        self.weight_gradients: list[Row] = []
+        self.vector_gradients: list[Row] = []
+        self.clear_inputs = False
+        self.backward = self._backward()
+        self.state_part = [(*row, self._kept_state(row)) for row in self.state_rows]
+        self.operands = [self._resolved(row) for row in self.operands]
+
+    # What both directions share.
+
+    def _state_parts(self) -> None:
+        self.state_rows: list[Row] = []
+        self.part_of: dict[int, int] = {}  # of a leaf before the step
+        for index, field in enumerate(self.step.before):
+            for at in field:
+                begin, width = self.graph[at].value[1], self.graph[at].width
+                self.part_of[at] = len(self.state_rows)
+                self.state_rows.append((index, begin, width, self.state.take(at, width)))
+        self.after = [at for field in self.step.after for at in field]
+
+    def _inputs_products(self) -> None:
+        """Products of inputs, each with the bias that is added to it."""
+        ends = [*self.step.output, *self.after]
+        order = self.graph.needed(ends)
+        users = self.graph.users([*ends, *self.back.ends])
+        self.of_input: dict[int, tuple[int, int | None]] = {}  # the value -> its product, its bias
+        for at in order:
+            node = self.graph[at]
+            if node.op != "product" or self.graph[node.args[0]].op != "time":
+                continue
+            value, bias = at, None
+            if len(users[at]) == 1 and at not in ends and self.graph[users[at][0]].op == "add":
+                first, second = self.graph[users[at][0]].args
+                other = second if first == at else first
+                if self.graph[other].op == "vector" and self.graph[other].width == node.width:
+                    value, bias = users[at][0], other
+            self.of_input[value] = (at, bias)
+
+    def _choose_kept(self) -> set[int]:
+        ends = self._backward_ends()
+        chosen = kept(self.graph, self.computed, ends, set(self.of_input))
+        self.states_needed = {at for at in self._reached(ends, chosen) if self.graph[at].op == "state"}
+        return chosen
+
+    def _reached(self, ends: Iterable[int], given: set[int]) -> set[int]:
+        seen: set[int] = set()
+        waiting = list(ends)
+        while waiting:
+            at = waiting.pop()
+            if at not in seen:
+                seen.add(at)
+                if at not in given:
+                    waiting.extend(self.graph[at].args)
+        return seen
+
+    def _kept_value(self, at: int) -> int:
+        return self.kept_space.take(at, self.graph[at].width)
+
+    def _kept_state(self, row: Row) -> int:
+        leaf = next(leaf for leaf, part in self.part_of.items() if self.state_rows[part] == row)
+        return self._kept_value(self.after[self.part_of[leaf]]) if leaf in self.states_needed else -1
+
+    def _leaf(self, at: int) -> Place | None:
+        """Where a leaf lies, in both directions; None of what is no leaf."""
+        node = self.graph[at]
+        if node.op == "time":
+            return self._place("inputs", ("input", at), node.value[1], node.value[0])
+        if node.op == "vector":
+            if at not in self.vectors.at:
+                plane = self.vectors.take(at, node.width)
+                self.vector_part.append((*node.value, node.width, plane))
+            return self._place("vectors", ("vector", at), self.vectors.at[at])
+        return None
+
+    def _place(self, row: str, key: tuple[object, ...], offset: int, index: int = 0) -> Place:
+        key = (row, *key)
+        self.values[key] = offset
+        return Place(row, key, index)
+
+    def _numbers(self, keys: Sequence[tuple[object, ...]]) -> tuple[int, ...]:
+        return tuple(self.graph[int(str(key[-1]))].width if key[0] == "width" else self.values[key] for key in keys)
+
+    def _elsewhere(self, made: Form) -> set[int]:
+        """Values that are used in another stage or loop than where they are computed, or as factors."""
+        found: set[int] = set()
+        for at in [*made.stage_of, *made.level]:
+            if at in made.given:
+                continue
+            for arg in self.graph[at].args:
+                if arg in made.given or arg in made.level:
+                    continue
+                stage = made.stage_of.get(arg)
+                if stage is None:
+                    continue
+                here = made.stages[stage]
+                same = made.stage_of.get(at) == stage and at not in made.level
+                inner = self.graph[at].args[0] if self.graph[at].op in ("sum", "largest") else at
+                depth = here.depths[inner] if inner in here.depths else 0
+                loop = self.graph[arg].width == 1 or (here.depths.get(arg) == depth and self.graph[arg].width == self.graph[inner].width)
+                if self.graph[arg].op == "constant" and at not in made.level:
+                    continue
+                if not (same and loop):
+                    found.add(arg)
+        return found
+
+    def _direction(self, made: Form, name: str, sources: dict[int, Place], targets: dict[int, list[Place]], scratch: Space, chunk: Space) -> Direction:
+        for at in self._elsewhere(made):
+            inside = [place for place in targets.get(at, ()) if not place.outside]
+            if not inside:
+                inside = [self._place("scratch", (name, at), scratch.take(at, self.graph[at].width))]
+                targets.setdefault(at, []).extend(inside)
+            sources.setdefault(at, inside[0])
+        code, keys = emit(made, name, sources, targets)
+        stages = tuple(bool(stage.loops or any(stage.scalars.values())) for stage in made.stages)
+        return Direction(made, code, stages, self._numbers(keys), scratch.size, chunk.size)
+
+    # Forward.
+
+    def _forward(self) -> Direction:
+        g = self.graph
+        sources: dict[int, Place] = {}
+        targets: dict[int, list[Place]] = {}
+        scratch, chunk = Space(), Space()
+        self._multiply_inputs(chunk, sources)
+        ends = {*self.step.output, *self.after, *self.kept}
+        leaves = {at for at in self._reached(ends, set(sources)) if g[at].op in ("time", "state", "vector")}
+        for at in leaves:
+            place = self._leaf(at)
+            sources[at] = place or self._place("before", ("state", at), self.state.at[at])
+        products = [at for at in self._reached(ends, set(sources)) if g[at].op == "product" and at not in sources]
+        factors = [arg for at in products for arg in g[at].args]
+        copied = {at for at in factors if (at in sources and sources[at].row != "before") or g[at].op == "constant"}
+        made = form(g, [*ends, *copied], sources)
+        begin = 0
+        for at in self.step.output:
+            targets.setdefault(at, []).append(self._place("results", ("output", at, begin), begin))
+            begin += g[at].width
+        for leaf, after in zip(self.part_of, self.after, strict=True):
+            targets.setdefault(after, []).append(self._place("after", ("state", leaf), self.state.at[leaf]))
+            if leaf in self.states_needed:
+                self.kept.add(after)
+        for at in sorted(self.kept):
+            targets.setdefault(at, []).append(self._place("kept", ("value", at), self._kept_value(at)))
+        for at in copied:
+            targets.setdefault(at, []).insert(0, self._place("scratch", ("copy", at), scratch.take(("copy", at), g[at].width)))
+        self._multiply_planes(made, scratch, sources)
+        found = self._direction(made, "forward", sources, targets, scratch, chunk)
+        self.factor = {at: self._inside(at, sources, targets) for at in factors}
+        return found
+
+    def _inside(self, at: int, sources: dict[int, Place], targets: dict[int, list[Place]]) -> Place:
+        """Where a factor is read: in memory that has the same distance from row to row."""
+        places = [*([sources[at]] if at in sources else []), *targets.get(at, ())]
+        return next(place for place in places if place.row in ("before", "after", "scratch", "kept"))
+
+    def _multiply_inputs(self, chunk: Space, sources: dict[int, Place]) -> None:
+        """Products of level 0, those of one input side by side."""
+        groups: dict[int, list[int]] = {}
+        for value, (product, _) in self.of_input.items():
+            groups.setdefault(self.graph[product].args[0], []).append(value)
+        for operand, values in groups.items():
+            first = len(self.pieces)
+            for value in values:
+                product, bias = self.of_input[value]
+                rows: Rows = self.graph[product].value[0]
+                vector = (-1, 0) if bias is None else self.graph[bias].value
+                self.pieces.append((rows.matrix, rows.row, rows.rows, *vector))
+                offset = chunk.take(value, rows.rows)
+                sources[value] = self._place("chunk", ("product", value), offset)
+            node, column = self.graph[operand], self.graph[self.of_input[values[0]][0]].value[0].column
+            self._require_one_column(values, column)
+            self.operands.append((INPUT, node.value[0] << 32 | node.value[1], node.width, column))
+            self.products.append((0, first, len(values), len(self.operands) - 1, 1, chunk.at[values[0]]))
+
+    def _require_one_column(self, values: Sequence[int], column: int) -> None:
+        for value in values:
+            if self.graph[self.of_input[value][0]].value[0].column != column:
+                raise CannotCompile("an input that is multiplied by different columns of matrices")
+
+    def _multiply_planes(self, made: Form, scratch: Space, sources: dict[int, Place]) -> None:
+        groups: dict[tuple[object, ...], list[int]] = {}
+        for at in made.products:
+            node = self.graph[at]
+            columns = tuple(rows.column for rows in node.value)
+            groups.setdefault((made.level[at], node.args, columns), []).append(at)
+        for (level, args, columns), values in groups.items():
+            assert isinstance(args, tuple)
+            assert isinstance(columns, tuple)
+            assert isinstance(level, int)
+            if len(args) > _MOST_OPERANDS:
+                raise CannotCompile("a product of more pieces than the recurrence takes")
+            first, first_operand = len(self.pieces), len(self.operands)
+            for at in values:
+                rows = self.graph[at].value[0]
+                self.pieces.append((rows.matrix, rows.row, rows.rows, -1, 0))
+                sources[at] = self._place("scratch", ("product", at), scratch.take(at, rows.rows))
+            for arg, column in zip(args, columns, strict=True):
+                self.operands.append((-1, arg, self.graph[arg].width, column))
+            self.products.append((level, first, len(values), first_operand, len(args), scratch.at[values[0]]))
+
+    def _resolved(self, row: Row) -> Row:
+        if row[0] != -1:
+            return row
+        place = self.factor[row[1]]
+        return (_SPACES[place.row], self.values[place.key], *row[2:])
+
+    # Backward.
+
+    def _backward_ends(self) -> list[int]:
+        zeros = [self._gradient(*pair) for field, grads in zip(self.step.before, self.back.state, strict=True) for pair in zip(field, grads, strict=True)]
+        ends = [*self.back.ends, *zeros]
+        args = [arg for at in self.graph.needed(ends) if self.graph[at].op == "back" for arg in self.graph[at].args]
+        return [*ends, *args]
+
+    def _gradient(self, leaf: int, gradient: int | None) -> int:
+        return self.graph.constant(0.0, self.graph[leaf].width) if gradient is None else gradient
+
+    def _backward(self) -> Direction:
+        g = self.graph
+        sources: dict[int, Place] = {}
+        targets: dict[int, list[Place]] = {}
+        scratch, chunk = Space(), Space()
+        ends = self._backward_ends()
+        for at in self._reached(ends, self.kept):
+            place = self._backward_leaf(at)
+            if place is not None:
+                sources[at] = place
+        used = [at for at in ends if g[at].op not in ("state", "time") and at not in self.kept]
+        writes = self._written(chunk, targets)
+        made = form(g, [*(at for at in used if at in targets or at not in sources), *writes], sources)
+        self._multiply_back(made, scratch, chunk, sources, targets)
+        return self._direction(made, "backward", sources, targets, scratch, chunk)
+
+    def _backward_leaf(self, at: int) -> Place | None:
+        node = self.graph[at]
+        if at in self.kept:
+            return self._place("kept", ("value", at), self._kept_value(at))
+        if node.op == "state":
+            after = self.after[self.part_of[at]]
+            return self._place("before", ("kept", at), self._kept_value(after))
+        if node.op == "upstream":
+            return self._place("output_gradient", ("upstream", at), node.value[1])
+        if node.op == "upstream_state":
+            leaf = next(leaf for leaf in self.part_of if self.graph[leaf].value == node.value)
+            return self._place("upstream", ("state", at), self.state.at[leaf])
+        return self._leaf(at)
+
+    def _written(self, chunk: Space, targets: dict[int, list[Place]]) -> list[int]:
+        """What the recurrence reads of the stages' results: the planes, and which values they are."""
+        g, back = self.graph, self.back
+
+        def plane(at: int) -> int:
+            place = self._place("chunk", ("value", at), chunk.take(at, g[at].width))
+            if place not in targets.setdefault(at, []):
+                targets[at].append(place)
+            return self.values[place.key]
+
+        for field, grads in zip(self.step.before, back.state, strict=True):
+            for leaf, gradient in zip(field, grads, strict=True):
+                place = self._place("after", ("state", leaf), self.state.at[leaf])
+                targets.setdefault(self._gradient(leaf, gradient), []).append(place)
+        for wanted in sorted(back.weights, key=lambda wanted: wanted.operand):
+            rows = wanted.rows
+            row = (rows.matrix, rows.row, rows.rows, rows.column, plane(wanted.gradient))
+            self.weight_gradients.append((*row, *self._operand(wanted.operand, plane), rows.columns))
+        for vector in back.vectors:
+            self.vector_gradients.append((vector.vector, vector.begin, g[vector.gradient].width, plane(vector.gradient)))
+        for entry in back.inputs:
+            place = self._place("results", ("input", entry.index, entry.begin), entry.begin, entry.index)
+            place = Place("results", ("gradient", *place.key), entry.index)
+            self.values[place.key] = entry.begin
+            targets.setdefault(entry.gradient, []).append(place)
+        self._input_backs(plane)
+        return list(targets)
+
+    def _operand(self, at: int, plane: object) -> tuple[int, int]:
+        node = self.graph[at]
+        if node.op == "state":
+            return BEFORE, self._kept_value(self.after[self.part_of[at]])
+        if node.op == "time":
+            return INPUT, node.value[0] << 32 | node.value[1]
+        if at in self.kept:
+            return KEPT, self._kept_value(at)
+        assert callable(plane)
+        return CHUNK, plane(at)
+
+    def _input_backs(self, plane: object) -> None:
+        assert callable(plane)
+        groups: dict[tuple[int, int, int], list[Row]] = {}
+        written = {(entry.index, entry.begin) for entry in self.back.inputs}
+        for leaf, rows, gradient in self.back.products:
+            begin = self.graph[leaf].value[1]
+            key = (self.graph[leaf].value[0], begin, rows.columns)
+            groups.setdefault(key, []).append((rows.matrix, rows.row, rows.rows, rows.column, plane(gradient)))
+        for (index, begin, width), sources in groups.items():
+            self._add_back(0, sources, index, begin, width, (index, begin) in written)
+
+    def _add_back(self, level: int, sources: Sequence[Row], result: int, column: int, width: int, add: bool = False) -> None:
+        if len(sources) > _MOST_SOURCES:
+            raise CannotCompile("more products of one value than the recurrence takes")
+        self.backs.append((level, len(self.sources), len(sources), result, column, width, int(add)))
+        self.sources.extend(sources)
+
+    def _multiply_back(self, made: Form, scratch: Space, chunk: Space, sources: dict[int, Place], targets: dict[int, list[Place]]) -> None:
+        for at in made.products:
+            node: Node = self.graph[at]
+            found = []
+            for arg, rows in zip(node.args, node.value, strict=True):
+                place = self._place("chunk", ("value", arg), chunk.take(arg, self.graph[arg].width))
+                if place not in targets.setdefault(arg, []):
+                    targets[arg].append(place)
+                found.append((rows.matrix, rows.row, rows.rows, rows.column, self.values[place.key]))
+            offset = scratch.take(at, node.width)
+            sources[at] = self._place("scratch", ("product", at), offset)
+            self._add_back(made.level[at], found, offset, 0, node.width)

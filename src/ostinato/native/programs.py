@@ -1,0 +1,87 @@
+"""Compiled cells to the native library: the structures of `source/program.h`, and its four functions."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from ctypes import POINTER, c_int64, c_void_p
+
+from ostinato.native.library import NativeLibrary
+
+_SIZES = ("isa", "N", "T", "threads", "split", "reverse")
+_WIDTHS = ("state_size", "kept_size", "vectors_size", "output_width", "inputs", "fields", "matrices", "vectors")
+_COUNTS = ("products", "backs", "weight_gradients", "vector_gradients", "vector_parts", "state_parts", "clear_inputs")
+_TABLES = ("product", "piece", "operand", "back", "source", "weight_gradient", "vector_gradient", "vector_part", "state_part")
+_SHAPES = ("input_width", "field_width", "matrix_shape", "vector_width")
+_READ = ("input", "input_stride", "matrix", "vector", "state")
+_RESULTS = ("output", "saved", "final_state", "every_state", "grad_output", "grad_final", "grad_every")
+_GRADIENTS = ("grad_input", "grad_matrix", "grad_vector", "grad_state", "workspace")
+
+
+class Direction(ctypes.Structure):
+    """`ostinato_direction`."""
+
+    _fields_ = [
+        *((name, c_int64) for name in ("levels", "scratch_size", "chunk_size")),
+        *((name, c_void_p) for name in ("stages", "numbers")),
+    ]
+
+
+class Program(ctypes.Structure):
+    """`ostinato_program`."""
+
+    _fields_ = [
+        *((name, c_int64) for name in _SIZES),
+        ("lengths", c_void_p),
+        *((name, c_int64) for name in (*_WIDTHS, *_COUNTS)),
+        ("forward", Direction),
+        ("backward", Direction),
+        *((name, c_void_p) for name in (*_TABLES, *_SHAPES, *_READ, *_RESULTS, *_GRADIENTS)),
+    ]
+
+
+def numbers(values: Sequence[int]) -> ctypes.Array[c_int64]:
+    """An array of whole numbers; to keep alive as long as its address is used."""
+    return (c_int64 * max(len(values), 1))(*values)
+
+
+def addresses(values: Sequence[int | None]) -> ctypes.Array[c_void_p]:
+    """An array of addresses; to keep alive as long as its own is used."""
+    return (c_void_p * max(len(values), 1))(*values)
+
+
+class Programs:
+    """The library's functions for programs."""
+
+    def __init__(self, library: NativeLibrary) -> None:
+        handle = library._library
+        self._saved, self._workspace = handle.ostinato_program_saved, handle.ostinato_program_workspace
+        self._forward, self._backward = handle.ostinato_program_forward, handle.ostinato_program_backward
+        for function in (self._saved, self._forward, self._backward):
+            function.restype, function.argtypes = c_int64, [POINTER(Program)]
+        self._workspace.restype, self._workspace.argtypes = c_int64, [POINTER(Program), c_int64]
+
+    def workspace(self, run: Program, *, backward: bool) -> int:
+        """Bytes of scratch that a call needs."""
+        return int(self._workspace(run, backward))
+
+    def forward(self, run: Program) -> None:
+        """Compute output and final state, and what backward needs.
+
+        Raises:
+            ValueError: an argument the library refuses.
+        """
+        self._check(self._forward(run), run)
+
+    def backward(self, run: Program) -> None:
+        """Compute every gradient that is wanted.
+
+        Raises:
+            ValueError: an argument the library refuses.
+        """
+        self._check(self._backward(run), run)
+
+    def _check(self, status: int, run: Program) -> None:
+        if status:
+            sizes = ", ".join(f"{name}={getattr(run, name)}" for name in _SIZES)
+            raise ValueError(f"the native library refuses a program ({status}): {sizes}")

@@ -1,0 +1,148 @@
+// What both passes of compiled cells share (program.h): rows and their planes, products of planes, who does what.
+#pragma once
+
+#include "program.h"
+#include "schedule.h"
+
+namespace ostinato {
+namespace OSTINATO_ISA {
+
+// Planes are padded alike in every build.
+OSTINATO_INLINE int64_t plane(int64_t width) { return ceil_div(width, 16) * 16; }
+
+// c = bias + the sum of products of spans; as SpansProduct, with other factors in each.
+struct PlanesProduct {
+    using Precision = Single;
+    const Span* spans;
+    int64_t count, row, row_step;
+    const float* b;     // lines of all spans
+    const float* bias;  // or null
+    float* const* c;
+    int last;
+
+    template <int R, int NV>
+    static void tile(const PlanesProduct& p) {
+        V acc[R][NV];
+        fill_tile(acc, p.bias);
+        const float* b = p.b;
+        for (int64_t i = 0; i < p.count; ++i) {
+            const Span& span = p.spans[i];
+            const float* a[R];
+            for (int r = 0; r < R; ++r) a[r] = span.base + (p.row + r * p.row_step) * span.stride;
+            multiply<Single>(acc, a, b, span.words);
+            b += span.words * NV * W;
+        }
+        store_tile(acc, p.c, p.last);
+    }
+};
+
+// Rows begin .. begin + height of a tile of `count` rows.
+template <class Body>
+OSTINATO_INLINE void each_tile(int64_t count, int width, const Body& body) {
+    const int64_t all = tiles(count, tile_rows<Single>(width));
+    for (int64_t i = 0; i < all; ++i) {
+        const int64_t begin = tile_begin(count, all, i);
+        body(begin, tile_begin(count, all, i + 1) - begin);
+    }
+}
+
+struct GeneralProblem {
+    const ostinato_program& run;
+    const int64_t N, T;
+    const bool by_units;
+    const int threads;
+    Schedule schedule;
+    ostinato_run plain;  // what the schedule asks for
+
+    explicit GeneralProblem(const ostinato_program& r)
+        : run(r), N(r.N), T(r.T), by_units(split_by_units(r)), threads(team_of(r, by_units)), plain{} {
+        plain.N = N, plain.T = T, plain.lengths = r.lengths;
+    }
+
+    // Factors of the products of a step.
+    static int64_t weights(const ostinato_program& run) {
+        int64_t sum = 0;
+        for (int64_t m = 0; m < run.matrices; ++m) sum += run.matrix_shape[2 * m] * run.matrix_shape[2 * m + 1];
+        return sum;
+    }
+    static int64_t asked(const ostinato_program& run) {
+        const double work = static_cast<double>(run.N) * run.T * (weights(run) + 4 * run.state_size);
+        return smaller<int64_t>(larger<int64_t>(run.threads, 1), 1 + static_cast<int64_t>(work / 5e4));
+    }
+    static bool split_by_units(const ostinato_program& run) {
+        if (run.split != OSTINATO_SPLIT_AUTO) return run.split == OSTINATO_SPLIT_UNITS;
+        int64_t within_step = 0;
+        for (int64_t i = 0; i < run.products; ++i)
+            if (run.product[i].level) within_step += factors(run, run.product[i]);
+        return within_step && (run.N < asked(run) || within_step * 4 > second_level_cache() * 3 / 4);
+    }
+    static int team_of(const ostinato_program& run, bool by_units) {
+        return static_cast<int>(by_units ? asked(run) : larger<int64_t>(smaller(asked(run), run.N), 1));
+    }
+
+    static int64_t columns(const ostinato_program& run, const ostinato_product& product) {
+        int64_t sum = 0;
+        for (int64_t p = 0; p < product.pieces; ++p) sum += plane(run.piece[product.first_piece + p].rows);
+        return sum;
+    }
+    static int64_t lines(const ostinato_program& run, const ostinato_product& product) {
+        int64_t sum = 0;
+        for (int64_t o = 0; o < product.operands; ++o) sum += run.operand[product.first_operand + o].width;
+        return sum;
+    }
+    static int64_t factors(const ostinato_program& run, const ostinato_product& product) {
+        return columns(run, product) * lines(run, product);
+    }
+
+    Segment segment(int thread, int team) const {
+        if (by_units) return {0, 1, N};
+        if (run.lengths) return {thread, team, N};
+        const Share rows = Share::of(N, thread, team);
+        return {rows.begin, 1, rows.end};
+    }
+    // Of `count` things that a step needs: all, or a thread's own.
+    Share shared(int64_t count, int thread, int team) const {
+        return by_units ? Share::of(count, thread, team) : Share{0, count};
+    }
+
+    const float* input(int64_t i, int64_t t, int64_t n) const {
+        return run.input[i] + t * run.input_stride[2 * i] + schedule.order[n] * run.input_stride[2 * i + 1];
+    }
+    // Of an operand: which input, and its first number.
+    const float* input_at(int64_t offset, int64_t t, int64_t n) const { return input(offset >> 32, t, n) + (offset & 0xffffffff); }
+    int64_t before(int64_t t) const { return run.reverse ? t + 1 : t - 1; }
+    float* kept(int64_t t, int64_t n) const { return run.saved + (schedule.start[t] + n) * run.kept_size; }
+
+    void pack_vectors(float* to) const {
+        for (int64_t i = 0; i < run.vector_parts; ++i) {
+            const ostinato_vector_part& part = run.vector_part[i];
+            copy_padded(run.vector[part.vector] + part.begin, part.width, to + part.plane, static_cast<int>(plane(part.width) / W));
+        }
+    }
+    // A dense row of a state field from, or to, a row of planes.
+    void read_state(const float* const* fields, int64_t at, float* row) const {
+        for (int64_t i = 0; i < run.state_parts; ++i) {
+            const ostinato_state_part& part = run.state_part[i];
+            const float* from = fields[part.field];
+            copy_padded(from ? from + at * run.field_width[part.field] + part.begin : nullptr, part.width, row + part.plane,
+                        static_cast<int>(plane(part.width) / W));
+        }
+    }
+    void write_state(const float* row, float* const* fields, int64_t at) const {
+        for (int64_t i = 0; i < run.state_parts; ++i) {
+            const ostinato_state_part& part = run.state_part[i];
+            if (float* to = fields[part.field])
+                copy(to + at * run.field_width[part.field] + part.begin, row + part.plane, part.width);
+        }
+    }
+    // What lies beyond the lengths.
+    void clear_beyond(float* array, int64_t width, int thread, int team) const {
+        if (!array || !run.lengths) return;
+        const Share times = Share::of(T, thread, team);
+        for (int64_t t = times.begin; t < times.end; ++t)
+            for (int64_t n = schedule.active(t); n < N; ++n) zero(array + (t * N + schedule.order[n]) * width, width);
+    }
+};
+
+}  // namespace OSTINATO_ISA
+}  // namespace ostinato

@@ -1,0 +1,384 @@
+// A whole sequence backward, of a cell that was compiled from its equations.
+#pragma once
+
+#include "general.h"
+
+namespace ostinato {
+namespace OSTINATO_ISA {
+
+class GeneralBackward : GeneralProblem {
+public:
+    GeneralBackward(const ostinato_program& r, void* workspace) : GeneralProblem(r) {
+        Carver carver(workspace);
+        schedule.carve(plain, carver);
+        const int64_t chunk_size = run.backward.chunk_size;
+        lines_ = carver.take<float*>(run.backs);
+        for (int64_t i = 0; i < run.backs; ++i) {
+            float* lines = carver.take<float>(plane(run.back[i].width) * depth(run.back[i]));
+            if (workspace) lines_[i] = lines;
+        }
+        vectors_ = carver.take<float>(run.vectors_size);
+        for (float*& state : states_) state = carver.take<float>(N * run.state_size);
+        initial_ = carver.take<float>(N * run.kept_size);
+        scratch_ = carver.take<float>(N * run.backward.scratch_size);
+        none_ = carver.take<float>(plane(run.output_width));
+        rows_ = carver.take<ostinato_row>(N);
+        inputs_ = carver.take<const float*>(N * run.inputs);
+        results_ = carver.take<float*>(N * run.inputs);
+        plan_chunks();
+        const int64_t all = chunk_steps_ * (by_units ? N : N + threads);
+        chunk_ = carver.take<float>(all * chunk_size);
+        operand_ = carver.take<float>(all * widest_operand());
+        start_ = carver.take<int64_t>((chunk_steps_ + 1) * threads);
+        sums_size_ = 0;
+        for (int64_t i = 0; i < run.vector_gradients; ++i) sums_size_ += plane(run.vector_gradient[i].width);
+        sums_ = carver.take<float>(sums_size_ * threads);
+        matrices_size_ = weights(run);
+        matrices_ = carver.take<float>(by_units ? 0 : matrices_size_ * (threads - 1));
+        bytes_ = carver.used();
+    }
+
+    int64_t bytes() const { return bytes_; }
+
+    void compute() {
+        schedule.fill();
+        in_parallel(threads, [this](int thread, int team) { work(thread, team); });
+    }
+
+private:
+    struct Part {
+        Segment segment;
+        int thread, team;
+        float *chunk, *operand, *sums;
+        int64_t* start;
+    };
+    // Consecutive steps in the order in which they are computed, and the rows before each.
+    struct Chunk {
+        int64_t done, steps, count;
+    };
+
+    int64_t depth(const ostinato_back& back) const {
+        int64_t sum = 0;
+        for (int64_t s = 0; s < back.sources; ++s) sum += run.source[back.first_source + s].rows;
+        return sum;
+    }
+    int64_t widest_operand() const {
+        int64_t widest = 16;
+        for (int64_t i = 0; i < run.weight_gradients; ++i) widest = larger(widest, plane(run.weight_gradient[i].width));
+        return widest;
+    }
+    // Rows of a chunk: few, so that its gradients stay in cache, but enough that passing over those of the weights pays.
+    void plan_chunks() {
+        const int64_t cache = second_level_cache(), rows = larger<int64_t>(by_units ? N : ceil_div(N, threads), 1);
+        const int64_t wanted = weights(run) * 4 <= cache / 2 ? 256 : 768;
+        const int64_t most = larger<int64_t>(cache / (4 * larger<int64_t>(run.backward.chunk_size, 16)), 96);
+        chunk_steps_ = smaller(larger<int64_t>(smaller(wanted, most) / rows, 1), larger<int64_t>(T, 1));
+    }
+
+    void work(int thread, int team) {
+        const int64_t slot = by_units ? 0 : chunk_steps_ * ceil_div(N, team) * thread;
+        const Part part{segment(thread, team), thread, team, chunk_ + slot * run.backward.chunk_size, operand_ + slot * widest_operand(),
+                        sums_ + sums_size_ * thread, start_ + (chunk_steps_ + 1) * thread};
+        pack(thread, team);
+        begin(part);
+        barrier_.wait(team);
+        for (int64_t done = 0; done < schedule.steps; done += chunk_steps_) {
+            const Chunk chunk = chunk_at(done, part);
+            for (int64_t i = 0; i < chunk.steps; ++i) step(done + i, part.start[i], part.start[i + 1] - part.start[i], part);
+            meet(part);
+            weight_gradients(chunk, part);
+            vector_gradients(chunk, part);
+            for (int64_t i = 0; i < run.backs; ++i)
+                if (!run.back[i].level && run.grad_input[run.back[i].result]) input_gradients(i, chunk, part);
+            meet(part);
+        }
+        barrier_.wait(team);
+        finish(thread, team);
+    }
+
+    void meet(const Part& part) {
+        if (by_units) barrier_.wait(part.team);
+    }
+    int64_t time(int64_t i) const { return run.reverse ? i : schedule.steps - 1 - i; }
+
+    Chunk chunk_at(int64_t done, const Part& part) const {
+        const int64_t steps = smaller(chunk_steps_, schedule.steps - done);
+        part.start[0] = 0;
+        for (int64_t i = 0; i < steps; ++i) part.start[i + 1] = part.start[i] + part.segment.count(schedule.active(time(done + i)));
+        return {done, steps, part.start[steps]};
+    }
+
+    void step(int64_t index, int64_t first, int64_t count, const Part& part) {
+        const int64_t t = time(index);
+        const Share own = shared(count, part.thread, part.team);
+        for (int64_t i = own.begin; i < own.end; ++i)
+            place(t, static_cast<int>(index & 1), part.segment.row(i), part.chunk + (first + i) * run.backward.chunk_size);
+        for (int64_t level = 0; level <= run.backward.levels; ++level) {
+            if (level) {
+                for (int64_t i = 0; i < run.backs; ++i)
+                    if (run.back[i].level == level) multiply_back(i, static_cast<int>(index & 1), first, count, part);
+                meet(part);
+            }
+            if (ostinato_stage stage = run.backward.stages[level]) {
+                if (part.segment.step == 1)
+                    stage(rows_ + part.segment.row(own.begin), own.end - own.begin, run.backward.numbers);
+                else
+                    for (int64_t i = own.begin; i < own.end; ++i) stage(rows_ + part.segment.row(i), 1, run.backward.numbers);
+                meet(part);
+            }
+        }
+    }
+
+    void place(int64_t t, int parity, int64_t n, float* chunk) {
+        const int64_t previous = before(t), at = t * N + schedule.order[n];
+        ostinato_row& row = rows_[n];
+        row.before = n < schedule.active(previous) ? kept(previous, n) : initial_ + n * run.kept_size;
+        row.after = states_[parity ^ 1] + n * run.state_size;
+        float* upstream = states_[parity] + n * run.state_size;
+        for (int64_t i = 0; i < run.state_parts; ++i) {
+            const ostinato_state_part& part = run.state_part[i];
+            if (const float* more = run.grad_every[part.field]) {
+                more += at * run.field_width[part.field] + part.begin;
+                for (int64_t k = 0; k < part.width; k += W) {
+                    float* to = upstream + part.plane + k;
+                    store(to, load(to) + load_first(more + k, within(part.width - k)));
+                }
+            }
+        }
+        row.upstream = upstream;
+        row.scratch = scratch_ + n * run.backward.scratch_size;
+        row.chunk = chunk;
+        row.kept = kept(t, n);
+        row.vectors = vectors_;
+        row.output_gradient = run.grad_output ? run.grad_output + at * run.output_width : none_;
+        const float** inputs = inputs_ + n * run.inputs;
+        float** results = results_ + n * run.inputs;
+        for (int64_t i = 0; i < run.inputs; ++i) {
+            inputs[i] = input(i, t, n);
+            results[i] = run.grad_input[i] ? run.grad_input[i] + at * run.input_width[i] : nullptr;
+        }
+        row.inputs = inputs, row.results = results;
+    }
+
+    void multiply_back(int64_t i, int parity, int64_t first, int64_t count, const Part& part) {
+        const ostinato_back& back = run.back[i];
+        const Panels panels = Panels::of(plane(back.width), COLUMNS, by_units ? part.team : 1);
+        const Share own = shared(panels.count, part.thread, part.team);
+        for (int64_t k = own.begin; k < own.end; ++k) {
+            const int p = static_cast<int>(parity ? own.begin + own.end - 1 - k : k);
+            const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
+            run_back(i, panels, p, first, count, W, part, [&](int64_t r) {
+                return scratch_ + part.segment.row(r) * run.backward.scratch_size + back.result + column;
+            });
+        }
+    }
+
+    // Rows `first` to `first + count` of the chunk, through one panel of columns; `to` tells where the i-th goes.
+    template <class To>
+    void run_back(int64_t i, const Panels& panels, int p, int64_t first, int64_t count, int last, const Part& part, const To& to) {
+        const ostinato_back& back = run.back[i];
+        constexpr int64_t MOST = 256;
+        Span spans[MOST];
+        for (int64_t s = 0; s < back.sources; ++s) {
+            const ostinato_source& source = run.source[back.first_source + s];
+            spans[s] = {part.chunk + source.plane, run.backward.chunk_size, source.rows};
+        }
+        const float* lines = lines_[i] + static_cast<int64_t>(panels.begin(p)) * W * depth(back);
+        each_tile(count, panels.width(p), [&](int64_t begin, int64_t height) {
+            float* c[Single::rows];
+            for (int64_t r = 0; r < height; ++r) c[r] = to(begin + r);
+            run_tile(SpansProduct<Single>{spans, back.sources, first + begin, 1, lines, c, last, !back.level && back.add}, height, panels.width(p));
+        });
+    }
+
+    void input_gradients(int64_t i, const Chunk& chunk, const Part& part) {
+        const ostinato_back& back = run.back[i];
+        const Share share = shared(chunk.count, part.thread, part.team);
+        const Panels panels = Panels::of(back.width, COLUMNS);
+        for (int p = 0; p < panels.count; ++p) {
+            const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
+            const int last = within(back.width - column - (panels.width(p) - 1) * W);
+            int64_t step = 0;
+            run_back(i, panels, p, share.begin, share.end - share.begin, last, part, [&](int64_t r) {
+                r += share.begin;
+                while (r >= part.start[step + 1]) ++step;
+                const int64_t n = part.segment.row(r - part.start[step]);
+                return run.grad_input[back.result] + (time(chunk.done + step) * N + schedule.order[n]) * run.input_width[back.result] +
+                       back.column + column;
+            });
+        }
+    }
+
+    void weight_gradients(const Chunk& chunk, const Part& part) {
+        const ostinato_weight_gradient* collected = nullptr;
+        for (int64_t i = 0; i < run.weight_gradients; ++i) {
+            const ostinato_weight_gradient& wanted = run.weight_gradient[i];
+            if (!run.grad_matrix[wanted.matrix]) continue;
+            if (!collected || collected->space != wanted.space || collected->offset != wanted.offset || collected->width != wanted.width) {
+                if (collected) meet(part);
+                collect(chunk, wanted, part);
+                meet(part);
+                collected = &wanted;
+            }
+            weight_gradient(chunk, wanted, part);
+        }
+        meet(part);
+    }
+
+    // An operand of the chunk's steps, in panels of columns.
+    void collect(const Chunk& chunk, const ostinato_weight_gradient& wanted, const Part& part) {
+        const Share share = shared(chunk.count, part.thread, part.team);
+        const Panels panels = Panels::of(wanted.width, COLUMNS);
+        int64_t step = 0;
+        for (int64_t i = share.begin; i < share.end; ++i) {
+            while (i >= part.start[step + 1]) ++step;
+            const int64_t t = time(chunk.done + step), n = part.segment.row(i - part.start[step]);
+            const float* from = operand(wanted, t, n, part.chunk + i * run.backward.chunk_size);
+            for (int p = 0; p < panels.count; ++p) {
+                const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
+                copy_padded(from + column, wanted.width - column, part.operand + column * chunk.count + i * panels.width(p) * W, panels.width(p));
+            }
+        }
+    }
+
+    const float* operand(const ostinato_weight_gradient& wanted, int64_t t, int64_t n, const float* chunk) const {
+        const int64_t previous = before(t);
+        switch (wanted.space) {
+            case OSTINATO_BEFORE:
+                return (n < schedule.active(previous) ? kept(previous, n) : initial_ + n * run.kept_size) + wanted.offset;
+            case OSTINATO_KEPT: return kept(t, n) + wanted.offset;
+            case OSTINATO_CHUNK: return chunk + wanted.offset;
+            default: return input_at(wanted.offset, t, n);
+        }
+    }
+
+    float* matrix_gradient(int64_t m, int thread) const {
+        if (by_units || thread == 0) return run.grad_matrix[m];
+        float* at = matrices_ + (thread - 1) * matrices_size_;
+        for (int64_t i = 0; i < m; ++i) at += run.matrix_shape[2 * i] * run.matrix_shape[2 * i + 1];
+        return at;
+    }
+
+    void weight_gradient(const Chunk& chunk, const ostinato_weight_gradient& wanted, const Part& part) {
+        const Share share = shared(wanted.rows, part.thread, part.team);
+        const int64_t K = run.matrix_shape[2 * wanted.matrix + 1], stride = run.backward.chunk_size;
+        float* grad = matrix_gradient(wanted.matrix, part.thread) + wanted.row * K + wanted.column;
+        const Panels panels = Panels::of(wanted.width, COLUMNS);
+        for (int p = 0; p < panels.count; ++p) {
+            const int width = panels.width(p);
+            const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
+            const int64_t block = (32 << 10) / (4 * width * W);  // lines that stay in first-level cache
+            for (int64_t line = 0; line < chunk.count; line += block)
+                each_tile(share.end - share.begin, width, [&](int64_t begin, int64_t height) {
+                    begin += share.begin;
+                    float* c[Single::rows];
+                    for (int64_t r = 0; r < height; ++r) c[r] = grad + (begin + r) * K + column;
+                    run_tile(TransposedProduct<Single>{part.chunk + line * stride + wanted.plane + begin, stride,
+                                                       part.operand + column * chunk.count + line * width * W, smaller(block, chunk.count - line), c,
+                                                       within(wanted.width - column - (width - 1) * W), true}, height, width);
+                });
+        }
+    }
+
+    void vector_gradients(const Chunk& chunk, const Part& part) {
+        const Share share = shared(run.vector_gradients, part.thread, part.team);
+        float* to = by_units ? sums_ : part.sums;
+        for (int64_t i = 0; i < run.vector_gradients; to += plane(run.vector_gradient[i++].width)) {
+            if (i < share.begin || i >= share.end) continue;
+            const ostinato_vector_part& wanted = run.vector_gradient[i];
+            for (int64_t at = 0; at < wanted.width; at += W) {
+                V sum = broadcast(0.0f);
+                for (int64_t r = 0; r < chunk.count; ++r) sum = sum + load(part.chunk + r * run.backward.chunk_size + wanted.plane + at);
+                store(to + at, load(to + at) + sum);
+            }
+        }
+    }
+
+    void pack(int thread, int team) {
+        if (thread == 0) pack_vectors(vectors_);
+        for (int64_t i = 0; i < run.backs; ++i) {
+            const ostinato_back& back = run.back[i];
+            const Panels panels = Panels::of(back.level ? plane(back.width) : back.width, COLUMNS, by_units && back.level ? team : 1);
+            const Share own = Share::of(panels.count, thread, team);
+            for (int p = static_cast<int>(own.begin); p < own.end; ++p) {
+                const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
+                float* to = lines_[i] + column * depth(back);
+                for (int64_t s = 0; s < back.sources; ++s) {
+                    const ostinato_source& source = run.source[back.first_source + s];
+                    const int64_t K = run.matrix_shape[2 * source.matrix + 1];
+                    for (int64_t u = 0; u < source.rows; ++u, to += panels.width(p) * W)
+                        copy_padded(run.matrix[source.matrix] + (source.row + u) * K + source.column + column, back.width - column, to, panels.width(p));
+                }
+            }
+        }
+    }
+
+    void begin(const Part& part) {
+        zero(part.sums, sums_size_);
+        for (int64_t m = 0; m < run.matrices; ++m) {
+            if (!run.grad_matrix[m] || (by_units && part.thread)) continue;
+            zero(matrix_gradient(m, part.thread), run.matrix_shape[2 * m] * run.matrix_shape[2 * m + 1]);
+        }
+        if (part.thread == 0) zero(none_, plane(run.output_width));
+        const Share share = Share::of(N, part.thread, part.team);
+        for (int64_t n = share.begin; n < share.end; ++n) {
+            for (float* state : states_) read_state(run.grad_final, schedule.order[n], state + n * run.state_size);
+            for (int64_t i = 0; i < run.state_parts; ++i) {
+                const ostinato_state_part& state = run.state_part[i];
+                if (state.kept < 0) continue;
+                copy_padded(run.state[state.field] + schedule.order[n] * run.field_width[state.field] + state.begin, state.width,
+                            initial_ + n * run.kept_size + state.kept, static_cast<int>(plane(state.width) / W));
+            }
+        }
+        for (int64_t i = 0; i < run.inputs; ++i) {
+            if (!run.grad_input[i]) continue;
+            if (!run.clear_inputs) clear_beyond(run.grad_input[i], run.input_width[i], part.thread, part.team);
+            const Share rows = Share::of(run.clear_inputs ? T * N : 0, part.thread, part.team);
+            zero(run.grad_input[i] + rows.begin * run.input_width[i], (rows.end - rows.begin) * run.input_width[i]);
+        }
+    }
+
+    void finish(int thread, int team) {
+        const Share share = Share::of(N, thread, team);
+        for (int64_t n = share.begin; n < share.end; ++n) {
+            const int64_t steps = run.reverse ? schedule.length(schedule.order[n]) : schedule.steps;
+            write_state(states_[steps & 1] + n * run.state_size, run.grad_state, schedule.order[n]);
+        }
+        if (thread == 0) finish_vectors(by_units ? 1 : team);
+        if (by_units) return;
+        for (int64_t m = 0; m < run.matrices; ++m) {
+            if (!run.grad_matrix[m]) continue;
+            const Share own = Share::of(run.matrix_shape[2 * m] * run.matrix_shape[2 * m + 1], thread, team);
+            for (int other = 1; other < team; ++other) add(run.grad_matrix[m], matrix_gradient(m, other), own);
+        }
+    }
+
+    void finish_vectors(int copies) const {
+        for (int64_t v = 0; v < run.vectors; ++v)
+            if (run.grad_vector[v]) zero(run.grad_vector[v], run.vector_width[v]);
+        const float* from = sums_;
+        for (int64_t i = 0; i < run.vector_gradients; from += plane(run.vector_gradient[i++].width)) {
+            const ostinato_vector_part& part = run.vector_gradient[i];
+            for (int copy = 0; copy < copies && run.grad_vector[part.vector]; ++copy)
+                add(run.grad_vector[part.vector] + part.begin, from + copy * sums_size_, {0, part.width});
+        }
+    }
+
+    static void add(float* to, const float* from, Share own) {
+        for (int64_t at = own.begin; at < own.end; at += W) {
+            const int there = within(own.end - at);
+            store_first(to + at, load_first(to + at, there) + load_first(from + at, there), there);
+        }
+    }
+
+    float **lines_, *vectors_, *states_[2], *initial_, *scratch_, *none_, *chunk_, *operand_, *sums_, *matrices_;
+    ostinato_row* rows_;
+    const float** inputs_;
+    float** results_;
+    int64_t* start_;
+    int64_t chunk_steps_, sums_size_, matrices_size_, bytes_;
+    Barrier barrier_;
+};
+
+}  // namespace OSTINATO_ISA
+}  // namespace ostinato

@@ -1,0 +1,239 @@
+// A whole sequence forward, of a cell that was compiled from its equations.
+#pragma once
+
+#include "general.h"
+
+namespace ostinato {
+namespace OSTINATO_ISA {
+
+class GeneralForward : GeneralProblem {
+public:
+    GeneralForward(const ostinato_program& r, void* workspace) : GeneralProblem(r) {
+        Carver carver(workspace);
+        schedule.carve(plain, carver);
+        weights_ = carver.take<Packed>(run.products);
+        for (int64_t i = 0; i < run.products; ++i) {
+            const int64_t width = columns(run, run.product[i]);
+            Packed packed{carver.take<float>(width * lines(run, run.product[i])), carver.take<float>(width)};
+            if (workspace) weights_[i] = packed;
+        }
+        vectors_ = carver.take<float>(run.vectors_size);
+        for (float*& state : states_) state = carver.take<float>(N * run.state_size);
+        scratch_ = carver.take<float>(N * run.forward.scratch_size);
+        kept_ = carver.take<float>(run.saved ? 0 : N * run.kept_size);
+        rows_ = carver.take<ostinato_row>(N);
+        inputs_ = carver.take<const float*>(N * run.inputs);
+        outputs_ = carver.take<float*>(N);
+        const int64_t rows = larger<int64_t>(by_units ? N : ceil_div(N, threads), 1);
+        const int64_t bytes = 4 * larger<int64_t>(run.forward.chunk_size, 64);
+        chunk_steps_ = smaller(larger<int64_t>(larger<int64_t>(second_level_cache() / 8 / bytes, 96) / rows, 1), larger<int64_t>(T, 1));
+        chunk_ = carver.take<float>(chunk_steps_ * (by_units ? N : N + threads) * run.forward.chunk_size);
+        from_ = carver.take<const float*>(chunk_steps_ * (by_units ? N * threads : N + threads));
+        bytes_ = carver.used();
+    }
+
+    int64_t bytes() const { return bytes_; }
+
+    void compute() {
+        schedule.fill();
+        in_parallel(threads, [this](int thread, int team) { work(thread, team); });
+    }
+
+private:
+    struct Packed {
+        float *lines, *bias;
+    };
+    struct Part {
+        Segment segment;
+        int thread, team;
+        const float** from;
+        float* chunk;
+    };
+
+    void work(int thread, int team) {
+        pack(thread, team);
+        begin(thread, team);
+        barrier_.wait(team);
+        const int64_t slot = chunk_steps_ * (by_units ? N : ceil_div(N, team)) * thread;
+        const Part part{segment(thread, team), thread, team, from_ + slot, chunk_ + (by_units ? 0 : slot) * run.forward.chunk_size};
+        for (int64_t done = 0; done < schedule.steps; done += chunk_steps_) {
+            const int64_t steps = smaller(chunk_steps_, schedule.steps - done);
+            for (int64_t i = 0; i < run.products; ++i)
+                if (!run.product[i].level) project(i, done, steps, part);
+            meet(part);
+            int64_t row = 0;
+            for (int64_t i = 0; i < steps; ++i) {
+                const int64_t t = time(done + i), count = part.segment.count(schedule.active(t));
+                step(t, static_cast<int>((done + i) & 1), count, part.chunk + row * run.forward.chunk_size, part);
+                row += count;
+            }
+        }
+        barrier_.wait(team);
+        end(Share::of(N, thread, team));
+    }
+
+    void meet(const Part& part) {
+        if (by_units) barrier_.wait(part.team);
+    }
+    int64_t time(int64_t i) const { return run.reverse ? schedule.steps - 1 - i : i; }
+
+    // Products of an input with all steps of a chunk.
+    void project(int64_t i, int64_t done, int64_t steps, const Part& part) {
+        const ostinato_product& product = run.product[i];
+        const ostinato_operand& operand = run.operand[product.first_operand];
+        int64_t rows = 0;
+        for (int64_t k = 0; k < steps; ++k) {
+            const int64_t t = time(done + k), count = part.segment.count(schedule.active(t));
+            for (int64_t j = 0; j < count; ++j) part.from[rows++] = input_at(operand.offset, t, part.segment.row(j));
+        }
+        const Panels panels = Panels::of(columns(run, product), COLUMNS);
+        const Share own = shared(panels.count, part.thread, part.team);
+        for (int p = static_cast<int>(own.begin); p < own.end; ++p) {
+            const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
+            each_tile(rows, panels.width(p), [&](int64_t begin, int64_t height) {
+                float* c[Single::rows];
+                for (int64_t r = 0; r < height; ++r) c[r] = part.chunk + (begin + r) * run.forward.chunk_size + product.result + column;
+                run_tile(RowsProduct<Single>{part.from + begin, 0, weights_[i].lines + column * operand.width, operand.width,
+                                             weights_[i].bias + column, c}, height, panels.width(p));
+            });
+        }
+    }
+
+    void step(int64_t t, int parity, int64_t count, float* chunk, const Part& part) {
+        const Share own = shared(count, part.thread, part.team);
+        for (int64_t i = own.begin; i < own.end; ++i) place(t, parity, part.segment.row(i), chunk + i * run.forward.chunk_size);
+        for (int64_t level = 0; level <= run.forward.levels; ++level) {
+            if (level) {
+                for (int64_t i = 0; i < run.products; ++i)
+                    if (run.product[i].level == level) multiply_planes(i, t, parity, count, part);
+                meet(part);
+            }
+            if (ostinato_stage stage = run.forward.stages[level]) {
+                if (part.segment.step == 1)
+                    stage(rows_ + part.segment.row(own.begin), own.end - own.begin, run.forward.numbers);
+                else
+                    for (int64_t i = own.begin; i < own.end; ++i) stage(rows_ + part.segment.row(i), 1, run.forward.numbers);
+                meet(part);
+            }
+        }
+        for (int64_t i = own.begin; i < own.end; ++i)
+            write_state(rows_[part.segment.row(i)].after, run.every_state, t * N + schedule.order[part.segment.row(i)]);
+    }
+
+    // Where everything of a row is at a step.
+    void place(int64_t t, int parity, int64_t n, float* chunk) {
+        ostinato_row& row = rows_[n];
+        row.before = states_[parity] + n * run.state_size;
+        row.after = states_[parity ^ 1] + n * run.state_size;
+        row.scratch = scratch_ + n * run.forward.scratch_size;
+        row.chunk = chunk;
+        row.kept = run.saved ? kept(t, n) : kept_ + n * run.kept_size;
+        row.vectors = vectors_;
+        const float** inputs = inputs_ + n * run.inputs;
+        for (int64_t i = 0; i < run.inputs; ++i) inputs[i] = input(i, t, n);
+        row.inputs = inputs;
+        outputs_[n] = run.output + (t * N + schedule.order[n]) * run.output_width;
+        row.results = outputs_ + n;
+    }
+
+    Span span(const ostinato_operand& operand, int64_t t, int parity) const {
+        switch (operand.space) {
+            case OSTINATO_BEFORE: return {states_[parity] + operand.offset, run.state_size, operand.width};
+            case OSTINATO_AFTER: return {states_[parity ^ 1] + operand.offset, run.state_size, operand.width};
+            case OSTINATO_KEPT: return {(run.saved ? kept(t, 0) : kept_) + operand.offset, run.kept_size, operand.width};
+            default: return {scratch_ + operand.offset, run.forward.scratch_size, operand.width};
+        }
+    }
+
+    void multiply_planes(int64_t i, int64_t t, int parity, int64_t count, const Part& part) {
+        const ostinato_product& product = run.product[i];
+        constexpr int64_t MOST = 64;
+        Span spans[MOST];
+        for (int64_t o = 0; o < product.operands; ++o) spans[o] = span(run.operand[product.first_operand + o], t, parity);
+        const int64_t depth = lines(run, product);
+        const Panels panels = Panels::of(columns(run, product), COLUMNS, by_units ? part.team : 1);
+        const Share own = shared(panels.count, part.thread, part.team);
+        const Segment& rows = part.segment;
+        for (int64_t k = own.begin; k < own.end; ++k) {
+            // on every other step the other way round: what is in cache of the weights is used first
+            const int p = static_cast<int>(parity ? own.begin + own.end - 1 - k : k);
+            const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
+            each_tile(count, panels.width(p), [&](int64_t begin, int64_t height) {
+                float* c[Single::rows];
+                for (int64_t r = 0; r < height; ++r)
+                    c[r] = scratch_ + rows.row(begin + r) * run.forward.scratch_size + product.result + column;
+                run_tile(PlanesProduct{spans, product.operands, rows.row(begin), rows.step, weights_[i].lines + column * depth,
+                                       weights_[i].bias + column, c, W}, height, panels.width(p));
+            });
+        }
+    }
+
+    void pack(int thread, int team) {
+        if (thread == 0) pack_vectors(vectors_);
+        for (int64_t i = 0; i < run.products; ++i) {
+            const ostinato_product& product = run.product[i];
+            const Panels panels = Panels::of(columns(run, product), COLUMNS, by_units && product.level ? team : 1);
+            const Share own = Share::of(panels.count, thread, team);
+            for (int p = static_cast<int>(own.begin); p < own.end; ++p)
+                for (int u = 0; u < panels.width(p); ++u) pack_columns(i, panels, p, u);
+        }
+    }
+
+    // One vector of columns of a product, of all its operands.
+    void pack_columns(int64_t i, const Panels& panels, int panel, int u) {
+        const ostinato_product& product = run.product[i];
+        int64_t column = static_cast<int64_t>(panels.begin(panel) + u) * W, first = product.first_piece;
+        const int64_t at = column;
+        while (column >= plane(run.piece[first].rows)) column -= plane(run.piece[first++].rows);
+        const ostinato_piece& piece = run.piece[first];
+        const int there = within(piece.rows - column);
+        const int64_t stride = panels.width(panel) * W, K = run.matrix_shape[2 * piece.matrix + 1];
+        float* to = weights_[i].lines + static_cast<int64_t>(panels.begin(panel)) * W * lines(run, product) + u * W;
+        for (int64_t o = 0; o < product.operands; ++o) {
+            const ostinato_operand& operand = run.operand[product.first_operand + o];
+            pack_part(run.matrix[piece.matrix] + (piece.row + column) * K + operand.column, there, K, operand.width, to, stride);
+            to += operand.width * stride;
+        }
+        V bias = broadcast(0.0f);
+        if (piece.vector >= 0) bias = load_first(run.vector[piece.vector] + piece.begin + column, there);
+        store(weights_[i].bias + at, bias);
+    }
+
+    // As pack_transposed, from rows that are part of longer ones.
+    static void pack_part(const float* from, int rows, int64_t row_stride, int64_t width, float* to, int64_t stride) {
+        for (int64_t k = 0; k < width; k += W) {
+            V block[W];
+            for (int l = 0; l < W; ++l) block[l] = l < rows ? load_first(from + l * row_stride + k, within(width - k)) : broadcast(0.0f);
+            transpose(block);
+            for (int64_t j = 0; j < smaller<int64_t>(W, width - k); ++j) store(to + (k + j) * stride, block[j]);
+        }
+    }
+
+    void begin(int thread, int team) {
+        const Share share = Share::of(N, thread, team);
+        for (int64_t n = share.begin; n < share.end; ++n)
+            for (float* state : states_) read_state(run.state, schedule.order[n], state + n * run.state_size);
+        clear_beyond(run.output, run.output_width, thread, team);
+        for (int64_t f = 0; f < run.fields; ++f) clear_beyond(run.every_state[f], run.field_width[f], thread, team);
+    }
+
+    // A sequence's last step leaves its state in one of the two copies.
+    void end(Share share) {
+        for (int64_t n = share.begin; n < share.end; ++n) {
+            const int64_t steps = run.reverse ? schedule.steps : schedule.length(schedule.order[n]);
+            write_state(states_[steps & 1] + n * run.state_size, run.final_state, schedule.order[n]);
+        }
+    }
+
+    Packed* weights_;
+    float *vectors_, *states_[2], *scratch_, *kept_, *chunk_;
+    ostinato_row* rows_;
+    const float** inputs_;
+    float** outputs_;
+    const float** from_;
+    int64_t chunk_steps_, bytes_;
+    Barrier barrier_;
+};
+
+}  // namespace OSTINATO_ISA
+}  // namespace ostinato
