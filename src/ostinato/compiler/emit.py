@@ -151,7 +151,9 @@ class _Stage:
     # Values of many units.
 
     def _loop(self, loop: Loop) -> None:
-        width = self.numbers["width", self.index, loop.depth, loop.nodes[0]]
+        first = loop.nodes[0]
+        wide = self.graph[first].args[0] if self.graph[first].op in ("sum", "largest") else first
+        width = self.numbers["width", self.index, loop.depth, wide]
         reductions = [at for at in loop.nodes if self.graph[at].op in ("sum", "largest")]
         body = _Body(self, loop)
         for at in loop.nodes:
