@@ -35,12 +35,13 @@ class Kernel:
         self._alive: list[Any] = []
         self._libraries: dict[str, build.Library] = {}
         self.widths = {
-            "input": [self.traced.input_width, *([self.traced.state_widths[0]] if self.traced.masked else [])],
+            "input": [self.traced.input_width, *self.traced.noise],
             "field": list(self.traced.state_widths),
             "matrix": [size for shape in self.traced.matrix_shapes for size in shape],
             "vector": [_size(shape) for shape in self.traced.shapes],
         }
-        self.output_width = self.traced.graph[self.traced.output].width
+        output = self.traced.output
+        self.output_width = 0 if output is None else self.traced.graph[output].width
         self._template = self._described()
 
     def compile(self) -> None:
@@ -108,11 +109,17 @@ def _size(shape: Sequence[int]) -> int:
     return size
 
 
-def kernel_of(cell: Cell, isa: str, *, masked: bool = False) -> Kernel:
+def kernel_of(cell: Cell, isa: str, *, masked: bool = False, zoned: bool = False) -> Kernel:
     """The kernel of a cell, not compiled yet.
+
+    Args:
+        cell: the cell.
+        isa: the instruction set.
+        masked: with recurrent dropout; see `trace`.
+        zoned: with zoneout.
 
     Raises:
         CannotCompile: the cell has an operation that no kernel has.
     """
-    traced = trace(cell, masked=masked)
-    return Kernel(traced, Layout(in_pieces(traced), fixed=(1,) if masked else ()), isa)
+    traced = trace(cell, masked=masked, zoned=zoned)
+    return Kernel(traced, Layout(in_pieces(traced), fixed=range(1, 1 + len(traced.noise))), isa)

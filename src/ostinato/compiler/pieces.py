@@ -69,7 +69,7 @@ class _Cutter:
         for index, width in enumerate(traced.state_widths):
             edges = [0, *sorted(self.cuts[Node("state", (), width, (index, 0))]), width]
             after.append(tuple(self._one(traced.state[index], a, b - a) for a, b in zip(edges, edges[1:], strict=False)))
-        output = tuple(self.pieces(traced.output))
+        output = () if traced.output is None else tuple(self.pieces(traced.output))
         return Step(self.graph, output, tuple(before), tuple(after))
 
     def pieces(self, at: int) -> list[int]:

@@ -54,7 +54,7 @@ class Traced:
 
     Attributes:
         graph: all values.
-        output: the cell's output.
+        output: the cell's output; None where `readout` makes it of the states.
         state: the fields after the step.
         state_widths: numbers of each field.
         input_width: numbers of a row of the input.
@@ -64,10 +64,11 @@ class Traced:
         vectors: those of it that are used number by number.
         shapes: of the vectors.
         matrix_shapes: of the matrices.
+        noise: widths of the inputs that are noise, which follow the first.
     """
 
     graph: Graph
-    output: int
+    output: int | None
     state: tuple[int, ...]
     state_widths: tuple[int, ...]
     input_width: int
@@ -77,15 +78,16 @@ class Traced:
     vectors: list[Ref]
     shapes: list[tuple[int, ...]]
     matrix_shapes: list[tuple[int, int]]
-    masked: bool = False
+    noise: tuple[int, ...] = ()
 
 
-def trace(cell: Cell, *, masked: bool = False) -> Traced:
+def trace(cell: Cell, *, masked: bool = False, zoned: bool = False) -> Traced:
     """The equations of a cell.
 
     Args:
         cell: the cell.
         masked: with a mask on what is fed back, as `unroll` puts it among the parameters; it is the second input.
+        zoned: with shares of the state that stay, as `unroll` has them: the last inputs, one a field.
 
     Raises:
         CannotCompile: an operation that no kernel has, with its name and line.
@@ -93,14 +95,14 @@ def trace(cell: Cell, *, masked: bool = False) -> Traced:
     for project in (True, False):
         tracer = Tracer()
         try:
-            return _trace(cell, tracer, masked, project)
+            return _trace(cell, tracer, masked, zoned, project)
         except CannotCompile:
             if not (project and tracer.projecting):
                 raise
     raise AssertionError
 
 
-def _trace(cell: Cell, tracer: Tracer, masked: bool, project: bool) -> Traced:
+def _trace(cell: Cell, tracer: Tracer, masked: bool, zoned: bool, project: bool) -> Traced:
     meta = torch.device("meta")
     graph = tracer.graph
     p = {name: torch.empty(declared.shape, device=meta) for name, declared in cell.parameters().items()}
@@ -133,10 +135,23 @@ def _trace(cell: Cell, tracer: Tracer, masked: bool, project: bool) -> Traced:
         with tracer.watching(cell):
             output, after = cell.step(p, row, type(before)(*state))
     ends = [tracer.node_of(field) for field in after]
+    made = None if output is None else tracer.node_of(output)
+    if zoned:
+        follows = getattr(cell, "output_is_state", output is after[0])
+        ends = [_held(graph, at, index, widths[index], 1 + masked) for index, at in enumerate(ends)]
+        made = ends[0] if follows and made is not None else made
+    noise = (*(widths[:1] if masked else ()), *(widths if zoned else ()))
     return Traced(
-        graph, tracer.node_of(output), tuple(ends), widths, cell.input_size if project else width, not project,
-        tracer.notes, tracer.matrices, tracer.vectors, tracer.shapes, tracer.matrix_shapes, masked,
+        graph, made, tuple(ends), widths, cell.input_size if project else width, not project,
+        tracer.notes, tracer.matrices, tracer.vectors, tracer.shapes, tracer.matrix_shapes, noise,
     )  # fmt: skip
+
+
+def _held(graph: Graph, after: int, field: int, width: int, first: int) -> int:
+    """A field after the step, of which a share stays as it was; exact where the share is 0 or 1."""
+    share, before = graph.leaf("time", first + field, 0, width), graph.leaf("state", field, 0, width)
+    rest = graph.apply("sub", graph.constant(1.0), share)
+    return graph.apply("add", graph.apply("mul", share, before), graph.apply("mul", rest, after))
 
 
 class Tracer(TorchDispatchMode):

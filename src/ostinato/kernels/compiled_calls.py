@@ -116,7 +116,8 @@ class _Call:
         run.threads, run.reverse = torch.get_num_threads(), given.reverse
         inputs = [t if t.stride(-1) == 1 else t.contiguous() for t in given.inputs]
         self.state = [t.contiguous() for t in given.state]
-        run.input, run.matrix = self.array(inputs), self.array(given.matrices)
+        self._alive.append(inputs)
+        run.input, run.matrix = self.places([t.data_ptr() for t in inputs]), self.array(given.matrices)
         run.vector, run.state = self.array(given.vectors), self.array(self.state)
         strides = numbers([stride for t in inputs for stride in t.stride()[:2]])
         self._alive.append(strides)
@@ -132,15 +133,12 @@ class _Call:
         return tensor.data_ptr()
 
     def array(self, tensors: Sequence[Optional]) -> int:
+        """The address of an array of addresses, of tensors in C order."""
+        return self.places([self.address(tensor) for tensor in tensors])
+
+    def places(self, values: Sequence[int | None]) -> int:
         """The address of an array of addresses."""
-        places = []
-        for tensor in tensors:
-            if tensor is not None and tensor.dim() == 3 and tensor.stride(-1) == 1 and not tensor.is_contiguous():
-                self._alive.append(tensor)
-                places.append(tensor.data_ptr())  # an input, by its strides
-            else:
-                places.append(self.address(tensor))
-        made = addresses(places)
+        made = addresses(values)
         self._alive.append(made)
         return ctypes.addressof(made)
 

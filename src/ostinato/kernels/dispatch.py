@@ -14,7 +14,7 @@ from ostinato.core.autocast import autocast_dtype
 from ostinato.core.legend import Parameters
 from ostinato.core.torch_private import is_transformed
 from ostinato.kernels import native_cells as native
-from ostinato.kernels import onnx, torch_fused
+from ostinato.kernels import compiled, onnx, torch_fused
 from ostinato.kernels.request import Request
 
 
@@ -41,7 +41,7 @@ class Implementation(Protocol):
         """As `unroll`."""
 
 
-IMPLEMENTATIONS: tuple[Implementation, ...] = (native, torch_fused, onnx)
+IMPLEMENTATIONS: tuple[Implementation, ...] = (native, torch_fused, compiled, onnx)
 
 
 class Choice(NamedTuple):
