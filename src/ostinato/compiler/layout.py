@@ -27,6 +27,11 @@ class Space:
         self.size = 0
         self.at: dict[object, int] = {}
 
+    @property
+    def stride(self) -> int:
+        """From one row to the next: an odd number of cache lines, as a power of two would crowd a few sets of the cache."""
+        return self.size + 16 * (self.size // 16 % 2 == 0 and self.size > 0)
+
     def take(self, what: object, width: int) -> int:
         """The offset of a plane, which may be there already."""
         if what not in self.at:
@@ -195,7 +200,7 @@ class Layout:
             sources.setdefault(at, inside[0])
         code, keys = emit(made, name, sources, targets)
         stages = tuple(bool(stage.loops or any(stage.scalars.values())) for stage in made.stages)
-        return Direction(made, code, stages, self._numbers(keys), scratch.size, chunk.size)
+        return Direction(made, code, stages, self._numbers(keys), scratch.stride, chunk.stride)
 
     # Forward.
 
@@ -346,7 +351,7 @@ class Layout:
             rows = wanted.rows
             row = (rows.matrix, rows.row, rows.rows, rows.column, plane(wanted.gradient))
             self.weight_gradients.append((*row, *self._operand(wanted.operand, plane), rows.columns))
-        for vector in back.vectors:
+        for vector in sorted(back.vectors, key=lambda vector: vector.gradient):  # a plane is added up once
             self.vector_gradients.append((vector.vector, vector.begin, g[vector.gradient].width, plane(vector.gradient)))
         for entry in back.inputs:
             place = self._place("results", ("input", entry.index, entry.begin), entry.begin, entry.index)

@@ -281,11 +281,12 @@ private:
     }
 
     void vector_gradients(const Chunk& chunk, const Part& part) {
-        const Share share = shared(run.vector_gradients, part.thread, part.team);
+        const Share share = by_units && part.thread ? Share{0, 0} : Share{0, run.vector_gradients};
         float* to = by_units ? sums_ : part.sums;
         for (int64_t i = 0; i < run.vector_gradients; to += plane(run.vector_gradient[i++].width)) {
             if (i < share.begin || i >= share.end) continue;
             const ostinato_vector_part& wanted = run.vector_gradient[i];
+            if (i > share.begin && run.vector_gradient[i - 1].plane == wanted.plane) continue;  // as of two biases of one gate
             for (int64_t at = 0; at < wanted.width; at += W) {
                 V sum = broadcast(0.0f);
                 for (int64_t r = 0; r < chunk.count; ++r) sum = sum + load(part.chunk + r * run.backward.chunk_size + wanted.plane + at);
@@ -356,9 +357,10 @@ private:
     void finish_vectors(int copies) const {
         for (int64_t v = 0; v < run.vectors; ++v)
             if (run.grad_vector[v]) zero(run.grad_vector[v], run.vector_width[v]);
-        const float* from = sums_;
-        for (int64_t i = 0; i < run.vector_gradients; from += plane(run.vector_gradient[i++].width)) {
+        const float *from = sums_, *next = sums_;
+        for (int64_t i = 0; i < run.vector_gradients; next += plane(run.vector_gradient[i++].width)) {
             const ostinato_vector_part& part = run.vector_gradient[i];
+            if (!i || run.vector_gradient[i - 1].plane != part.plane) from = next;
             for (int copy = 0; copy < copies && run.grad_vector[part.vector]; ++copy)
                 add(run.grad_vector[part.vector] + part.begin, from + copy * sums_size_, {0, part.width});
         }
