@@ -31,7 +31,17 @@ _SETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "neon": ("neon", ()),
     "generic": ("generic", ()),
 }
-_FLAGS = ("-std=gnu++17", "-O2", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti", "-fPIC", "-shared", "-fvisibility=hidden", "-w")
+_FLAGS = (
+    "-std=gnu++17",
+    "-O2",
+    "-ffp-contract=off",
+    "-fno-exceptions",
+    "-fno-rtti",
+    "-fPIC",
+    "-shared",
+    "-fvisibility=hidden",
+    "-w",
+)
 # What the generated code includes.
 _HEADERS = ("program.h", "functions.h", "vectors.h")
 

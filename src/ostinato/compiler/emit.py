@@ -41,7 +41,9 @@ class Numbers:
         return f"n[{self.keys.index(key)}]"
 
 
-def emit(form: Form, name: str, sources: Mapping[int, Place], targets: Mapping[int, Sequence[Place]]) -> tuple[str, list[tuple[object, ...]]]:
+def emit(
+    form: Form, name: str, sources: Mapping[int, Place], targets: Mapping[int, Sequence[Place]]
+) -> tuple[str, list[tuple[object, ...]]]:
     """The stages of one direction as functions `NAME_0`, `NAME_1`, ..., and the keys of the numbers they are called with.
 
     Args:
@@ -60,7 +62,12 @@ def emit(form: Form, name: str, sources: Mapping[int, Place], targets: Mapping[i
 
 class _Stage:
     def __init__(
-        self, form: Form, index: int, numbers: Numbers, sources: Mapping[int, Place], targets: Mapping[int, Sequence[Place]]
+        self,
+        form: Form,
+        index: int,
+        numbers: Numbers,
+        sources: Mapping[int, Place],
+        targets: Mapping[int, Sequence[Place]],
     ) -> None:
         self.form, self.graph, self.index, self.numbers = form, form.graph, index, numbers
         self.stage: Stage = form.stages[index]
@@ -271,7 +278,7 @@ class _Body:
 def literal(number: float) -> str:
     """A float32 in C++."""
     if number != number:
-        return "__builtin_nanf(\"\")"
+        return '__builtin_nanf("")'
     if number in (float("inf"), float("-inf")):
         return "__builtin_inff()" if number > 0 else "-__builtin_inff()"
     text = f"{number:.9g}"
@@ -279,7 +286,13 @@ def literal(number: float) -> str:
 
 
 _SIGNS: Mapping[str, str] = {"add": "+", "sub": "-", "mul": "*"}
-_NAMES: Mapping[str, str] = {"smaller": "smaller_of", "larger": "larger_of", "div": "quotient_of", "pow": "power", "exp": "exponential_of"}
+_NAMES: Mapping[str, str] = {
+    "smaller": "smaller_of",
+    "larger": "larger_of",
+    "div": "quotient_of",
+    "pow": "power",
+    "exp": "exponential_of",
+}
 
 
 def call(op: str, args: Sequence[str]) -> str:

@@ -128,7 +128,11 @@ def _stages_of(
     for at in order:  # constants and leaves that are operands of a product
         if at not in latest and any(u in level for u in users[at]) and (graph[at].op in ("constant", "vector")):
             latest[at] = min(level[u] - 1 for u in users[at] if u in level)
-    return {at: stage for at, stage in latest.items() if graph[at].op != "constant" or at in ends or _multiplied(at, users, level)}
+    return {
+        at: stage
+        for at, stage in latest.items()
+        if graph[at].op != "constant" or at in ends or _multiplied(at, users, level)
+    }
 
 
 def _multiplied(at: int, users: Mapping[int, list[int]], level: Mapping[int, int]) -> bool:

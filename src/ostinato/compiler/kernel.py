@@ -74,7 +74,11 @@ class Kernel:
 
     def _described(self) -> Program:
         layout, run = self.layout, Program()
-        run.state_size, run.kept_size, run.vectors_size = layout.state.stride, layout.kept_space.stride, layout.vectors.size
+        run.state_size, run.kept_size, run.vectors_size = (
+            layout.state.stride,
+            layout.kept_space.stride,
+            layout.vectors.size,
+        )
         run.output_width, run.clear_inputs = self.output_width, layout.clear_inputs
         tables = {
             "product": layout.products, "piece": layout.pieces, "operand": layout.operands, "back": layout.backs,

@@ -184,14 +184,24 @@ class Layout:
                 same = made.stage_of.get(at) == stage and at not in made.level
                 inner = self.graph[at].args[0] if self.graph[at].op in ("sum", "largest") else at
                 depth = here.depths[inner] if inner in here.depths else 0
-                loop = self.graph[arg].width == 1 or (here.depths.get(arg) == depth and self.graph[arg].width == self.graph[inner].width)
+                loop = self.graph[arg].width == 1 or (
+                    here.depths.get(arg) == depth and self.graph[arg].width == self.graph[inner].width
+                )
                 if self.graph[arg].op == "constant" and at not in made.level:
                     continue
                 if not (same and loop):
                     found.add(arg)
         return found
 
-    def _direction(self, made: Form, name: str, sources: dict[int, Place], targets: dict[int, list[Place]], scratch: Space, chunk: Space) -> Direction:
+    def _direction(
+        self,
+        made: Form,
+        name: str,
+        sources: dict[int, Place],
+        targets: dict[int, list[Place]],
+        scratch: Space,
+        chunk: Space,
+    ) -> Direction:
         for at in self._elsewhere(made):
             inside = [place for place in targets.get(at, ()) if not place.outside]
             if not inside:
@@ -230,7 +240,9 @@ class Layout:
         for at in sorted(self.kept):
             targets.setdefault(at, []).append(self._place("kept", ("value", at), self._kept_value(at)))
         for at in copied:
-            targets.setdefault(at, []).insert(0, self._place("scratch", ("copy", at), scratch.take(("copy", at), g[at].width)))
+            targets.setdefault(at, []).insert(
+                0, self._place("scratch", ("copy", at), scratch.take(("copy", at), g[at].width))
+            )
         self._multiply_planes(made, scratch, sources)
         found = self._direction(made, "forward", sources, targets, scratch, chunk)
         self.factor = {at: self._inside(at, sources, targets) for at in factors}
@@ -295,7 +307,11 @@ class Layout:
     # Backward.
 
     def _backward_ends(self) -> list[int]:
-        zeros = [self._gradient(*pair) for field, grads in zip(self.step.before, self.back.state, strict=True) for pair in zip(field, grads, strict=True)]
+        zeros = [
+            self._gradient(*pair)
+            for field, grads in zip(self.step.before, self.back.state, strict=True)
+            for pair in zip(field, grads, strict=True)
+        ]
         ends = [*self.back.ends, *zeros]
         args = [arg for at in self.graph.needed(ends) if self.graph[at].op == "back" for arg in self.graph[at].args]
         return [*ends, *args]
@@ -352,7 +368,9 @@ class Layout:
             row = (rows.matrix, rows.row, rows.rows, rows.column, plane(wanted.gradient))
             self.weight_gradients.append((*row, *self._operand(wanted.operand, plane), rows.columns))
         for vector in sorted(back.vectors, key=lambda vector: vector.gradient):  # a plane is added up once
-            self.vector_gradients.append((vector.vector, vector.begin, g[vector.gradient].width, plane(vector.gradient)))
+            self.vector_gradients.append(
+                (vector.vector, vector.begin, g[vector.gradient].width, plane(vector.gradient))
+            )
         for entry in back.inputs:
             place = self._place("results", ("input", entry.index, entry.begin), entry.begin, entry.index)
             place = Place("results", ("gradient", *place.key), entry.index)
@@ -383,13 +401,17 @@ class Layout:
         for (index, begin, width), sources in groups.items():
             self._add_back(0, sources, index, begin, width, (index, begin) in written)
 
-    def _add_back(self, level: int, sources: Sequence[Row], result: int, column: int, width: int, add: bool = False) -> None:
+    def _add_back(
+        self, level: int, sources: Sequence[Row], result: int, column: int, width: int, add: bool = False
+    ) -> None:
         if len(sources) > _MOST_SOURCES:
             raise CannotCompile("more products of one value than the recurrence takes")
         self.backs.append((level, len(self.sources), len(sources), result, column, width, int(add)))
         self.sources.extend(sources)
 
-    def _multiply_back(self, made: Form, scratch: Space, chunk: Space, sources: dict[int, Place], targets: dict[int, list[Place]]) -> None:
+    def _multiply_back(
+        self, made: Form, scratch: Space, chunk: Space, sources: dict[int, Place], targets: dict[int, list[Place]]
+    ) -> None:
         for at in made.products:
             node: Node = self.graph[at]
             found = []

@@ -136,8 +136,6 @@ def _gelu(g: Graph, a: Sequence[int], rest: Sequence[Any]) -> int:
     return (x * 0.5 * ((x * math.sqrt(0.5)).apply("erf") + 1.0)).at
 
 
-
-
 def _pow(a: _One) -> _Value:
     exponent = a.graph.number(a.args[1])
     simple: dict[float | None, Callable[[_Value], _Value]] = {
@@ -170,7 +168,10 @@ def _logical(formula: Callable[[_Value, _Value], _Value]) -> _Rule:
 
 
 _POINTWISE: Mapping[str, _Rule] = {
-    **{name: _plain(name) for name in ("mul", "div", "neg", "abs", "sigmoid", "tanh", "exp", "expm1", "log", "log1p", "sqrt")},
+    **{
+        name: _plain(name)
+        for name in ("mul", "div", "neg", "abs", "sigmoid", "tanh", "exp", "expm1", "log", "log1p", "sqrt")
+    },
     **{name: _plain(name) for name in ("rsqrt", "sin", "cos", "erf", "where")},
     "add": _with_alpha("add"),
     "sub": _with_alpha("sub"),
@@ -283,9 +284,7 @@ def _row_dim(tensor: Tensor, dim: int) -> int:
 
 def _part(graph: Graph, at: int, shape: Sequence[int], dim: int, begin: int, count: int) -> int:
     outer, inner = math.prod(shape[:dim]), math.prod(shape[dim + 1 :])
-    return joined(
-        graph, [sliced(graph, at, (o * shape[dim] + begin) * inner, count * inner) for o in range(outer)]
-    )
+    return joined(graph, [sliced(graph, at, (o * shape[dim] + begin) * inner, count * inner) for o in range(outer)])
 
 
 def _same(tracer: Tracer, args: Any, kwargs: Any, result: Tensor) -> Nodes:
@@ -446,7 +445,9 @@ def _bmm(tracer: Tracer, args: Any, kwargs: Any, result: Tensor) -> Nodes:
             own = weights.select(0, head).t()
         matrix, row, column = tracer.matrix(own)
         used = sliced(graph, at, head * width, width)
-        parts.append(graph.add(Node("product", (used,), own.shape[0], (Rows(matrix, row, *own.shape[:1], column, width),))))
+        parts.append(
+            graph.add(Node("product", (used,), own.shape[0], (Rows(matrix, row, *own.shape[:1], column, width),)))
+        )
     return [joined(graph, parts)]
 
 

@@ -64,11 +64,15 @@ class _Cutter:
             inside = [cut for cut in self._edges(self.pieces(traced.state[index])) if 0 < cut < width]
             self.cuts.setdefault(field, set()).update(inside)
             edges = [0, *sorted(self.cuts[field]), width]
-            before.append(tuple(self.graph.leaf("state", index, a, b - a) for a, b in zip(edges, edges[1:], strict=False)))
+            before.append(
+                tuple(self.graph.leaf("state", index, a, b - a) for a, b in zip(edges, edges[1:], strict=False))
+            )
         after = []
         for index, width in enumerate(traced.state_widths):
             edges = [0, *sorted(self.cuts[Node("state", (), width, (index, 0))]), width]
-            after.append(tuple(self._one(traced.state[index], a, b - a) for a, b in zip(edges, edges[1:], strict=False)))
+            after.append(
+                tuple(self._one(traced.state[index], a, b - a) for a, b in zip(edges, edges[1:], strict=False))
+            )
         output = () if traced.output is None else tuple(self.pieces(traced.output))
         return Step(self.graph, output, tuple(before), tuple(after))
 
@@ -141,7 +145,9 @@ class _Cutter:
         if node.op in LEAVES:
             index, first = node.value
             return self.graph.leaf(node.op, index, first + begin, width)
-        apart: list[list[tuple[int, Rows]]] = []  # an input's products are computed over all steps: each is one of its own
+        apart: list[
+            list[tuple[int, Rows]]
+        ] = []  # an input's products are computed over all steps: each is one of its own
         within: list[tuple[int, Rows]] = []
         (rows,) = node.value
         column = rows.column

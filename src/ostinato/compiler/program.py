@@ -173,7 +173,6 @@ class Pointwise(NamedTuple):
 PLANE = 24.0
 
 
-
 POINTWISE: Mapping[str, Pointwise] = {
     "add": Pointwise(torch.add),
     "sub": Pointwise(torch.sub),
@@ -205,7 +204,9 @@ POINTWISE: Mapping[str, Pointwise] = {
 }
 
 
-def run(graph: Graph, ends: Sequence[int], leaves: Callable[[Node], Tensor], matrices: Sequence[Tensor]) -> list[Tensor]:
+def run(
+    graph: Graph, ends: Sequence[int], leaves: Callable[[Node], Tensor], matrices: Sequence[Tensor]
+) -> list[Tensor]:
     """What the graph says, in plain torch: the values of the ends, `[N, width]` each.
 
     Args:

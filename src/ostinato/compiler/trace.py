@@ -210,23 +210,13 @@ class Tracer(TorchDispatchMode):
         self._known(tensor)
         if tensor.dim() and any(size in (_BATCH, _TIME, _BATCH * _TIME) for size in tensor.shape):
             raise CannotCompile(f"parameters expanded over the batch ({_where()})")
-        return self.graph.leaf("vector", self._vector(self.refs[id(tensor)], tensor), 0, tensor.numel())
+        vector, begin = self._vector(tensor)
+        return self.graph.leaf("vector", vector, begin, tensor.numel())
 
     def matrix(self, tensor: Tensor) -> tuple[int, int, int]:
         """A matrix `[rows, columns]` of parameters as the part of a kernel's: which, its first row and column."""
         self._known(tensor)
-        ref, row, column = self.refs[id(tensor)], 0, 0
-        shape: Sequence[int] = tensor.shape
-        while (note := self.notes[ref.note]).function is torch.ops.aten.slice.Tensor and (
-            len(note.args) < 5 or note.args[4] == 1
-        ):
-            base, dim, start = (*note.args, 0, 0)[:3]
-            if dim == 0:
-                row += start or 0
-            else:
-                column += start or 0
-            ref = base
-            shape = self._shape(ref)
+        ref, shape, (row, column) = self._whole(tensor)
         if ref not in self.matrices:
             self.matrices.append(ref)
             self.matrix_shapes.append((shape[0], shape[1]))
@@ -235,11 +225,25 @@ class Tracer(TorchDispatchMode):
     def _shape(self, ref: Ref) -> Sequence[int]:
         return next(t.shape for t in self._alive if self.refs.get(id(t)) == ref)
 
-    def _vector(self, ref: Ref, tensor: Tensor) -> int:
+    def _whole(self, tensor: Tensor) -> tuple[Ref, Sequence[int], list[int]]:
+        """What a tensor is a slice of, with its shape, and where the slice begins."""
+        ref, shape, begin = self.refs[id(tensor)], list(tensor.shape), [0] * tensor.dim()
+        while (note := self.notes[ref.note]).function is torch.ops.aten.slice.Tensor:
+            ref, dim, start, _, step = (*note.args, *(0, 0, None, 1)[len(note.args) - 1 :])
+            shape = list(self._shape(ref))
+            if step != 1:
+                return self.refs[id(tensor)], tensor.shape, [0] * tensor.dim()
+            begin[dim] += (start or 0) % shape[dim] if (start or 0) < 0 else start or 0
+        return ref, shape, begin
+
+    def _vector(self, tensor: Tensor) -> tuple[int, int]:
+        ref, shape, begin = self._whole(tensor)
+        if len(shape) != 1:  # a slice may be more than one range of numbers
+            ref, shape, begin = self.refs[id(tensor)], tensor.shape, [0]
         if ref not in self.vectors:
             self.vectors.append(ref)
-            self.shapes.append(tuple(tensor.shape))
-        return self.vectors.index(ref)
+            self.shapes.append(tuple(shape))
+        return self.vectors.index(ref), begin[0]
 
     def _known(self, tensor: Tensor) -> None:
         if id(tensor) not in self.refs and not self.is_row(tensor):

@@ -85,7 +85,9 @@ def run(
             x = x.masked_fill(~per_sequence(valid, x), 0)
         x = cell.project(p, x)
     every = keep_states or readout is not None
-    output, *rest = recurrence(key, x, tuple(p.values()), tuple(state), lengths, mask, tuple(zoneout or ()), reverse, every)
+    output, *rest = recurrence(
+        key, x, tuple(p.values()), tuple(state), lengths, mask, tuple(zoneout or ()), reverse, every
+    )
     final, states = cell.State(*rest[: len(state)]), None
     if every:
         kept = rest[len(state) :]
@@ -149,9 +151,7 @@ def _compile(cell: Cell, masked: bool, zoned: bool) -> tuple[str, str]:
     except NoCompiler as error:
         return "", str(error)
     if kernel.seconds:
-        print(
-            f"compiled {cell.name} in {kernel.seconds:.1f} s; kept in {cache_folder()}", file=sys.stderr, flush=True
-        )
+        print(f"compiled {cell.name} in {kernel.seconds:.1f} s; kept in {cache_folder()}", file=sys.stderr, flush=True)
     key = f"{cell.name}:{len(_compiled)}"
     _compiled[key] = Compiled(cell, kernel)
     return key, ""
@@ -212,7 +212,9 @@ class _Given:
 
 class _Recurrence(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, key: str, reverse: bool, keep_states: bool, sizes: tuple[int, int, int], *tensors: Any) -> Any:
+    def forward(
+        ctx: Any, key: str, reverse: bool, keep_states: bool, sizes: tuple[int, int, int], *tensors: Any
+    ) -> Any:
         made = _Given(key, reverse, sizes, tensors)
         ran = forward(made.compiled.kernel, made.arguments(), True, keep_states)
         ctx.called = key, reverse, sizes

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ostinato.compiler.kernel import Kernel
-from ostinato.kernels.native_calls import loaded
-from ostinato.native.programs import Program, Programs, addresses, numbers
+from ostinato.kernels.native_calls import loaded, scratch
+from ostinato.native.programs import Program, addresses, numbers, programs_of
 
 Optional = Tensor | None
 
@@ -60,17 +60,14 @@ def forward(kernel: Kernel, given: Arguments, training: bool, keep_states: bool)
         keep_states: whether to return the state after every step; zero beyond the lengths.
     """
     call = _Call(kernel, given)
-    T, N = call.run.T, call.run.N
-    x = given.inputs[0]
+    run, x = call.run, given.inputs[0]
+    T, N = run.T, run.N
     output = x.new_empty(T, N, kernel.output_width)
-    final = tuple(torch.empty_like(field, memory_format=torch.contiguous_format) for field in call.state)
-    every = tuple(field.new_empty(T, *field.shape) for field in final) if keep_states else ()
-    saved = x.new_empty(T * N * call.run.kept_size) if training else None
-    run = call.run
+    final = tuple([field.new_empty(field.shape) for field in given.state])
+    every = tuple([field.new_empty(T, *field.shape) for field in given.state]) if keep_states else ()
+    saved = x.new_empty(T * N * run.kept_size) if training else None
     run.output, run.saved = output.data_ptr(), None if saved is None else saved.data_ptr()
-    run.final_state = call.array(final)
-    run.every_state = call.array(every or [None] * len(final))
-    call.compute(backward=False)
+    call.compute({"final_state": final, "every_state": every or [None] * len(final)}, backward=False)
     return Results(output, final, every, saved)
 
 
@@ -80,7 +77,7 @@ def backward(
     saved: Tensor,
     upstream: tuple[Optional, Sequence[Optional], Sequence[Optional]],
     wanted: Sequence[bool],
-) -> tuple[Optional, ...]:
+) -> list[Optional]:
     """Gradients by `Arguments.differentiable`, None for those that are not wanted.
 
     Args:
@@ -95,13 +92,25 @@ def backward(
     grad_output, grad_final, grad_every = upstream
     run.saved = saved.data_ptr()
     run.grad_output = call.address(grad_output)
-    run.grad_final, run.grad_every = call.array(grad_final), call.array(grad_every or [None] * len(given.state))
-    grads = [torch.empty(t.shape) if want else None for t, want in zip(given.differentiable, wanted, strict=True)]
-    left = iter(grads)
-    groups = [[next(left) for _ in group] for group in (given.inputs, given.matrices, given.vectors, given.state)]
-    run.grad_input, run.grad_matrix, run.grad_vector, run.grad_state = map(call.array, groups)
-    call.compute(backward=True)
-    return tuple(grads)
+    grads = [
+        saved.new_empty(tensor.shape) if want else None
+        for tensor, want in zip(given.differentiable, wanted, strict=True)
+    ]
+    arrays: dict[str, Sequence[Optional]] = {
+        "grad_final": grad_final,
+        "grad_every": grad_every or [None] * len(given.state),
+    }
+    begin = 0
+    for name in ("input", "matrix", "vector", "state"):
+        count = len(getattr(given, _FIELDS[name]))
+        arrays[f"grad_{name}"] = grads[begin : begin + count]
+        begin += count
+    call.compute(arrays, backward=True)
+    return grads
+
+
+#: What the library calls them.
+_FIELDS = {"input": "inputs", "matrix": "matrices", "vector": "vectors", "state": "state"}
 
 
 class _Call:
@@ -115,37 +124,35 @@ class _Call:
         run.isa, run.T, run.N = self.library.isas[self.library.isa], x.shape[0], x.shape[1]
         run.threads, run.reverse = torch.get_num_threads(), given.reverse
         inputs = [t if t.stride(-1) == 1 else t.contiguous() for t in given.inputs]
-        self.state = [t.contiguous() for t in given.state]
         self._alive.append(inputs)
-        run.input, run.matrix = self.places([t.data_ptr() for t in inputs]), self.array(given.matrices)
-        run.vector, run.state = self.array(given.vectors), self.array(self.state)
-        strides = numbers([stride for t in inputs for stride in t.stride()[:2]])
-        self._alive.append(strides)
-        run.input_stride = ctypes.addressof(strides)
+        self._places: dict[str, list[int | None]] = {"input": [t.data_ptr() for t in inputs]}
+        for name in ("matrix", "vector", "state"):
+            self._places[name] = [self.address(t) for t in getattr(given, _FIELDS[name])]
+        self._strides = numbers([stride for t in inputs for stride in t.stride()[:2]])
+        run.input_stride = ctypes.addressof(self._strides)
         run.lengths = self.address(None if given.lengths is None else given.lengths.to(torch.int64))
 
     def address(self, tensor: Optional) -> int | None:
         """Of a tensor in C order."""
         if tensor is None:
             return None
-        tensor = tensor.contiguous()
+        if not tensor.is_contiguous():
+            tensor = tensor.contiguous()
         self._alive.append(tensor)
         return tensor.data_ptr()
 
-    def array(self, tensors: Sequence[Optional]) -> int:
-        """The address of an array of addresses, of tensors in C order."""
-        return self.places([self.address(tensor) for tensor in tensors])
-
-    def places(self, values: Sequence[int | None]) -> int:
-        """The address of an array of addresses."""
-        made = addresses(values)
-        self._alive.append(made)
-        return ctypes.addressof(made)
-
-    def compute(self, *, backward: bool) -> None:
-        """Call the library."""
-        programs = Programs(self.library)
-        size = programs.workspace(self.run, backward=backward)
-        workspace = torch.empty(size + 64, dtype=torch.uint8)
-        self.run.workspace = -(-workspace.data_ptr() // 64) * 64
-        (programs.backward if backward else programs.forward)(self.run)
+    def compute(self, arrays: Mapping[str, Sequence[Optional]], *, backward: bool) -> None:
+        """Call the library, with these arrays of arrays beside those that are read in both directions."""
+        run = self.run
+        for name, tensors in arrays.items():
+            self._places[name] = [self.address(tensor) for tensor in tensors]
+        places = addresses([place for group in self._places.values() for place in group])
+        at = ctypes.addressof(places)
+        for name, group in self._places.items():
+            setattr(run, name, at)
+            at += 8 * len(group)
+        programs = programs_of(self.library)
+        size = programs.workspace(run, backward=backward)
+        workspace = scratch(size)
+        run.workspace = workspace.data_ptr()
+        (programs.backward if backward else programs.forward)(run)

@@ -158,7 +158,7 @@ def forward(
         results.append(made := make(shape, dtype=torch.float32) if want else None)
         if made is not None:
             setattr(run, row.name, made.data_ptr())
-    workspace = _workspace(library.workspace_size(run, backward=False))
+    workspace = scratch(library.workspace_size(run, backward=False))
     run.workspace = workspace.data_ptr()
     library.forward(run)
     if dtype != torch.float32:
@@ -207,7 +207,7 @@ def backward(
     for name, grad in zip(_GRADIENTS, grads, strict=True):
         if grad is not None:
             setattr(run, name, grad.data_ptr())
-    workspace = _workspace(library.workspace_size(run, backward=True))
+    workspace = scratch(library.workspace_size(run, backward=True))
     run.workspace = workspace.data_ptr()
     library.backward(run)
     del inputs, read
@@ -285,7 +285,8 @@ def _places(tensors: Sequence[Optional]) -> Places:
 _scratch = threading.local()
 
 
-def _workspace(size: int) -> Tensor:
+def scratch(size: int) -> Tensor:
+    """Bytes of any content, for one call: this thread's next call may get the same."""
     kept: Tensor | None = getattr(_scratch, "kept", None)
     if kept is not None and kept.numel() >= size:
         return kept

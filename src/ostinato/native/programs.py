@@ -5,13 +5,24 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from ctypes import POINTER, c_int64, c_void_p
+from functools import cache
 
 from ostinato.native.library import NativeLibrary
 
 _SIZES = ("isa", "N", "T", "threads", "split", "reverse")
 _WIDTHS = ("state_size", "kept_size", "vectors_size", "output_width", "inputs", "fields", "matrices", "vectors")
 _COUNTS = ("products", "backs", "weight_gradients", "vector_gradients", "vector_parts", "state_parts", "clear_inputs")
-_TABLES = ("product", "piece", "operand", "back", "source", "weight_gradient", "vector_gradient", "vector_part", "state_part")
+_TABLES = (
+    "product",
+    "piece",
+    "operand",
+    "back",
+    "source",
+    "weight_gradient",
+    "vector_gradient",
+    "vector_part",
+    "state_part",
+)
 _SHAPES = ("input_width", "field_width", "matrix_shape", "vector_width")
 _READ = ("input", "input_stride", "matrix", "vector", "state")
 _RESULTS = ("output", "saved", "final_state", "every_state", "grad_output", "grad_final", "grad_every")
@@ -48,6 +59,12 @@ def numbers(values: Sequence[int]) -> ctypes.Array[c_int64]:
 def addresses(values: Sequence[int | None]) -> ctypes.Array[c_void_p]:
     """An array of addresses; to keep alive as long as its own is used."""
     return (c_void_p * max(len(values), 1))(*values)
+
+
+@cache
+def programs_of(library: NativeLibrary) -> Programs:
+    """The library's functions for programs."""
+    return Programs(library)
 
 
 class Programs:
