@@ -1,4 +1,4 @@
-"""From a cell's Python equations to kernels: traced, differentiated, put into phases, written as C++, compiled and kept.
+"""From a cell's Python equations to kernels: traced, differentiated, put into phases, written as C++, compiled.
 
     trace -> program -> derive -> form -> emit -> build
 

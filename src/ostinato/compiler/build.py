@@ -46,7 +46,7 @@ _FLAGS = (
 _HEADERS = ("program.h", "functions.h", "vectors.h")
 
 
-class NoCompiler(Exception):
+class NoCompilerError(Exception):
     """There is none, or it failed: why."""
 
 
@@ -84,13 +84,13 @@ def headers() -> Path:
     """Where the native sources lie.
 
     Raises:
-        NoCompiler: they were not installed.
+        NoCompilerError: they were not installed.
     """
     spec = find_spec("ostinato.native")
     for folder in (spec and spec.submodule_search_locations) or ():
         if (found := Path(folder) / "source").joinpath(_HEADERS[0]).exists():
             return found
-    raise NoCompiler("the native sources were not installed")
+    raise NoCompilerError("the native sources were not installed")
 
 
 def source(isa: str, code: str, stages: Sequence[str]) -> str:
@@ -108,7 +108,8 @@ def source(isa: str, code: str, stages: Sequence[str]) -> str:
         "namespace ostinato { namespace OSTINATO_ISA {",
         code,
         "}}",
-        'extern "C" __attribute__((visibility("default"))) const ostinato_stage ostinato_stages[] = {' + ", ".join(stages) + "};",
+        'extern "C" __attribute__((visibility("default")))',
+        f"const ostinato_stage ostinato_stages[] = {{{', '.join(stages)}}};",
         "",
     ])  # fmt: skip
 
@@ -149,11 +150,11 @@ def start(isa: str, text: str) -> Library | Job:
     """The library from the cache, or a compiler at work on it.
 
     Raises:
-        NoCompiler: there is none.
+        NoCompilerError: there is none.
     """
     with_ = compiler()
     if isinstance(with_, str):
-        raise NoCompiler(with_)
+        raise NoCompilerError(with_)
     path = cache_folder() / f"{fingerprint(isa, text, with_)}.so"
     if (found := _load(path, compiled=False)) is not None:
         return found
@@ -180,21 +181,21 @@ class Job:
         """What it made, which is in the cache then, where that can be written.
 
         Raises:
-            NoCompiler: it failed.
+            NoCompilerError: it failed.
         """
         told, _ = self._process.communicate()
         if self._process.returncode:
-            raise NoCompiler(f"the compiler failed: {told.strip()[:2000]}")
+            raise NoCompilerError(f"the compiler failed: {told.strip()[:2000]}")
         _keep(self._made, self._path)
         found = _load(self._path, compiled=True) or _load(self._made, compiled=True)
         if found is None:
-            raise NoCompiler(f"{self._made} cannot be loaded")
+            raise NoCompilerError(f"{self._made} cannot be loaded")
         self._folder.cleanup()
         return found
 
 
 def _keep(made: Path, path: Path) -> None:
-    """Into the cache in one piece, whoever does the same at this moment; a cache that cannot be written does no harm."""
+    """Into the cache in one piece, whoever does the same just now; a cache that cannot be written does no harm."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:

@@ -29,7 +29,7 @@ class VectorGradient(NamedTuple):
 class InputGradient(NamedTuple):
     """The gradient by numbers of an input, as a value."""
 
-    index: int
+    input: int
     begin: int
     gradient: int
 
@@ -123,10 +123,10 @@ class _Derivation:
                 else:
                     self.backs[operand].append((gradient, rows))
         elif node.op == "vector":
-            self.vectors.append(VectorGradient(*node.value, gradient))
+            self.vectors.append(VectorGradient(node.value[0], node.value[1], gradient))
         elif node.op == "time":
             if node.value[0] not in self.fixed:
-                self.inputs.append(InputGradient(*node.value, gradient))
+                self.inputs.append(InputGradient(node.value[0], node.value[1], gradient))
         elif node.op in ("sum", "expand"):
             widened = gradient if node.op == "sum" else g.reduce("sum", gradient)
             self._add(node.args[0], widened)

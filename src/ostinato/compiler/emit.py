@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ostinato.compiler.form import Form, Loop, Stage
-from ostinato.compiler.program import Graph
 
 
 class Place(NamedTuple):
     """Where a value lies: a member of `ostinato_row`, and a key of its offset.
 
     Attributes:
-        row: before, after, upstream, scratch, chunk, kept or vectors; or outside memory, without room for whole vectors:
-            inputs, results and output_gradient.
+        row: before, after, upstream, scratch, chunk, kept or vectors; or memory of somebody else, without room for whole
+            vectors: inputs, results and output_gradient.
         key: names the offset among the numbers that a stage is called with.
-        index: which of inputs or results.
+        which: of inputs or results.
     """
 
     row: str
     key: tuple[object, ...]
-    index: int = 0
+    which: int = 0
 
     @property
     def outside(self) -> bool:
@@ -30,7 +29,7 @@ class Place(NamedTuple):
 
 
 class Numbers:
-    """What stages are called with, in the order in which their code asks: the code is the same for layers of every size."""
+    """What stages are called with, in the order in which their code asks: it is the same for layers of every size."""
 
     def __init__(self) -> None:
         self.keys: list[tuple[object, ...]] = []
@@ -44,7 +43,7 @@ class Numbers:
 def emit(
     form: Form, name: str, sources: Mapping[int, Place], targets: Mapping[int, Sequence[Place]]
 ) -> tuple[str, list[tuple[object, ...]]]:
-    """The stages of one direction as functions `NAME_0`, `NAME_1`, ..., and the keys of the numbers they are called with.
+    """The stages of a direction as functions `NAME_0`, `NAME_1`, ..., and the keys of the numbers they are called with.
 
     Args:
         form: what is computed when.
@@ -108,10 +107,10 @@ class _Stage:
     def _pointer(self, place: Place, written: bool = False) -> str:
         if place not in self.pointers:
             self.pointers[place] = name = f"p{len(self.pointers)}"
-            base = f"r.{place.row}" + (f"[{place.index}]" if place.row in ("inputs", "results") else "")
+            base = f"r.{place.row}" + (f"[{place.which}]" if place.row in ("inputs", "results") else "")
             constant = "" if place.row in ("after", "scratch", "chunk", "kept", "results") else "const "
             offset = f"{base} + {self.numbers[place.key]}"
-            if place.row == "results" and place.index >= 0 and self.index >= 0 and place.key[0] == "gradient":
+            if place.row == "results" and place.key[0] == "gradient":
                 offset = f"{base} ? {offset} : nullptr"
             self.before.append(f"{constant}float* {name} = {offset};")
         return self.pointers[place]
@@ -302,6 +301,3 @@ def call(op: str, args: Sequence[str]) -> str:
     if op == "neg":
         return f"-{args[0]}"
     return f"{_NAMES.get(op, op)}({', '.join(args)})"
-
-
-Emitter = Callable[[Graph], str]

@@ -1,4 +1,4 @@
-"""When what is computed: stages between products, loops over units between reductions, and what is kept for backward."""
+"""When what is computed: stages between products, loops between reductions, and what is kept for backward."""
 
 from __future__ import annotations
 

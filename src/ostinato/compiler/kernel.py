@@ -48,7 +48,7 @@ class Kernel:
         """Both directions at once.
 
         Raises:
-            NoCompiler: there is no compiler, or it failed.
+            NoCompilerError: there is no compiler, or it failed.
         """
         if self._libraries:
             return
@@ -82,8 +82,8 @@ class Kernel:
         run.output_width, run.clear_inputs = self.output_width, layout.clear_inputs
         tables = {
             "product": layout.products, "piece": layout.pieces, "operand": layout.operands, "back": layout.backs,
-            "source": layout.sources, "weight_gradient": layout.weight_gradients, "vector_gradient": layout.vector_gradients,
-            "vector_part": layout.vector_part, "state_part": layout.state_part,
+            "source": layout.sources, "weight_gradient": layout.weight_gradients, "state_part": layout.state_part,
+            "vector_gradient": layout.vector_gradients, "vector_part": layout.vector_part,
         }  # fmt: skip
         for name, rows in tables.items():
             setattr(run, name, self._array([number for row in rows for number in row]))
@@ -123,7 +123,7 @@ def kernel_of(cell: Cell, isa: str, *, masked: bool = False, zoned: bool = False
         zoned: with zoneout.
 
     Raises:
-        CannotCompile: the cell has an operation that no kernel has.
+        CannotCompileError: the cell has an operation that no kernel has.
     """
     traced = trace(cell, masked=masked, zoned=zoned)
     return Kernel(traced, Layout(in_pieces(traced), fixed=range(1, 1 + len(traced.noise))), isa)

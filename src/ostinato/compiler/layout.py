@@ -10,7 +10,7 @@ from ostinato.compiler.emit import Place, emit
 from ostinato.compiler.form import Form, form, kept
 from ostinato.compiler.pieces import Step
 from ostinato.compiler.program import Node, Rows
-from ostinato.compiler.trace import CannotCompile
+from ostinato.compiler.tracer import CannotCompileError
 
 # As in program.h.
 BEFORE, AFTER, SCRATCH, CHUNK, KEPT, INPUT = range(6)
@@ -29,7 +29,7 @@ class Space:
 
     @property
     def stride(self) -> int:
-        """From one row to the next: an odd number of cache lines, as a power of two would crowd a few sets of the cache."""
+        """From one row to the next: an odd number of cache lines, as powers of two crowd a few sets of the cache."""
         return self.size + 16 * (self.size // 16 % 2 == 0 and self.size > 0)
 
     def take(self, what: object, width: int) -> int:
@@ -68,7 +68,7 @@ class Layout:
         fixed: inputs without gradients.
 
     Raises:
-        CannotCompile: more operands of a product than the recurrence takes.
+        CannotCompileError: more operands of a product than the recurrence takes.
     """
 
     def __init__(self, step: Step, fixed: Iterable[int] = ()) -> None:
@@ -183,7 +183,7 @@ class Layout:
                 here = made.stages[stage]
                 same = made.stage_of.get(at) == stage and at not in made.level
                 inner = self.graph[at].args[0] if self.graph[at].op in ("sum", "largest") else at
-                depth = here.depths[inner] if inner in here.depths else 0
+                depth = here.depths.get(inner, 0)
                 loop = self.graph[arg].width == 1 or (
                     here.depths.get(arg) == depth and self.graph[arg].width == self.graph[inner].width
                 )
@@ -275,20 +275,17 @@ class Layout:
     def _require_one_column(self, values: Sequence[int], column: int) -> None:
         for value in values:
             if self.graph[self.of_input[value][0]].value[0].column != column:
-                raise CannotCompile("an input that is multiplied by different columns of matrices")
+                raise CannotCompileError("an input that is multiplied by different columns of matrices")
 
     def _multiply_planes(self, made: Form, scratch: Space, sources: dict[int, Place]) -> None:
-        groups: dict[tuple[object, ...], list[int]] = {}
+        groups: dict[tuple[int, tuple[int, ...], tuple[int, ...]], list[int]] = {}
         for at in made.products:
             node = self.graph[at]
             columns = tuple(rows.column for rows in node.value)
             groups.setdefault((made.level[at], node.args, columns), []).append(at)
         for (level, args, columns), values in groups.items():
-            assert isinstance(args, tuple)
-            assert isinstance(columns, tuple)
-            assert isinstance(level, int)
             if len(args) > _MOST_OPERANDS:
-                raise CannotCompile("a product of more pieces than the recurrence takes")
+                raise CannotCompileError("a product of more pieces than the recurrence takes")
             first, first_operand = len(self.pieces), len(self.operands)
             for at in values:
                 rows = self.graph[at].value[0]
@@ -372,8 +369,8 @@ class Layout:
                 (vector.vector, vector.begin, g[vector.gradient].width, plane(vector.gradient))
             )
         for entry in back.inputs:
-            place = self._place("results", ("input", entry.index, entry.begin), entry.begin, entry.index)
-            place = Place("results", ("gradient", *place.key), entry.index)
+            place = self._place("results", ("input", entry.input, entry.begin), entry.begin, entry.input)
+            place = Place("results", ("gradient", *place.key), entry.input)
             self.values[place.key] = entry.begin
             targets.setdefault(entry.gradient, []).append(place)
         self._input_backs(plane)
@@ -393,7 +390,7 @@ class Layout:
     def _input_backs(self, plane: object) -> None:
         assert callable(plane)
         groups: dict[tuple[int, int, int], list[Row]] = {}
-        written = {(entry.index, entry.begin) for entry in self.back.inputs}
+        written = {(entry.input, entry.begin) for entry in self.back.inputs}
         for leaf, rows, gradient in self.back.products:
             begin = self.graph[leaf].value[1]
             key = (self.graph[leaf].value[0], begin, rows.columns)
@@ -405,7 +402,7 @@ class Layout:
         self, level: int, sources: Sequence[Row], result: int, column: int, width: int, add: bool = False
     ) -> None:
         if len(sources) > _MOST_SOURCES:
-            raise CannotCompile("more products of one value than the recurrence takes")
+            raise CannotCompileError("more products of one value than the recurrence takes")
         self.backs.append((level, len(self.sources), len(sources), result, column, width, int(add)))
         self.sources.extend(sources)
 

@@ -1,16 +1,18 @@
 """A graph without slices and concatenations: every value in pieces of which the whole is used.
 
-Four gates that come of one product are four products with a quarter of the rows each; pointwise operations follow. Where one
-value is cut in two ways, its pieces are the smallest that serve both.
+Four gates that come of one product are four products with a quarter of the rows each; pointwise operations follow.
+Where one value is cut in two ways, its pieces are the smallest that serve both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from ostinato.compiler.program import LEAVES, Graph, Node, Rows
-from ostinato.compiler.trace import CannotCompile, Traced
+from ostinato.compiler.trace import Traced
+from ostinato.compiler.tracer import CannotCompileError
 
 Pieces = tuple[int, ...]
 # More would be a program too long to compile: heads by the hundred, or units taken one by one.
@@ -38,7 +40,7 @@ def in_pieces(traced: Traced) -> Step:
     """A traced step without slices and concatenations.
 
     Raises:
-        CannotCompile: too many pieces.
+        CannotCompileError: too many pieces.
     """
     cuts: dict[Node, set[int]] = {}
     for _ in range(_MOST_ROUNDS):
@@ -46,7 +48,7 @@ def in_pieces(traced: Traced) -> Step:
         found = _Cutter(traced.graph, cuts).step(traced)
         if sum(map(len, cuts.values())) == known:
             return found
-    raise CannotCompile("units are cut in too many ways")
+    raise CannotCompileError("units are cut in too many ways")
 
 
 class _Cutter:
@@ -64,15 +66,11 @@ class _Cutter:
             inside = [cut for cut in self._edges(self.pieces(traced.state[index])) if 0 < cut < width]
             self.cuts.setdefault(field, set()).update(inside)
             edges = [0, *sorted(self.cuts[field]), width]
-            before.append(
-                tuple(self.graph.leaf("state", index, a, b - a) for a, b in zip(edges, edges[1:], strict=False))
-            )
+            before.append(tuple(self.graph.leaf("state", index, a, b - a) for a, b in pairwise(edges)))
         after = []
         for index, width in enumerate(traced.state_widths):
             edges = [0, *sorted(self.cuts[Node("state", (), width, (index, 0))]), width]
-            after.append(
-                tuple(self._one(traced.state[index], a, b - a) for a, b in zip(edges, edges[1:], strict=False))
-            )
+            after.append(tuple(self._one(traced.state[index], a, b - a) for a, b in pairwise(edges)))
         output = () if traced.output is None else tuple(self.pieces(traced.output))
         return Step(self.graph, output, tuple(before), tuple(after))
 
@@ -99,7 +97,7 @@ class _Cutter:
                 if origin is not None:
                     self.graph.origin.setdefault(piece, origin)
             if len(self.graph) > _MOST_NODES:
-                raise CannotCompile(f"too many pieces of units at {origin or 'a value'}")
+                raise CannotCompileError(f"too many pieces of units at {origin or 'a value'}")
         return self._made[key]
 
     def _build(self, at: int, begin: int, width: int) -> list[int]:
@@ -139,7 +137,7 @@ class _Cutter:
         cuts = self.cuts.setdefault(node, set())
         cuts.update(cut for cut in (begin, begin + width) if 0 < cut < node.width)
         edges = [begin, *sorted(cut for cut in cuts if begin < cut < begin + width), begin + width]
-        return [self._leaf(node, a, b - a) for a, b in zip(edges, edges[1:], strict=False)]
+        return [self._leaf(node, a, b - a) for a, b in pairwise(edges)]
 
     def _leaf(self, node: Node, begin: int, width: int) -> int:
         if node.op in LEAVES:
@@ -172,7 +170,7 @@ class _Cutter:
         edges = {begin + edge for arg in wide for edge in self._edges(self._range(arg, begin, width))}
         bounds = sorted(edges)
         found = []
-        for a, b in zip(bounds, bounds[1:], strict=False):
+        for a, b in pairwise(bounds):
             args = [self._one(arg, a, b - a) if arg in wide else self._one(arg, 0, 1) for arg in node.args]
             found.append(self._applied(node.op, args, b - a))
         return found

@@ -1,12 +1,11 @@
 """A small language of rows: what a cell computes at one step of one sequence, as a graph without loops or memory.
 
-A value is a row of `width` float32 numbers. Pointwise operations take operands of one width, or of width 1, which stand for
-every number of the row. A graph is written once and then only read; equal nodes are one node.
+A value is a row of `width` float32 numbers. Pointwise operations take operands of one width, or of width 1, which stand
+for every number of the row. A graph is written once and then only read; equal nodes are one node.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -25,8 +24,8 @@ class Node(NamedTuple):
         op: a name of LEAVES or POINTWISE, or constant, product, back, sum, largest, expand, slice or concatenation.
         args: the operands' places in the graph.
         width: numbers of the row.
-        value: a constant's number; a slice's first number; a leaf's (index, first number); of a product, a `Rows` of its
-            matrix; of its way back, one for each gradient.
+        value: a constant's number; a slice's first number; a leaf's (index, first number); of a product, a `Rows` for
+            each operand; of the way back, one for each gradient.
     """
 
     op: str

@@ -17,9 +17,10 @@ from torch import Tensor
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, per_sequence, unroll
-from ostinato.compiler.build import NoCompiler, cache_folder
+from ostinato.compiler.build import NoCompilerError, cache_folder
 from ostinato.compiler.kernel import Kernel, kernel_of
-from ostinato.compiler.trace import CannotCompile, computed
+from ostinato.compiler.trace import computed
+from ostinato.compiler.tracer import CannotCompileError
 from ostinato.core.legend import Parameters
 from ostinato.core.lengths import valid_steps
 from ostinato.core.torch_private import constant_when_compiled, is_batched
@@ -145,10 +146,10 @@ def _compile(cell: Cell, masked: bool, zoned: bool) -> tuple[str, str]:
     try:
         kernel = kernel_of(cell, library.isa, masked=masked, zoned=zoned)
         kernel.compile()
-    except CannotCompile as error:
+    except CannotCompileError as error:
         warnings.warn(f"{cell.name} runs on the reference: {error}", stacklevel=2)
         return "", str(error)
-    except NoCompiler as error:
+    except NoCompilerError as error:
         return "", str(error)
     if kernel.seconds:
         print(f"compiled {cell.name} in {kernel.seconds:.1f} s; kept in {cache_folder()}", file=sys.stderr, flush=True)
@@ -168,7 +169,7 @@ def recurrence(
     reverse: bool,
     keep_states: bool,
 ) -> Sequence[Tensor]:
-    """A compiled cell over a sequence: output, the fields of the final state, and those of every step's where asked for."""
+    """A compiled cell over a sequence: output, fields of the final state, and those of every step's where asked for."""
     tensors = (x, *parameters, *state)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         sizes = len(parameters), len(state), len(zoneout)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ostinato.compiler.kernel import Kernel
-from ostinato.kernels.native_calls import loaded, scratch
+from ostinato.kernels.native_calls import scratch
+from ostinato.native.library import load
 from ostinato.native.programs import Program, addresses, numbers, programs_of
 
 Optional = Tensor | None
@@ -20,7 +21,7 @@ class Arguments(NamedTuple):
     """What both directions read.
 
     Attributes:
-        inputs: `[T, N, width]`: the cell's input or its projection; where there is noise, the mask as it is at every step.
+        inputs: `[T, N, width]`: the cell's input or its projection; then the noise, the mask the same at every step.
         matrices: factors of products, `[rows, columns]`.
         vectors: the other parameters.
         state: the fields before the first step, `[N, ...]`.
@@ -118,7 +119,9 @@ class _Call:
 
     def __init__(self, kernel: Kernel, given: Arguments) -> None:
         self._alive: list[Any] = []
-        self.library = loaded()
+        library = load()
+        assert not isinstance(library, str)  # or the kernel had not been compiled
+        self.library = library
         self.run: Program = kernel.run()
         run, x = self.run, given.inputs[0]
         run.isa, run.T, run.N = self.library.isas[self.library.isa], x.shape[0], x.shape[1]

@@ -13,8 +13,8 @@ from ostinato.cells.unroll import Unrolled, unroll
 from ostinato.core.autocast import autocast_dtype
 from ostinato.core.legend import Parameters
 from ostinato.core.torch_private import is_transformed
-from ostinato.kernels import native_cells as native
 from ostinato.kernels import compiled, onnx, torch_fused
+from ostinato.kernels import native_cells as native
 from ostinato.kernels.request import Request
 
 
