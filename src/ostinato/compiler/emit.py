@@ -12,8 +12,8 @@ class Place(NamedTuple):
     """Where a value lies: a member of `ostinato_row`, and a key of its offset.
 
     Attributes:
-        row: before, after, upstream, scratch, chunk, kept or vectors; or memory of somebody else, without room for whole
-            vectors: inputs, results and output_gradient.
+        row: before, after, upstream, scratch, chunk, kept or vectors; or memory of somebody else, which ends where its
+            numbers do: inputs, results and output_gradient.
         key: names the offset among the numbers that a stage is called with.
         which: of inputs or results.
     """

@@ -174,7 +174,9 @@ def kept(graph: Graph, forward: Collection[int], ends: Iterable[int], fixed: Col
         fixed: values that cannot be computed again, beside the products.
     """
     ends = list(ends)
-    candidates = [at for at in graph.needed(ends) if at in forward and graph[at].op not in (*LEAVES, "constant")]
+    # the largest of a row is equal to one of its numbers only if both are computed together
+    never = (*LEAVES, "constant", "largest")
+    candidates = [at for at in graph.needed(ends) if at in forward and graph[at].op not in never]
     among = set(candidates)
     direct = {arg for at in graph.needed(ends) if at not in among for arg in graph[at].args if arg in among}
     chosen = direct | (among & set(ends)) | {at for at in candidates if graph[at].op == "product" or at in fixed}

@@ -1,0 +1,135 @@
+"""Compiled cells over sequences against the reference in float64: outputs, states and all gradients."""
+
+import pytest
+import torch
+
+import ostinato.cells  # noqa: F401 (registers them)
+from ostinato.cells.noise import StateNoise
+from ostinato.cells.unroll import unroll
+from ostinato.core.registry import lookup
+from ostinato.kernels import compiled
+from tests.conformance.own_cell import FeedbackMGU
+from tests.unit.compiler.cells import Everything, Scan
+
+CELLS = [
+    lookup("lstm")(3, 5),
+    lookup("gru")(19, 33, activation="softsign", clip=1.0),
+    lookup("gru_reset_before")(3, 5),
+    lookup("lstm_layer_norm")(2, 4, bias=False),
+    lookup("lstm")(3, 5, proj_size=2),
+    FeedbackMGU(3, 5),
+    Everything(3, 6),
+    Scan(3, 6),
+]
+
+
+@pytest.fixture(autouse=True)
+def asked_for(kernels, library):
+    pass
+
+
+class Sample:
+    """A sequence in float64, and the same in float32."""
+
+    def __init__(self, cell, N=5, T=7, ragged=False, noisy=False):
+        torch.manual_seed(0)
+        self.cell, self.T = cell, T
+        shapes = {name: declared.shape for name, declared in cell.parameters().items()}
+        self.names = list(shapes)
+        x = torch.randn(T, N, cell.input_size, dtype=torch.float64)
+        state = cell.initial_state(N, x)
+        self.State = type(state)
+        leaves = [x, *(torch.randn(s, dtype=torch.float64) * 0.4 for s in shapes.values()), *map(torch.randn_like, state)]
+        self.leaves = [leaf.requires_grad_() for leaf in leaves]
+        self.lengths = torch.tensor([T, 0, 1, T - 1, 2])[:N] if ragged else None
+        self.noise = None
+        if noisy:
+            mask = (torch.rand(state[0].shape) < 0.7).double() / 0.7
+            self.noise = StateNoise(mask, [torch.rand(T, *field.shape, dtype=torch.float64) for field in state])
+
+    def run(self, run, dtype, **options):
+        leaves = [leaf.detach().to(dtype).requires_grad_() for leaf in self.leaves]
+        p = dict(zip(self.names, leaves[1:], strict=False))
+        state = self.State(*leaves[1 + len(p) :])
+        noise = self.noise and self.noise.to(dtype)
+        ran = run(self.cell, p, leaves[0], state, lengths=self.lengths, noise=noise, keep_states=True, **options)
+        return leaves, [ran.output, *ran.final, *ran.states]
+
+    def compare(self, dtype=torch.float32, tolerance=2e-6, **options):
+        leaves64, wanted = self.run(unroll, torch.float64, **options)
+        leaves, found = self.run(compiled.run, dtype, **options)
+        upstream = [torch.randn_like(result) for result in wanted]
+        wanted_grads = torch.autograd.grad(wanted, leaves64, upstream)
+        grads = torch.autograd.grad(found, leaves, [gradient.to(dtype) for gradient in upstream])
+        for result, expected in zip([*found, *grads], [*wanted, *wanted_grads], strict=True):
+            scale = expected.abs().max().item() if expected.numel() else 1
+            torch.testing.assert_close(result.double(), expected, rtol=0, atol=tolerance * max(scale, 1))
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("ragged", [False, True])
+def test_a_compiled_cell_is_the_reference(cell, ragged, reverse):
+    Sample(cell, ragged=ragged).compare(reverse=reverse)
+
+
+@pytest.mark.parametrize("cell", [CELLS[0], CELLS[6]], ids=lambda cell: cell.name)
+def test_noise(cell):
+    Sample(cell, ragged=True, noisy=True).compare()
+
+
+@pytest.mark.parametrize("N, T", [(1, 1), (1, 30), (0, 3), (70, 3)])
+def test_few_and_many(N, T):
+    Sample(CELLS[5], N=N, T=T).compare()
+
+
+def test_no_steps():
+    sample = Sample(CELLS[5], N=3, T=0)
+    leaves, found = sample.run(compiled.run, torch.float32)
+    assert found[0].shape == (0, 3, 2)
+    assert torch.equal(found[1], leaves[-2])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("N", [1, 7])
+def test_threads(threads, N):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        Sample(lookup("lstm_layer_norm")(40, 96), N=N, T=20).compare(tolerance=1e-5)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_bfloat16_is_float32_inside():
+    Sample(CELLS[0]).compare(dtype=torch.bfloat16, tolerance=2e-2)
+
+
+def test_outputs_are_the_same_bits_whatever_the_batch():
+    cell = Everything(19, 34)
+    sample = Sample(cell, N=13, T=9)
+    leaves, found = sample.run(compiled.run, torch.float32)
+    p = dict(zip(sample.names, leaves[1:], strict=False))
+    state = sample.State(*leaves[1 + len(p) :])
+    for n in range(13):
+        alone = compiled.run(cell, p, leaves[0][:, n : n + 1], sample.State(*(f[n : n + 1] for f in state)))
+        assert torch.equal(alone.output, found[0][:, n : n + 1])
+
+
+@pytest.mark.parametrize("cell", [CELLS[5], CELLS[6]], ids=lambda cell: cell.name)
+def test_gradients_of_gradients(cell):
+    sample = Sample(cell, T=3)
+    results = []
+    for run, dtype in ((unroll, torch.float64), (compiled.run, torch.float32)):
+        leaves, found = sample.run(run, dtype)
+        grads = torch.autograd.grad(sum(part.square().sum() for part in found), leaves, create_graph=True)
+        results.append(torch.autograd.grad(sum(grad.square().sum() for grad in grads), leaves))
+    for expected, result in zip(*results, strict=True):
+        torch.testing.assert_close(result.double(), expected, rtol=0, atol=1e-5 * max(expected.abs().max().item(), 1))
+
+
+def test_a_layer_of_another_size_needs_no_compiler(capsys):
+    Sample(FeedbackMGU(4, 9, output_units=3)).compare()
+    capsys.readouterr()
+    Sample(FeedbackMGU(11, 21, output_units=7)).compare()
+    assert "compiled" not in capsys.readouterr().err

@@ -1,0 +1,83 @@
+"""What no kernel has is named, with the line of the cell where it stands."""
+
+import re
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from ostinato.compiler.trace import trace
+from ostinato.compiler.tracer import CannotCompileError
+from ostinato.core.states import HiddenState
+from tests.unit.compiler.cells import Scan
+
+
+def draws(x):
+    return x * torch.rand_like(x)  # draws
+
+
+def depends(x):
+    return x if x.sum() > 0 else -x  # depends
+
+
+def takes_a_number(x):
+    return x * x.abs().max().item()  # takes_a_number
+
+
+def mixes(x):
+    return x - x.mean(0)  # mixes
+
+
+def sorts(x):
+    return x.sort(-1).values  # sorts
+
+
+def multiplies(x):
+    return (x @ x.t()) @ x  # multiplies
+
+
+def overwrites(x):
+    view = x[:, :1]
+    y = x + 1
+    y[:, :1] = view  # overwrites
+    return y
+
+
+STEPS = [draws, depends, takes_a_number, mixes, sorts, multiplies, overwrites]
+
+
+@dataclass(frozen=True)
+class Refused(Scan):
+    step_of: object = None
+
+    def step(self, p, projected, state):
+        h = self.step_of(projected.chunk(2, -1)[0] + state.h)
+        return h[:, : self.output_size], HiddenState(h)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_that_no_kernel_can_have(step):
+    lines = open(__file__).read().splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if text.endswith(f"# {step.__name__}"))
+    with pytest.raises(CannotCompileError, match=re.escape(f"{__file__}:{line})")):
+        trace(Refused(3, 4, step_of=step))
+
+
+def test_a_step_that_changes_the_cell():
+    class Counting(Scan):
+        def step(self, p, projected, state):
+            object.__setattr__(self, "steps", getattr(self, "steps", 0) + 1)
+            return super().step(p, projected, state)
+
+    with pytest.raises(CannotCompileError, match="changes the cell itself"):
+        trace(Counting(3, 4))
+
+
+def test_a_projection_that_mixes_steps_is_left_to_torch():
+    class Convolved(Scan):
+        def project(self, p, x):
+            before = F.pad(x, (0, 0, 0, 0, 1, 0))[:-1]
+            return super().project(p, x + before)
+
+    assert trace(Convolved(3, 4)).projected
