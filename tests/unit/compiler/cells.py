@@ -52,7 +52,7 @@ class Everything:
         q = F.layer_norm(torch.einsum("nhk,hkj->nhj", h.view(-1, 2, H // 2), p["heads"]), (H // 2,))
         m = torch.sigmoid(p["unit"].view(2, H // 2)) * m + q * torch.softmax(m, -1)
         m = (m + m.mean(1, keepdim=True) + m.amax(-1, keepdim=True)).tanh()
-        g = F.rms_norm(a.abs().sqrt() + b.clamp(-1, 1) * p["scale"], (H,))
+        g = F.rms_norm((a * a + 0.1).sqrt() + b.clamp(-1, 1) * p["scale"], (H,))
         both = torch.cat([h, torch.where(a > b, a.sin(), b.cos()), m.flatten(1)], -1)
         h = torch.tanh(both @ p["big"].t() + torch.maximum(a, b)) * g
         return torch.tanh(h), HiddenAndHeads(h, m)

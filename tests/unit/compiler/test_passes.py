@@ -83,7 +83,9 @@ def test_the_way_back_is_that_of_autograd(cell):
             part += sample.value([entry.gradient]).T @ sample.value([entry.operand])
         vectors = [torch.zeros(vector.numel(), dtype=torch.float64) for vector in sample.vectors]
         for part in back.vectors:
-            vectors[part.vector][part.begin : part.begin + graph[part.gradient].width] += sample.value([part.gradient]).sum(0)
+            vectors[part.vector][part.begin : part.begin + graph[part.gradient].width] += sample.value(
+                [part.gradient]
+            ).sum(0)
     made = [*sample.matrices, *sample.vectors]
     by = [grad.reshape(tensor.shape) for grad, tensor in zip([*matrices, *vectors], made, strict=True)]
     found += torch.autograd.grad(made, list(sample.p.values()), by, allow_unused=True, materialize_grads=True)
