@@ -18,7 +18,7 @@ class HiddenAndHeads(NamedTuple):
 
 @dataclass(frozen=True)
 class Everything:
-    """Heads, a block-diagonal product, reductions over units and heads, and a product of several values side by side."""
+    """Heads, a block-diagonal product, reductions over units and heads, a product of several values side by side."""
 
     name: ClassVar[str] = "everything"
     gates: ClassVar[tuple[str, ...]] = ("a", "b")
