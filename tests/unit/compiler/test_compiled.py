@@ -82,7 +82,7 @@ def test_noise(cell):
     Sample(cell, ragged=True, noisy=True).compare()
 
 
-@pytest.mark.parametrize("N, T", [(1, 1), (1, 30), (0, 3), (70, 3)])
+@pytest.mark.parametrize(("N", "T"), [(1, 1), (1, 30), (0, 3), (70, 3)])
 def test_few_and_many(N, T):
     Sample(CELLS[5], N=N, T=T).compare()
 
@@ -129,7 +129,7 @@ def test_gradients_of_gradients(cell):
         grads = torch.autograd.grad(sum(part.square().sum() for part in found), leaves, create_graph=True)
         results.append(torch.autograd.grad(sum(grad.square().sum() for grad in grads), leaves))
     for expected, result in zip(*results, strict=True):
-        torch.testing.assert_close(result.double(), expected, rtol=0, atol=1e-5 * max(expected.abs().max().item(), 1))
+        torch.testing.assert_close(result.double(), expected, rtol=0, atol=1e-4 * max(expected.abs().max().item(), 1))
 
 
 def test_a_layer_of_another_size_needs_no_compiler(capsys):

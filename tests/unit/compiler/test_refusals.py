@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -58,7 +59,7 @@ class Refused(Scan):
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_that_no_kernel_can_have(step):
-    lines = open(__file__).read().splitlines()
+    lines = Path(__file__).read_text().splitlines()
     line = next(number for number, text in enumerate(lines, 1) if text.endswith(f"# {step.__name__}"))
     with pytest.raises(CannotCompileError, match=re.escape(f"{__file__}:{line})")):
         trace(Refused(3, 4, step_of=step))
