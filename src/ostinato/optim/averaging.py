@@ -2,35 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from ostinato.core.torch_private import interpolate_all_
-
-
-class Average(Protocol):
-    """A mean of the weights, kept beside a training."""
-
-    @property
-    def waiting(self) -> bool:
-        """Whether it has yet to begin."""
-
-    def update(self, step: int) -> None:
-        """Take note of the weights after a step, counted from 1."""
-
-    def validated(self, value: float, step: int) -> bool:
-        """Take note of a validation after a step: the lower the value, the better. Whether it begins with this one."""
-
-    def in_place(self) -> AbstractContextManager[None]:
-        """The model with the average for its weights."""
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """What to save."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave."""
 
 
 class PowerAverage:
@@ -151,6 +128,10 @@ class TriggeredAverage:
     def _begin(self, step: int) -> PowerAverage:
         self.began, self.mean = step, PowerAverage(self.parameters, self.share)
         return self.mean
+
+
+#: A mean of the weights, kept beside a training.
+Average: TypeAlias = PowerAverage | TriggeredAverage
 
 
 def make_average(parameters: Iterable[Tensor], share: float = 0.0, after: int = 0) -> Average | None:

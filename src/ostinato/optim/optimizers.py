@@ -15,14 +15,8 @@ _BY_NAME: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 
 def make_optimizer(name: str, model: nn.Module, *, lr: float, weight_decay: float = 0.0) -> torch.optim.Optimizer:
-    """An optimiser over a model's parameters; weight decay acts on matrices, not on biases and gains.
-
-    Args:
-        name: "sgd", "adam" or "adamw".
-        model: whose parameters to change.
-        lr: learning rate to start with.
-        weight_decay: strength.
-    """
+    """An optimiser over a model's parameters: "sgd", "adam" or "adamw"; weight decay acts on matrices alone, not on
+    biases and gains."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay, "decay": weight_decay},
@@ -54,13 +48,8 @@ def gradients_of(parameters: Iterable[Tensor]) -> list[Tensor]:
 def take_step(optimizer: torch.optim.Optimizer, lr: float, gradients: list[Tensor], scale: float = 1.0) -> None:
     """Update the parameters, as if each gradient had first been multiplied by a factor.
 
-    For SGD no gradient has to be: lr * (s*g + d*p) = (lr*s) * (g + d/s * p), with d the weight decay.
-
-    Args:
-        optimizer: as `make_optimizer` gives it.
-        lr: learning rate.
-        gradients: as `gradients_of` gives them.
-        scale: the factor s, above 0.
+    For SGD no gradient has to be: lr * (s*g + d*p) = (lr*s) * (g + d/s * p), with d the weight decay and s the factor,
+    `scale`, which is above 0.
     """
     folded = isinstance(optimizer, torch.optim.SGD)
     if scale != 1 and not folded:

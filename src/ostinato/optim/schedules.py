@@ -2,30 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-
-class Schedule(Protocol):
-    """A factor on the highest learning rate."""
-
-    def factor(self, progress: float) -> float:
-        """The factor at a point of the training, 0 its start and 1 its end."""
-
-    def validated(self, improved: bool) -> None:
-        """Take note of a validation."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """What to save, as JSON."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave."""
+from typing import Any, TypeAlias
 
 
 class Constant:
     """The same learning rate throughout."""
 
     def factor(self, progress: float) -> float:
-        """1."""
+        """1, at any point of the training: 0 is its start and 1 its end."""
         return 1.0
 
     def validated(self, improved: bool) -> None:
@@ -88,6 +72,10 @@ class Plateau:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take back the factor."""
         self.current = state["current"]
+
+
+#: A factor on the highest learning rate.
+Schedule: TypeAlias = Constant | Cosine | Plateau
 
 
 def make_schedule(name: str, *, warmup: float = 0.02, lr_divide: float = 4.0) -> Schedule:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
+import msgspec
 import numpy as np
 
 from ostinato.config.columns import names_in
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.series.covariates import Coding
 from ostinato.data.series.dates import PARTS
-from ostinato.data.series.known_rows import ALIKE, digests, share_known_again
+from ostinato.data.series.known_rows import ALIKE, digest, digests, share_known_again
 from ostinato.data.series.reading import Series, SeriesColumns, read_series
 from ostinato.data.series.scaling import Floor, Transform, seasonal_naive_error, spread_around_windows
 from ostinato.data.series.times import Spacing
 from ostinato.data.series.wide_tables import melted
-from ostinato.data.series.windows import Shape, Windows
+from ostinato.data.series.windows import Shape, Windows, transformed
 from ostinato.data.tables.reading import Table, read_table
 from ostinato.data.tables.spelling import plain_number, spelt_as
 
@@ -33,7 +33,6 @@ class Given:
 
     Attributes:
         first: tick of its first row.
-        rows: how many.
         digest: of the targets, to know the same rows again where there are no times.
         scale: `[K]` of each target, transformed; None where the rows trained on are too few or too even to tell.
         naive: `[K]` in-sample seasonal naive error; None where it has none.
@@ -82,19 +81,9 @@ class SeriesCodec:
         floor: Floor = "auto",
         trained: Sequence[int] | None = None,
     ) -> Self:
-        """From the rows trained on.
+        """From the rows trained on: `trained` of each series, where the last are held out.
 
-        Args:
-            series: all that training is given.
-            spacing: of their times.
-            columns: which is what.
-            window: W.
-            horizon: H.
-            season: M.
-            more_seasons: further ones.
-            log: whether to take logarithms; decided by the data where None.
-            floor: what no forecast is below, as `Transform.choose` has it.
-            trained: rows of each series that weights are learned from, where the last are held out.
+        Sizes are as `Shape` has them, `log` and `floor` as `Transform.choose` has them.
 
         Raises:
             DataError: series from which nothing can be learned.
@@ -129,7 +118,7 @@ class SeriesCodec:
             given[each.key] = Given(
                 each.first,
                 len(each),
-                _digest(each.target),
+                digest(each.target),
                 _or_none(_scale(part, transforms, window)),
                 _or_none(naive),
                 tuple(map(_size, part.T)),
@@ -156,11 +145,7 @@ class SeriesCodec:
         return replace(self, called=called)
 
     def read(self, source: str) -> Read:
-        """The series of a table.
-
-        Raises:
-            DataError: it cannot be read, or is not like the table trained on.
-        """
+        """The series of a table, which is like the table trained on; raises what `read_file` does."""
         codings = (*self.shape.past, *self.shape.known)
         text = {coding.name: coding.categories is not None for coding in codings}
         read = read_file(source, self.columns, self.shape.spacing, text, self.called)
@@ -207,7 +192,7 @@ class SeriesCodec:
         if self.shape.spacing.unit == "row":
             if given.parts:
                 return share_known_again(series.target, given.rows, given.parts)
-            return float(len(series) >= given.rows and _digest(series.target[: given.rows]) == given.digest)
+            return float(len(series) >= given.rows and digest(series.target[: given.rows]) == given.digest)
         step = self.shape.spacing.step
         return float(series.first < given.first + given.rows * step and given.first < series.first + len(series) * step)
 
@@ -228,17 +213,16 @@ class SeriesCodec:
         first = series.target[: self.shape.window]
         begun = _scale(first, self.shape.transforms, self.shape.window)
         even = [self._scale_of_even(k, _size(first[:, k])) for k in range(len(known))]
-        found = [(one, own, other) for one, own, other in zip(known, begun, even, strict=True)]
-        return np.array([one or (other if np.isnan(own) else own) for one, own, other in found], np.float64)
+        begun = np.where(np.isnan(begun), even, begun)
+        return np.array([one or other for one, other in zip(known, begun, strict=True)], np.float64)
 
     def _scale_of_even(self, target: int, size: float) -> float:
         """Of a series that has not changed yet: as much of its size as other series change by."""
+        log = self.shape.transforms[target].log
         others = [(scale, each.size[target]) for each in self.given.values() if each.size
                   for scale in [each.scale[target]] if scale is not None]  # fmt: skip
-        if self.shape.transforms[target].log:
-            return float(np.median([scale for scale, _ in others])) if others else _STEP
-        if size == 0:
-            return float(np.median([scale for scale, _ in others])) if others else 1.0
+        if log or size == 0:
+            return float(np.median([scale for scale, _ in others])) if others else _STEP if log else 1.0
         shares = [scale / each for scale, each in others if each > 0]
         return size * (float(np.median(shares)) if shares else _STEP)
 
@@ -250,11 +234,7 @@ class SeriesCodec:
         return np.array([np.nan if value is None else value for value in given.naive])
 
     def require_future(self, series: Series, steps: int | None = None) -> None:
-        """Check that what is said to be known beyond the end of a series is there.
-
-        Args:
-            series: to forecast.
-            steps: how far; the horizon where None.
+        """Check that what is said to be known is there for so many steps (H by default) beyond the end of a series.
 
         Raises:
             DataError: it is not; says up to when it has to be.
@@ -289,32 +269,17 @@ class SeriesCodec:
 
     def to_json(self) -> dict[str, Any]:
         """As `from_json` takes it."""
-        return {
-            "columns": asdict(self.columns),
-            "shape": asdict(self.shape),
-            "given": {key: asdict(each) for key, each in self.given.items()},
-        }
+        given = {key: asdict(each) for key, each in self.given.items()}
+        return {"columns": asdict(self.columns), "shape": asdict(self.shape), "given": given}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """What `to_json` gave.
 
         Raises:
-            KeyError, TypeError: it is something else.
+            ValueError: it is something else.
         """
-        shape = dict(content["shape"])
-        shape["spacing"] = Spacing(**shape["spacing"])
-        shape["transforms"] = tuple(Transform(**each) for each in shape["transforms"])
-        for name in ("past", "known"):
-            shape[name] = tuple(Coding.from_json(each) for each in shape[name])
-        for name in ("indicators", "more_seasons"):
-            shape[name] = tuple(shape.get(name, ()))
-        given = {
-            key: Given(**each | {name: tuple(each.get(name, ())) for name in ("scale", "naive", "size", "parts")})
-            for key, each in content["given"].items()
-        }
-        columns = {role: tuple(names) for role, names in content["columns"].items()}
-        return cls(SeriesColumns(**columns), Shape(**shape), given)
+        return msgspec.convert(content, cls)
 
 
 class Read(NamedTuple):
@@ -333,14 +298,7 @@ def read_file(
     text: Mapping[str, bool] | None = None,
     called: Mapping[str, str] | None = None,
 ) -> Read:
-    """The series of a table, on the spacing given, or on their own; `text` as `read_series` takes it.
-
-    Args:
-        source: the table.
-        columns: which is what.
-        spacing: of the times; None is their own.
-        text: whether a column holds text, where that is known.
-        called: what columns are called in this table, where otherwise.
+    """The series of a table, whose columns may be `called` otherwise; the rest is as `read_series` takes it.
 
     Raises:
         DataError: the table cannot be used.
@@ -371,8 +329,7 @@ def with_known_targets(series: Series, origins: np.ndarray, horizon: int) -> np.
 
 
 def _scale(target: np.ndarray, transforms: Sequence[Transform], window: int) -> np.ndarray:
-    values = np.stack([transform.apply(target[:, k]) for k, transform in enumerate(transforms)], axis=1)
-    return spread_around_windows(values, window)
+    return spread_around_windows(transformed(target, transforms), window)
 
 
 def _size(target: np.ndarray) -> float:
@@ -382,10 +339,6 @@ def _size(target: np.ndarray) -> float:
 
 def _or_none(values: np.ndarray) -> tuple[float | None, ...]:
     return tuple(float(value) if np.isfinite(value) else None for value in values)
-
-
-def _digest(target: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(target, np.float64).tobytes()).hexdigest()
 
 
 def _part(moment: datetime, name: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from ostinato.core.errors import DataError
 from ostinato.data.series.scaling import in_float32, mean_and_spread
+from ostinato.data.tables.numbers import is_number
 from ostinato.data.tables.spelling import spelt_as
 
 #: Categories that get a feature of their own, at most; the rarer ones are like an unknown one.
@@ -61,14 +61,10 @@ class Coding:
         return [self.name] + [f"{self.name} missing"] * self.indicator
 
     def encode(self, column: np.ndarray, rows: int) -> np.ndarray:
-        """The features of a series, `[rows, F]` float32.
+        """The features of a series, `[rows, F]` float32; what lies beyond its column counts as missing.
 
         A missing number is the last known one, before there is any the mean; an unknown category is none of those
         there are.
-
-        Args:
-            column: float64 or objects; may be shorter or longer than wanted.
-            rows: wanted; those beyond the column count as missing.
 
         Raises:
             DataError: text where there were numbers in training.
@@ -85,7 +81,7 @@ class Coding:
                     coded[row, place] = 1
             return coded
         if column.dtype == object:
-            text = next(value for value in column if value is not None and not _is_number(value))
+            text = next(value for value in column if value is not None and not is_number(value))
             raise DataError(f"column {self.name!r}: expected numbers, as in training, got {text!r}")
         values = np.full(rows, np.nan)
         values[: len(column)] = column[:rows]
@@ -94,32 +90,9 @@ class Coding:
         features = [scaled, missing] if self.indicator else [scaled]
         return in_float32(np.stack(features, axis=1))
 
-    def to_json(self) -> dict[str, Any]:
-        """As `from_json` takes it."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Coding:
-        """What `to_json` gave."""
-        categories = content["categories"]
-        return cls(**content | {"categories": None if categories is None else tuple(categories)})
-
 
 def filled(values: np.ndarray, before: float | np.ndarray) -> np.ndarray:
-    """The last known value in place of each missing one.
-
-    Args:
-        values: `[T, K]`, NaN where missing.
-        before: put in where none is known yet.
-    """
+    """The last known value in place of each that is missing (NaN) in `[T, K]`; `before` where none is known yet."""
     known = np.isfinite(values)
     last = np.maximum.accumulate(np.where(known, np.arange(len(values))[:, None], -1), axis=0)
     return np.where(last >= 0, np.take_along_axis(values, np.maximum(last, 0), axis=0), before)
-
-
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True

@@ -13,15 +13,12 @@ PARTS = 32
 
 #: Share of the parts that have to be alike: some values may have been revised since.
 ALIKE = 0.5
+_LETTERS = 8
 
 
 def digests(target: np.ndarray) -> tuple[str, ...]:
-    """A few letters for each of up to `PARTS` equal parts of a series.
-
-    Args:
-        target: `[T, K]`.
-    """
-    return tuple(_digest(target[begin:end]) for begin, end in _bounds(len(target)))
+    """A few letters for each of up to `PARTS` equal parts of a series `[T, K]`."""
+    return tuple(digest(target[begin:end])[:_LETTERS] for begin, end in _bounds(len(target)))
 
 
 def share_known_again(target: np.ndarray, rows: int, parts: Sequence[str]) -> float:
@@ -33,7 +30,7 @@ def share_known_again(target: np.ndarray, rows: int, parts: Sequence[str]) -> fl
         parts: `digests` of it then.
     """
     whole = [(begin, end, part) for (begin, end), part in zip(_bounds(rows), parts, strict=True) if end <= len(target)]
-    return sum(_digest(target[begin:end]) == part for begin, end, part in whole) / max(len(whole), 1)
+    return sum(digest(target[begin:end])[:_LETTERS] == part for begin, end, part in whole) / max(len(whole), 1)
 
 
 def _bounds(rows: int) -> list[tuple[int, int]]:
@@ -41,5 +38,6 @@ def _bounds(rows: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(ends))
 
 
-def _digest(target: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(target, np.float64).tobytes()).hexdigest()[:8]
+def digest(target: np.ndarray) -> str:
+    """SHA-256 of numbers."""
+    return hashlib.sha256(np.ascontiguousarray(target, np.float64).tobytes()).hexdigest()

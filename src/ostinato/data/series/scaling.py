@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -77,10 +77,6 @@ class Transform:
         found = np.exp(values) - self.shift if self.log else values
         return found if self.floor is None else np.maximum(found, self.floor)
 
-    def to_json(self) -> dict[str, Any]:
-        """As `Transform(**...)` takes it."""
-        return {"log": self.log, "shift": self.shift, "least": self.least, "floor": self.floor}
-
 
 def _multiplicative(series: Sequence[np.ndarray], chunk: int) -> bool:
     levels, spreads = [], []
@@ -101,15 +97,8 @@ def _multiplicative(series: Sequence[np.ndarray], chunk: int) -> bool:
 
 
 def spread_around_windows(values: np.ndarray, window: int) -> np.ndarray:
-    """How far a series strays from the mean of the window it lies in: the root of the mean square, one a target.
-
-    Args:
-        values: `[T, K]`, NaN where missing.
-        window: rows of a window.
-
-    Returns:
-        `[K]`; NaN of a target that never changes, or has a single value.
-    """
+    """How far a series `[T, K]` strays from the mean of the window it lies in: the root of the mean square, `[K]`; NaN
+    of a target that never changes, or has a single value."""
     return np.array([_spread_around_windows(column[np.isfinite(column)], window) for column in values.T])
 
 
@@ -127,11 +116,8 @@ def _spread_around_windows(known: np.ndarray, window: int) -> float:
 
 
 def mean_and_spread(values: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation; of what never changes, its size in place of the latter, or 1 where that is 0.
-
-    Args:
-        values: `[T]`, NaN where missing.
-    """
+    """Mean and standard deviation of `[T]`, NaN where missing; of what never changes, its size in place of the latter,
+    or 1 where that is 0."""
     known = values[np.isfinite(values)].astype(np.float64)
     size = float(np.abs(known).max(initial=0.0))
     if size == 0:
@@ -149,14 +135,8 @@ def in_float32(values: np.ndarray) -> npt.NDArray[np.float32]:
 def seasonal_naive_error(values: np.ndarray, season: int) -> np.ndarray:
     """Mean absolute error of y[t - M] as a forecast of y[t], over all pairs that are known: what MASE is scaled by.
 
-    Hyndman, Koehler (2006), Another look at measures of forecast accuracy.
-
-    Args:
-        values: `[T, K]`, the rows trained on.
-        season: M.
-
-    Returns:
-        `[K]`; NaN where there is no pair.
+    Hyndman, Koehler (2006), Another look at measures of forecast accuracy. Of rows `[T, K]` it is `[K]`, NaN where
+    there is no pair.
     """
     errors = np.abs(values[season:] - values[:-season])
     counts = np.isfinite(errors).sum(axis=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -125,11 +125,6 @@ class Spacing:
                     break
             return f"{count:.12g} {unit}" + ("s" if count != 1 else "")
         return f"{count} {unit}" + ("s" if count != 1 else "")
-
-    def to_json(self) -> dict[str, Any]:
-        """As `Spacing(**...)` takes it."""
-        return {"unit": self.unit, "step": self.step, "offset": self.offset, "zone": self.zone,
-                "absolute": self.absolute, "format": self.format}  # fmt: skip
 
 
 def spacing_of(times: Times, groups: Sequence[np.ndarray]) -> Spacing:

@@ -131,7 +131,7 @@ class Windows:
         rows, ahead = [len(each) for each in series], shape.horizon
         self._starts = np.r_[0, np.cumsum(rows)]
         self._known_starts = np.r_[0, np.cumsum([count + ahead for count in rows])]
-        targets = [_transformed(each.target, shape.transforms) for each in series]
+        targets = [transformed(each.target, shape.transforms) for each in series]
         self._observed = np.concatenate([np.isfinite(each) for each in targets])
         self._targets = np.concatenate([filled(each, _first_known(each)) for each in targets])
         begun = [np.where(known.any(axis=0), known.argmax(axis=0), len(known)) for known in map(np.isfinite, targets)]
@@ -164,9 +164,8 @@ class Windows:
             values.append((self._targets[earlier] - centre) / scale)
         known_rows = self._known_starts[which] + origins
         values += [~self._observed[rows][..., list(shape.indicators)], self._past[rows], self._known[known_rows + back]]
-        before = np.zeros((shape.horizon, *centre.shape))
         inside = np.minimum(first + origins + ahead - 1, self._starts[which + 1] - 1)
-        before[:] = (self._targets[inside] - centre) / scale
+        before = (self._targets[inside] - centre) / scale
         bases = (self._bases(first, origins) - centre[..., None]) / scale[..., None]
         read = (np.concatenate(values, axis=-1), self._known[known_rows + ahead], bases, before)
         past, known, simple, earliest = (torch.from_numpy(np.ascontiguousarray(in_float32(part))) for part in read)
@@ -248,7 +247,8 @@ class Windows:
         return (self._sums[end] - self._sums[np.maximum(end - span, 0)]) / span
 
 
-def _transformed(target: np.ndarray, transforms: Sequence[Transform]) -> np.ndarray:
+def transformed(target: np.ndarray, transforms: Sequence[Transform]) -> np.ndarray:
+    """Targets `[T, K]`, each by its own transform."""
     return np.stack([transform.apply(target[:, k]) for k, transform in enumerate(transforms)], axis=1)
 
 

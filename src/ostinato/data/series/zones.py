@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
 
@@ -71,8 +71,7 @@ def shifts_at(zone: str, instants: np.ndarray) -> np.ndarray:
 
 def shift_of_local(zone: str, local: datetime) -> int:
     """Seconds that a local time is ahead of UTC; of a time that is there twice, at the first."""
-    fixed = _fixed(zone)
-    if fixed is not None:
+    if (fixed := _fixed(zone)) is not None:
         return fixed
     offset = local.replace(tzinfo=ZoneInfo(zone)).utcoffset()
     return int((offset or timedelta(0)).total_seconds())
@@ -83,11 +82,10 @@ def _fits(zone: str, seen: list[tuple[int, int]]) -> bool:
 
 
 def _shift(zone: str, instant: int) -> int:
-    fixed = _fixed(zone)
-    if fixed is not None:
+    if (fixed := _fixed(zone)) is not None:
         return fixed
     try:
-        offset = (_EPOCH + timedelta(seconds=instant)).astimezone(_zone(zone)).utcoffset()
+        offset = (_EPOCH + timedelta(seconds=instant)).astimezone(ZoneInfo(zone)).utcoffset()
     except OverflowError:  # at the ends of Python's calendar
         return 0
     return int((offset or timedelta(0)).total_seconds())
@@ -102,20 +100,7 @@ def _fixed(zone: str) -> int | None:
     return (-1 if zone[0] == "-" else 1) * (3600 * hours + 60 * minutes + seconds)
 
 
-@cache
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
-
-
 def _names() -> Iterator[str]:
     known = available_timezones()
     for area in _AREAS:
         yield from sorted(name for name in known if name.startswith(area))
-
-
-def is_zone(name: str) -> bool:
-    """Whether there is such a zone here."""
-    try:
-        return _fixed(name) is not None or _zone(name) is not None
-    except (ZoneInfoNotFoundError, ValueError):
-        return False

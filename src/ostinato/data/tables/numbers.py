@@ -36,6 +36,15 @@ def _in_thousands(text: str) -> str:
     return text.replace(".", "")
 
 
+def is_number(text: str) -> bool:
+    """Whether `float` takes a text."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def number_advice(cell: Any) -> str:
     """What to do about a cell that is no number, as the end of a message."""
     if isinstance(cell, str) and re.fullmatch(r"\s*[-+]?[\d.]*\d,\d+\s*", cell) and chosen_layout().decimal == ".":

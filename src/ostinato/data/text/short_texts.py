@@ -1,31 +1,20 @@
 """Texts of a column as token ids: what a tokenizer is learned from, and how long a text may be."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 import tokenizers
-from tokenizers import models, pre_tokenizers, trainers
+from tokenizers import trainers
 
-from ostinato.config.text import BPE_SIZE, Level
+from ostinato.config.text import Level
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.sources.encodings import whole_characters
-from ostinato.data.text.tokenizer import (
-    EOS,
-    UNK,
-    TokenIds,
-    Tokenizer,
-    bpe_tokenizer,
-    char_tokenizer,
-    prose_tokenizer,
-)
-from ostinato.data.text.vocabulary import count_characters
+from ostinato.data.text.tokenizer import EOS, UNK, TokenIds, Tokenizer, prose_tokenizer
+from ostinato.data.text.vocabulary import SMALLEST, byte_pairs, character_vocabulary, count_characters
 
 Steps = TypeVar("Steps", bound=npt.NDArray[Any])  # ids `[T]`, or features `[T, D]`
-
-_SMALLEST = {"char": 3, "word": 3, "bpe": 257}
-_AT_ONCE = 512  #: texts encoded together
 
 
 def learn_from_texts(
@@ -44,28 +33,17 @@ def learn_from_texts(
         ConfigError: vocab_size is too small for the level.
         DataError: the texts are all empty.
     """
-    if vocab_size is not None and vocab_size < _SMALLEST[level]:
-        raise ConfigError(f"--vocab-size: expected at least {_SMALLEST[level]} for level {level}, got {vocab_size}")
+    if vocab_size is not None and vocab_size < SMALLEST[level]:
+        raise ConfigError(f"--vocab-size: expected at least {SMALLEST[level]} for level {level}, got {vocab_size}")
     if not any(text.strip() for text in texts):
         raise DataError("the texts are all empty: there is nothing to learn from")
     # half of a pair of UTF-16, as text in memory may hold; what encodes replaces it likewise
     texts = [whole_characters(text) for text in texts]
     if level == "char":
-        codes = np.flatnonzero(counts := count_characters(texts))
-        if vocab_size is not None:
-            codes = np.sort(codes[np.argsort(-counts[codes], kind="stable")[: vocab_size - 2]])
-        return Tokenizer(char_tokenizer([chr(code) for code in codes]))
+        return character_vocabulary(count_characters(texts), vocab_size)
     if level == "word":
         return Tokenizer(prose_tokenizer(_frequent_words(texts, vocab_size, lowercase), lowercase=lowercase))
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size or BPE_SIZE,
-        special_tokens=[EOS],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    library = bpe_tokenizer(models.BPE())
-    library.train_from_iterator(texts, trainer)
-    return Tokenizer(bpe_tokenizer(library.model))
+    return byte_pairs(texts, vocab_size)
 
 
 def _frequent_words(texts: Sequence[str], vocab_size: int | None, lowercase: bool) -> list[str]:
@@ -80,19 +58,8 @@ def _frequent_words(texts: Sequence[str], vocab_size: int | None, lowercase: boo
 
 
 def encode_texts(texts: Sequence[str], tokenizer: Tokenizer, max_length: int | None = None) -> list[TokenIds]:
-    """Token ids of every text.
-
-    Args:
-        texts: N of them.
-        tokenizer: with what.
-        max_length: tokens kept of a text; of a longer one the first and the last halves.
-    """
-    return [shorten(ids, max_length) for ids in _encoded(texts, tokenizer)]
-
-
-def _encoded(texts: Sequence[str], tokenizer: Tokenizer) -> Iterator[TokenIds]:
-    for start in range(0, len(texts), _AT_ONCE):
-        yield from tokenizer.encode_many(texts[start : start + _AT_ONCE])
+    """Token ids of every text; `max_length` are kept of a longer one, the first and the last halves."""
+    return [shorten(ids, max_length) for ids in tokenizer.each_encoded(texts)]
 
 
 def shorten(steps: Steps, max_length: int | None) -> Steps:

@@ -29,6 +29,7 @@ UNK = "<unk>"  #: stands for whatever is not in the vocabulary
 TokenIds: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
 
 _AT_ONCE = 4 * BLOCK  #: characters encoded together: what the library keeps of a token is about 100 bytes
+_TEXTS_AT_ONCE = 512
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_WHITE_SPACE = "\x1c\x1d\x1e\x1f"  # white space to str.split, but neither to Unicode nor to the library
 
@@ -69,9 +70,8 @@ class Tokenizer:
         try:
             return cls.from_json(Path(path).read_text(encoding="utf-8"))
         except Exception as error:  # the library raises plain Exception for malformed JSON
-            raise DataError(
-                f"{path}: expected the JSON file of a tokenizer, written by this package: {error}"
-            ) from error
+            message = f"{path}: expected the JSON file of a tokenizer, written by this package: {error}"
+            raise DataError(message) from error
 
     @classmethod
     def from_json(cls, content: str) -> "Tokenizer":
@@ -114,14 +114,12 @@ class Tokenizer:
 
     def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
         """Ids of each text, without `<eos>`."""
-        found: list[TokenIds] = []
-        for start in range(0, len(texts), 10_000):
-            found += self._encode_batch(texts[start : start + 10_000])
-        return found
+        return list(self.each_encoded(texts))
 
-    def encode_many(self, texts: Sequence[str]) -> list[TokenIds]:
-        """Ids of each of several texts, no `<eos>` added."""
-        return self._encode_batch(texts)
+    def each_encoded(self, texts: Sequence[str]) -> Iterator[TokenIds]:
+        """The same one by one: few are held at a time."""
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            yield from self._encode_batch(texts[start : start + _TEXTS_AT_ONCE])
 
     def encode_blocks(self, blocks: Iterable[Block]) -> Iterator[TokenIds]:
         """Ids of a stream of blocks as `Text.blocks` gives it.
@@ -152,11 +150,7 @@ class Tokenizer:
         return [decoder.step(int(token)) for token in ids]
 
     def decoder(self, after: str = "") -> "StreamDecoder":
-        """A decoder for tokens that come one by one.
-
-        Args:
-            after: the text in front of the first token; level word looks whether that ends in white space.
-        """
+        """A decoder for tokens that come one by one, `after` a text: after white space level word adds none."""
         return StreamDecoder(self, after)
 
     def token(self, token: int) -> str:
@@ -248,12 +242,7 @@ def word_tokenizer(words: Sequence[str]) -> tokenizers.Tokenizer:
 
 def prose_tokenizer(words: Sequence[str], *, lowercase: bool = True) -> tokenizers.Tokenizer:
     """A tokenizer of words as a reader sees them, which take the ids from 2 on: runs of letters and digits, and runs of
-    other signs.
-
-    Args:
-        words: the vocabulary.
-        lowercase: capitals count as small letters.
-    """
+    other signs; with `lowercase`, capitals count as small letters."""
     library = _word_level(words)
     if lowercase:
         library.normalizer = normalizers.Lowercase()

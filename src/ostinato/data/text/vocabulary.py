@@ -22,7 +22,7 @@ from ostinato.data.text.tokenizer import (
 
 BPE_SAMPLE = 10_000_000  #: bytes that byte-level BPE is learned from, at most
 WORDS_HELD = 500_000  #: distinct words counted at once, at most
-_SMALLEST = {"char": 3, "word": 3, "bpe": 257}
+SMALLEST = {"char": 3, "word": 3, "bpe": 257}  #: tokens that a vocabulary has at least
 
 
 def learn_tokenizer(text: Source, level: Level, vocab_size: int | None = None) -> Tokenizer:
@@ -40,8 +40,8 @@ def learn_tokenizer(text: Source, level: Level, vocab_size: int | None = None) -
         ConfigError: vocab_size is too small for the level.
         DataError: the text consists of one character, so that there is nothing to predict.
     """
-    if vocab_size is not None and vocab_size < _SMALLEST[level]:
-        raise ConfigError(f"expected a vocabulary of at least {_SMALLEST[level]} for level {level}, got {vocab_size}")
+    if vocab_size is not None and vocab_size < SMALLEST[level]:
+        raise ConfigError(f"expected a vocabulary of at least {SMALLEST[level]} for level {level}, got {vocab_size}")
     learn = {"char": _learn_characters, "word": _learn_words, "bpe": _learn_bpe}
     return learn[level](text, vocab_size)
 
@@ -93,9 +93,14 @@ def _learn_characters(text: Source, vocab_size: int | None) -> Tokenizer:
     codes = np.flatnonzero(counts)
     if len(codes) < 2:
         raise _one_character(text, chr(codes[0]))
+    return character_vocabulary(counts, vocab_size)
+
+
+def character_vocabulary(counts: npt.NDArray[np.int64], vocab_size: int | None) -> Tokenizer:
+    """Of the most frequent characters, by their counts by code point."""
+    codes = np.flatnonzero(counts)
     if vocab_size is not None:
-        frequent = np.argsort(-counts[codes], kind="stable")[: vocab_size - 2]
-        codes = np.sort(codes[frequent])
+        codes = np.sort(codes[np.argsort(-counts[codes], kind="stable")[: vocab_size - 2]])
     return Tokenizer(char_tokenizer([chr(code) for code in codes]))
 
 
@@ -116,6 +121,14 @@ def _learn_bpe(text: Source, vocab_size: int | None) -> Tokenizer:
             seen.update(block)
             yield block
 
+    found = byte_pairs(sample(), vocab_size)
+    if len(seen) < 2:
+        raise _one_character(text, seen.pop())
+    return found
+
+
+def byte_pairs(texts: Iterable[str], vocab_size: int | None) -> Tokenizer:
+    """Byte-level byte pair encoding as learned from all of some texts."""
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size or BPE_SIZE,
         special_tokens=[EOS],
@@ -123,9 +136,7 @@ def _learn_bpe(text: Source, vocab_size: int | None) -> Tokenizer:
         show_progress=False,
     )
     library = bpe_tokenizer(models.BPE())
-    library.train_from_iterator(sample(), trainer)
-    if len(seen) < 2:
-        raise _one_character(text, seen.pop())
+    library.train_from_iterator(texts, trainer)
     # A fresh tokenizer knows <eos> as the model's token 0 only: in text it is text.
     return Tokenizer(bpe_tokenizer(library.model))
 

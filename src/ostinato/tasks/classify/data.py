@@ -173,7 +173,7 @@ def _learn(
     tokenizer, beyond = _tokenizer(options, "word" if level == "auto" else level, train), None
     most = UNKNOWN_WORDS_OF_FEW if unseen is None else UNKNOWN_WORDS
     if level == "auto" and (share := _unknown_words(options, tokenizer, train, unseen)) > most:
-        words = sum(map(len, tokenizer.encode_many(train.inputs)))
+        words = sum(map(len, tokenizer.encode_all(train.inputs)))
         tokenizer, beyond = _tokenizer(options, "char" if words <= 2 * len(train) else "bpe", train), share
     return LabelledCodec(classes, columns, limit or MAX_LENGTH[tokenizer.level], tokenizer), beyond
 
@@ -185,7 +185,7 @@ def _unknown_words(options: TrainClassify, words: Tokenizer, train: Raw, unseen:
             return 0.0
         rows, left = held_out(len(train), options.training.seed)
         words, unseen = _tokenizer(options, "word", selected(train, rows.tolist())), selected(train, left.tolist())
-    return unknown_of(words.encode_many(unseen.inputs), words)["unknown"]
+    return unknown_of(words.encode_all(unseen.inputs), words)["unknown"]
 
 
 def _tokenizer(options: TrainClassify, level: Level, train: Raw) -> Tokenizer:

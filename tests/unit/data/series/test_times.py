@@ -1,6 +1,7 @@
 """Times against Python's calendar and dates written out by hand."""
 
 import calendar as months
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -127,7 +128,7 @@ def go_on(texts, steps=2, then=None):
     ticks = spacing.ticks(spacing.on_axis(times))
     np.testing.assert_array_equal(spacing.times(ticks), spacing.on_axis(times))
     assert spacing.written(ticks) == [str(text) for text in texts]
-    assert Spacing(**spacing.to_json()) == spacing
+    assert Spacing(**asdict(spacing)) == spacing
     return spacing, spacing.written(ticks[-1] + spacing.step * np.arange(1, steps + 1))
 
 

@@ -18,9 +18,9 @@ def test_share_is_of_all_tokens():
 def test_a_vocabulary_that_is_cut_leaves_out_its_rarest_words():
     texts = ["a a a a b b c d", "a e"]  # 10 words; two of five kept, beside <eos> and <unk>
     words = learn_from_texts(texts, "word", 4)
-    assert unknown_of(words.encode_many(texts), words) == {"unknown": 3 / 10}
+    assert unknown_of(words.encode_all(texts), words) == {"unknown": 3 / 10}
     pieces = learn_from_texts(texts, "bpe", 300)
-    assert unknown_of(pieces.encode_many(["ü"]), pieces) == {}, "bytes are all known"
+    assert unknown_of(pieces.encode_all(["ü"]), pieces) == {}, "bytes are all known"
 
 
 def test_told_in_words():
