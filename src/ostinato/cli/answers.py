@@ -2,56 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from ostinato.cli.output import Output, write_lines, write_pieces
+from ostinato.cli.output import Counted, Output, write_lines, write_pieces
 from ostinato.cli.progress import ProgressLine
 from ostinato.config.commands import Predict
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.commands import apart, said
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from ostinato.api import Run
 
 
-class Counted:
-    """Passes things on and counts them.
+def opened(options: Any) -> Run:
+    """The run of a command, its cells registered."""
+    from ostinato.api import load
+    from ostinato.api.plugins import import_plugins
 
-    Attributes:
-        count: those passed on so far.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, things: Iterable[T]) -> Iterator[T]:
-        """What is passed on."""
-        for thing in things:
-            self.count += 1
-            yield thing
+    import_plugins(options.plugin)
+    return load(options.run)
 
 
 def predict(options: Predict, output: Output) -> None:
     """Answer, and write the answers."""
-    from ostinato.api import load
     from ostinato.api.compute import compute_settings
-    from ostinato.api.plugins import import_plugins
     from ostinato.api.results import Predicted
     from ostinato.data.tables.writing import format_of, require_writer, table_pieces
     from ostinato.tasks.contract import Predicts, Tabulates
 
-    import_plugins(options.plugin)
-    run = load(options.run)
-    asking, writing = (
-        apart(run.config["task"], "predict", said(options)) if isinstance(run.task, Predicts) else ({}, {})
-    )
+    run = opened(options)
+    task = run.config["task"]
+    asking, writing = apart(task, "predict", said(options)) if isinstance(run.task, Predicts) else ({}, {})
     labels = writing.get("labels", False)
     tabular = isinstance(run.task, Tabulates) and not labels
     kind = None if options.output is None else format_of(options.output)
     if kind is not None and not tabular and kind != "tsv":  # columns of words and tags are no other
         raise ConfigError(
-            f"--output {options.output}: the answers of task {run.config['task']!r} are lines of text, no table; "
+            f"--output {options.output}: the answers of task {task!r} are lines of text, no table; "
             "choose another ending, such as .txt"
         )
     require_writer(kind)
@@ -67,7 +56,6 @@ def predict(options: Predict, output: Output) -> None:
         written = counted.count if tabular else written  # a line of column names is no answer
     if options.output is not None:
         output.text(f"{options.output}: {counted.count:,} answers")
-    task = run.config["task"]
     output.result(Predicted(run=options.run, task=task, answers=counted.count, lines=written, output=options.output))
 
 

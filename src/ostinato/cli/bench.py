@@ -24,17 +24,11 @@ def bench_layers(options: BenchLayers, output: Output) -> int:
         elif kind == "skipped":
             print(f"{event['group']} without {event['peer']}: {event['why']}", file=sys.stderr)
         elif kind == "so far":  # whoever stops it has what was measured
-            if options.out:
-                report.write(report.merged(event["result"], Path(options.out)), Path(options.out))
+            _keep(report, event["result"], options.out)
         else:
             _print_table(output, report.title(event), report.lines(event), report.footnote(event))
 
-    result = layers.measure(options, show)
-    if options.out:
-        folder = Path(options.out)
-        result = report.merged(result, folder)
-        written = report.write(result, folder)
-        output.text("written:", ", ".join(map(str, written)))
+    result = _keep(report, layers.measure(options, show), options.out, output)
     _print_table(output, "What is reached, of what is wanted", report.target_lines(result["targets"]), "")
     output.result(convert(result, LayersMeasured))
     return 1 if result["wrong"] else 0
@@ -52,19 +46,24 @@ def bench_lm(options: BenchLm, output: Output) -> int:
         elif kind == "skipped":
             print(f"{event['work']} {event['preset']} without {event['peer']}: {event['why']}", file=sys.stderr)
         elif kind == "so far":
-            if options.out:
-                report.write(report.merged(event["result"], Path(options.out)), Path(options.out))
+            _keep(report, event["result"], options.out)
         elif event["rows"]:
             _print_table(output, event["name"], report.lines(event["rows"]), report.footnote(event["rows"]))
 
-    result = measure.measure(options, show)
-    if options.out:
-        folder = Path(options.out)
-        result = report.merged(result, folder)
-        written = report.write(result, folder)
-        output.text("written:", ", ".join(map(str, written)))
+    result = _keep(report, measure.measure(options, show), options.out, output)
     output.result(convert(result, LanguageMeasured))
     return 1 if result["wrong"] else 0
+
+
+def _keep(report: Any, result: dict[str, Any], out: str | None, output: Output | None = None) -> dict[str, Any]:
+    """Write a result to --out, where it is given, with what stands there of other rows; that is then the result."""
+    if not out:
+        return result
+    result = report.merged(result, Path(out))
+    written = report.write(result, Path(out))
+    if output is not None:
+        output.text("written:", ", ".join(map(str, written)))
+    return result
 
 
 def _print_progress(event: dict[str, Any], what: str) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from msgspec import UNSET
 
+from ostinato.cli.answers import opened, predict, write_backtest
+from ostinato.cli.bench import bench_layers, bench_lm
+from ostinato.cli.demo import demo
+from ostinato.cli.inspect import inspect
 from ostinato.cli.output import Output
 from ostinato.cli.progress import ProgressLine
 from ostinato.config import commands
@@ -21,7 +26,7 @@ from ostinato.core.figures import shown
 from ostinato.core.results import builtins
 from ostinato.core.visible import visible
 from ostinato.tasks import TRAIN_OPTIONS
-from ostinato.tasks.commands import said
+from ostinato.tasks.commands import apart, said
 from ostinato.tasks.options import TrainOptions
 
 #: Bytes of a finished run that only going on needs, from which on that is said.
@@ -33,31 +38,22 @@ def run(options: Any, started: float) -> int:
     output = Output(as_json=options.json)
     if type(options) in TRAIN_OPTIONS.values():
         return _train(options, output, started)
-    if isinstance(options, commands.Demo):
-        return _demo(options, output, started)
-    if isinstance(options, BenchLayers):
-        from ostinato.cli.bench import bench_layers
-
-        return bench_layers(options, output)
-    if isinstance(options, BenchLm):
-        from ostinato.cli.bench import bench_lm
-
-        return bench_lm(options, output)
-    simple: dict[type[Any], Callable[[Any, Output], None]] = {
+    simple: dict[type[Any], Callable[[Any, Output], int | None]] = {
+        commands.Demo: partial(demo, started=started),
+        BenchLayers: bench_layers,
+        BenchLm: bench_lm,
         Evaluate: _evaluate,
-        Predict: _predict,
+        Predict: predict,
         Generate: _generate,
         Plot: _plot,
-        Inspect: _inspect,
+        Inspect: inspect,
         commands.Info: _info,
         commands.Runs: _runs,
         commands.Trim: _trim,
     }
-    carry_out = next(
-        simple[kind] for kind in type(options).__mro__ if kind in simple
-    )  # some have options of tasks besides
-    carry_out(options, output)
-    return 0
+    # some have options of tasks besides
+    carry_out = next(simple[kind] for kind in type(options).__mro__ if kind in simple)
+    return carry_out(options, output) or 0
 
 
 def _train(options: TrainOptions, output: Output, started: float) -> int:
@@ -96,18 +92,13 @@ def _or_how_to_go_on(work: Callable[[], Any], options: TrainOptions, started: fl
 
 
 def _evaluate(options: Evaluate, output: Output) -> None:
-    from ostinato.api import load
     from ostinato.api.compute import compute_settings
-    from ostinato.api.plugins import import_plugins
-    from ostinato.cli.answers import write_backtest
     from ostinato.data.tables.writing import format_of, require_writer
-    from ostinato.tasks.commands import apart
     from ostinato.tasks.contract import Backtests
 
     if not options.data:
         raise ConfigError("DATA: expected at least one file, folder, or - for standard input")
-    import_plugins(options.plugin)
-    run = load(options.run)
+    run = opened(options)
     asking, writing = apart(run.config["task"], "evaluate", said(options))
     path = writing.get("output")
     require_writer(format_of(path or ""))
@@ -120,19 +111,10 @@ def _evaluate(options: Evaluate, output: Output) -> None:
     output.result(figures)
 
 
-def _predict(options: Predict, output: Output) -> None:
-    from ostinato.cli.answers import predict
-
-    predict(options, output)
-
-
 def _generate(options: Generate, output: Output) -> None:
-    from ostinato.api import load
-    from ostinato.api.plugins import import_plugins
     from ostinato.api.results import Generated, Written
 
-    import_plugins(options.plugin)
-    run = load(options.run)
+    run = opened(options)
     prompts = [options.prompted] if options.prompts is None else _prompts(options.prompts)
     settings = said(options)
     seed = settings.pop("seed", None)
@@ -163,33 +145,16 @@ def _prompts(source: str) -> list[str]:
     return prompts
 
 
-def _demo(options: commands.Demo, output: Output, started: float) -> int:
-    from ostinato.cli.demo import demo
-
-    result = demo(options, output, started)
-    output.result(result)
-    return 0
-
-
 def _plot(options: Plot, output: Output) -> None:
-    from ostinato.api import load
     from ostinato.api.compute import compute_settings
-    from ostinato.api.plugins import import_plugins
     from ostinato.api.results import Plotted
 
-    import_plugins(options.plugin)
-    run = load(options.run)
+    run = opened(options)
     series = [] if options.series is None else options.series.split(",")
     with compute_settings(options.threads, "highest"):
         drawn = run.plot(options.data, options.out, series=series, **said(options))
     output.text(f"{options.out}: {len(drawn['series']):,} series")
     output.result(Plotted(run=options.run, task=run.config["task"], series=drawn["series"], out=options.out))
-
-
-def _inspect(options: Inspect, output: Output) -> None:
-    from ostinato.cli.inspect import inspect
-
-    inspect(options, output)
 
 
 def _info(options: commands.Info, output: Output) -> None:
@@ -235,17 +200,8 @@ def _runs(options: commands.Runs, output: Output) -> None:
         raise RunFolderError(f"{folder}: holds no run folders")
     table = Table("run", "task", "cell", "steps", "epochs", "valid loss", "test", "state", box=None, pad_edge=False)
     for row in found:
-        best = "-" if row.valid_loss is None else shown(row.valid_loss)
-        cells = (
-            row.run,
-            row.task,
-            row.cell,
-            f"{row.steps:,}",
-            row.epochs,
-            best,
-            _first_figure(row.test or {}),
-            row.state,
-        )
+        figures = "-" if row.valid_loss is None else shown(row.valid_loss), _first_figure(row.test or {})
+        cells = (row.run, row.task, row.cell, f"{row.steps:,}", row.epochs, *figures, row.state)
         # a name may hold what looks like markup
         table.add_row(*(Text(visible(str(cell), one_line=True)) for cell in cells))
     console = Console(stderr=options.json)

@@ -6,7 +6,6 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from pydoc_data.topics import topics
 from typing import TYPE_CHECKING, Annotated
 
 from ostinato.cli.output import Output
@@ -33,8 +32,10 @@ class Demonstrated(Result):
     picture: Annotated[str | None, "file of the training curve; null without matplotlib"]
 
 
-def demo(options: Demo, output: Output, started: float) -> Demonstrated:
+def demo(options: Demo, output: Output, started: float) -> None:
     """Train on Python's own help texts, draw the curve, and write a sample."""
+    from pydoc_data.topics import topics
+
     from ostinato.api.training import train_task
     from ostinato.evaluation import bits_per_character
     from ostinato.tasks.results import best_loss
@@ -58,12 +59,14 @@ def demo(options: Demo, output: Output, started: float) -> Demonstrated:
     best = bits_per_character(best_loss(trained))
     output.text(f"{best:.2f} bits a character after {position.tokens / 1e6:.1f} million characters.")
     output.text(f"\nGo on with:\n  {_command()} generate {options.out} --prompt 'Python ' --temperature 0.7")
-    return Demonstrated(
-        run=options.out,
-        steps=position.step,
-        valid_bits_per_character=best,
-        sample=f"The {sample}",
-        picture=picture,
+    output.result(
+        Demonstrated(
+            run=options.out,
+            steps=position.step,
+            valid_bits_per_character=best,
+            sample=f"The {sample}",
+            picture=picture,
+        )
     )
 
 

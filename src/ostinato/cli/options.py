@@ -17,41 +17,30 @@ from tyro.conf import FlagCreatePairsOff, Positional, Suppress
 
 from ostinato.tasks.commands import DECLARED, Declared
 
-#: What people call options elsewhere, and what they are called here.
-ELSEWHERE = {
-    "learning-rate": "lr",
-    "batch-size": "batch",
-    "hidden-size": "hidden",
-    "hidden-dim": "hidden",
-    "num-layers": "layers",
-    "n-layers": "layers",
-    "embed-size": "embed",
-    "embedding-dim": "embed",
-    "num-epochs": "epochs",
-    "n-epochs": "epochs",
-    "max-epochs": "epochs",
-    "random-seed": "seed",
-    "random-state": "seed",
-    "output-dir": "out",
-    "validation": "valid",
-    "val": "valid",
-    "dev": "valid",
-    "early-stopping": "patience",
-    "bptt": "steps",
-    "seq-len": "steps",
-    "grad-clip": "clip",
-    "tie-weights": "tied",
-    "lr-scheduler": "schedule",
-    "delimiter": "separator",
-    "sep": "separator",
-    "max-len": "max-length",
-    "beams": "beam",
-    "beam-size": "beam",
-    "beam-width": "beam",
-    "num-samples": "samples",
-    "workers": "devices",
-    "num-processes": "devices",
+#: What options are called here, and elsewhere.
+_ALSO_CALLED = {
+    "lr": "learning-rate",
+    "batch": "batch-size",
+    "hidden": "hidden-size hidden-dim",
+    "layers": "num-layers n-layers",
+    "embed": "embed-size embedding-dim",
+    "epochs": "num-epochs n-epochs max-epochs",
+    "seed": "random-seed random-state",
+    "out": "output-dir",
+    "valid": "validation val dev",
+    "patience": "early-stopping",
+    "steps": "bptt seq-len",
+    "clip": "grad-clip",
+    "tied": "tie-weights",
+    "schedule": "lr-scheduler",
+    "separator": "delimiter sep",
+    "max-length": "max-len",
+    "beam": "beams beam-size beam-width",
+    "samples": "num-samples",
+    "devices": "workers num-processes",
 }
+#: What people call options elsewhere, and what they are called here.
+ELSEWHERE = {name: here for here, names in _ALSO_CALLED.items() for name in names.split()}
 
 
 @dataclass(frozen=True)

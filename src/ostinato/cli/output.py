@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -18,6 +18,8 @@ from ostinato.core.files import remove_left_over, replacing
 from ostinato.core.results import builtins
 from ostinato.core.visible import visible
 from ostinato.data.sources.encodings import in_utf8
+
+T = TypeVar("T")
 
 #: Rows of a table that are shown, at most.
 _ROWS = 12
@@ -45,10 +47,10 @@ class Output:
 
     def lines(self, lines: Iterable[str]) -> int:
         """Print answers as they come; returns how many there were."""
-        count = 0
-        for count, line in enumerate(lines, 1):  # noqa: B007  used behind the loop
+        counted = Counted()
+        for line in counted(lines):
             self.data(line)
-        return count
+        return counted.count
 
     def figures(self, figures: dict[str, Any]) -> None:
         """One figure a line."""
@@ -77,16 +79,12 @@ class Output:
     def result(self, *results: Struct | dict[str, Any]) -> None:
         """The JSON object, where it was asked for: the fields of one result after those of the other."""
         if self._json:
-            content = {
-                k: v for part in results for k, v in (part if isinstance(part, dict) else builtins(part)).items()
-            }
+            content: dict[str, Any] = {}
+            for part in results:
+                content |= part if isinstance(part, dict) else builtins(part)
+            line = json.dumps(_finite(content), ensure_ascii=False, allow_nan=False)
             # of a name that is not UTF-8, what JSON has for it
-            line = (
-                json.dumps(_finite(content), ensure_ascii=False, allow_nan=False)
-                .encode(errors="backslashreplace")
-                .decode()
-            )
-            print(line, flush=True)
+            print(line.encode(errors="backslashreplace").decode(), flush=True)
 
 
 def _finite(value: Any) -> Any:
@@ -98,21 +96,24 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+class Counted:
+    """Passes things on and counts them: `count` is how many those passed on so far are."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, things: Iterable[T]) -> Iterator[T]:
+        """What is passed on."""
+        for thing in things:
+            self.count += 1
+            yield thing
+
+
 def write_lines(path: Path, lines: Iterable[str]) -> int:
-    """Write a text file in one step, gzipped where its name ends with .gz; returns how many lines there are.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    count = 0
-
-    def pieces() -> Iterator[bytes]:
-        nonlocal count
-        for count, line in enumerate(lines, 1):  # noqa: B007  used behind the loop
-            yield in_utf8(f"{line}\n")
-
-    write_pieces(path, pieces())
-    return count
+    """Write a text file, as `write_pieces` does; returns how many lines there are."""
+    counted = Counted()
+    write_pieces(path, (in_utf8(f"{line}\n") for line in counted(lines)))
+    return counted.count
 
 
 def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:

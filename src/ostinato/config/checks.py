@@ -1,4 +1,7 @@
-"""Checks of options: ranges, each naming the option as the user typed it, and names given in Python."""
+"""Checks of options: ranges, and names given in Python.
+
+A value out of range is a ConfigError that names the option as the user typed it. None is an option that is not said.
+"""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -12,80 +15,51 @@ Options = TypeVar("Options")
 MOST_THREADS = 1_024
 
 
-def at_least(**options: tuple[float, float]) -> None:
-    """Check `name=(value, least)`.
-
-    Raises:
-        ConfigError: a value below its least.
-    """
+def at_least(**options: tuple[float | None, float]) -> None:
+    """Check `name=(value, least)`."""
     for name, (value, least) in options.items():
-        # A NaN fails every comparison, so ask for what is right.
-        if not value >= least:
-            raise ConfigError(f"--{name.replace('_', '-')}: expected at least {least}, got {value}")
+        _require(name, value, value is None or value >= least, f"at least {least}")
 
 
 def at_most(**options: tuple[float, float]) -> None:
-    """Check `name=(value, most)`.
-
-    Raises:
-        ConfigError: a value above its most.
-    """
+    """Check `name=(value, most)`."""
     for name, (value, most) in options.items():
-        if not value <= most:
-            raise ConfigError(f"--{name.replace('_', '-')}: expected at most {most:,}, got {value:,}")
+        _require(name, f"{value:,}", value <= most, f"at most {most:,}")
 
 
-def above_zero(**options: float) -> None:
-    """Check `name=value`.
-
-    Raises:
-        ConfigError: a value of 0 or less.
-    """
+def above_zero(**options: float | None) -> None:
+    """Check `name=value`, more than 0."""
     for name, value in options.items():
-        if not value > 0:
-            raise ConfigError(f"--{name.replace('_', '-')}: expected more than 0, got {value}")
+        _require(name, value, value is None or value > 0, "more than 0")
+
+
+def share(**options: float | None) -> None:
+    """Check `name=value`, a share from 0 up to, but not including, 1."""
+    for name, value in options.items():
+        _require(name, value, value is None or 0 <= value < 1, "0 up to below 1")
 
 
 def valid_seed(seed: int) -> None:
-    """Check a seed of torch's random generators.
-
-    Raises:
-        ConfigError: it is outside of 0 to 2^63 - 1.
-    """
-    if not 0 <= seed < 1 << 63:
-        raise ConfigError(f"--seed: expected 0 to 2^63 - 1, got {seed}")
+    """Check a seed of torch's random generators."""
+    _require("seed", seed, 0 <= seed < 1 << 63, "0 to 2^63 - 1")
 
 
 def valid_threads(**options: int) -> None:
-    """Check `name=value`, threads or processes: 0 up to `MOST_THREADS`.
-
-    Raises:
-        ConfigError: a number outside.
-    """
+    """Check `name=value`, threads or processes: 0 up to `MOST_THREADS`."""
     at_least(**{name: (value, 0) for name, value in options.items()})
     at_most(**{name: (value, MOST_THREADS) for name, value in options.items()})
 
 
 def valid_beam(beam: int | None) -> None:
-    """Check the width of a beam search, where it is said.
-
-    Raises:
-        ConfigError: it is outside of 1 to 10,000.
-    """
-    if beam is not None:
-        at_least(beam=(beam, 1))
-        at_most(beam=(beam, 10_000))
+    """Check the width of a beam search, from 1 to 10,000, where it is said."""
+    at_least(beam=(beam, 1))
+    at_most(beam=(beam or 1, 10_000))
 
 
-def share(**options: float) -> None:
-    """Check `name=value`, a share from 0 up to, but not including, 1.
-
-    Raises:
-        ConfigError: a value outside.
-    """
-    for name, value in options.items():
-        if not 0 <= value < 1:
-            raise ConfigError(f"--{name.replace('_', '-')}: expected 0 up to below 1, got {value}")
+def _require(name: str, value: Any, right: bool, expected: str) -> None:
+    """Callers ask for what is right, not for what is wrong: a NaN fails every comparison."""
+    if not right:
+        raise ConfigError(f"--{name.replace('_', '-')}: expected {expected}, got {value}")
 
 
 def of_names(kind: type[Options], given: Mapping[str, Any]) -> Options:

@@ -56,10 +56,8 @@ class ModelOptions:
     --hidden, or for a language model of two layers or more a width of its own."""
 
     def __post_init__(self) -> None:
-        at_least(layers=(self.layers, 1), hidden=(self.hidden, 1))
+        at_least(layers=(self.layers, 1), hidden=(self.hidden, 1), embed=(self.embed, 1))
         at_most(layers=(self.layers, MOST_LAYERS))
-        if self.embed is not None:
-            at_least(embed=(self.embed, 1))
         share(dropout=self.dropout, recurrent_dropout=self.recurrent_dropout, zoneout=self.zoneout)
         self.cell_settings()
 

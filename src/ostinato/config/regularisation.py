@@ -43,8 +43,7 @@ class RegularisationOptions:
     places in every epoch; the learning rate of a step goes with the length. No token is left out."""
 
     def __post_init__(self) -> None:
-        rates = {name: getattr(self, name) for name in ("input_dropout", "hidden_dropout", "output_dropout")}
-        share(**{name: rate for name, rate in rates.items() if rate is not None})
+        share(input_dropout=self.input_dropout, hidden_dropout=self.hidden_dropout, output_dropout=self.output_dropout)
         share(embedding_dropout=self.embedding_dropout, weight_drop=self.weight_drop)
         at_least(ar=(self.ar, 0), tar=(self.tar, 0))
 

@@ -25,8 +25,7 @@ class TextOptions:
     """Most tokens kept; the rarer ones become <unk>. By default all characters, 10,000 words, 4,000 BPE pieces."""
 
     def __post_init__(self) -> None:
-        if self.vocab_size is not None:
-            at_least(vocab_size=(self.vocab_size, 2))
+        at_least(vocab_size=(self.vocab_size, 2))
 
     @property
     def vocab_limit(self) -> int | None:

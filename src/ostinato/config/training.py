@@ -86,9 +86,8 @@ class TrainingOptions:
 
     def __post_init__(self) -> None:
         above_zero(steps=self.steps, lr_divide=self.lr_divide, devices=self.devices)
-        if self.lr is not None:  # a task may choose one by its data
-            above_zero(lr=self.lr)
-        at_least(clip=(self.clip, 0), patience=(self.patience or 0, 0), valid_every=(self.valid_every, 0))
+        above_zero(lr=self.lr)  # None where a task chooses one by its data
+        at_least(clip=(self.clip, 0), patience=(self.patience, 0), valid_every=(self.valid_every, 0))
         at_least(log_every=(self.log_every, 0), average_after=(self.average_after, 0))
         at_least(weight_decay=(self.weight_decay, 0), save_every=(self.save_every, 0))
         valid_threads(threads=self.threads, devices=self.devices)
@@ -96,12 +95,7 @@ class TrainingOptions:
             raise ConfigError(f"--lr: expected at most 1e30, got {self.lr}")  # Adam's arithmetic would overflow
         valid_seed(self.seed)
         share(warmup=self.warmup, average=self.average)
-        if self.epochs is not None:
-            above_zero(epochs=self.epochs)
-        if self.time_limit is not None:
-            above_zero(time_limit=self.time_limit)
-        if self.batch is not None:
-            above_zero(batch=self.batch)
+        above_zero(epochs=self.epochs, time_limit=self.time_limit, batch=self.batch)
         if self.batch is not None and self.batch % self.devices:
             raise ConfigError(
                 f"--batch {self.batch} is shared out over --devices {self.devices}: "
@@ -110,10 +104,7 @@ class TrainingOptions:
 
     def batch_for(self, tokens: int) -> int:
         """`batch`, or its default for a text of so many tokens: a multiple of `devices`."""
-        if self.batch is not None:
-            return self.batch
-        fitting = max(8, min(64, tokens // (50 * self.steps)))
-        return -(-fitting // self.devices) * self.devices
+        return self.batch_of(tokens // self.steps)
 
     def batch_of(self, examples: int, most: int = 64) -> int:
         """`batch`, or its default for so many examples of their own, `most` or fewer: a multiple of `devices`."""
