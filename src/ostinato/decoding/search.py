@@ -1,7 +1,5 @@
 """From a decoder to sequences: the most probable token each time, or the best of several hypotheses (beam search)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -159,14 +157,14 @@ class _Beam:
     running: Tensor
 
     @classmethod
-    def begin(cls, count: int, start: int) -> _Beam:
+    def begin(cls, count: int, start: int) -> Self:
         zeros = torch.zeros(count, 1, dtype=torch.float64)
         return cls(torch.full((count, 1, 1), start), zeros, torch.arange(count))
 
-    def extended(self, rows: Tensor, parents: Tensor, tokens: Tensor, scores: Tensor) -> _Beam:
+    def extended(self, rows: Tensor, parents: Tensor, tokens: Tensor, scores: Tensor) -> Self:
         """Of the sequences in `rows`, the hypotheses `parents [N', K']`, each with one token more."""
         before = self.tokens[rows.unsqueeze(1), parents]
-        return _Beam(torch.cat([before, tokens.unsqueeze(-1)], dim=-1), scores, self.running[rows])
+        return type(self)(torch.cat([before, tokens.unsqueeze(-1)], dim=-1), scores, self.running[rows])
 
 
 def _done(ended: list[Hypothesis], best_running: float, width: int) -> bool:

@@ -1,7 +1,5 @@
 """Answers that are all alike: how many different ones there are, and what the best constant answer is worth."""
 
-from __future__ import annotations
-
 import warnings
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence

@@ -1,7 +1,5 @@
 """The short model card in a run folder: a task gives its facts, one writer writes them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

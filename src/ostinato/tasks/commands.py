@@ -1,7 +1,5 @@
 """The commands that ask a run's task: together they take what any task takes, each run what its own task does."""
 
-from __future__ import annotations
-
 import dataclasses
 import types
 from collections.abc import Iterable, Iterator, Mapping

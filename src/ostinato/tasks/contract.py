@@ -4,8 +4,6 @@ A task is found by its name, that of its folder: there `options.py` says what it
 this, as `TASK`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable

@@ -1,7 +1,5 @@
 """Data made ready to train on."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 

@@ -1,7 +1,5 @@
 """caption: pictures, or features of them, from files to CIDEr and to captions."""
 
-from __future__ import annotations
-
 import copy
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence

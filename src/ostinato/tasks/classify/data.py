@@ -1,7 +1,5 @@
 """Labelled examples made ready for a classifier: split, labels and tokenizer or scale learned, encoded, sized."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any, TypeAlias
 

@@ -1,7 +1,5 @@
 """classify: a text or a sequence of numbers in, its label out."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 import json

@@ -1,7 +1,5 @@
 """forecast: what predict answers and what evaluate can write, row by row."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

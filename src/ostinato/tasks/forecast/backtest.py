@@ -1,7 +1,5 @@
 """A backtest that trains again: at each moment a new model, on all rows before it."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 

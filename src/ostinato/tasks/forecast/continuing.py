@@ -1,7 +1,5 @@
 """How series go on beyond the horizon: forecasts are taken for what came, and forecast from again."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """From windows to forecasts in the units the targets were measured in."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Forecasts with their intervals, of one series or target or of several."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple

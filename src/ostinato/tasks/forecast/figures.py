@@ -1,10 +1,8 @@
 """How good forecasts are, beside the two that cost nothing: the last value, and the value one season earlier."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -114,11 +112,11 @@ class Said(NamedTuple):
     intervals: Mapping[str, tuple[np.ndarray, np.ndarray]] = MappingProxyType({})
     quantiles: np.ndarray | None = None
 
-    def part(self, steps: slice = slice(None), targets: slice = slice(None)) -> Said:
+    def part(self, steps: slice = slice(None), targets: slice = slice(None)) -> Self:
         """Some steps, some targets."""
         at = (slice(None), steps, targets)
         intervals = {level: (low[at], high[at]) for level, (low, high) in self.intervals.items()}
-        return Said(self.point[at], intervals, None if self.quantiles is None else self.quantiles[at])
+        return type(self)(self.point[at], intervals, None if self.quantiles is None else self.quantiles[at])
 
     def figures(self, truth: np.ndarray, scale: np.ndarray) -> dict[str, float | None]:
         """Those of `accuracy`; `crps` and `coverage_` of each interval, where there are any."""

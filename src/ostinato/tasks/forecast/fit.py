@@ -1,7 +1,5 @@
 """forecast: fits apart from the run folder: of a backtest's moments, and the last one on all rows."""
 
-from __future__ import annotations
-
 import dataclasses
 import tempfile
 import time

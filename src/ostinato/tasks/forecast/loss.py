@@ -1,7 +1,5 @@
 """Losses of forecasts: the mean over the steps that are known; a missing target weighs nothing."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

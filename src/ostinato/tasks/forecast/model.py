@@ -1,7 +1,5 @@
 """Many to many, not aligned: a window of what was, a horizon of what comes."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple, get_args
 

@@ -1,7 +1,5 @@
 """The pictures of a forecaster: the one that a finished run leaves, and that of `ostinato plot`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -8,58 +8,41 @@ from ostinato.core.results import Count, Measure, Positive, Result, when
 
 _PROBABILISTIC = when("head quantile, gaussian or student")
 
+_MAE, _RMSE = "mean absolute error", "root of the mean squared error"
+_MAPE = "mean absolute error in percent of the target, over targets other than 0; null where all are"
+_SMAPE = "mean of 200 |f - y| / (|f| + |y|), in percent"
+_MASE = "mean absolute error over the in-sample naive error with period M; null where there is none"
+_CRPS = (
+    "continuous ranked probability score, in the target's units, of 20 quantiles; that of a point forecast is its mae"
+)
+_WITHIN_80, _WITHIN_95 = (f"share of the targets within their {level} % interval" for level in (80, 95))
+
 
 class TargetFigures(Result, kw_only=True):
     """The same figures of one of several targets."""
 
-    mae: Annotated[Measure, "mean absolute error"]
-    rmse: Annotated[Measure, "root of the mean squared error"]
-    mape: Annotated[
-        Measure | None, "mean absolute error in percent of the target, over targets other than 0; null where all are"
-    ]
-    smape: Annotated[Measure, "mean of 200 |f - y| / (|f| + |y|), in percent"]
-    mase: Annotated[
-        Measure | None, "mean absolute error over the in-sample naive error with period M; null where there is none"
-    ]
-    crps: Annotated[
-        Measure | UnsetType,
-        "continuous ranked probability score, in the target's units, of 20 quantiles; that of a point forecast is its "
-        "mae",
-        _PROBABILISTIC,
-    ] = UNSET
-    coverage_80: Annotated[Measure | UnsetType, "share of the targets within their 80 % interval", _PROBABILISTIC] = (
-        UNSET
-    )
-    coverage_95: Annotated[Measure | UnsetType, "share of the targets within their 95 % interval", _PROBABILISTIC] = (
-        UNSET
-    )
+    mae: Annotated[Measure, _MAE]
+    rmse: Annotated[Measure, _RMSE]
+    mape: Annotated[Measure | None, _MAPE]
+    smape: Annotated[Measure, _SMAPE]
+    mase: Annotated[Measure | None, _MASE]
+    crps: Annotated[Measure | UnsetType, _CRPS, _PROBABILISTIC] = UNSET
+    coverage_80: Annotated[Measure | UnsetType, _WITHIN_80, _PROBABILISTIC] = UNSET
+    coverage_95: Annotated[Measure | UnsetType, _WITHIN_95, _PROBABILISTIC] = UNSET
 
 
 class StepFigures(Result, kw_only=True):
     """The same figures of one step of the horizon; null where no target is known."""
 
     step: Annotated[Positive, "rows ahead, from 1"]
-    mae: Annotated[Measure | None, "mean absolute error"]
-    rmse: Annotated[Measure | None, "root of the mean squared error"]
-    mape: Annotated[
-        Measure | None, "mean absolute error in percent of the target, over targets other than 0; null where all are"
-    ]
-    smape: Annotated[Measure | None, "mean of 200 |f - y| / (|f| + |y|), in percent"]
-    mase: Annotated[
-        Measure | None, "mean absolute error over the in-sample naive error with period M; null where there is none"
-    ]
-    crps: Annotated[
-        Measure | UnsetType | None,
-        "continuous ranked probability score, in the target's units, of 20 quantiles; that of a point forecast is its "
-        "mae",
-        _PROBABILISTIC,
-    ] = UNSET
-    coverage_80: Annotated[
-        Measure | UnsetType | None, "share of the targets within their 80 % interval", _PROBABILISTIC
-    ] = UNSET
-    coverage_95: Annotated[
-        Measure | UnsetType | None, "share of the targets within their 95 % interval", _PROBABILISTIC
-    ] = UNSET
+    mae: Annotated[Measure | None, _MAE]
+    rmse: Annotated[Measure | None, _RMSE]
+    mape: Annotated[Measure | None, _MAPE]
+    smape: Annotated[Measure | None, _SMAPE]
+    mase: Annotated[Measure | None, _MASE]
+    crps: Annotated[Measure | UnsetType | None, _CRPS, _PROBABILISTIC] = UNSET
+    coverage_80: Annotated[Measure | UnsetType | None, _WITHIN_80, _PROBABILISTIC] = UNSET
+    coverage_95: Annotated[Measure | UnsetType | None, _WITHIN_95, _PROBABILISTIC] = UNSET
     naive_mae: Annotated[Measure | None, "mae of the value one season (M rows) earlier; null where no target is known"]
 
 
@@ -73,27 +56,14 @@ class Figures(Result, kw_only=True):
     ]
     horizon: Annotated[Positive, "steps of a forecast"]
     windows: Annotated[Positive, "forecasts, one row apart, all of whose targets lie after the last row given to train"]
-    mae: Annotated[Measure, "mean absolute error"]
-    rmse: Annotated[Measure, "root of the mean squared error"]
-    mape: Annotated[
-        Measure | None, "mean absolute error in percent of the target, over targets other than 0; null where all are"
-    ]
-    smape: Annotated[Measure, "mean of 200 |f - y| / (|f| + |y|), in percent"]
-    mase: Annotated[
-        Measure | None, "mean absolute error over the in-sample naive error with period M; null where there is none"
-    ]
-    crps: Annotated[
-        Measure | UnsetType,
-        "continuous ranked probability score, in the target's units, of 20 quantiles; that of a point forecast is its "
-        "mae",
-        _PROBABILISTIC,
-    ] = UNSET
-    coverage_80: Annotated[Measure | UnsetType, "share of the targets within their 80 % interval", _PROBABILISTIC] = (
-        UNSET
-    )
-    coverage_95: Annotated[Measure | UnsetType, "share of the targets within their 95 % interval", _PROBABILISTIC] = (
-        UNSET
-    )
+    mae: Annotated[Measure, _MAE]
+    rmse: Annotated[Measure, _RMSE]
+    mape: Annotated[Measure | None, _MAPE]
+    smape: Annotated[Measure, _SMAPE]
+    mase: Annotated[Measure | None, _MASE]
+    crps: Annotated[Measure | UnsetType, _CRPS, _PROBABILISTIC] = UNSET
+    coverage_80: Annotated[Measure | UnsetType, _WITHIN_80, _PROBABILISTIC] = UNSET
+    coverage_95: Annotated[Measure | UnsetType, _WITHIN_95, _PROBABILISTIC] = UNSET
     naive_mae: Annotated[Measure, "mae, of the value one season (M rows) earlier"]
     naive_rmse: Annotated[Measure, "rmse, of the value one season (M rows) earlier"]
     naive_mape: Annotated[Measure | None, "mape, of the value one season (M rows) earlier"]

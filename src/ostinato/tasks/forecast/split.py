@@ -1,7 +1,5 @@
 """forecast: which rows are learned from, which are validated on, and which are new."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias

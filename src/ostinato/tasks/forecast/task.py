@@ -1,7 +1,5 @@
 """forecast: time series, from a table to how they go on."""
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence

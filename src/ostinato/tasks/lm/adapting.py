@@ -1,7 +1,5 @@
 """A language model that learns from a text, or remembers it, while it reads it."""
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,5 @@
 """What `inspect` sees of a language model: a text, gradients in several places of it, batches as in training."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

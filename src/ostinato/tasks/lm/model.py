@@ -1,7 +1,5 @@
 """Many to many, aligned: at each step the distribution of the next token."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -188,7 +186,7 @@ class LanguageModel(nn.Module):
             weight = self.decoder.weight
         return LanguageModelOutput(hidden, weight, self.decoder.bias, state, raw)
 
-    def stream(self, batch_size: int, state: Any = None) -> LanguageModelStream:
+    def stream(self, batch_size: int, state: Any = None) -> "LanguageModelStream":
         """The model one token at a time, for inference: `scores = stream.step(ids)`, `[N] -> [N, V]`.
 
         Args:

@@ -11,12 +11,7 @@ from ostinato.tasks.lm.options import SamplingOptions
 
 @torch.inference_mode()
 def sample(
-    model: LanguageModel,
-    prompt: Sequence[int],
-    length: int,
-    options: SamplingOptions,
-    *,
-    never: Collection[int] = (),
+    model: LanguageModel, prompt: Sequence[int], length: int, options: SamplingOptions, *, never: Collection[int] = ()
 ) -> Iterator[int]:
     """Yield `length` tokens that go on from a prompt.
 

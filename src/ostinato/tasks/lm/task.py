@@ -1,7 +1,5 @@
 """lm: a language model, from text to its perplexity and to text."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -45,10 +43,7 @@ PreparedText: TypeAlias = Prepared[TextCodec, TokenIds, None]
 class LanguageModelling:
     """Text in, the next token out, for as long as one likes."""
 
-    RECORDED: Mapping[str, Any] = {
-        "data.train.characters": Count,
-        "data.held_out": bool,
-    }
+    RECORDED: Mapping[str, Any] = {"data.train.characters": Count, "data.held_out": bool}
 
     def prepare(self, options: TrainLm, progress: Progress | None = None) -> PreparedText:
         """Read, split and tokenise."""

@@ -1,7 +1,5 @@
 """A tagger's words, characters and tags."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self

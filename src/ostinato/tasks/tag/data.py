@@ -1,7 +1,5 @@
 """Tagged sentences made ready: split, vocabulary and tags learned, numbered."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 from itertools import chain

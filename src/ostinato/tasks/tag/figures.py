@@ -1,7 +1,5 @@
 """How well a tagger tags."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -1,12 +1,10 @@
 """Sentences of words and tags as ids: the vocabulary they are read with, and the batches a tagger reads."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +53,7 @@ class TagVocabulary:
         tags: Iterable[Sequence[str]],
         limit: int | None = None,
         features: Iterable[Sequence[Sequence[str]]] = (),
-    ) -> TagVocabulary:
+    ) -> Self:
         """The vocabulary of some sentences: words from the most frequent one on, characters and tags sorted.
 
         Args:
@@ -89,7 +87,7 @@ class TagVocabulary:
     @classmethod
     def from_json(
         cls, content: str, characters: str, tags: Sequence[str], features: Sequence[Sequence[str]] = ()
-    ) -> TagVocabulary:
+    ) -> Self:
         """What `to_json` gave, with what it leaves out.
 
         Raises:
@@ -198,9 +196,7 @@ class WordSequences:
 
 
 def _feature_ids(
-    sentences: Sequence[Sequence[str]],
-    features: Sequence[Sequence[Sequence[str]]],
-    known: Sequence[Sequence[str]],
+    sentences: Sequence[Sequence[str]], features: Sequence[Sequence[Sequence[str]]], known: Sequence[Sequence[str]]
 ) -> Ids:
     if len(known) and any(len(own) != len(known) for own in features or [[]] * len(sentences)):
         raise DataError(

@@ -1,7 +1,5 @@
 """tag: a tag for every word, from files of tagged sentences to accuracy, span F1 and files with other tags."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -33,12 +31,7 @@ from ostinato.tasks.contract import Progress, Task, required
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.tag.codec import TagCodec
 from ostinato.tasks.tag.data import PreparedSentences, prepare_tagged, record_of, tag_counts
-from ostinato.tasks.tag.figures import (
-    predict_with_loss,
-    scores_by_type,
-    tag_names,
-    tagging_figures,
-)
+from ostinato.tasks.tag.figures import predict_with_loss, scores_by_type, tag_names, tagging_figures
 from ostinato.tasks.tag.loss import tag_loss
 from ostinato.tasks.tag.model import Tagger
 from ostinato.tasks.tag.options import EvaluateTag, PredictTag, TrainTag

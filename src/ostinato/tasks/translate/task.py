@@ -1,7 +1,5 @@
 """translate: pairs of texts, from files to BLEU and to other texts."""
 
-from __future__ import annotations
-
 import copy
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
