@@ -10,19 +10,32 @@ from ostinato.config.table import Decimal, Separator, separator_of
 from ostinato.config.training import TrainingOptions
 
 
-class TrainOptions(Protocol):
-    """Options of `ostinato train TASK`: a frozen dataclass, whose docstring's first line is its help.
+class TrainFacts:
+    """What a task's options say of themselves; most say little.
 
     Attributes:
         TASK: the task's name, which its folder bears.
         SOURCES: the field that takes the data from the command line: `tuple[str, ...]`, positional.
         NAMING_DATA: fields of which any names what to train on.
         FIXED: fields that cannot change when a run is resumed, though those of that name can in other tasks.
-        PRESETS: named settings, options by name; empty where there are none.
-        EARLIER: what runs went by that were made before there was such an option; it need not be there.
+        PRESETS: named settings, options by name.
+        EARLIER: what runs went by that were made before there was such an option.
         UNUSED: fields of the shared groups that the task has no use for; they are refused, and help leaves them out.
         COMMON: fields that the first page of help shows, before those that it shows of every task.
     """
+
+    TASK: ClassVar[str]
+    SOURCES: ClassVar[str] = "data"
+    NAMING_DATA: ClassVar[tuple[str, ...]] = ("data",)
+    FIXED: ClassVar[frozenset[str]] = frozenset()
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    EARLIER: ClassVar[dict[str, Any]] = {}
+    UNUSED: ClassVar[frozenset[str]] = frozenset()
+    COMMON: ClassVar[tuple[str, ...]]
+
+
+class TrainOptions(Protocol):
+    """Options of `ostinato train TASK`: a frozen dataclass of `TrainFacts`; its docstring's first line is its help."""
 
     TASK: ClassVar[str]
     SOURCES: ClassVar[str]

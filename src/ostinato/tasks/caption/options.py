@@ -1,7 +1,7 @@
 """Options of `ostinato train caption`."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import tyro
 from tyro.conf import Positional
@@ -15,21 +15,16 @@ from ostinato.config.table import TableOptions
 from ostinato.config.text import TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
-from ostinato.tasks.options import OtherTableOptions, Takes
+from ostinato.tasks.options import OtherTableOptions, Takes, TrainFacts
 
 
 @dataclass(frozen=True)
-class TrainCaption:
+class TrainCaption(TrainFacts):
     """Train a model that writes what a picture shows, from pictures or from features of them."""
 
-    TASK: ClassVar[str] = "caption"
-    SOURCES: ClassVar[str] = "data"
-    NAMING_DATA: ClassVar[tuple[str, ...]] = ("data",)
-    FIXED: ClassVar[frozenset[str]] = frozenset(
-        {"test", "valid"}
-    )  # a list of names says which captions are not trained on
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
-    UNUSED: ClassVar[frozenset[str]] = frozenset({"steps"})
+    TASK = "caption"
+    FIXED = frozenset({"test", "valid"})  # a list of names says which captions are not trained on
+    UNUSED = frozenset({"steps"})
     COMMON: ClassVar[tuple[str, ...]] = ("out", "images", "features", "valid", "test")
 
     data: Annotated[

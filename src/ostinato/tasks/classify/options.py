@@ -17,7 +17,7 @@ from ostinato.config.table import TableOptions
 from ostinato.config.text import Level, TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
-from ostinato.tasks.options import OtherTableOptions, Takes
+from ostinato.tasks.options import OtherTableOptions, Takes, TrainFacts
 
 
 @dataclass(frozen=True)
@@ -123,16 +123,12 @@ class ClassifierTrainingOptions(TrainingOptions):
 
 
 @dataclass(frozen=True)
-class TrainClassify:
+class TrainClassify(TrainFacts):
     """Train a classifier: a text, or a sequence of numbers, in; its label out."""
 
-    TASK: ClassVar[str] = "classify"
-    SOURCES: ClassVar[str] = "data"
-    NAMING_DATA: ClassVar[tuple[str, ...]] = ("data",)
-    FIXED: ClassVar[frozenset[str]] = frozenset()
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    TASK = "classify"
     EARLIER: ClassVar[dict[str, Any]] = {"hold_out": 0.1}
-    UNUSED: ClassVar[frozenset[str]] = frozenset({"steps", "tied"})
+    UNUSED = frozenset({"steps", "tied"})
     COMMON: ClassVar[tuple[str, ...]] = ("out", "text", "label", "valid", "test", "level")
 
     data: Annotated[

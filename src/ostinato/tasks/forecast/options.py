@@ -1,7 +1,7 @@
 """Options of `ostinato train forecast`."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import tyro
 from tyro.conf import Positional
@@ -16,7 +16,7 @@ from ostinato.config.table import TableOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.forecast.ahead import ForecastOptions, Head
-from ostinato.tasks.options import OtherTableOptions, Takes
+from ostinato.tasks.options import OtherTableOptions, Takes, TrainFacts
 
 ColumnNames = Annotated[str | None, tyro.conf.arg(metavar="COL,..")]
 
@@ -31,15 +31,11 @@ class ForecasterTrainingOptions(TrainingOptions):
 
 
 @dataclass(frozen=True)
-class TrainForecast:
+class TrainForecast(TrainFacts):
     """Train on time series, to say how they go on, and how surely."""
 
-    TASK: ClassVar[str] = "forecast"
-    SOURCES: ClassVar[str] = "data"
-    NAMING_DATA: ClassVar[tuple[str, ...]] = ("data",)
-    FIXED: ClassVar[frozenset[str]] = frozenset()
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
-    UNUSED: ClassVar[frozenset[str]] = frozenset({"steps", "tied", "embed"})
+    TASK = "forecast"
+    UNUSED = frozenset({"steps", "tied", "embed"})
     COMMON: ClassVar[tuple[str, ...]] = (
         "out",
         "target",

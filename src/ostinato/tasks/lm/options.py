@@ -17,7 +17,7 @@ from ostinato.config.text import TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.lm.presets import LANGUAGE_MODEL
-from ostinato.tasks.options import Takes
+from ostinato.tasks.options import Takes, TrainFacts
 
 #: Share of the text that is trained on where no validation text is given.
 TRAINED_SHARE = 0.9
@@ -27,15 +27,13 @@ SHORTEST_RANDOM = 20
 
 
 @dataclass(frozen=True)
-class TrainLm:
+class TrainLm(TrainFacts):
     """Train a language model on text, to continue it: one token after the other."""
 
-    TASK: ClassVar[str] = "lm"
-    SOURCES: ClassVar[str] = "text"
+    TASK = "lm"
+    SOURCES = "text"
     NAMING_DATA: ClassVar[tuple[str, ...]] = ("text",)
-    FIXED: ClassVar[frozenset[str]] = frozenset()
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = LANGUAGE_MODEL
-    UNUSED: ClassVar[frozenset[str]] = frozenset()
+    PRESETS = LANGUAGE_MODEL
     COMMON: ClassVar[tuple[str, ...]] = ("out", "valid", "test", "level", "preset")
 
     text: Annotated[

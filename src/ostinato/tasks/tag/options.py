@@ -1,7 +1,7 @@
 """Options of `ostinato train tag`."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import tyro
 from tyro.conf import Positional
@@ -14,7 +14,7 @@ from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
-from ostinato.tasks.options import Takes
+from ostinato.tasks.options import Takes, TrainFacts
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,11 @@ class TaggerTrainingOptions(TrainingOptions):
 
 
 @dataclass(frozen=True)
-class TrainTag:
+class TrainTag(TrainFacts):
     """Train a tagger on sentences of tagged words: parts of speech, names, anything that each word has one of."""
 
-    TASK: ClassVar[str] = "tag"
-    SOURCES: ClassVar[str] = "data"
-    NAMING_DATA: ClassVar[tuple[str, ...]] = ("data",)
-    FIXED: ClassVar[frozenset[str]] = frozenset()
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
-    UNUSED: ClassVar[frozenset[str]] = frozenset({"steps", "tied"})
+    TASK = "tag"
+    UNUSED = frozenset({"steps", "tied"})
     COMMON: ClassVar[tuple[str, ...]] = ("out", "column", "valid", "test")
 
     data: Annotated[

@@ -15,7 +15,7 @@ from ostinato.config.table import Separator
 from ostinato.config.text import Level, TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
-from ostinato.tasks.options import Takes
+from ostinato.tasks.options import Takes, TrainFacts
 
 #: Sizes where no option says: characters need less, and what is spelt by a rule no dropout.
 _BY_LEVEL: dict[str, dict[str, Any]] = {
@@ -71,15 +71,12 @@ class Seq2SeqOptions(ModelOptions):
 
 
 @dataclass(frozen=True)
-class TrainTranslate:
+class TrainTranslate(TrainFacts):
     """Train an encoder and a decoder on pairs of texts, to write one from the other: translate, answer, convert."""
 
-    TASK: ClassVar[str] = "translate"
-    SOURCES: ClassVar[str] = "data"
+    TASK = "translate"
     NAMING_DATA: ClassVar[tuple[str, ...]] = ("data", "source")
-    FIXED: ClassVar[frozenset[str]] = frozenset()
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
-    UNUSED: ClassVar[frozenset[str]] = frozenset({"steps"})
+    UNUSED = frozenset({"steps"})
     COMMON: ClassVar[tuple[str, ...]] = ("out", "separator", "source", "target", "valid", "test", "level")
 
     data: Annotated[
