@@ -48,19 +48,8 @@ def length_penalty(length: int, alpha: float) -> float:
 def greedy_search(
     step: Step, state: State, limits: Tensor, *, start: int = 0, end: int = 0, never: Collection[int] = ()
 ) -> list[Hypothesis]:
-    """The most probable token at each step, for N sequences side by side.
-
-    Args:
-        step: one step of a decoder; see `Step`.
-        state: before the first step, N rows.
-        limits: `[N]`, most tokens to write; the end is not counted.
-        start: id to begin with.
-        end: id that ends a sequence.
-        never: ids that are not to be written.
-
-    Returns:
-        N hypotheses.
-    """
+    """The most probable token at each step, for N sequences side by side; arguments as in `beam_search`, a hypothesis
+    each."""
     count = len(limits)
     written: list[list[int]] = [[] for _ in range(count)]
     total = torch.zeros(count, dtype=torch.float64)

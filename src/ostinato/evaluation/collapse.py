@@ -18,17 +18,8 @@ _Grams: TypeAlias = Counter[tuple[str, ...]]
 
 
 def tell_collapsed(what: str, answers: Iterable[Hashable], expected: Iterable[Hashable], *, kinds: bool = False) -> int:
-    """Count the different answers, and warn where they are far fewer than those expected.
-
-    Args:
-        what: an answer is: "label", "caption".
-        answers: one an example.
-        expected: the right ones.
-        kinds: whether answers are of a few kinds, of which half may be expected to come up; else a tenth.
-
-    Returns:
-        Different answers.
-    """
+    """Count the different answers, and warn where they are far fewer than those expected: `what` each is, "label" or
+    "caption"; of a few `kinds` half may be expected to come up, else a tenth."""
     said, right = Counter(answers), len(set(expected))
     (most, times), total = (said.most_common(1) or [("", 0)])[0], said.total()
     few = 2 * len(said) <= right if kinds else 10 * len(said) <= right or len(said) == 1
@@ -44,16 +35,10 @@ def tell_collapsed(what: str, answers: Iterable[Hashable], expected: Iterable[Ha
 
 
 def constant_bleu(hypotheses: Sequence[Words], references: Sequence[Sequence[Words]]) -> float:
-    """The highest BLEU-4 that one and the same text for all gets, of the most promising ones.
+    """The highest BLEU-4, from 0 to 100, that one and the same text for all gets, of the most promising ones: the texts
+    written most often, and those references (one or more for each) whose n-grams most others have.
 
-    Tried are the texts written most often, and those references whose n-grams most others have.
-
-    Args:
-        hypotheses: N texts as words; what the model wrote.
-        references: for each the right ones, at least one.
-
-    Returns:
-        0 to 100, computed as sacrebleu does: over the corpus, the nearest reference's length, exponential smoothing.
+    It is computed as sacrebleu does: over the corpus, the nearest reference's length, exponential smoothing.
     """
     highest = [_most([_grams(words) for words in texts]) for texts in references]
     shared: _Grams = Counter()

@@ -11,12 +11,7 @@ from ostinato.losses import decoded_cross_entropy
 
 @torch.no_grad()
 def decoded_loss(model: nn.Module, batches: Iterable[Batch]) -> float:
-    """Mean loss in nats a token, without label smoothing; the model must be in eval mode.
-
-    Args:
-        model: called with a batch's `inputs` and `arguments()`.
-        batches: of all that is to be measured.
-    """
+    """Mean loss in nats a token, without label smoothing; the model must be in eval mode."""
     total, tokens = 0.0, 0
     for batch in batches:
         output = model(batch.inputs, **batch.arguments())

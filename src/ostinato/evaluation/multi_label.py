@@ -10,14 +10,11 @@ Marks = npt.NDArray[np.bool_]
 
 
 def multi_label_figures(expected: Marks, found: Marks) -> dict[str, Any]:
-    """The figures of `ostinato evaluate` where examples have several labels.
+    """The figures of `ostinato evaluate` where examples have several labels, by marks `[N, C]` of those that are right
+    and of those that were said.
 
     F1 is 2 hits / (times a label is right + times it was said): of all labels together micro F1; macro F1 is the mean
     over the labels that occur or were said (as scikit-learn has both).
-
-    Args:
-        expected: `[N, C]` whether a label is right for an example.
-        found: `[N, C]` whether it was said.
 
     Returns:
         examples; accuracy, the share of examples of which all labels are right and no other was said; macro_f1;

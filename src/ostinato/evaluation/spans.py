@@ -36,10 +36,6 @@ def spans(tags: Sequence[str], scheme: Scheme = BIO) -> list[Span]:
 
     B-X and S-X begin a span, E-X and S-X are its last word. I-X and E-X go on with a span of kind X, or else begin one,
     so that IOB1 and inconsistent output are read as well. A bare letter is of kind "_".
-
-    Args:
-        tags: one a word.
-        scheme: how they mark spans.
     """
     found: list[Span] = []
     kind, start, before = None, 0, "O"
@@ -59,11 +55,6 @@ def span_scores(
 ) -> dict[str, Scores]:
     """Scores by kind of span; under "" those over all kinds together (micro average, what CoNLL ranks by).
 
-    Args:
-        right: the tags of each sentence.
-        predicted: as many, of the same lengths.
-        scheme: how the tags mark spans.
-
     Raises:
         ValueError: sentences of different lengths.
     """
@@ -81,12 +72,7 @@ def span_scores(
 
 
 def tag_scores(right: Iterable[str], predicted: Iterable[str]) -> dict[str, Scores]:
-    """Scores by tag, each word by itself.
-
-    Args:
-        right: a tag a word.
-        predicted: as many.
-    """
+    """Scores by tag, each word by itself."""
     pairs = list(zip(right, predicted, strict=True))
     there, found = Counter(one for one, _ in pairs), Counter(other for _, other in pairs)
     both = Counter(one for one, other in pairs if one == other)

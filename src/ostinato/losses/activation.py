@@ -18,13 +18,8 @@ class HasOutputs(Protocol):
 
 
 def activation_penalty(output: HasOutputs, ar: float, tar: float) -> Tensor:
-    """Alpha * mean((m * h_t)^2) + beta * mean((h_t - h_{t-1})^2), with m the dropout's mask (Merity et al. 2017,
+    """Ar * mean((m * h_t)^2) + tar * mean((h_t - h_{t-1})^2), with m the dropout's mask (Merity et al. 2017,
     arXiv:1708.01009): outputs are kept small, and from changing much from one step to the next.
-
-    Args:
-        output: of a language model.
-        ar: alpha.
-        tar: beta.
 
     Raises:
         ValueError: tar of an output without `raw`.

@@ -14,13 +14,8 @@ def adaptive_cross_entropy(
     """Sum over rows of -w * log p(target), p in two steps: a frequent word or a cluster of rare ones, then the word in
     its cluster (Grave et al. 2017, arXiv:1609.04309).
 
-    Equal to what `softmax(hidden, targets)` gives, with `linear_cross_entropy` for each of its layers.
-
-    Args:
-        softmax: whose parameters to use.
-        hidden: `[M, E]`.
-        targets: `[M]` ids from 0 to V - 1, the most frequent first.
-        weights: `[M]` of the rows.
+    Equal to what `softmax(hidden, targets)` gives, with `linear_cross_entropy` for each of its layers. Hidden states
+    are `[M, E]`; targets `[M]` ids, the most frequent first; weights `[M]`.
     """
     first, *_ = softmax.cutoffs
     head_targets, total = targets.clone(), weights.new_zeros(())

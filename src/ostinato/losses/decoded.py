@@ -10,15 +10,10 @@ from ostinato.losses.linear_cross_entropy import linear_cross_entropy
 
 
 def decoded_cross_entropy(output: LinearScores, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
-    """Mean negative log-likelihood of the target's tokens, in nats; padding costs neither logits nor loss.
+    """Mean negative log-likelihood of the target's tokens `[T, N]`, in nats; padding costs neither logits nor loss.
 
     With label smoothing e (Szegedy et al. 2016, arXiv:1512.00567) what is expected is the token with 1 - e + e/V and
-    each other one with e/V.
-
-    Args:
-        output: of a decoder.
-        batch: targets `[T, N]`, and `target_lengths` `[N]` among `more`.
-        label_smoothing: e.
+    each other one with e/V. The batch has `target_lengths` `[N]` among `more`.
     """
     valid = valid_steps(batch.more["target_lengths"], len(batch.targets))
     rows, targets = output.hidden[valid], batch.targets[valid]

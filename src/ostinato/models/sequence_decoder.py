@@ -31,12 +31,8 @@ class DecoderState(NamedTuple):
     memory: Memory | None
 
     def select(self, rows: Tensor, memories: Tensor | None = None) -> "DecoderState":
-        """Some of the hypotheses, in another order.
-
-        Args:
-            rows: `[R']` of the N*K rows.
-            memories: `[N']` of the N memories, where they change.
-        """
+        """Some of the hypotheses, in another order: `[R']` of the N*K rows, and `[N']` of the N memories where they
+        change."""
 
         def pick(fields: Any) -> Any:
             return None if fields is None else type(fields)(*(field.index_select(1, rows) for field in fields))
@@ -155,12 +151,8 @@ class SequenceDecoder(nn.Module):
         return type(first)(*(torch.cat(fields) for fields in zip(first, above, strict=True)))
 
     def start(self, state: Any, memory: Tensor | None = None, lengths: Tensor | None = None) -> DecoderState:
-        """The state before the first step.
-
-        Args:
-            state: of all layers, `[L, N, size]` a field.
-            memory: `[S, N, M]` to attend over.
-            lengths: `[N]` of the memory; None where all are S.
+        """The state before the first step, from that of all layers, `[L, N, size]` a field, with a memory `[S, N, M]`
+        to attend over, of lengths `[N]` where not all are S.
 
         Raises:
             ValueError: no memory, of a decoder that attends.

@@ -38,13 +38,7 @@ class CardFacts(msgspec.Struct, kw_only=True):
 
 
 def write_card(facts: CardFacts, run: Trained, position: Position) -> str:
-    """The card, Markdown.
-
-    Args:
-        facts: of the task.
-        run: whose.
-        position: where its training ended.
-    """
+    """The card of a run, Markdown; its training ended at this position."""
     parameters = sum(p.numel() for p in run.model.parameters())
     told = [
         *facts.about,
@@ -73,13 +67,8 @@ def files_of(part: Mapping[str, Any]) -> str:
 
 
 def valid_source(data: Mapping[str, Any], held_out: str, unit: str = "") -> str:
-    """What was validated on, and where not all of it is read while training, how much.
-
-    Args:
-        data: what config.json records of the data.
-        held_out: how to call what was held out.
-        unit: what is counted, where it is; runs of early versions do not say.
-    """
+    """What was validated on (`held_out`: what to call what was held out), and where not all of it is read while
+    training, how much, counted in `unit`; runs of early versions do not say."""
     valid = data["valid"]
     used = f" ({valid['used']:,} of {valid[unit]:,} {unit})" if unit and "used" in valid else ""
     return f"validation: {held_out if data['held_out'] else files_of(valid)}{used}"

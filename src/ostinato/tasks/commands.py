@@ -14,13 +14,8 @@ from ostinato.tasks import OPTIONS
 
 
 class Declared(NamedTuple):
-    """Where an option of a command comes from.
-
-    Attributes:
-        task: that takes it.
-        kind: the class whose field it is.
-        group: the outermost group within the task's options that holds it; None where there is none.
-    """
+    """Where an option of a command comes from: the task that takes it, the class whose field it is, and the outermost
+    group within the task's options that holds it."""
 
     task: str
     kind: type[Any]
@@ -160,13 +155,9 @@ def require_taken(task: str, command: str, names: Iterable[str]) -> None:
 
 
 def asked(task: str, command: str, given: Mapping[str, Any]) -> Any:
-    """What a task is asked: an instance of its class of options.
+    """What a task is asked by a command (evaluate, predict, generate or plot): an instance of its class of options.
 
-    Args:
-        task: its name.
-        command: "evaluate", "predict", "generate" or "plot".
-        given: value by name; None, and False of a flag, say nothing. What has commas on the command line may be a
-            list.
+    Of the values by name None, and False of a flag, say nothing. What has commas on the command line may be a list.
 
     Raises:
         OptionTypeError: an option that there is not; a ConfigError, and a TypeError as of any call.

@@ -77,13 +77,8 @@ class Task(Protocol[Options, Prepared]):
         """
 
     def evaluate(self, run: Trained, sources: Iterable[str], options: Any, progress: Progress | None = None) -> Result:
-        """The figures of `ostinato evaluate`, as the contract has them: the task's `Figures`.
-
-        Args:
-            run: of this task; it reads data as `options.reading` says.
-            sources: files, or names of data in memory.
-            options: of the class that `OPTIONS.evaluate` names.
-            progress: told what is done.
+        """The figures of `ostinato evaluate` on `sources`, files or names of data in memory: the task's `Figures`. The
+        options are of the class that `OPTIONS.evaluate` names.
 
         Raises:
             DataError: data that cannot be used.
@@ -105,11 +100,7 @@ class Predicts(Protocol):
     """
 
     def read(self, run: Trained, source: str) -> Iterable[Any]:
-        """Examples, one after the other as they are read.
-
-        Args:
-            run: of this task; it says how data are laid out.
-            source: a file, or the name of data in memory.
+        """Examples of a file, or of data in memory by their name, one after the other as they are read.
 
         Raises:
             DataError: data that cannot be used.
@@ -118,13 +109,8 @@ class Predicts(Protocol):
     def answer(
         self, run: Trained, examples: Iterable[Any], options: Any, progress: Progress | None = None
     ) -> Iterator[Any]:
-        """The answers to examples, in order: one to each, or a row for each step of what it says of one.
-
-        Args:
-            run: of this task.
-            examples: in memory, from whatever `read` has read, or made of something else.
-            options: of the class that `OPTIONS.predict` names.
-            progress: told what is done.
+        """The answers to examples, which `read` gave or which are made of something else, in order: one to each, or a
+        row for each step of what it says of one. The options are of the class that `OPTIONS.predict` names.
 
         Raises:
             DataError: an example that the model cannot read.
@@ -164,18 +150,8 @@ class Plots(Protocol):
     """A task that draws what it answers."""
 
     def plot(self, run: Trained, source: str, out: Path, options: Any, series: Sequence[str]) -> dict[str, Any]:
-        """Draw the answers to a file's data.
-
-        Args:
-            run: of this task.
-            source: what `predict` takes.
-            out: the picture, PNG or SVG by its ending.
-            options: of the class that `OPTIONS.plot` names.
-            series: which of them; empty means as many as there is room for.
-
-        Returns:
-            What was drawn: `series`.
-        """
+        """Draw the answers to a file's data to `out`, PNG or SVG by its ending: of these series, or of as many as there
+        is room for where none are named. Returns what was drawn: `series`."""
 
 
 @runtime_checkable
@@ -183,15 +159,8 @@ class Refits(Protocol):
     """A task that can train once more, when it is known for how long."""
 
     def refit(self, options: Any, prepared: Any, folder: RunFolder, started: float, *, shown: bool) -> None:
-        """Train again on all that is there, where the options ask for it, and keep these weights.
-
-        Args:
-            options: of the command.
-            prepared: as `prepare` gave it.
-            folder: of the finished run.
-            started: `time.monotonic()` when the command began, which the time limit counts from.
-            shown: whether to show progress.
-        """
+        """Train again on all that is there, where the options ask for it, and keep these weights. The time limit counts
+        from `started`, when the command began by `time.monotonic()`."""
 
 
 @runtime_checkable
@@ -232,12 +201,8 @@ class Observes(Protocol):
     """A task whose model can be watched while it reads a sequence."""
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
-        """The first sequence of a file.
-
-        Args:
-            run: of this task.
-            source: what `evaluate` takes; None is the data the run was validated on, where that can be found.
-            steps: to read, at most.
+        """The first sequence of a file, of which so many steps at most; without one, of the data the run was validated
+        on, where that can be found.
 
         Raises:
             DataError: data that cannot be used, or is not there any more.
@@ -250,14 +215,8 @@ class Follows(Protocol):
     """A task that can follow gradients in several places of its data at once."""
 
     def follow(self, run: Trained, model: nn.Module, source: str | None, steps: int) -> Observed:
-        """What a model reads in these places; `pieces` may be empty.
-
-        Args:
-            run: of this task.
-            model: that is to read it: the run's, or another with the same inputs.
-            source: as `Observes.observe` has it.
-            steps: to read.
-        """
+        """What a model, the run's or another with the same inputs, reads in these places of the data that
+        `Observes.observe` reads; `pieces` may be empty."""
 
 
 @runtime_checkable

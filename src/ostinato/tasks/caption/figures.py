@@ -23,11 +23,8 @@ def caption_words(text: str) -> Words:
 
 
 def score_captions(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """The figures of `ostinato evaluate` for captions, both over `caption_words`.
-
-    Args:
-        hypotheses: one caption a picture.
-        references: for each picture the captions people wrote, one or more.
+    """The figures of `ostinato evaluate` for captions, one a picture beside those that people wrote of it, by
+    `caption_words`.
 
     Returns:
         examples, bleu4 (sacrebleu's, over the whole corpus, against all references) from 0 to 100, its signature, and
@@ -55,22 +52,15 @@ def score_captions(hypotheses: Sequence[str], references: Sequence[Sequence[str]
 
 
 def cider(hypotheses: Sequence[Words], references: Sequence[Sequence[Words]]) -> float:
-    """CIDEr-D (Vedantam, Zitnick, Parikh 2015, arXiv:1411.5726), what is commonly reported as CIDEr.
+    """CIDEr-D (Vedantam, Zitnick, Parikh 2015, arXiv:1411.5726), what is commonly reported as CIDEr: 0 to 10.
 
         g_k(s)        = h_k(s) * log(|I| / max(1, pictures with n-gram k in a reference))
         CIDEr_n(c, S) = 10 / m * sum_j exp(-(l(c) - l(s_j))^2 / (2 * 6^2)) * min(g(c), g(s_j)) . g(s_j)
                         / (|g(c)| |g(s_j)|)
 
     averaged over n = 1 to 4 and over the pictures; h_k counts how often n-gram k occurs, l the words. As in the
-    authors' program counts are not divided by a caption's length and words are not stemmed. Rare n-grams count more;
-    an n-gram of every picture counts nothing, so that a single picture has no CIDEr.
-
-    Args:
-        hypotheses: the words of one caption a picture.
-        references: for each picture the words of its references.
-
-    Returns:
-        0 to 10.
+    authors' program counts are not divided by a caption's length and words are not stemmed. Rare n-grams count more; an
+    n-gram of every picture counts nothing, so that a single picture has no CIDEr.
     """
     documents: _Grams = Counter()
     for captions in references:

@@ -65,12 +65,7 @@ PreparedCaptions: TypeAlias = Prepared[TextCodec, EncodedCaptions, dict[str, int
 
 
 class Picture(NamedTuple):
-    """A picture to describe.
-
-    Attributes:
-        name: of it.
-        views: what shows it; None where it is missing or damaged.
-    """
+    """A picture to describe, and what shows it; None where it is missing or damaged."""
 
     name: str
     views: Views | None

@@ -96,14 +96,9 @@ def prepare_labelled(
 ) -> PreparedExamples:
     """Labelled examples in memory, made ready: split, labels and tokenizer or scale learned, encoded.
 
-    Args:
-        options: of the command.
-        columns: what the run is to read later.
-        whole: to train on; without `valid`, also to validate on.
-        valid: to validate on.
-        share: of every class to hold out where there is no `valid`. Where that is 0, or fewer than `TELLING` examples,
-            nothing is held out, and validation measures what is trained on.
-        progress: told how far the word vectors are.
+    Without `valid` a share of every class of `whole` is held out to validate on. Where that is 0, or fewer than
+    `TELLING` examples, nothing is, and validation measures what is trained on. `columns` are what the run is to read
+    later; `progress` is told how far the word vectors are.
     """
     wanted = options.hold_out  # however few that are
     share = share if wanted is None else wanted
@@ -147,12 +142,7 @@ def _vectors(
 
 
 def passes(examples: int, tokens: int) -> int:
-    """Epochs by default: as many as it takes to see `SEEN_EXAMPLES` or `SEEN_TOKENS`, whichever are more.
-
-    Args:
-        examples: to train on.
-        tokens: of all of them together; 0 of numbers.
-    """
+    """Epochs by default: as many as it takes to see `SEEN_EXAMPLES`, or `SEEN_TOKENS` of texts, whichever are more."""
     seen = max(SEEN_EXAMPLES / examples, SEEN_TOKENS / tokens if tokens else 0)
     return min(DEFAULT_EPOCHS, max(2, round(seen)))
 
@@ -196,11 +186,7 @@ def _tokenizer(options: TrainClassify, level: Level, train: Raw) -> Tokenizer:
 
 
 def word_dropout(steps: float) -> float:
-    """Share of the steps that training leaves out by default: the fewer the shorter texts are.
-
-    Args:
-        steps: of a text, on average.
-    """
+    """Share of the steps that training leaves out by default: the fewer the shorter texts are, on average."""
     return 0.3 * min(1.0, steps / REDUNDANT)
 
 

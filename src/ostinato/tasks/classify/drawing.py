@@ -18,13 +18,8 @@ _NUMBERED = 20
 def confusion_matrix(
     counts: npt.NDArray[np.int64], classes: Sequence[str], out: str | Path, *, title: str = "Confusion"
 ) -> None:
-    """Draw a confusion matrix: each row's shares as colour, the counts as numbers.
-
-    Args:
-        counts: `[C, C]` examples by class, rows, and by the class they were taken for, columns.
-        classes: `[C]` names.
-        out: picture to write, .png or .svg.
-        title: over the picture.
+    """Draw counts `[C, C]`, of examples by class (rows) and by the class they were taken for: each row's shares as
+    colour, the counts as numbers. The picture is .png or .svg.
 
     Raises:
         ConfigError: matplotlib is not installed.

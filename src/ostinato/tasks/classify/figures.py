@@ -9,25 +9,16 @@ Counts = npt.NDArray[np.int64]
 
 
 def confusion(expected: npt.ArrayLike, found: npt.ArrayLike, classes: int) -> Counts:
-    """`[C, C]` examples by class, rows, and by the class they were taken for, columns.
-
-    Args:
-        expected: `[N]` numbers of classes.
-        found: `[N]` the same, as predicted.
-        classes: C.
-    """
+    """`[C, C]` examples by class, rows, and by the class they were taken for, columns; of both come `[N]` numbers."""
     pairs = np.asarray(expected, np.int64) * classes + np.asarray(found, np.int64)
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
 def classification_figures(counts: Counts) -> dict[str, Any]:
-    """The figures of `ostinato evaluate`, from a confusion matrix.
+    """The figures of `ostinato evaluate`, from a `confusion` matrix.
 
     A class's F1 is 2 hits / (examples + times it was said); macro F1 is the mean over the classes that occur or were
     said (as scikit-learn has it).
-
-    Args:
-        counts: `[C, C]`, as `confusion` gives them.
 
     Returns:
         examples, accuracy, macro_f1; distinct, the classes that were said at all; constant_accuracy, that of the one

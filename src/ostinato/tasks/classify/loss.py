@@ -44,11 +44,8 @@ def label_loss(
 
 
 def balanced_weights(counts: Tensor) -> Tensor:
-    """Weights that give every class the same part in the loss: examples / (classes * count), 1 on average.
-
-    Args:
-        counts: `[C]` examples of each class; a class without any has weight 0.
-    """
+    """Weights `[C]` that give every class the same part in the loss, from how many examples each has: examples /
+    (classes * count), 1 on average; 0 for a class without any."""
     present = counts > 0
     weights = counts.sum() / (present.sum() * counts.clamp(min=1))
     return torch.where(present, weights, 0.0)
@@ -76,10 +73,7 @@ def labels_loss(weights: Tensor | None = None, smoothing: float = 0.0) -> Callab
 
 
 def rarity(marks: Tensor) -> Tensor:
-    """Weights by which examples that have a label count as much as those that have not: how many times fewer they are.
-
-    Args:
-        marks: `[N, C]` 1 where an example has a label, else 0.
-    """
+    """Weights by which examples that have a label count as much as those that have not: how many times fewer they are,
+    by marks `[N, C]` of 1 where an example has a label, else 0."""
     with_it = marks.sum(0)
     return (len(marks) - with_it) / with_it.clamp(min=1)

@@ -109,10 +109,7 @@ class Classifier(nn.Module):
 
     @torch.no_grad()
     def start_embedding(self, vectors: Tensor) -> None:
-        """Start from vectors of words, where there are any; those of zeros keep their random start.
-
-        Args:
-            vectors: `[V, E]`, of mean square 1.
+        """Start from vectors of words `[V, E]`, of mean square 1; those of zeros keep their random start.
 
         Raises:
             ConfigError: a model of features, which has no embedding.
@@ -123,12 +120,7 @@ class Classifier(nn.Module):
         self.input.weight[known] = _START * vectors[known]
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> ClassifierOutput:
-        """Read sequences.
-
-        Args:
-            inputs: `[T, N]` token ids, or `[T, N, D]` features.
-            lengths: `[N]` valid steps of each.
-        """
+        """Read token ids `[T, N]`, or features `[T, N, D]`, of which `lengths` `[N]` steps are valid."""
         x = self.input(inputs)
         if self.training and self.word_dropout:
             kept = torch.rand(x.shape[:2], device=x.device) >= self.word_dropout
@@ -138,12 +130,8 @@ class Classifier(nn.Module):
         return ClassifierOutput(self.output(self.dropout(pooled)), pooled, attention)
 
     def pool(self, hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
-        """One vector a sequence, `[N, S*O]`, and the attention where there is one.
-
-        Args:
-            hidden: `[T, N, S*O]`, zero beyond the lengths.
-            lengths: `[N]`.
-        """
+        """One vector a sequence, `[N, S*O]`, and the attention where there is one, of hidden states `[T, N, S*O]` that
+        are zero beyond the lengths `[N]`."""
         if self.pooling == "mean":
             return hidden.sum(0) / lengths.clamp(min=1).unsqueeze(-1).to(hidden.dtype), None
         if self.pooling == "last":

@@ -21,14 +21,8 @@ def shares_of(levels: Sequence[float]) -> list[float]:
 
 
 def can_go_on(codec: SeriesCodec, series: Sequence[Series], name: str, run: str, steps: int) -> list[Series]:
-    """The series that can be forecast; of the others a warning says why not.
-
-    Args:
-        codec: of the run.
-        series: of a table.
-        name: of the table.
-        run: its folder, for messages.
-        steps: to forecast.
+    """The series of a table that can be forecast so many steps; of the others a warning says why not. The table's name
+    and the run's folder are for messages.
 
     Raises:
         DataError: there is none; says why of the first.
@@ -60,15 +54,8 @@ def _require_window(codec: SeriesCodec, series: Series, run: str) -> None:
 def forecast_rows(
     codec: SeriesCodec, series: Series, point: np.ndarray, quantiles: np.ndarray | None, levels: Sequence[float]
 ) -> Iterator[dict[str, Any]]:
-    """One row a step beyond the end of a series: ids, time, each target and the ends of its intervals.
-
-    Args:
-        codec: of the run.
-        series: that was forecast.
-        point: `[H, K]`.
-        quantiles: `[H, K, Q]`, of `shares_of(levels)`.
-        levels: of the intervals, in percent.
-    """
+    """One row a step beyond the end of a series: ids, time, each target (`[H, K]`) and the ends of its intervals, in
+    percent, from quantiles `[H, K, Q]` of `shares_of(levels)`."""
     times = codec.times(series.first + codec.shape.spacing.step * np.arange(len(series), len(series) + len(point)))
     for ahead, cells in enumerate(times):
         row: dict[str, Any] = _ids(codec, series)

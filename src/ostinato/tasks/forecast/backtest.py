@@ -21,17 +21,10 @@ from ostinato.tasks.trained import Trained
 def retrained(
     task: ForecastTask, run: Trained, windows: Windows, shares: Sequence[float], progress: Progress | None = None
 ) -> Forecast:
-    """Forecast each window by a model of its own moment.
+    """Forecast each window by a model of its own moment; windows that begin at the same time share one.
 
     Every model is trained with the run's options and seed on the rows that lie before the moment, of all series, their
-    last tenth held out to choose the best weights by.
-
-    Args:
-        task: forecasting.
-        run: whose options are used.
-        windows: to forecast; those that begin at the same time share a model.
-        shares: quantiles wanted.
-        progress: told the moments done, and those in all.
+    last tenth held out to choose the best weights by. `progress` is told the moments done, and those in all.
 
     Raises:
         DataError: too few rows before the first moment.

@@ -23,24 +23,12 @@ def continued(
     seed: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Forecast:
-    """Forecast from each series' end.
+    """Forecast from each series' end, of N series of a window or more: `steps` instead of H.
 
-    Up to the horizon this is `forecast`. Beyond it the point forecast is made from the one before. Quantiles are
-    those of paths: of each block of a horizon a path has one quantile of every step, drawn anew (so that all are
-    equally frequent) for each block, and the next block is forecast from it. What is uncertain so far makes what
-    follows more uncertain.
-
-    Args:
-        model: of the run.
-        codec: of the run.
-        series: at least a window each; what is known in advance is in their covariates.
-        steps: to forecast.
-        shares: quantiles wanted; none are given for the point head.
-        seed: of what is drawn.
-        progress: told the series done, and those in all.
-
-    Returns:
-        Of N series, `steps` instead of H.
+    Up to the horizon this is `forecast`. Beyond it the point forecast is made from the one before. Quantiles are those
+    of paths: of each block of a horizon a path has one quantile of every step, drawn anew (so that all are equally
+    frequent) for each block, and the next block is forecast from it. What is uncertain so far makes what follows more
+    uncertain. The point head gives no quantiles. `progress` is told the series done, and those in all.
     """
     horizon = codec.shape.horizon
     windows = codec.windows(series, [np.array([len(each)]) for each in series])

@@ -45,15 +45,8 @@ def forecast(
     seed: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Forecast:
-    """Forecast every window.
-
-    Args:
-        model: puts itself into eval mode for as long as this lasts.
-        windows: what to forecast.
-        shares: quantiles wanted; none are given for the point head.
-        seed: of the paths drawn, where decoding is autoregressive and the head a distribution.
-        progress: told the windows done, and those in all.
-    """
+    """Forecast every window, in eval mode: the median, and quantiles of these shares, but for the point head. The seed
+    is of the paths drawn, where decoding is autoregressive and the head a distribution."""
     training = model.training
     model.eval()
     shares = () if model.head == "point" else shares

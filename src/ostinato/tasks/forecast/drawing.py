@@ -49,12 +49,7 @@ class Panel(NamedTuple):
 
 
 def forecast_picture(panels: Sequence[Panel], out: str | Path, *, title: str) -> None:
-    """Draw what was and what is forecast, a panel each; one legend for all of them stands below.
-
-    Args:
-        panels: `PANELS` at most.
-        out: picture to write, .png or .svg.
-        title: over the picture.
+    """Draw what was and what is forecast, at most `PANELS`, to .png or .svg; one legend for all of them stands below.
 
     Raises:
         ConfigError: matplotlib is not installed.

@@ -45,21 +45,15 @@ def windowed(series: Sequence[Series], places: Sequence[tuple[int, int]], horizo
 
 
 def accuracy(point: np.ndarray, truth: np.ndarray, scale: np.ndarray) -> dict[str, float | None]:
-    """Mean figures over every target that is known.
+    """Mean figures of forecasts `[N, H, K]` over every target that is known; it is NaN where missing.
 
     - mae: |f - y|; rmse: root of the mean (f - y)^2;
     - mape: 100 |f - y| / |y|, over targets other than zero;
     - smape: 200 |f - y| / (|f| + |y|), 0 where both are zero;
-    - mase: |f - y| over the in-sample seasonal naive error (Hyndman, Koehler 2006), over targets that have one.
+    - mase: |f - y| over `scale` `[N, K]`, the in-sample M-step naive error of each window's series (Hyndman, Koehler
+      2006), over targets that have one.
 
-    Args:
-        point: `[N, H, K]`.
-        truth: `[N, H, K]`, NaN where missing.
-        scale: `[N, K]`: the in-sample M-step naive error of each window's series.
-
-    Returns:
-        The five by name; None where there is nothing to take the mean of, the largest float where a forecast is
-        infinite or no number.
+    None where there is nothing to take the mean of, the largest float where a forecast is infinite or no number.
     """
     error = np.abs(point - truth)
     size = np.abs(truth)
@@ -83,16 +77,13 @@ def coverage(low: np.ndarray, high: np.ndarray, truth: np.ndarray) -> float | No
 
 
 def crps(quantiles: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Continuous ranked probability score of each target, in its own units; of a point forecast, |f - y|.
+    """Continuous ranked probability score of each target `[...]`, in its own units, by quantiles `[..., Q]` of
+    `CRPS_SHARES`; of a point forecast, |f - y|.
 
         CRPS(F, y) = integral of (F(x) - [y <= x])^2 dx = 2 integral of pinball loss of quantile p, over p from 0 to 1
 
-    Of a distribution that is given by its quantiles of `CRPS_SHARES`, the middles of equal parts: exactly that of the
-    ensemble of these (Bröcker 2012, Evaluating raw ensembles with the CRPS); Gneiting, Raftery (2007).
-
-    Args:
-        quantiles: `[..., Q]`, of `CRPS_SHARES`.
-        truth: `[...]`.
+    As its quantiles are the middles of equal parts, it is exactly that of the ensemble of these (Bröcker 2012,
+    Evaluating raw ensembles with the CRPS); Gneiting, Raftery (2007).
     """
     error = truth[..., None] - quantiles
     shares = np.asarray(CRPS_SHARES)
@@ -128,13 +119,8 @@ class Said(NamedTuple):
 
 
 def evaluate_forecast(said: Said, found: Windowed, scale: np.ndarray, targets: Sequence[str]) -> dict[str, Any]:
-    """The figures of `ostinato evaluate`.
-
-    Args:
-        said: what was forecast.
-        found: what came, and the naive forecasts.
-        scale: `[N, K]`, see `accuracy`.
-        targets: K names.
+    """The figures of `ostinato evaluate`: of what was said, what came and the naive forecasts, `scale` as in
+    `accuracy`.
 
     Returns:
         horizon, windows, those of `Said.figures`, those of the seasonal naive forecast with `naive_` and of the last

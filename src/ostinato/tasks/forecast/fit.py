@@ -33,17 +33,10 @@ def refitted(
     *,
     shown: bool = False,
 ) -> Forecaster:
-    """A model trained from the beginning for about so many steps on all rows, those held out too; its last weights.
+    """A model trained from the beginning for about so many steps, in whole passes over the data, on all rows, those
+    held out too; its last weights. The time limit counts from `started`.
 
     Scales and codings stay those of the first training, so that the run's files fit either's weights.
-
-    Args:
-        task: forecasting.
-        options: of the command.
-        prepared: with windows of all series, of which some rows were held out.
-        steps: of the optimiser; whole passes over the data are made of them, one at least.
-        started: `time.monotonic()` when the command began, which the time limit counts from.
-        shown: whether to show progress.
     """
     windows, shape = prepared.train, prepared.codec.shape
     origins = [all_origins(each, shape.window, shape.horizon) for each in windows.series]

@@ -18,9 +18,7 @@ def forecast_loss(output: Any, batch: Batch) -> Tensor:
     - quantile: twice the pinball loss, averaged over the quantiles; for the median alone, the absolute error;
     - gaussian, student: the negative log-likelihood, in nats.
 
-    Args:
-        output: of a `Forecaster`.
-        batch: targets `[H, N, K]` and weights of the same shape: 1 where known, 0 where missing.
+    The batch has targets `[H, N, K]` and weights of the same shape: 1 where known, 0 where missing.
     """
     targets, weights = batch.targets, batch.weights
     if weights is None:
@@ -31,13 +29,8 @@ def forecast_loss(output: Any, batch: Batch) -> Tensor:
 
 
 def pinball(quantiles: Tensor, targets: Tensor, shares: tuple[float, ...]) -> Tensor:
-    """Pinball loss max(q (y - f), (q - 1) (y - f)) of each quantile q (Koenker, Bassett 1978).
-
-    Args:
-        quantiles: `[..., Q]`.
-        targets: `[...]`.
-        shares: the Q quantiles' own.
-    """
+    """Pinball loss max(q (y - f), (q - 1) (y - f)) of each quantile q of these shares (Koenker, Bassett 1978): of
+    quantiles `[..., Q]` and targets `[...]`."""
     error = targets.unsqueeze(-1) - quantiles
     share = quantiles.new_tensor(shares)
     return torch.maximum(share * error, (share - 1) * error)

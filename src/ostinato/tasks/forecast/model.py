@@ -126,11 +126,8 @@ class Forecaster(nn.Module):
 
     @torch.no_grad()
     def begin_from(self, errors: Tensor) -> None:
-        """Weigh the simple forecasts by the inverse of their squared errors (Bates, Granger 1969).
-
-        Args:
-            errors: `[K, C]`, mean absolute error of each simple forecast in the training windows, in scaled units.
-        """
+        """Weigh the simple forecasts by the inverse of their squared errors (Bates, Granger 1969): `[K, C]`, the mean
+        absolute error of each in the training windows, in scaled units."""
         self.weights.bias.copy_(-2 * errors.clamp(min=1e-3).log().flatten())
 
     def forward(self, past: Tensor, known: Tensor, bases: Tensor, before: Tensor | None = None) -> ForecastOutput:
@@ -168,17 +165,10 @@ class Forecaster(nn.Module):
     def step_by_step(
         self, past: Tensor, known: Tensor, bases: Tensor, before: Tensor, *, sample: bool
     ) -> ForecastOutput:
-        """Autoregressive decoding from the model's own forecasts.
+        """Autoregressive decoding from the model's own forecasts; with `sample` from draws, which are then the
+        location.
 
-        Args:
-            past: as in `forward`, and so are the next two.
-            known: `[H, N, F]`.
-            bases: `[H, N, K, C]`.
-            before: only its first step is read: the last target of the window.
-            sample: feed back a draw instead of the point forecast.
-
-        Returns:
-            The forecast; where sampled, its location is the drawn path.
+        Arguments are as in `forward`; of `before` only the first step is read: the last target of the window.
         """
         _, state = self.encoder(past)
         fed_back, outputs = before[0], []
@@ -223,14 +213,11 @@ def _between(quantiles: Tensor, share: float | Tensor) -> Tensor:
 
 
 def student_quantile(freedom: Tensor, share: float | Tensor) -> Tensor:
-    """Quantile of the standard Student t distribution, from its distribution function as an integral over an angle.
+    """Quantile of the standard Student t distribution of `freedom`, 1 or more, from its distribution function as an
+    integral over an angle. The shares lie between 0 and 1.
 
     With t = sqrt(v) tan(a), the distribution function is 1/2 plus the integral of cos(a)^(v-1) from 0 to a, over twice
     the same integral to pi/2; the trapezoidal rule is inverted.
-
-    Args:
-        freedom: degrees of freedom v, at least 1.
-        share: above 0 and below 1, one or of a shape that freedom's can be broadcast with.
     """
     if isinstance(share, float) and share == 0.5:
         return torch.zeros_like(freedom)

@@ -37,17 +37,8 @@ def draw_run(run: Trained, valid: Windows, out: Path) -> None:
 
 
 def draw_data(run: Trained, source: str, out: Path, options: ForecastOptions, keys: Sequence[str]) -> list[str]:
-    """Draw how the series of a table go on, and what would have been forecast of their last horizon.
-
-    Args:
-        run: of a forecaster.
-        source: the table.
-        out: the picture.
-        options: how surely and how far.
-        keys: of the series to draw; by default the first of the table.
-
-    Returns:
-        The ids of those drawn.
+    """Draw how the series of a table go on, and what would have been forecast of their last horizon: those of these
+    ids, or the first ones; gives the ids of those drawn.
 
     Raises:
         ConfigError: an unknown series, or more than there is room for.

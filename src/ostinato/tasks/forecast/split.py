@@ -24,14 +24,8 @@ PreparedSeries: TypeAlias = Prepared[SeriesCodec, Windows, None]
 
 
 def split(options: TrainForecast, read: Read, columns: SeriesColumns, share: float = HELD_OUT) -> PreparedSeries:
-    """Rows to learn from and rows to validate on, with scales and codings of the former.
-
-    Args:
-        options: of the command.
-        read: the series.
-        columns: which is what.
-        share: of each series to hold out, from its end, where no table is given to validate on; 0 validates on what is
-            trained on.
+    """Rows to learn from and rows to validate on, with scales and codings of the former. Where no table is given to
+    validate on, a share of each series is held out, from its end; 0 validates on what is trained on.
 
     Raises:
         DataError: no series is long enough, or the tables of --valid and --test have nothing new.

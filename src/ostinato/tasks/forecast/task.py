@@ -306,13 +306,8 @@ def _validate(model: nn.Module, codec: SeriesCodec, windows: Windows) -> dict[st
 
 
 def forecast_figures(codec: SeriesCodec, windows: Windows, found: Forecast) -> dict[str, Any]:
-    """The figures of `ostinato evaluate`.
-
-    Args:
-        codec: of the run.
-        windows: that were forecast; every step of them lies within its series.
-        found: their forecasts; with quantiles, where there are any, of `shares_of(LEVELS)` and then of `CRPS_SHARES`.
-    """
+    """The figures of `ostinato evaluate`, of windows whose steps all lie within their series, by forecasts with
+    quantiles of `shares_of(LEVELS)` and then of `CRPS_SHARES`, where there are any."""
     true, scale = _observed(codec, windows)
     said = Said(found.point)
     if found.quantiles is not None:

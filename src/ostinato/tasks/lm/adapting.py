@@ -18,13 +18,8 @@ from ostinato.tasks.lm.options import AdaptingOptions
 def adapting_loss(
     model: nn.Module, pieces: Iterable[Batch], options: AdaptingOptions, progress: Callable[[int], None] | None = None
 ) -> float:
-    """Mean loss in nats a token, as `mean_loss`, of a model that adapts to the text behind it.
-
-    Args:
-        model: a language model in eval mode; its weights stay as they are.
-        pieces: of one stream, each going on where the one before ended; dynamic evaluation takes a step after each.
-        options: how it adapts.
-        progress: told the tokens done.
+    """Mean loss in nats a token, as `mean_loss`, of a model that adapts to the text behind it; its own weights stay.
+    Dynamic evaluation takes a step after each piece.
 
     Raises:
         ConfigError: what the model does with the text has led to a loss that is not finite.
@@ -61,20 +56,12 @@ def token_losses(model: nn.Module, pieces: Iterable[Batch], options: AdaptingOpt
 
 
 class Dynamic:
-    """Dynamic evaluation (Krause et al. 2018, arXiv:1709.07432) with SGD:
+    """Dynamic evaluation (Krause et al. 2018, arXiv:1709.07432) with SGD, by a copy of the model:
 
         theta <- theta - eta * gradient + lambda * (theta_0 - theta)
 
-    The paper's variant with RMS of gradients needs these from the training text, which a run folder has not; this is
-    its SGD, with its decay towards the first weights.
-
-    Args:
-        model: of which a copy learns.
-        lr: eta.
-        decay: lambda.
-
-    Attributes:
-        model: the copy.
+    with eta the learning rate and lambda the decay. The paper's variant with RMS of gradients needs these from the
+    training text, which a run folder has not; this is its SGD, with its decay towards the first weights.
     """
 
     def __init__(self, model: nn.Module, lr: float, decay: float) -> None:
@@ -97,12 +84,7 @@ class NeuralCache:
         p(w) = (1 - lambda) p_model(w) + lambda p_cache(w)
         p_cache(w) proportional to the sum over i in the window with x_{i+1} = w of exp(theta h_t . h_i)
 
-    As long as the cache is empty, p is the model's.
-
-    Args:
-        window: tokens it holds.
-        theta: flatness of the cache's distribution.
-        share: lambda.
+    with lambda the `share`. As long as the cache is empty, p is the model's.
     """
 
     def __init__(self, window: int, theta: float, share: float) -> None:
@@ -110,13 +92,8 @@ class NeuralCache:
         self._hidden, self._tokens = torch.empty(0), torch.empty(0, dtype=torch.long)
 
     def mixed(self, losses: Tensor, hidden: Tensor, tokens: Tensor) -> Tensor:
-        """-log p of the next tokens, `[T]`; they are then remembered.
-
-        Args:
-            losses: `[T]` the model's -log p.
-            hidden: `[T, E]` the states they were predicted from.
-            tokens: `[T]` what came.
-        """
+        """-log p of the next tokens, `[T]`, from the model's own and from the states `[T, E]` they were predicted from;
+        they are then remembered."""
         before, steps = len(self._tokens), len(tokens)
         self._hidden = torch.cat([self._hidden.to(hidden), hidden]) if before else hidden
         self._tokens = torch.cat([self._tokens, tokens])

@@ -16,13 +16,8 @@ from ostinato.tasks.lm.options import AdaptingOptions
 
 @torch.no_grad()
 def mean_loss(model: nn.Module, pieces: Iterable[Batch], progress: Callable[[int], None] | None = None) -> float:
-    """Mean loss in nats a token, the state carried from each piece to the next; the model must be in eval mode.
-
-    Args:
-        model: called with `(inputs, state)`.
-        pieces: in order, each going on where the one before ended.
-        progress: told the tokens done.
-    """
+    """Mean loss in nats a token of pieces in order, the state carried from each to the next; the model must be in eval
+    mode. `progress` is told the tokens done."""
     kept, total, tokens = KeptState(), 0.0, 0
     for batch in pieces:
         output = model(batch.inputs, kept.state)
@@ -43,19 +38,13 @@ def evaluate_language_model(
     adapting: AdaptingOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """The figures of `ostinato evaluate`.
-
-    Args:
-        model: a language model.
-        pieces: the whole text as one stream, the first token predicted from `<eos>`.
-        tokens: how many there are.
-        level: "char" adds bits_per_character.
-        adapting: how the model learns from the text or remembers it; None for not at all.
-        progress: told the tokens done, and those in all.
+    """The figures of `ostinato evaluate`: of a whole text, so many tokens, as one stream whose first is predicted from
+    `<eos>`.
 
     Returns:
-        tokens, loss (nats a token), perplexity, for characters bits_per_character, and `dynamic` and `cache`, the
-        settings of what was on.
+        tokens, loss (nats a token), perplexity, at level char bits_per_character, and `dynamic` and `cache`, the
+            settings
+        of what was on where the model adapts to the text.
     """
     training = model.training
     model.eval()

@@ -80,12 +80,8 @@ def read_text(run: Trained, source: str | None, limit: int) -> ObservedText:
 
 
 def text_ids(run: Trained, source: str | None, limit: int) -> TokenIds:
-    """The first token ids of a text, at least two.
-
-    Args:
-        run: of a language model.
-        source: a file as `evaluate` takes it; None is the text that the run was validated on.
-        limit: how many, at most.
+    """The first token ids, two at least, of a text as `evaluate` takes it; without one, of what the run was validated
+    on.
 
     Raises:
         ConfigError: no source, and the run was validated on what came from standard input.

@@ -164,12 +164,7 @@ class LanguageModel(nn.Module):
             nn.init.zeros_(self.decoder.bias)
 
     def forward(self, inputs: Tensor, state: Any = None) -> LanguageModelOutput | AdaptiveOutput:
-        """Read tokens.
-
-        Args:
-            inputs: `[T, N]` token ids.
-            state: as an earlier output's; zeros where None.
-        """
+        """Read token ids `[T, N]`, from an earlier output's state, or zeros."""
         weight = None  # the embedding's, where it is the output's too
         if self.tied and torch.is_grad_enabled():
             embedded, weight = tied_embedding(inputs, self.embedding.weight)
@@ -187,11 +182,8 @@ class LanguageModel(nn.Module):
         return LanguageModelOutput(hidden, weight, self.decoder.bias, state, raw)
 
     def stream(self, batch_size: int, state: Any = None) -> "LanguageModelStream":
-        """The model one token at a time, for inference: `scores = stream.step(ids)`, `[N] -> [N, V]`.
-
-        Args:
-            batch_size: N, sequences side by side.
-            state: as an output's, after what was read before; zeros where None.
+        """The model one token at a time, for inference: `scores = stream.step(ids)`, `[N] -> [N, V]`. It goes on from
+        an output's state, or from zeros.
 
         Raises:
             ConfigError: a bidirectional layer.
@@ -222,11 +214,6 @@ class LanguageModelStream:
 
     The recurrent layers run as `Recurrent.stream`, whose weights are packed once: what a call of the model sets up for
     every token costs more than the token.
-
-    Args:
-        model: the model.
-        batch_size: N.
-        state: to go on from; zeros where None.
     """
 
     def __init__(self, model: LanguageModel, batch_size: int, state: Any = None) -> None:

@@ -13,16 +13,10 @@ from ostinato.tasks.lm.options import SamplingOptions
 def sample(
     model: LanguageModel, prompt: Sequence[int], length: int, options: SamplingOptions, *, never: Collection[int] = ()
 ) -> Iterator[int]:
-    """Yield `length` tokens that go on from a prompt.
+    """Yield `length` tokens that go on from a prompt of one id or more, none of those in `never`; the model is in eval
+    mode.
 
     The prompt is read once, as a whole; from then on each step reads one token, by `LanguageModel.stream`.
-
-    Args:
-        model: a language model in eval mode.
-        prompt: token ids, at least one.
-        length: tokens to write.
-        options: how to choose.
-        never: ids that are not to be written.
     """
     if length < 1:
         return

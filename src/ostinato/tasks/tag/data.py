@@ -40,13 +40,8 @@ PreparedSentences: TypeAlias = Prepared[TagCodec, WordSequences, Beside]
 def prepare_tagged(
     options: TrainTag, whole: Tagged, valid: Tagged | None = None, share: float = HELD_OUT
 ) -> PreparedSentences:
-    """Sentences in memory, made ready.
-
-    Args:
-        options: of the command.
-        whole: to train on; without `valid`, also to validate on.
-        valid: to validate on.
-        share: of the sentences to hold out where there is no `valid`; 0 validates on those that are trained on.
+    """Sentences in memory, made ready. Without `valid` a share of `whole` is held out to validate on; of 0, validation
+    is on the sentences that are trained on.
 
     Raises:
         DataError: there is nothing to learn, or too little to hold some of it out; `valid` has none of its tags.

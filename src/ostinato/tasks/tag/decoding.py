@@ -12,15 +12,8 @@ from ostinato.tasks.tag.model import TaggerOutput
 
 
 def span_constraints(tags: Sequence[str], scheme: Scheme = BIO) -> Chain:
-    """Scores that forbid what a scheme does not know; in BIO (IOB2) I-X in front, or behind anything but B-X and I-X.
-
-    Args:
-        tags: names by id, K of them.
-        scheme: how they mark spans.
-
-    Returns:
-        0 for what may be, `FORBIDDEN` for what may not.
-    """
+    """Scores over K tags that forbid what a scheme does not know, 0 for what may be, `FORBIDDEN` for what may not; in
+    BIO (IOB2) I-X in front, or behind anything but B-X and I-X."""
     chain = Chain(torch.zeros(len(tags)), torch.zeros(len(tags), len(tags)), torch.zeros(len(tags)))
     for later, tag in enumerate(tags):
         chain.start[later] = 0.0 if scheme.follows(None, tag) else FORBIDDEN
@@ -31,12 +24,8 @@ def span_constraints(tags: Sequence[str], scheme: Scheme = BIO) -> Chain:
 
 
 def decode_tags(output: TaggerOutput, constraints: Chain | None = None) -> Tensor:
-    """The most probable tags, `[T, N]` ids, 0 beyond a length.
-
-    Args:
-        output: of a tagger; without a chain each step's tag is chosen by itself, unless constraints tie them together.
-        constraints: as `span_constraints` gives them.
-    """
+    """The most probable tags, `[T, N]` ids, 0 beyond a length. Without a chain each step's tag is chosen by itself,
+    unless constraints, those of `span_constraints`, tie them together."""
     if output.chain is not None:
         return best_path(output.emissions, output.chain.plus(constraints), output.lengths)
     if constraints is not None:

@@ -31,14 +31,8 @@ def predict_tags(
     constraints: Chain | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> npt.NDArray[np.int64]:
-    """The most probable tag of every word, `[words]` ids.
-
-    Args:
-        model: a tagger, which is put into eval mode for it.
-        sequences: what to tag.
-        constraints: what may follow what.
-        progress: told the words done, and those in all.
-    """
+    """The most probable tag of every word, `[words]` ids, by a tagger that is put into eval mode for it, under the
+    constraints of what may follow what; `progress` is told the words done, and those in all."""
     tags = np.zeros(sequences.words, np.int64)
     _fill(model, sequences, lambda output, batch: decode_tags(output, constraints), tags, progress)
     return tags
@@ -78,13 +72,7 @@ def predict_probabilities(model: nn.Module, sequences: WordSequences, num_tags: 
 
 
 def tag_names(ids: npt.NDArray[np.int64], names: Sequence[str], sentences: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Tags by name, sentence by sentence.
-
-    Args:
-        ids: `[words]`, as `predict_tags` gives them.
-        names: of the tags by id.
-        sentences: whose words they are.
-    """
+    """Tags by name, sentence by sentence, from ids `[words]` as `predict_tags` gives them."""
     ends = np.cumsum([len(sentence) for sentence in sentences])
     return [[names[tag] for tag in part] for part in np.split(ids, ends)[: len(sentences)]]
 
@@ -92,16 +80,11 @@ def tag_names(ids: npt.NDArray[np.int64], names: Sequence[str], sentences: Seque
 def tagging_figures(
     right: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], scheme: Scheme | None = None
 ) -> dict[str, Any]:
-    """The figures of `ostinato evaluate`.
-
-    Args:
-        right: the tags of each sentence.
-        predicted: those a model gave.
-        scheme: how the tags mark spans; None where they do not.
+    """The figures of `ostinato evaluate`, by the right tags of each sentence and those that a model gave.
 
     Returns:
-        tokens, accuracy and, where the tags mark spans, span_f1; distinct, the different tags given; constant_accuracy,
-        that of the most frequent tag given to all.
+        tokens, accuracy and, where the tags mark spans by a scheme, span_f1; distinct, the different tags given;
+        constant_accuracy, that of the most frequent tag given to all.
     """
     pairs = list(zip(chain.from_iterable(right), chain.from_iterable(predicted), strict=True))
     agree = sum(one == other for one, other in pairs)
@@ -116,13 +99,7 @@ def tagging_figures(
 def scores_by_type(
     right: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], scheme: Scheme | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Precision, recall, f1 and support of each kind of span, or of each tag where there are no spans.
-
-    Args:
-        right: the tags of each sentence.
-        predicted: those a model gave.
-        scheme: how the tags mark spans; None where they do not.
-    """
+    """Precision, recall, f1 and support of each kind of span, or of each tag where there is no scheme of spans."""
     if scheme is None:
         scores = tag_scores(chain.from_iterable(right), chain.from_iterable(predicted))
     else:

@@ -148,14 +148,8 @@ class Tagger(nn.Module):
 
 
 class Spelling(nn.Module):
-    """A vector for a word from its characters: the last states of a bidirectional layer.
-
-    Args:
-        num_characters: character ids.
-        embed_size: width of their embedding.
-        hidden_size: H of each direction; 0 makes no layer at all.
-        cell: a registered cell's name.
-    """
+    """A vector for a word from its characters: the last states of a bidirectional layer, whose `hidden_size` is that of
+    each direction; 0 makes no layer at all."""
 
     def __init__(self, num_characters: int, embed_size: int, hidden_size: int, cell: str) -> None:
         super().__init__()

@@ -54,14 +54,8 @@ class TagVocabulary:
         limit: int | None = None,
         features: Iterable[Sequence[Sequence[str]]] = (),
     ) -> Self:
-        """The vocabulary of some sentences: words from the most frequent one on, characters and tags sorted.
-
-        Args:
-            sentences: words.
-            tags: of each word.
-            limit: words kept, the unknown one included; None for all.
-            features: of each sentence, its other columns; none where there are none.
-        """
+        """The vocabulary of some sentences and of their tags, and of other columns where there are any: words from the
+        most frequent one on, `limit` of them with the unknown one where it is given, characters and tags sorted."""
         spelled = Counter(chain.from_iterable(sentences))
         small: Counter[str] = Counter()
         for word, count in spelled.items():

@@ -80,13 +80,8 @@ def encode_sources(sources: Sequence[str], tokenizer: Tokenizer) -> list[TokenId
 
 
 class Sampled:
-    """Batches that also say how often the decoder shall read what it wrote itself: from never to `most` in a straight
-    rise over `SAMPLING_RAMP` epochs (Bengio et al. 2015, arXiv:1506.03099).
-
-    Args:
-        buckets: the batches.
-        most: probability.
-    """
+    """Batches that also say how often the decoder shall read what it wrote itself: with a probability from 0 to `most`,
+    in a straight rise over `SAMPLING_RAMP` epochs (Bengio et al. 2015, arXiv:1506.03099)."""
 
     carried = False
 

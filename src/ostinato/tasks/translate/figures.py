@@ -8,14 +8,10 @@ from ostinato.evaluation.collapse import constant_bleu, tell_collapsed
 
 
 def score_translations(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
-    """The figures of `ostinato evaluate` for translation.
+    """The figures of `ostinato evaluate` for translation: of the texts written, beside as many that were expected.
 
     BLEU (Papineni et al. 2002) and chrF2 (Popović 2015) are sacrebleu's with its defaults (Post 2018,
     arXiv:1804.08771): over the whole corpus, cased, with its own tokeniser (13a), one reference.
-
-    Args:
-        hypotheses: the texts written.
-        references: the texts expected, as many.
 
     Returns:
         examples, bleu and chrf from 0 to 100, exact_match as a share; distinct, the different texts written;

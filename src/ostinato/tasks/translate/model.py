@@ -84,12 +84,7 @@ class Encoder(nn.Module):
                 self.bridges[name] = nn.Linear(mine.shape[-1] * directions, wanted.shape[-1])
 
     def forward(self, source: Tensor, lengths: Tensor | None = None) -> Encoded:
-        """Read.
-
-        Args:
-            source: `[S, N]` token ids.
-            lengths: `[N]`; None where all are S.
-        """
+        """Read token ids `[S, N]` of these lengths `[N]`; None where all are S."""
         order = None
         if self.reverse:
             order = reversal(source.shape[0], source.shape[1], lengths, source.device)
@@ -217,14 +212,8 @@ class Seq2Seq(nn.Module):
 
 
 def reversal(steps: int, batch: int, lengths: Tensor | None, device: Any = None) -> Tensor:
-    """`[S, N]` indices that turn the valid part of each sequence round and leave the padding where it is.
-
-    Args:
-        steps: S.
-        batch: N.
-        lengths: `[N]`; None where all are S.
-        device: of the indices.
-    """
+    """`[S, N]` indices, of S steps and a batch of N, that turn the valid part of each sequence round and leave the
+    padding where it is; without lengths `[N]` all of it is valid."""
     step = torch.arange(steps, device=device).unsqueeze(1)
     if lengths is None:
         return (steps - 1 - step).expand(steps, batch)

@@ -57,12 +57,7 @@ _SOURCE_FILE = "tokenizer-source.json"
 
 @dataclass(frozen=True)
 class PairCodec:
-    """Texts to ids and back.
-
-    Attributes:
-        source: of what is read.
-        target: of what is written; the same object where there is one vocabulary.
-    """
+    """Texts to ids and back; where there is one vocabulary, both tokenizers are the same object."""
 
     source: Tokenizer
     target: Tokenizer
@@ -292,11 +287,6 @@ class Translation:
 
     def align(self, run: Trained, text: str, beam: int | None = None) -> Alignment:
         """Translate a text, and see what attention looked at.
-
-        Args:
-            run: of a model with attention.
-            text: to translate.
-            beam: width of the beam.
 
         Raises:
             ConfigError: the model has no attention.
