@@ -16,7 +16,8 @@ from msgspec.inspect import Metadata, StructType, Type, UnionType, type_info
 from ostinato.api import results
 from ostinato.bench.results import LanguageMeasured, LayersMeasured
 from ostinato.cli.demo import Demonstrated
-from ostinato.inspection.facts import FACTS, Files, Inspected
+from ostinato.config.inspect import VIEWS
+from ostinato.inspection import facts
 from ostinato.tasks import TRAIN_OPTIONS
 
 FOLDER = Path(__file__).parents[1] / "docs" / "schemas"
@@ -36,8 +37,9 @@ def schemas() -> dict[str, dict[str, Any]]:
         "bench-layers": schema("bench layers", LayersMeasured),
         "bench-lm": schema("bench lm", LanguageMeasured),
     }
-    for view, facts in FACTS.items():
-        found[f"inspect-{view}"] = schema(f"inspect RUN {view}", Inspected, facts, Files)
+    for view in VIEWS:
+        own = getattr(facts, f"{view.capitalize()}Facts")
+        found[f"inspect-{view}"] = schema(f"inspect RUN {view}", facts.Inspected, own, facts.Files)
         found[f"inspect-{view}"]["properties"]["view"]["enum"] = [view]
     for task in TRAIN_OPTIONS:
         if find_spec(f"ostinato.tasks.{task}.results") is None:

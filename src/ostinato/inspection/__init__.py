@@ -15,7 +15,11 @@ from ostinato.inspection.gradients import (
 from ostinato.inspection.observed import Batches, Observed, ObservedText
 from ostinato.inspection.training import training_curves
 from ostinato.inspection.units import PROPERTIES, Follower, auc, correlation, followers, text_properties
-from ostinato.inspection.views import GatesView, GradientsView, LossView, TrainingView, UnitsView
+from ostinato.inspection.views.gates import GatesView
+from ostinato.inspection.views.gradients import GradientsView
+from ostinato.inspection.views.loss import LossView
+from ostinato.inspection.views.training import TrainingView
+from ostinato.inspection.views.units import UnitsView
 
 __all__ = [
     "PROPERTIES",

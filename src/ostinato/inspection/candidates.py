@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ostinato.inspection.arrays import Array, array
+from ostinato.inspection.facts import KindFacts
 
 #: Steps read at a time, and scores held at a time.
 _AT_ONCE, _SCORES = 256, 4_000_000
@@ -60,30 +61,8 @@ def predictions(model: nn.Module, ids: Sequence[int] | Array, *, start: int, top
     return Predictions(*(array(torch.cat(part)) for part in (losses, candidates, probabilities)))
 
 
-@dataclass(frozen=True)
-class Share:
-    """Where the loss is: one kind of token.
-
-    Attributes:
-        kind: its name.
-        tokens: how many there are.
-        mean: loss a token, in nats.
-        share: of the whole loss, from 0 to 1.
-    """
-
-    kind: str
-    tokens: int
-    mean: float
-    share: float
-
-
 def kind(piece: str, before: str) -> str:
-    """What kind of token this is, by the text in front of it.
-
-    Args:
-        piece: the token's text.
-        before: the last character in front of it; empty at the beginning.
-    """
+    """What kind of token this piece of text is, by the last character in front of it; empty at the beginning."""
     begins = not (before.isalnum() or before == "_")
     if "\n" in piece:
         return "line end"
@@ -99,7 +78,9 @@ def kind(piece: str, before: str) -> str:
     return "punctuation"
 
 
-def loss_by_kind(losses: Array, pieces: Sequence[str], unknown: Sequence[bool] | Array | None = None) -> list[Share]:
+def loss_by_kind(
+    losses: Array, pieces: Sequence[str], unknown: Sequence[bool] | Array | None = None
+) -> list[KindFacts]:
     """The loss of each kind of token, the largest share first; blanks at a line's beginning are a kind of their own.
 
     Args:
@@ -116,9 +97,9 @@ def loss_by_kind(losses: Array, pieces: Sequence[str], unknown: Sequence[bool] |
         kinds.append(found)
         before = piece[-1:] or before
     named, total = np.array(kinds), max(float(losses.sum()), 1e-12)
-    shares = [
-        Share(name, int((named == name).sum()), float(losses[named == name].mean()),
-              float(losses[named == name].sum()) / total)
-        for name in dict.fromkeys(kinds)
-    ]  # fmt: skip
+    shares = []
+    for name in dict.fromkeys(kinds):
+        own = losses[named == name]
+        share = float(own.sum()) / total
+        shares.append(KindFacts(kind=name, tokens=len(own), mean_loss=float(own.mean()), share=share))
     return sorted(shares, key=lambda share: -share.share)

@@ -167,13 +167,3 @@ class TrainingFacts(Result):
     """Of `training`."""
 
     runs: Annotated[list[TrainingRow], "the run, and those beside it"]
-
-
-#: What a view prints between `Inspected` and `Files`, by its name.
-FACTS: dict[str, type[Result]] = {
-    "gates": GatesFacts,
-    "gradients": GradientsFacts,
-    "units": UnitsFacts,
-    "loss": LossFacts,
-    "training": TrainingFacts,
-}

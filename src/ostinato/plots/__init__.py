@@ -1,4 +1,4 @@
-"""Every picture's style, in one place. Needs matplotlib: `pip install 'ostinato[plots]'`."""
+"""Every picture, in one style. What draws raises a ConfigError without matplotlib: `pip install 'ostinato[plots]'`."""
 
 from ostinato.plots.alignment import alignment_matrix
 from ostinato.plots.gradients import Course, gradient_courses, norms_over_steps

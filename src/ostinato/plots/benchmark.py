@@ -9,33 +9,16 @@ _MARKERS = "osD^vP*Xd<>h"
 
 
 def ratios(tables: list[dict[str, Any]], out: str | Path) -> None:
-    """Draw each row's ratio to the fastest peer, one mark a group, with the largest number of threads measured.
-
-    Args:
-        tables: `tables` of a result of `ostinato bench layers`.
-        out: picture to write, .png or .svg.
-
-    Raises:
-        ConfigError: matplotlib is not installed.
-    """
+    """Draw each row's ratio to the fastest peer, one mark a group, with the largest number of threads measured."""
     threads = max((table["threads"] for table in tables), default=1)
     shown = [table for table in tables if table["threads"] == threads and any(row["ratio"] for row in table["rows"])]
     labels = list(dict.fromkeys(_label(row["row"]) for table in shown for row in table["rows"]))
-    with picture(out) as axes:
-        figure = axes.get_figure(root=True)
-        assert figure is not None
-        figure.set_size_inches(8.0, 1.6 + 0.42 * len(labels))
+    with picture(out, size=(8.0, 1.6 + 0.42 * len(labels))) as axes:
         for index, table in enumerate(shown):
             rows = [row for row in table["rows"] if row["ratio"]]
-            axes.plot(
-                [row["ratio"] for row in rows],
-                [labels.index(_label(row["row"])) + 0.05 * (index - len(shown) / 2) for row in rows],
-                linestyle="none",
-                marker=_MARKERS[index % len(_MARKERS)],
-                color=f"C{index % 7}",
-                markersize=5,
-                label=table["group"],
-            )
+            places = [labels.index(_label(row["row"])) + 0.05 * (index - len(shown) / 2) for row in rows]
+            style: Any = {"marker": _MARKERS[index % len(_MARKERS)], "color": f"C{index % 7}", "markersize": 5}
+            axes.plot([row["ratio"] for row in rows], places, linestyle="none", label=table["group"], **style)
         axes.axvline(1, color="#000000", linewidth=1)
         axes.set_xscale("log")
         axes.set_yticks(range(len(labels)), labels)
@@ -53,15 +36,7 @@ def _label(row: dict[str, int]) -> str:
 
 
 def language_models(rows: list[dict[str, Any]], out: str | Path) -> None:
-    """Draw the time of a training step, a line a preset, one mark a side.
-
-    Args:
-        rows: `rows` of a result of `ostinato bench lm`.
-        out: picture to write, .png or .svg.
-
-    Raises:
-        ConfigError: matplotlib is not installed.
-    """
+    """Draw the time of a training step, a line a preset, one mark a side."""
     times: dict[str, dict[str, float]] = {}
     for row in rows:
         if row["ours_ms"]:

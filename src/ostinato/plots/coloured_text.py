@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import Any
 from unicodedata import category
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from ostinato.plots.style import Array
 
 #: Shades on either side of zero.
 _SHADES = 10

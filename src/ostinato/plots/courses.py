@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ostinato.plots.style import COLOURS, STROKES, label, marker_of, sheet
+from ostinato.plots.style import COLOURS, STROKES, Array, label, marker_of, sheet
 
-Array = npt.NDArray[Any]
 Curves = Mapping[str, Mapping[str, Array]]
 
 _COUNTED = ("tokens", "examples", "targets")
@@ -27,14 +25,10 @@ def training_sheet(runs: Mapping[str, Curves], files: Iterable[str | Path], *, t
         runs: by label, what `inspection.training_curves` gives.
         files: pictures to write, .png or .svg.
         title: over the sheet.
-
-    Raises:
-        ConfigError: matplotlib is not installed.
     """
     axis = _axis(runs)
-    counted, scale = {"tokens": ("tokens (millions)", 1e6), "step": ("updates", 1)}.get(
-        axis, (f"{axis} (thousands)", 1e3)
-    )
+    known = {"tokens": ("tokens (millions)", 1e6), "step": ("updates", 1)}
+    counted, scale = known.get(axis, (f"{axis} (thousands)", 1e3))
     speed = f"{axis} a second" if axis in _COUNTED else "a second, of what each run counts"
     panels = [
         ("loss", "loss (nats)" if axis in ("tokens", "examples") else "loss", "Loss: line training, dots validation"),

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from ostinato.plots.style import COLOURS, LETTERS, label, sheet, short
+from ostinato.plots.style import COLOURS, LETTERS, Array, label, sheet, short
 
-Array = npt.NDArray[Any]
 _WIDEST = 24.0  #: inches of the widest picture
 
 
@@ -37,9 +35,6 @@ def candidates_along(
         came: `[T, K]`, whether a candidate is the token that came: two may look the same.
         files: pictures to write, .png or .svg.
         title: over the sheet.
-
-    Raises:
-        ConfigError: matplotlib is not installed.
     """
     longest = max([len(token) for row in candidates for token in row] + [len(token) for token in tokens], default=1)
     column_width = max(0.2, 0.075 * min(longest, LETTERS))
@@ -82,16 +77,7 @@ class Bar(NamedTuple):
 
 
 def loss_shares(bars: Sequence[Bar], files: Iterable[str | Path], *, title: str) -> None:
-    """Draw where the loss is: each kind's share of the loss beside its share of the tokens.
-
-    Args:
-        bars: from the top.
-        files: pictures to write, .png or .svg.
-        title: over the picture.
-
-    Raises:
-        ConfigError: matplotlib is not installed.
-    """
+    """Draw where the loss is: each kind's share of the loss beside its share of the tokens, from the top."""
     with sheet(files, size=(7.0, 1.4 + 0.5 * len(bars))) as ((ax,),):
         at = np.arange(len(bars))
         ax.barh(at - 0.19, [100 * bar.loss_share for bar in bars], 0.38, color=COLOURS[0], label="of the loss")
@@ -118,17 +104,7 @@ class Following(NamedTuple):
 
 
 def followers_along(shown: Sequence[Following], first: int, files: Iterable[str | Path], *, title: str) -> None:
-    """Draw each unit over the text, with its property as an area behind it.
-
-    Args:
-        shown: a panel each.
-        first: tokens in front of those shown.
-        files: pictures to write, .png or .svg.
-        title: over the sheet.
-
-    Raises:
-        ConfigError: matplotlib is not installed.
-    """
+    """Draw a panel for each unit over the text, with its property as an area behind it; `first` tokens come before."""
     with sheet(files, len(shown), size=(9.0, 0.7 + 1.55 * len(shown)), title=title, sharex=True) as axes:
         for panel, (ax,) in zip(shown, axes, strict=True):
             steps = first + np.arange(len(panel.values))

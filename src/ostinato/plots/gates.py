@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from ostinato.plots.style import sheet, short
+from ostinato.plots.style import Array, sheet, short
 
-Array = npt.NDArray[Any]
 _MARKERS = "osD^vP*X"
 _NAMED = 150  #: steps that have room for a name each
 
@@ -33,18 +31,7 @@ class Panel(NamedTuple):
 def heat_maps(
     panels: Sequence[Panel], tokens: Sequence[str], units: Sequence[int], files: Iterable[str | Path], *, title: str
 ) -> None:
-    """Draw gates and states one below the other, over the same tokens.
-
-    Args:
-        panels: from the top.
-        tokens: `[T]` labels of the steps.
-        units: index of each unit shown.
-        files: pictures to write, .png or .svg.
-        title: over the sheet.
-
-    Raises:
-        ConfigError: matplotlib is not installed.
-    """
+    """Draw gates and states one below the other, over the same tokens `[T]`; `units` are the indices of those shown."""
     wide = min(20.0, max(5.0, 1.8 + 0.135 * len(tokens)))
     high = min(2.4, max(0.9, 0.016 * len(units)))
     with sheet(files, len(panels), size=(wide, 1.0 + (high + 0.12) * len(panels)), title=title, sharex=True) as axes:
@@ -72,14 +59,8 @@ def saturation_map(
 ) -> None:
     """Draw how much of the time each unit is saturated, as Karpathy, Johnson, Fei-Fei 2015 did.
 
-    Args:
-        points: by panel (a gate, with the limits) the layers: label, share of the time left-saturated `[H]`, share
-            right-saturated `[H]`.
-        files: pictures to write, .png or .svg.
-        title: over the sheet.
-
-    Raises:
-        ConfigError: matplotlib is not installed.
+    `points` has by panel (a gate, with the limits) the layers: label, share of the time left-saturated `[H]`, share
+    right-saturated `[H]`.
     """
     side = 3.0
     size = (max(4.5, side * len(points) + 0.4), side + 0.65)

@@ -8,11 +8,9 @@ from textwrap import fill
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from ostinato.plots.style import COLOURS, STROKES, label, marker_of, sheet
+from ostinato.plots.style import COLOURS, STROKES, Array, label, marker_of, sheet
 
-Array = npt.NDArray[Any]
 _MARKERS = "os^Dv*XP"
 
 
@@ -115,18 +113,7 @@ def norms_over_steps(
 
 
 def clipping(before: Array, after: Array, threshold: float, files: Iterable[str | Path], *, title: str) -> None:
-    """Draw the gradient norm of each batch before and after clipping.
-
-    Args:
-        before: `[K]`.
-        after: `[K]`.
-        threshold: where norms are clipped; 0 where they are not.
-        files: pictures to write, .png or .svg.
-        title: over the picture.
-
-    Raises:
-        ConfigError: matplotlib is not installed.
-    """
+    """Draw the gradient norm of each batch, `[K]`, before and after clipping to a threshold; 0 clips nothing."""
     with sheet(files) as ((ax,),):
         at = np.arange(1, len(before) + 1)
         ax.plot(at, before, linestyle="none", marker="o", markersize=8, color=COLOURS[1], markerfacecolor="none",

@@ -6,7 +6,9 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy.typing as npt
 
 from ostinato.core.errors import ConfigError
 from ostinato.core.files import replacing
@@ -14,6 +16,8 @@ from ostinato.plots.fonts import glyphs_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+Array: TypeAlias = npt.NDArray[Any]
 
 #: Okabe and Ito's colours, told apart by the colour-blind. Some are as light as each other: what must be told apart in
 #: print has another stroke or marker too, and heat maps use cividis, which grows lighter all the way.

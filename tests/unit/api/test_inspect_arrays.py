@@ -118,6 +118,6 @@ def test_what_is_written_says_the_same(run, data):
     written = run.inspect("loss", "look", data=data, read=100)
     view = run.inspect("loss", data=data, read=100)
     assert written["kinds"] == [
-        {"kind": s.kind, "tokens": s.tokens, "mean_loss": s.mean, "share": s.share} for s in view.shares
+        {"kind": s.kind, "tokens": s.tokens, "mean_loss": s.mean_loss, "share": s.share} for s in view.shares
     ]
     assert set(written["files"]) == {path.name for path in Path("look").iterdir()}

@@ -57,7 +57,7 @@ def test_kinds(given, expected):
 
 def test_shares_add_up():
     shares = loss_by_kind(np.array([1.0, 2.0, 0.5, 0.5, 4.0]), ["a", "b", "\n", " ", " "])
-    assert [(s.kind, s.tokens, s.mean) for s in shares] == [
+    assert [(s.kind, s.tokens, s.mean_loss) for s in shares] == [
         ("blank, indenting", 2, 2.25), ("within a word", 1, 2.0), ("begins a word", 1, 1.0), ("line end", 1, 0.5)
     ]  # fmt: skip
     assert sum(s.share for s in shares) == pytest.approx(1)
@@ -65,7 +65,7 @@ def test_shares_add_up():
 
 def test_what_the_vocabulary_has_not_is_no_punctuation():
     shares = loss_by_kind(np.array([1.0, 2.0, 3.0]), ["the", " <unk>", ","], [False, True, False])
-    assert [(s.kind, s.mean) for s in shares] == [("punctuation", 3.0), ("unknown", 2.0), ("begins a word", 1.0)]
+    assert [(s.kind, s.mean_loss) for s in shares] == [("punctuation", 3.0), ("unknown", 2.0), ("begins a word", 1.0)]
 
 
 def test_curves(tmp_path):

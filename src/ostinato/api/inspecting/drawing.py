@@ -14,8 +14,11 @@ from ostinato.config.inspect import InspectOptions
 from ostinato.core.results import builtins
 from ostinato.inspection import Flow, Record, saturation
 from ostinato.inspection.arrays import rounded
-from ostinato.inspection.views import Followed, GatesView, GradientsView, LossView, Shown, TrainingView, UnitsView
-from ostinato.inspection.views.units import unit_name
+from ostinato.inspection.views.gates import GatesView, Shown
+from ostinato.inspection.views.gradients import Followed, GradientsView
+from ostinato.inspection.views.loss import LossView
+from ostinato.inspection.views.training import TrainingView
+from ostinato.inspection.views.units import UnitsView, unit_name
 from ostinato.plots.coloured_text import coloured_text
 from ostinato.plots.courses import training_sheet
 from ostinato.plots.expectations import Bar, Following, candidates_along, followers_along, loss_shares
@@ -78,8 +81,7 @@ def gradients(view: GradientsView, folder: Folder, name: str, options: InspectOp
         products = {label: rounded(norms.tolist()) for label, norms in product.norms.items()}
     if (clips := view.clipping) is not None:
         title = f"{name}: gradient of batches of {clips.size}, as in training"
-        draw = partial(clipping, clips.before, clips.after, clips.threshold, title=title)
-        folder.picture("clipping", draw)
+        folder.picture("clipping", partial(clipping, clips.before, clips.after, clips.threshold, title=title))
     flows = [flow for model in view.models for flow in model.flows]
     values = [{field: rounded(norms.tolist()) for field, norms in flow.norms.items()} for flow in flows]
     folder.numbers("gradients", {**builtins(view.facts()), "norms": values, "products": products})
@@ -162,7 +164,7 @@ def loss(view: LossView, folder: Folder, name: str, options: InspectOptions) -> 
         found.probabilities[:shown], found.candidates[:shown] == np.asarray(ids[:shown])[:, None],
     )  # fmt: skip
     folder.picture("candidates", partial(draw_candidates, title=f"{name}: what was expected"))
-    bars = [Bar(s.kind, s.share, s.tokens / len(ids), s.mean) for s in view.shares]
+    bars = [Bar(s.kind, s.share, s.tokens / len(ids), s.mean_loss) for s in view.shares]
     folder.picture("loss", partial(loss_shares, bars, title=f"{name}: where the loss is, {len(ids):,} tokens"))
     hints = [
         f"{loss:.2f} nats; expected " + ", ".join(f"{name!r} {p:.2f}" for name, p in zip(row, likely, strict=True))

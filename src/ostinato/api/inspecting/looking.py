@@ -12,21 +12,12 @@ from ostinato.checkpoint import RunFolder
 from ostinato.config.inspect import InspectOptions
 from ostinato.core.errors import ConfigError
 from ostinato.inspection.observed import Observed, ObservedText
-from ostinato.inspection.views import (
-    Followed,
-    GatesView,
-    GradientsView,
-    LossView,
-    TrainingView,
-    UnitsView,
-    clipping_of,
-    flows,
-    gates_view,
-    loss_view,
-    products_of,
-    training_view,
-    units_view,
-)
+from ostinato.inspection.training import training_curves
+from ostinato.inspection.views.gates import GatesView, gates_view
+from ostinato.inspection.views.gradients import Followed, GradientsView, clipping_of, flows, products_of
+from ostinato.inspection.views.loss import LossView, loss_view
+from ostinato.inspection.views.training import TrainingView
+from ostinato.inspection.views.units import UnitsView, units_view
 from ostinato.layers.recurrent import Recurrent
 from ostinato.tasks import TRAIN_OPTIONS, find
 from ostinato.tasks.contract import Batched, Follows, Observes, Predicting
@@ -60,9 +51,8 @@ def gradients(run: Run, options: InspectOptions) -> GradientsView:
         Followed(str(one.folder.path), trained, flows(model, _followed(one, model, options)))
         for one, model, trained in models
     ]
-    clipping = None
-    if isinstance(run.task, Batched):
-        clipping = clipping_of(run.model, run.task.batches(run, options.data, BATCHES))
+    batches = run.task.batches(run, options.data, BATCHES) if isinstance(run.task, Batched) else None
+    clipping = None if batches is None else clipping_of(run.model, batches)
     products = products_of(run.model, followed[0].flows[0])
     return GradientsView(read.what, read.pooled, followed, products, clipping)
 
@@ -84,15 +74,11 @@ def training(run: str | PathLike[str], options: InspectOptions) -> TrainingView:
     """The course of a training, and of those beside it."""
     folders = {fspath(path): RunFolder(fspath(path)) for path in (run, *options.beside)}
     tasks = {path: folder.read_config()["task"] for path, folder in folders.items()}
-    return training_view({path: folder.metrics for path, folder in folders.items()}, tasks)
+    return TrainingView(tasks, {path: training_curves(folder.metrics) for path, folder in folders.items()})
 
 
 def _observed(run: Run, options: InspectOptions, steps: int) -> Observed:
-    """What the run's model reads.
-
-    Raises:
-        ConfigError: a task whose model cannot be watched by this command.
-    """
+    """What the run's model reads; refuses a task whose model cannot be watched by this command."""
     if not isinstance(run.task, Observes):
         raise ConfigError(
             f"{run.folder.path}: expected a run of a task that reads one sequence ({', '.join(_those(Observes))}), got "
@@ -109,11 +95,7 @@ def _followed(run: Run, model: nn.Module, options: InspectOptions) -> Observed:
 
 
 def _text(run: Run, view: str, options: InspectOptions) -> ObservedText:
-    """What a language model reads.
-
-    Raises:
-        ConfigError: a run of another task.
-    """
+    """What a language model reads; refuses a run of another task."""
     if not isinstance(run.task, Predicting):
         tasks = " or ".join(map(repr, _those(Predicting)))
         raise ConfigError(

@@ -1,11 +1,10 @@
-"""The views, by name: how to look, and how to draw what was seen."""
+"""The views, by name: to look, and to draw what was seen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from ostinato.api.inspecting import drawing, looking
 from ostinato.api.inspecting.output import Folder
@@ -20,28 +19,6 @@ from ostinato.inspection.facts import Files, Inspected
 
 if TYPE_CHECKING:
     from ostinato.api.run import Run
-
-_LOOK: dict[str, Callable[[Run, InspectOptions], Any]] = {
-    "gates": looking.gates,
-    "gradients": looking.gradients,
-    "units": looking.units,
-    "loss": looking.loss,
-}
-_DRAW: dict[str, Callable[[Any, Folder, str, InspectOptions], None]] = {
-    "gates": drawing.gates,
-    "gradients": drawing.gradients,
-    "units": drawing.units,
-    "loss": drawing.loss,
-    "training": drawing.training,
-}
-
-
-@overload
-def inspect(run: Run | str | PathLike[str], view: str, out: None = None, **options: Any) -> Any: ...
-
-
-@overload
-def inspect(run: Run | str | PathLike[str], view: str, out: str | PathLike[str], **options: Any) -> dict[str, Any]: ...
 
 
 def inspect(run: Run | str | PathLike[str], view: str, out: str | PathLike[str] | None = None, **options: Any) -> Any:
@@ -78,10 +55,10 @@ def inspect(run: Run | str | PathLike[str], view: str, out: str | PathLike[str] 
     folder = None if out is None else Folder(fspath(out))
     if isinstance(run, Run) and view != "training":
         with read_as(wanted.encoding), laid_out(run.layout):
-            found = _LOOK[view](run, wanted)
+            found = getattr(looking, view)(run, wanted)  # the functions bear their views' names
     else:
         found = looking.training(path, wanted)
     if folder is None:
         return found
-    _DRAW[view](found, folder, Path(path).name, wanted)
+    getattr(drawing, view)(found, folder, Path(path).name, wanted)
     return builtins(Inspected(run=path, task=config["task"], view=view), found.facts(), Files(files=folder.files))

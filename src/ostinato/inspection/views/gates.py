@@ -53,14 +53,7 @@ class GatesView:
 
 
 def gates_view(model: nn.Module, read: Observed, *, tokens: int = 100, units: int = 128) -> GatesView:
-    """Record every gate and state while a model reads.
-
-    Args:
-        model: in eval mode.
-        read: what it reads.
-        tokens: steps that a picture shows, at most.
-        units: units that a picture shows, at most.
-    """
+    """Record every gate and state while a model, in eval mode, reads; a picture shows so many tokens and units."""
     records = record(model, read.inputs, modules=read.modules, **read.arguments)
     for found in records:
         if found.unseen:

@@ -103,13 +103,7 @@ class GradientsView:
 
 
 def flows(model: nn.Module, read: Observed) -> list[Flow]:
-    """The gradient's way back through each layer, from where the layer ends; in double precision, so that what is small
-    is not lost.
-
-    Args:
-        model: in eval mode; it stays as it is.
-        read: what it reads.
-    """
+    """The gradient's way back through each layer of a model, in double precision, so that what is small is not lost."""
     exact = copy.deepcopy(model).double().eval()
     inputs, given = _double(read.inputs), {name: _double(value) for name, value in read.arguments.items()}
     found = gradient_flow(exact, read.loss, inputs, modules=read.modules, **given)
@@ -138,12 +132,7 @@ def products_of(model: nn.Module, flow: Flow) -> Products | None:
 
 
 def clipping_of(model: nn.Module, batches: Batches) -> Clipping:
-    """The gradient norm of batches with the trained weights, with the dropout and the penalties of training.
-
-    Args:
-        model: that the losses are by; in eval mode afterwards.
-        batches: what to measure.
-    """
+    """The gradient norm of batches with the weights, the dropout and the penalties of training; in eval mode after."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model.train()

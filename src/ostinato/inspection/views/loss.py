@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from ostinato.inspection.candidates import Predictions, Share, loss_by_kind, predictions
+from ostinato.inspection.candidates import Predictions, loss_by_kind, predictions
 from ostinato.inspection.facts import KindFacts, LossFacts
 from ostinato.inspection.observed import ObservedText
 
@@ -24,7 +24,7 @@ class LossView:
 
     text: ObservedText
     found: Predictions
-    shares: list[Share]
+    shares: list[KindFacts]
 
     def candidates(self, count: int) -> list[list[str]]:
         """`[count][K]` texts of the candidates at the first tokens."""
@@ -32,20 +32,10 @@ class LossView:
 
     def facts(self) -> LossFacts:
         """What is printed."""
-        return LossFacts(
-            tokens=len(self.text.ids),
-            loss=float(self.found.losses.mean()),
-            kinds=[KindFacts(kind=s.kind, tokens=s.tokens, mean_loss=s.mean, share=s.share) for s in self.shares],
-        )
+        return LossFacts(tokens=len(self.text.ids), loss=float(self.found.losses.mean()), kinds=self.shares)
 
 
 def loss_view(model: nn.Module, text: ObservedText, *, top: int = 5) -> LossView:
-    """Predict each token of a text, as evaluation does.
-
-    Args:
-        model: a language model in eval mode.
-        text: what it reads.
-        top: candidates to keep at each token.
-    """
+    """Predict each token of a text by a language model, as evaluation does, and keep the `top` likeliest."""
     found = predictions(model, text.ids, start=text.start, top=top)
     return LossView(text, found, loss_by_kind(found.losses, text.pieces, np.asarray(text.ids) == text.unknown))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from ostinato.inspection.arrays import Array
 from ostinato.inspection.facts import TrainingFacts, TrainingRow
-from ostinato.inspection.training import training_curves
 
 
 @dataclass(frozen=True)
@@ -28,19 +25,6 @@ class TrainingView:
     def facts(self) -> TrainingFacts:
         """What is printed."""
         return TrainingFacts(runs=[_row(run, self.tasks[run], found) for run, found in self.curves.items()])
-
-
-def training_view(metrics: Mapping[str, str | Path], tasks: Mapping[str, str]) -> TrainingView:
-    """Read what trainings logged.
-
-    Args:
-        metrics: a metrics.jsonl by run folder.
-        tasks: the task by run folder.
-
-    Raises:
-        RunFolderError: a file is missing or damaged, or nothing is in it yet.
-    """
-    return TrainingView(dict(tasks), {run: training_curves(path) for run, path in metrics.items()})
 
 
 def _row(run: str, task: str, curves: dict[str, dict[str, Array]]) -> TrainingRow:

@@ -70,13 +70,7 @@ class UnitsView:
 
 
 def units_view(model: nn.Module, text: ObservedText, *, top: int = 5) -> UnitsView:
-    """Find the units that follow something in a text.
-
-    Args:
-        model: a language model in eval mode.
-        text: what it reads.
-        top: units of each property.
-    """
+    """Find the units of a language model, in eval mode, that follow something in a text: `top` of each property."""
     row = torch.from_numpy(np.concatenate([[text.start], text.ids]).astype(np.int64)).unsqueeze(1)
     records = record(model, row, gates=False)
     states = {(layer, name): field[1:, 0] for layer, r in enumerate(records) for name, field in r.states.items()}
