@@ -15,23 +15,27 @@ from ostinato.core.errors import RunFolderError
 from ostinato.core.files import in_utf8, replacing
 
 
+@contextmanager
+def unless(path: Path, fault: str) -> Iterator[None]:
+    """What the system refuses is raised as a RunFolderError, which names the fault of this path."""
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(f"{path}: {fault}: {error.strerror}") from None
+
+
 def write_bytes(path: Path, content: bytes, *, like: Path | None = None) -> None:
     """Replace a file in one step; its folder is made where it is not there.
 
-    Args:
-        path: the file.
-        content: all of it.
-        like: a file whose permissions a new one gets; one that is replaced keeps its own.
+    A new file gets the permissions of the one that it is to be `like`; one that is replaced keeps its own.
 
     Raises:
         RunFolderError: the folder cannot be written.
     """
-    try:
+    with unless(path, "cannot be written"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, like=like) as file:
             file.write(content)
-    except OSError as error:
-        raise RunFolderError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def write_json(path: Path, content: Any, *, like: Path | None = None) -> None:

@@ -40,13 +40,7 @@ class Recorded(msgspec.Struct):
 
 
 class Tested(msgspec.Struct, kw_only=True):
-    """What test.json says.
-
-    Attributes:
-        data: what `--test` said.
-        fingerprint: of the files it named.
-        figures: as `evaluate` gave them.
-    """
+    """What test.json says: what `--test` said, the fingerprint of the files it named, and what `evaluate` gave."""
 
     data: str | None = None
     fingerprint: str | None = None

@@ -11,7 +11,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from ostinato.checkpoint.files import read_json, read_tensors, write_json, write_tensors
+from ostinato.checkpoint.files import read_json, read_tensors, unless, write_json, write_tensors
 from ostinato.checkpoint.position import Position
 from ostinato.core.errors import RunFolderError
 from ostinato.core.files import remove_left_over
@@ -40,10 +40,7 @@ class ResumePoint:
         return self._latest.exists()
 
     def clear(self, *, but: str | None = None) -> None:
-        """Remove what is saved, so that nobody goes on from it; files of others stay.
-
-        Args:
-            but: name of a tensor file that stays.
+        """Remove what is saved, so that nobody goes on from it; files of others stay, and a tensor file of name `but`.
 
         Raises:
             RunFolderError: something cannot be removed.
@@ -51,12 +48,10 @@ class ResumePoint:
         if not self.folder.exists():
             return
         self._require_folder()
-        try:
+        with unless(self.folder, "cannot be removed"):
             self._latest.unlink(missing_ok=True)  # first: without it the rest is nothing
             for old in self._states(but):
                 old.unlink()
-        except OSError as error:
-            raise RunFolderError(f"{self.folder}: cannot be removed: {error.strerror}") from None
         remove_left_over(self.folder)
         with suppress(OSError):  # where it holds something else
             self.folder.rmdir()
@@ -79,13 +74,11 @@ class ResumePoint:
         """
         name = new.values()["tensors"]
         self.clear(but=name)
-        try:
+        with unless(self.folder, "cannot be written"):
             self.folder.mkdir(exist_ok=True)
             with suppress(FileNotFoundError):  # moved already
                 (new.folder / name).replace(self.folder / name)
             (new.folder / new._latest.name).replace(self._latest)
-        except OSError as error:
-            raise RunFolderError(f"{self.folder}: cannot be written: {error.strerror}") from None
         new.clear()
 
     def trim(self) -> int:
@@ -99,10 +92,8 @@ class ResumePoint:
         freed = 0
         for old in self._states():
             size = old.lstat().st_size
-            try:
+            with unless(old, "cannot be removed"):
                 old.unlink()
-            except OSError as error:
-                raise RunFolderError(f"{old}: cannot be removed: {error.strerror}") from None
             freed += size
         return freed
 

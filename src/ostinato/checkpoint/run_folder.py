@@ -14,7 +14,15 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from ostinato.checkpoint.files import read_json, read_shapes, read_tensors, write_bytes, write_json, write_tensors
+from ostinato.checkpoint.files import (
+    read_json,
+    read_shapes,
+    read_tensors,
+    unless,
+    write_bytes,
+    write_json,
+    write_tensors,
+)
 from ostinato.checkpoint.lock import locked, locked_by_another
 from ostinato.checkpoint.recorded import Tested
 from ostinato.checkpoint.resume_point import ResumePoint, model_tensors
@@ -75,10 +83,7 @@ class RunFolder:
             raise RunFolderError(f"--out {self.path}: is a name that runs use in their folders; choose another name")
         self.require_own_files()
         if self._is_anothers():
-            raise RunFolderError(
-                f"--out {self.path}: holds files that are not a run (a config.json of another program); choose another "
-                "name"
-            )
+            raise self._no_run("a config.json of another program")
         if self.is_run() and not (resume or overwrite):
             raise RunFolderError(
                 f"--out {self.path}: holds a run already; go on with it by --resume, replace it by --overwrite, "
@@ -86,9 +91,7 @@ class RunFolder:
             )
         begun = self.is_run() or (self.path / _WHOLE).is_dir()
         if not begun and self.path.is_dir() and any(not _left_by_a_kill(item) for item in self.path.iterdir()):
-            raise RunFolderError(
-                f"--out {self.path}: holds files that are not a run (no config.json); choose another name"
-            )
+            raise self._no_run("no config.json")
         try:
             self._make()
             with tempfile.NamedTemporaryFile(dir=self.path, prefix=_PROBE):
@@ -97,6 +100,9 @@ class RunFolder:
             raise RunFolderError(
                 f"--out {self.path}: cannot be written: {error.strerror}; choose another place"
             ) from None
+
+    def _no_run(self, why: str) -> RunFolderError:
+        return RunFolderError(f"--out {self.path}: holds files that are not a run ({why}); choose another name")
 
     def start(self, config: dict[str, Any], files: Mapping[str, bytes] = MappingProxyType({})) -> "RunFolder":
         """Begin a run: write the configuration and what else a run holds from its start.
@@ -111,10 +117,8 @@ class RunFolder:
         """
         self.tidy()
         new = RunFolder(self.path / _NEW)
-        try:
+        with unless(new.path, "cannot be written"):
             new.path.mkdir()
-        except OSError as error:
-            raise RunFolderError(f"{new.path}: cannot be written: {error.strerror}") from None
         like = self.config if self.is_run() else None
         write_json(new.config, {"format": FORMAT, **config, "files": sorted(files)}, like=like)
         for name, content in files.items():
@@ -142,11 +146,9 @@ class RunFolder:
         place = self.settled
         if place is self:
             return
-        try:
+        with unless(place.path, "cannot be written"):
             self.path.rename(place.path / _WHOLE)  # from here on there is no way back
             place._move_in()
-        except OSError as error:
-            raise RunFolderError(f"{place.path}: cannot be written: {error.strerror}") from None
 
     def _move_in(self) -> None:
         """Replace the run by the one in the folder of whole ones; where that was begun before, go on with it."""
@@ -173,13 +175,11 @@ class RunFolder:
         """
         for folder in (self.path, self.resume_point.folder):
             remove_left_over(folder)
-        try:
+        with unless(self.path, "cannot be tidied up"):
             if RunFolder(self.path / _WHOLE).resume_point.exists():
                 self._move_in()
             for new in (RunFolder(self.path / _NEW), RunFolder(self.path / _WHOLE)):
                 new._discard()
-        except OSError as error:
-            raise RunFolderError(f"{self.path}: cannot be tidied up: {error.strerror}") from None
 
     def _discard(self) -> None:
         """Remove what `start` gave; files of others stay."""
@@ -192,11 +192,7 @@ class RunFolder:
                 self.path.rmdir()
 
     def amend(self, config: dict[str, Any]) -> None:
-        """Note what may differ when a run is resumed: options, and the test data.
-
-        Args:
-            config: as it would be for a new run.
-        """
+        """Note what may differ when a run is resumed: options, and the test data, as they would be for a new run."""
         then = self.read_config()
         data = then["data"] | {name: config["data"][name] for name in ("test",) if name in config["data"]}
         now = then | {"options": config["options"], "data": data}
@@ -209,22 +205,12 @@ class RunFolder:
             file.unlink(missing_ok=True)
 
     def save_test(self, data: str, figures: dict[str, Any], fingerprint: str | None = None) -> None:
-        """Write the figures on the test data.
-
-        Args:
-            data: what `--test` said.
-            figures: by name.
-            fingerprint: of the files it named.
-        """
+        """Write the figures on the test data: what `--test` said, and the fingerprint of the files it named."""
         tested = Tested(data=data, fingerprint=fingerprint, figures=figures)
         write_json(self.test, msgspec.to_builtins(tested), like=self.config)
 
     def test_figures(self, data: str | None = None, fingerprint: str | None = None) -> dict[str, Any] | None:
-        """The figures on the test data; None where there are none, or of other data.
-
-        Args:
-            data: what `--test` says; None takes any.
-            fingerprint: of the files it names; None takes any.
+        """The figures on the test data; None where there are none, or of other data, unless None takes any.
 
         Raises:
             RunFolderError: damaged.
@@ -243,9 +229,8 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Keep other trainings out of the folder, until the end of this one or of its process.
 
-        Before and after, what a killed process left is cleared away.
-
-        A folder that `claim` made and that is still empty then goes.
+        Before and after, what a killed process left is cleared away; a folder that `claim` made and that is still empty
+        then goes.
 
         Raises:
             RunFolderError: another is at work here.
@@ -309,10 +294,7 @@ class RunFolder:
         return [name for name in names if isinstance(name, str) and _BESIDES.fullmatch(name) and name not in _FILES]
 
     def read_config(self, task: str | None = None) -> dict[str, Any]:
-        """The configuration.
-
-        Args:
-            task: what it is needed for; None takes any.
+        """The configuration, of any task where None is asked for.
 
         Raises:
             RunFolderError: missing, damaged, of a newer version or of another task.
@@ -358,19 +340,15 @@ class RunFolder:
                 f"go on with ostinato train ... --out {self.path} --resume"
             )
         there, expected = read_shapes(self.weights), model_tensors(model)
+        unfit = f"{self.weights}: does not fit config.json:"
         if missing := sorted(set(expected) ^ set(there)):
-            raise RunFolderError(f"{self.weights}: does not fit config.json: {', '.join(missing)} in one of them only")
+            raise RunFolderError(f"{unfit} {', '.join(missing)} in one of them only")
         for name, tensor in expected.items():
             kind, shape = there[name]
             if shape != tuple(tensor.shape):
-                raise RunFolderError(
-                    f"{self.weights}: does not fit config.json: expected {name} of shape {tuple(tensor.shape)}, "
-                    f"got {shape}"
-                )
+                raise RunFolderError(f"{unfit} expected {name} of shape {tuple(tensor.shape)}, got {shape}")
             if tensor.is_floating_point() != kind.startswith(("F", "BF")) or kind.startswith("F8"):
-                raise RunFolderError(
-                    f"{self.weights}: does not fit config.json: expected {name} as {tensor.dtype}, got {kind}"
-                )
+                raise RunFolderError(f"{unfit} expected {name} as {tensor.dtype}, got {kind}")
 
     def load_weights(self, model: nn.Module) -> None:
         """Read the best weights into a model.

@@ -77,10 +77,9 @@ class Trained(msgspec.Struct, frozen=True, tag=True):
 
 
 class Validated(msgspec.Struct, frozen=True, tag=True):
-    """A validation is over.
+    """A validation is over, with figures by name, `loss` among them.
 
     Attributes:
-        figures: by name, `loss` among them.
         kept: whether these weights are now the run's.
         best: whether that is because they are the best so far.
     """
@@ -98,11 +97,7 @@ class Saved(msgspec.Struct, frozen=True, tag=True):
 
 
 class Moved(msgspec.Struct, frozen=True, tag=True):
-    """The run now lies where it belongs, in the place of one that stood there perhaps.
-
-    Attributes:
-        folder: of the run.
-    """
+    """The run's folder now lies where it belongs, in the place of one that stood there perhaps."""
 
     folder: str
 

@@ -95,10 +95,5 @@ class Job:
         return (-1 if self.higher else 1) * figures[self.best], figures["loss"]
 
     def improves(self, figures: Mapping[str, float], on: Mapping[str, float]) -> bool:
-        """Whether a validation is the best so far.
-
-        Args:
-            figures: of that validation.
-            on: of the best one before; empty where there is none.
-        """
+        """Whether a validation is the best so far: its figures improve on the best before, if any."""
         return not on or self.best is None or self.rank(figures) < self.rank(on)

@@ -106,12 +106,8 @@ class Buckets:
 def in_length_order(lengths: Sequence[int] | npt.NDArray[np.integer], batch_size: int) -> Iterator[Rows]:
     """Numbers of all examples, a batch at a time, longest first: for evaluation, where nothing is mixed.
 
-        for rows in in_length_order(lengths, 64):
-            results[rows] = model(collate(rows).inputs, ...)
-
-    Args:
-        lengths: `[examples]`.
-        batch_size: examples at once, at most.
+    for rows in in_length_order(lengths, 64):
+        results[rows] = model(collate(rows).inputs, ...)
     """
     order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
     for start in range(0, len(order), batch_size):
@@ -119,11 +115,7 @@ def in_length_order(lengths: Sequence[int] | npt.NDArray[np.integer], batch_size
 
 
 def pad_ids(rows: Sequence[Sequence[int] | npt.NDArray[np.integer]], padding: int = 0) -> tuple[Tensor, Tensor]:
-    """Token ids of unequal length, side by side.
-
-    Args:
-        rows: N sequences of ids.
-        padding: the id behind a sequence's end.
+    """N sequences of token ids, side by side, with `padding` behind a sequence's end.
 
     Returns:
         int64 ids `[T, N]`, T being the longest length but at least 1, and their lengths `[N]`.
@@ -136,10 +128,7 @@ def pad_ids(rows: Sequence[Sequence[int] | npt.NDArray[np.integer]], padding: in
 
 
 def pad_features(rows: Sequence[npt.NDArray[np.floating]]) -> tuple[Tensor, Tensor]:
-    """Feature vectors of unequal number, side by side, zeros behind a sequence's end.
-
-    Args:
-        rows: N arrays `[T, D]`.
+    """N sequences of feature vectors `[T, D]`, side by side, zeros behind a sequence's end.
 
     Returns:
         float32 features `[T, N, D]`, T being the longest length but at least 1, and their lengths `[N]`.

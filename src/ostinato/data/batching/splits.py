@@ -21,14 +21,10 @@ def held_out(
 
     Many examples go in runs of neighbours, few one by one: rows that stand together often belong together, as the
     reviews of one film or the sentences of one article, and a model would be flattered by being measured on the
-    siblings of what it learned.
+    siblings of what it learned. At least one example is held out, and one stays.
 
-    Args:
-        examples: how many there are.
-        seed: of the choice.
-        share: of the examples to hold out; at least one is, and one stays.
-        strata: `[examples]` the class of each, to hold out the same share of every class: rounded to whole examples,
-            with those left over going to the classes that rounding treated worst. A class's last example stays.
+    With `strata`, the class of each, the same share of every class is held out: rounded to whole examples, with those
+    left over going to the classes that rounding treated worst. A class's last example stays.
 
     Returns:
         Numbers of the examples to train on, and of those held out, both in order.

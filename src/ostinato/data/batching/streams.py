@@ -79,12 +79,8 @@ class Streams:
     def piece(self, index: int, epoch: int = 0) -> Batch:
         """Piece number `index` of this process: int64 inputs and targets, both `[T, N]` and contiguous.
 
-        Args:
-            index: of the piece.
-            epoch: where lengths are random, those of a piece depend on it.
-
-        Raises:
-            IndexError: there is no such piece.
+        Where lengths are random, those of a piece depend on the epoch. There is an IndexError where there is no such
+        piece.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"piece {index} of {len(self)}")
@@ -152,11 +148,5 @@ def random_bounds(length: int, steps: int, seed: Sequence[int]) -> npt.NDArray[n
 
 
 def single_stream(ids: TokenIds, steps: int, eos_id: int = 0) -> Streams:
-    """Every token of a text in order, as one stream: what evaluation reads.
-
-    Args:
-        ids: `[tokens]`.
-        steps: T, tokens in a piece.
-        eos_id: the input for the first target.
-    """
+    """Every token `[tokens]` of a text in order, as one stream in pieces of T steps: what evaluation reads."""
     return Streams(ids, 1, steps, eos_id)

@@ -16,14 +16,7 @@ class WindowBatches:
 
     An epoch is long enough to be worth a validation, and short enough not to wait for one: `LEAST` to `MOST` batches.
     Where the windows are fewer, they come several times over, in another order each time; where they are more, an
-    epoch takes some of them, the next others.
-
-    Args:
-        windows: to train on.
-        batch_size: N, over all processes together.
-        seed: of the order.
-        rank: which process this is.
-        world: how many there are; each takes its share of every batch.
+    epoch takes some of them, the next others. Several processes share out each batch, every world-th window to one.
     """
 
     #: No state is carried from one batch to the next.
@@ -37,7 +30,6 @@ class WindowBatches:
         self._epoch: tuple[int, np.ndarray] = (-1, np.zeros(0, np.int64))
 
     def __len__(self) -> int:
-        """Batches in an epoch."""
         return self._batches
 
     @property

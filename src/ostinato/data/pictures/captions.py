@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from ostinato.core.files import in_utf8
 from ostinato.core.memory import require_room
 from ostinato.data.batching.buckets import Rows, pad_features, pad_ids
 from ostinato.data.batching.splits import evenly
-from ostinato.data.sources.files import PathLike, find_files
+from ostinato.data.sources.files import PathLike, find_files, one_file
 from ostinato.data.sources.memory import HeldTable, in_memory
 from ostinato.data.tables.reading import read_table
 from ostinato.data.text.pairs import read_lines
@@ -67,9 +67,6 @@ def read_captions(source: PathLike) -> Captions:
     """Read a table with the columns `image` and `caption`, a row for each caption; or lines as Flickr8k.token.txt has
     them, `NAME#NUMBER TAB CAPTION`.
 
-    Args:
-        source: a UTF-8 file, plain or gzipped, or `-` for standard input.
-
     Raises:
         DataError: the file cannot be read, is neither, or holds no captions.
     """
@@ -90,10 +87,7 @@ def _tell_left_out(what: str, rows: Sequence[int], place: Callable[[int], str]) 
 
 
 def read_names(source: PathLike) -> list[str]:
-    """Names of pictures, one a line, each once; or the names of a file of captions.
-
-    Args:
-        source: a UTF-8 file, plain or gzipped, or `-` for standard input.
+    """Names of pictures, one a line, each once; or the names of a file of captions, as `read_captions` takes it.
 
     Raises:
         DataError: the file cannot be read, or names nothing.
@@ -139,22 +133,8 @@ def part_of(whole: Captions, source: str) -> Captions:
     return whole.select(there)
 
 
-class Views(Protocol):
-    """What a captioner sees, by picture's name."""
-
-    def usable(self, names: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Names of those that can be seen, and of those that cannot."""
-
-    def batch(self, names: Sequence[str]) -> tuple[Tensor, Tensor | None]:
-        """`inputs` and `lengths` of a `Captioner`."""
-
-
 class Pictures:
-    """Pictures of a folder, brought to one size and kept as bytes.
-
-    Args:
-        folder: where they are.
-        size: height and width they are brought to, whatever their shape.
+    """Pictures of a folder, brought to one height and width, whatever their shape, and kept as bytes.
 
     Raises:
         DataError: there is no such folder.
@@ -172,7 +152,7 @@ class Pictures:
         self._seen: dict[str, npt.NDArray[np.uint8]] = {}
 
     def usable(self, names: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Read the pictures; those that are missing, damaged or not pictures cannot be seen."""
+        """Read the pictures; names of those that can be seen, and of those that are missing, damaged or no pictures."""
         new = len({*names} - self._seen.keys())
         side = f"{new:,} pictures of {self._size} x {self._size}"
         require_room(3 * self._size**2 * new, side, "choose a smaller --picture-size")
@@ -201,10 +181,8 @@ class Pictures:
 
 
 class Features:
-    """Precomputed features of pictures, in a safetensors file: a vector or a grid under each picture's name.
-
-    Args:
-        file: `[F]`, `[P, F]` or `[rows, columns, F]` under each name.
+    """Precomputed features of pictures, in a safetensors file: `[F]`, `[P, F]` or `[rows, columns, F]` under each
+    picture's name.
 
     Raises:
         DataError: the file is missing, damaged, empty, or its features are of different sizes.
@@ -243,17 +221,20 @@ class Features:
         self._opened = self._open()
 
     def _of(self, name: str) -> npt.NDArray[np.float32]:
-        found: npt.NDArray[np.float32] = self._opened.get_tensor(name).to(torch.float32).numpy()
-        return found
+        return np.asarray(self._opened.get_tensor(name).to(torch.float32))
 
     def usable(self, names: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Which names the file has finite features for."""
+        """Which names the file has finite features for, and which not."""
         good = {n for n in names if n in self._names and np.isfinite(self._of(n)).all()}
         return [n for n in names if n in good], [n for n in names if n not in good]
 
     def batch(self, names: Sequence[str]) -> tuple[Tensor, Tensor]:
         """`[P, N, F]`, and the places `[N]` of each."""
         return pad_features([self._of(name).reshape(-1, self.size) for name in names])
+
+
+#: What a captioner sees, by picture's name.
+Views: TypeAlias = Pictures | Features
 
 
 @dataclass(frozen=True)
@@ -317,10 +298,7 @@ def is_list(source: PathLike) -> bool:
 def _first_line(source: PathLike) -> str:
     if source == "-" or str(source).endswith(".parquet") or in_memory(source) is not None:
         return ""
-    files = find_files(source)
-    if len(files) != 1:
-        raise DataError(f"{source}: expected one file, got a folder of {len(files)} files")
-    return next(read_lines(files[0]), "").rstrip("\r")
+    return next(read_lines(one_file(source)), "").rstrip("\r")
 
 
 def _read_flickr(source: PathLike) -> Captions:

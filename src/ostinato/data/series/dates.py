@@ -94,13 +94,8 @@ def read_times(columns: Mapping[str, Column], where: Where, format: str = "") ->
 
 
 def write_time(time: np.datetime64, format: str, offset: str = "") -> str:
-    """A time in the format that others came in.
-
-    Args:
-        time: to write.
-        format: as `datetime.strftime` has it; `%3f` is a fraction of three digits, `%z` the offset.
-        offset: from UTC.
-    """
+    """A time in the format that others came in, as `datetime.strftime` has it; `%3f` is a fraction of three digits,
+    `%z` the offset from UTC."""
     moment: datetime | int = time.astype("datetime64[us]").item()
     if isinstance(moment, int):  # beyond the year 9999, where Python's calendar ends
         return str(np.datetime_as_string(time)).replace("T", " ") + offset

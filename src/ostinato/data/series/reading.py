@@ -100,7 +100,7 @@ def read_series(
     spacing: Spacing | None = None,
     text: Mapping[str, bool] | None = None,
 ) -> tuple[list[Series], Spacing]:
-    """All series of a table.
+    """All series of a table, in the order of their first rows, and their spacing.
 
     Args:
         table: columns by name, each of numbers or of text.
@@ -108,9 +108,6 @@ def read_series(
         where: names a row, for messages: "sales.csv, line 12".
         spacing: of the series the model was trained on; inferred where None.
         text: of each covariate, whether it was text in training; where None, what is not all numbers is.
-
-    Returns:
-        The series in the order of their first rows, and their spacing.
 
     Raises:
         DataError: columns that are not there, times or targets that cannot be used; the message names the row.
@@ -145,8 +142,7 @@ def read_series(
     found = []
     for key, rows in rows_of.items():
         places = _places(ticks[rows], rows, spacing, where)
-        series = _on_grid(key, ticks[rows], places, rows, target, covariates)
-        if series is not None:
+        if (series := _on_grid(key, ticks[rows], places, rows, target, covariates)) is not None:
             found.append(series)
     if not found:
         raise DataError(f"column {', '.join(columns.target)}: expected numbers, every value is missing")
@@ -199,11 +195,7 @@ def numbers(column: Column, name: str, where: Callable[[int], str]) -> np.ndarra
 
 
 def _as_it_looks(column: Column, name: str, where: Callable[[int], str]) -> np.ndarray:
-    """Numbers or categories.
-
-    Raises:
-        DataError: all of them would be numbers, if decimal commas were read.
-    """
+    """Numbers or categories; a DataError where all of them would be numbers, if decimal commas were read."""
     found = numbers_or_text(column)
     if found.dtype == object and chosen_layout().decimal == ".":
         texts = [str(value) for value in column if not _missing(value)]
@@ -247,11 +239,7 @@ def _texts(column: Column) -> np.ndarray:
 
 
 def _ids(column: Column, name: str, where: Callable[[int], str]) -> list[str]:
-    """As text.
-
-    Raises:
-        DataError: one is missing, and its row.
-    """
+    """As text; a DataError where one is missing."""
     found = [name_of(value) for value in column]
     if None in found:
         raise DataError(f"{where(found.index(None))}: expected the id of a series in column {name!r}, got nothing")
@@ -278,11 +266,7 @@ def _said(spacing: Spacing | None) -> str:
 
 
 def _as_trained(spacing: Spacing, times: Times, columns: SeriesColumns) -> Spacing:
-    """The spacing of training, in a zone that fits these times as well.
-
-    Raises:
-        DataError: dates where there were numbers, or times with a zone where there were none.
-    """
+    """The spacing of training, in a zone that fits these times as well."""
     title = ",".join(columns.time)
     if spacing.dated != times.dated:
         raise DataError(f"column {title}: expected {'dates' if spacing.dated else 'whole numbers'}, as in training")

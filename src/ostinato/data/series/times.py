@@ -130,9 +130,7 @@ class Spacing:
 def spacing_of(times: Times, groups: Sequence[np.ndarray]) -> Spacing:
     """The spacing of a table's series: by the clock on the wall where that is regular in days or months, else in UTC.
 
-    Args:
-        times: of all rows.
-        groups: the rows of each series.
+    `groups` are the rows of each series.
 
     Raises:
         DataError: no series has two times.
@@ -155,10 +153,7 @@ def infer_spacing(times: Sequence[np.ndarray]) -> Spacing:
     """The regular spacing of one or many series: the most frequent distance from one time to the next.
 
     Dates that are all the same day of the month, or its last where it has no such day, are spaced in months; days that
-    leave out every Saturday and Sunday, in business days; all others in seconds, or parts of them.
-
-    Args:
-        times: each series' own, ascending.
+    leave out every Saturday and Sunday, in business days; all others in seconds, or parts of them. Times ascend.
 
     Raises:
         DataError: no series has two times.

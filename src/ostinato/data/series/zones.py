@@ -18,16 +18,10 @@ _AREAS = ("Europe/", "America/", "Asia/", "Australia/", "Africa/", "Pacific/", "
 
 
 def zone_of(instants: np.ndarray, shifts: np.ndarray, prefer: str = "") -> str:
-    """A zone in which local times have these offsets.
+    """A zone in which local times are ahead of UTC by `shifts`, `[T]` seconds, at `instants`, `[T]` seconds since 1970.
 
-    Args:
-        instants: `[T]` seconds since 1970 in UTC.
-        shifts: `[T]` seconds that local time is ahead of UTC.
-        prefer: taken where it fits.
-
-    Returns:
-        "+01:00" where all offsets are the same, otherwise a name such as "Europe/Amsterdam". Where none fits, the last
-        offset, and a warning.
+    It is the one preferred where that fits; else "+01:00" where all offsets are the same, otherwise a name such as
+    "Europe/Amsterdam". Where none fits, it is the last offset, with a warning.
     """
     order = np.argsort(instants, kind="stable")
     instants, shifts = instants[order], shifts[order]

@@ -34,9 +34,8 @@ from ostinato.data.sources.encodings import (
 from ostinato.data.sources.memory import Texts, in_memory
 
 CHUNK = 1 << 16  #: bytes read at once
-_SWOLLEN = (
-    500  #: times its size, and from `_LARGE` bytes on, that a packed file is no text any more: text packs 3 to 30 times
-)
+#: Times its size, and from `_LARGE` bytes on, that a packed file is no text any more: text packs 3 to 30 times.
+_SWOLLEN = 500
 _LARGE = 1 << 28
 _ROOM = 1 << 29  #: bytes of the disk that the copy of a stream leaves free
 _ZIP = b"PK\x03\x04"
@@ -49,10 +48,6 @@ PathLike = str | os.PathLike[str]
 
 class Spool:
     """A copy on disk of a stream that can be read only once; removed with the object, or at exit.
-
-    Args:
-        stream: what to copy.
-        name: how messages call it.
 
     Raises:
         DataError: the copy cannot be written.
@@ -132,19 +127,11 @@ class TextFile:
         return whole_lines(self.pieces())
 
     def head(self, size: int) -> bytes:
-        """The first bytes, unpacked: as many as `size`, or somewhat fewer.
-
-        Raises:
-            DataError: it cannot be read.
-        """
+        """The first bytes, unpacked: as many as `size`, or somewhat fewer. Raises what `pieces` does."""
         return next(self._chunks())[:size]
 
     def content(self) -> bytes:
-        """All of it, unpacked.
-
-        Raises:
-            DataError: it cannot be read.
-        """
+        """All of it, unpacked. Raises what `pieces` does."""
         return b"".join(self._chunks())
 
     def _chunks(self) -> Iterator[bytes]:
@@ -269,11 +256,7 @@ def whole_lines(pieces: Iterable[str]) -> Iterator[str]:
 
 
 def as_list(sources: PathLike | Iterable[PathLike]) -> list[PathLike]:
-    """One path or several, as a list.
-
-    Raises:
-        DataError: there is none.
-    """
+    """One path or several, as a list, which is not empty, or else a DataError is raised."""
     paths = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     if not paths:
         raise DataError("no text was given: name a UTF-8 text file, a folder of them, or - for standard input")
@@ -326,6 +309,18 @@ def find_files(source: PathLike) -> list[TextFile]:
         raise
     except ValueError as error:  # a name with a NUL
         raise DataError(f"{source!r}: cannot be the name of a file: {error}") from None
+
+
+def one_file(source: PathLike) -> TextFile:
+    """The one file that a path stands for.
+
+    Raises:
+        DataError: it is missing, or a folder of several.
+    """
+    files = find_files(source)
+    if len(files) != 1:
+        raise DataError(f"{source}: expected one file, got a folder of {len(files)} files")
+    return files[0]
 
 
 def _require_an_end(status: os.stat_result, name: str) -> None:

@@ -68,12 +68,7 @@ _held: ContextVar[Mapping[str, Held]] = ContextVar("held", default={})  # noqa: 
 
 @dataclass(frozen=True)
 class Given:
-    """What a function was given as data.
-
-    Attributes:
-        names: of files, as they came, and of what is in memory.
-        held: what is in memory, by name.
-    """
+    """What a function was given as data: names of files, as they came, and of what is in memory, which is held."""
 
     names: tuple[str, ...]
     held: dict[str, Held]
@@ -136,11 +131,7 @@ def is_missing(value: Any) -> bool:
 
 
 def held_as(source: Any, name: str = NAME) -> Held:
-    """What data in memory is.
-
-    Args:
-        source: see `given`.
-        name: how messages call it.
+    """What data in memory is, as `given` takes it.
 
     Raises:
         DataError: something else, nothing, or several kinds.
@@ -192,7 +183,10 @@ def _opened(source: Any) -> Any:
 
 
 def _table(columns: Mapping[str, Any]) -> HeldTable:
-    cells = {name: [None if is_missing(cell) else _plain(cell) for cell in column] for name, column in columns.items()}
+    def plain(cell: Any) -> Any:
+        return None if is_missing(cell) else cell.item() if isinstance(cell, np.generic) else cell
+
+    cells = {name: list(map(plain, column)) for name, column in columns.items()}
     if len({len(column) for column in cells.values()}) > 1:
         raise DataError(f"{NAME}: expected columns of one length, got { {n: len(c) for n, c in cells.items()} }")
     return HeldTable(cells)
@@ -201,8 +195,3 @@ def _table(columns: Mapping[str, Any]) -> HeldTable:
 def _from_rows(rows: Sequence[Mapping[str, Any]]) -> HeldTable:
     names = dict.fromkeys(name for row in rows for name in row)
     return _table({name: [row.get(name) for row in rows] for name in names})
-
-
-def _plain(cell: Any) -> Any:
-    """A NumPy scalar as Python's own."""
-    return cell.item() if isinstance(cell, np.generic) else cell

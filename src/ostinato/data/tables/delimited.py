@@ -33,13 +33,7 @@ class _Lines:
 
 
 def csv_rows(name: str, lines: Iterable[str], separator: str = ",", comment: str = "") -> Iterator[Row]:
-    """The rows of CSV.
-
-    Args:
-        name: of the file, for messages.
-        lines: with their ends.
-        separator: between fields.
-        comment: what a line begins with that is none of the table; empty where there are none.
+    """The rows of CSV, from lines with their ends; those that begin with `comment`, where it is not empty, are none.
 
     Raises:
         DataError: quotation marks that are not as RFC 4180 has them; names the line.
@@ -79,12 +73,7 @@ def without_empty_lines(rows: Iterable[Row], columns: int) -> Iterator[Row]:
 
 
 def what_else(header: Sequence[str], name: str) -> str:
-    """Why a column may not be found in the first line, as the end of a message; empty where nothing tells.
-
-    Args:
-        header: the fields of the first line.
-        name: the column.
-    """
+    """Why a column may not be found in the first line's fields, as the end of a message; empty where nothing tells."""
     if header[0].startswith(("#", "%")):
         mark = header[0][0]
         return f"; --comment {mark!r} passes over lines that begin with {mark!r}"

@@ -16,10 +16,6 @@ def json_table(name: str, text: str) -> HeldTable | None:
     """An array of objects, or an object of columns: lists, or objects by row as pandas writes them; None for lines of
     objects.
 
-    Args:
-        name: of the file.
-        text: its content.
-
     Raises:
         DataError: it is none of them.
     """

@@ -30,8 +30,7 @@ class Layout:
     date_format: str = ""
 
 
-_PLAIN = Layout()
-_chosen: ContextVar[Layout] = ContextVar("layout", default=_PLAIN)
+_chosen: ContextVar[Layout] = ContextVar("layout", default=Layout())  # noqa: B039  never changed
 
 
 @contextmanager
@@ -51,8 +50,7 @@ def chosen_layout() -> Layout:
 
 def layout_of(options: Mapping[str, Any]) -> Layout:
     """The layout that options by plain name ask for; those that are not among them, or None, have their defaults."""
-    given = {item.name: options.get(item.name) for item in fields(Layout)}
-    found = {name: value for name, value in given.items() if value is not None}
+    found = {item.name: options[item.name] for item in fields(Layout) if options.get(item.name) is not None}
     if "separator" in found:
         found["separator"] = separator_of(found["separator"])
     return Layout(**found)

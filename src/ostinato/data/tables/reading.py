@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from ostinato.config.columns import as_option
 from ostinato.core.errors import ConfigError, DataError, unknown_name
 from ostinato.core.memory import require_room
 from ostinato.data.sources.encodings import whole_characters
-from ostinato.data.sources.files import PathLike, TextFile, find_files, whole_lines
+from ostinato.data.sources.files import PathLike, TextFile, one_file, whole_lines
 from ostinato.data.sources.memory import Held, HeldTable, Texts, in_memory, is_missing
 from ostinato.data.tables.delimited import Row, csv_rows, tsv_rows, what_else, without_empty_lines
 from ostinato.data.tables.json_rows import json_object, json_table
@@ -26,15 +26,8 @@ from ostinato.data.tables.numbers import MISSING_NUMBERS, number_advice, plain_n
 Format: TypeAlias = Literal["csv", "tsv", "jsonl", "parquet"]
 
 #: Format by the ending of a file's name, an additional .gz aside.
-ENDINGS: dict[str, Format] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".parquet": "parquet",
-}
+ENDINGS: dict[str, Format] = {f".{kind}": kind for kind in get_args(Format)}
+ENDINGS |= {".tab": "tsv", ".ndjson": "jsonl", ".json": "jsonl"}
 
 _PARQUET_MAGIC = b"PAR1"
 _CELL = 40  #: bytes of a cell as a Python object, at least
@@ -67,18 +60,10 @@ class Table:
         return f"{self.name}: {self.unit} {self.lines[row]}"
 
     def column(self, name: str) -> list[Any]:
-        """A column's cells.
-
-        Raises:
-            DataError: there is no such column; names those there are.
-        """
+        """A column's cells; if there is no such column, a DataError names those there are."""
         if name not in self.columns:
             raise _no_column(self.name, name, self.columns)
         return self.columns[name]
-
-    def missing(self, name: str) -> list[int]:
-        """HeldTable whose cell is missing."""
-        return [row for row, cell in enumerate(self.column(name)) if is_missing(cell)]
 
     def texts(self, name: str) -> list[str | None]:
         """A column as text: a whole number is written without a point, true and false as JSON has them.
@@ -190,15 +175,8 @@ def _is_json(file: TextFile) -> bool:
 
 
 def open_content(source: PathLike) -> "Content":
-    """A single file of text, to be read line by line.
-
-    Raises:
-        DataError: it is missing, or a folder of several.
-    """
-    files = find_files(source)
-    if len(files) != 1:
-        raise DataError(f"{source}: expected one file, got a folder of {len(files)} files")
-    return Content(files[0])
+    """A single file of text, to be read line by line; raises what `one_file` does."""
+    return Content(one_file(source))
 
 
 def _format(file: TextFile) -> Format:
@@ -216,13 +194,7 @@ def _format(file: TextFile) -> Format:
 
 
 class Content:
-    """A file that is hashed while it is read through once.
-
-    Attributes:
-        file: where it is.
-        name: how messages call it.
-        unit: what messages count in it, "line" or "row".
-    """
+    """A file that is hashed while it is read through once; messages count its `unit`, "line" or "row"."""
 
     def __init__(self, file: TextFile) -> None:
         self.file, self.name, self.unit = file, file.name, "line"

@@ -31,9 +31,7 @@ def name_of(cell: Any) -> str | None:
 def spelt_as(known: Iterable[str], plain: Callable[[str], str] = plain_number) -> Callable[[str], str]:
     """What spells a name as it is spelt among those known, where it is the same number as one of them, and only one.
 
-    Args:
-        known: names; what is among them already stays as it is.
-        plain: brings two spellings of a name to the same.
+    What is among them already stays as it is; `plain` brings two spellings of a name to the same.
     """
     exact = set(known)
     by_number: dict[str, list[str]] = {}

@@ -25,11 +25,7 @@ def format_of(path: str | PurePath) -> Format | None:
 
 
 def require_writer(kind: Format | None) -> None:
-    """Check that a table can be written, before hours of work whose end it is.
-
-    Raises:
-        ConfigError: Parquet, and no pyarrow to write it.
-    """
+    """Check that a table can be written, before hours of work whose end it is: Parquet needs pyarrow."""
     if kind == "parquet":
         _pyarrow()
 
@@ -106,9 +102,5 @@ def _pyarrow() -> tuple[Any, Any]:
     return pyarrow, parquet
 
 
-_WRITERS: dict[Format, Callable[[Iterable[Row]], Iterator[bytes]]] = {
-    "csv": _csv_pieces,
-    "tsv": _tsv_pieces,
-    "jsonl": _json_pieces,
-    "parquet": _parquet_pieces,
-}
+_WRITERS: dict[Format, Callable[[Iterable[Row]], Iterator[bytes]]]
+_WRITERS = {"csv": _csv_pieces, "tsv": _tsv_pieces, "jsonl": _json_pieces, "parquet": _parquet_pieces}

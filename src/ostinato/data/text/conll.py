@@ -76,12 +76,7 @@ class TagColumns:
         return tag, word, self.feature_places(layout, file, tag)
 
     def feature_places(self, layout: Layout, file: str, tag: int) -> list[int]:
-        """Where the features stand in a file, from 0.
-
-        Args:
-            layout: of the file.
-            file: what messages call it.
-            tag: where the tags are, or are to be.
+        """Where the features stand in a file, from 0; `tag` is where the tags are, or are to be.
 
         Raises:
             DataError: it lacks one, or one is the column of the tags.
@@ -93,11 +88,7 @@ class TagColumns:
 
 
 def read_tagged(sources: Iterable[PathLike], columns: TagColumns = TagColumns()) -> Tagged:
-    """Read sentences with their tags.
-
-    Args:
-        sources: files, gzipped or not, folders of them, or "-".
-        columns: which of them.
+    """Read sentences with their tags from files, gzipped or not, folders of them, or "-".
 
     Raises:
         DataError: a file that cannot be read, holds no words, lacks a column, or is malformed in some line.

@@ -41,18 +41,7 @@ def cache_folder() -> Path:
 def learned_tokenizer(
     text: Text, level: Level, vocab_size: int | None = None, cache_dir: str | os.PathLike[str] | None = None
 ) -> Tokenizer:
-    """`learn_tokenizer`, remembered from one run to the next.
-
-    Args:
-        text: what to learn from.
-        level: see `learn_tokenizer`.
-        vocab_size: see `learn_tokenizer`.
-        cache_dir: where to look and to keep it; by default `cache_folder()`.
-
-    Raises:
-        ConfigError: vocab_size is too small for the level.
-        DataError: there is nothing to learn from.
-    """
+    """`learn_tokenizer`, remembered from one run to the next in `cache_dir`, by default `cache_folder()`."""
     path = _entry(cache_dir, "tokenizer", text.digest, level, str(vocab_size)).with_suffix(".json")
     try:
         tokenizer = Tokenizer.load(path)
@@ -77,17 +66,8 @@ def token_ids(
 ) -> TokenIds:
     """The ids of a text, as a read-only array `[tokens]` mapped from the cache; tokenized only where it is not there.
 
-    Processes may do this at the same time. An entry that is damaged is made again.
-
-    Args:
-        text: what to encode.
-        tokenizer: with what.
-        cache_dir: where to look and to keep them; by default `cache_folder()`. Where that cannot be written, a
-            temporary file serves this run, with a warning.
-        progress: told how far tokenizing is.
-
-    Returns:
-        `tokenizer.dtype`: uint16, or uint32 from 65,537 tokens on.
+    Processes may do this at the same time. An entry that is damaged is made again. Where the cache, `cache_folder()` by
+    default, cannot be written, a temporary file serves this run, with a warning. They are of `tokenizer.dtype`.
 
     Raises:
         DataError: the text cannot be read, or there is no room on disk for the ids.
@@ -95,10 +75,9 @@ def token_ids(
     path = _entry(cache_dir, "ids", text.digest, tokenizer.digest).with_suffix(".bin")
     if (ids := _mapped(path, tokenizer)) is not None:
         return ids
-    blocks = text.blocks() if progress is None else _reported(text, progress)
     try:
         with _replacing(path) as file:
-            record = _write(file, tokenizer.encode_blocks(blocks))
+            record = _write(file, tokenizer.encode_blocks(_reported(text, progress)))
         with _replacing(path.with_suffix(".json")) as file:
             file.write(json.dumps(record).encode())
         return np.memmap(path, tokenizer.dtype, "r")
@@ -121,7 +100,9 @@ def _mapped(path: Path, tokenizer: Tokenizer) -> TokenIds | None:
     try:
         record = json.loads(path.with_suffix(".json").read_bytes())
         ids = np.memmap(path, tokenizer.dtype, "r")
-        checksum = _checksum(ids[start : start + (1 << 20)] for start in range(0, len(ids), 1 << 20))
+        checksum = 0
+        for start in range(0, len(ids), 1 << 20):
+            checksum = zlib.crc32(ids[start : start + (1 << 20)].data, checksum)
     except (OSError, ValueError):
         return None
     return ids if record == {"tokens": len(ids), "crc32": checksum} else None
@@ -129,31 +110,18 @@ def _mapped(path: Path, tokenizer: Tokenizer) -> TokenIds | None:
 
 def _write(file: IO[bytes], arrays: Iterable[TokenIds]) -> dict[str, int]:
     """Write arrays one behind the other; returns what their record says."""
-    tokens = 0
-
-    def written() -> Iterator[TokenIds]:
-        nonlocal tokens
-        for array in arrays:
-            file.write(array.data)
-            tokens += len(array)
-            yield array
-
-    checksum = _checksum(written())
-    return {"tokens": tokens, "crc32": checksum}
-
-
-def _checksum(arrays: Iterable[TokenIds]) -> int:
-    checksum = 0
+    tokens = checksum = 0
     for array in arrays:
-        checksum = zlib.crc32(array.data, checksum)
-    return checksum
+        file.write(array.data)
+        tokens, checksum = tokens + len(array), zlib.crc32(array.data, checksum)
+    return {"tokens": tokens, "crc32": checksum}
 
 
 def _temporary(text: Text, tokenizer: Tokenizer, progress: Progress | None) -> TokenIds:
     """Ids in a file without a name, which is gone with the array."""
     try:
         with tempfile.TemporaryFile() as file:
-            _write(file, tokenizer.encode_blocks(text.blocks() if progress is None else _reported(text, progress)))
+            _write(file, tokenizer.encode_blocks(_reported(text, progress)))
             file.flush()
             return np.memmap(file, tokenizer.dtype, "r")
     except OSError as error:
@@ -163,11 +131,11 @@ def _temporary(text: Text, tokenizer: Tokenizer, progress: Progress | None) -> T
         ) from error
 
 
-def _reported(text: Text, progress: Progress) -> Iterator[Block]:
+def _reported(text: Text, progress: Progress | None) -> Iterator[Block]:
     done = 0
     for block in text.blocks():
         yield block
-        if block is not END:
+        if block is not END and progress is not None:
             done += len(block)
             progress(done, text.characters)
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from ostinato.config.columns import names_in
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.sources.encodings import whole_characters
-from ostinato.data.sources.files import PathLike, TextFile, find_files, plain_name
+from ostinato.data.sources.files import PathLike, TextFile, one_file, plain_name
 from ostinato.data.sources.memory import HeldTable, Texts, in_memory
 from ostinato.data.tables.layout import chosen_layout, laid_out
 from ostinato.data.tables.reading import Table, read_table
@@ -62,12 +62,9 @@ class PairLayout:
         return set(self.pair("")) <= set(first.split("\t"))
 
     def pair(self, name: str, there: Sequence[str] | None = None, *, sources_alone: bool = False) -> list[str]:
-        """The columns of sources and targets.
+        """The columns of sources and targets, in a table of this name where these are `there`.
 
-        Args:
-            name: of the table, for messages.
-            there: its columns.
-            sources_alone: whether a single column will do.
+        With `sources_alone`, a single column will do.
 
         Raises:
             ConfigError: not two were named.
@@ -121,11 +118,7 @@ class Pairs:
 
 
 def read_pairs(source: PathLike, separator: str = "\t") -> Pairs:
-    """Read pairs from one file: each line a source, the separator, a target. Empty lines are passed over.
-
-    Args:
-        source: a UTF-8 file, plain or gzipped, or `-` for standard input.
-        separator: what stands between source and target, once in each line.
+    """Read pairs from one file: each line a source, the separator once, a target. Empty lines are passed over.
 
     Raises:
         DataError: the file cannot be read, holds no pairs, or a line does not have the separator once.
@@ -133,7 +126,7 @@ def read_pairs(source: PathLike, separator: str = "\t") -> Pairs:
     """
     if not separator:
         raise ConfigError("--separator: expected at least one character, such as a TAB")
-    file = _one_file(source)
+    file = one_file(source)
     found = []
     for number, line in enumerate(read_lines(file), 1):
         if not line.strip():
@@ -192,16 +185,12 @@ def _read_table(source: PathLike, columns: Sequence[str] | None, layout: PairLay
 
 
 def read_two_files(source: PathLike, target: PathLike) -> Pairs:
-    """Read pairs from two files whose lines belong together.
-
-    Args:
-        source: the file of sources, UTF-8, plain or gzipped.
-        target: the file of their targets.
+    """Read pairs from a file of sources and one of targets, whose lines belong together.
 
     Raises:
         DataError: a file cannot be read, or they have different numbers of lines, or hold no pairs.
     """
-    files = _one_file(source), _one_file(target)
+    files = one_file(source), one_file(target)
     sides = [[line.strip() for line in read_lines(file)] for file in files]
     if len(sides[0]) != len(sides[1]):
         raise DataError(
@@ -215,10 +204,6 @@ def read_sources(source: PathLike, layout: PairLayout = PairLayout()) -> tuple[s
     """Texts to translate, one a line; an empty line stays one. Of a file of pairs, which has the separator once in
     each line that is not empty, the sources; of a table, those in the column of the sources.
 
-    Args:
-        source: a text file, or `-` for standard input.
-        layout: of pairs.
-
     Raises:
         DataError: the file cannot be read, or holds nothing; a table lacks the column.
     """
@@ -229,7 +214,7 @@ def read_sources(source: PathLike, layout: PairLayout = PairLayout()) -> tuple[s
         table = _read_table(source, first, layout)
         column = first[0] if first else layout.pair(str(source), list(table.columns), sources_alone=True)[0]
         return tuple((text or "").strip() for text in table.texts(column))
-    file, separator = _one_file(source), layout.separator or TAB
+    file, separator = one_file(source), layout.separator or TAB
     lines = [line.removesuffix("\r") for line in read_lines(file)]
     if not any(line.strip() for line in lines):
         raise DataError(f"{file.name}: expected one text a line, found nothing")
@@ -247,16 +232,9 @@ def shown_separator(separator: str) -> str:
     return "TAB" if separator == "\t" else repr(separator)
 
 
-def _one_file(source: PathLike) -> TextFile:
-    files = find_files(source)
-    if len(files) != 1:
-        raise DataError(f"{source}: expected one file, got a folder of {len(files)} files")
-    return files[0]
-
-
 def _head(source: PathLike) -> bytes:
     """Some bytes of a file's beginning; its first line at least, unless that is very long."""
-    return _one_file(source).head(1 << 12)
+    return one_file(source).head(1 << 12)
 
 
 def _not_a_pair(name: str, number: int, line: str, separator: str, parts: int) -> DataError:

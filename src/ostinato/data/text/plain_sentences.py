@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Iterator
-from itertools import islice
+from itertools import groupby, islice
 
 from ostinato.core.errors import DataError
 from ostinato.data.sources.files import TextFile
@@ -29,12 +29,6 @@ def is_plain(file: TextFile, layout: Layout, column: int, tags: Collection[str])
     TABs, names of columns, numbered words and single words a line are columns. So are lines separated by blanks of
     which most have a known tag where the tag would be, or which all have as many fields, with blank lines between
     some. A single line, or lines of different numbers of words, are sentences.
-
-    Args:
-        file: what to look at.
-        layout: as `read_layout` has it.
-        column: where the tag is, if these are columns.
-        tags: that are known.
 
     Raises:
         DataError: it could be either.
@@ -84,13 +78,7 @@ def _apart(token: str) -> list[str]:
 
 def _runs(marks: str) -> list[str]:
     """Marks one by one, but the same mark again and again together: "..."."""
-    found: list[str] = []
-    for mark in marks:
-        if found and found[-1][0] == mark:
-            found[-1] += mark
-        else:
-            found.append(mark)
-    return found
+    return ["".join(same) for _, same in groupby(marks)]
 
 
 def _is_mark(character: str) -> bool:

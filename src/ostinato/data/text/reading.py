@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from ostinato.core.errors import DataError
 from ostinato.data.sources.files import PathLike, TextFile, as_list, find_files
@@ -23,29 +23,9 @@ END: Final = Marker.END
 Block: TypeAlias = str | Literal[Marker.END]
 
 
-class Source(Protocol):
-    """What a tokenizer can be learned from."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the files, for messages."""
-
-    @property
-    def characters(self) -> int:
-        """How many there are."""
-
-    def blocks(self) -> Iterator[Block]:
-        """The text, piece by piece, as often as asked for."""
-
-
 @dataclass(frozen=True)
 class Lines:
-    """Short texts held in memory, one a line: sentences, captions, reviews.
-
-    Attributes:
-        texts: none of them with a line's end.
-        names: of the files they come from.
-    """
+    """Short texts held in memory, one a line, from files of these names: sentences, captions, reviews."""
 
     texts: tuple[str, ...]
     names: tuple[str, ...]
@@ -163,14 +143,14 @@ class Text:
         return replace(self, digest=digest, start=start, stop=stop)
 
 
+#: What a tokenizer can be learned from.
+Source: TypeAlias = Lines | Text
+
+
 def open_text(sources: PathLike | Iterable[PathLike]) -> Text:
     """Read everything through once, check it, and return a handle to stream it from.
 
-    Args:
-        sources: text files, gzipped text files, folders (every file below is one document), or `-`; see `find_files`.
-
-    Returns:
-        The text. Blank files in a folder are left out.
+    Sources are as of `find_files`; every file below a folder is one document, and blank ones are left out.
 
     Raises:
         DataError: a file is missing, unreadable, binary, damaged, blank or not UTF-8. The message names the file, the

@@ -16,12 +16,7 @@ _AT_ONCE = 1 << 22
 
 
 def unknown_share(pieces: Iterable[npt.NDArray[Any]], unknown: int) -> float:
-    """Share of the tokens that the vocabulary lacks; 0 of no tokens.
-
-    Args:
-        pieces: arrays of token ids.
-        unknown: the id they have.
-    """
+    """Share of the tokens in arrays of ids that the vocabulary lacks, whose id is `unknown`; 0 of no tokens."""
     missing = total = 0
     for ids in pieces:
         total += len(ids)
@@ -36,11 +31,8 @@ def unknown_of(pieces: Iterable[npt.NDArray[Any]], tokenizer: Tokenizer) -> dict
 
 
 def unknown_figures(data: Mapping[str, Any]) -> dict[str, float]:
-    """What a training's result says: `unknown` of the data to train on, `valid_unknown` of that to validate on.
-
-    Args:
-        data: what the run folder records of the data; one of before says nothing.
-    """
+    """What a training's result says: `unknown` of the data to train on, `valid_unknown` of that to validate on, as the
+    run folder records it; one of before says nothing."""
     named = {"unknown": data["train"].get("unknown"), "valid_unknown": data["valid"].get("unknown")}
     return {name: share for name, share in named.items() if share is not None}
 
@@ -57,14 +49,7 @@ def unknown_note(data: Mapping[str, Any], what: str = "tokens") -> str:
 
 
 def warn_unknown(name: str, figures: Mapping[str, float], level: str, advice: str) -> None:
-    """Warn where more than a few in a hundred tokens are unknown.
-
-    Args:
-        name: of the data, as messages call it.
-        figures: with the share of its tokens as `unknown`, if there is any.
-        level: of the tokens.
-        advice: what it means, or what to do.
-    """
+    """Warn where more than a few in a hundred tokens are unknown, and give advice: what it means, or what to do."""
     if (share := figures.get("unknown", 0.0)) > TELLING:
         what = "characters" if level == "char" else "words"
         warnings.warn(f"{name}: {share:.1%} of the {what} are unknown to the model: {advice}", stacklevel=3)

@@ -64,9 +64,7 @@ def count_words(blocks: Iterable[str], held: int = WORDS_HELD) -> Counter[str]:
     the room is free; a word that comes after that starts at b, the most it may have lost. So a count is exact while
     no word was dropped, never too low for a word that is held, and at most b too high.
 
-    Args:
-        blocks: text; words do not reach across blocks.
-        held: distinct words kept from one block to the next.
+    Words do not reach across blocks.
     """
     counts: Counter[str] = Counter()
     recent: Counter[str] = Counter()  # apart from the others, as they can then be counted without asking who is new

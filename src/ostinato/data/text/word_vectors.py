@@ -5,8 +5,9 @@ embedding as implicit matrix factorization"; the settings are those of Levy, Gol
 approximates step by step, in seconds and the same each time.
 """
 
+import itertools
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,16 +78,8 @@ def _pairs(
 
 def _joined(texts: Sequence[Ids]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """All ids in a row, and the number of the text that each is from."""
-
-    def first() -> Iterator[Ids]:
-        read = 0
-        for ids in texts:
-            if read >= MOST_TOKENS:
-                return
-            read += len(ids)
-            yield ids
-
-    kept = [np.asarray(ids, np.int64) for ids in first()]
+    read = itertools.accumulate(map(len, texts), initial=0)
+    kept = [np.asarray(ids, np.int64) for ids, before in zip(texts, read, strict=False) if before < MOST_TOKENS]
     return np.concatenate(kept), np.repeat(np.arange(len(kept)), [len(ids) for ids in kept])
 
 

@@ -39,7 +39,6 @@ def test_csv_as_the_standard_writer_writes_it(write, end):
     assert table.column("score") == ["1.5", "-2", "1e3", None]
     np.testing.assert_array_equal(table.numbers("score"), [1.5, -2.0, 1000.0, math.nan])
     assert table.lines.tolist() == [2, 3, 5, 6]
-    assert table.missing("score") == [3]
     assert table.place(2).endswith("t.csv: line 5")
 
 
