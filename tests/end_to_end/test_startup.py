@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 COMMAND = str(Path(sys.executable).with_name("ostinato"))
-HEAVY = ["torch", "numpy", "tokenizers", "safetensors", "matplotlib"]
+HEAVY = ["torch", "numpy", "tokenizers", "lightning_fabric", "safetensors", "matplotlib"]
 
 
 def best_of_three(*command):

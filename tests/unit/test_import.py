@@ -11,7 +11,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 
-HEAVY = ("torch", "numpy", "tokenizers", "matplotlib")
+HEAVY = ("torch", "numpy", "tokenizers", "lightning_fabric", "matplotlib")
 
 
 @pytest.mark.parametrize("statement", ["import ostinato", "import ostinato.config", "import ostinato; dir(ostinato)"])

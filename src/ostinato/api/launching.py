@@ -1,27 +1,34 @@
-"""Where a training runs: in this process, in new ones beside it, or in those that torchrun has started."""
+"""Where a training runs: in this process, in new ones beside it, or in those that torchrun or Slurm has started."""
 
 from __future__ import annotations
 
 import atexit
+import logging
 import multiprocessing
 import os
 import signal
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from multiprocessing import resource_tracker
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from torch import distributed
-from torch.multiprocessing.spawn import ProcessExitedException, start_processes
+from torch.multiprocessing.spawn import ProcessExitedException
 
-from ostinato.core import torchrun
+from ostinato.core import cluster
 from ostinato.core.errors import ConfigError, OstinatoError, TrainingError
 from ostinato.training import ALONE, Interrupt, Processes
+
+if TYPE_CHECKING:  # one process does not wait for it
+    from lightning_fabric import Fabric
+
+for _name in ("distributed", "rank_zero"):  # who meets whom is no news
+    logging.getLogger(f"lightning_fabric.utilities.{_name}").setLevel(logging.WARNING)
 
 #: What each process does; it is pickled, with all that is bound to it.
 Work: TypeAlias = Callable[[Processes], None]
@@ -36,30 +43,41 @@ class Launcher:
 
     Attributes:
         size: processes that train together.
-        joined: whether these are torchrun's, each of which runs the whole program; else they are started here.
+        fabric: what holds them together where torchrun or the like has started them, each of which runs the whole
+            program; None where they are started here.
     """
 
     size: int = 1
-    joined: bool = False
+    fabric: Fabric | None = None
 
     @classmethod
-    def find(cls, devices: int) -> Launcher:
-        """Torchrun's processes where this is one of them, else as many as asked for.
+    @contextmanager
+    def find(cls, devices: int) -> Iterator[Launcher]:
+        """The processes of torchrun, Slurm and the like where this is one of them, else as many as asked for.
 
         Args:
             devices: what --devices says; 1 where it does not.
 
         Raises:
-            ConfigError: there are not as many as it says.
+            ConfigError: there are not as many as it says, or they do not find each other.
         """
-        _, size = torchrun.place()
+        _, size, beside = cluster.place()
         if size == 1:
-            return cls(devices)
+            yield cls(devices)
+            return
         if devices not in (1, size):
+            starter = "torchrun" if "RANK" in os.environ else "Slurm"
             raise ConfigError(
-                f"--devices {devices}: torchrun has started {size} processes; leave the option out, or start as many"
+                f"--devices {devices}: {starter} has started {size} processes; leave the option out, or start as many"
             )
-        return cls(size, joined=True)
+        ours = not distributed.is_initialized()
+        with _one_message():
+            fabric = _joined(beside, size // beside)
+        try:
+            yield cls(fabric.world_size, fabric)
+        finally:
+            if ours:
+                distributed.destroy_process_group()
 
     def launch(self, work: Work) -> None:
         """Do something in all processes, and wait for it.
@@ -67,34 +85,54 @@ class Launcher:
         Raises:
             OstinatoError, KeyboardInterrupt: what the first of them ended with.
         """
-        if self.joined:
-            _broadcast(work)
-            error = _done(work, Processes.of_group())
+        if self.fabric is not None:
+            error = _done(self.fabric.broadcast(work), Processes.of(self.fabric))
         else:
             error = _done(work, ALONE) if self.size == 1 else _spawned(work, self.size)
         if error is not None:
             raise error
 
     def lead(self, main: Callable[[], Any], follow: Callable[[], Any]) -> Any:
-        """Do `main` in the first process. What it launches, torchrun's other processes do too.
+        """Do `main` in the first process. What it launches, the others that torchrun has started do too.
 
         Args:
             main: what may call `launch`.
             follow: what the others do once it has ended well.
 
         Raises:
-            Whatever `main` raises; in torchrun's other processes the same, or a TrainingError.
+            Whatever `main` raises; in the others the same, or a TrainingError.
         """
-        if not self.joined:
+        if self.fabric is None:
             return main()
-        ours = not distributed.is_initialized()
-        if ours:
-            distributed.init_process_group("gloo", timeout=PATIENCE)
-        try:
-            return _leading(main) if Processes.of_group().first else _following(follow)
-        finally:
-            if ours:
-                distributed.destroy_process_group()
+        return _leading(self.fabric, main) if self.fabric.is_global_zero else _following(self.fabric, follow)
+
+
+def _fabric(devices: int, nodes: int = 1, **strategy: Any) -> Fabric:
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
+    ddp = DDPStrategy(process_group_backend="gloo", timeout=PATIENCE, **strategy)
+    return Fabric(accelerator="cpu", devices=devices, num_nodes=nodes, strategy=ddp)
+
+
+def _joined(devices: int, nodes: int) -> Fabric:
+    """The processes that are there already, brought together."""
+    from lightning_fabric.plugins.environments.kubeflow import KubeflowEnvironment
+
+    # torch's variables without torchrun: Fabric has a class that reads them, and does not look for them by itself
+    bare = "RANK" in os.environ and not distributed.is_torchelastic_launched()
+    fabric = _fabric(devices, nodes, cluster_environment=KubeflowEnvironment() if bare else None)
+    fabric.launch()
+    return fabric
+
+
+@contextmanager
+def _one_message() -> Iterator[None]:
+    """What Fabric or torch cannot do with the processes it is to bring together, as an error of ours."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(f"several processes cannot work together here: {error}") from None
 
 
 class _End(NamedTuple):
@@ -103,29 +141,23 @@ class _End(NamedTuple):
     error: BaseException | None = None
 
 
-def _broadcast(message: Work | _End | None = None) -> Any:
-    """The first process's message, in every process of torchrun's."""
-    box = [message]
-    distributed.broadcast_object_list(box, src=0)
-    return box[0]
-
-
-def _leading(main: Callable[[], Any]) -> Any:
+def _leading(fabric: Fabric, main: Callable[[], Any]) -> Any:
     try:
         found = main()
     except BaseException as error:
         known = isinstance(error, OstinatoError | KeyboardInterrupt)
         with suppress(RuntimeError):  # where the others have gone
-            _broadcast(_End(error if known else TrainingError(f"the first process has ended: {error!r}")))
+            fabric.broadcast(_End(error if known else TrainingError(f"the first process has ended: {error!r}")))
         raise
-    _broadcast(_End())
+    fabric.broadcast(_End())
     return found
 
 
-def _following(follow: Callable[[], Any]) -> Any:
+def _following(fabric: Fabric, follow: Callable[[], Any]) -> Any:
+    message: Any = None
     try:
-        while not isinstance(message := _broadcast(), _End):
-            _done(message, Processes.of_group())  # what it ends with, the first process ends with too
+        while not isinstance(message := fabric.broadcast(message), _End):
+            _done(message, Processes.of(fabric))  # what it ends with, the first process ends with too
     except RuntimeError as lost:
         raise TrainingError(f"the first training process has ended: {lost}") from None
     if message.error is not None:
@@ -159,13 +191,13 @@ def _spawned(work: Work, size: int) -> BaseException | None:
         KeyboardInterrupt: once they have saved.
         TrainingError: one of them was killed.
     """
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+
     before = set(multiprocessing.active_children())
-    # they meet at a port that the system chooses
-    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
-    errors = multiprocessing.get_context("spawn").SimpleQueue()
-    arguments = (work, size, store.port, errors)
-    start = partial(start_processes, _in_new_process, arguments, size, start_method="spawn")
-    with ThreadPoolExecutor(1, initializer=_hold_back_interrupts) as starter, Interrupt() as interrupt:
+    with _one_message():
+        fabric = _fabric(size, start_method="spawn", cluster_environment=LightningEnvironment())
+    start = partial(fabric.launch, partial(_in_new_process, work=work))
+    with _meeting(), ThreadPoolExecutor(1, initializer=_hold_back_interrupts) as starter, Interrupt() as interrupt:
         ended: Future[Any] = starter.submit(start)
         while not ended.done():
             if interrupt.requested:  # again and again, as some may not have been there yet
@@ -175,7 +207,7 @@ def _spawned(work: Work, size: int) -> BaseException | None:
                             os.kill(process.pid, signal.SIGINT)
             wait([ended], timeout=0.2)
         try:
-            ended.result()
+            error: BaseException | None = ended.result()
         except ProcessExitedException as killed:
             raise TrainingError(
                 f"a training process was ended from outside ({killed.signal_name or f'status {killed.exit_code}'}), "
@@ -183,8 +215,30 @@ def _spawned(work: Work, size: int) -> BaseException | None:
             ) from None
         if interrupt.requested:
             raise KeyboardInterrupt
-        error: BaseException | None = errors.get()
         return error
+
+
+@contextmanager
+def _meeting() -> Iterator[None]:
+    """Where new processes meet: at a port that the system chooses, held from here.
+
+    Fabric would look for a free one and let it go until the first of them takes it, seconds later; and it would leave
+    it behind as MASTER_PORT, for the next training of this process.
+    """
+    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
+    said = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",  # torch's word for a store that none of them holds
+        "NODE_RANK": "0",
+    }
+    before = {name: os.environ.get(name) for name in said}
+    os.environ.update(said)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def _hold_back_interrupts() -> None:
@@ -193,13 +247,10 @@ def _hold_back_interrupts() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, Interrupt.SIGNALS)
 
 
-def _in_new_process(rank: int, work: Work, size: int, port: int, errors: Any) -> None:
-    store = distributed.TCPStore("127.0.0.1", port, is_master=False)  # type: ignore[attr-defined]
-    distributed.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=PATIENCE)
-    error = _done(work, Processes.of_group())
-    if rank == 0:
-        errors.put(error)
+def _in_new_process(fabric: Fabric, work: Work) -> BaseException | None:
+    error = _done(work, Processes.of(fabric))
     for number in Interrupt.SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # one of two Ctrl-C may come late
     distributed.destroy_process_group()
     atexit.register(os._exit, 0)  # ending the interpreter, torch's threads abort it now and then
+    return error

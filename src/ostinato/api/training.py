@@ -99,14 +99,14 @@ def train_task(options: TrainOptions, started: float, progress_of: Callable[[str
         started: `time.monotonic()` when the command began, which `time_limit` counts from.
         progress_of: called with the name of a long piece of work; gives what is then called with how far it is.
     """
-    launcher = Launcher.find(options.training.devices)
-    options = replace(cast("Any", options), training=replace(options.training, devices=launcher.size))
+    with Launcher.find(options.training.devices) as launcher:
+        shared = replace(cast("Any", options), training=replace(options.training, devices=launcher.size))
 
-    def follow() -> Run:
-        import_plugins(options.start.plugin)
-        return load(options.out)
+        def follow() -> Run:
+            import_plugins(shared.start.plugin)
+            return load(shared.out)
 
-    return launcher.lead(lambda: _train_task(options, started, progress_of, launcher), follow)
+        return launcher.lead(lambda: _train_task(shared, started, progress_of, launcher), follow)
 
 
 def _train_task(

@@ -20,7 +20,7 @@ from ostinato.config import commands
 from ostinato.config.bench import BenchLayers, BenchLm
 from ostinato.config.commands import Evaluate, Generate, Plot, Predict
 from ostinato.config.inspect import Inspect
-from ostinato.core import torchrun
+from ostinato.core import cluster
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.figures import shown
 from ostinato.core.results import builtins
@@ -61,7 +61,7 @@ def _train(options: TrainOptions, output: Output, started: float) -> int:
     from ostinato.api.training import train_task
 
     trained = _or_how_to_go_on(lambda: train_task(options, started, ProgressLine), options, started)
-    if torchrun.place()[0]:  # of several that torchrun started, the first speaks
+    if cluster.place().rank:  # of several that torchrun started, the first speaks
         return 0
     course, summary = course_of(trained), trained.task.summary(trained)
     output.text(f"{options.out}: {course.parameters:,} parameters, {course.steps:,} steps")

@@ -54,10 +54,10 @@ def _run(arguments: list[str]) -> int:
 
 
 def _failed(message: str, status: int = 2) -> int:
-    from ostinato.core import torchrun
+    from ostinato.core import cluster
     from ostinato.core.visible import visible
 
-    if torchrun.place()[0] == 0:  # of several that torchrun started, one speaks
+    if cluster.place().rank == 0:  # of several that torchrun started, one speaks
         print(f"ostinato: {visible(message)}", file=sys.stderr)
     return status
 

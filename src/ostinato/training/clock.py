@@ -9,7 +9,7 @@ import time
 from types import FrameType
 from typing import Any, Self
 
-from ostinato.core import torchrun
+from ostinato.core import cluster
 
 
 class Clock:
@@ -56,7 +56,7 @@ class Interrupt:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
         # a process started by another hears of the same Ctrl-C twice
-        if multiprocessing.parent_process() is None and torchrun.place()[1] == 1:
+        if multiprocessing.parent_process() is None and cluster.place().size == 1:
             self._restore()
 
     def _restore(self) -> None:

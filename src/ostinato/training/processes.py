@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+T = TypeVar("T")
 
 
 class Processes(NamedTuple):
@@ -14,16 +18,18 @@ class Processes(NamedTuple):
 
     Attributes:
         rank: which of them this one is, from 0.
-        size: how many there are; of several, torch's process group holds them.
+        size: how many there are.
+        fabric: what holds them together; None where there is one.
     """
 
     rank: int = 0
     size: int = 1
+    fabric: Fabric | None = None
 
     @classmethod
-    def of_group(cls) -> Self:
-        """Those of torch's process group, which has been set up."""
-        return cls(torch.distributed.get_rank(), torch.distributed.get_world_size())
+    def of(cls, fabric: Fabric) -> Self:
+        """Those that Fabric has brought together."""
+        return cls(fabric.global_rank, fabric.world_size, fabric)
 
     @property
     def first(self) -> bool:
@@ -32,44 +38,33 @@ class Processes(NamedTuple):
 
     def share(self, model: nn.Module) -> nn.Module:
         """The model, whose gradients are the mean over all processes."""
-        return model if self.size == 1 else DistributedDataParallel(model)
+        # the strategy's own wrapper: Fabric's around it leaves a hook on an output layer's parameters at every call
+        return model if self.fabric is None else self.fabric.strategy.setup_module(model)
 
-    def agree(self, *values: float) -> tuple[float, ...]:
-        """The first one's values, in every process: what depends on time or signals must not differ between them."""
-        if self.size == 1:
-            return values
-        shared = torch.tensor(values, dtype=torch.float64)
-        torch.distributed.broadcast(shared, src=0)
-        return tuple(shared.tolist())
-
-    def agree_on(self, figures: dict[str, float]) -> dict[str, float]:
-        """The first one's figures by name, in every process."""
-        if self.size == 1:
-            return figures
-        shared: list[dict[str, float]] = [figures]
-        torch.distributed.broadcast_object_list(shared, src=0)
-        return shared[0]
+    def agree(self, value: T) -> T:
+        """The first one's value, in every process: what depends on time or signals must not differ between them."""
+        return value if self.fabric is None else self.fabric.broadcast(value)
 
     def total(self, *values: float) -> tuple[float, ...]:
         """Sums of numbers that each process has its own of."""
-        if self.size == 1:
+        if self.fabric is None:
             return values
-        total = torch.tensor(values, dtype=torch.float64)
-        torch.distributed.all_reduce(total)
+        total = self.fabric.all_reduce(torch.tensor(values, dtype=torch.float64), reduce_op="sum")
+        assert isinstance(total, Tensor)
         return tuple(total.tolist())
 
     def from_each(self, tensor: Tensor) -> Tensor:
         """Every process's tensor of that name, `[processes, ...]`."""
-        if self.size == 1:
+        if self.fabric is None:
             return tensor.unsqueeze(0)
-        gathered = [torch.empty_like(tensor) for _ in range(self.size)]
-        torch.distributed.all_gather(gathered, tensor.contiguous())
-        return torch.stack(gathered)
+        gathered = self.fabric.all_gather(tensor)
+        assert isinstance(gathered, Tensor)
+        return gathered
 
     def wait(self) -> None:
         """Until all of them are here."""
-        if self.size > 1:
-            torch.distributed.barrier()
+        if self.fabric is not None:
+            self.fabric.barrier()
 
 
 #: One process that trains by itself, whatever process group it may be in.

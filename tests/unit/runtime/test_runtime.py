@@ -190,7 +190,7 @@ def test_it_runs_where_torch_is_not_installed(tmp_path):
         f"x = np.load({str(tmp_path / 'x.npy')!r})\n"
         f"np.save({str(tmp_path / 'y.npy')!r}, layer(x)[0])\n"
         "layer.stream(2).step(x[0])\n"
-        "print([m for m in ('tokenizers', 'tyro', 'rich') if m in sys.modules], took)"
+        "print([m for m in ('lightning_fabric', 'tokenizers', 'tyro', 'rich') if m in sys.modules], took)"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert not ran.returncode, ran.stderr

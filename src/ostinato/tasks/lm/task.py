@@ -90,13 +90,14 @@ class LanguageModelling:
         training, tokenizer = options.training, prepared.codec.tokenizer
         batch = training.batch_for(len(prepared.train))
         regularised, random = options.regularisation, training.seed if options.regularisation.random_steps else None
-        batches = Streams(prepared.train, batch, training.steps, tokenizer.eos_id, *processes, random)
+        rank, world = processes.rank, processes.size
+        batches = Streams(prepared.train, batch, training.steps, tokenizer.eos_id, rank, world, random)
         # Streams side by side, as in training: nearly the figure of `evaluate`, at a fraction of the time.
         held_out = prepared.valid[:VALIDATED]
         side_by_side = max(1, min(batch, len(held_out) // (2 * training.steps)))
         valid = Streams(held_out, side_by_side, training.steps, tokenizer.eos_id)
         if isinstance(model, LanguageModel):  # DDP would expect it of tied weights too, whose gradient is dense
-            model.embedding.sparse = processes.size == 1 and takes_sparse(training.optimizer, training.weight_decay)
+            model.embedding.sparse = world == 1 and takes_sparse(training.optimizer, training.weight_decay)
         by_character = tokenizer.level == "char"
         penalty = partial(activation_penalty, ar=regularised.ar, tar=regularised.tar)
         return Job(
