@@ -205,52 +205,68 @@ def test_processes_with_unequal_shares_resume_with_the_same_loss(work, spawn, ho
 TWO = ["train", "lm", "book.txt", "--hidden", "8", "--batch", "4", "--steps", "10", "--threads", "1", "--epochs", "2"]
 
 
+def of_torch(rank, port):
+    return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "RANK": str(rank)}
+
+
+def of_slurm(rank, port):
+    """Two machines of one process each, which meet at a port that goes by the job's number."""
+    one = {"NTASKS": "2", "NTASKS_PER_NODE": "1", "NNODES": "2", "JOB_NAME": "book", "NODELIST": "127.0.0.1"}
+    one |= {"PROCID": str(rank), "LOCALID": "0", "NODEID": str(rank), "JOB_ID": str(int(port) - 15000)}
+    return {f"SLURM_{name}": value for name, value in one.items()}
+
+
 @pytest.fixture
-def joined(work, spawn, monkeypatch):
+def joined(work, spawn):
     """Two processes as torchrun starts them: each runs the command, and finds the other by its variables."""
     (work / "book.txt").write_text(prose(60))
 
-    def run(*arguments):
-        monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-        monkeypatch.setenv("MASTER_PORT", next_port())
-        monkeypatch.setenv("WORLD_SIZE", "2")
-        started = []
+    def run(*arguments, by=of_torch):
+        port, started = next_port(), []
         for rank in (0, 1):
-            monkeypatch.setenv("RANK", str(rank))
-            started.append(spawn(*arguments))
-        for name in ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "RANK"):
-            monkeypatch.delenv(name)
+            with pytest.MonkeyPatch.context() as patch:
+                for name, value in by(rank, port).items():
+                    patch.setenv(name, value)
+                started.append(spawn(*arguments))
         return [command.wait() for command in started]
 
     return run
 
 
-def test_processes_of_torchrun_train_as_those_started_here(work, spawn, joined):
+@pytest.mark.parametrize("by", [of_torch, pytest.param(of_slurm, marks=pytest.mark.slow)])
+def test_processes_of_torchrun_train_as_those_started_here(work, spawn, joined, by):
     assert spawn(*TWO, "--out", "here", "--devices", "2").wait().status == 0
-    first, second = joined(*TWO, "--out", "joined", "--json")
+    first, second = joined(*TWO, "--out", "joined", "--json", by=by)
     assert (first.status, second.status) == (0, 0), first.err + second.err
     assert (second.out, second.err) == ("", "")  # one speaks
     assert json.loads(first.out)["steps"] > 10
     assert (work / "joined/model.safetensors").read_bytes() == (work / "here/model.safetensors").read_bytes()
     assert metrics(work / "joined") == metrics(work / "here")
     before = contents(work / "joined")
-    again = joined(*TWO, "--out", "joined", "--resume")
+    again = joined(*TWO, "--out", "joined", "--resume", by=by)
     assert [one.status for one in again] == [0, 0]
     assert contents(work / "joined") == before
 
 
+def without_tasks_per_node(rank, port):
+    return {name: value for name, value in of_slurm(rank, port).items() if name != "SLURM_NTASKS_PER_NODE"}
+
+
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("by", "words", "said"),
     [
-        (["--devices", "4"], "ostinato: --devices 4: torchrun has started 2 processes; leave the option out"),
-        (["--batch", "3"], "ostinato: --batch 3 is shared out over --devices 2: expected a multiple of 2"),
-        (["--valid", "gone.txt"], "ostinato: gone.txt: no such file"),
+        (of_torch, ["--devices", "4"], "--devices 4: torchrun has started 2 processes; leave the option out"),
+        (of_slurm, ["--devices", "4"], "--devices 4: Slurm has started 2 processes; leave the option out"),
+        (of_torch, ["--batch", "3"], "--batch 3 is shared out over --devices 2: expected a multiple of 2"),
+        (of_slurm, ["--batch", "3"], "--batch 3 is shared out over --devices 2: expected a multiple of 2"),
+        (of_torch, ["--valid", "gone.txt"], "gone.txt: no such file"),
+        (without_tasks_per_node, [], "several processes cannot work together here: You set `--ntasks=2`"),
     ],
 )
-def test_what_cannot_be_is_said_once_by_torchruns_processes(work, joined, words, said):
-    first, second = joined(*TWO, "--out", "run", *words)
+def test_what_cannot_be_is_said_once_by_torchruns_processes(work, joined, by, words, said):
+    first, second = joined(*TWO, "--out", "run", *words, by=by)
     assert (first.status, second.status) == (2, 2)
-    assert first.err.startswith(said)
+    assert first.err.startswith(f"ostinato: {said}")
     assert first.err.count("\n") == 1
     assert (second.out, second.err) == ("", "")
     assert not (work / "run").exists()

@@ -44,3 +44,30 @@ def test_nothing_heavy_is_imported(words):
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert json.loads(found.stderr) == []
     assert found.stdout
+
+
+def test_one_process_does_not_wait_for_fabric(tmp_path):
+    (tmp_path / "book.txt").write_text("to be or not to be, that is the question. " * 20)
+    words = [
+        "train",
+        "lm",
+        "book.txt",
+        "--out",
+        "run",
+        "--hidden",
+        "4",
+        "--batch",
+        "2",
+        "--steps",
+        "5",
+        "--epochs",
+        "1",
+    ]
+    script = (
+        "import sys\n"
+        "from ostinato.cli.main import main\n"
+        f"assert main({words!r}) == 0\n"
+        "assert 'torch' in sys.modules and 'lightning_fabric' not in sys.modules"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
