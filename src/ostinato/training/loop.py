@@ -110,17 +110,15 @@ class Trainer:
             self.save()  # so that there always is a last good version
             if not replaces:
                 self.settle()
-        self.first_elapsed = self.processes.agree(self.first_elapsed)
+        (self.first_elapsed,) = self.processes.agree(self.first_elapsed)
         began = self.clock.elapsed() - self.position.seconds
         with Interrupt() as interrupt:
             while not self.position.finished:
                 elapsed, reserved, stop, save_now = self.processes.agree(
-                    (
-                        self.clock.elapsed(),
-                        self.reserved(self.clock.elapsed()),
-                        interrupt.requested,
-                        time.monotonic() - self.saved_at > self.options.save_every,
-                    )
+                    self.clock.elapsed(),
+                    self.reserved(self.clock.elapsed()),
+                    interrupt.requested,
+                    time.monotonic() - self.saved_at > self.options.save_every,
                 )
                 self.position.seconds = elapsed - began
                 if stop:
@@ -234,7 +232,7 @@ class Trainer:
         self.job.model.eval()
         mine = self.job.figures(self.job.validate(self.job.model)) if self.processes.first else {}
         self.job.model.train()
-        figures = self.processes.agree(mine)
+        figures = self.processes.agree_on(mine)
         for name in ("loss", self.job.best or "loss"):
             if not math.isfinite(figures[name]):
                 self.stop_not_finite(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-T = TypeVar("T")
 
 
 class Processes(NamedTuple):
@@ -41,9 +39,19 @@ class Processes(NamedTuple):
         # the strategy's own wrapper: Fabric's around it leaves a hook on an output layer's parameters at every call
         return model if self.fabric is None else self.fabric.strategy.setup_module(model)
 
-    def agree(self, value: T) -> T:
-        """The first one's value, in every process: what depends on time or signals must not differ between them."""
-        return value if self.fabric is None else self.fabric.broadcast(value)
+    def agree(self, *values: float) -> tuple[float, ...]:
+        """The first one's values, in every process: what depends on time or signals must not differ between them."""
+        if self.fabric is None:
+            return values
+        shared = torch.tensor(values, dtype=torch.float64)
+        torch.distributed.broadcast(
+            shared, src=0
+        )  # at every step: Fabric's, which pickles, takes several times as long
+        return tuple(shared.tolist())
+
+    def agree_on(self, figures: dict[str, float]) -> dict[str, float]:
+        """The first one's figures by name, in every process."""
+        return figures if self.fabric is None else self.fabric.broadcast(figures)
 
     def total(self, *values: float) -> tuple[float, ...]:
         """Sums of numbers that each process has its own of."""
