@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from multiprocessing import resource_tracker
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from torch import distributed
@@ -248,9 +249,14 @@ def _hold_back_interrupts() -> None:
 
 
 def _in_new_process(fabric: Fabric, work: Work) -> BaseException | None:
-    error = _done(work, Processes.of(fabric))
     for number in Interrupt.SIGNALS:
-        signal.signal(number, signal.SIG_IGN)  # one of two Ctrl-C may come late
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _unmoved)
+    error = _done(work, Processes.of(fabric))
     distributed.destroy_process_group()
     atexit.register(os._exit, 0)  # ending the interpreter, torch's threads abort it now and then
     return error
+
+
+def _unmoved(number: int, frame: FrameType | None) -> None:
+    """Who has saved ends by itself: another Ctrl-C would end it without an answer, which Fabric waits for."""
