@@ -32,18 +32,9 @@ _SETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "generic": ("generic", ()),
 }
 _FLAGS = (
-    "-std=gnu++17",
-    "-O2",
-    "-ffp-contract=off",
-    "-fno-exceptions",
-    "-fno-rtti",
-    "-fPIC",
-    "-shared",
-    "-fvisibility=hidden",
-    "-w",
+    *("-std=gnu++17", "-O2", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti"),
+    *("-fPIC", "-shared", "-fvisibility=hidden", "-fopenmp", "-w"),
 )
-# What the generated code includes.
-_HEADERS = ("program.h", "functions.h", "vectors.h")
 
 
 class NoCompilerError(Exception):
@@ -60,6 +51,11 @@ class Compiler(NamedTuple):
 
     command: tuple[str, ...]
     version: str
+
+    @property
+    def is_gcc(self) -> bool:
+        """Whether it is GCC, which alone takes all of the native sources."""
+        return "clang" not in self.version.lower() and "ziglang" not in self.command
 
 
 @cache
@@ -80,6 +76,12 @@ def compiler() -> Compiler | str:
     return f"{wanted} cannot be run" if wanted else "no C++ compiler (GCC, Clang, or pip install 'ostinato[compiler]')"
 
 
+def takes_all() -> bool:
+    """Whether there is a compiler that takes all of the native sources, not only what is generated."""
+    found = compiler()
+    return isinstance(found, Compiler) and found.is_gcc
+
+
 def headers() -> Path:
     """Where the native sources lie.
 
@@ -88,13 +90,13 @@ def headers() -> Path:
     """
     spec = find_spec("ostinato.native")
     for folder in (spec and spec.submodule_search_locations) or ():
-        if (found := Path(folder) / "source").joinpath(_HEADERS[0]).exists():
+        if (found := Path(folder) / "source").joinpath("program.h").exists():
             return found
     raise NoCompilerError("the native sources were not installed")
 
 
-def source(isa: str, code: str, stages: Sequence[str]) -> str:
-    """A whole translation unit.
+def stages_source(isa: str, code: str, stages: Sequence[str]) -> str:
+    """A translation unit of stages.
 
     Args:
         isa: the instruction set.
@@ -103,13 +105,45 @@ def source(isa: str, code: str, stages: Sequence[str]) -> str:
     """
     return "\n".join([
         f"#define OSTINATO_ISA {_SETS[isa][0]}",
-        *(f'#include "{name}"' for name in _HEADERS[:2]),
-        "using namespace ostinato::OSTINATO_ISA;",
+        '#include "program.h"',
+        '#include "functions.h"',
         "namespace ostinato { namespace OSTINATO_ISA {",
         code,
         "}}",
+        "using namespace ostinato::OSTINATO_ISA;",
         'extern "C" __attribute__((visibility("default")))',
         f"const ostinato_stage ostinato_stages[] = {{{', '.join(stages)}}};",
+        "",
+    ])  # fmt: skip
+
+
+def fused_source(isa: str, code: str, roles: str, cell: str, *, backward: bool) -> str:
+    """A translation unit of one direction of the fused recurrence.
+
+    Args:
+        isa: the instruction set.
+        code: the cell's struct.
+        roles: what is between the braces of a `FusedRoles`.
+        cell: the struct's name, or that of one made of it.
+        backward: which direction.
+    """
+    way = f"{'BackwardPass' if backward else 'ForwardPass'}, {cell}"
+    back = str(backward).lower()
+    return "\n".join([
+        f"#define OSTINATO_ISA {_SETS[isa][0]}",
+        "#define OSTINATO_COMPILED",
+        '#include "fused.h"',
+        "namespace ostinato { bool in_forked_process = false; namespace OSTINATO_ISA {",
+        code,
+        f"static constexpr FusedRoles roles{{{roles}}};",
+        "}}",
+        "using namespace ostinato::OSTINATO_ISA;",
+        '#define EXPORTED extern "C" __attribute__((visibility("default")))',
+        f"EXPORTED int64_t ostinato_cell_kept(const ostinato_program* p) {{ return fused_kept<{cell}>(*p); }}",
+        "EXPORTED int64_t ostinato_cell_workspace(const ostinato_program* p)",
+        f"{{ return fused_workspace<{way}>(*p, roles, {back}); }}",
+        "EXPORTED void ostinato_cell_compute(const ostinato_program* p)",
+        f"{{ fused_compute<{way}>(*p, roles, {back}); }}",
         "",
     ])  # fmt: skip
 
@@ -118,27 +152,26 @@ class Library(NamedTuple):
     """A compiled direction.
 
     Attributes:
-        handle: keeps it loaded.
-        stages: address of its table of functions.
+        handle: what is loaded.
         compiled: whether it was compiled just now.
     """
 
     handle: ctypes.CDLL
-    stages: int
     compiled: bool
 
 
 def fingerprint(isa: str, text: str, with_: Compiler) -> str:
     """What a compiled direction depends on."""
     made = hashlib.sha256()
-    for part in (with_.version, platform.machine(), *_SETS[isa][1], *_FLAGS, text, *(_read(name) for name in _HEADERS)):
+    for part in (with_.version, platform.machine(), *_SETS[isa][1], *_FLAGS, text, _headers()):
         made.update(part.encode() + b"\0")
     return made.hexdigest()[:32]
 
 
 @cache
-def _read(name: str) -> str:
-    return headers().joinpath(name).read_text()
+def _headers() -> str:
+    """All of them: what includes what is not asked."""
+    return "".join(path.read_text() for path in sorted(headers().glob("**/*.h")))
 
 
 def cache_folder() -> Path:
@@ -213,7 +246,6 @@ def _keep(made: Path, path: Path) -> None:
 
 def _load(path: Path, *, compiled: bool) -> Library | None:
     try:
-        handle = ctypes.CDLL(str(path))
-        return Library(handle, ctypes.addressof(ctypes.c_void_p.in_dll(handle, "ostinato_stages")), compiled)
-    except (OSError, ValueError):  # not there, or damaged
+        return Library(ctypes.CDLL(str(path)), compiled)
+    except OSError:  # not there, or damaged
         return None

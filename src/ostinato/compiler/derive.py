@@ -193,6 +193,8 @@ def _extreme(first_is: str) -> _Rule:
     def rule(g: Graph, at: int, d: int) -> tuple[int | None, ...]:
         a, b = _binary(g, at)
         less = g.apply("less", a, b) if first_is == "smaller" else g.apply("less", b, a)
+        if g.number(b) == 0 and first_is == "larger":  # relu, whose result says it too
+            return g.apply("mul", d, g.apply("less", b, at)), None
         if g.number(b) is not None:  # clamped: torch gives it all to the operand, relu gives none
             less_or_equal = g.apply("less_equal", a, b) if first_is == "smaller" else g.apply("less_equal", b, a)
             return g.apply("mul", d, less if g.number(b) == 0 else less_or_equal), None

@@ -10,10 +10,11 @@ from typing import Any
 
 from ostinato.cells.contract import Cell
 from ostinato.compiler import build
-from ostinato.compiler.layout import Direction, Layout
+from ostinato.compiler.fused import Fused, fused, masks_all_products
+from ostinato.compiler.layout import Layout
 from ostinato.compiler.pieces import in_pieces
 from ostinato.compiler.trace import Traced, trace
-from ostinato.native.programs import Program, numbers
+from ostinato.native.programs import FusedFunctions, Program, numbers
 
 
 @dataclass
@@ -23,17 +24,25 @@ class Kernel:
     Attributes:
         traced: its equations, and what torch computes of the parameters beforehand.
         layout: its program.
+        isa: the instruction set.
+        fused: the cell in the form of the fused recurrence, where it has that.
+        masked: whether it takes a mask on what is fed back.
+        zoned: whether it takes shares of the state that stay.
         seconds: that compiling took; 0 where the cache had it.
     """
 
     traced: Traced
     layout: Layout
     isa: str
+    fused: Fused | None = None
+    masked: bool = False
+    zoned: bool = False
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
         self._alive: list[Any] = []
-        self._libraries: dict[str, build.Library] = {}
+        self._libraries: list[build.Library] = []
+        self.functions: list[FusedFunctions] = []
         self.widths = {
             "input": [self.traced.input_width, *self.traced.noise],
             "field": list(self.traced.state_widths),
@@ -53,20 +62,31 @@ class Kernel:
         if self._libraries:
             return
         began = time.perf_counter()
-        jobs = {}
-        for name, direction in (("forward", self.layout.forward), ("backward", self.layout.backward)):
-            jobs[name] = build.start(self.isa, self.source(name, direction))
-        found = {name: job.wait() if isinstance(job, build.Job) else job for name, job in jobs.items()}
-        for name, library in found.items():
-            getattr(self._template, name).stages = library.stages
+        if self.fused is not None and not build.takes_all():
+            self.fused = None
+        jobs = [build.start(self.isa, self.source(backward=backward)) for backward in (False, True)]
+        found = [job.wait() if isinstance(job, build.Job) else job for job in jobs]
+        if self.fused is None:
+            for name, library in zip(("forward", "backward"), found, strict=True):
+                table = ctypes.c_void_p.in_dll(library.handle, "ostinato_stages")
+                getattr(self._template, name).stages = ctypes.addressof(table)
         self._libraries = found
-        if any(library.compiled for library in found.values()):
+        self.functions = [FusedFunctions(library.handle) for library in found] if self.fused else []
+        if any(library.compiled for library in found):
             self.seconds = time.perf_counter() - began
 
-    def source(self, name: str, direction: Direction) -> str:
+    def source(self, *, backward: bool) -> str:
         """A direction in C++."""
+        if self.fused is not None:
+            noise = self.masked, self.zoned
+            numbers = ", ".join(map(str, self.fused.roles))
+            extra = ", ".join(map(str, self.fused.extra))
+            roles = f"{numbers}, {{{extra}}}, {', '.join(str(one).lower() for one in noise)}"
+            cell = "Noisy<Compiled>" if any(noise) else "Compiled"
+            return build.fused_source(self.isa, self.fused.code, roles, cell, backward=backward)
+        name, direction = ("backward", self.layout.backward) if backward else ("forward", self.layout.forward)
         names = [f"{name}_{index}" if there else "nullptr" for index, there in enumerate(direction.stages)]
-        return build.source(self.isa, direction.code, names)
+        return build.stages_source(self.isa, direction.code, names)
 
     def run(self) -> Program:
         """A program without arrays, for one call."""
@@ -126,4 +146,14 @@ def kernel_of(cell: Cell, isa: str, *, masked: bool = False, zoned: bool = False
         CannotCompileError: the cell has an operation that no kernel has.
     """
     traced = trace(cell, masked=masked, zoned=zoned)
-    return Kernel(traced, Layout(in_pieces(traced), fixed=range(1, 1 + len(traced.noise))), isa)
+    layout = Layout(in_pieces(traced), fixed=range(1, 1 + len(traced.noise)))
+    return Kernel(traced, layout, isa, _fused(cell, traced, layout, masked, zoned), masked, zoned)
+
+
+def _fused(cell: Cell, traced: Traced, layout: Layout, masked: bool, zoned: bool) -> Fused | None:
+    """The cell without noise, which the recurrence has itself."""
+    if traced.projected or (masked and not masks_all_products(in_pieces(trace(cell, masked=True)))):
+        return None
+    if zoned and not getattr(cell, "output_is_state", True):
+        return None
+    return fused(Layout(in_pieces(trace(cell))) if masked or zoned else layout)

@@ -23,7 +23,7 @@ from ostinato.compiler.trace import computed
 from ostinato.compiler.tracer import CannotCompileError
 from ostinato.core.legend import Parameters
 from ostinato.core.lengths import valid_steps
-from ostinato.core.torch_private import constant_when_compiled, is_batched
+from ostinato.core.torch_private import constant_when_compiled, is_batched, unchecked_saved_tensors
 from ostinato.kernels.compiled_calls import Arguments, backward, forward
 from ostinato.kernels.request import Request
 from ostinato.kernels.transforms import own_node
@@ -220,12 +220,12 @@ class _Recurrence(torch.autograd.Function):
         ran = forward(made.compiled.kernel, made.arguments(), True, keep_states)
         ctx.called = key, reverse, sizes
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*tensors, ran.saved)
+        ctx.save_for_backward(*tensors, ran.saved, ran.output if made.compiled.kernel.fused else None)
         return ran.output, *ran.final, *ran.every
 
     @staticmethod
     def backward(ctx: Any, *upstream: Optional) -> Any:
-        *tensors, saved = ctx.saved_tensors
+        *tensors, saved, output = _saved(ctx)
         key, reverse, sizes = ctx.called
         made = _Given(key, reverse, sizes, tensors)
         differentiable = 1 + sizes[0] + sizes[1]
@@ -233,11 +233,33 @@ class _Recurrence(torch.autograd.Function):
         if torch.is_grad_enabled() or is_batched(upstream):
             grads = _differentiated(made, needs, upstream)
         else:
-            grads = _gradients(made, saved, needs, upstream)
+            grads = _gradients(made, (saved, output), needs, upstream)
         return None, None, None, None, *grads, *[None] * (len(tensors) - differentiable)
 
 
-def _gradients(made: _Given, saved: Tensor, needs: Sequence[bool], upstream: Sequence[Optional]) -> list[Optional]:
+def _saved(ctx: Any) -> Sequence[Any]:
+    """What forward saved. Where somebody has since changed the output in place, the sequence is run once more.
+
+    Raises:
+        RuntimeError: something else was changed; torch's own.
+    """
+    try:
+        found: Sequence[Any] = ctx.saved_tensors
+        return found
+    except RuntimeError:
+        unchecked = unchecked_saved_tensors(ctx)
+        if unchecked is None:
+            raise
+    tensors = [tensor.unpack() for tensor in unchecked[:-2]]  # refuses those that have changed
+    key, reverse, sizes = ctx.called
+    made = _Given(key, reverse, sizes, tensors)
+    again = forward(made.compiled.kernel, made.arguments(), True, False)
+    return *tensors, again.saved, again.output
+
+
+def _gradients(
+    made: _Given, kept: tuple[Tensor, Optional], needs: Sequence[bool], upstream: Sequence[Optional]
+) -> list[Optional]:
     traced = made.compiled.kernel.traced
     parameters, fields = len(made.parameters), len(made.state)
     wants = any(needs[1 : 1 + parameters])
@@ -245,7 +267,7 @@ def _gradients(made: _Given, saved: Tensor, needs: Sequence[bool], upstream: Seq
     factors = len(given.matrices) + len(given.vectors)
     wanted = [needs[0], *[False] * len(traced.noise), *[wants] * factors, *needs[1 + parameters :]]
     found = backward(
-        made.compiled.kernel, given, saved, (upstream[0], upstream[1 : 1 + fields], upstream[1 + fields :]), wanted
+        made.compiled.kernel, given, kept, (upstream[0], upstream[1 : 1 + fields], upstream[1 + fields :]), wanted
     )
     by_x = found[0] if found[0] is None else found[0].reshape(made.x.shape)
     by_factor = found[1 + len(traced.noise) : 1 + len(traced.noise) + factors]

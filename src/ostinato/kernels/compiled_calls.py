@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ from ostinato.native.library import load
 from ostinato.native.programs import Program, addresses, numbers, programs_of
 
 Optional = Tensor | None
+# A process that was forked off works alone: the team of threads was not copied.
+_PROCESS = os.getpid()
 
 
 class Arguments(NamedTuple):
@@ -66,16 +69,20 @@ def forward(kernel: Kernel, given: Arguments, training: bool, keep_states: bool)
     output = x.new_empty(T, N, kernel.output_width)
     final = tuple([field.new_empty(field.shape) for field in given.state])
     every = tuple([field.new_empty(T, *field.shape) for field in given.state]) if keep_states else ()
-    saved = x.new_empty(T * N * run.kept_size) if training else None
+    if kernel.fused:
+        run.kept_size = kernel.functions[0].kept(run)
+    saved = x.new_empty(T * N * run.kept_size) if training or (kernel.fused and keep_states) else None
     run.output, run.saved = output.data_ptr(), None if saved is None else saved.data_ptr()
     call.compute({"final_state": final, "every_state": every or [None] * len(final)}, backward=False)
+    if kernel.fused and every:
+        every[0].copy_(output)
     return Results(output, final, every, saved)
 
 
 def backward(
     kernel: Kernel,
     given: Arguments,
-    saved: Tensor,
+    kept: tuple[Tensor, Optional],
     upstream: tuple[Optional, Sequence[Optional], Sequence[Optional]],
     wanted: Sequence[bool],
 ) -> list[Optional]:
@@ -84,14 +91,17 @@ def backward(
     Args:
         kernel: as given to `forward`.
         given: as given to `forward`.
-        saved: what it kept.
+        kept: what it kept, and its output where the kernel is fused.
         upstream: gradients by output, by the fields of the final state, and by those of every step's.
         wanted: which.
     """
     call = _Call(kernel, given)
     run = call.run
     grad_output, grad_final, grad_every = upstream
-    run.saved = saved.data_ptr()
+    saved, output = kept
+    run.saved, run.output = saved.data_ptr(), call.address(output)
+    if kernel.fused and grad_every and grad_every[0] is not None:  # of the output, which it is
+        grad_output = grad_every[0] if grad_output is None else grad_output + grad_every[0]
     run.grad_output = call.address(grad_output)
     grads = [
         saved.new_empty(tensor.shape) if want else None
@@ -123,9 +133,10 @@ class _Call:
         assert not isinstance(library, str)  # or the kernel had not been compiled
         self.library = library
         self.run: Program = kernel.run()
+        self._functions = kernel.functions
         run, x = self.run, given.inputs[0]
         run.isa, run.T, run.N = self.library.isas[self.library.isa], x.shape[0], x.shape[1]
-        run.threads, run.reverse = torch.get_num_threads(), given.reverse
+        run.threads, run.reverse = torch.get_num_threads() if os.getpid() == _PROCESS else 1, given.reverse
         inputs = [t if t.stride(-1) == 1 else t.contiguous() for t in given.inputs]
         self._alive.append(inputs)
         self._places: dict[str, list[int | None]] = {"input": [t.data_ptr() for t in inputs]}
@@ -154,8 +165,12 @@ class _Call:
         for name, group in self._places.items():
             setattr(run, name, at)
             at += 8 * len(group)
+        if self._functions:
+            fused = self._functions[backward]
+            workspace = scratch(fused.workspace(run))
+            run.workspace = workspace.data_ptr()
+            return fused.compute(run)
         programs = programs_of(self.library)
-        size = programs.workspace(run, backward=backward)
-        workspace = scratch(size)
+        workspace = scratch(programs.workspace(run, backward=backward))
         run.workspace = workspace.data_ptr()
-        (programs.backward if backward else programs.forward)(run)
+        return (programs.backward if backward else programs.forward)(run)

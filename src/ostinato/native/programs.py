@@ -102,3 +102,30 @@ class Programs:
         if status:
             sizes = ", ".join(f"{name}={getattr(run, name)}" for name in _SIZES)
             raise ValueError(f"the native library refuses a program ({status}): {sizes}")
+
+
+class FusedFunctions:
+    """The functions of a cell that was compiled with the fused recurrence, one direction of it: see `source/fused.h`.
+
+    Args:
+        handle: its library.
+    """
+
+    def __init__(self, handle: ctypes.CDLL) -> None:
+        self._kept, self._workspace = handle.ostinato_cell_kept, handle.ostinato_cell_workspace
+        self._compute = handle.ostinato_cell_compute
+        for function in (self._kept, self._workspace, self._compute):
+            function.restype, function.argtypes = c_int64, [POINTER(Program)]
+        self._compute.restype = None
+
+    def kept(self, run: Program) -> int:
+        """Floats that a row and step keep for backward."""
+        return int(self._kept(run))
+
+    def workspace(self, run: Program) -> int:
+        """Bytes of scratch that a call needs."""
+        return int(self._workspace(run))
+
+    def compute(self, run: Program) -> None:
+        """The direction, once its arguments have been checked."""
+        self._compute(run)

@@ -17,28 +17,35 @@
 namespace ostinato {
 namespace OSTINATO_ISA {
 
+// Compiled cells may need more room.
+#if defined(OSTINATO_COMPILED)
+constexpr int MOST_APART = 4, MOST_EXTRA = 8, MOST_SAVED = 18, MOST_PLANES = 8;
+#else
+constexpr int MOST_APART = 1, MOST_EXTRA = 3, MOST_SAVED = 7, MOST_PLANES = 4;
+#endif
+
 // One step of W units forward.
 struct Forward {
     V sum[4];     // in: recurrent order. Merged gates: both products and biases; gates apart: the recurrent ones
-    V input[1];   // in: input's side of the gates apart
-    V extra[3];   // in: weights a unit has beside the products
+    V input[MOST_APART];   // in: input's side of the gates apart
+    V extra[MOST_EXTRA];   // in: weights a unit has beside the products
     V h_before;   // in
     V c_before;   // in, cells with a memory
     V h, c;       // out: the state after
-    V saved[7];   // out: what backward wants to know
+    V saved[MOST_SAVED];   // out: what backward wants to know
     V hold_h, hold_c;  // in, with noise: shares of the state before that stay
 };
 
 // One step of W units backward.
 struct Backward {
-    V saved[7];       // in: as forward left them
+    V saved[MOST_SAVED];       // in: as forward left them
     V saved_before;   // in, cells with a memory: c before the step
     V h, h_before;    // in, where the cell says it uses them
-    V extra[3];       // in
+    V extra[MOST_EXTRA];       // in
     V dh, dc;         // in: gradients by the state after the step; dc becomes that by c before the step
     V carried;        // out, where the cell carries h over: the direct part of the gradient by h before the step
-    V planes[4];      // out: gradients by the gates' sums, in the order above
-    V d_extra[3];     // in and out: the sums of the gradients by the extra weights
+    V planes[MOST_PLANES];      // out: gradients by the gates' sums, in the order above
+    V d_extra[MOST_EXTRA];     // in and out: the sums of the gradients by the extra weights
     V hold_h, hold_c;  // in, with noise
 };
 
