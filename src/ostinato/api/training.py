@@ -12,7 +12,7 @@ from functools import partial
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import torch
 
@@ -34,7 +34,7 @@ from ostinato.data.tables.layout import Layout, laid_out, layout_of
 from ostinato.plots.style import pictures_may_fail
 from ostinato.tasks import TABLES, TRAIN_OPTIONS, find
 from ostinato.tasks.card import write_card
-from ostinato.tasks.contract import Progress, Refits, Task
+from ostinato.tasks.contract import Progress, Refits
 from ostinato.tasks.options import TrainOptions
 from ostinato.training import Clock, MetricsFile, Observer, Processes, Trainer
 
@@ -44,6 +44,14 @@ _MAY_CHANGE = {"epochs", "time_limit", "patience", "save_every", "test", "encodi
 _PASSING = {"out", "config", "resume", "overwrite", "json"}
 #: Written down, but given anew when a run is resumed: what a folder holds runs no code.
 _ONLY_NOTED = {"plugin"}
+
+
+#: Called with the name of a long piece of work; gives what is then called with how far it is.
+Reporting: TypeAlias = Callable[[str], Progress | None]
+
+
+def _silent(what: str) -> None:
+    """Nobody is told."""
 
 
 def train(task: str, *sources: Any, out: str | PathLike[str], **options: Any) -> Run:
@@ -91,13 +99,13 @@ def _listed(kind: type[TrainOptions], name: str, value: Any) -> bool:
     return several and not isinstance(flatten(unchecked(kind, {}, "train")).get(name), tuple)
 
 
-def train_task(options: TrainOptions, started: float, progress_of: Callable[[str], Progress] | None = None) -> Run:
+def train_task(options: TrainOptions, started: float, progress_of: Reporting = _silent) -> Run:
     """Train as the options say, or go on with the run that is there.
 
     Args:
         options: of `ostinato train TASK`.
         started: `time.monotonic()` when the command began, which `time_limit` counts from.
-        progress_of: called with the name of a long piece of work; gives what is then called with how far it is.
+        progress_of: says how far long pieces of work are.
     """
     with Launcher.find(options.training.devices) as launcher:
         shared = replace(cast("Any", options), training=replace(options.training, devices=launcher.size))
@@ -109,10 +117,8 @@ def train_task(options: TrainOptions, started: float, progress_of: Callable[[str
         return launcher.lead(lambda: _train_task(shared, started, progress_of, launcher), follow)
 
 
-def _train_task(
-    options: TrainOptions, started: float, progress_of: Callable[[str], Progress] | None, launcher: Launcher
-) -> Run:
-    task, folder = find(options.TASK), RunFolder(options.out)
+def _train_task(options: TrainOptions, started: float, progress_of: Reporting, launcher: Launcher) -> Run:
+    folder = RunFolder(options.out)
     import_plugins(options.start.plugin)
     if options.model.cell is not None:  # else the task chooses one
         lookup(options.model.cell)
@@ -121,17 +127,13 @@ def _train_task(
     with read_as(options.reading.encoding), laid_out(layout):
         folder.claim(resume=options.start.resume, overwrite=options.start.overwrite)
         with folder.locked():
-            return _train_alone(task, options, folder, started, progress_of, launcher)
+            return _train_alone(options, folder, started, progress_of, launcher)
 
 
 def _train_alone(
-    task: Task[Any, Any],
-    options: TrainOptions,
-    folder: RunFolder,
-    started: float,
-    progress_of: Callable[[str], Progress] | None,
-    launcher: Launcher,
+    options: TrainOptions, folder: RunFolder, started: float, progress_of: Reporting, launcher: Launcher
 ) -> Run:
+    task = find(options.TASK)
     resuming = options.start.resume and folder.resume_point.exists()
     if options.start.resume and not resuming and folder.weights.exists():
         raise RunFolderError(
@@ -144,11 +146,11 @@ def _train_alone(
         finished = _finished(options, folder)
         named = any(getattr(options, name) for name in options.NAMING_DATA)
         if finished and (folder.card.exists() or not named):
-            others = _named_otherwise(task, options, folder, progress_of) if named else set()
+            others = _named_otherwise(options, folder, progress_of) if named else set()
             return _as_it_was(load(folder.path), options, progress_of, "test" in others)
         if not finished:
             folder.resume_point.require_tensors()
-    prepared = task.prepare(options, progress_of("reading") if progress_of else None)
+    prepared = task.prepare(options, progress_of("reading"))
     config = _configuration(options, prepared)
     if resuming:
         _require_same_data(options, config, folder)
@@ -177,9 +179,7 @@ def _refit(options: TrainOptions, prepared: Any, folder: RunFolder, started: flo
             task.refit(options, prepared, folder, started, shown=shown)
 
 
-def _as_it_was(
-    run: Run, options: TrainOptions, progress_of: Callable[[str], Progress] | None, tested_on_other: bool
-) -> Run:
+def _as_it_was(run: Run, options: TrainOptions, progress_of: Reporting, tested_on_other: bool) -> Run:
     """A finished run, with its figures on the test data, where there is any; nothing is written."""
     if options.test is not None:
         known = None if tested_on_other else run.folder.test_figures(options.test, fingerprint(options.test))
@@ -187,12 +187,10 @@ def _as_it_was(
     return run
 
 
-def _named_otherwise(
-    task: Task[Any, Any], options: TrainOptions, folder: RunFolder, progress_of: Callable[[str], Progress] | None
-) -> set[str]:
+def _named_otherwise(options: TrainOptions, folder: RunFolder, progress_of: Reporting) -> set[str]:
     """The parts of the data that are not those of a finished run; says so, as they change nothing of it."""
     try:
-        config = _configuration(options, task.prepare(options, progress_of("reading") if progress_of else None))
+        config = _configuration(options, find(options.TASK).prepare(options, progress_of("reading")))
     except DataError as error:
         others = {"train": f"the data named now cannot be read: {error}"}
     else:
@@ -205,18 +203,14 @@ def _named_otherwise(
     return set(others)
 
 
-def _evaluated(run: Run, options: TrainOptions, progress_of: Callable[[str], Progress] | None) -> dict[str, Any]:
+def _evaluated(run: Run, options: TrainOptions, progress_of: Reporting) -> dict[str, Any]:
     assert options.test is not None
     with compute_settings(options.training.threads, options.training.precision):
-        return run.evaluate(options.test, progress=progress_of("testing") if progress_of else None)
+        return run.evaluate(options.test, progress=progress_of("testing"))
 
 
 def _require_lasting(test: str | None) -> None:
-    """Test data is read twice, before training for what the run records of it, and after it.
-
-    Raises:
-        ConfigError: it can be read only once.
-    """
+    """Test data is read twice, before training for what the run records of it, and after it: refuse a pipe."""
     if test is not None and (test == "-" or Path(test).is_fifo()):
         name = "standard input" if test == "-" else f"{test}, a pipe"
         raise ConfigError(
@@ -256,11 +250,7 @@ def _configuration(options: TrainOptions, prepared: Any) -> dict[str, Any]:
 
 
 def _require_room(options: TrainOptions, parameters: int) -> None:
-    """That weights, gradients and what the optimiser keeps of each fit into memory: activations come on top.
-
-    Raises:
-        ConfigError: they do not.
-    """
+    """That weights, gradients and what the optimiser keeps of each fit into memory: activations come on top."""
     training = options.training
     copies = 2 + (2 if training.optimizer != "sgd" else 0) + (1 if training.average else 0)
     what = f"a model of {parameters:,} parameters, with gradients and what {training.optimizer} keeps of them,"
@@ -304,6 +294,8 @@ def _train(
     shown: bool = True,
 ) -> None:
     """What each process does: build the same model, take its own slice of the streams, train."""
+    from ostinato.training.terminal import TerminalProgress
+
     task, training = find(options.TASK), options.training
     import_plugins(options.start.plugin)
     with compute_settings(training.threads, training.precision, processes.size):
@@ -314,17 +306,12 @@ def _train(
         job = task.job(options, model, prepared, processes)
         job = replace(job, about=task.describe(model, prepared))
         limit = None if training.time_limit is None else job.time_share * training.time_limit
-        trainer = Trainer(job, folder, training, Clock(limit, started), _observers(shown), processes)
+        observers: list[Observer] = [MetricsFile(), TerminalProgress()] if shown else [MetricsFile()]
+        trainer = Trainer(job, folder, training, Clock(limit, started), observers, processes)
         if processes.first:  # now that the checkpoint has been read: what is damaged stays as it is
             folder.amend(_configuration(options, prepared))
             folder.begin_again()
         trainer.fit()
-
-
-def _observers(shown: bool) -> list[Observer]:
-    from ostinato.training.terminal import TerminalProgress
-
-    return [MetricsFile(), TerminalProgress()] if shown else [MetricsFile()]
 
 
 def _require_same_options(options: TrainOptions, folder: RunFolder) -> None:

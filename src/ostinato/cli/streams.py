@@ -36,8 +36,8 @@ def standard_streams() -> Iterator[None]:
     _open_closed()
     _hold_every_character()
     before = sys.stdout, sys.stderr
-    sys.stdout = _watched(sys.stdout, _fail)
-    sys.stderr = _watched(sys.stderr, lambda error: None)
+    sys.stdout = cast("TextIO", _Watched(sys.stdout, _fail))
+    sys.stderr = cast("TextIO", _Watched(sys.stderr, lambda error: None))
     try:
         yield
         sys.stdout.flush()
@@ -69,12 +69,7 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 
 
 class _Watched:
-    """A stream that leads nowhere once it could not be written; all else is the stream's own.
-
-    Args:
-        stream: where to write to.
-        failed: told why it could not be written.
-    """
+    """A stream that leads nowhere once it could not be written, and says why; all else is the stream's own."""
 
     def __init__(self, stream: TextIO, failed: Callable[[OSError], None]) -> None:
         self._stream, self._failed = stream, failed
@@ -108,10 +103,6 @@ class _Watched:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
-
-
-def _watched(stream: TextIO, failed: Callable[[OSError], None]) -> TextIO:
-    return cast("TextIO", _Watched(stream, failed))
 
 
 def _fail(error: OSError) -> None:

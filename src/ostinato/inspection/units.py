@@ -74,20 +74,20 @@ def inside_quotes(text: str) -> list[bool]:
     in single marks is on one line, so that an apostrophe opens none. A backslash takes a mark its meaning. What is
     behind a # is a comment. Curly double marks count too.
     """
-    found = [False] * len(text)
-    for match in _MARKED.finditer(text):
-        if match.lastindex:
-            begin, end = match.span(match.lastindex)
-            found[begin:end] = [True] * (end - begin)
-    return found
+    return _marked(text, quoted=True)
 
 
 def in_comment(text: str) -> list[bool]:
     """Whether each character is behind a # on its line, outside of quotes."""
+    return _marked(text, quoted=False)
+
+
+def _marked(text: str, *, quoted: bool) -> list[bool]:
     found = [False] * len(text)
     for match in _MARKED.finditer(text):
-        if not match.lastindex:
-            found[match.start() : match.end()] = [True] * (match.end() - match.start())
+        if bool(match.lastindex) == quoted:
+            begin, end = match.span(match.lastindex or 0)
+            found[begin:end] = [True] * (end - begin)
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -75,7 +74,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         text = self.classes_.dtype.kind in "US"
         names = [str(label) if text else f"{number:09d}" for number, label in enumerate(self.classes_)]
         options = options_of(self, TrainClassify)
-        whole = _raw(inputs, [names[number] for number in numbers])
+        whole = Raw("X", inputs, [names[number] for number in numbers], lambda row: f"X[{row}]", None, "")
         prepared = prepare_labelled(options, LabelledColumns(), whole, share=self.validation_fraction)
         self._is_text = isinstance(inputs[0], str)
         self.run_ = train(options, prepared, verbose=self.verbose)
@@ -122,7 +121,3 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         if isinstance(held, Steps) and not any(map(len, held.sequences)) and not reset and self._is_text:
             held = Texts(("",) * len(held.sequences))  # where all are empty, they are what those of fit were
         return raw_in_memory("X", held).inputs
-
-
-def _raw(inputs: list[Any], labels: Sequence[str | None]) -> Raw:
-    return Raw("X", inputs, list(labels), lambda row: f"X[{row}]", None, "")
