@@ -1,4 +1,4 @@
-"""JSON and tensors on the disk; what is damaged is named."""
+"""JSON and tensors on the disk; a RunFolderError names what is missing or damaged, or cannot be written."""
 
 import hashlib
 import json
@@ -27,11 +27,7 @@ def unless(path: Path, fault: str) -> Iterator[None]:
 def write_bytes(path: Path, content: bytes, *, like: Path | None = None) -> None:
     """Replace a file in one step; its folder is made where it is not there.
 
-    A new file gets the permissions of the one that it is to be `like`; one that is replaced keeps its own.
-
-    Raises:
-        RunFolderError: the folder cannot be written.
-    """
+    A new file gets the permissions of the one that it is to be `like`; one that is replaced keeps its own."""
     with unless(path, "cannot be written"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, like=like) as file:
@@ -64,11 +60,7 @@ def fingerprint(source: str) -> str | None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object.
-
-    Raises:
-        RunFolderError: missing or damaged.
-    """
+    """A JSON object."""
     _require_file(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -84,11 +76,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, copied out of it.
-
-    Raises:
-        RunFolderError: missing or damaged.
-    """
+    """The tensors of a safetensors file, copied out of it."""
     with _opened(path) as file:
         return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
 

@@ -24,7 +24,8 @@ class ResumePoint:
     """The folder `checkpoint/`: a tensor file, and `latest.json`, which names it.
 
     The JSON file is replaced last and in one step, so it always names a whole tensor file; older ones go afterwards.
-    Of a finished run the tensors may have been removed: `latest.json` then still says where it ended.
+    Of a finished run the tensors may have been removed: `latest.json` then still says where it ended. All that reads or
+    writes it raises a RunFolderError that names what is missing, damaged, or cannot be written or removed.
 
     Args:
         folder: where; it need not exist.
@@ -40,11 +41,7 @@ class ResumePoint:
         return self._latest.exists()
 
     def clear(self, *, but: str | None = None) -> None:
-        """Remove what is saved, so that nobody goes on from it; files of others stay, and a tensor file of name `but`.
-
-        Raises:
-            RunFolderError: something cannot be removed.
-        """
+        """Remove what is saved, so that nobody goes on from it; files of others stay, and a tensor file of name `but`."""
         if not self.folder.exists():
             return
         self._require_folder()
@@ -67,11 +64,7 @@ class ResumePoint:
                 old.unlink()
 
     def take_over(self, new: "ResumePoint") -> None:
-        """Put what another has saved in the place of what is saved here; after a kill in between, it can be done again.
-
-        Raises:
-            RunFolderError: something cannot be moved or removed.
-        """
+        """Put what another has saved in the place of what is saved here; after a kill in between, it can be done again."""
         name = new.values()["tensors"]
         self.clear(but=name)
         with unless(self.folder, "cannot be written"):
@@ -82,11 +75,7 @@ class ResumePoint:
         new.clear()
 
     def trim(self) -> int:
-        """Remove the tensors, but not where training stood; returns the bytes they took.
-
-        Raises:
-            RunFolderError: missing or damaged, or it cannot be written.
-        """
+        """Remove the tensors, but not where training stood; returns the bytes they took."""
         self._require_folder()
         write_json(self._latest, self.values() | {"tensors": None})
         freed = 0
@@ -98,22 +87,14 @@ class ResumePoint:
         return freed
 
     def tensor_bytes(self) -> int:
-        """What the tensors take on the disk; 0 where they were removed.
-
-        Raises:
-            RunFolderError: missing or damaged.
-        """
+        """What the tensors take on the disk; 0 where they were removed."""
         name = self.values()["tensors"]
         with suppress(OSError):
             return 0 if name is None else (self.folder / name).stat().st_size
         return 0
 
     def require_tensors(self) -> None:
-        """Check, before any work, that there is something to go on from.
-
-        Raises:
-            RunFolderError: the tensors were removed by `trim`, or it is damaged.
-        """
+        """Check, before any work, that there is something to go on from: `trim` leaves nothing."""
         if self.values()["tensors"] is None:
             raise RunFolderError(
                 f"{self.folder}: was trimmed, the optimiser's state that training would go on from is gone; leave the "
@@ -121,11 +102,7 @@ class ResumePoint:
             )
 
     def values(self) -> dict[str, Any]:
-        """The JSON part alone.
-
-        Raises:
-            RunFolderError: missing or damaged.
-        """
+        """The JSON part alone."""
         values = read_json(self._latest)
         name = values.get("tensors", "")
         if name is not None and not (isinstance(name, str) and _STATE.fullmatch(name)):
@@ -133,11 +110,7 @@ class ResumePoint:
         return values
 
     def metrics_bytes(self) -> int:
-        """How much of metrics.jsonl belongs to what is saved; 0 where nothing is.
-
-        Raises:
-            RunFolderError: damaged.
-        """
+        """How much of metrics.jsonl belongs to what is saved; 0 where nothing is."""
         size = self.values().get("metrics_bytes") if self.exists() else 0
         if not isinstance(size, int) or size < 0:
             raise RunFolderError(f"{self._latest}: damaged, it does not say what belongs to it of metrics.jsonl")
@@ -153,11 +126,7 @@ class ResumePoint:
             raise RunFolderError(f"{self.folder}: is a link; expected a folder of the run's own")
 
     def position(self) -> Position:
-        """Where training stood; what earlier versions did not write is as at the beginning.
-
-        Raises:
-            RunFolderError: missing or damaged.
-        """
+        """Where training stood; what earlier versions did not write is as at the beginning."""
         position = self.values().get("position")
         if not isinstance(position, dict) or not {"epoch", "step", "tokens", "best", "finished"} <= position.keys():
             raise RunFolderError(f"{self._latest}: damaged, it does not say where training stood")
@@ -167,11 +136,7 @@ class ResumePoint:
             raise RunFolderError(f"{self._latest}: damaged, it does not say where training stood: {error}") from None
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Both parts.
-
-        Raises:
-            RunFolderError: missing or damaged.
-        """
+        """Both parts."""
         self.require_tensors()
         values = self.values()
         file = self.folder / values.pop("tensors")

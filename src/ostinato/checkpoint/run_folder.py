@@ -43,7 +43,8 @@ _PICTURES = ("confusion.png", "forecast.png", "alignment-*.png", "training.png")
 
 
 class RunFolder:
-    """One training run on the disk.
+    """One training run on the disk. All that reads or writes it raises a RunFolderError that names what stands in the
+    way, is missing, damaged, or not of this run, or cannot be written, moved or removed.
 
     Args:
         path: the folder; it need not exist.
@@ -72,11 +73,7 @@ class RunFolder:
         return self.config.is_file()
 
     def claim(self, *, resume: bool, overwrite: bool) -> None:
-        """Check, before any work, that a training may write here. Changes nothing but to make the folder.
-
-        Raises:
-            RunFolderError: something stands in the way, or the place cannot be written.
-        """
+        """Check, before any work, that a training may write here. Changes nothing but to make the folder."""
         if self.path.exists() and not self.path.is_dir():
             raise RunFolderError(f"--out {self.path}: expected a folder, found a file; choose another name")
         if self.path.name in (_NEW, _WHOLE):
@@ -107,14 +104,7 @@ class RunFolder:
     def start(self, config: dict[str, Any], files: Mapping[str, bytes] = MappingProxyType({})) -> "RunFolder":
         """Begin a run: write the configuration and what else a run holds from its start.
 
-        They are written to a folder within this one, so that what stands here stays until `settle`.
-
-        Returns:
-            The folder to train in.
-
-        Raises:
-            RunFolderError: it cannot be written.
-        """
+        They are written to a folder within this one, to train in, so that what stands here stays until `settle`."""
         self.tidy()
         new = RunFolder(self.path / _NEW)
         with unless(new.path, "cannot be written"):
@@ -138,11 +128,7 @@ class RunFolder:
     def settle(self) -> None:
         """Put what `start` gave, once it has a checkpoint, where it belongs; the run that stood there is gone then.
 
-        After a kill in between, `tidy` brings it to its end.
-
-        Raises:
-            RunFolderError: something cannot be moved or removed.
-        """
+        After a kill in between, `tidy` brings it to its end."""
         place = self.settled
         if place is self:
             return
@@ -168,11 +154,7 @@ class RunFolder:
             new.path.rmdir()
 
     def tidy(self) -> None:
-        """Clear away what a process left that was killed; where it was about to replace a run, do that.
-
-        Raises:
-            RunFolderError: something cannot be moved or removed.
-        """
+        """Clear away what a process left that was killed; where it was about to replace a run, do that."""
         for folder in (self.path, self.resume_point.folder):
             remove_left_over(folder)
         with unless(self.path, "cannot be tidied up"):
@@ -210,11 +192,7 @@ class RunFolder:
         write_json(self.test, msgspec.to_builtins(tested), like=self.config)
 
     def test_figures(self, data: str | None = None, fingerprint: str | None = None) -> dict[str, Any] | None:
-        """The figures on the test data; None where there are none, or of other data, unless None takes any.
-
-        Raises:
-            RunFolderError: damaged.
-        """
+        """The figures on the test data; None where there are none, or of other data, unless None takes any."""
         if not self.test.exists():
             return None
         try:
@@ -264,11 +242,7 @@ class RunFolder:
         return False
 
     def require_own_files(self) -> None:
-        """That nothing that a run writes leads elsewhere.
-
-        Raises:
-            RunFolderError: a link, or something else than a file, bears a name of its.
-        """
+        """That nothing that a run writes leads elsewhere: no link or the like bears a name of its."""
         for folder in (self.path, self.resume_point.folder):
             for path in folder.iterdir() if folder.is_dir() else ():
                 status = path.lstat()
@@ -294,11 +268,7 @@ class RunFolder:
         return [name for name in names if isinstance(name, str) and _BESIDES.fullmatch(name) and name not in _FILES]
 
     def read_config(self, task: str | None = None) -> dict[str, Any]:
-        """The configuration, of any task where None is asked for.
-
-        Raises:
-            RunFolderError: missing, damaged, of a newer version or of another task.
-        """
+        """The configuration, by this version; of a task, or of any where None is asked for."""
         if not self.path.is_dir():
             raise RunFolderError(f"{self.path}: no such run folder")
         if not self.is_run():
@@ -327,11 +297,7 @@ class RunFolder:
     def require_fitting(self, model: nn.Module) -> None:
         """Check, by the header of the weights alone, that they are a model's.
 
-        Args:
-            model: on any device, "meta" as well: before memory is asked for that config.json says is needed.
-
-        Raises:
-            RunFolderError: missing, damaged, or not of this model.
+        It may be on any device, "meta" as well: before memory is asked for that config.json says is needed.
         """
         point = self.resume_point
         if not self.weights.exists() and point.exists() and not point.position().best_step:
@@ -351,11 +317,7 @@ class RunFolder:
                 raise RunFolderError(f"{unfit} expected {name} as {tensor.dtype}, got {kind}")
 
     def load_weights(self, model: nn.Module) -> None:
-        """Read the best weights into a model.
-
-        Raises:
-            RunFolderError: missing, damaged, not of this model, or not finite.
-        """
+        """Read the best weights into a model; they have to be finite."""
         self.require_fitting(model)
         tensors = read_tensors(self.weights)
         for name, tensor in model_tensors(model).items():

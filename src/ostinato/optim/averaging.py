@@ -11,18 +11,15 @@ from ostinato.core.torch_private import interpolate_all_
 
 
 class PowerAverage:
-    """A mean over about the last `share` of all steps so far, however many there will be.
+    """A mean over about the last `share` of all steps so far, above 0 and at most 1, however many there will be.
 
     After step t the average moves towards the weights by 1 / (share * t). The weights of step s then count in
     proportion to s^(1/share - 1), the power function average of Karras et al. 2024 ("Analyzing and improving the
     training dynamics of diffusion models"): early weights are forgotten at the pace at which training goes on, so that
     one setting fits short and long runs, which a fixed decay does not.
 
-    A hundred times in that span the weights are taken, not at every step, to spare passes over them.
-
-    Args:
-        parameters: whose average to keep; each once.
-        share: of the steps so far, above 0 and at most 1. At 1 it is the plain mean of all.
+    A hundred times in that span the weights are taken, not at every step, to spare passes over them. At 1 it is the
+    plain mean of all.
     """
 
     waiting = False
@@ -75,13 +72,8 @@ class TriggeredAverage:
     """A mean that begins once validation has stopped improving: non-monotonically triggered averaging (NT-ASGD with
     SGD; Merity et al. 2018, arXiv:1708.02182, algorithm 1).
 
-    That is when a validation is worse than the best of all but the `after` before it. Until then the model has its own
-    weights.
-
-    Args:
-        parameters: whose average to keep; each once.
-        after: n, validations without progress that are put up with.
-        share: as of `PowerAverage`, of the steps since then. The paper's is 1, the plain mean.
+    That is when a validation is worse than the best of all but the `after` before it, n in the paper. Until then the
+    model has its own weights. The share is as of `PowerAverage`, of the steps since then; the paper's is 1.
     """
 
     def __init__(self, parameters: Iterable[Tensor], after: int, share: float = 1.0) -> None:

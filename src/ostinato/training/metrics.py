@@ -10,12 +10,8 @@ from ostinato.training.events import Begun, Event, Moved, Trained, Validated, Wh
 
 
 class MetricsLog:
-    """Appends JSON lines. A run that goes on from a checkpoint first drops the lines written after it.
-
-    Args:
-        path: the file.
-        size: bytes of it that belong to the checkpoint.
-    """
+    """Appends JSON lines. A run that goes on from a checkpoint, to which `size` bytes of the file belong, first drops
+    the lines written after it."""
 
     def __init__(self, path: Path, size: int) -> None:
         self._path = path

@@ -17,7 +17,7 @@ RUNS = 200
 def held_out(
     examples: int, seed: int, *, share: float = HELD_OUT, strata: Sequence[Hashable] | None = None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """A random part of the examples, the same for the same seed.
+    """Numbers of the examples to train on, and of those held out, a random part; the same for the same seed.
 
     Many examples go in runs of neighbours, few one by one: rows that stand together often belong together, as the
     reviews of one film or the sentences of one article, and a model would be flattered by being measured on the
@@ -25,9 +25,6 @@ def held_out(
 
     With `strata`, the class of each, the same share of every class is held out: rounded to whole examples, with those
     left over going to the classes that rounding treated worst. A class's last example stays.
-
-    Returns:
-        Numbers of the examples to train on, and of those held out, both in order.
 
     Raises:
         DataError: fewer than two examples, or classes of one example only.

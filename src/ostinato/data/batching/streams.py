@@ -79,8 +79,7 @@ class Streams:
     def piece(self, index: int, epoch: int = 0) -> Batch:
         """Piece number `index` of this process: int64 inputs and targets, both `[T, N]` and contiguous.
 
-        Where lengths are random, those of a piece depend on the epoch. There is an IndexError where there is no such
-        piece.
+        Where lengths are random, those of a piece depend on the epoch. Raises IndexError where there is no such piece.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"piece {index} of {len(self)}")
@@ -129,15 +128,8 @@ def random_bounds(length: int, steps: int, seed: Sequence[int]) -> npt.NDArray[n
 
     A length is drawn from a normal distribution about T, or with probability 0.05 about T/2. So many are drawn as
     make up the stream on average; then all are stretched or shrunk to end where it ends: in a stream of hundreds of
-    pieces by a percent or so, in one of a few pieces by as much as their mean is off.
-
-    Args:
-        length: L, tokens in a stream.
-        steps: T, at least 20.
-        seed: what the lengths depend on.
-
-    Returns:
-        `[pieces + 1]` ascending places from 0 to L.
+    pieces by a percent or so, in one of a few pieces by as much as their mean is off. T is `steps`, at least 20; the
+    result is `[pieces + 1]` ascending places from 0 to the stream's length.
     """
     draw = np.random.default_rng(seed)
     count = pieces_of(length, steps)

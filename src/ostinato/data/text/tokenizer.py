@@ -301,19 +301,12 @@ def _batches(blocks: Iterable[Block], every_end: bool) -> Iterator[list[tuple[st
 def _ends(blocks: Iterable[Block], lines: bool) -> Iterator[tuple[str, bool]]:
     """Each block, and whether an `<eos>` follows it.
 
-    Args:
-        blocks: strings, with `END` between documents.
-        lines: lines are what ends: a document without a line's end at its own end lacks one, the last one too.
+    Where `lines` are what ends, a document without a line's end at its own end lacks one, the last one too.
     """
     held: str | None = None
     for block in blocks:
-        if block is END:
-            if held is not None:
-                yield held, not (lines and held.endswith("\n"))
-            held = None
-        else:
-            if held is not None:
-                yield held, False
-            held = block
+        if held is not None:
+            yield held, block is END and not (lines and held.endswith("\n"))
+        held = None if block is END else block
     if held is not None:
         yield held, lines and not held.endswith("\n")

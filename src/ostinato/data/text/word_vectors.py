@@ -32,15 +32,8 @@ def word_vectors(
 ) -> Tensor:
     """A vector for each word that has neighbours, near that of words with the same neighbours.
 
-    Args:
-        texts: ids of each.
-        vocab_size: V.
-        width: E; where it is above V, the columns behind V are zero.
-        progress: told the steps done and all there are.
-
-    Returns:
-        `[V, E]`, of mean square 1 over the words that stand near another within the first `MOST_TOKENS` tokens; zeros
-        for all others.
+    They are `[V, E]`, of mean square 1 over the words that stand near another within the first `MOST_TOKENS` tokens;
+    zeros for all others. Where E, the width, is above V, the columns behind V are zero.
     """
     steps = iter(range(1, WINDOW + 2))
 
