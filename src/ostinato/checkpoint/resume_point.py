@@ -41,7 +41,7 @@ class ResumePoint:
         return self._latest.exists()
 
     def clear(self, *, but: str | None = None) -> None:
-        """Remove what is saved, so that nobody goes on from it; files of others stay, and a tensor file of name `but`."""
+        """Remove what is saved, so that nobody goes on from it; files of others stay, and the tensors called `but`."""
         if not self.folder.exists():
             return
         self._require_folder()
@@ -64,7 +64,7 @@ class ResumePoint:
                 old.unlink()
 
     def take_over(self, new: "ResumePoint") -> None:
-        """Put what another has saved in the place of what is saved here; after a kill in between, it can be done again."""
+        """Put what another has saved in the place of what is saved here; after a kill, it can be done again."""
         name = new.values()["tensors"]
         self.clear(but=name)
         with unless(self.folder, "cannot be written"):

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 from ostinato.core.errors import DataError
+from ostinato.data.tables.numbers import is_number
 
 #: Labels that a message names, at most.
 _SHOWN = 12
@@ -79,7 +80,7 @@ def tell_doubtful(name: str, kind: str, counts: Mapping[str, int]) -> None:
     if len(counts) <= _MANY or total >= _EACH * len(counts):
         return
     found = f"{name}: {len(counts):,} different {kind}s in {total:,} examples, each learned as a kind of its own"
-    if all(_is_number(label) for label in counts):
+    if all(map(is_number, counts)):
         warnings.warn(
             f"{found}; they are all numbers, which looks like regression: if they are measurements, give a column of "
             f"kinds, or the numbers in ranges",
@@ -87,11 +88,3 @@ def tell_doubtful(name: str, kind: str, counts: Mapping[str, int]) -> None:
         )
     elif total < 2 * len(counts):
         warnings.warn(f"{found}; most occur once: is that the column of the {kind}s?", stacklevel=3)
-
-
-def _is_number(label: str) -> bool:
-    try:
-        float(label)
-    except ValueError:
-        return False
-    return True

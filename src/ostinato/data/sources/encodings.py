@@ -3,8 +3,9 @@
 import codecs
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
 
 from ostinato.core.errors import ConfigError
 
@@ -23,20 +24,24 @@ _MARKS = {
 _KANA = re.compile("[\u3041-\u30fa]")
 _HALF = re.compile("[\ud800-\udfff]")
 
+Value = TypeVar("Value")
+
 _chosen: ContextVar[str] = ContextVar("encoding", default="utf-8")
 
 
 @contextmanager
-def read_as(encoding: str | None) -> Iterator[None]:
-    """Files that are found within are decoded by this; None changes nothing."""
-    if encoding is None:
-        yield
-        return
-    token = _chosen.set(text_encoding(encoding))
+def holding(variable: ContextVar[Value], value: Value) -> Iterator[None]:
+    """Within, a variable has this value."""
+    token = variable.set(value)
     try:
         yield
     finally:
-        _chosen.reset(token)
+        variable.reset(token)
+
+
+def read_as(encoding: str | None) -> AbstractContextManager[None]:
+    """Files that are found within are decoded by this; None changes nothing."""
+    return holding(_chosen, chosen_encoding() if encoding is None else text_encoding(encoding))
 
 
 def chosen_encoding() -> str:

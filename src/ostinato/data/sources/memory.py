@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from os import PathLike, fspath, sep
@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ostinato.core.errors import DataError
+from ostinato.data.sources.encodings import holding
 
 #: What data in memory is called in messages and in the record of a run.
 NAME = "data in memory"
@@ -73,14 +74,9 @@ class Given:
     names: tuple[str, ...]
     held: dict[str, Held]
 
-    @contextmanager
-    def within(self) -> Iterator[None]:
+    def within(self) -> AbstractContextManager[None]:
         """Readers find it, as long as this lasts."""
-        token = _held.set({**_held.get(), **self.held})
-        try:
-            yield
-        finally:
-            _held.reset(token)
+        return holding(_held, {**_held.get(), **self.held})
 
 
 def given(sources: Sequence[Any], *, texts: bool = False) -> Given:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from typing import Any
 
 from ostinato.config.table import separator_of
+from ostinato.data.sources.encodings import holding
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,9 @@ class Layout:
 _chosen: ContextVar[Layout] = ContextVar("layout", default=Layout())  # noqa: B039  never changed
 
 
-@contextmanager
-def laid_out(layout: Layout) -> Iterator[None]:
+def laid_out(layout: Layout) -> AbstractContextManager[None]:
     """Tables that are read within are laid out like this."""
-    token = _chosen.set(layout)
-    try:
-        yield
-    finally:
-        _chosen.reset(token)
+    return holding(_chosen, layout)
 
 
 def chosen_layout() -> Layout:
