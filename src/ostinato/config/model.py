@@ -1,7 +1,7 @@
 """Sizes of a recurrent model."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -60,6 +60,18 @@ class ModelOptions:
         at_most(layers=(self.layers, MOST_LAYERS))
         share(dropout=self.dropout, recurrent_dropout=self.recurrent_dropout, zoneout=self.zoneout)
         self.cell_settings()
+
+    def layer_settings(self) -> dict[str, Any]:
+        """Arguments that the models of all tasks have."""
+        return {
+            "hidden_size": self.hidden,
+            "num_layers": self.layers,
+            "cell": self.cell,
+            "dropout": self.dropout,
+            "recurrent_dropout": self.recurrent_dropout,
+            "zoneout": self.zoneout,
+            **self.cell_settings(),
+        }
 
     def cell_settings(self) -> dict[str, float | str]:
         """`cell_options` by name, as numbers; whole numbers stay whole, and activations go by their names.

@@ -26,13 +26,8 @@ Step: TypeAlias = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
 
 class Hypothesis(NamedTuple):
-    """One sequence written.
-
-    Attributes:
-        tokens: without the one that ended it.
-        log_probability: of the tokens and the end, in nats.
-        score: what hypotheses are ranked by: log_probability over the length penalty.
-    """
+    """One sequence written, without the token that ended it; its log-probability with that end, in nats, and the score
+    that hypotheses are ranked by: the log-probability over the length penalty."""
 
     tokens: list[int]
     log_probability: float

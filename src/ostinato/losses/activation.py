@@ -6,12 +6,7 @@ from torch import Tensor
 
 
 class HasOutputs(Protocol):
-    """A model output that shows its stack's outputs.
-
-    Attributes:
-        hidden: `[T, N, E]`, after dropout.
-        raw: the same before dropout.
-    """
+    """A model output that shows its stack's outputs `[T, N, E]`: after dropout, and `raw` before it."""
 
     hidden: Tensor
     raw: Tensor | None

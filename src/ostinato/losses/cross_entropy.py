@@ -20,13 +20,8 @@ class HasLogits(Protocol):
 
 
 class LinearScores(Protocol):
-    """A model output whose scores are a linear layer over the vocabulary, not yet applied.
-
-    Attributes:
-        hidden: `[T, N, E]`, input of the layer.
-        weight: `[V, E]`.
-        bias: `[V]`, or None.
-    """
+    """A model output whose scores are a linear layer over the vocabulary, not yet applied: to `hidden` `[T, N, E]`,
+    with weight `[V, E]` and bias `[V]` or None."""
 
     hidden: Tensor
     weight: Tensor
@@ -34,12 +29,7 @@ class LinearScores(Protocol):
 
 
 class AdaptiveScores(Protocol):
-    """A model output whose scores are an adaptive softmax, not yet applied.
-
-    Attributes:
-        hidden: `[T, N, E]`, its input.
-        softmax: the module.
-    """
+    """A model output whose scores are an adaptive softmax, not yet applied, of `hidden` `[T, N, E]`."""
 
     hidden: Tensor
     softmax: nn.AdaptiveLogSoftmaxWithLoss

@@ -240,18 +240,6 @@ def record(files: Iterable[str | Path], digest: str, **more: Any) -> dict[str, A
     return {"files": [str(file) for file in files], "sha256": digest, **more}
 
 
-def one_source(sources: Iterable[str]) -> str:
-    """The one file that a task takes.
-
-    Raises:
-        ConfigError: none, or several.
-    """
-    found = list(sources)
-    if len(found) != 1:
-        raise ConfigError(f"DATA: expected one file, got {', '.join(found) or 'none'}")
-    return found[0]
-
-
 def required(source: str | None) -> str:
     """The file to look at.
 

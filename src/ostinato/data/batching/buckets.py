@@ -47,7 +47,6 @@ class Buckets:
         lengths: Sequence[int] | npt.NDArray[np.integer],
         batch_size: int,
         collate: Callable[[Rows], Batch],
-        *,
         counts: Sequence[int] | npt.NDArray[np.integer] | None = None,
         seed: int = 1,
         rank: int = 0,

@@ -22,7 +22,7 @@ class WindowBatches:
     #: No state is carried from one batch to the next.
     carried = False
 
-    def __init__(self, windows: Windows, batch_size: int, *, seed: int = 1, rank: int = 0, world: int = 1) -> None:
+    def __init__(self, windows: Windows, batch_size: int, seed: int = 1, rank: int = 0, world: int = 1) -> None:
         self._windows, self._size = windows, batch_size
         self._seed, self._rank, self._world = seed, rank, world
         self._counts = windows.counts

@@ -119,16 +119,10 @@ class Captioning:
         model = {
             "vocab_size": prepared.codec.tokenizer.size,
             "embed_size": sizes.embed or sizes.hidden,
-            "hidden_size": sizes.hidden,
-            "num_layers": sizes.layers,
-            "cell": sizes.cell,
-            "dropout": sizes.dropout,
             "attention": None if options.attention == "none" else options.attention,
             "tied": sizes.tied,
-            "recurrent_dropout": sizes.recurrent_dropout,
-            "zoneout": sizes.zoneout,
             **prepared.more,
-            **sizes.cell_settings(),
+            **sizes.layer_settings(),
         }
         decoding = {"max_length": options.max_length, "length_penalty": options.length_penalty}
         views = {"images": options.images, "features": options.features, "picture_size": options.picture_size}
@@ -147,15 +141,8 @@ class Captioning:
     ) -> Job:
         """What the loop needs, for one process of several."""
         training, captions = options.training, prepared.train
-        buckets = Buckets(
-            captions.counts,
-            training.batch_of(len(captions)),
-            captions.batch,
-            counts=captions.counts,
-            seed=training.seed,
-            rank=processes.rank,
-            world=processes.size,
-        )
+        size, counts = training.batch_of(len(captions)), captions.counts
+        buckets = Buckets(counts, size, captions.batch, counts, training.seed, *processes)
         held = [prepared.valid.batch(rows) for rows in in_length_order(prepared.valid.counts, AT_ONCE)]
         return Job(
             model=model,

@@ -204,16 +204,11 @@ def sizes(options: TrainClassify, codec: LabelledCodec, train: Part) -> dict[str
     return {
         "classes": len(codec.classes),
         **reads,
-        "hidden_size": model.hidden,
-        "num_layers": model.layers,
-        "cell": model.cell or ("gru" if codec.tokenizer is None else DEFAULT_CELL),
         "bidirectional": classify.bidirectional,
         "pooling": classify.pooling or ("max" if codec.tokenizer is None else "attention"),
-        "dropout": model.dropout,
         "word_dropout": dropped,
-        "recurrent_dropout": model.recurrent_dropout,
-        "zoneout": model.zoneout,
-        **model.cell_settings(),
+        **model.layer_settings(),
+        "cell": model.cell or ("gru" if codec.tokenizer is None else DEFAULT_CELL),
     }
 
 

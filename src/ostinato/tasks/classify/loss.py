@@ -1,25 +1,17 @@
 """Softmax with cross-entropy over one label a sequence."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ostinato.core.batch import Batch
-
-
-class HasClassScores(Protocol):
-    """A model output with scores of classes."""
-
-    @property
-    def logits(self) -> Tensor:
-        """`[N, C]`."""
+from ostinato.tasks.classify.model import ClassifierOutput
 
 
 def label_loss(
     class_weights: Tensor | None = None, smoothing: float = 0.0
-) -> Callable[[HasClassScores, Batch], Tensor]:
+) -> Callable[[ClassifierOutput, Batch], Tensor]:
     """A loss: the mean over the batch of w_y * ((1 - e) * -log p_y + e * mean over classes of -log p_c).
 
     Args:
@@ -30,7 +22,7 @@ def label_loss(
     It raises a ValueError where there is not a target for each example.
     """
 
-    def loss(output: HasClassScores, batch: Batch) -> Tensor:
+    def loss(output: ClassifierOutput, batch: Batch) -> Tensor:
         logits, targets = output.logits, batch.targets
         if targets.shape != logits.shape[:1]:
             raise ValueError(f"targets: expected {tuple(logits.shape[:1])}, one a row, got {tuple(targets.shape)}")
@@ -51,7 +43,7 @@ def balanced_weights(counts: Tensor) -> Tensor:
     return torch.where(present, weights, 0.0)
 
 
-def labels_loss(weights: Tensor | None = None, smoothing: float = 0.0) -> Callable[[HasClassScores, Batch], Tensor]:
+def labels_loss(weights: Tensor | None = None, smoothing: float = 0.0) -> Callable[[ClassifierOutput, Batch], Tensor]:
     """A loss where an example may have several labels, each told by itself: the mean over batch and labels of
     -w_c y log p_c - (1 - y) log(1 - p_c), with p_c the logistic function of the score.
 
@@ -62,7 +54,7 @@ def labels_loss(weights: Tensor | None = None, smoothing: float = 0.0) -> Callab
     It raises a ValueError where the targets are not marks `[N, C]`.
     """
 
-    def loss(output: HasClassScores, batch: Batch) -> Tensor:
+    def loss(output: ClassifierOutput, batch: Batch) -> Tensor:
         logits, targets = output.logits, batch.targets
         if targets.shape != logits.shape:
             raise ValueError(f"targets: expected {tuple(logits.shape)}, a mark a label, got {tuple(targets.shape)}")

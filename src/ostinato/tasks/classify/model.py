@@ -18,13 +18,8 @@ _START = 0.1
 
 
 class ClassifierOutput(NamedTuple):
-    """Scores, and where they come from.
-
-    Attributes:
-        logits: `[N, C]` scores of every class.
-        pooled: `[N, S*O]` what they are computed from.
-        attention: `[T, N]` weight of each step, with attention pooling.
-    """
+    """Scores `[N, C]` of every class, what they are computed from, `[N, S*O]`, and with attention pooling each step's
+    weight, `[T, N]`."""
 
     logits: Tensor
     pooled: Tensor

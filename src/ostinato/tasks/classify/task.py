@@ -126,9 +126,9 @@ class Classification:
             train.lengths,
             training.batch_of(len(train.labels), BATCH),
             lambda rows: batch_of([train.inputs[row] for row in rows], train.labels[rows]),
-            seed=training.seed,
-            rank=processes.rank,
-            world=processes.size,
+            None,
+            training.seed,
+            *processes,
         )
         tokens = 0 if prepared.codec.tokenizer is None else sum(train.lengths)
         judged_by = "accuracy" if train.labels.ndim == 1 else "micro_f1"

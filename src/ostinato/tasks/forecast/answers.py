@@ -67,14 +67,8 @@ def forecast_rows(
 
 @dataclass(frozen=True)
 class Backtest:
-    """Forecasts of what is known by now.
-
-    Attributes:
-        codec: of the run.
-        windows: that were forecast.
-        found: their forecasts, of `shares_of(levels)` at least, which come first.
-        levels: of the intervals to give, in percent.
-    """
+    """Forecasts of what is known by now: of these windows, with `shares_of(levels)` as the first quantiles, of which
+    levels are given, in percent."""
 
     codec: SeriesCodec
     windows: Windows

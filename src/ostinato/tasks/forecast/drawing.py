@@ -17,14 +17,8 @@ _LETTER = 0.065
 
 
 class Fan(NamedTuple):
-    """One forecast.
-
-    Attributes:
-        times: `[H]` dates or numbers.
-        point: `[H]`.
-        intervals: low and high, `[H]` each, by share in percent; the widest is drawn faintest.
-        label: in the legend.
-    """
+    """One forecast: times `[H]`, dates or numbers, the point forecast `[H]`, the ends of intervals, `[H]` each, by
+    share in percent, of which the widest is drawn faintest, and what the legend calls it."""
 
     times: np.ndarray
     point: np.ndarray
@@ -33,14 +27,7 @@ class Fan(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """One target of one series.
-
-    Attributes:
-        times: `[T]` dates or numbers of what was.
-        values: `[T]`, NaN where missing.
-        fans: forecasts.
-        title: which it is.
-    """
+    """One target of one series: what was `[T]` (NaN where missing) at which dates or numbers, what is forecast, a title."""
 
     times: np.ndarray
     values: np.ndarray

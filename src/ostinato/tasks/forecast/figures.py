@@ -91,13 +91,8 @@ def crps(quantiles: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 class Said(NamedTuple):
-    """What N forecasts say.
-
-    Attributes:
-        point: `[N, H, K]`.
-        intervals: both ends, `[N, H, K]` each, by percent, where the forecast has any.
-        quantiles: `[N, H, K, Q]` of `CRPS_SHARES`, where it has any.
-    """
+    """What N forecasts say: points `[N, H, K]`, and where they have any both ends of intervals, `[N, H, K]` each, by
+    percent, and quantiles `[N, H, K, Q]` of `CRPS_SHARES`."""
 
     point: np.ndarray
     intervals: Mapping[str, tuple[np.ndarray, np.ndarray]] = MappingProxyType({})

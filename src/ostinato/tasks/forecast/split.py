@@ -61,15 +61,8 @@ def split(options: TrainForecast, read: Read, columns: SeriesColumns, share: flo
 
 
 class Unseen(NamedTuple):
-    """What a table has that training was not given.
-
-    Attributes:
-        series: of the table.
-        origins: where the windows of each begin.
-        data: a record of the table.
-        codec: that writes times as the table has them.
-        known_rows: rows of the table that training was given.
-    """
+    """What a table has that training was not given: its series and where the windows of each begin, a record of it, a
+    codec that writes times as it does, and how many of its rows training was given."""
 
     series: list[Series]
     origins: list[np.ndarray]

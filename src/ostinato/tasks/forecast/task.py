@@ -48,13 +48,8 @@ SERIES = "series.json"
 
 
 class SeriesExample(NamedTuple):
-    """A series to forecast.
-
-    Attributes:
-        series: with what is known in advance, where the model reads any.
-        codec: of the run, on the times of the table.
-        table: what messages call it.
-    """
+    """A series to forecast, with what is known in advance; the run's codec on the times of its table, and what messages
+    call that."""
 
     series: Series
     codec: SeriesCodec
@@ -90,15 +85,9 @@ class Forecasting:
             "known_size": shape.known_size,
             "targets": shape.targets,
             "bases": shape.bases,
-            "hidden_size": model.hidden,
-            "num_layers": model.layers,
-            "cell": model.cell,
             "head": options.head,
-            "dropout": model.dropout,
             "autoregressive": options.decoding == "autoregressive",
-            "recurrent_dropout": model.recurrent_dropout,
-            "zoneout": model.zoneout,
-            **model.cell_settings(),
+            **model.layer_settings(),
         }
         return {"model": sizes, "data": prepared.data}
 
@@ -117,9 +106,7 @@ class Forecasting:
         assert isinstance(model, Forecaster)
         training, train = options.training, prepared.train
         model.begin_from(_errors_of_bases(train))
-        batches = WindowBatches(
-            train, training.batch_of(len(train)), seed=training.seed, rank=processes.rank, world=processes.size
-        )
+        batches = WindowBatches(train, training.batch_of(len(train)), training.seed, *processes)
         return Job(
             model=model,
             loss=forecast_loss,

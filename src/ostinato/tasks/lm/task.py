@@ -222,15 +222,9 @@ def model_sizes(options: ModelOptions, tokenizer: Tokenizer) -> dict[str, Any]:
     return {
         "vocab_size": tokenizer.size,
         "embed_size": embed,
-        "hidden_size": options.hidden,
-        "num_layers": options.layers,
-        "cell": options.cell,
-        "dropout": options.dropout,
         "tied": options.tied,
         "last_size": embed if options.tied and not projected else None,
-        "recurrent_dropout": options.recurrent_dropout,
-        "zoneout": options.zoneout,
-        **options.cell_settings(),
+        **options.layer_settings(),
     }
 
 

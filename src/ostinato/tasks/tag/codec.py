@@ -15,13 +15,8 @@ from ostinato.tasks.trained import Trained
 
 @dataclass(frozen=True)
 class TagCodec:
-    """Words to ids, and ids to tags.
-
-    Attributes:
-        vocabulary: words, characters and tags.
-        constraints: what the tags' scheme forbids; None where they mark no spans, or the training data did not keep to
-            it.
-    """
+    """Words to ids, and ids to tags; with what the tags' scheme forbids, unless they mark no spans or the training data
+    did not keep to it."""
 
     vocabulary: TagVocabulary
     constraints: Chain | None

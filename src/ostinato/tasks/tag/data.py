@@ -21,13 +21,8 @@ BREAKS = 0.01
 
 
 class Beside(NamedTuple):
-    """What is needed of sentences besides their numbers.
-
-    Attributes:
-        valid_tags: of each sentence to validate on, by name.
-        column: of the tags, `name` and `index`.
-        scheme: how the tags mark spans; None where they do not.
-    """
+    """What is needed of sentences besides their numbers: the tags of each one to validate on, `name` and `index` of
+    their column, and how they mark spans, where they do."""
 
     valid_tags: list[list[str]]
     column: dict[str, Any]

@@ -1,24 +1,15 @@
 """The loss of a tagger, with a softmax or a CRF behind it."""
 
-from typing import Protocol
-
 from torch import Tensor
 
 from ostinato.core.batch import Batch
 from ostinato.core.lengths import valid_steps
-from ostinato.layers.crf import Chain, log_likelihood
-from ostinato.losses.cross_entropy import HasLogits, sequence_cross_entropy
+from ostinato.layers.crf import log_likelihood
+from ostinato.losses.cross_entropy import sequence_cross_entropy
+from ostinato.tasks.tag.model import TaggerOutput
 
 
-class HasChain(HasLogits, Protocol):
-    """A tagger's output: logits, and scores of neighbouring tags where there are any."""
-
-    @property
-    def chain(self) -> Chain | None:
-        """None where each tag is chosen by itself."""
-
-
-def tag_loss(output: HasChain, batch: Batch) -> Tensor:
+def tag_loss(output: TaggerOutput, batch: Batch) -> Tensor:
     """Mean negative log-likelihood of the tags, in nats a word; with a CRF that of whole sequences, over their words.
 
     Args:

@@ -16,13 +16,8 @@ UNKNOWN = 0
 
 
 class TaggerOutput(NamedTuple):
-    """What a loss and a decoder need.
-
-    Attributes:
-        emissions: `[T, N, K]`, the score of each tag at each step.
-        lengths: `[N]`, or None.
-        chain: scores of neighbouring tags; None where each tag is chosen by itself (softmax).
-    """
+    """What a loss and a decoder need: the score `[T, N, K]` of each tag at each step, lengths `[N]`, and the scores of
+    neighbouring tags, unless each tag is chosen by itself (softmax)."""
 
     emissions: Tensor
     lengths: Tensor | None

@@ -17,11 +17,9 @@ from ostinato.core.errors import DataError
 from ostinato.data.batching.buckets import Rows, in_length_order, pad_ids
 from ostinato.data.text.tokenizer import UNK
 from ostinato.data.text.unknown_words import unknown_share
+from ostinato.tasks.tag.model import UNKNOWN
 
 Ids: TypeAlias = npt.NDArray[np.int64]
-
-#: Id of the unknown word, and of the unknown character.
-UNKNOWN = 0
 
 #: Id of a tag that the vocabulary does not have: no model can give it.
 UNKNOWN_TAG = -1

@@ -48,14 +48,8 @@ EPOCHS = 15
 
 
 class TagExample(NamedTuple):
-    """A sentence to tag.
-
-    Attributes:
-        words: of it; none in what follows the last one of a file.
-        features: its other columns that the model reads; empty where it reads none.
-        sentence: its lines, where it is of a file.
-        column: of these, where the tags belong.
-    """
+    """A sentence to tag: its words (none in what follows the last one of a file), its other columns that the model
+    reads, and where it is of a file its lines, and of these the column where the tags belong."""
 
     words: list[str]
     features: Sequence[list[str]] = ()
@@ -80,13 +74,8 @@ class TagExample(NamedTuple):
 
 
 class TaggedSentence(NamedTuple):
-    """An answer of `predict`.
-
-    Attributes:
-        words: of a sentence; none in what follows the last one of a file.
-        tags: one a word.
-        text: the sentence's lines as the file has them, with these tags.
-    """
+    """An answer of `predict`: the words of a sentence (none in what follows the last one of a file), a tag for each,
+    and the sentence's lines as the file has them, with these tags."""
 
     words: list[str]
     tags: list[str]
@@ -133,18 +122,12 @@ class Tagging:
             "num_characters": len(vocabulary.characters) + 1,
             "num_tags": len(vocabulary.tags),
             "embed_size": model.embed or model.hidden,
-            "hidden_size": model.hidden,
-            "num_layers": model.layers,
-            "cell": model.cell,
             "character_embed_size": spelling.char_embed,
             "character_hidden_size": spelling.char_hidden,
-            "dropout": model.dropout,
             "word_dropout": spelling.word_dropout,
             "head": automatic if options.head == "auto" else options.head,
-            "recurrent_dropout": model.recurrent_dropout,
-            "zoneout": model.zoneout,
             **({"num_features": [len(values) + 1 for values in vocabulary.features]} if vocabulary.features else {}),
-            **model.cell_settings(),
+            **model.layer_settings(),
         }
         columns: dict[str, Any] = {
             "tags": prepared.more.column,
@@ -179,15 +162,8 @@ class Tagging:
         model.count_words(torch.from_numpy(prepared.train.counts(model.embedding.num_embeddings)))
         training, train, valid = options.training, prepared.train, prepared.valid
         constraints = prepared.codec.constraints
-        batches = Buckets(
-            train.lengths,
-            training.batch_of(len(train)),
-            train.collate,
-            counts=train.lengths,
-            seed=training.seed,
-            rank=processes.rank,
-            world=processes.size,
-        )
+        size = training.batch_of(len(train))
+        batches = Buckets(train.lengths, size, train.collate, train.lengths, training.seed, *processes)
 
         def validate(trained: nn.Module) -> dict[str, float]:
             found, loss = predict_with_loss(trained, valid, constraints)

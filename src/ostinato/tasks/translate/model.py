@@ -13,13 +13,8 @@ from ostinato.models.sequence_decoder import DecoderOutput, DecoderState, Sequen
 
 
 class Encoded(NamedTuple):
-    """A source that was read.
-
-    Attributes:
-        outputs: `[S, N, M]`, the encoder's output at each step, in the order of the source.
-        lengths: `[N]` steps that count; None where all do.
-        state: the decoder's initial state, `[L, N, size]` a field.
-    """
+    """A source that was read: the encoder's outputs `[S, N, M]` in the order of the source, of lengths `[N]` where not
+    all are S, and the decoder's initial state, `[L, N, size]` a field."""
 
     outputs: Tensor
     lengths: Tensor | None

@@ -82,12 +82,7 @@ class PairCodec:
 
 
 class Beside(NamedTuple):
-    """What is needed of pairs besides their ids.
-
-    Attributes:
-        drawn: sources and targets to draw the attention of.
-        layout: how the pairs stood in their file.
-    """
+    """What is needed of pairs besides their ids: those to draw the attention of, and how they stood in their file."""
 
     drawn: list[tuple[str, str]]
     layout: PairLayout
@@ -97,13 +92,7 @@ PreparedPairs: TypeAlias = Prepared[PairCodec, EncodedPairs, Beside]
 
 
 class Alignment(NamedTuple):
-    """A translation and what attention looked at while it was written.
-
-    Attributes:
-        source: tokens read, `<eos>` last.
-        target: tokens written, `<eos>` last.
-        weights: `[T, S]`.
-    """
+    """A translation, tokens read and written, `<eos>` last, and the weights `[T, S]` of attention meanwhile."""
 
     source: list[str]
     target: list[str]
@@ -137,7 +126,9 @@ class Translation:
         codec = _learn(options, train)
         encoded = codec.encode(train)
         fitting = encoded.within(options.max_length)
-        _tell_left_out(len(encoded) - len(fitting), options.max_length)
+        if too_long := len(encoded) - len(fitting):
+            left_out = f"{too_long:,} pairs longer than --max-length {options.max_length} were left out of training"
+            warnings.warn(left_out, stacklevel=1)
         if not len(fitting):
             raise DataError(f"{', '.join(train.names)}: every pair is longer than --max-length {options.max_length}")
         held = codec.encode(valid).within(options.max_length).spread(VALIDATED)
@@ -158,10 +149,6 @@ class Translation:
             "source_vocab": codec.source.size,
             "target_vocab": codec.target.size,
             "embed_size": shared.embed,
-            "hidden_size": shared.hidden,
-            "num_layers": shared.layers,
-            "cell": shared.cell,
-            "dropout": shared.dropout,
             "bidirectional": own.bidirectional,
             "reverse": own.reverse,
             "peeky": own.peeky,
@@ -169,9 +156,7 @@ class Translation:
             "input_feeding": own.input_feeding,
             "tied": own.tied,
             "shared": options.one_vocabulary,
-            "recurrent_dropout": shared.recurrent_dropout,
-            "zoneout": shared.zoneout,
-            **shared.cell_settings(),
+            **shared.layer_settings(),
         }
         layout = prepared.more.layout
         decoding = {"max_length": options.max_length, "length_penalty": options.length_penalty}
@@ -198,15 +183,8 @@ class Translation:
     ) -> Job:
         """What the loop needs, for one process of several."""
         training, pairs = options.training, prepared.train
-        buckets = Buckets(
-            pairs.lengths,
-            training.batch_of(len(pairs)),
-            pairs.batch,
-            counts=pairs.counts,
-            seed=training.seed,
-            rank=processes.rank,
-            world=processes.size,
-        )
+        size = training.batch_of(len(pairs))
+        buckets = Buckets(pairs.lengths, size, pairs.batch, pairs.counts, training.seed, *processes)
         sampled = Sampled(buckets, options.scheduled_sampling) if options.scheduled_sampling else buckets
         valid = [prepared.valid.batch(rows) for rows in in_length_order(prepared.valid.lengths, AT_ONCE)]
         return Job(
@@ -384,11 +362,6 @@ def _learn(options: TrainTranslate, train: Pairs) -> PairCodec:
         both = learn_tokenizer(train.lines(train.sources, train.targets), level, limit)
         return PairCodec(both, both)
     return PairCodec(*(learn_tokenizer(train.lines(side), level, limit) for side in (train.sources, train.targets)))
-
-
-def _tell_left_out(too_long: int, longest: int) -> None:
-    if too_long:
-        warnings.warn(f"{too_long:,} pairs longer than --max-length {longest} were left out of training", stacklevel=2)
 
 
 def _warn_of_unknown(pairs: Pairs, figures: Mapping[str, float], codec: PairCodec, advice: str) -> None:
