@@ -16,14 +16,9 @@ class Span(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """How well spans (or words of a tag) were found; 0 where there is nothing to divide by.
-
-    Attributes:
-        precision: share of what was found that is right: same words, same kind.
-        recall: share of what is right that was found.
-        f1: the harmonic mean of both.
-        support: how many are right.
-    """
+    """How well spans (or words of a tag) were found: the share of what was found that is right (same words, same kind),
+    the share of what is right that was found, their harmonic mean, and how many are right; 0 where there is nothing to
+    divide by."""
 
     precision: float
     recall: float

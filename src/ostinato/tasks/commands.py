@@ -1,10 +1,9 @@
 """The commands that ask a run's task: together they take what any task takes, each run what its own task does."""
 
 import dataclasses
-import types
 from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike, fspath
-from typing import Annotated, Any, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, cast, get_args, get_type_hints
 
 from ostinato.config import commands
 from ostinato.config.columns import as_option
@@ -74,14 +73,10 @@ def _field(name: str, several: list[Declared]) -> tuple[Any, Any]:
     hint, plain = get_type_hints(kind, include_extras=True)[name], get_type_hints(kind)[name]
     (item,) = (item for item in dataclasses.fields(kind) if item.name == name)
     flag = plain is bool and item.default is False
-    if not flag and not _may_be_none(plain):
+    if not flag and type(None) not in get_args(plain):
         marks = getattr(hint, "__metadata__", ())
         hint = Annotated[(plain | None, *marks)] if marks else plain | None
     return hint, dataclasses.field(default=False if flag else None, metadata={DECLARED: tuple(several)})
-
-
-def _may_be_none(hint: Any) -> bool:
-    return get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint)
 
 
 def _require_ranges(options: Any) -> None:

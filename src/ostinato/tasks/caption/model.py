@@ -16,14 +16,11 @@ _CHANNELS = (16, 32, 64, 128)
 
 
 class PictureEncoder(nn.Module):
-    """A small convolutional network: four times a 3 x 3 convolution of stride 2, group normalisation and ReLU.
+    """A small convolutional network: four times a 3 x 3 convolution of stride 2, group normalisation and ReLU; from
+    pictures whose size is a multiple of 16 to M features of each place.
 
     Beside its colours each pixel has its coordinates, from -1 to 1 (Liu et al. 2018, arXiv:1807.03247): where something
     is is then as easily learned as what it is.
-
-    Args:
-        picture_size: height and width of a picture; a multiple of 16.
-        output_size: M, features of each place.
 
     Raises:
         ConfigError: another picture size.
@@ -101,18 +98,8 @@ class Captioner(nn.Module):
         self.pictures = PictureEncoder(picture_size, hidden_size) if picture_size else None
         self.features = nn.Linear(feature_size, hidden_size) if feature_size else None
         self.dropout = nn.Dropout(dropout)
-        self.decoder = SequenceDecoder(
-            vocab_size,
-            embed_size,
-            hidden_size,
-            num_layers,
-            cell=cell,
-            dropout=dropout,
-            memory_size=hidden_size,
-            attention=attention,
-            tied=tied,
-            **options,
-        )
+        options |= {"cell": cell, "dropout": dropout, "memory_size": hidden_size, "attention": attention, "tied": tied}
+        self.decoder = SequenceDecoder(vocab_size, embed_size, hidden_size, num_layers, **options)
         state = self.decoder.initial_state(1)
         widths = {name: field.shape[0] * field.shape[2] for name, field in zip(state._fields, state, strict=True)}
         self.beginnings = nn.ModuleDict({name: nn.Linear(2 * hidden_size, width) for name, width in widths.items()})

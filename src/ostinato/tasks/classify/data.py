@@ -64,13 +64,9 @@ TELLING_TOKENS = 100_000
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """Encoded examples.
-
-    Attributes:
-        inputs: N arrays, ids `[T]` or features `[T, D]`.
-        labels: `[N]` numbers of their classes; `[N, C]` marks of those they have, where they may have several.
-        names: of the classes; behind those of the model, those that only this part has.
-    """
+    """Encoded examples: N arrays, ids `[T]` or features `[T, D]`; numbers `[N]` of their classes, or marks `[N, C]` of
+    those they have where they may have several; names of the classes, behind those of the model those that only this
+    part has."""
 
     inputs: list[npt.NDArray[Any]]
     labels: npt.NDArray[np.int64]

@@ -25,12 +25,8 @@ _BEYOND = 2
 
 
 class Forecast(NamedTuple):
-    """Of N windows, in the targets' own units.
-
-    Attributes:
-        point: `[N, H, K]`: what is most likely exceeded as often as not, the median.
-        quantiles: `[N, H, K, Q]`, of the shares asked for; None for the point head.
-    """
+    """Of N windows, in the targets' own units: `[N, H, K]` what is most likely exceeded as often as not, the median,
+    and `[N, H, K, Q]` quantiles of the shares asked for; None for the point head."""
 
     point: np.ndarray
     quantiles: np.ndarray | None

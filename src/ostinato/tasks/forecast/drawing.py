@@ -27,7 +27,7 @@ class Fan(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """One target of one series: what was `[T]` (NaN where missing) at which dates or numbers, what is forecast, a title."""
+    """One target of one series: what was `[T]` (NaN where missing) at which dates or numbers, forecasts, its title."""
 
     times: np.ndarray
     values: np.ndarray

@@ -14,13 +14,8 @@ CRPS_SHARES = tuple((part + 0.5) / 20 for part in range(20))
 
 
 class Windowed(NamedTuple):
-    """What came, in N windows, and what would have been forecast for nothing.
-
-    Attributes:
-        truth: `[N, H, K]`, NaN where missing.
-        last: `[N, H, K]`: the last value before the window's steps, at each of them.
-        seasonal: `[N, H, K]`: the value one season earlier, or as many seasons as it takes to be known.
-    """
+    """What came, in N windows (`[N, H, K]`, NaN where missing), and what would have been forecast for nothing: the last
+    value before, at each step, and the value one season earlier, or as many seasons as it takes to be known."""
 
     truth: np.ndarray
     last: np.ndarray

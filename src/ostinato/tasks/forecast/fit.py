@@ -71,12 +71,8 @@ def _fitted(
         job = dataclasses.replace(task.job(options, model, prepared), about=about)
         if keep_last:
             job = dataclasses.replace(job, best=None, time_share=1.0)
-        clock = Clock(_share(training.time_limit, job.time_share), started)
-        position = Trainer(job, at, training, clock, [TerminalProgress()] if about else []).fit()
+        limit = None if training.time_limit is None else training.time_limit * job.time_share
+        position = Trainer(job, at, training, Clock(limit, started), [TerminalProgress()] if about else []).fit()
         folder.load_weights(model)
     assert isinstance(model, Forecaster)
     return model.eval(), position.best_step
-
-
-def _share(limit: float | None, share: float) -> float | None:
-    return None if limit is None else limit * share

@@ -22,10 +22,10 @@ def forecast_loss(output: Any, batch: Batch) -> Tensor:
     """
     targets, weights = batch.targets, batch.weights
     if weights is None:
-        return _EACH[output.head](output, targets).mean()
+        return _each(output, targets).mean()
     # replaced rather than multiplied by zero: a NaN there would spoil loss and gradient all the same
     targets = torch.where(weights > 0, targets, output.location.detach())
-    return (_EACH[output.head](output, targets) * weights).sum() / weights.sum().clamp(min=1e-9)
+    return (_each(output, targets) * weights).sum() / weights.sum().clamp(min=1e-9)
 
 
 def pinball(quantiles: Tensor, targets: Tensor, shares: tuple[float, ...]) -> Tensor:
@@ -36,21 +36,12 @@ def pinball(quantiles: Tensor, targets: Tensor, shares: tuple[float, ...]) -> Te
     return torch.maximum(share * error, (share - 1) * error)
 
 
-def _point(output: Any, targets: Tensor) -> Tensor:
-    return F.smooth_l1_loss(output.location, targets, reduction="none", beta=0.01)
-
-
-def _quantile(output: Any, targets: Tensor) -> Tensor:
-    return 2 * pinball(output.parameters, targets, QUANTILES).mean(-1)
-
-
-def _gaussian(output: Any, targets: Tensor) -> Tensor:
-    return -Normal(output.location, output.parameters[..., 0], validate_args=False).log_prob(targets)  # type: ignore[no-untyped-call]
-
-
-def _student(output: Any, targets: Tensor) -> Tensor:
+def _each(output: Any, targets: Tensor) -> Tensor:
+    if output.head == "point":
+        return F.smooth_l1_loss(output.location, targets, reduction="none", beta=0.01)
+    if output.head == "quantile":
+        return 2 * pinball(output.parameters, targets, QUANTILES).mean(-1)
+    if output.head == "gaussian":
+        return -Normal(output.location, output.parameters[..., 0], validate_args=False).log_prob(targets)  # type: ignore[no-untyped-call]
     scale, freedom = output.parameters.unbind(-1)
     return -StudentT(freedom, output.location, scale, validate_args=False).log_prob(targets)  # type: ignore[no-untyped-call]
-
-
-_EACH = {"point": _point, "quantile": _quantile, "gaussian": _gaussian, "student": _student}

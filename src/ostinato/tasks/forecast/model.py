@@ -30,12 +30,10 @@ class ForecastOutput(NamedTuple):
     parameters: Tensor
 
     def quantile(self, share: float | Tensor) -> Tensor:
-        """The value that a share of outcomes lies below, `[H, N, K]`.
+        """The value that a share of outcomes lies below, `[H, N, K]`; or shares, of a shape that this can be broadcast
+        with.
 
         Between learned quantiles it lies on a straight line, beyond the outermost on an exponential tail.
-
-        Args:
-            share: above 0 and below 1; or such shares, of a shape that `[H, N, K]` can be broadcast with.
 
         Raises:
             ConfigError: of a point forecast.

@@ -44,14 +44,7 @@ class LanguageModelOutput(NamedTuple):
 
 
 class AdaptiveOutput(NamedTuple):
-    """The same where the output layer is an adaptive softmax.
-
-    Attributes:
-        hidden: `[T, N, E]`, its input.
-        softmax: the module.
-        state: after the last step; the next piece's initial state.
-        raw: `[T, N, E]`, `hidden` before its dropout.
-    """
+    """The same where the output layer is an adaptive softmax, of `hidden`."""
 
     hidden: Tensor
     softmax: nn.AdaptiveLogSoftmaxWithLoss

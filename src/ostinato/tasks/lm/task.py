@@ -144,13 +144,9 @@ class LanguageModelling:
         )
         adapting = options.adapting
         steps = adapting.dynamic_steps if adapting.dynamic else evaluated_at_once(tokenizer.size)
+        pieces, level = single_stream(ids, steps, tokenizer.eos_id), tokenizer.level
         figures = evaluate_language_model(
-            run.model,
-            single_stream(ids, steps, tokenizer.eos_id),
-            len(ids),
-            level=tokenizer.level,
-            adapting=adapting,
-            progress=progress,
+            run.model, pieces, len(ids), level=level, adapting=adapting, progress=progress
         )
         return Figures(**figures | unknown_of([ids], tokenizer))
 

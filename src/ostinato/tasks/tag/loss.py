@@ -10,12 +10,10 @@ from ostinato.tasks.tag.model import TaggerOutput
 
 
 def tag_loss(output: TaggerOutput, batch: Batch) -> Tensor:
-    """Mean negative log-likelihood of the tags, in nats a word; with a CRF that of whole sequences, over their words.
+    """Mean negative log-likelihood of the tags `[T, N]`, in nats a word; with a CRF that of whole sequences, over their
+    words.
 
-    Args:
-        output: of a tagger.
-        batch: targets `[T, N]`, with lengths where given. With weights, a CRF leaves out the sequences that have a step
-            of weight 0, and knows no other weights than 0 and 1.
+    With weights, a CRF leaves out the sequences that have a step of weight 0, and knows no other weights than 0 and 1.
     """
     if output.chain is None:
         return sequence_cross_entropy(output, batch)

@@ -30,14 +30,8 @@ SPELLED = 24
 
 @dataclass(frozen=True)
 class TagVocabulary:
-    """Ids of words, characters and tags. Words are looked up in small letters, and spelled as they stand.
-
-    Attributes:
-        words: id by word, from 1.
-        characters: those that are known, in the order of their ids from 1.
-        tags: names by id.
-        features: of each other column that is read along, its values in the order of their ids from 1.
-    """
+    """Ids of words, characters and tags. Words, from 1, are looked up in small letters, and spelled as they stand.
+    Known characters, and the values of each other column that is read along, are in the order of their ids from 1."""
 
     words: dict[str, int]
     characters: str

@@ -17,13 +17,7 @@ SAMPLING_RAMP = 10
 
 @dataclass(frozen=True)
 class EncodedPairs:
-    """Ids of sources, each with `<eos>` behind it, and of targets, without.
-
-    Attributes:
-        sources: `[pairs]` arrays.
-        targets: `[pairs]` arrays.
-        eos: the id that begins and ends a target.
-    """
+    """Ids of sources, each with `<eos>` behind it, and of targets, without, which `eos` begins and ends."""
 
     sources: list[TokenIds]
     targets: list[TokenIds]

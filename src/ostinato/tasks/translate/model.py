@@ -148,32 +148,11 @@ class Seq2Seq(nn.Module):
         super().__init__()
         if shared and source_vocab != target_vocab:
             raise ConfigError(f"one embedding for both: expected one vocabulary, got {source_vocab} and {target_vocab}")
-        self.encoder = Encoder(
-            source_vocab,
-            embed_size,
-            hidden_size,
-            num_layers,
-            cell=cell,
-            dropout=dropout,
-            bidirectional=bidirectional,
-            reverse=reverse,
-            **options,
-        )
-        width = self.encoder.recurrent.output_size
-        self.decoder = SequenceDecoder(
-            target_vocab,
-            embed_size,
-            hidden_size,
-            num_layers,
-            cell=cell,
-            dropout=dropout,
-            memory_size=width,
-            attention=attention,
-            peeky=peeky,
-            input_feeding=input_feeding,
-            tied=tied,
-            **options,
-        )
+        sizes = (embed_size, hidden_size, num_layers)
+        options |= {"cell": cell, "dropout": dropout}
+        self.encoder = Encoder(source_vocab, *sizes, bidirectional=bidirectional, reverse=reverse, **options)
+        options |= {"memory_size": self.encoder.recurrent.output_size, "attention": attention, "peeky": peeky}
+        self.decoder = SequenceDecoder(target_vocab, *sizes, input_feeding=input_feeding, tied=tied, **options)
         self.encoder.bridge_to(self.decoder)
         if shared:
             self.encoder.embedding.weight = self.decoder.embedding.weight

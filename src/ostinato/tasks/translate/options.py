@@ -67,7 +67,7 @@ class Seq2SeqOptions(ModelOptions):
     def at_level(self, level: Level) -> ModelOptions:
         """The options that every model has, with this level's sizes where none were given."""
         given = {item.name: getattr(self, item.name) for item in fields(ModelOptions)}
-        return ModelOptions(**{name: _value_or(value, _BY_LEVEL[level].get(name)) for name, value in given.items()})
+        return ModelOptions(**given | {name: size for name, size in _BY_LEVEL[level].items() if given[name] is None})
 
 
 @dataclass(frozen=True)
@@ -155,10 +155,6 @@ class TrainTranslate(TrainFacts):
     def one_vocabulary(self) -> bool:
         """Whether both sides share one: `vocabularies`, or the level's default."""
         return self.tokens.level == "bpe" if self.vocabularies is None else self.vocabularies == "shared"
-
-
-def _value_or(value: Any, default: Any) -> Any:
-    return default if value is None else value
 
 
 @dataclass(frozen=True)
