@@ -142,7 +142,7 @@ class Captioning:
         """What the loop needs, for one process of several."""
         training, captions = options.training, prepared.train
         size, counts = training.batch_of(len(captions)), captions.counts
-        buckets = Buckets(counts, size, captions.batch, counts, training.seed, *processes)
+        buckets = Buckets(counts, size, captions.batch, counts, training.seed, processes.rank, processes.size)
         held = [prepared.valid.batch(rows) for rows in in_length_order(prepared.valid.counts, AT_ONCE)]
         return Job(
             model=model,

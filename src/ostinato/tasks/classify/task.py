@@ -128,7 +128,8 @@ class Classification:
             lambda rows: batch_of([train.inputs[row] for row in rows], train.labels[rows]),
             None,
             training.seed,
-            *processes,
+            processes.rank,
+            processes.size,
         )
         tokens = 0 if prepared.codec.tokenizer is None else sum(train.lengths)
         judged_by = "accuracy" if train.labels.ndim == 1 else "micro_f1"

@@ -106,7 +106,7 @@ class Forecasting:
         assert isinstance(model, Forecaster)
         training, train = options.training, prepared.train
         model.begin_from(_errors_of_bases(train))
-        batches = WindowBatches(train, training.batch_of(len(train)), training.seed, *processes)
+        batches = WindowBatches(train, training.batch_of(len(train)), training.seed, processes.rank, processes.size)
         return Job(
             model=model,
             loss=forecast_loss,

@@ -163,7 +163,9 @@ class Tagging:
         training, train, valid = options.training, prepared.train, prepared.valid
         constraints = prepared.codec.constraints
         size = training.batch_of(len(train))
-        batches = Buckets(train.lengths, size, train.collate, train.lengths, training.seed, *processes)
+        batches = Buckets(
+            train.lengths, size, train.collate, train.lengths, training.seed, processes.rank, processes.size
+        )
 
         def validate(trained: nn.Module) -> dict[str, float]:
             found, loss = predict_with_loss(trained, valid, constraints)

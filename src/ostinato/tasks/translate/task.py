@@ -184,7 +184,7 @@ class Translation:
         """What the loop needs, for one process of several."""
         training, pairs = options.training, prepared.train
         size = training.batch_of(len(pairs))
-        buckets = Buckets(pairs.lengths, size, pairs.batch, pairs.counts, training.seed, *processes)
+        buckets = Buckets(pairs.lengths, size, pairs.batch, pairs.counts, training.seed, processes.rank, processes.size)
         sampled = Sampled(buckets, options.scheduled_sampling) if options.scheduled_sampling else buckets
         valid = [prepared.valid.batch(rows) for rows in in_length_order(prepared.valid.lengths, AT_ONCE)]
         return Job(
