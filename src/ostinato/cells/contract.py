@@ -193,7 +193,7 @@ class CellDefaults:
 
     def initial_state(self, batch_size: int, like: Tensor) -> Any:
         """Zeros."""
-        return self.State(*(like.new_zeros(batch_size, *size) for size in self.state_sizes().values()))
+        return self.State(*[like.new_zeros(batch_size, *size) for size in self.state_sizes().values()])
 
     @classmethod
     def examples(cls) -> Sequence[Self]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 from collections import namedtuple
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache, partial
 from itertools import compress
-from operator import is_, itemgetter
+from operator import is_, is_not, itemgetter
 from typing import Any, NamedTuple
 
 import torch
@@ -37,6 +37,7 @@ _GRADIENTS = tuple(row.name for row in RUN.of(Role.GRADIENT))
 _IS_MATRIX = tuple(row.kind == "matrix" for row in DIFFERENTIABLE)
 
 _noise = itemgetter(*(index for index, row in enumerate(RUN.arguments) if row.kind == "noise"))
+_is_there = partial(is_not, None)
 _POINTERS = tuple((row.name, row.strides) for row in READ)
 _shapes_read = shapes_of(READ, "GTNDHRE")
 _shapes_made = shapes_of(RESULTS, "TNHRK")
@@ -75,12 +76,12 @@ class Inputs(_fields()):  # type: ignore[misc]
     @property
     def noisy(self) -> bool:
         """Whether there is a mask or zoneout."""
-        return any(tensor is not None for tensor in _noise(self))
+        return any(map(_is_there, _noise(self)))
 
     def saved_size(self, N: int, T: int) -> int:
         """Floats that forward keeps for backward: linear in N and T."""
-        kernel, R = self.kernel, self.h0.shape[-1]
-        return N * T * loaded(kernel).saved_size(kernel, 1, 1, self.units, R, noisy=self.noisy)
+        projected = self.weight_out is not None
+        return N * T * _saved_a_step(lookup(self.cell), projected, self.units, self.h0.shape[-1], self.noisy)
 
     @property
     def units(self) -> int:
@@ -91,6 +92,12 @@ class Inputs(_fields()):  # type: ignore[misc]
     def kernel(self) -> str:
         """The library's name for the cell."""
         return form.kernel(lookup(self.cell), self.weight_out is not None)
+
+
+@lru_cache(maxsize=256)  # it takes a microsecond to ask the library, three times in a step of training
+def _saved_a_step(kind: type[Any], projected: bool, H: int, R: int, noisy: bool) -> int:
+    kernel = form.kernel(kind, projected)
+    return loaded(kernel).saved_size(kernel, 1, 1, H, R, noisy=noisy)
 
 
 class Call(NamedTuple):
@@ -196,15 +203,14 @@ def backward(
     x, dtype, memory = given.x, given.x.dtype, given.c0 is not None
     (N, R), T = given.h0.shape, x.shape[0]
     sizes = _shapes_read_back(T, N, given.units, R, given.saved_size(N, T))
-    read = [
-        None if tensor is None or (row.kind == "memory" and not memory) else _ready(row, tensor, shape, dtype)
-        for row, tensor, shape in zip(_READ_BACK, (*kept, *upstream), sizes, strict=True)
-    ]
-    for row, tensor in zip(_READ_BACK, read, strict=True):
-        setattr(run, row.name, None if tensor is None else tensor.data_ptr())
-    likes = having_gradients(given, wanted)
-    grads = [None if like is None else x.new_empty(like.shape, dtype=torch.float32) for like in likes]
-    for name, grad in zip(_GRADIENTS, grads, strict=True):
+    read = []
+    for row, tensor, shape in zip(_READ_BACK, (*kept, *upstream), sizes, strict=True):
+        if tensor is not None and (memory or row.kind != "memory"):
+            read.append(tensor := _ready(row, tensor, shape, dtype))
+            setattr(run, row.name, tensor.data_ptr())
+    grads: list[Optional] = []
+    for name, like in zip(_GRADIENTS, having_gradients(given, wanted), strict=True):
+        grads.append(grad := None if like is None else x.new_empty(like.shape, dtype=torch.float32))
         if grad is not None:
             setattr(run, name, grad.data_ptr())
     workspace = scratch(library.workspace_size(run, backward=True))
@@ -275,7 +281,7 @@ def _again(before: Before, given: Inputs) -> Call:
         return described(given)
     run = Run.from_buffer_copy(before.run)  # another thread may be going backward through the same graph
     _set_up(run, given.x.dtype)
-    return before._replace(run=run, read=read)
+    return Call(before.library, run, before.places, read)
 
 
 def _places(tensors: Sequence[Optional]) -> Places:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -80,6 +81,7 @@ class Recurrent(nn.Module):
 
     # Of layers that were pickled before there were these options.
     reverse, merge, hold_output, _mixed = False, "concat", False, False
+    _names: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     #: Takes a cell over a sequence, as `cells.unroll.unroll`, in place of the kernels: how `inspection` looks inside.
     runner: Callable[..., Unrolled] | None = None
@@ -132,10 +134,12 @@ class Recurrent(nn.Module):
         self.bias = self.cell.bias
         _check_products(self.cells, recurrent_dropout=recurrent_dropout, weight_drop=weight_drop)
         self._declared: dict[str, Parameter] = {}
+        self._names = {}  # by layer and direction: declaring them takes longer than a call can wait
         for index, layer_cell in enumerate(self.cells):
-            for suffix in self._suffixes:
+            for suffix in (f"_l{index}{direction}" for direction in self._suffixes):
+                self._names[suffix] = tuple(layer_cell.parameters())
                 for name, declared in layer_cell.parameters().items():
-                    full = f"{name}_l{index}{suffix}"
+                    full = name + suffix
                     self._declared[full] = declared
                     self.register_parameter(full, nn.Parameter(torch.empty(declared.shape, device=device, dtype=dtype)))
         self.reset_parameters()
@@ -303,7 +307,7 @@ class Recurrent(nn.Module):
 
     def _weights(self, cell: Cell, suffix: str) -> dict[str, Tensor]:
         """The parameters of one layer and direction by the cell's names, as this call uses them."""
-        p = {name: getattr(self, name + suffix) for name in cell.parameters()}
+        p = {name: getattr(self, name + suffix) for name in self._names.get(suffix) or cell.parameters()}
         if self.weight_drop and self.training:
             p |= {name: drop(p[name], self.weight_drop) for name in form.recurrent_weights(cell)}
         return p

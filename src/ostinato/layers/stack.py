@@ -54,10 +54,10 @@ class Stack(NamedTuple):
             parts: these.
             combine: makes one field of several layers' or directions'.
         """
-        S = self.directions if self.mixed else len(parts)
-        groups = (parts[index : index + S] for index in range(0, len(parts), S))
-        fields = [combine(field) for group in groups for field in zip(*group, strict=True)]
-        return tuple(fields) if self.mixed else self.cells[0].State(*fields)
+        if not self.mixed:
+            return self.cells[0].State(*map(combine, zip(*parts, strict=True)))
+        groups = (parts[index : index + self.directions] for index in range(0, len(parts), self.directions))
+        return tuple(combine(field) for group in groups for field in zip(*group, strict=True))
 
     def part(self, state: Sequence[Tensor], layer: int, direction: int = 0) -> Any:
         """The state of one layer and direction, `[N, ...]` a field, of that of all."""
