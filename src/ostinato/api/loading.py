@@ -1,15 +1,14 @@
-"""From a run folder to a run: what it says is looked at before any memory is asked for."""
+"""From a run folder to what a run is made of: what it says is looked at before any memory is asked for."""
 
 from __future__ import annotations
 
 import warnings
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from ostinato.api.run import Run
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.recorded import require_recorded
 from ostinato.config.model import MOST_LAYERS
@@ -17,16 +16,18 @@ from ostinato.core.errors import ConfigError, OstinatoError, RunFolderError
 from ostinato.tasks import TRAIN_OPTIONS, find
 
 
-def load(path: str | PathLike[str]) -> Run:
-    """Open a run folder. No code from the folder is run.
+class Opened(NamedTuple):
+    """What a `Run` is made of, as it says."""
 
-    Args:
-        path: what `out` was in training.
+    folder: RunFolder
+    config: dict[str, Any]
+    model: nn.Module
+    codec: Any
+    test: dict[str, Any] | None
 
-    Raises:
-        RunFolderError: missing, damaged, or of a task this version does not know.
-        ConfigError: it uses a cell that is not registered.
-    """
+
+def open_folder(path: str | PathLike[str]) -> Opened:
+    """Read a run folder, as `ostinato.load` does."""
     folder = RunFolder(str(path))
     config = folder.read_config()
     if config.get("task") not in list(TRAIN_OPTIONS):
@@ -42,12 +43,12 @@ def load(path: str | PathLike[str]) -> Run:
     except ConfigError as error:
         raise ConfigError(f"{folder.config}: {error}") from None
     folder.load_weights(model)
-    run = Run(folder, config, model.eval(), codec)
+    test = None
     try:
-        run.test = folder.test_figures()
+        test = folder.test_figures()
     except RunFolderError as error:  # the weights are whole
-        warnings.warn(f"{error}; its figures are left out", stacklevel=2)
-    return run
+        warnings.warn(f"{error}; its figures are left out", stacklevel=3)
+    return Opened(folder, config, model.eval(), codec, test)
 
 
 def build_model(config: dict[str, Any], folder: RunFolder) -> nn.Module:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ostinato.api.loading import open_folder
 from ostinato.checkpoint import RunFolder
 from ostinato.config.checks import at_least
 from ostinato.config.merge import flatten
@@ -247,7 +248,7 @@ class Run:
         """
         from ostinato.api.inspecting import inspect
 
-        return inspect(self, view, out, **options)
+        return inspect(self, view, out, load=load, **options)
 
     @torch.no_grad()
     def plot(
@@ -332,3 +333,19 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder.path)!r}, task={self.config['task']!r})"
+
+
+def load(path: str | PathLike[str]) -> Run:
+    """Open a run folder. No code from the folder is run.
+
+    Args:
+        path: what `out` was in training.
+
+    Raises:
+        RunFolderError: missing, damaged, or of a task this version does not know.
+        ConfigError: it uses a cell that is not registered.
+    """
+    *parts, test = open_folder(path)
+    run = Run(*parts)
+    run.test = test
+    return run

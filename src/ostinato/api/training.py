@@ -18,9 +18,9 @@ import torch
 
 from ostinato.api.compute import compute_settings
 from ostinato.api.launching import Launcher
-from ostinato.api.loading import build_model, load
+from ostinato.api.loading import build_model
 from ostinato.api.plugins import import_plugins
-from ostinato.api.run import Run
+from ostinato.api.run import Run, load
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import fingerprint
 from ostinato.config.columns import as_option

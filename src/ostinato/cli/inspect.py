@@ -13,6 +13,7 @@ from ostinato.core.figures import shown
 
 def inspect(options: Inspect, output: Output) -> None:
     """Look, say what was found, and where it is drawn."""
+    from ostinato.api import load
     from ostinato.api.compute import compute_settings
     from ostinato.api.inspecting import inspect as look
     from ostinato.api.plugins import import_plugins
@@ -20,7 +21,7 @@ def inspect(options: Inspect, output: Output) -> None:
 
     import_plugins(options.plugin)
     with compute_settings(options.threads, "highest"):
-        result = look(options.run, options.view, options.out, **dataclasses.asdict(options.look))
+        result = look(options.run, options.view, options.out, load=load, **dataclasses.asdict(options.look))
     for line in _LINES[options.view](result):
         output.text(line)
     output.text(f"written to {options.out}: {', '.join(result['files'])}")

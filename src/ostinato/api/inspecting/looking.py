@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -20,15 +20,19 @@ from ostinato.inspection.views.training import TrainingView
 from ostinato.inspection.views.units import UnitsView, units_view
 from ostinato.layers.recurrent import Recurrent
 from ostinato.tasks import TRAIN_OPTIONS, find
-from ostinato.tasks.contract import Batched, Follows, Observes, Predicting
-
-if TYPE_CHECKING:
-    from ostinato.api.run import Run
+from ostinato.tasks.contract import Batched, Follows, Observes, Predicting, Task
+from ostinato.tasks.trained import Trained
 
 #: Steps to read where the options do not say: for gates, and of a text.
 READ, READ_TEXT = 5_000, 20_000
 #: Cells that an untrained model is made of, beside the run, and batches whose gradient is measured.
 FRESH, BATCHES = ("rnn", "gru", "lstm"), 24
+
+
+class Run(Trained, Protocol):
+    """What is looked into: `ostinato.Run` is one."""
+
+    task: Task[Any, Any]
 
 
 def gates(run: Run, options: InspectOptions) -> GatesView:
@@ -37,11 +41,9 @@ def gates(run: Run, options: InspectOptions) -> GatesView:
     return gates_view(run.model, read, tokens=options.tokens, units=options.units)
 
 
-def gradients(run: Run, options: InspectOptions) -> GradientsView:
+def gradients(run: Run, options: InspectOptions, *beside: Run) -> GradientsView:
     """How far gradients reach back: of the run, of those beside it, and of untrained cells in its place."""
-    from ostinato.api.loading import load
-
-    runs = [run, *(load(path) for path in options.beside)]
+    runs = [run, *beside]
     read = _observed(run, options, options.steps)
     models = [(one, one.model, True) for one in runs]
     with torch.random.fork_rng():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ostinato.api.inspecting import drawing, looking
+from ostinato.api.inspecting.looking import Run
 from ostinato.api.inspecting.output import Folder
 from ostinato.checkpoint import RunFolder
 from ostinato.config.checks import of_names
@@ -17,11 +19,15 @@ from ostinato.data.sources.encodings import read_as
 from ostinato.data.tables.layout import laid_out
 from ostinato.inspection.facts import Files, Inspected
 
-if TYPE_CHECKING:
-    from ostinato.api.run import Run
 
-
-def inspect(run: Run | str | PathLike[str], view: str, out: str | PathLike[str] | None = None, **options: Any) -> Any:
+def inspect(
+    run: Run | str | PathLike[str],
+    view: str,
+    out: str | PathLike[str] | None = None,
+    *,
+    load: Callable[[str | PathLike[str]], Run],
+    **options: Any,
+) -> Any:
     """Look inside a run: as arrays, or as pictures (PNG and SVG), pages (HTML) and numbers (JSON) in a folder.
 
     Args:
@@ -29,6 +35,7 @@ def inspect(run: Run | str | PathLike[str], view: str, out: str | PathLike[str] 
             epoch.
         view: "gates", "gradients", "units", "loss" or "training".
         out: folder to write to; it is made where it is not there. None writes nothing.
+        load: opens the folder of a run, and of those beside it.
         **options: see `InspectOptions`.
 
     Returns:
@@ -40,22 +47,20 @@ def inspect(run: Run | str | PathLike[str], view: str, out: str | PathLike[str] 
         DataError: data that cannot be read, or a folder that cannot be written.
         RunFolderError: a run that is missing, damaged or not as far.
     """
-    from ostinato.api.loading import load
-    from ostinato.api.run import Run
-
     if view not in VIEWS:
         raise ConfigError(unknown_name("unknown view", view, VIEWS))
     wanted = of_names(InspectOptions, options)
     if view == "training":
-        path = str(run.folder.path) if isinstance(run, Run) else fspath(run)
+        path = fspath(run) if isinstance(run, str | PathLike) else str(run.folder.path)
         config = RunFolder(path).read_config()
     else:
-        run = run if isinstance(run, Run) else load(run)
+        run = load(run) if isinstance(run, str | PathLike) else run
         path, config = str(run.folder.path), run.config
     folder = None if out is None else Folder(fspath(out))
-    if isinstance(run, Run) and view != "training":
+    if view != "training" and not isinstance(run, str | PathLike):
+        beside = map(load, wanted.beside) if view == "gradients" else ()
         with read_as(wanted.encoding), laid_out(run.layout):
-            found = getattr(looking, view)(run, wanted)  # the functions bear their views' names
+            found = getattr(looking, view)(run, wanted, *beside)  # the functions bear their views' names
     else:
         found = looking.training(path, wanted)
     if folder is None:
