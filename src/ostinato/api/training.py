@@ -32,7 +32,7 @@ from ostinato.data.sources.encodings import read_as
 from ostinato.data.sources.memory import given
 from ostinato.data.tables.layout import Layout, laid_out, layout_of
 from ostinato.plots.style import pictures_may_fail
-from ostinato.tasks import TABLES, TRAIN_OPTIONS, find
+from ostinato.tasks import PICTURES, TABLES, TRAIN_OPTIONS, find
 from ostinato.tasks.card import write_card
 from ostinato.tasks.contract import Progress, Refits
 from ostinato.tasks.options import TrainOptions
@@ -118,7 +118,7 @@ def train_task(options: TrainOptions, started: float, progress_of: Reporting = _
 
 
 def _train_task(options: TrainOptions, started: float, progress_of: Reporting, launcher: Launcher) -> Run:
-    folder = RunFolder(options.out)
+    folder = RunFolder(options.out, PICTURES)
     import_plugins(options.start.plugin)
     if options.model.cell is not None:  # else the task chooses one
         lookup(options.model.cell)
@@ -227,7 +227,7 @@ def train_prepared(options: TrainOptions, prepared: Any, *, shown: bool = True) 
         prepared: what the task's `prepare` would have made of files.
         shown: whether to show progress.
     """
-    started, folder = time.monotonic(), RunFolder(options.out)
+    started, folder = time.monotonic(), RunFolder(options.out, PICTURES)
     if options.model.cell is not None:  # else the task chooses one
         lookup(options.model.cell)
     folder.claim(resume=False, overwrite=False)

@@ -5,6 +5,7 @@ from os import PathLike
 from ostinato.api.results import Trimmed
 from ostinato.checkpoint import RunFolder
 from ostinato.core.errors import RunFolderError
+from ostinato.tasks import PICTURES
 
 
 def trim(path: str | PathLike[str]) -> Trimmed:
@@ -18,7 +19,7 @@ def trim(path: str | PathLike[str]) -> Trimmed:
     Raises:
         RunFolderError: no run folder, or damaged; it is not finished, or being trained in.
     """
-    run = RunFolder(str(path))
+    run = RunFolder(str(path), PICTURES)
     run.read_config()
     run.require_own_files()
     with run.locked():

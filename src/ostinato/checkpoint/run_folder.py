@@ -38,8 +38,7 @@ _FOLDERS = (_NEW, _WHOLE, "checkpoint")
 _FILES = ("config.json", "model.safetensors", "metrics.jsonl", "README.md", "test.json")
 _BESIDES = re.compile(r"[\w-]+\.json")  #: names of what else a run begins with
 
-#: Names of what tasks draw of a finished run.
-_PICTURES = ("confusion.png", "forecast.png", "alignment-*.png", "training.png")
+_COURSE = "training.png"  #: a picture of any training's course
 
 
 class RunFolder:
@@ -48,6 +47,7 @@ class RunFolder:
 
     Args:
         path: the folder; it need not exist.
+        pictures: names, with *, of what tasks may have drawn in it: gone with a run that is replaced.
 
     Attributes:
         config: everything needed to build the model and to repeat the run.
@@ -57,8 +57,8 @@ class RunFolder:
         resume_point: the last state of a training under way.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, pictures: tuple[str, ...] = ()) -> None:
+        self.path, self._pictures = Path(path), (*pictures, _COURSE)
         self.config = self.path / "config.json"
         self.weights = self.path / "model.safetensors"
         self.tokenizer = self.path / "tokenizer.json"
@@ -106,7 +106,7 @@ class RunFolder:
 
         They are written to a folder within this one, to train in, so that what stands here stays until `settle`."""
         self.tidy()
-        new = RunFolder(self.path / _NEW)
+        new = RunFolder(self.path / _NEW, self._pictures)
         with unless(new.path, "cannot be written"):
             new.path.mkdir()
         like = self.config if self.is_run() else None
@@ -118,7 +118,7 @@ class RunFolder:
     @property
     def settled(self) -> "RunFolder":
         """The folder of the run, where this is what `start` gave; else itself."""
-        return RunFolder(self.path.parent) if self.path.name == _NEW else self
+        return RunFolder(self.path.parent, self._pictures) if self.path.name == _NEW else self
 
     @property
     def replaces(self) -> bool:
@@ -142,7 +142,7 @@ class RunFolder:
         self.resume_point.clear(but=new.resume_point.values()["tensors"])
         if new.config.exists():  # it moves last
             old = [self.path / name for name in self.files() if name not in new.files()]
-            pictures = [file for pattern in _PICTURES for file in self.path.glob(pattern)]
+            pictures = [file for pattern in self._pictures for file in self.path.glob(pattern)]
             for file in (self.weights, self.card, self.test, *old, *pictures):
                 file.unlink(missing_ok=True)
             for file in (*(new.path / name for name in new.files()), new.metrics, new.config):
@@ -256,7 +256,7 @@ class RunFolder:
 
     def _is_own(self, name: str) -> bool:
         """Whether it is the name of something that a run writes."""
-        return name in (*_FOLDERS, *_FILES, *self.files()) or any(fnmatch(name, pattern) for pattern in _PICTURES)
+        return name in (*_FOLDERS, *_FILES, *self.files()) or any(fnmatch(name, pattern) for pattern in self._pictures)
 
     def files(self) -> list[str]:
         """Names of the files that a run began with, besides its configuration."""

@@ -45,7 +45,7 @@ def refuses(cell: Cell, request: Request) -> str | None:
         "no ONNX": request.onnx,
     }
     return (
-        _lacks(type(cell), cell.output_size != cell.hidden_size)
+        _no_kernel(type(cell), cell.output_size != cell.hidden_size)
         or no_other_form(cell)
         or next((reason for reason, holds in reasons.items() if holds), None)
     )
@@ -126,7 +126,7 @@ def inputs(
 
 
 @constant_when_compiled  # it need not look into the loading of a library
-def _lacks(kind: type[Cell], projected: bool) -> str | None:
+def _no_kernel(kind: type[Cell], projected: bool) -> str | None:
     library = native_library.holding(form.kernel(kind, projected))
     if isinstance(library, str):
         return library

@@ -316,7 +316,7 @@ class Recurrent(nn.Module):
         if not view.batched or self.batch_first_state:
             fields = [field.transpose(0, 1) if view.batched else field.squeeze(1) for field in state]
             state = tuple(fields) if self._mixed else self.cell.State(*fields)
-        return shapes.as_returned(state, named=self.named_state)
+        return shapes.as_returned(state, as_namedtuple=self.named_state)
 
     def _shown_first(self) -> tuple[str, ...]:
         return (self.cell.name,) if len(set(map(type, self.cells))) == 1 else tuple(cell.name for cell in self.cells)

@@ -209,9 +209,9 @@ def state_fields(names: Sequence[str], hx: Any, dimensions: Sequence[int]) -> tu
     return fields
 
 
-def as_returned(state: Any, *, named: bool) -> Any:
+def as_returned(state: Any, *, as_namedtuple: bool) -> Any:
     """A state as a layer returns it: the cell's NamedTuple, or what torch.nn gives, a tuple or a tensor alone."""
-    if named:
+    if as_namedtuple:
         return state
     return tuple(state) if len(state) > 1 else state[0]
 

@@ -94,7 +94,7 @@ class SingleStep(nn.Module):
             _, state = self.cell.step(p, self.cell.project(p, x.unsqueeze(0))[0], state)
         if not batched:
             state = self.cell.State(*(field.squeeze(0) for field in state))
-        return shapes.as_returned(state, named=self.named_state)
+        return shapes.as_returned(state, as_namedtuple=self.named_state)
 
     def extra_repr(self) -> str:
         """Sizes and what differs from the defaults, as torch.nn's cells print them."""

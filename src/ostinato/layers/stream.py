@@ -110,7 +110,7 @@ class Stream:
         """The state after the last step, each field `[L, N, ...]`: a copy, and a layer's `hx`."""
         copied = (field.clone() for field in self._state)
         state = tuple(copied) if self._layer.stack.mixed else self._layer.cells[0].State(*copied)
-        return shapes.as_returned(state, named=self._layer.named_state)
+        return shapes.as_returned(state, as_namedtuple=self._layer.named_state)
 
     @state.setter
     def state(self, state: Any) -> None:

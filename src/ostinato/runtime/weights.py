@@ -20,12 +20,12 @@ Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
 
 
-def sort(cell: str, named: Mapping[str, Any], concatenated: bool = True) -> tuple[list[Weights], int, Cell]:
+def sort(cell: str, given: Mapping[str, Any], concatenated: bool = True) -> tuple[list[Weights], int, Cell]:
     """Weights of every layer and direction, in the state's order; the number of directions; the first layer's cell.
 
     Args:
         cell: its name.
-        named: the weights.
+        given: the weights by name.
         concatenated: two directions' outputs are; otherwise they become one as wide as each.
 
     Raises:
@@ -35,11 +35,11 @@ def sort(cell: str, named: Mapping[str, Any], concatenated: bool = True) -> tupl
     there = {name: kind for name, kind in ours if not isinstance(native_library.holding(name), str)}
     if cell not in there:
         raise ConfigError(f"cell {cell!r}: the runtime has {', '.join(there)}; another cell needs torch")
-    left = dict(named)
-    layers = 1 + max((int(m[1]) for name in named if (m := re.fullmatch(r"weight_ih_l(\d+)", name))), default=-1)
+    left = dict(given)
+    layers = 1 + max((int(m[1]) for name in given if (m := re.fullmatch(r"weight_ih_l(\d+)", name))), default=-1)
     if not layers:
-        raise ConfigError(f"expected weights named as in a layer's state_dict (weight_ih_l0, ...), got {_some(named)}")
-    suffixes = ("", "_reverse") if "weight_ih_l0_reverse" in named else ("",)
+        raise ConfigError(f"expected weights named as in a layer's state_dict (weight_ih_l0, ...), got {_some(given)}")
+    suffixes = ("", "_reverse") if "weight_ih_l0_reverse" in given else ("",)
     found: list[Weights] = []
     cells: list[Cell] = []
     for layer in range(layers):

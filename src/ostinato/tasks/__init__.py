@@ -23,6 +23,9 @@ OPTIONS: dict[str, Takes] = {name: import_module(f"{__name__}.{name}.options").O
 #: What training each task takes.
 TRAIN_OPTIONS: dict[str, type[TrainOptions]] = {name: takes.train for name, takes in OPTIONS.items()}
 
+#: Names, with *, of the pictures that tasks leave in a run folder.
+PICTURES = tuple(name for takes in OPTIONS.values() for name in takes.pictures)
+
 #: Tasks that read tables, which may be laid out in several ways.
 TABLES = frozenset(task for task, kind in TRAIN_OPTIONS.items() if "table" in kind.__dataclass_fields__)  # type: ignore[attr-defined]
 

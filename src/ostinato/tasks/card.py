@@ -40,7 +40,7 @@ class CardFacts(msgspec.Struct, kw_only=True):
 def write_card(facts: CardFacts, run: Trained, position: Position) -> str:
     """The card of a run, Markdown; its training ended at this position."""
     parameters = sum(p.numel() for p in run.model.parameters())
-    told = [
+    items = [
         *facts.about,
         f"trained on: {facts.trained_on}, {position.step:,} steps",
         f"{facts.validated_on}, {facts.best} at step {position.best_step:,}",
@@ -53,7 +53,7 @@ def write_card(facts: CardFacts, run: Trained, position: Position) -> str:
         "",
         f"{facts.model}, {parameters:,} parameters. Made by ostinato {run.config['versions']['ostinato']}.",
         "",
-        *(f"- {line}" for line in told),
+        *(f"- {line}" for line in items),
         "",
         *(["```bash", facts.command, "```"] if facts.command else use),
         "",

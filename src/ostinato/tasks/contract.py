@@ -22,17 +22,17 @@ from ostinato.training import ALONE, Job, Processes
 Progress: TypeAlias = Callable[[int, int], None]
 
 Options = TypeVar("Options", contravariant=True)  # the task's class in config
-Prepared = TypeVar("Prepared")  # data made ready; pickled where several processes train, so keep it small
+PreparedData = TypeVar("PreparedData")  # data made ready; pickled where several processes train, so keep it small
 
 
-class Task(Protocol[Options, Prepared]):
+class Task(Protocol[Options, PreparedData]):
     """One topology, from raw files to figures."""
 
     #: What config.json must say for the task, besides what all tasks say: types by name, "decoding.max_length" for one
     #: within another.
     RECORDED: Mapping[str, Any]
 
-    def prepare(self, options: Options, progress: Progress | None = None) -> Prepared:
+    def prepare(self, options: Options, progress: Progress | None = None) -> PreparedData:
         """Read all data, the test data included, so that what is wrong with it shows before anything is written.
 
         Raises:
@@ -40,7 +40,7 @@ class Task(Protocol[Options, Prepared]):
             ConfigError: options that do not go with the data, or with each other.
         """
 
-    def configuration(self, options: Options, prepared: Prepared) -> dict[str, Any]:
+    def configuration(self, options: Options, prepared: PreparedData) -> dict[str, Any]:
         """The task's part of config.json.
 
         Returns:
@@ -49,7 +49,7 @@ class Task(Protocol[Options, Prepared]):
             the run takes, such as labels.
         """
 
-    def files(self, prepared: Prepared) -> Mapping[str, bytes]:
+    def files(self, prepared: PreparedData) -> Mapping[str, bytes]:
         """Content of the files that a run holds from its start, by name: tokenizers."""
 
     def build(self, config: Mapping[str, Any]) -> nn.Module:
@@ -60,13 +60,13 @@ class Task(Protocol[Options, Prepared]):
             ConfigError: an unknown cell.
         """
 
-    def job(self, options: Options, model: nn.Module, prepared: Prepared, processes: Processes = ALONE) -> Job:
+    def job(self, options: Options, model: nn.Module, prepared: PreparedData, processes: Processes = ALONE) -> Job:
         """What the loop needs, for one process of several."""
 
-    def describe(self, model: nn.Module, prepared: Prepared) -> str:
+    def describe(self, model: nn.Module, prepared: PreparedData) -> str:
         """One line on what is about to be trained, and on what it is validated."""
 
-    def finish(self, run: Trained, prepared: Prepared) -> None:
+    def finish(self, run: Trained, prepared: PreparedData) -> None:
         """Write what a finished run holds besides: pictures."""
 
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Any:

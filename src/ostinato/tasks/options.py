@@ -85,6 +85,7 @@ class Takes(NamedTuple):
     fields that say what becomes of the answers, which whoever writes them looks at. All have a group `reading`: how
     data are laid out otherwise than in training. Its own fields go to `Reads.reading`. An option that several tasks
     take has the same type in all of them.
+    `pictures` are names, with *, of what its `finish` draws in a run folder, so that `--overwrite` removes them.
     """
 
     train: type[TrainOptions]
@@ -92,6 +93,7 @@ class Takes(NamedTuple):
     predict: type[Any] | None = None
     generate: type[Any] | None = None
     plot: type[Any] | None = None
+    pictures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

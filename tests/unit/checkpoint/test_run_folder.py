@@ -19,7 +19,7 @@ from tests.support import contents
 
 @pytest.fixture
 def run(tmp_path):
-    folder = RunFolder(tmp_path / "runs" / "book")
+    folder = RunFolder(tmp_path / "runs" / "book", ("confusion.png",))
     folder.claim(resume=False, overwrite=False)
     begin(folder, {"task": "lm", "model": {}})
     return folder

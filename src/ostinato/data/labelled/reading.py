@@ -148,7 +148,7 @@ def _read(source: str, columns: LabelledColumns, labels: bool) -> Raw:
     if isinstance(held := in_memory(source), Steps) or (isinstance(held, Texts) and columns.text is None):
         return raw_in_memory(source, held)
     if is_ts(source):
-        return _from_sequences(read_ts(source), named=False)
+        return _from_sequences(read_ts(source), with_keys=False)
     if not columns.values and (without_columns(source) or (not labels and is_lines(source, columns.text))):
         return _from_texts(read_without_table(source, labels=labels))
     if columns.text is not None:
@@ -256,16 +256,16 @@ def _from_table(source: str, columns: LabelledColumns, labels: bool) -> Raw:
     names = [columns.id, columns.time, label, *columns.values]
     table: Table = read_table(source, [name for name in names if name is not None])
     sequences = sequences_from_table(table, columns.id or "", columns.values, columns.time, label)
-    return _from_sequences(sequences, named=True)
+    return _from_sequences(sequences, with_keys=True)
 
 
-def _from_sequences(found: Sequences, *, named: bool) -> Raw:
+def _from_sequences(found: Sequences, *, with_keys: bool) -> Raw:
     if found.missing:
         warnings.warn(
             f"{found.name}: {found.missing:,} values are missing; each is taken as its channel's mean in training",
             stacklevel=2,
         )
-    keys = found.keys if named else None
+    keys = found.keys if with_keys else None
     return Raw(found.name, list(found.values), found.labels, found.places.__getitem__, keys, found.digest)
 
 

@@ -143,7 +143,7 @@ def read_table(source: PathLike, columns: Sequence[str] | None = None, *, lines:
             return _held_table(content.name, found, kept, None, content.digest)
         content = Content(content.file)  # lines of objects: read from the beginning
     if source == "-" and lines is not None:
-        columns_read, numbers = _from_rows(content, _text_rows(content, lines), kept, named=True)
+        columns_read, numbers = _from_rows(content, _text_rows(content, lines), kept, headed=True)
     else:
         columns_read, numbers = _READERS[_format(content.file)](content, kept)
     if not numbers:
@@ -225,11 +225,11 @@ _Read: TypeAlias = tuple[dict[str, list[Any]], list[int]]  # columns, and the li
 
 
 def _from_rows(
-    content: Content, rows: Iterator[Row], kept: list[str] | None, advice: str = "", *, named: bool = False
+    content: Content, rows: Iterator[Row], kept: list[str] | None, advice: str = "", *, headed: bool = False
 ) -> _Read:
-    """Columns from rows of fields, of which the first holds the names, where the layout says so or `named` does."""
+    """Columns from rows of fields, of which the first holds the names, where the layout says so or `headed` does."""
     first, header = next(((line, row) for line, row in rows if row), (0, []))
-    if header and not named and not chosen_layout().header:
+    if header and not headed and not chosen_layout().header:
         header, rows = [str(number) for number in range(1, len(header) + 1)], itertools.chain([(first, header)], rows)
     if not header:
         raise DataError(f"{content.name}: the file is empty; expected a line of column names, then rows")

@@ -127,28 +127,28 @@ def read_layout(file: TextFile) -> Layout:
     Raises:
         DataError: no line of it is a word.
     """
-    named: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     marked = ""  # a comment, or a word such as #tag, which then stands as the others do
     for line in file.lines():
         if match := _GLOBAL_COLUMNS.match(line):
-            named = tuple(match[1].lower().split())
+            columns = tuple(match[1].lower().split())
         elif line.startswith("#") and not line.startswith("# "):
             marked = marked or line
         elif not is_blank(line) and not line.startswith((DOCUMENT, "# ")):
-            return _with_heads(_layout(line.rstrip("\r\n"), named, file.plain_name), file)
+            return _with_heads(_layout(line.rstrip("\r\n"), columns, file.plain_name), file)
     if marked:
-        return _layout(marked.rstrip("\r\n"), named, file.plain_name)
+        return _layout(marked.rstrip("\r\n"), columns, file.plain_name)
     raise DataError(
         f"{file.name}: holds no words; expected CoNLL-U, or one word and its tag a line with a blank line between "
         "sentences"
     )
 
 
-def _layout(line: str, named: tuple[str, ...], file: str) -> Layout:
+def _layout(line: str, columns: tuple[str, ...], file: str) -> Layout:
     tabs = "\t" in line
     width = len(line.split("\t") if tabs else _FIELD.findall(line))
-    if named:
-        return Layout(len(named), named, tabs or "id" in named, named[0] == "id")
+    if columns:
+        return Layout(len(columns), columns, tabs or "id" in columns, columns[0] == "id")
     conllu = file.endswith(".conllu")
     if conllu or (width == len(CONLLU) and tabs and ANY_ID.fullmatch(line.split("\t")[0])):
         return Layout(len(CONLLU), CONLLU, tabs=True, numbered=True)

@@ -244,4 +244,4 @@ class PredictClassify:
     reading: ReadingClassify = field(default_factory=ReadingClassify)
 
 
-OPTIONS = Takes(TrainClassify, EvaluateClassify, PredictClassify)
+OPTIONS = Takes(TrainClassify, EvaluateClassify, PredictClassify, pictures=("confusion.png",))

@@ -217,4 +217,4 @@ class AskForecast:
     reading: ReadingForecast = field(default_factory=ReadingForecast)
 
 
-OPTIONS = Takes(TrainForecast, EvaluateForecast, AskForecast, plot=AskForecast)
+OPTIONS = Takes(TrainForecast, EvaluateForecast, AskForecast, plot=AskForecast, pictures=("forecast.png",))

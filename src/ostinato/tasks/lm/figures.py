@@ -49,12 +49,10 @@ def evaluate_language_model(
     training = model.training
     model.eval()
     report = None if progress is None else lambda done: progress(done, tokens)
-    named = adapting.settings_in_use() if adapting is not None else {}
+    used = adapting.settings_in_use() if adapting is not None else {}
     try:
-        loss = (
-            adapting_loss(model, pieces, adapting, report) if adapting and named else mean_loss(model, pieces, report)
-        )
+        loss = adapting_loss(model, pieces, adapting, report) if adapting and used else mean_loss(model, pieces, report)
     finally:
         model.train(training)
     figures = {"tokens": tokens, "loss": loss, "perplexity": perplexity(loss)}
-    return figures | ({"bits_per_character": bits_per_character(loss)} if level == "char" else {}) | named
+    return figures | ({"bits_per_character": bits_per_character(loss)} if level == "char" else {}) | used

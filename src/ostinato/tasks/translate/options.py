@@ -181,4 +181,4 @@ class AskTranslate:
         valid_beam(self.beam)
 
 
-OPTIONS = Takes(TrainTranslate, AskTranslate, AskTranslate)
+OPTIONS = Takes(TrainTranslate, AskTranslate, AskTranslate, pictures=("alignment-*.png",))
