@@ -80,8 +80,8 @@ class Inputs(_fields()):  # type: ignore[misc]
 
     def saved_size(self, N: int, T: int) -> int:
         """Floats that forward keeps for backward: linear in N and T."""
-        projected = self.weight_out is not None
-        return N * T * _saved_a_step(lookup(self.cell), projected, self.units, self.h0.shape[-1], self.noisy)
+        kernel = self.kernel
+        return N * T * _saved_a_step(loaded(kernel), kernel, self.units, self.h0.shape[-1], self.noisy)
 
     @property
     def units(self) -> int:
@@ -95,9 +95,8 @@ class Inputs(_fields()):  # type: ignore[misc]
 
 
 @lru_cache(maxsize=256)  # it takes a microsecond to ask the library, three times in a step of training
-def _saved_a_step(kind: type[Any], projected: bool, H: int, R: int, noisy: bool) -> int:
-    kernel = form.kernel(kind, projected)
-    return loaded(kernel).saved_size(kernel, 1, 1, H, R, noisy=noisy)
+def _saved_a_step(library: NativeLibrary, kernel: str, H: int, R: int, noisy: bool) -> int:
+    return library.saved_size(kernel, 1, 1, H, R, noisy=noisy)
 
 
 class Call(NamedTuple):
