@@ -33,7 +33,7 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Predict:
-    """Let a trained run answer: a label, tags, a translation, a forecast or a caption for each input."""
+    """Let a trained run answer each input: as its task does, with a label, a number, or a text."""
 
     run: RunFolder
 

@@ -31,8 +31,7 @@ class ModelOptions:
     """Units of each layer."""
 
     embed: int | None = None
-    """Width of the embedding. Where a task has no default of its own, as --hidden; in a language model of characters
-    128 at most."""
+    """Width of the embedding. Where a task has no default of its own, as --hidden."""
 
     dropout: float = 0.3
     """Share set to zero in training: after the embedding, between layers and before the output."""
@@ -52,8 +51,7 @@ class ModelOptions:
     ] = ()
 
     tied: bool = False
-    """Let the output layer use the embedding's weights. The last layer is then as wide as the embedding: --embed is as
-    --hidden, or for a language model of two layers or more a width of its own."""
+    """Let the output layer use the embedding's weights."""
 
     def __post_init__(self) -> None:
         at_least(layers=(self.layers, 1), hidden=(self.hidden, 1), embed=(self.embed, 1))

@@ -12,7 +12,7 @@ from ostinato.config.text import TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.commands import Evaluate, Generate
-from ostinato.tasks.lm.options import TrainLm
+from ostinato.tasks.lm.options import LmModelOptions, TrainLm
 from ostinato.tasks.lm.presets import LANGUAGE_MODEL
 
 COMMANDS = [
@@ -22,7 +22,7 @@ COMMANDS = [
         "run",
         valid="v",
         tokens=TextOptions("word", 50),
-        model=ModelOptions("gru", 2, 16, 16, 0.5, tied=True, cell_options=("a=1", "b=0.5")),
+        model=LmModelOptions("gru", 2, 16, 16, 0.5, tied=True, cell_options=("a=1", "b=0.5")),
         training=TrainingOptions(epochs=3, time_limit=9.5, batch=8, devices=2, optimizer="sgd", schedule="plateau"),
         start=StartOptions(resume=True, plugin=("cell.py",)),
     ),
@@ -55,7 +55,7 @@ def test_no_name_occurs_twice():
 
 def test_what_is_not_named_has_its_default():
     flat = {"text": ["a.txt"], "out": "run", "hidden": 7}
-    expected = dataclasses.replace(COMMANDS[0], model=ModelOptions(hidden=7))
+    expected = dataclasses.replace(COMMANDS[0], model=LmModelOptions(hidden=7))
     assert build(TrainLm, flat, "test") == unchecked(TrainLm, flat, "test") == expected
 
 

@@ -78,7 +78,7 @@ def test_beyond_the_horizon_it_takes_its_forecasts_for_what_came(fitted):
     np.testing.assert_allclose(found[H : 2 * H], after.predict(), rtol=1e-6)
     spread = fitted.predict_quantiles(steps=2 * H + 1)
     np.testing.assert_array_equal(spread[:H], fitted.predict_quantiles())
-    np.testing.assert_allclose(spread[:, 1], found, rtol=1e-12)
+    np.testing.assert_allclose(spread[:, 1], found, rtol=1e-6)  # float32; AMX sums blocks of other sizes otherwise
     assert (np.diff(spread, axis=1) > 0).all()
 
 

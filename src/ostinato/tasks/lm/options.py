@@ -27,6 +27,18 @@ SHORTEST_RANDOM = 20
 
 
 @dataclass(frozen=True)
+class LmModelOptions(ModelOptions):
+    """The stack of recurrent layers, and what stands before and behind it."""
+
+    embed: int | None = None
+    """Width of the embedding. By default as --hidden, of characters 128 at most."""
+
+    tied: bool = False
+    """Let the output layer use the embedding's weights. The last layer is then as wide as the embedding: --embed is as
+    --hidden, or of two layers or more a width of its own."""
+
+
+@dataclass(frozen=True)
 class TrainLm(TrainFacts):
     """Train a language model on text, to continue it: one token after the other."""
 
@@ -63,7 +75,7 @@ class TrainLm(TrainFacts):
     cluster is meant, by narrower matrices."""
 
     tokens: TextOptions = field(default_factory=TextOptions)
-    model: ModelOptions = field(default_factory=ModelOptions)
+    model: LmModelOptions = field(default_factory=LmModelOptions)
     regularisation: RegularisationOptions = field(default_factory=RegularisationOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
 
