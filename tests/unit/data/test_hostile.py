@@ -8,7 +8,7 @@ import pytest
 
 from ostinato.core import memory
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.pictures.captions import Pictures
+from ostinato.data.pictures.views import Pictures
 from ostinato.data.sources import files
 from ostinato.data.sources.files import find_files, whole_lines
 from ostinato.data.tables.reading import read_table

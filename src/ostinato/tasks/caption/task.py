@@ -17,18 +17,9 @@ from ostinato.checkpoint.recorded import Positive
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.batching.buckets import Buckets, in_length_order
 from ostinato.data.batching.splits import held_out
-from ostinato.data.pictures.captions import (
-    Captions,
-    EncodedCaptions,
-    Features,
-    Pictures,
-    Views,
-    is_list,
-    part_of,
-    read_captions,
-    read_names,
-    unusable,
-)
+from ostinato.data.pictures.captions import Captions, is_list, part_of, read_captions, read_names
+from ostinato.data.pictures.encoded import EncodedCaptions
+from ostinato.data.pictures.views import Features, Pictures, Views, unusable
 from ostinato.data.sources.encodings import read_as
 from ostinato.data.text.tokenizer import TextCodec, Tokenizer
 from ostinato.data.text.unknown_words import unknown_note, unknown_of, warn_unknown
