@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 import ostinato
 from ostinato.data.tables.reading import read_table
 from ostinato.data.text.word_vectors import word_vectors
-from ostinato.tasks.classify import data as classify_data
+from ostinato.tasks import sequence_data
 from tests.support import contents, metrics
 
 SMALL = ("--hidden", "12", "--embed", "8", "--threads", "1", "--batch", "16", "--lr", "0.02", "--dropout", "0.1")
@@ -218,7 +218,7 @@ def test_the_embedding_starts_from_the_texts(work):
     ],
 )
 def test_many_examples_and_many_tokens_are_passed_over_less_often(examples, tokens, passes):
-    assert classify_data.passes(examples, tokens) == passes
+    assert sequence_data.passes(examples, tokens) == passes
 
 
 def test_a_tenth_is_held_out_where_it_tells(work, cli):

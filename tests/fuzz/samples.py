@@ -27,6 +27,7 @@ TRAIN: dict[str, list[str]] = {
     "classify": ["classify", "texts.csv", "--text", "text", "--label", "label", "--embed", "4"],
     "numbers": ["classify", "waves.csv", "--id", "id", "--label", "label", "--values", "a,b"],
     "archive": ["classify", "waves.ts"],
+    "regress": ["regress", "prices.csv", "--text", "text", "--target", "price,weight", "--embed", "4"],
     "tag": ["tag", "names.txt", "--embed", "4", "--char-hidden", "2"],
     "forecast": ["forecast", "series.csv", "--target", "y", "--time", "time", "--window", "6", "--horizon", "2"],
     "translate": ["translate", "pairs.tsv", "--embed", "4"],
@@ -38,6 +39,7 @@ FILES: dict[str, list[str]] = {
     "classify": ["texts.csv", "texts.tsv", "texts.jsonl", "texts.parquet", "texts.csv.gz"],
     "numbers": ["waves.csv", "waves.jsonl", "waves.parquet"],
     "archive": ["waves.ts"],
+    "regress": ["prices.csv", "prices.jsonl", "prices.parquet"],
     "tag": ["names.txt", "names.conllu", "plain.txt"],
     "forecast": ["series.csv", "series.jsonl", "series.parquet"],
     "translate": ["pairs.tsv", "pairs.txt"],
@@ -131,6 +133,14 @@ def _archive(folder: Path) -> None:
     (folder / "waves.ts").write_text(head + "@classLabel true a b\n@data\n" + "\n".join(lines) + "\n")
 
 
+def _regress(folder: Path) -> None:
+    draw, rows = random.Random(7), []
+    for _ in range(30):
+        words = draw.choices(["fine", "warm", "poor", "cold"], k=5)
+        rows.append({"text": " ".join(words), "price": words.count("fine") + 0.5, "weight": 10 - words.count("cold")})
+    _table(folder, "prices", rows)
+
+
 def _tag(folder: Path) -> None:
     draw, plain, columns = random.Random(4), [], []
     for _ in range(24):
@@ -184,6 +194,7 @@ _WRITE: dict[str, Callable[[Path], None]] = {
     "classify": _classify,
     "numbers": _numbers,
     "archive": _archive,
+    "regress": _regress,
     "tag": _tag,
     "forecast": _forecast,
     "translate": _translate,

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ostinato.core.errors import ConfigError
-from ostinato.tasks.classify.model import Classifier
+from ostinato.models.many_to_one import ManyToOne
 
 LENGTHS = torch.tensor([7, 1, 4])
 IDS = torch.randint(0, 11, (7, 3), generator=torch.Generator().manual_seed(1))
@@ -14,7 +14,7 @@ FEATURES = torch.randn(7, 3, 2, generator=torch.Generator().manual_seed(2))
 
 def make(**options):
     torch.manual_seed(3)
-    return Classifier(4, hidden_size=5, **options).eval()
+    return ManyToOne(4, hidden_size=5, **options).eval()
 
 
 def alone(model, sequence, pooling, bidirectional, cell):

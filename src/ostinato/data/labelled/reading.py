@@ -1,8 +1,9 @@
-"""Labelled sequences for a classifier, from any of the files it takes."""
+"""Sequences with a label or with numbers to learn, from any of the files that hold them."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from ostinato.data.labelled.ts import read_ts
 from ostinato.data.sources.encodings import whole_characters
 from ostinato.data.sources.files import plain_name
 from ostinato.data.sources.memory import Steps, Texts, in_memory, is_missing
+from ostinato.data.tables.numbers import MISSING_NUMBERS, number_advice, plain_number
 from ostinato.data.tables.reading import Table, read_table
 from ostinato.data.tables.spelling import spelt_as
 from ostinato.data.text.short_texts import encode_texts, shorten
@@ -38,7 +40,7 @@ class LabelledColumns:
     """Which column is what; a .ts file needs none.
 
     Attributes:
-        label: of the labels.
+        label: of the labels; of numbers to learn, with commas between.
         text: of the texts.
         id: tells numeric sequences apart.
         time: to sort a numeric sequence by.
@@ -88,6 +90,7 @@ class Raw:
         digest: SHA-256 of the content.
         files: names of several; empty where there is one.
         several: what stands between several labels of an example; None where each has one.
+        targets: `[N, K]` numbers to learn, NaN where one is missing; None where there are labels, or neither.
     """
 
     name: str
@@ -98,6 +101,7 @@ class Raw:
     digest: str
     files: tuple[str, ...] = ()
     several: str | None = None
+    targets: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -128,7 +132,7 @@ def is_ts(source: str) -> bool:
     return PurePath(plain_name(source)).suffix.lower() == ".ts"
 
 
-def read_labelled(source: str, columns: LabelledColumns, *, labels: bool = True) -> Raw:
+def read_labelled(source: str, columns: LabelledColumns, *, labels: bool = True, numbers: bool = False) -> Raw:
     """Read a file.
 
     Args:
@@ -136,15 +140,17 @@ def read_labelled(source: str, columns: LabelledColumns, *, labels: bool = True)
             class; or `TEXTS,LABELS`, two files whose lines belong together.
         columns: which is what.
         labels: whether to look for labels; without, all are None.
+        numbers: whether these are numbers to learn, `Raw.targets`.
 
     Raises:
         DataError: what is wrong with the file.
         ConfigError: a table, and no columns named.
     """
-    return replace(_read(source, columns, labels), several=columns.several)
+    raw = replace(_read(source, columns, labels, numbers), several=columns.several)
+    return targets_in_place(raw) if labels and numbers and raw.targets is None else raw
 
 
-def _read(source: str, columns: LabelledColumns, labels: bool) -> Raw:
+def _read(source: str, columns: LabelledColumns, labels: bool, numbers: bool) -> Raw:
     if isinstance(held := in_memory(source), Steps) or (isinstance(held, Texts) and columns.text is None):
         return raw_in_memory(source, held)
     if is_ts(source):
@@ -152,18 +158,19 @@ def _read(source: str, columns: LabelledColumns, labels: bool) -> Raw:
     if not columns.values and (without_columns(source) or (not labels and is_lines(source, columns.text))):
         return _from_texts(read_without_table(source, labels=labels))
     if columns.text is not None:
-        found = read_text_table(source, columns.text, columns.label if labels else None, lines=not labels)
-        return _from_texts(found)
+        label = columns.label if labels and not numbers else None
+        targets = names_in(columns.label) if labels and numbers else ()
+        return _from_texts(read_text_table(source, columns.text, label, lines=not labels, targets=targets))
     if not columns.values or columns.id is None:
         raise ConfigError(
             f"{source}: say which columns of the table to read: --text COL --label COL for texts, "
             "--values COL,COL --id COL --label COL for numbers (a .ts file needs none, nor does a folder for each "
             "class, nor TEXTS,LABELS)"
         )
-    return _from_table(source, columns, labels)
+    return _from_table(source, columns, labels, numbers)
 
 
-def read_all_labelled(sources: Sequence[str], columns: LabelledColumns) -> Raw:
+def read_all_labelled(sources: Sequence[str], columns: LabelledColumns, *, numbers: bool = False) -> Raw:
     """Several files as one, each as `read_labelled` reads it.
 
     Raises:
@@ -171,7 +178,7 @@ def read_all_labelled(sources: Sequence[str], columns: LabelledColumns) -> Raw:
     """
     if not sources:
         raise ConfigError("DATA: expected at least one file")
-    parts = [read_labelled(source, columns) for source in sources]
+    parts = [read_labelled(source, columns, numbers=numbers) for source in sources]
     if len(parts) == 1:
         return parts[0]
     inputs = [each for part in parts for each in part.inputs]
@@ -188,12 +195,13 @@ def read_all_labelled(sources: Sequence[str], columns: LabelledColumns) -> Raw:
         hashlib.sha256("".join(part.digest for part in parts).encode()).hexdigest(),
         tuple(part.name for part in parts),
         columns.several,
+        np.concatenate([part.targets for part in parts if part.targets is not None]) if numbers else None,
     )
 
 
 def _from_texts(found: LabelledTexts) -> Raw:
     texts = texts_or_empty(found.texts, found.places)
-    return Raw(found.name, texts, found.labels, found.places, found.keys, found.digest)
+    return Raw(found.name, texts, found.labels, found.places, found.keys, found.digest, targets=found.targets)
 
 
 def texts_or_empty(texts: Sequence[str | None], places: Callable[[int], str]) -> list[str]:
@@ -251,11 +259,12 @@ def _numbers(place: str, steps: Any) -> npt.NDArray[np.float64]:
     return found[:, None] if found.ndim == 1 else found
 
 
-def _from_table(source: str, columns: LabelledColumns, labels: bool) -> Raw:
-    label = columns.label if labels else None
-    names = [columns.id, columns.time, label, *columns.values]
+def _from_table(source: str, columns: LabelledColumns, labels: bool, numbers: bool) -> Raw:
+    label = columns.label if labels and not numbers else None
+    targets = names_in(columns.label) if labels and numbers else ()
+    names = [columns.id, columns.time, label, *columns.values, *targets]
     table: Table = read_table(source, [name for name in names if name is not None])
-    sequences = sequences_from_table(table, columns.id or "", columns.values, columns.time, label)
+    sequences = sequences_from_table(table, columns.id or "", columns.values, columns.time, label, targets)
     return _from_sequences(sequences, with_keys=True)
 
 
@@ -266,7 +275,8 @@ def _from_sequences(found: Sequences, *, with_keys: bool) -> Raw:
             stacklevel=2,
         )
     keys = found.keys if with_keys else None
-    return Raw(found.name, list(found.values), found.labels, found.places.__getitem__, keys, found.digest)
+    places = found.places.__getitem__
+    return Raw(found.name, list(found.values), found.labels, places, keys, found.digest, targets=found.targets)
 
 
 def with_labels(raw: Raw) -> Raw:
@@ -284,26 +294,62 @@ def with_labels(raw: Raw) -> Raw:
     return selected(raw, [row for row, label in enumerate(raw.labels) if label is not None])
 
 
+def targets_in_place(raw: Raw) -> Raw:
+    """Labels that are numbers as `[N, 1]` targets.
+
+    Raises:
+        DataError: one is no finite number.
+    """
+    found = [math.nan if label is None else _number(raw.places(row), label) for row, label in enumerate(raw.labels)]
+    return replace(raw, labels=[None] * len(raw), targets=np.array(found, np.float64)[:, None])
+
+
+def _number(place: str, label: str) -> float:
+    try:
+        if label.strip().lower() in MISSING_NUMBERS:
+            return math.nan
+        if abs(found := plain_number(label)) <= np.finfo(np.float32).max:
+            return found
+    except ValueError:
+        pass
+    raise DataError(f"{place}: expected a finite number to learn, got {label[:40]!r}; {number_advice(label)}")
+
+
+def with_targets(raw: Raw) -> Raw:
+    """Only the examples whose targets are all known; how many are not is a warning.
+
+    Raises:
+        DataError: of none they are.
+    """
+    missing = np.ones(len(raw), bool) if raw.targets is None else np.isnan(raw.targets).any(axis=1)
+    if missing.all():
+        raise DataError(f"{raw.name}: expected numbers to learn for each example, found none at all")
+    if not missing.any():
+        return raw
+    first = raw.places(int(missing.argmax()))
+    warnings.warn(f"{first}: no target (so in {int(missing.sum())} rows); left out", stacklevel=2)
+    return selected(raw, np.flatnonzero(~missing).tolist())
+
+
 def selected(raw: Raw, rows: Sequence[int]) -> Raw:
     """Some of the examples."""
     inputs, labels = [raw.inputs[row] for row in rows], [raw.labels[row] for row in rows]
+    targets = None if raw.targets is None else raw.targets[list(rows)]
     places, keys = raw.places, None if raw.keys is None else [raw.keys[row] for row in rows]
-    return replace(raw, inputs=inputs, labels=labels, places=lambda row: places(rows[row]), keys=keys)
+    return replace(raw, inputs=inputs, labels=labels, places=lambda row: places(rows[row]), keys=keys, targets=targets)
 
 
 @dataclass(frozen=True)
-class LabelledCodec:
-    """What a classifier's run needs to read data: labels, and a tokenizer or a scale.
+class SequenceCodec:
+    """What a run needs to read sequences: columns, and a tokenizer or a scale.
 
     Attributes:
-        classes: `[C]` labels, by number.
         columns: which column is what.
         max_length: steps kept of a sequence.
         tokenizer: for texts.
         scale: for numbers.
     """
 
-    classes: tuple[str, ...]
     columns: LabelledColumns
     max_length: int | None
     tokenizer: Tokenizer | None = None
@@ -326,6 +372,37 @@ class LabelledCodec:
                 got = "a text" if isinstance(values, str) else f"{values.shape[1]}"
                 raise DataError(f"{raw.places(row)}: expected {len(self.scale.mean)} channels, got {got}")
         return [shorten(self.scale.apply(values), self.max_length) for values in raw.inputs]
+
+    def renamed(self, **names: str) -> SequenceCodec:
+        """The same, for columns of other names."""
+        return replace(self, columns=self.columns.renamed(**names))
+
+
+@dataclass(frozen=True)
+class LabelledCodec:
+    """What a classifier's run needs to read data.
+
+    Attributes:
+        classes: `[C]` labels, by number.
+        reads: for the sequences.
+    """
+
+    classes: tuple[str, ...]
+    reads: SequenceCodec
+
+    @property
+    def columns(self) -> LabelledColumns:
+        """Which column is what."""
+        return self.reads.columns
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """Of texts."""
+        return self.reads.tokenizer
+
+    def renamed(self, **names: str) -> LabelledCodec:
+        """The same, for columns of other names."""
+        return replace(self, reads=self.reads.renamed(**names))
 
     def numbers(self, raw: Raw) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
         """Numbers of the classes, `[N]`, and their names: behind the model's own those that training has not seen.
@@ -363,12 +440,12 @@ def count_labels(raw: Raw) -> tuple[dict[str, int], dict[str, str]]:
     return counts, places
 
 
-def batch_of(inputs: list[npt.NDArray[Any]], labels: npt.NDArray[np.int64] | None = None) -> Batch:
+def batch_of(inputs: list[npt.NDArray[Any]], labels: npt.NDArray[Any] | None = None) -> Batch:
     """A batch of encoded examples.
 
     Args:
         inputs: N arrays, ids `[T]` or features `[T, D]`.
-        labels: `[N]` numbers of classes, or `[N, C]` marks; zeros where None.
+        labels: `[N]` numbers of classes, `[N, C]` marks, or `[N, K]` targets; zeros where None.
     """
     padded, lengths = pad_ids(inputs) if inputs[0].ndim == 1 else pad_features(inputs)
     targets = torch.zeros(len(inputs), dtype=torch.long) if labels is None else torch.from_numpy(labels)

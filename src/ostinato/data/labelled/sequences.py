@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ from ostinato.data.tables.reading import Table
 
 Values = npt.NDArray[np.float64]  # standardised before they become float32: a level may be large beside its variation
 
+Said = TypeVar("Said", str, float)
+
 
 @dataclass(frozen=True)
 class Sequences:
@@ -31,6 +34,7 @@ class Sequences:
         places: `[N]` how a message names each.
         keys: `[N]` the id of each.
         digest: SHA-256 of the content.
+        targets: `[N, K]` numbers to learn, NaN where one is missing; None where there are labels, or neither.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Sequences:
     places: list[str]
     keys: list[str]
     digest: str
+    targets: Values | None = None
 
     @property
     def missing(self) -> int:
@@ -47,7 +52,7 @@ class Sequences:
 
 
 def sequences_from_table(
-    table: Table, id: str, values: Sequence[str], time: str | None, label: str | None
+    table: Table, id: str, values: Sequence[str], time: str | None, label: str | None, targets: Sequence[str] = ()
 ) -> Sequences:
     """Group the rows of a long table into sequences, in the order in which their ids come up.
 
@@ -58,10 +63,11 @@ def sequences_from_table(
         time: column to sort by within a sequence: numbers, dates, or text that sorts as time does. None keeps the rows'
             order.
         label: column that says the same in every row of a sequence. None where there is none.
+        targets: columns of numbers that do so.
 
     Raises:
-        DataError: an id or a time is missing, a time occurs twice in a sequence, or a sequence has two labels; names
-            the line.
+        DataError: an id or a time is missing, a time occurs twice in a sequence, or a sequence has two labels or
+            targets; names the line.
     """
     rows: dict[str, list[int]] = {}
     for row, key in enumerate(table.texts(id)):
@@ -75,9 +81,12 @@ def sequences_from_table(
     for key, members in rows.items():
         order = members if times is None else _sorted(table, key, members, times, time)
         found.append(matrix[order])
-        said.append(_one_label(table, key, members, labels))
+        said.append(_one(table, key, members, "label", labels))
     places = [table.place(members[0]) for members in rows.values()]
-    return Sequences(table.name, found, said, places, list(rows), table.digest)
+    aims = [_each(table, rows, target) for target in targets]
+    return Sequences(
+        table.name, found, said, places, list(rows), table.digest, np.stack(aims, axis=1) if aims else None
+    )
 
 
 def _times(table: Table, column: str) -> list[Any]:
@@ -111,12 +120,19 @@ def _sorted(table: Table, key: str, members: list[int], times: list[Any], column
     return order
 
 
-def _one_label(table: Table, key: str, members: list[int], labels: Sequence[str | None]) -> str | None:
+def _each(table: Table, rows: Mapping[str, list[int]], target: str) -> Values:
+    """A column's number for each sequence, NaN where it is missing."""
+    cells = [None if math.isnan(number) else number for number in table.numbers(target).tolist()]
+    found = [_one(table, key, members, "target", cells) for key, members in rows.items()]
+    return np.array([math.nan if number is None else number for number in found], np.float64)
+
+
+def _one(table: Table, key: str, members: list[int], what: str, labels: Sequence[Said | None]) -> Said | None:
     first = next((row for row in members if labels[row] is not None), members[0])
     for row in members:
         if labels[row] not in (None, labels[first]):
             raise DataError(
-                f"{table.place(row)}: expected one label a sequence, got {labels[row]!r} and {labels[first]!r} for "
+                f"{table.place(row)}: expected one {what} a sequence, got {labels[row]!r} and {labels[first]!r} for "
                 f"{key!r}"
             )
     return labels[first]
@@ -143,3 +159,7 @@ class Scale:
     def apply(self, values: Values) -> npt.NDArray[np.float32]:
         """Standardised; a missing value becomes 0, the training mean."""
         return in_float32(np.nan_to_num((values - np.array(self.mean)) / np.array(self.deviation), nan=0.0))
+
+    def undo(self, values: npt.NDArray[Any]) -> Values:
+        """Standardised numbers `[N, D]` as they were measured."""
+        return np.asarray(values, np.float64) * np.array(self.deviation) + np.array(self.mean)

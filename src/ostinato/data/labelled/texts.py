@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+
+import numpy as np
+import numpy.typing as npt
 
 from ostinato.config.columns import names_in
 from ostinato.core.errors import ConfigError, DataError
@@ -27,6 +30,7 @@ class LabelledTexts:
         places: names example number i, for messages.
         keys: `[N]` names of the files in a folder, a text each; None elsewhere.
         digest: SHA-256 of the content.
+        targets: `[N, K]` numbers to learn, NaN where one is missing; None where there are labels, or neither.
     """
 
     name: str
@@ -35,9 +39,12 @@ class LabelledTexts:
     places: Callable[[int], str]
     keys: list[str] | None
     digest: str
+    targets: npt.NDArray[np.float64] | None = None
 
 
-def read_text_table(source: str, text: str, label: str | None, *, lines: bool) -> LabelledTexts:
+def read_text_table(
+    source: str, text: str, label: str | None, *, lines: bool, targets: Sequence[str] = ()
+) -> LabelledTexts:
     """From a table.
 
     Args:
@@ -45,6 +52,7 @@ def read_text_table(source: str, text: str, label: str | None, *, lines: bool) -
         text: column of the texts; several with commas between are put together, each in a line of its own.
         label: column of the labels; None where there are none to read.
         lines: whether standard input, and texts in memory, are one text a line instead.
+        targets: columns of numbers to learn.
 
     Raises:
         DataError: what is wrong with the file.
@@ -53,11 +61,12 @@ def read_text_table(source: str, text: str, label: str | None, *, lines: bool) -
     names = [name for name in names_in(text) if name]
     if not names:
         raise ConfigError(f"--text: expected a column, or several with commas between, got {text!r}")
-    table = read_table(source, [*names, *([label] if label else [])], lines=names[0] if lines else None)
+    table = read_table(source, [*names, *([label] if label else []), *targets], lines=names[0] if lines else None)
     columns = [table.texts(name) for name in names]
     texts = ["\n".join(part for part in row if part is not None) or None for row in zip(*columns, strict=True)]
     labels: list[str | None] = table.texts(label) if label else [None] * len(table)
-    return LabelledTexts(table.name, texts, labels, table.place, None, table.digest)
+    aims = np.stack([table.numbers(name) for name in targets], axis=1) if targets else None
+    return LabelledTexts(table.name, texts, labels, table.place, None, table.digest, aims)
 
 
 def without_columns(source: str) -> bool:

@@ -1,4 +1,4 @@
-"""Files of the .ts format (sktime, aeon; UCR and UEA archives): time series, each with a label.
+"""Files of the .ts format (sktime, aeon; UCR, UEA and TSER archives): time series, each with a label or a number.
 
 A header of `@name value` lines, `#` lines as comments, then `@data` and one case a line: its channels between colons,
 the values of a channel between commas, the label last. Channels of a case are equally long, cases need not be. `?` and
@@ -45,19 +45,19 @@ def read_ts(source: PathLike) -> Sequences:
 
 def _header(name: str, lines: Iterator[tuple[int, str]]) -> bool:
     """Whether the cases have labels."""
-    labelled = True
+    said: list[bool] = []
     for number, line in lines:
         if not line or line.startswith("#"):
             continue
         key, _, value = line.partition(" ")
         if key.lower() == "@data":
-            return labelled
+            return any(said) or not said
         if not key.startswith("@"):
             raise DataError(f"{name}: line {number}: expected @univariate true, @data or the like, got {line[:60]!r}")
         if key.lower() == "@timestamps" and value.strip().lower() == "true":
             raise DataError(f"{name}: line {number}: .ts files with time stamps are not supported; give a long table")
-        if key.lower() == "@classlabel":
-            labelled = value.split()[:1] != ["false"]
+        if key.lower() in ("@classlabel", "@targetlabel"):
+            said.append(value.split()[:1] != ["false"])
     raise DataError(f"{name}: not a .ts file: it has no line @data")
 
 

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from ostinato.core.batch import Batch
-from ostinato.tasks.classify.model import ClassifierOutput
+from ostinato.models.many_to_one import ManyToOneOutput
 
 
 def label_loss(
     class_weights: Tensor | None = None, smoothing: float = 0.0
-) -> Callable[[ClassifierOutput, Batch], Tensor]:
+) -> Callable[[ManyToOneOutput, Batch], Tensor]:
     """A loss: the mean over the batch of w_y * ((1 - e) * -log p_y + e * mean over classes of -log p_c).
 
     Args:
@@ -22,7 +22,7 @@ def label_loss(
     It raises a ValueError where there is not a target for each example.
     """
 
-    def loss(output: ClassifierOutput, batch: Batch) -> Tensor:
+    def loss(output: ManyToOneOutput, batch: Batch) -> Tensor:
         logits, targets = output.logits, batch.targets
         if targets.shape != logits.shape[:1]:
             raise ValueError(f"targets: expected {tuple(logits.shape[:1])}, one a row, got {tuple(targets.shape)}")
@@ -43,7 +43,7 @@ def balanced_weights(counts: Tensor) -> Tensor:
     return torch.where(present, weights, 0.0)
 
 
-def labels_loss(weights: Tensor | None = None, smoothing: float = 0.0) -> Callable[[ClassifierOutput, Batch], Tensor]:
+def labels_loss(weights: Tensor | None = None, smoothing: float = 0.0) -> Callable[[ManyToOneOutput, Batch], Tensor]:
     """A loss where an example may have several labels, each told by itself: the mean over batch and labels of
     -w_c y log p_c - (1 - y) log(1 - p_c), with p_c the logistic function of the score.
 
@@ -54,7 +54,7 @@ def labels_loss(weights: Tensor | None = None, smoothing: float = 0.0) -> Callab
     It raises a ValueError where the targets are not marks `[N, C]`.
     """
 
-    def loss(output: ClassifierOutput, batch: Batch) -> Tensor:
+    def loss(output: ManyToOneOutput, batch: Batch) -> Tensor:
         logits, targets = output.logits, batch.targets
         if targets.shape != logits.shape:
             raise ValueError(f"targets: expected {tuple(logits.shape)}, a mark a label, got {tuple(targets.shape)}")

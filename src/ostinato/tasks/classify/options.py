@@ -6,43 +6,26 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 from tyro.conf import Positional
 
-from ostinato.config.cells import CELL_NAMES
-from ostinato.config.checks import at_least, share
+from ostinato.config.checks import share
 from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Column, Config, File, Flag, Json, NoPreset, Out
-from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.table import TableOptions
-from ostinato.config.text import Level, TextOptions
-from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.options import OtherTableOptions, Takes, TrainFacts
+from ostinato.tasks.sequence_options import (
+    SequenceModelOptions,
+    SequenceOptions,
+    SequenceTextOptions,
+    SequenceTrainingOptions,
+    check_columns,
+)
 
 
 @dataclass(frozen=True)
 class ClassifyOptions:
-    """Between a sequence and its label."""
-
-    bidirectional: bool = True
-    """Read in both directions."""
-
-    pooling: Literal["last", "mean", "max", "attention"] | None = None
-    """How a sequence becomes one vector: the state after its last step, or the mean, the largest value of each unit,
-    or a weighted mean of all steps. By default the weighted mean (attention) of texts, the largest value of numbers."""
-
-    max_length: int | None = None
-    """Steps kept of a sequence: of a longer one the first and the last halves. By default 1,000 words or BPE pieces,
-    4,000 characters; numeric sequences are kept whole."""
-
-    word_dropout: float | None = None
-    """Share of the steps whose whole input is set to zero in training. By default 0.3 of texts of 100 tokens and more,
-    less of shorter ones, where each token says more; none of numbers."""
-
-    word_vectors: Literal["auto", "texts", "random"] = "auto"
-    """What the embedding starts from: vectors made of which words stand near each other in DATA, so that rare words
-    are like those they are used like; or random numbers. By default the texts, where they have 100,000 words or pieces
-    and are not read by characters."""
+    """What a label is, and how it is learned."""
 
     multi_label: Annotated[str | None, tyro.conf.arg(metavar="SEPARATOR")] = None
     """What stands between the labels of an example that has several, such as ";": each is then told by itself. An
@@ -54,72 +37,10 @@ class ClassifyOptions:
     label_smoothing: float = 0.0
     """Share of the probability that the loss expects spread over all classes."""
 
-    lowercase: bool = True
-    """Words: take capitals for small letters."""
-
     def __post_init__(self) -> None:
         if self.multi_label == "":
             raise ConfigError("--multi-label: expected what stands between labels, such as ';', got nothing")
-        share(word_dropout=self.word_dropout or 0.0, label_smoothing=self.label_smoothing)
-        if self.max_length is not None:
-            at_least(max_length=(self.max_length, 1))
-
-
-@dataclass(frozen=True)
-class LabelledTextOptions(TextOptions):
-    """Tokens of texts to classify."""
-
-    level: Literal["auto", "char", "word", "bpe"] = "auto"  # type: ignore[assignment]
-    """What a token is: a character, a word, or a piece learned by byte-level BPE. By default a word; but where more
-    than three in ten words held out are unknown, as in languages that build long words, a piece, and a character of
-    texts of one word or two."""
-
-    vocab_size: int | None = None
-    """Most tokens kept; the rarer ones become <unk>. By default all characters, 20,000 words, 4,000 BPE pieces."""
-
-    def at_level(self, level: Level) -> TextOptions:
-        """The same, with a level that is chosen."""
-        return TextOptions(level=level, vocab_size=self.vocab_size)
-
-
-@dataclass(frozen=True)
-class ClassifierModelOptions(ModelOptions):
-    """Between what is read and its label."""
-
-    cell: Annotated[
-        str | None,
-        tyro.conf.arg(
-            metavar="NAME",
-            help=f"Recurrent cell: {', '.join(CELL_NAMES)}, or one from --plugin. By default lstm for texts, gru for "
-            "numbers.",
-        ),
-    ] = None  # type: ignore[assignment]
-
-    hidden: int = 128
-    """Units of each layer."""
-
-    dropout: float = 0.5
-    """Share set to zero in training: after the embedding, between layers and before the output."""
-
-
-@dataclass(frozen=True)
-class ClassifierTrainingOptions(TrainingOptions):
-    """How long, how fast, and from which random numbers."""
-
-    epochs: int | None = None
-    """Passes over the data. By default 2 to 20, the fewer the more examples and tokens there are; more where they are
-    few. With --time-limit alone, as many as there is time for."""
-
-    batch: int | None = None
-    """Sequences side by side, over all processes together. By default 32; of fewer than 1,600 examples fewer, down to
-    8, so that an epoch has 50 steps."""
-
-    lr: float | None = None  # type: ignore[assignment]
-    """Learning rate: the highest that the schedule reaches. By default 0.0015 for texts, 0.004 for numbers."""
-
-    average: float = 0.1
-    """Validate and keep an average of the weights over about this share of the steps so far: 0.1 of them make it less
-    noisy than the weights of any one step. 0 means the weights as they are."""
+        share(label_smoothing=self.label_smoothing)
 
 
 @dataclass(frozen=True)
@@ -170,9 +91,10 @@ class TrainClassify(TrainFacts):
     preset: NoPreset = None
     config: Config = None
     classify: ClassifyOptions = field(default_factory=ClassifyOptions)
-    tokens: LabelledTextOptions = field(default_factory=LabelledTextOptions)
-    model: ClassifierModelOptions = field(default_factory=ClassifierModelOptions)
-    training: ClassifierTrainingOptions = field(default_factory=ClassifierTrainingOptions)
+    sequence: SequenceOptions = field(default_factory=SequenceOptions)
+    tokens: SequenceTextOptions = field(default_factory=SequenceTextOptions)
+    model: SequenceModelOptions = field(default_factory=SequenceModelOptions)
+    training: SequenceTrainingOptions = field(default_factory=SequenceTrainingOptions)
 
     reading: EncodingOptions = field(default_factory=EncodingOptions)
     table: TableOptions = field(default_factory=TableOptions)
@@ -181,19 +103,7 @@ class TrainClassify(TrainFacts):
 
     def __post_init__(self) -> None:
         share(hold_out=self.hold_out or 0.0)
-        if self.model.tied:
-            raise ConfigError("--tied shares the embedding with an output layer over words: a classifier has none")
-        if self.text and (self.values or self.id or self.time):
-            raise ConfigError(
-                "--text names a column of texts, --values, --id and --time columns of numbers: give either"
-            )
-        if (self.text or self.values) and not self.label:
-            raise ConfigError("--label: expected the column of the labels")
-        if bool(self.values) != bool(self.id):
-            raise ConfigError(
-                "--values and --id belong together: a table of numbers has one row a moment, and --id says of which "
-                "sequence"
-            )
+        check_columns(self, "label")
 
     @property
     def value_columns(self) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """classify: a text or a sequence of numbers in, its label out."""
 
 import copy
-import dataclasses
 import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,53 +18,44 @@ from ostinato.checkpoint.recorded import Positive
 from ostinato.core.batch import Batch
 from ostinato.core.errors import DataError, RunFolderError
 from ostinato.core.figures import shortest
-from ostinato.data.batching.buckets import Buckets, in_length_order
 from ostinato.data.labelled.labels import tell_doubtful, unknown_labels
 from ostinato.data.labelled.reading import (
     Example,
     LabelledCodec,
     LabelledColumns,
     Raw,
-    batch_of,
     count_labels,
     read_all_labelled,
     read_labelled,
     with_labels,
 )
-from ostinato.data.labelled.sequences import Scale
-from ostinato.data.text.tokenizer import Tokenizer
-from ostinato.data.text.unknown_words import unknown_note, unknown_of, warn_unknown
+from ostinato.data.text.unknown_words import unknown_of, warn_unknown
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.evaluation.multi_label import multi_label_figures
 from ostinato.inspection.observed import Observed
+from ostinato.models.many_to_one import ManyToOne
 from ostinato.plots.style import available
 from ostinato.tasks.card import CardFacts, files_of
-from ostinato.tasks.classify.data import (
-    BATCH,
-    FITTED_EVERY,
-    LEAST_STEPS,
-    NUMBERS_RATE,
-    TELLING,
-    TEXT_RATE,
-    Part,
-    PreparedExamples,
-    passes,
-    prepare_labelled,
-    record_of,
-    sizes,
-)
+from ostinato.tasks.classify.data import Part, PreparedExamples, prepare_labelled, record_of
 from ostinato.tasks.classify.figures import classification_figures, confusion
 from ostinato.tasks.classify.loss import balanced_weights, label_loss, labels_loss, rarity
-from ostinato.tasks.classify.model import Classifier
 from ostinato.tasks.classify.options import EvaluateClassify, PredictClassify, TrainClassify
 from ostinato.tasks.classify.results import Figures, Summary
-from ostinato.tasks.contract import Progress, Task, required
+from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.results import summed_up
+from ostinato.tasks.sequence_data import (
+    codec_of,
+    job_of,
+    measured_on,
+    observed,
+    outputs_of,
+    recorded,
+    sizes,
+    told,
+    where_validated,
+)
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import ALONE, Job, Processes
-
-#: Steps times sequences evaluated at once, at most.
-AT_ONCE = 64_000
 
 
 class Classification:
@@ -98,76 +88,50 @@ class Classification:
         """Sizes, labels, scale, columns, records of the data."""
         codec = prepared.codec
         found = {
-            "model": sizes(options, codec, prepared.train),
+            "model": {"classes": len(codec.classes), **sizes(options, codec.reads, prepared.train.lengths)},
             "classes": list(codec.classes),
-            "max_length": codec.max_length,
         }
-        found |= {"columns": dataclasses.asdict(codec.columns), "data": prepared.data}
-        return found | ({} if codec.scale is None else {"scale": dataclasses.asdict(codec.scale)})
+        return found | recorded(codec.reads) | {"data": prepared.data}
 
     def files(self, prepared: PreparedExamples) -> Mapping[str, bytes]:
         """The tokenizer, where there is text."""
         tokenizer = prepared.codec.tokenizer
         return {} if tokenizer is None else {"tokenizer.json": tokenizer.to_json().encode()}
 
-    def build(self, config: Mapping[str, Any]) -> Classifier:
+    def build(self, config: Mapping[str, Any]) -> ManyToOne:
         """A model from a run's configuration."""
-        return Classifier(**config["model"])
+        arguments = dict(config["model"])
+        return ManyToOne(arguments.pop("classes"), **arguments)
 
     def job(
         self, options: TrainClassify, model: nn.Module, prepared: PreparedExamples, processes: Processes = ALONE
     ) -> Job:
         """What the loop needs, for one process of several."""
-        assert isinstance(model, Classifier)
-        training, train = options.training, prepared.train
+        assert isinstance(model, ManyToOne)
+        train = prepared.train
         if prepared.more is not None:
             model.start_embedding(torch.from_numpy(prepared.more))
-        batches = Buckets(
-            train.lengths,
-            training.batch_of(len(train.labels), BATCH),
-            lambda rows: batch_of([train.inputs[row] for row in rows], train.labels[rows]),
-            None,
-            training.seed,
-            processes.rank,
-            processes.size,
-        )
-        tokens = 0 if prepared.codec.tokenizer is None else sum(train.lengths)
-        judged_by = "accuracy" if train.labels.ndim == 1 else "micro_f1"
-        return Job(
-            model=model,
+        return job_of(
+            options,
+            model,
+            prepared.codec.reads,
+            (train.inputs, train.labels),
             loss=_loss(options, train),
-            batches=batches,
             validate=lambda trained: _figures(trained, prepared.valid),
-            validation_share=len(prepared.valid.labels) / len(train.labels),
-            best=judged_by if prepared.data["validated"] and len(prepared.valid.labels) >= TELLING else None,
+            valid=(prepared.data["validated"], len(prepared.valid.labels)),
+            best="accuracy" if train.labels.ndim == 1 else "micro_f1",
             higher=True,
-            unit="examples",
-            lr=NUMBERS_RATE if prepared.codec.tokenizer is None else TEXT_RATE,
-            epochs=max(passes(len(train.labels), tokens), -(-LEAST_STEPS // len(batches))),
-            valid_every=0 if prepared.data["validated"] else FITTED_EVERY,
-            measured="validation" if prepared.data["validated"] else "fit",
+            processes=processes,
         )
 
     def describe(self, model: nn.Module, prepared: PreparedExamples) -> str:
         """Examples, classes, parameters."""
         codec, train = prepared.codec, prepared.train
-        where = f"{len(prepared.valid.labels):,} to validate on"
-        if not prepared.data["validated"]:
-            where = "none held out (a tenth would say too little; give --valid FILE)"
-        elif prepared.data["held_out"]:
-            where += ", held out" if codec.columns.several is not None else ", held out of every class alike"
-        elif len(prepared.valid.labels) < TELLING:
-            where += " (too few to choose weights by: the last ones are kept)"
-        if codec.tokenizer is None:
-            reads = f"{train.inputs[0].shape[1]} channels"
-        else:
-            reads = f"vocabulary {codec.tokenizer.size:,}{unknown_note(prepared.data)}"
-            if (beyond := prepared.data.get("unknown_words")) is not None:
-                pieces = {"char": "characters", "bpe": "pieces of words"}[codec.tokenizer.level]
-                reads += f" of {pieces}, as {beyond:.0%} of the words held out are unknown (--level says otherwise)"
+        held = "held out" if codec.columns.several is not None else "held out of every class alike"
+        where = where_validated(prepared.data, len(prepared.valid.labels), held)
         return (
-            f"{len(train.labels):,} examples to train on, {where}; "
-            f"{len(codec.classes)} classes, {reads}, {sum(p.numel() for p in model.parameters()):,} parameters"
+            f"{len(train.labels):,} examples to train on, {where}; {len(codec.classes)} classes, "
+            f"{told(prepared.data, codec.reads)}, {sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
     def finish(self, run: Trained, prepared: PreparedExamples) -> None:
@@ -189,12 +153,7 @@ class Classification:
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> LabelledCodec:
         """Labels, columns, and tokenizer or scale."""
         try:
-            columns = LabelledColumns(**config["columns"] | {"values": tuple(config["columns"]["values"])})
-            scale = None
-            if "scale" in config:
-                scale = Scale(tuple(config["scale"]["mean"]), tuple(config["scale"]["deviation"]))
-            tokenizer = Tokenizer.load(folder.tokenizer) if scale is None else None
-            return LabelledCodec(tuple(config["classes"]), columns, config["max_length"], tokenizer, scale)
+            return LabelledCodec(tuple(config["classes"]), codec_of(folder, config))
         except DataError as error:
             raise RunFolderError(str(error)) from None
         except (KeyError, TypeError) as error:
@@ -207,14 +166,14 @@ class Classification:
         labels; the confusion matrix and the names of its rows go to the run's details."""
         codec: LabelledCodec = run.codec
         raw = with_labels(read_all_labelled(list(sources), codec.columns))
-        part = Part(codec.encode(raw), *codec.numbers(raw))
+        part = Part(codec.reads.encode(raw), *codec.numbers(raw))
         unknown: dict[str, Any] = {}
         if codec.tokenizer is not None:
             unknown = unknown_of(part.inputs, codec.tokenizer)
             warn_unknown(raw.name, unknown, codec.tokenizer.level, "its texts are not like those it was trained on")
         if codec.columns.several is not None:
             never_seen = int(part.labels[:, len(codec.classes) :].any(1).sum())
-            found = multi_label_figures(part.labels > 0, _marks(class_scores(run.model, part.inputs, progress), part))
+            found = multi_label_figures(part.labels > 0, _marks(outputs_of(run.model, part.inputs, progress), part))
             return Figures(**found | unknown, unknown_labels=never_seen)
         counts = _confusion(run, part, progress)
         run.details |= {"confusion": counts, "labels": part.names}
@@ -233,7 +192,7 @@ class Classification:
         there may be several labels, `labels` lists those of more than one half, and `label` has them as a file does."""
         if not (examples := list(examples)):
             return
-        scores = torch.from_numpy(class_scores(run.model, run.codec.encode(Raw.of(examples)), progress))
+        scores = torch.from_numpy(outputs_of(run.model, run.codec.reads.encode(Raw.of(examples)), progress))
         several = run.codec.columns.several
         answer: dict[str, Any]
         found = (scores.softmax(-1) if several is None else scores.sigmoid()).numpy()
@@ -249,23 +208,13 @@ class Classification:
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with columns of other names."""
         there = copy.copy(run)
-        there.codec = dataclasses.replace(run.codec, columns=run.codec.columns.renamed(**given))
+        there.codec = run.codec.renamed(**given)
         return there
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first example; the scalar is the loss of the label that the model gives it."""
-        raw = read_labelled(required(source), run.codec.columns, labels=False)
-        values = run.codec.encode(raw)[0][:steps]
-        tokenizer = run.codec.tokenizer
-        read = [str(t + 1) for t in range(len(values))] if tokenizer is None else tokenizer.pieces(values)
-        if not read:
-            raise DataError(f"{raw.places(0)}: expected a sequence of at least one step")
-        batch = batch_of([values])
-        what, pooling = "the loss of the label it gives", run.config["model"]["pooling"]
-        if pooled := pooling != "last":
-            what += f", which {pooling} pooling hands to every step"
         loss = _own_loss if run.codec.columns.several is None else _own_losses
-        return Observed(read, batch.inputs, batch.arguments(), loss, what, pooled=pooled)
+        return observed(run, run.codec.reads, source, loss, "the loss of the label it gives", steps)
 
     def reads_texts(self, run: Trained) -> bool:
         """Not one that classifies numbers."""
@@ -295,7 +244,11 @@ class Classification:
     def card(self, run: Trained) -> CardFacts:
         """What was trained, on what, how well, and how to use it."""
         data, codec, sizes = run.config["data"], run.codec, run.config["model"]
-        reads = f"a vocabulary of {codec.tokenizer.size:,}" if codec.tokenizer else f"{len(codec.scale.mean)} channels"
+        reads = (
+            f"a vocabulary of {codec.tokenizer.size:,}"
+            if codec.tokenizer
+            else f"{len(codec.reads.scale.mean)} channels"
+        )
         tested = None
         if run.test is not None:
             tested = f"{files_of(data['test'])} ({run.test['examples']:,} examples), {_told(run.test)}"
@@ -304,7 +257,7 @@ class Classification:
             model=f"{sizes['num_layers']} x {sizes['hidden_size']} units",
             about=[f"classes: {', '.join(codec.classes[:20])}{', ...' if len(codec.classes) > 20 else ''}"],
             trained_on=f"{files_of(data['train'])} ({data['train']['examples']:,} examples)",
-            validated_on=_measured_on(data),
+            validated_on=measured_on(data, "held out of every class alike"),
             best=_told(run.folder.resume_point.position().best_figures),
             tested=tested,
             use='run.predict("new.csv")',
@@ -317,14 +270,6 @@ TASK: Task[TrainClassify, PreparedExamples] = Classification()
 def _told(figures: Mapping[str, float]) -> str:
     """Figures as the card has them."""
     return f"accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}"
-
-
-def _measured_on(data: Mapping[str, Any]) -> str:
-    """What validation figures are of, for the card."""
-    if not data.get("validated", True):
-        return "no validation (too few examples to hold some out); of those trained on"
-    held = "held out of every class alike" if data["held_out"] else f"of {', '.join(data['valid']['files'])}"
-    return f"validation: {data['valid']['examples']:,} examples {held}"
 
 
 def _loss(options: TrainClassify, train: Part) -> Callable[[Any, Batch], Tensor]:
@@ -350,28 +295,13 @@ def _own_loss(output: Any) -> Tensor:
     return nn.functional.cross_entropy(output.logits, output.logits.argmax(-1), reduction="sum")
 
 
-@torch.no_grad()
-def class_scores(
-    model: nn.Module, inputs: list[npt.NDArray[Any]], progress: Progress | None = None
-) -> npt.NDArray[np.float32]:
-    """`[N, C]` scores of every class, in the examples' order; the model is in eval mode."""
-    lengths = [len(steps) for steps in inputs]
-    found: dict[int, Tensor] = {}
-    for rows in in_length_order(lengths, max(1, AT_ONCE // max(1, *lengths, 1))):
-        batch = batch_of([inputs[row] for row in rows])
-        found |= dict(zip(rows.tolist(), model(batch.inputs, **batch.arguments()).logits, strict=True))
-        if progress is not None:
-            progress(len(found), len(inputs))
-    return torch.stack([found[row] for row in range(len(inputs))]).numpy()
-
-
 def _confusion(run: Trained, part: Part, progress: Progress | None = None) -> npt.NDArray[np.int64]:
-    return confusion(part.labels, class_scores(run.model, part.inputs, progress).argmax(-1), len(part.names))
+    return confusion(part.labels, outputs_of(run.model, part.inputs, progress).argmax(-1), len(part.names))
 
 
 def _figures(model: nn.Module, part: Part) -> dict[str, float]:
     """What validation reports: loss, of examples whose label the model knows; accuracy, macro_f1."""
-    scores = torch.from_numpy(class_scores(model, part.inputs))
+    scores = torch.from_numpy(outputs_of(model, part.inputs))
     labels = torch.from_numpy(part.labels)
     if labels.ndim == 2:
         known = labels[:, : scores.shape[1]].to(scores.dtype)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns, Raw
+from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns, Raw, SequenceCodec
 from ostinato.data.series.covariates import Coding
 from ostinato.data.tables.spelling import name_of, plain_number, spelt_as
 
@@ -23,7 +23,7 @@ def test_the_same_number_is_the_same_name():
 
 
 def test_labels_of_another_file():
-    codec = LabelledCodec(("1", "2", "b"), LabelledColumns(), None)
+    codec = LabelledCodec(("1", "2", "b"), SequenceCodec(LabelledColumns(), None))
     raw = Raw("t.csv", ["x"] * 3, ["2.0", "b", "1"], str, None, "")
     assert np.asarray(codec.numbers(raw)[0]).tolist() == [1, 2, 0]
 

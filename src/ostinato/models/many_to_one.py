@@ -1,4 +1,4 @@
-"""Many to one: a sequence in, the distribution of its label out."""
+"""Many to one: a sequence in, one vector of numbers out."""
 
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
@@ -17,17 +17,22 @@ Pooling: TypeAlias = Literal["last", "mean", "max", "attention"]
 _START = 0.1
 
 
-class ClassifierOutput(NamedTuple):
-    """Scores `[N, C]` of every class, what they are computed from, `[N, S*O]`, and with attention pooling each step's
-    weight, `[T, N]`."""
+class ManyToOneOutput(NamedTuple):
+    """What is said of each sequence, `[N, C]`: scores of classes, or values; what it is computed from, `[N, S*O]`; and
+    with attention pooling each step's weight, `[T, N]`."""
 
-    logits: Tensor
+    outputs: Tensor
     pooled: Tensor
     attention: Tensor | None = None
 
+    @property
+    def logits(self) -> Tensor:
+        """The outputs of a classifier."""
+        return self.outputs
 
-class Classifier(nn.Module):
-    """Embedding or linear input, a stack of recurrent layers, pooling over time, and a linear layer over the classes.
+
+class ManyToOne(nn.Module):
+    """Embedding or linear input, a stack of recurrent layers, pooling over time, and a linear layer.
 
     Pooling, over the steps within each sequence's length, with h_t the stack's output:
 
@@ -38,7 +43,7 @@ class Classifier(nn.Module):
     A sequence of length zero pools to zeros.
 
     Args:
-        classes: C.
+        outputs: C, numbers to say of each sequence.
         vocab_size: V, where the inputs are token ids.
         features: D, where they are feature vectors; exactly one of both is given.
         embed_size: E, width of the embedding, or of the linear layer on features; None feeds features as they are.
@@ -58,7 +63,7 @@ class Classifier(nn.Module):
 
     def __init__(
         self,
-        classes: int,
+        outputs: int,
         *,
         vocab_size: int | None = None,
         features: int | None = None,
@@ -100,7 +105,7 @@ class Classifier(nn.Module):
             if pooling == "attention"
             else None
         )
-        self.output = nn.Linear(size, classes)
+        self.output = nn.Linear(size, outputs)
 
     @torch.no_grad()
     def start_embedding(self, vectors: Tensor) -> None:
@@ -114,7 +119,7 @@ class Classifier(nn.Module):
         known = vectors.any(1)
         self.input.weight[known] = _START * vectors[known]
 
-    def forward(self, inputs: Tensor, lengths: Tensor) -> ClassifierOutput:
+    def forward(self, inputs: Tensor, lengths: Tensor) -> ManyToOneOutput:
         """Read token ids `[T, N]`, or features `[T, N, D]`, of which `lengths` `[N]` steps are valid."""
         x = self.input(inputs)
         if self.training and self.word_dropout:
@@ -122,7 +127,7 @@ class Classifier(nn.Module):
             x = x * (kept / (1 - self.word_dropout)).unsqueeze(-1).to(x.dtype)
         hidden, _ = self.recurrent(self.input_dropout(x), lengths=lengths)
         pooled, attention = self.pool(hidden, lengths)
-        return ClassifierOutput(self.output(self.dropout(pooled)), pooled, attention)
+        return ManyToOneOutput(self.output(self.dropout(pooled)), pooled, attention)
 
     def pool(self, hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
         """One vector a sequence, `[N, S*O]`, and the attention where there is one, of hidden states `[T, N, S*O]` that

@@ -1,0 +1,133 @@
+"""Examples with numbers to learn, made ready: split, targets standardised, tokenizer or scale learned, encoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ostinato.config.columns import names_in
+from ostinato.core.errors import DataError
+from ostinato.data.batching.splits import HELD_OUT
+from ostinato.data.labelled.reading import LabelledColumns, Raw, SequenceCodec
+from ostinato.data.labelled.sequences import Scale
+from ostinato.data.text.tokenizer import Tokenizer
+from ostinato.tasks.contract import Progress, record
+from ostinato.tasks.prepared import Prepared
+from ostinato.tasks.regress.options import TrainRegress
+from ostinato.tasks.sequence_data import described, divided, learn_codec, start_vectors
+
+#: What the target is called of data that have it in place, without a column's name.
+IN_PLACE = "target"
+
+
+@dataclass(frozen=True)
+class RegressCodec:
+    """What a run needs to read data and to bring answers back to their units.
+
+    Attributes:
+        reads: for the sequences.
+        targets: `[K]` names.
+        scale: of the targets in training.
+    """
+
+    reads: SequenceCodec
+    targets: tuple[str, ...]
+    scale: Scale
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """Of texts."""
+        return self.reads.tokenizer
+
+    def renamed(self, **names: str) -> RegressCodec:
+        """The same, for columns of other names.
+
+        Raises:
+            DataError: another number of targets.
+        """
+        if "target" in names:
+            names["label"] = names.pop("target")
+            if len(names_in(names["label"])) != len(self.targets):
+                raise DataError(
+                    f"--target: expected {len(self.targets)} columns, as in training ({', '.join(self.targets)}), "
+                    f"got {names['label']}"
+                )
+        return replace(self, reads=self.reads.renamed(**names))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Encoded examples.
+
+    Attributes:
+        inputs: N arrays, ids `[T]` or features `[T, D]`.
+        targets: `[N, K]` as they were measured.
+    """
+
+    inputs: list[npt.NDArray[Any]]
+    targets: npt.NDArray[np.float64]
+
+
+#: `more` is `[V, E]`, what the embedding starts from; None for random numbers.
+PreparedTargets: TypeAlias = Prepared[RegressCodec, Part, npt.NDArray[np.float32] | None]
+
+
+def prepare_targets(
+    options: TrainRegress,
+    columns: LabelledColumns,
+    whole: Raw,
+    valid: Raw | None = None,
+    share: float = HELD_OUT,
+    progress: Progress | None = None,
+) -> PreparedTargets:
+    """Examples in memory, all with their targets, made ready.
+
+    Args:
+        options: of the command.
+        columns: what the run is to read later.
+        whole: to train on; without `valid`, also to validate on.
+        valid: to validate on.
+        share: to hold out where neither there is `valid` nor the options say.
+        progress: told how far the word vectors are.
+
+    Raises:
+        DataError: a target that is the same everywhere, or not as many of them to validate on.
+    """
+    train, out, held = divided(options, options.hold_out, whole, valid, share, by_label=False)
+    reads, beyond = learn_codec(options, columns, train, out if out is not whole else None)
+    measured = targets_of(train)
+    names = names_in(columns.label) or (IN_PLACE,) * measured.shape[1]
+    for name, values in zip(names, measured.T, strict=True):
+        if (values == values[0]).all():
+            raise DataError(
+                f"{train.name}: expected different numbers to learn, got {values[0]:g} as {name!r} of all "
+                f"{len(values):,} examples"
+            )
+    codec = RegressCodec(reads, names, Scale.of([measured]))
+    own, other = (Part(reads.encode(raw), targets_of(raw)) for raw in (train, out))
+    data: dict[str, Any] = {"train": record_of(train), "valid": record_of(out), "held_out": held}
+    data["validated"] = out is not whole
+    for part, unknown in zip(("train", "valid"), described(reads, train, out, (own.inputs, other.inputs)), strict=True):
+        data[part] |= unknown
+    if beyond is not None:
+        data["unknown_words"] = beyond
+    return Prepared(codec, own, other, data, start_vectors(options, reads, own.inputs, progress))
+
+
+def targets_of(raw: Raw) -> npt.NDArray[np.float64]:
+    """`[N, K]`.
+
+    Raises:
+        ValueError: the examples were read without.
+    """
+    if raw.targets is None:
+        raise ValueError("expected examples with targets")
+    return raw.targets
+
+
+def record_of(raw: Raw) -> dict[str, Any]:
+    """What the run folder says of a part of the data."""
+    return record(raw.files or [raw.name], raw.digest, examples=len(raw))

@@ -1,0 +1,272 @@
+"""regress: a text or a sequence of numbers in, one or several real numbers out."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from msgspec import UNSET
+from torch import Tensor, nn
+
+from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.position import Count
+from ostinato.checkpoint.recorded import Positive
+from ostinato.core.batch import Batch
+from ostinato.core.errors import DataError, RunFolderError
+from ostinato.core.figures import shortest
+from ostinato.data.labelled.reading import (
+    Example,
+    LabelledColumns,
+    Raw,
+    read_all_labelled,
+    read_labelled,
+    with_targets,
+)
+from ostinato.data.labelled.sequences import Scale
+from ostinato.data.text.unknown_words import unknown_of, warn_unknown
+from ostinato.inspection.observed import Observed
+from ostinato.models.many_to_one import ManyToOne
+from ostinato.tasks.card import CardFacts, files_of
+from ostinato.tasks.contract import Progress, Task
+from ostinato.tasks.regress.data import Part, PreparedTargets, RegressCodec, prepare_targets, record_of, targets_of
+from ostinato.tasks.regress.figures import errors, regression_figures, scaled_rmse, tell_no_better
+from ostinato.tasks.regress.options import EvaluateRegress, PredictRegress, TrainRegress
+from ostinato.tasks.regress.results import Figures, Summary, TargetFigures
+from ostinato.tasks.results import summed_up
+from ostinato.tasks.sequence_data import (
+    codec_of,
+    job_of,
+    measured_on,
+    observed,
+    outputs_of,
+    recorded,
+    sizes,
+    told,
+    where_validated,
+)
+from ostinato.tasks.trained import AnyRun, Trained
+from ostinato.training import ALONE, Job, Processes
+
+#: Of standardised targets `[N, K]`: means over examples and targets. Huber's turns at one standard deviation.
+LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": nn.functional.mse_loss,
+    "huber": nn.functional.huber_loss,
+}
+
+
+class Regression:
+    """Many to one, of real numbers."""
+
+    RECORDED: Mapping[str, Any] = {
+        "targets": list[str],
+        "target_scale.mean": list[float],
+        "target_scale.deviation": list[float],
+        "columns": dict[str, Any],
+        "max_length": Positive | None,
+        "data.train.examples": Count,
+        "data.valid.examples": Count,
+        "data.held_out": bool,
+    }
+
+    def prepare(self, options: TrainRegress, progress: Progress | None = None) -> PreparedTargets:
+        """Read, split, standardise the targets, learn tokenizer or scale, encode."""
+        columns = LabelledColumns(options.target, options.text, options.id, options.time, options.value_columns)
+        whole = with_targets(read_all_labelled(options.data, columns, numbers=True))
+        valid = None
+        if options.valid is not None:
+            valid = with_targets(read_labelled(options.valid, columns, numbers=True))
+        prepared = prepare_targets(options, columns, whole, valid, progress=progress)
+        if options.test is not None:
+            test = with_targets(read_labelled(options.test, columns, numbers=True))
+            prepared.data["test"] = record_of(test)
+        return prepared
+
+    def configuration(self, options: TrainRegress, prepared: PreparedTargets) -> dict[str, Any]:
+        """Sizes, targets and their scale, columns, records of the data."""
+        codec = prepared.codec
+        lengths = [len(steps) for steps in prepared.train.inputs]
+        return {
+            "model": {"outputs": len(codec.targets), **sizes(options, codec.reads, lengths)},
+            "targets": list(codec.targets),
+            "target_scale": dataclasses.asdict(codec.scale),
+            **recorded(codec.reads),
+            "data": prepared.data,
+        }
+
+    def files(self, prepared: PreparedTargets) -> Mapping[str, bytes]:
+        """The tokenizer, where there is text."""
+        tokenizer = prepared.codec.tokenizer
+        return {} if tokenizer is None else {"tokenizer.json": tokenizer.to_json().encode()}
+
+    def build(self, config: Mapping[str, Any]) -> ManyToOne:
+        """A model from a run's configuration."""
+        return ManyToOne(**config["model"])
+
+    def job(
+        self, options: TrainRegress, model: nn.Module, prepared: PreparedTargets, processes: Processes = ALONE
+    ) -> Job:
+        """What the loop needs, for one process of several."""
+        assert isinstance(model, ManyToOne)
+        if prepared.more is not None:
+            model.start_embedding(torch.from_numpy(prepared.more))
+        codec, train, valid = prepared.codec, prepared.train, prepared.valid
+        error = LOSSES[options.regress.loss]
+
+        def loss(output: Any, batch: Batch) -> Tensor:
+            return error(output.outputs, batch.targets)
+
+        def validate(trained: nn.Module) -> dict[str, float]:
+            found = outputs_of(trained, valid.inputs)
+            wanted = torch.from_numpy(codec.scale.apply(valid.targets))
+            return {"loss": float(error(torch.from_numpy(found), wanted)), **_figures(codec, valid, found)}
+
+        return job_of(
+            options,
+            model,
+            codec.reads,
+            (train.inputs, codec.scale.apply(train.targets)),
+            loss=loss,
+            validate=validate,
+            valid=(prepared.data["validated"], len(valid.targets)),
+            best="scaled_rmse",
+            higher=False,
+            processes=processes,
+        )
+
+    def describe(self, model: nn.Module, prepared: PreparedTargets) -> str:
+        """Examples, targets, parameters."""
+        codec, count = prepared.codec, len(prepared.codec.targets)
+        where = where_validated(prepared.data, len(prepared.valid.targets), "held out")
+        return (
+            f"{len(prepared.train.targets):,} examples to train on, {where}; {count} target{'s'[: count > 1]}, "
+            f"{told(prepared.data, codec.reads)}, {sum(p.numel() for p in model.parameters()):,} parameters"
+        )
+
+    def finish(self, run: Trained, prepared: PreparedTargets) -> None:
+        """Nothing more is written."""
+
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> RegressCodec:
+        """Targets, their scale, columns, and tokenizer or scale."""
+        try:
+            scale = Scale(tuple(config["target_scale"]["mean"]), tuple(config["target_scale"]["deviation"]))
+            if not len(config["targets"]) == len(scale.mean) == len(scale.deviation) == config["model"]["outputs"]:
+                raise TypeError("its targets, their scale and its outputs are not of one number")
+            return RegressCodec(codec_of(folder, config), tuple(config["targets"]), scale)
+        except DataError as error:
+            raise RunFolderError(str(error)) from None
+        except (KeyError, TypeError) as error:
+            raise RunFolderError(f"{folder.config}: damaged, it does not describe regression: {error}") from None
+
+    def evaluate(
+        self, run: Trained, sources: Iterable[str], options: EvaluateRegress, progress: Progress | None = None
+    ) -> Figures:
+        """The figures of `regression_figures`, and the share of unknown tokens."""
+        codec: RegressCodec = run.codec
+        raw = with_targets(read_all_labelled(list(sources), codec.reads.columns, numbers=True))
+        part, unknown = Part(codec.reads.encode(raw), targets_of(raw)), dict[str, Any]()
+        if (tokenizer := codec.tokenizer) is not None:
+            unknown = unknown_of(part.inputs, tokenizer)
+            warn_unknown(raw.name, unknown, tokenizer.level, "its texts are not like those it was trained on")
+        found = codec.scale.undo(outputs_of(run.model, part.inputs, progress))
+        figures = regression_figures(part.targets, found, codec.scale, codec.targets)
+        tell_no_better(figures)
+        if "targets" in figures:
+            figures["targets"] = {name: TargetFigures(**own) for name, own in figures["targets"].items()}
+        return Figures(**figures | unknown)
+
+    def read(self, run: Trained, source: str) -> Iterator[Example]:
+        """Texts or sequences of numbers."""
+        return read_labelled(source, run.codec.reads.columns, labels=False).examples()
+
+    def answer(
+        self, run: Trained, examples: Iterable[Example], options: PredictRegress, progress: Progress | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The number of each target by its name; where sequences have ids, with the id."""
+        if not (examples := list(examples)):
+            return
+        codec: RegressCodec = run.codec
+        found = codec.scale.undo(outputs_of(run.model, codec.reads.encode(Raw.of(examples)), progress))
+        for example, values in zip(examples, found.astype(np.float32), strict=True):
+            answer: dict[str, Any] = dict(zip(codec.targets, shortest(values), strict=True))
+            yield answer if example.key is None else {"id": example.key, **answer}
+
+    def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
+        """The run as it is, with columns of other names."""
+        there = copy.copy(run)
+        there.codec = run.codec.renamed(**given)
+        return there
+
+    def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
+        """The first example; the scalar is the sum of the standardised values that the model gives it."""
+        return observed(run, run.codec.reads, source, _summed, "the value it gives, standardised", steps)
+
+    def reads_texts(self, run: Trained) -> bool:
+        """Not one that reads numbers."""
+        return run.codec.tokenizer is not None
+
+    def lines(self, run: Trained, answers: Iterable[Any]) -> Iterator[str]:
+        """One JSON object a line."""
+        return (json.dumps(answer, ensure_ascii=False) for answer in answers)
+
+    def rows(self, run: Trained, answers: Iterable[Any]) -> Iterator[dict[str, Any]]:
+        """A column for each target."""
+        return iter(answers)
+
+    def summary(self, run: Trained) -> Summary:
+        """Examples trained on, and the validation with the lowest error."""
+        tokens = run.folder.resume_point.position().tokens
+        found = summed_up(Summary, run, examples=tokens, targets=len(run.codec.targets))
+        if not run.config["data"]["validated"]:  # figures of what it was trained on
+            for name in ("loss", "scaled_rmse", "mae", "rmse", "r2", "unknown"):
+                setattr(found, f"valid_{name}", UNSET)
+        return found
+
+    def card(self, run: Trained) -> CardFacts:
+        """What was trained, on what, how well, and how to use it."""
+        data, codec, model = run.config["data"], run.codec, run.config["model"]
+        reads = codec.reads
+        what = f"a vocabulary of {reads.tokenizer.size:,}" if reads.tokenizer else f"{len(reads.scale.mean)} channels"
+        tested = None
+        if run.test is not None:
+            tested = (
+                f"{files_of(data['test'])} ({run.test['examples']:,} examples), {_told(run.test)}; of the training "
+                f"data's mean: MAE {run.test['mean_mae']:.4g}, RMSE {run.test['mean_rmse']:.4g}"
+            )
+        return CardFacts(
+            title=f"Regression ({model['cell']}, {what})",
+            model=f"{model['num_layers']} x {model['hidden_size']} units",
+            about=[
+                f"{name}: {mean:.4g} on average, standard deviation {deviation:.4g}"
+                for name, mean, deviation in zip(codec.targets, codec.scale.mean, codec.scale.deviation, strict=True)
+            ],
+            trained_on=f"{files_of(data['train'])} ({data['train']['examples']:,} examples)",
+            validated_on=measured_on(data, "held out"),
+            best=_told(run.folder.resume_point.position().best_figures),
+            tested=tested,
+            use='run.predict("new.csv")',
+        )
+
+
+TASK: Task[TrainRegress, PreparedTargets] = Regression()
+
+
+def _figures(codec: RegressCodec, part: Part, found: npt.NDArray[np.float32]) -> dict[str, float]:
+    """What validation reports, of standardised answers."""
+    values = codec.scale.undo(found)
+    own = {name: float(each.mean()) for name, each in errors(part.targets, values).items()}
+    return {"scaled_rmse": scaled_rmse(part.targets, values, codec.scale), **own}
+
+
+def _told(figures: Mapping[str, float]) -> str:
+    """Figures as the card has them."""
+    return f"MAE {figures['mae']:.4g}, RMSE {figures['rmse']:.4g}, R2 {figures['r2']:.4f}"
+
+
+def _summed(output: Any) -> Tensor:
+    return output.outputs.sum()

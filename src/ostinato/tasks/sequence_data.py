@@ -1,0 +1,370 @@
+"""Texts and sequences of numbers made ready for a task of one answer to each: read, split, batched, told of."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ostinato.checkpoint import RunFolder
+from ostinato.config.cells import DEFAULT_CELL
+from ostinato.config.text import Level
+from ostinato.config.training import DEFAULT_EPOCHS
+from ostinato.core.batch import Batch
+from ostinato.core.errors import DataError
+from ostinato.data.batching.buckets import Buckets, in_length_order
+from ostinato.data.batching.splits import held_out
+from ostinato.data.labelled.reading import (
+    MAX_LENGTH,
+    LabelledColumns,
+    Raw,
+    SequenceCodec,
+    batch_of,
+    read_labelled,
+    selected,
+)
+from ostinato.data.labelled.sequences import Scale
+from ostinato.data.text.short_texts import learn_from_texts
+from ostinato.data.text.tokenizer import Tokenizer
+from ostinato.data.text.unknown_words import unknown_note, unknown_of, warn_unknown
+from ostinato.data.text.word_vectors import word_vectors
+from ostinato.inspection.observed import Observed
+from ostinato.tasks.contract import Progress, required
+from ostinato.tasks.sequence_options import ReadsSequences
+from ostinato.tasks.trained import Trained
+from ostinato.training import Job, Processes
+
+#: Optimiser steps that a training has at least, where no option says how long.
+LEAST_STEPS = 1_000
+
+#: Examples in a batch at most, where no option says how many.
+BATCH = 32
+
+#: Examples that training sees at least where --epochs does not say, in 2 to 20 passes: many are soon learned by heart.
+SEEN_EXAMPLES = 50_000
+
+#: Tokens that it sees at least: short texts are passed over more often than long ones.
+SEEN_TOKENS = 2_000_000
+
+#: Steps from which on a text can do without three in ten of them.
+REDUNDANT = 100
+
+#: Share of unknown words in what is held out, above which texts are not read by words.
+UNKNOWN_WORDS = 0.3
+
+#: The same where there are too few texts to hold some out: in few texts of any language many words occur once.
+UNKNOWN_WORDS_OF_FEW = 0.5
+
+#: Validation examples from which on they say which weights are best; fewer are not held out, and given by --valid they
+#: do not choose: the last weights are kept.
+TELLING = 30
+
+#: Learning rate of texts, where --lr does not say.
+TEXT_RATE = 0.0015
+
+#: Learning rate of numbers.
+NUMBERS_RATE = 0.004
+
+#: Optimiser steps between looks at how well the training data is fitted, where there is no other.
+FITTED_EVERY = 250
+
+#: Words known where --vocab-size does not say.
+VOCABULARY = 20_000
+
+#: Tokens from which on the texts themselves say what words are like.
+TELLING_TOKENS = 100_000
+
+#: Steps times sequences answered at once, at most.
+AT_ONCE = 64_000
+
+
+def divided(
+    options: ReadsSequences, wanted: float | None, whole: Raw, valid: Raw | None, share: float, *, by_label: bool
+) -> tuple[Raw, Raw, bool]:
+    """Examples to train on, those to validate on, and whether the latter were held out.
+
+    Args:
+        options: of the command.
+        wanted: its share to hold out, however few that are; None where it does not say.
+        whole: to train on; without `valid`, also to validate on.
+        valid: to validate on.
+        share: to hold out where the options do not say. Where that is 0, or fewer than `TELLING` examples, nothing is
+            held out, and validation measures what is trained on.
+        by_label: whether the same share of every label is held out.
+    """
+    share = share if wanted is None else wanted
+    if valid is not None or not (share * len(whole) >= TELLING if wanted is None else share > 0):
+        return whole, whole if valid is None else valid, False
+    strata = [str(label) for label in whole.labels] if by_label else None
+    rows, left = held_out(len(whole), options.training.seed, share=share, strata=strata)
+    return selected(whole, rows.tolist()), selected(whole, left.tolist()), True
+
+
+def described(
+    codec: SequenceCodec, train: Raw, out: Raw, inputs: tuple[list[npt.NDArray[Any]], list[npt.NDArray[Any]]]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The shares of unknown tokens of what is trained and of what is validated on; a warning where they are many."""
+    if codec.tokenizer is None:
+        return {}, {}
+    own, other = (unknown_of(part, codec.tokenizer) for part in inputs)
+    advice = "--level bpe reads words in pieces, a larger --vocab-size knows more of them"
+    warn_unknown(out.name, other, codec.tokenizer.level, advice)
+    return own, other
+
+
+def told(data: dict[str, Any], codec: SequenceCodec) -> str:
+    """What is read, for the line before training."""
+    if codec.tokenizer is None:
+        return f"{len(codec.scale.mean) if codec.scale else 0} channels"
+    reads = f"vocabulary {codec.tokenizer.size:,}{unknown_note(data)}"
+    if (beyond := data.get("unknown_words")) is not None:
+        pieces = {"char": "characters", "bpe": "pieces of words"}[codec.tokenizer.level]
+        reads += f" of {pieces}, as {beyond:.0%} of the words held out are unknown (--level says otherwise)"
+    return reads
+
+
+def job_of(
+    options: ReadsSequences,
+    model: nn.Module,
+    codec: SequenceCodec,
+    train: tuple[list[npt.NDArray[Any]], npt.NDArray[Any]],
+    *,
+    loss: Callable[[Any, Batch], Tensor],
+    validate: Callable[[nn.Module], Mapping[str, float]],
+    valid: tuple[bool, int],
+    best: str,
+    higher: bool,
+    processes: Processes,
+) -> Job:
+    """What the loop needs, for one process of several.
+
+    Args:
+        options: of the command.
+        model: a `ManyToOne`.
+        codec: what has read.
+        train: encoded examples, and what is expected of each, `[N, ...]`.
+        loss: of the model's output and a batch.
+        validate: figures of a model.
+        valid: whether there is other data to validate on, and how many examples.
+        best: the figure that weights are chosen by, where there are enough examples.
+        higher: whether more of it is better.
+        processes: that train.
+    """
+    inputs, targets = train
+    batches = Buckets(
+        [len(steps) for steps in inputs],
+        options.training.batch_of(len(inputs), BATCH),
+        lambda rows: batch_of([inputs[row] for row in rows], targets[rows]),
+        None,
+        options.training.seed,
+        processes.rank,
+        processes.size,
+    )
+    tokens = 0 if codec.tokenizer is None else sum(map(len, inputs))
+    validated, examples = valid
+    return Job(
+        model=model,
+        loss=loss,
+        batches=batches,
+        validate=validate,
+        validation_share=examples / len(inputs),
+        best=best if validated and examples >= TELLING else None,
+        higher=higher,
+        unit="examples",
+        lr=NUMBERS_RATE if codec.tokenizer is None else TEXT_RATE,
+        epochs=max(passes(len(inputs), tokens), -(-LEAST_STEPS // len(batches))),
+        valid_every=0 if validated else FITTED_EVERY,
+        measured="validation" if validated else "fit",
+    )
+
+
+def where_validated(data: Mapping[str, Any], examples: int, held: str) -> str:
+    """How many examples are validated on, and of what, for the line before training.
+
+    Args:
+        data: what the run records of the data.
+        examples: how many.
+        held: how examples were held out.
+    """
+    if not data["validated"]:
+        return "none held out (a tenth would say too little; give --valid FILE)"
+    if data["held_out"]:
+        return f"{examples:,} to validate on, {held}"
+    few = " (too few to choose weights by: the last ones are kept)" if examples < TELLING else ""
+    return f"{examples:,} to validate on{few}"
+
+
+@torch.no_grad()
+def outputs_of(
+    model: nn.Module, inputs: list[npt.NDArray[Any]], progress: Progress | None = None
+) -> npt.NDArray[np.float32]:
+    """`[N, C]` what a `ManyToOne` says of each example, in their order; it is in eval mode."""
+    lengths = [len(steps) for steps in inputs]
+    found: dict[int, Tensor] = {}
+    for rows in in_length_order(lengths, max(1, AT_ONCE // max(1, *lengths, 1))):
+        batch = batch_of([inputs[row] for row in rows])
+        found |= dict(zip(rows.tolist(), model(batch.inputs, **batch.arguments()).outputs, strict=True))
+        if progress is not None:
+            progress(len(found), len(inputs))
+    return torch.stack([found[row] for row in range(len(inputs))]).numpy()
+
+
+def observed(
+    run: Trained, codec: SequenceCodec, source: str | None, scalar: Callable[[Any], Tensor], what: str, steps: int
+) -> Observed:
+    """The first example of a source, for `inspect`.
+
+    Args:
+        run: of the task.
+        codec: what reads.
+        source: as `Observes.observe` has it.
+        scalar: of the model's output, which gradients are taken of.
+        what: how to call that.
+        steps: to read, at most.
+
+    Raises:
+        DataError: nothing to read.
+    """
+    raw = read_labelled(required(source), codec.columns, labels=False)
+    values = codec.encode(raw)[0][:steps]
+    read = [str(t + 1) for t in range(len(values))] if codec.tokenizer is None else codec.tokenizer.pieces(values)
+    if not read:
+        raise DataError(f"{raw.places(0)}: expected a sequence of at least one step")
+    batch, pooling = batch_of([values]), run.config["model"]["pooling"]
+    if pooled := pooling != "last":
+        what += f", which {pooling} pooling hands to every step"
+    return Observed(read, batch.inputs, batch.arguments(), scalar, what, pooled=pooled)
+
+
+def codec_of(folder: RunFolder, config: Mapping[str, Any]) -> SequenceCodec:
+    """What reads a run's data, as config.json and the folder have it.
+
+    Raises:
+        KeyError, TypeError: the configuration lacks something.
+        DataError: the tokenizer is damaged.
+    """
+    columns = LabelledColumns(**config["columns"] | {"values": tuple(config["columns"]["values"])})
+    scale = None
+    if "scale" in config:
+        scale = Scale(tuple(config["scale"]["mean"]), tuple(config["scale"]["deviation"]))
+    tokenizer = Tokenizer.load(folder.tokenizer) if scale is None else None
+    return SequenceCodec(columns, config["max_length"], tokenizer, scale)
+
+
+def recorded(codec: SequenceCodec) -> dict[str, Any]:
+    """What `codec_of` finds again in config.json."""
+    found = {"max_length": codec.max_length, "columns": dataclasses.asdict(codec.columns)}
+    return found | ({} if codec.scale is None else {"scale": dataclasses.asdict(codec.scale)})
+
+
+def measured_on(data: Mapping[str, Any], held: str) -> str:
+    """What validation figures are of, for the card.
+
+    Args:
+        data: what config.json records of the data.
+        held: how examples were held out.
+    """
+    if not data.get("validated", True):
+        return "no validation (too few examples to hold some out); of those trained on"
+    where = held if data["held_out"] else f"of {', '.join(data['valid']['files'])}"
+    return f"validation: {data['valid']['examples']:,} examples {where}"
+
+
+def start_vectors(
+    options: ReadsSequences, codec: SequenceCodec, inputs: list[npt.NDArray[Any]], progress: Progress | None
+) -> npt.NDArray[np.float32] | None:
+    """What the embedding starts from, `[V, E]`; None for random numbers.
+
+    Args:
+        options: of the command.
+        codec: what reads.
+        inputs: encoded, to train on.
+        progress: told how far it is.
+    """
+    wanted = options.sequence.word_vectors
+    if codec.tokenizer is None or wanted == "random":
+        return None
+    if wanted == "auto" and (codec.tokenizer.level == "char" or sum(map(len, inputs)) < TELLING_TOKENS):
+        return None
+    width = options.model.embed or options.model.hidden
+    found: npt.NDArray[np.float32] = word_vectors(inputs, codec.tokenizer.size, width, progress).numpy()
+    return found
+
+
+def passes(examples: int, tokens: int) -> int:
+    """Epochs by default: as many as it takes to see `SEEN_EXAMPLES`, or `SEEN_TOKENS` of texts, whichever are more."""
+    seen = max(SEEN_EXAMPLES / examples, SEEN_TOKENS / tokens if tokens else 0)
+    return min(DEFAULT_EPOCHS, max(2, round(seen)))
+
+
+def learn_codec(
+    options: ReadsSequences, columns: LabelledColumns, train: Raw, unseen: Raw | None
+) -> tuple[SequenceCodec, float | None]:
+    """Tokenizer or scale; where words would not do, the share of them that is unknown, else None.
+
+    Args:
+        options: of the command.
+        columns: what the run is to read later.
+        train: to train on.
+        unseen: other examples, to see how well words are known; None where there are none.
+    """
+    limit = options.sequence.max_length
+    if not isinstance(train.inputs[0], str):
+        return SequenceCodec(columns, limit, scale=Scale.of(train.inputs)), None
+    level = options.tokens.level
+    tokenizer, beyond = _tokenizer(options, "word" if level == "auto" else level, train), None
+    most = UNKNOWN_WORDS_OF_FEW if unseen is None else UNKNOWN_WORDS
+    if level == "auto" and (share := _unknown_words(options, tokenizer, train, unseen)) > most:
+        words = sum(map(len, tokenizer.encode_all(train.inputs)))
+        tokenizer, beyond = _tokenizer(options, "char" if words <= 2 * len(train) else "bpe", train), share
+    return SequenceCodec(columns, limit or MAX_LENGTH[tokenizer.level], tokenizer), beyond
+
+
+def _unknown_words(options: ReadsSequences, words: Tokenizer, train: Raw, unseen: Raw | None) -> float:
+    """Share of the words unknown in texts that the vocabulary was not learned from."""
+    if unseen is None:
+        if len(train) < 2:
+            return 0.0
+        rows, left = held_out(len(train), options.training.seed)
+        words, unseen = _tokenizer(options, "word", selected(train, rows.tolist())), selected(train, left.tolist())
+    return unknown_of(words.encode_all(unseen.inputs), words)["unknown"]
+
+
+def _tokenizer(options: ReadsSequences, level: Level, train: Raw) -> Tokenizer:
+    tokens = options.tokens.at_level(level)
+    size = VOCABULARY if level == "word" and tokens.vocab_size is None else tokens.vocab_limit
+    try:
+        return learn_from_texts(train.inputs, level, size, lowercase=options.sequence.lowercase)
+    except DataError as error:
+        raise DataError(f"{train.name}: {error}") from None
+
+
+def word_dropout(steps: float) -> float:
+    """Share of the steps that training leaves out by default: the fewer the shorter texts are, on average."""
+    return 0.3 * min(1.0, steps / REDUNDANT)
+
+
+def sizes(options: ReadsSequences, codec: SequenceCodec, lengths: Sequence[int]) -> dict[str, Any]:
+    """Arguments of `ManyToOne`, but for its number of outputs."""
+    model, reads_as = options.model, options.sequence
+    reads: dict[str, Any] = {"embed_size": model.embed}
+    if codec.tokenizer is not None:
+        reads = {"vocab_size": codec.tokenizer.size, "embed_size": model.embed or model.hidden}
+    elif codec.scale is not None:
+        reads["features"] = len(codec.scale.mean)
+    dropped = reads_as.word_dropout
+    if dropped is None:
+        dropped = 0.0 if codec.tokenizer is None else word_dropout(sum(lengths) / len(lengths))
+    return {
+        **reads,
+        "bidirectional": reads_as.bidirectional,
+        "pooling": reads_as.pooling or ("max" if codec.tokenizer is None else "attention"),
+        "word_dropout": dropped,
+        **model.layer_settings(),
+        "cell": model.cell or ("gru" if codec.tokenizer is None else DEFAULT_CELL),
+    }

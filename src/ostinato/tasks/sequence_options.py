@@ -1,0 +1,164 @@
+"""Options that tasks from a sequence to one answer share."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, Protocol
+
+import tyro
+
+from ostinato.config.cells import CELL_NAMES
+from ostinato.config.checks import at_least, share
+from ostinato.config.model import ModelOptions
+from ostinato.config.text import Level, TextOptions
+from ostinato.config.training import TrainingOptions
+from ostinato.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class SequenceOptions:
+    """How a sequence is read and becomes one vector."""
+
+    bidirectional: bool = True
+    """Read in both directions."""
+
+    pooling: Literal["last", "mean", "max", "attention"] | None = None
+    """How a sequence becomes one vector: the state after its last step, or the mean, the largest value of each unit,
+    or a weighted mean of all steps. By default the weighted mean (attention) of texts, the largest value of numbers."""
+
+    max_length: int | None = None
+    """Steps kept of a sequence: of a longer one the first and the last halves. By default 1,000 words or BPE pieces,
+    4,000 characters; numeric sequences are kept whole."""
+
+    word_dropout: float | None = None
+    """Share of the steps whose whole input is set to zero in training. By default 0.3 of texts of 100 tokens and more,
+    less of shorter ones, where each token says more; none of numbers."""
+
+    word_vectors: Literal["auto", "texts", "random"] = "auto"
+    """What the embedding starts from: vectors made of which words stand near each other in DATA, so that rare words
+    are like those they are used like; or random numbers. By default the texts, where they have 100,000 words or pieces
+    and are not read by characters."""
+
+    lowercase: bool = True
+    """Words: take capitals for small letters."""
+
+    def __post_init__(self) -> None:
+        share(word_dropout=self.word_dropout or 0.0)
+        if self.max_length is not None:
+            at_least(max_length=(self.max_length, 1))
+
+
+@dataclass(frozen=True)
+class SequenceTextOptions(TextOptions):
+    """Tokens of the texts."""
+
+    level: Literal["auto", "char", "word", "bpe"] = "auto"  # type: ignore[assignment]
+    """What a token is: a character, a word, or a piece learned by byte-level BPE. By default a word; but where more
+    than three in ten words held out are unknown, as in languages that build long words, a piece, and a character of
+    texts of one word or two."""
+
+    vocab_size: int | None = None
+    """Most tokens kept; the rarer ones become <unk>. By default all characters, 20,000 words, 4,000 BPE pieces."""
+
+    def at_level(self, level: Level) -> TextOptions:
+        """The same, with a level that is chosen."""
+        return TextOptions(level=level, vocab_size=self.vocab_size)
+
+
+@dataclass(frozen=True)
+class SequenceModelOptions(ModelOptions):
+    """Between what is read and what is said of it."""
+
+    cell: Annotated[
+        str | None,
+        tyro.conf.arg(
+            metavar="NAME",
+            help=f"Recurrent cell: {', '.join(CELL_NAMES)}, or one from --plugin. By default lstm for texts, gru for "
+            "numbers.",
+        ),
+    ] = None  # type: ignore[assignment]
+
+    hidden: int = 128
+    """Units of each layer."""
+
+    dropout: float = 0.5
+    """Share set to zero in training: after the embedding, between layers and before the output."""
+
+
+@dataclass(frozen=True)
+class SequenceTrainingOptions(TrainingOptions):
+    """How long, how fast, and from which random numbers."""
+
+    epochs: int | None = None
+    """Passes over the data. By default 2 to 20, the fewer the more examples and tokens there are; more where they are
+    few. With --time-limit alone, as many as there is time for."""
+
+    batch: int | None = None
+    """Sequences side by side, over all processes together. By default 32; of fewer than 1,600 examples fewer, down to
+    8, so that an epoch has 50 steps."""
+
+    lr: float | None = None  # type: ignore[assignment]
+    """Learning rate: the highest that the schedule reaches. By default 0.0015 for texts, 0.004 for numbers."""
+
+    average: float = 0.1
+    """Validate and keep an average of the weights over about this share of the steps so far: 0.1 of them make it less
+    noisy than the weights of any one step. 0 means the weights as they are."""
+
+
+class ReadsSequences(Protocol):
+    """Training options of a task that reads texts or sequences of numbers, from tables among others."""
+
+    @property
+    def text(self) -> str | None:
+        """Column of the texts."""
+
+    @property
+    def id(self) -> str | None:
+        """Column that tells sequences of numbers apart."""
+
+    @property
+    def time(self) -> str | None:
+        """Column to sort their rows by."""
+
+    @property
+    def values(self) -> str | None:
+        """Columns of their values."""
+
+    @property
+    def sequence(self) -> SequenceOptions:
+        """How they are read."""
+
+    @property
+    def tokens(self) -> SequenceTextOptions:
+        """What a token is."""
+
+    @property
+    def model(self) -> SequenceModelOptions:
+        """Sizes."""
+
+    @property
+    def training(self) -> SequenceTrainingOptions:
+        """The loop's options."""
+
+
+def check_columns(options: ReadsSequences, said: str) -> None:
+    """Check that the options name columns of texts or of numbers.
+
+    Args:
+        options: of the command.
+        said: the option that names what is to be learned.
+
+    Raises:
+        ConfigError: columns that do not go together.
+    """
+    if options.model.tied:
+        raise ConfigError(
+            "--tied shares the embedding with an output layer over words: a model of one answer a sequence has none"
+        )
+    if options.text and (options.values or options.id or options.time):
+        raise ConfigError("--text names a column of texts, --values, --id and --time columns of numbers: give either")
+    if (options.text or options.values) and not getattr(options, said):
+        raise ConfigError(f"--{said}: expected the column of the {said}s")
+    if bool(options.values) != bool(options.id):
+        raise ConfigError(
+            "--values and --id belong together: a table of numbers has one row a moment, and --id says of which "
+            "sequence"
+        )

@@ -1,0 +1,132 @@
+"""`ostinato train regress`, from files to figures and answers."""
+
+import csv
+import json
+import random
+
+import numpy as np
+import pytest
+
+import ostinato
+from ostinato.cli.main import main
+from ostinato.core.errors import DataError
+
+SMALL = ["--hidden", "8", "--lr", "0.02", "--epochs", "3", "--threads", "1", "--batch", "8"]
+WORTH = {"fine": 2.0, "good": 1.0, "dull": -1.0, "poor": -2.0}
+
+
+def texts(path, count, seed):
+    draw = random.Random(seed)
+    with open(path, "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["text", "stars", "size"])
+        for _ in range(count):
+            words = draw.choices(list(WORTH), k=3)
+            rows.writerow([" ".join(words), 5 + sum(map(WORTH.get, words)), 1000 * words.count("fine")])
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    texts("train.csv", 200, 1)
+    texts("test.csv", 40, 2)
+    return tmp_path
+
+
+def trained(*more, out="run"):
+    words = ["train", "regress", "train.csv", "--text", "text", "--target", "stars,size", "--hold-out", "0.2"]
+    return main([*words, "--test", "test.csv", "--out", out, *SMALL, *more])
+
+
+def test_texts_several_targets(home, capsys):
+    assert trained("--json") == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["targets"] == 2
+    assert found["valid_r2"] > 0.5
+    assert found["test"]["scaled_rmse"] < 0.7 * found["test"]["mean_scaled_rmse"]
+    assert set(found["test"]["targets"]) == {"stars", "size"}
+    run = ostinato.load("run")
+    answers = run.predict("test.csv")
+    with open("test.csv") as file:
+        stars = np.array([float(row["stars"]) for row in csv.DictReader(file)])
+    said = np.array([answer["stars"] for answer in answers])
+    assert run.evaluate("test.csv")["targets"]["stars"]["mae"] == pytest.approx(np.abs(said - stars).mean(), rel=1e-5)
+    with open("train.csv") as file:
+        mean = np.mean([float(row["stars"]) for row in csv.DictReader(file)])
+    assert run.config["target_scale"]["mean"][0] == pytest.approx(mean, abs=0.3)  # of those that were not held out
+    (one,) = run.predict(["fine fine fine"])
+    assert one["stars"] > 7
+    assert main(["predict", "run", "test.csv", "--output", "said.csv"]) == 0
+    with open("said.csv") as file:
+        assert [float(row["size"]) for row in csv.DictReader(file)] == [answer["size"] for answer in answers]
+    assert "RMSE" in (home / "run" / "README.md").read_text()
+
+
+def test_resumed_as_if_never_stopped(home):
+    assert trained(out="whole") == 0
+    assert trained("--epochs", "1") == 0
+    assert trained("--resume") == 0
+    whole, resumed = (ostinato.load(name).evaluate("test.csv") for name in ("whole", "run"))
+    assert resumed["examples"] == 40
+    assert resumed["rmse"] < resumed["mean_rmse"]
+    assert whole["mean_rmse"] == resumed["mean_rmse"]
+
+
+def test_numbers_from_a_long_table(home):
+    with open("waves.csv", "w") as file:
+        print("wave,level,pace", file=file)
+        for wave in range(60):
+            for step in range(8):
+                print(f"{wave},{step * wave / 60},{wave / 10 if step else ''}", file=file)
+    run = ostinato.train(
+        "regress", "waves.csv", out="run", id="wave", values="level", target="pace", hold_out=0.2,
+        hidden=8, epochs=6, threads=1,
+    )  # fmt: skip
+    answers = run.predict("waves.csv")
+    assert [answer["id"] for answer in answers[:2]] == ["0", "1"]
+    assert np.corrcoef([answer["pace"] for answer in answers], np.arange(60))[0, 1] > 0.9
+
+
+def test_ts_with_a_target(home):
+    lines = [f"{','.join(str(n * t / 40) for t in range(6))}:{n / 4}" for n in range(40)]
+    head = "@problemName made\n@timestamps false\n@targetlabel true\n@data\n"
+    (home / "made.ts").write_text(head + "\n".join(lines[:-1]) + "\n1,2,3,4,5,6:?\n")
+    with pytest.warns(UserWarning, match=r"made.ts: line 44: no target \(so in 1 rows\); left out"):
+        run = ostinato.train("regress", "made.ts", out="run", hidden=4, epochs=1, threads=1)
+    assert run.config["targets"] == ["target"]
+    assert run.config["data"]["train"]["examples"] == 39
+    assert run.config["target_scale"]["mean"] == [pytest.approx(np.arange(39).mean() / 4)]
+
+
+def test_huber_is_another_training(home):
+    assert trained("--loss", "huber", out="huber") == 0
+    assert trained() == 0
+    huber, mse = (ostinato.load(name) for name in ("huber", "run"))
+    assert huber.predict(["poor poor poor"]) != mse.predict(["poor poor poor"])
+
+
+@pytest.mark.parametrize(
+    ("table", "more", "said"),
+    [
+        ("text,stars\na,1\nb,two\n", (), "line 3: column 'stars': expected a number"),
+        ("text,stars\na,1\nb,1\n", (), "expected different numbers to learn, got 1 as 'stars' of all 2 examples"),
+        ("text,stars\na,\nb,\n", (), "expected numbers to learn for each example, found none at all"),
+        ("text,stars\na,1\nb,2\n", ("--target", "text"), "--target text: that column is read"),
+        ("text,stars\na,1\nb,2\n", ("--target", "stars,stars"), "--target stars,stars: expected different columns"),
+        ("text,stars\na,1\nb,2\n", ("--target", "price"), "price"),
+    ],
+)
+def test_bad_input_is_one_message(table, more, said, home, capsys):
+    (home / "bad.csv").write_text(table)
+    words = ["train", "regress", "bad.csv", "--text", "text", "--target", "stars", "--out", "run", *SMALL]
+    assert main([*words, *more]) == 2
+    err = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ostinato: ")]
+    assert len(err) == 1
+    assert said in err[0]
+    assert not (home / "run").exists()
+
+
+def test_two_targets_of_one_sequence(home):
+    (home / "two.csv").write_text("id,x,y\na,1,2\na,2,3\nb,1,1\n")
+    with pytest.raises(DataError, match=r"expected one target a sequence, got 3.0 and 2.0 for 'a'"):
+        ostinato.train("regress", "two.csv", out="run", id="id", values="x", target="y")
