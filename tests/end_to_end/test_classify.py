@@ -388,7 +388,7 @@ def test_a_run_is_used_with_what_it_was_trained_on(trained, work, cli):
         (("evaluate", "run", "test.csv", "--beam", "3"), "--beam: a run of task 'classify' has no use for it"),
         (
             ("evaluate", "run", "test.csv", "--cache", "9"),
-            "a run of task 'classify' does not predict",
+            "--cache: a run of task 'classify' has no use for it",
         ),
         (("predict", "run", "test.csv", "--output", "no/answers"), "--output no/answers: cannot be written"),
         (("generate", "run"), "a run of task 'classify' writes no text"),
