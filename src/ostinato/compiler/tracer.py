@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
 from ostinato.cells.contract import Cell
+from ostinato.compiler.pointwise import POINTWISE_RULES
 from ostinato.compiler.program import LEAVES, Graph
 
 _HERE = Path(__file__).parent
@@ -151,7 +152,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in tensors:
             self._known(tensor)
         moved_args, moved_kwargs = tree_map(_without_memory, (args, kwargs))
-        result = func(*moved_args, **moved_kwargs)
+        result = _shaped(name, moved_args)
+        if result is None:
+            result = func(*moved_args, **moved_kwargs)
         if not any(self.is_row(t) for t in tensors) and not _batched(result):
             self._noted(func, args, kwargs, result)
             return result
@@ -203,6 +206,48 @@ def is_batch(size: int) -> bool:
 def refuse(what: str) -> CannotCompileError:
     """The error, with the line that is being traced."""
     return CannotCompileError(f"{what} ({_where()})")
+
+
+_TRUTHS = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "logical_not", "logical_and", "logical_or", "isnan"})
+_LEFT_TO_TORCH = frozenset({"_to_copy", "clone", "detach", "alias", "lift_fresh", "contiguous", "log_sigmoid_forward"})
+
+
+def _shaped(name: str, args: Any) -> Any:
+    """The result of a frequent operation. Some of torch's own rules for tensors without memory import its compiler:
+    seconds."""
+    if name == "native_layer_norm":
+        return args[0].new_empty(args[0].shape), args[0].new_empty(0), args[0].new_empty(0)
+    if name in ("sum", "mean", "amax") and len(args) > 1 and args[1]:
+        dims = {dim % args[0].dim() for dim in ([args[1]] if isinstance(args[1], int) else args[1])}
+        sizes = [1 if dim in dims else size for dim, size in enumerate(args[0].shape)]
+        keep = len(args) > 2 and args[2]
+        return args[0].new_empty([size for dim, size in enumerate(sizes) if keep or dim not in dims])
+    if name in ("mm", "addmm", "bmm"):
+        first, second = args[-2:]
+        return first.new_empty(*first.shape[:-1], second.shape[-1])
+    if name.removesuffix("_") not in POINTWISE_RULES or name in _LEFT_TO_TORCH:
+        return None
+    tensors = [arg for arg in args if isinstance(arg, Tensor)]
+    if name.endswith("_") or not tensors:
+        return None
+    dtype = torch.bool if name in _TRUTHS else next((t.dtype for t in tensors if t.dtype.is_floating_point), torch.bool)
+    return torch.empty(_common_shape([tuple(t.shape) for t in tensors]), dtype=dtype, device="meta")
+
+
+def _common_shape(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """Of tensors that are broadcast. Torch's own function imports SymPy.
+
+    Raises:
+        ValueError: they do not go together.
+    """
+    rank = max(map(len, shapes))
+    sizes = []
+    for column in zip(*((1,) * (rank - len(shape)) + shape for shape in shapes), strict=True):
+        different = {size for size in column if size != 1} or {1}
+        if len(different) > 1:
+            raise ValueError(f"shapes that do not go together: {', '.join(map(str, shapes))}")
+        sizes.append(different.pop())
+    return tuple(sizes)
 
 
 def _refuse_what_no_graph_has(func: Any, name: str) -> None:
