@@ -209,12 +209,24 @@ def refuse(what: str) -> CannotCompileError:
 
 
 _TRUTHS = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "logical_not", "logical_and", "logical_or", "isnan"})
+_AS_WIDE = frozenset({"clamp", "clamp_min", "clamp_max", "_softmax"})
 _LEFT_TO_TORCH = frozenset({"_to_copy", "clone", "detach", "alias", "lift_fresh", "contiguous", "log_sigmoid_forward"})
 
 
 def _shaped(name: str, args: Any) -> Any:
     """The result of a frequent operation. Some of torch's own rules for tensors without memory import its compiler:
     seconds."""
+    if name in _AS_WIDE and not any(isinstance(arg, Tensor) for arg in args[1:]):
+        return args[0].new_empty(args[0].shape)
+    if name in ("cat", "stack"):
+        first, dim = args[0][0], args[1] if len(args) > 1 else 0
+        if name == "stack":
+            dim %= first.dim() + 1
+            return first.new_empty(*first.shape[:dim], len(args[0]), *first.shape[dim:])
+        dim %= first.dim()
+        return first.new_empty(*first.shape[:dim], sum(t.shape[dim] for t in args[0]), *first.shape[dim + 1 :])
+    if name == "_fused_rms_norm":
+        return args[0].new_empty(args[0].shape), args[0].new_empty(0)
     if name == "native_layer_norm":
         return args[0].new_empty(args[0].shape), args[0].new_empty(0), args[0].new_empty(0)
     if name in ("sum", "mean", "amax") and len(args) > 1 and args[1]:
