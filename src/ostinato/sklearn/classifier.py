@@ -12,7 +12,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ostinato.core.errors import DataError
-from ostinato.data.labelled.reading import Example, LabelledColumns, Raw, raw_in_memory
+from ostinato.data.labelled.examples import Example, Raw
+from ostinato.data.labelled.reading import LabelledColumns, raw_in_memory
 from ostinato.data.sources.memory import HeldTable, Steps, Texts, held_as
 from ostinato.sklearn.inputs import forget_table, is_table, listed, require_target, table
 from ostinato.sklearn.parameters import SequenceEstimator

@@ -19,15 +19,8 @@ from ostinato.core.batch import Batch
 from ostinato.core.errors import DataError
 from ostinato.data.batching.buckets import Buckets, in_length_order
 from ostinato.data.batching.splits import held_out
-from ostinato.data.labelled.reading import (
-    MAX_LENGTH,
-    LabelledColumns,
-    Raw,
-    SequenceCodec,
-    batch_of,
-    read_labelled,
-    selected,
-)
+from ostinato.data.labelled.examples import Raw, selected
+from ostinato.data.labelled.reading import MAX_LENGTH, LabelledColumns, SequenceCodec, batch_of, read_labelled
 from ostinato.data.labelled.sequences import Scale
 from ostinato.data.text.short_texts import learn_from_texts
 from ostinato.data.text.tokenizer import Tokenizer

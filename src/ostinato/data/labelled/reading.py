@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,14 +17,14 @@ from ostinato.config.columns import names_in
 from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.batching.buckets import pad_features, pad_ids
+from ostinato.data.labelled.examples import Raw, count_labels, targets_in_place, texts_or_empty
 from ostinato.data.labelled.labels import tell_unknown
-from ostinato.data.labelled.sequences import Scale, Sequences, sequences_from_table
-from ostinato.data.labelled.texts import LabelledTexts, is_lines, read_text_table, read_without_table, without_columns
+from ostinato.data.labelled.sequences import Scale, sequences_from_table
+from ostinato.data.labelled.texts import is_lines, read_text_table, read_without_table, without_columns
 from ostinato.data.labelled.ts import read_ts
 from ostinato.data.sources.encodings import whole_characters
 from ostinato.data.sources.files import plain_name
 from ostinato.data.sources.memory import Steps, Texts, in_memory, is_missing
-from ostinato.data.tables.numbers import MISSING_NUMBERS, number_advice, plain_number
 from ostinato.data.tables.reading import Table, read_table
 from ostinato.data.tables.spelling import spelt_as
 from ostinato.data.text.short_texts import encode_texts, shorten
@@ -63,70 +62,6 @@ class LabelledColumns:
         return replace(self, **given)
 
 
-class Example(NamedTuple):
-    """A sequence whose label is asked for.
-
-    Attributes:
-        input: a text, or an array `[T, D]`.
-        place: what messages call it.
-        key: id of a numeric sequence of a table, which its answer bears; None where there is none.
-    """
-
-    input: Any
-    place: str
-    key: str | None = None
-
-
-@dataclass(frozen=True)
-class Raw:
-    """Sequences as a file has them.
-
-    Attributes:
-        name: of the file.
-        inputs: `[N]` texts, or arrays `[T, D]`.
-        labels: `[N]`; None where one is missing.
-        places: names example number i, for messages.
-        keys: `[N]` ids of numeric sequences; None for texts.
-        digest: SHA-256 of the content.
-        files: names of several; empty where there is one.
-        several: what stands between several labels of an example; None where each has one.
-        targets: `[N, K]` numbers to learn, NaN where one is missing; None where there are labels, or neither.
-    """
-
-    name: str
-    inputs: list[Any]
-    labels: list[str | None]
-    places: Callable[[int], str]
-    keys: list[str] | None
-    digest: str
-    files: tuple[str, ...] = ()
-    several: str | None = None
-    targets: npt.NDArray[np.float64] | None = None
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    @classmethod
-    def of(cls, examples: Sequence[Example]) -> Self:
-        """Examples without labels."""
-        places = [one.place for one in examples]
-        inputs = [one.input for one in examples]
-        return cls(places[0] if places else "", inputs, [None] * len(inputs), places.__getitem__, None, "")
-
-    def examples(self) -> Iterator[Example]:
-        """Each without its label."""
-        for row, one in enumerate(self.inputs):
-            yield Example(one, self.places(row), None if self.keys is None else self.keys[row])
-
-    @property
-    def label_lists(self) -> list[tuple[str, ...]]:
-        """`[N]` the labels of each example: one or none, or several where those are told apart."""
-        if self.several is None:
-            return [() if label is None else (label,) for label in self.labels]
-        parts = [(label or "").split(self.several) for label in self.labels]
-        return [tuple(dict.fromkeys(part.strip() for part in each if part.strip())) for each in parts]
-
-
 def is_ts(source: str) -> bool:
     """Whether a file's name says that it is a .ts file."""
     return PurePath(plain_name(source)).suffix.lower() == ".ts"
@@ -154,13 +89,13 @@ def _read(source: str, columns: LabelledColumns, labels: bool, numbers: bool) ->
     if isinstance(held := in_memory(source), Steps) or (isinstance(held, Texts) and columns.text is None):
         return raw_in_memory(source, held)
     if is_ts(source):
-        return _from_sequences(read_ts(source), with_keys=False)
+        return _tell_missing(read_ts(source))
     if not columns.values and (without_columns(source) or (not labels and is_lines(source, columns.text))):
-        return _from_texts(read_without_table(source, labels=labels))
+        return read_without_table(source, labels=labels)
     if columns.text is not None:
         label = columns.label if labels and not numbers else None
         targets = names_in(columns.label) if labels and numbers else ()
-        return _from_texts(read_text_table(source, columns.text, label, lines=not labels, targets=targets))
+        return read_text_table(source, columns.text, label, lines=not labels, targets=targets)
     if not columns.values or columns.id is None:
         raise ConfigError(
             f"{source}: say which columns of the table to read: --text COL --label COL for texts, "
@@ -197,18 +132,6 @@ def read_all_labelled(sources: Sequence[str], columns: LabelledColumns, *, numbe
         columns.several,
         np.concatenate([part.targets for part in parts if part.targets is not None]) if numbers else None,
     )
-
-
-def _from_texts(found: LabelledTexts) -> Raw:
-    texts = texts_or_empty(found.texts, found.places)
-    return Raw(found.name, texts, found.labels, found.places, found.keys, found.digest, targets=found.targets)
-
-
-def texts_or_empty(texts: Sequence[str | None], places: Callable[[int], str]) -> list[str]:
-    """Texts, a missing one as the empty one, with a warning that names the first."""
-    if empty := [row for row, text in enumerate(texts) if text is None]:
-        warnings.warn(f"{places(empty[0])}: no text (so in {len(empty)} rows); taken as empty", stacklevel=3)
-    return ["" if text is None else text for text in texts]
 
 
 def raw_in_memory(name: str, held: Texts | Steps, labels: Sequence[str | None] | None = None) -> Raw:
@@ -264,79 +187,16 @@ def _from_table(source: str, columns: LabelledColumns, labels: bool, numbers: bo
     targets = names_in(columns.label) if labels and numbers else ()
     names = [columns.id, columns.time, label, *columns.values, *targets]
     table: Table = read_table(source, [name for name in names if name is not None])
-    sequences = sequences_from_table(table, columns.id or "", columns.values, columns.time, label, targets)
-    return _from_sequences(sequences, with_keys=True)
+    return _tell_missing(sequences_from_table(table, columns.id or "", columns.values, columns.time, label, targets))
 
 
-def _from_sequences(found: Sequences, *, with_keys: bool) -> Raw:
-    if found.missing:
+def _tell_missing(raw: Raw) -> Raw:
+    if raw.missing:
         warnings.warn(
-            f"{found.name}: {found.missing:,} values are missing; each is taken as its channel's mean in training",
+            f"{raw.name}: {raw.missing:,} values are missing; each is taken as its channel's mean in training",
             stacklevel=2,
         )
-    keys = found.keys if with_keys else None
-    places = found.places.__getitem__
-    return Raw(found.name, list(found.values), found.labels, places, keys, found.digest, targets=found.targets)
-
-
-def with_labels(raw: Raw) -> Raw:
-    """Only the examples that have a label; how many do not is a warning. One that may have several may have none.
-
-    Raises:
-        DataError: none has one.
-    """
-    missing = [row for row, said in enumerate(raw.label_lists) if not said]
-    if not missing or (raw.several is not None and len(missing) < len(raw)):
-        return raw
-    if len(missing) == len(raw):
-        raise DataError(f"{raw.name}: expected a label for each example, found none at all")
-    warnings.warn(f"{raw.places(missing[0])}: no label (so in {len(missing)} rows); left out", stacklevel=2)
-    return selected(raw, [row for row, label in enumerate(raw.labels) if label is not None])
-
-
-def targets_in_place(raw: Raw) -> Raw:
-    """Labels that are numbers as `[N, 1]` targets.
-
-    Raises:
-        DataError: one is no finite number.
-    """
-    found = [math.nan if label is None else _number(raw.places(row), label) for row, label in enumerate(raw.labels)]
-    return replace(raw, labels=[None] * len(raw), targets=np.array(found, np.float64)[:, None])
-
-
-def _number(place: str, label: str) -> float:
-    try:
-        if label.strip().lower() in MISSING_NUMBERS:
-            return math.nan
-        if abs(found := plain_number(label)) <= np.finfo(np.float32).max:
-            return found
-    except ValueError:
-        pass
-    raise DataError(f"{place}: expected a finite number to learn, got {label[:40]!r}; {number_advice(label)}")
-
-
-def with_targets(raw: Raw) -> Raw:
-    """Only the examples whose targets are all known; how many are not is a warning.
-
-    Raises:
-        DataError: of none they are.
-    """
-    missing = np.ones(len(raw), bool) if raw.targets is None else np.isnan(raw.targets).any(axis=1)
-    if missing.all():
-        raise DataError(f"{raw.name}: expected numbers to learn for each example, found none at all")
-    if not missing.any():
-        return raw
-    first = raw.places(int(missing.argmax()))
-    warnings.warn(f"{first}: no target (so in {int(missing.sum())} rows); left out", stacklevel=2)
-    return selected(raw, np.flatnonzero(~missing).tolist())
-
-
-def selected(raw: Raw, rows: Sequence[int]) -> Raw:
-    """Some of the examples."""
-    inputs, labels = [raw.inputs[row] for row in rows], [raw.labels[row] for row in rows]
-    targets = None if raw.targets is None else raw.targets[list(rows)]
-    places, keys = raw.places, None if raw.keys is None else [raw.keys[row] for row in rows]
-    return replace(raw, inputs=inputs, labels=labels, places=lambda row: places(rows[row]), keys=keys, targets=targets)
+    return raw
 
 
 @dataclass(frozen=True)
@@ -426,18 +286,6 @@ class LabelledCodec:
         for row, said in enumerate(raw.label_lists):
             marks[row, [known[label] for label in said]] = 1
         return marks, names
-
-
-def count_labels(raw: Raw) -> tuple[dict[str, int], dict[str, str]]:
-    """Examples by label, and how a message names the first of each."""
-    counts: dict[str, int] = {}
-    places: dict[str, str] = {}
-    for row, said in enumerate(raw.label_lists):
-        for label in said:
-            if label not in counts:
-                places[label] = raw.places(row)
-            counts[label] = counts.get(label, 0) + 1
-    return counts, places
 
 
 def batch_of(inputs: list[npt.NDArray[Any]], labels: npt.NDArray[Any] | None = None) -> Batch:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ostinato.core.errors import DataError
+from ostinato.data.labelled.examples import Raw
 from ostinato.data.series.dates import looks_like_a_date, read_times, whole_numbers
 from ostinato.data.series.scaling import in_float32, mean_and_spread
 from ostinato.data.tables.layout import chosen_layout
@@ -23,37 +24,9 @@ Values = npt.NDArray[np.float64]  # standardised before they become float32: a l
 Said = TypeVar("Said", str, float)
 
 
-@dataclass(frozen=True)
-class Sequences:
-    """Numeric sequences.
-
-    Attributes:
-        name: of the file, as messages call it.
-        values: N arrays `[T, D]`, NaN where a value is missing.
-        labels: `[N]`; None where one is missing, or where there are none at all.
-        places: `[N]` how a message names each.
-        keys: `[N]` the id of each.
-        digest: SHA-256 of the content.
-        targets: `[N, K]` numbers to learn, NaN where one is missing; None where there are labels, or neither.
-    """
-
-    name: str
-    values: list[Values]
-    labels: list[str | None]
-    places: list[str]
-    keys: list[str]
-    digest: str
-    targets: Values | None = None
-
-    @property
-    def missing(self) -> int:
-        """Values that are missing."""
-        return sum(int(np.isnan(values).sum()) for values in self.values)
-
-
 def sequences_from_table(
     table: Table, id: str, values: Sequence[str], time: str | None, label: str | None, targets: Sequence[str] = ()
-) -> Sequences:
+) -> Raw:
     """Group the rows of a long table into sequences, in the order in which their ids come up.
 
     Args:
@@ -82,11 +55,10 @@ def sequences_from_table(
         order = members if times is None else _sorted(table, key, members, times, time)
         found.append(matrix[order])
         said.append(_one(table, key, members, "label", labels))
-    places = [table.place(members[0]) for members in rows.values()]
+    places = [table.place(members[0]) for members in rows.values()].__getitem__
     aims = [_each(table, rows, target) for target in targets]
-    return Sequences(
-        table.name, found, said, places, list(rows), table.digest, np.stack(aims, axis=1) if aims else None
-    )
+    measured = np.stack(aims, axis=1) if aims else None
+    return Raw(table.name, found, said, places, list(rows), table.digest, targets=measured)
 
 
 def _times(table: Table, column: str) -> list[Any]:

@@ -4,47 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 import numpy as np
-import numpy.typing as npt
 
 from ostinato.config.columns import names_in
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.sources.files import TextFile, find_files, plain_name
+from ostinato.data.labelled.examples import Raw, texts_or_empty
+from ostinato.data.sources.files import TextFile, find_files, one_file, plain_name
 from ostinato.data.sources.memory import in_memory
 from ostinato.data.tables.reading import ENDINGS, read_table
 from ostinato.data.text.pairs import read_lines
 
 
-@dataclass(frozen=True)
-class LabelledTexts:
-    """Texts as a file, or several, have them.
-
-    Attributes:
-        name: of the file, as messages call it.
-        texts: `[N]`; None where one is missing.
-        labels: `[N]`; None where one is missing, or where they were not asked for.
-        places: names example number i, for messages.
-        keys: `[N]` names of the files in a folder, a text each; None elsewhere.
-        digest: SHA-256 of the content.
-        targets: `[N, K]` numbers to learn, NaN where one is missing; None where there are labels, or neither.
-    """
-
-    name: str
-    texts: list[str | None]
-    labels: list[str | None]
-    places: Callable[[int], str]
-    keys: list[str] | None
-    digest: str
-    targets: npt.NDArray[np.float64] | None = None
-
-
-def read_text_table(
-    source: str, text: str, label: str | None, *, lines: bool, targets: Sequence[str] = ()
-) -> LabelledTexts:
+def read_text_table(source: str, text: str, label: str | None, *, lines: bool, targets: Sequence[str] = ()) -> Raw:
     """From a table.
 
     Args:
@@ -66,7 +40,7 @@ def read_text_table(
     texts = ["\n".join(part for part in row if part is not None) or None for row in zip(*columns, strict=True)]
     labels: list[str | None] = table.texts(label) if label else [None] * len(table)
     aims = np.stack([table.numbers(name) for name in targets], axis=1) if targets else None
-    return LabelledTexts(table.name, texts, labels, table.place, None, table.digest, aims)
+    return Raw(table.name, texts_or_empty(texts, table.place), labels, table.place, None, table.digest, targets=aims)
 
 
 def without_columns(source: str) -> bool:
@@ -95,11 +69,11 @@ def is_lines(source: str, text: str | None) -> bool:
         return False
     if source == "-" or text is None:
         return text is None
-    first = next(read_lines(_one_file(source)), "")
+    first = next(read_lines(one_file(source)), "")
     return PurePath(plain_name(source)).suffix.lower() == ".txt" and not all(name in first for name in names_in(text))
 
 
-def read_without_table(source: str, *, labels: bool) -> LabelledTexts:
+def read_without_table(source: str, *, labels: bool) -> Raw:
     """From a folder whose folders are the classes, or from `TEXTS,LABELS`: files whose lines belong together.
 
     Args:
@@ -111,7 +85,7 @@ def read_without_table(source: str, *, labels: bool) -> LabelledTexts:
     """
     if source != "-" and "," in source and not Path(source).exists():
         texts, said = source.split(",")
-        first, second = _one_file(texts), _one_file(said) if labels else None
+        first, second = one_file(texts), one_file(said) if labels else None
         return _lines_of(first, second)
     files = find_files(source)
     if len(files) == 1 and not Path(source).is_dir():
@@ -119,14 +93,7 @@ def read_without_table(source: str, *, labels: bool) -> LabelledTexts:
     return _folder(source, files, labels)
 
 
-def _one_file(source: str) -> TextFile:
-    files = find_files(source)
-    if len(files) != 1:
-        raise DataError(f"{source}: expected one file, a text or a label in each line, got a folder of {len(files)}")
-    return files[0]
-
-
-def _lines_of(file: TextFile, labels: TextFile | None) -> LabelledTexts:
+def _lines_of(file: TextFile, labels: TextFile | None) -> Raw:
     texts = _stripped(file)
     said: list[str | None] = [None] * len(texts) if labels is None else [*_stripped(labels)]
     if labels is not None and len(said) != len(texts):
@@ -138,7 +105,11 @@ def _lines_of(file: TextFile, labels: TextFile | None) -> LabelledTexts:
         raise DataError(f"{file.name}: expected one text a line, found nothing")
     name = file.name if labels is None else f"{file.name},{labels.name}"
     content = hashlib.sha256(repr((texts, said)).encode("utf-8", "surrogatepass")).hexdigest()
-    return LabelledTexts(name, [*texts], said, lambda row: f"{file.name}: line {row + 1}", None, content)
+
+    def place(row: int) -> str:
+        return f"{file.name}: line {row + 1}"
+
+    return Raw(name, texts_or_empty(texts, place), said, place, None, content)
 
 
 def _stripped(file: TextFile) -> list[str | None]:
@@ -146,7 +117,7 @@ def _stripped(file: TextFile) -> list[str | None]:
     return [line if line.strip() else None for line in lines]
 
 
-def _folder(source: str, files: list[TextFile], labels: bool) -> LabelledTexts:
+def _folder(source: str, files: list[TextFile], labels: bool) -> Raw:
     parts = [_below(source, file) for file in files]
     if all(len(part) > 2 for part in parts) and len({part[0] for part in parts}) == 1 and not Path(source).is_dir():
         parts = [part[1:] for part in parts]  # an archive of one folder, which holds those of the classes
@@ -163,7 +134,8 @@ def _folder(source: str, files: list[TextFile], labels: bool) -> LabelledTexts:
     said: list[str | None] = [part[0] if labels else None for part in parts]
     content = hashlib.sha256(repr((texts, said)).encode("utf-8", "surrogatepass")).hexdigest()
     whole = [text if text.strip() else None for text in texts]
-    return LabelledTexts(source, whole, said, lambda row: files[row].name, keys, content)
+    places = [file.name for file in files].__getitem__
+    return Raw(source, texts_or_empty(whole, places), said, places, keys, content)
 
 
 def _below(source: str, file: TextFile) -> tuple[str, ...]:

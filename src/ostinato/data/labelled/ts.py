@@ -10,12 +10,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from ostinato.core.errors import DataError
-from ostinato.data.labelled.sequences import Sequences, Values
+from ostinato.data.labelled.examples import Raw
+from ostinato.data.labelled.sequences import Values
 from ostinato.data.sources.files import PathLike
+from ostinato.data.tables.numbers import is_number
 from ostinato.data.tables.reading import open_content
 
 
-def read_ts(source: PathLike) -> Sequences:
+def read_ts(source: PathLike) -> Raw:
     """Read a .ts file, plain or gzipped.
 
     Raises:
@@ -40,7 +42,7 @@ def read_ts(source: PathLike) -> Sequences:
         places.append(place)
     if not values:
         raise DataError(f"{content.name}: holds no cases behind @data; expected at least one")
-    return Sequences(content.name, values, labels, places, [str(index) for index in range(len(values))], content.digest)
+    return Raw(content.name, values, labels, places.__getitem__, None, content.digest)
 
 
 def _header(name: str, lines: Iterator[tuple[int, str]]) -> bool:
@@ -66,21 +68,13 @@ def _numbers(place: str, channel: str) -> Values:
     try:
         found = np.array(cells, np.float64)
     except ValueError:
-        bad = next(cell for cell in cells if not _is_number(cell))
+        bad = next(cell for cell in cells if not is_number(cell))
         raise DataError(f"{place}: expected numbers between commas, got {bad[:40]!r}") from None
     beyond = np.abs(found) > np.finfo(np.float32).max
     if beyond.any():
         bad = cells[int(beyond.argmax())]
         raise DataError(f"{place}: expected finite numbers between commas, got {bad[:40]!r}")
     return found
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _check(place: str, case: list[Values], before: list[Values]) -> None:

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from ostinato.core.errors import DataError
 from ostinato.data.batching.splits import HELD_OUT
-from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns, Raw, count_labels
+from ostinato.data.labelled.examples import Raw, count_labels
+from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns
 from ostinato.tasks.classify.options import TrainClassify
 from ostinato.tasks.contract import Progress, record
 from ostinato.tasks.prepared import Prepared

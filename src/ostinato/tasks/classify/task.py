@@ -18,17 +18,9 @@ from ostinato.checkpoint.recorded import Positive
 from ostinato.core.batch import Batch
 from ostinato.core.errors import DataError, RunFolderError
 from ostinato.core.figures import shortest
+from ostinato.data.labelled.examples import Example, Raw, count_labels, with_labels
 from ostinato.data.labelled.labels import tell_doubtful, unknown_labels
-from ostinato.data.labelled.reading import (
-    Example,
-    LabelledCodec,
-    LabelledColumns,
-    Raw,
-    count_labels,
-    read_all_labelled,
-    read_labelled,
-    with_labels,
-)
+from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns, read_all_labelled, read_labelled
 from ostinato.data.text.unknown_words import unknown_of, warn_unknown
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.evaluation.multi_label import multi_label_figures

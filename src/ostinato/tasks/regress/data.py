@@ -11,7 +11,8 @@ import numpy.typing as npt
 from ostinato.config.columns import names_in
 from ostinato.core.errors import DataError
 from ostinato.data.batching.splits import HELD_OUT
-from ostinato.data.labelled.reading import LabelledColumns, Raw, SequenceCodec
+from ostinato.data.labelled.examples import Raw
+from ostinato.data.labelled.reading import LabelledColumns, SequenceCodec
 from ostinato.data.labelled.sequences import Scale
 from ostinato.data.text.tokenizer import Tokenizer
 from ostinato.tasks.contract import Progress, record

@@ -20,14 +20,8 @@ from ostinato.checkpoint.recorded import Positive
 from ostinato.core.batch import Batch
 from ostinato.core.errors import DataError, RunFolderError
 from ostinato.core.figures import shortest
-from ostinato.data.labelled.reading import (
-    Example,
-    LabelledColumns,
-    Raw,
-    read_all_labelled,
-    read_labelled,
-    with_targets,
-)
+from ostinato.data.labelled.examples import Example, Raw, with_targets
+from ostinato.data.labelled.reading import LabelledColumns, read_all_labelled, read_labelled
 from ostinato.data.labelled.sequences import Scale
 from ostinato.data.text.unknown_words import unknown_of, warn_unknown
 from ostinato.inspection.observed import Observed

@@ -16,12 +16,12 @@ def test_rows_of_an_id_in_the_order_of_time(write):
     table = read_table(write(numbered, "t.csv"))
     found = sequences_from_table(table, "who", ["y", "x"], "when", "label")
     assert found.keys == ["b", "a"]
-    np.testing.assert_array_equal(found.values[0], [[4, 3], [2, 1]])  # 2 before 10: numbers, not text
-    np.testing.assert_array_equal(found.values[1], [[8, 7], [np.nan, 5]])
+    np.testing.assert_array_equal(found.inputs[0], [[4, 3], [2, 1]])  # 2 before 10: numbers, not text
+    np.testing.assert_array_equal(found.inputs[1], [[8, 7], [np.nan, 5]])
     assert (found.labels, found.missing) == (["up", "down"], 1)
-    assert found.places[1].endswith("t.csv: line 3")
+    assert found.places(1).endswith("t.csv: line 3")
     as_they_are = sequences_from_table(table, "who", ["x"], None, None)
-    assert [values.ravel().tolist() for values in as_they_are.values] == [[3, 1], [5, 7]]
+    assert [values.ravel().tolist() for values in as_they_are.inputs] == [[3, 1], [5, 7]]
     assert as_they_are.labels == [None, None]
 
 
@@ -29,7 +29,7 @@ def test_dates_sort_as_text(write):
     found = sequences_from_table(
         read_table(write("who,when,x\na,2021-02-01,1\na,2020-12-31,2\n", "t.csv")), "who", ["x"], "when", None
     )
-    assert found.values[0].ravel().tolist() == [2, 1]
+    assert found.inputs[0].ravel().tolist() == [2, 1]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_dates_sort_as_text(write):
 def test_rows_are_sorted_by_time_not_by_its_letters(write, times, order):
     rows = [f"a,{time},{n}" for n, time in enumerate(times, 1)]
     table = read_table(write("\n".join(["who,when,x", *rows]), "t.csv"))
-    (values,) = sequences_from_table(table, "who", ["x"], "when", None).values
+    (values,) = sequences_from_table(table, "who", ["x"], "when", None).inputs
     assert values.ravel().tolist() == order
 
 
@@ -55,7 +55,7 @@ def test_a_day_that_may_be_a_month_is_asked_for(write):
         sequences_from_table(read_table(write(content, "t.csv")), "who", ["x"], "when", None)
     with laid_out(Layout(date_format="%d/%m/%Y")):
         table = read_table(write(content, "t.csv"))
-        assert sequences_from_table(table, "who", ["x"], "when", None).values[0].ravel().tolist() == [2, 1]
+        assert sequences_from_table(table, "who", ["x"], "when", None).inputs[0].ravel().tolist() == [2, 1]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_level_far_above_its_variation_keeps_it(write, unit, level):
     def standardised(sequences):
         lines = [f"{i},{t},{float(x)!r},u" for i, values in enumerate(sequences) for t, x in enumerate(values)]
         table = read_table(write("\n".join(["id,t,x,label", *lines]), "t.csv"))
-        values = sequences_from_table(table, "id", ["x"], "t", "label").values
+        values = sequences_from_table(table, "id", ["x"], "t", "label").inputs
         return np.stack([Scale.of(values).apply(each) for each in values])
 
     np.testing.assert_allclose(standardised(level + unit * plain), standardised(plain), atol=1e-5)

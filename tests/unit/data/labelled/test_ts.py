@@ -13,10 +13,10 @@ HEAD = "# about\n@problemName Toy\n@univariate false\n@classLabel true a b\n@dat
 
 def test_channels_lengths_labels_and_missing_values(write):
     found = read_ts(write(HEAD + "1,2.5,-3e-1:4,?,NaN: a \n\n# no case\n7:8:b\n", "t.ts"))
-    np.testing.assert_array_equal(found.values[0], np.array([[1, 4], [2.5, np.nan], [-0.3, np.nan]]))
-    np.testing.assert_array_equal(found.values[1], np.array([[7, 8]]))
+    np.testing.assert_array_equal(found.inputs[0], np.array([[1, 4], [2.5, np.nan], [-0.3, np.nan]]))
+    np.testing.assert_array_equal(found.inputs[1], np.array([[7, 8]]))
     assert found.labels == ["a", "b"]
-    assert (found.missing, found.places[1].rsplit("/", 1)[1]) == (2, "t.ts: line 9")
+    assert (found.missing, found.places(1).rsplit("/", 1)[1]) == (2, "t.ts: line 9")
 
 
 def test_what_is_infinite_is_refused(write):
@@ -26,12 +26,12 @@ def test_what_is_infinite_is_refused(write):
 
 def test_numbers_keep_every_digit(write):
     found = read_ts(write(HEAD + "5712345.01,1000000000.25:a\n", "t.ts"))
-    assert found.values[0].ravel().tolist() == [5712345.01, 1000000000.25]
+    assert found.inputs[0].ravel().tolist() == [5712345.01, 1000000000.25]
 
 
 def test_without_labels(write):
     found = read_ts(write(HEAD.replace("true a b", "false") + "1,2\n3\n", "t.ts"))
-    assert [values.tolist() for values in found.values] == [[[1], [2]], [[3]]]
+    assert [values.tolist() for values in found.inputs] == [[[1], [2]], [[3]]]
     assert found.labels == [None, None]
 
 
@@ -41,8 +41,8 @@ def test_files_of_the_archives(corpora, tmp_path, name, cases, shape):
     found = read_ts(path)
     body = path.read_text().lower().split("@data\n")[1].splitlines()
     expected = [np.array([c.split(",") for c in line.split(":")[:-1]], float).T for line in body]
-    assert len(found.values) == cases
-    for values, wanted in zip(found.values, expected, strict=True):
+    assert len(found.inputs) == cases
+    for values, wanted in zip(found.inputs, expected, strict=True):
         assert values.shape == shape
         np.testing.assert_allclose(values, wanted, rtol=1e-6)
     assert [label.lower() for label in found.labels] == [line.rsplit(":", 1)[1] for line in body]

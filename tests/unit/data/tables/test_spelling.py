@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns, Raw, SequenceCodec
+from ostinato.data.labelled.examples import Raw
+from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns, SequenceCodec
 from ostinato.data.series.covariates import Coding
 from ostinato.data.tables.spelling import name_of, plain_number, spelt_as
 
