@@ -171,7 +171,8 @@ class CellDefaults:
     @property
     def output_size(self) -> int:
         """O: what the `width_option` says, or H."""
-        return int(getattr(self, self.width_option or "hidden_size")) or self.hidden_size
+        width: int = getattr(self, self.width_option) if self.width_option else 0
+        return width or self.hidden_size
 
     @property
     def feeds_back(self) -> bool:

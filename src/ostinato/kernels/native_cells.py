@@ -96,7 +96,7 @@ def inputs(
     """What the operators take for a cell over a sequence."""
     out: dict[str, Tensor] = {}
     extra: list[Tensor] = []
-    if any(name not in SHARED for name in p):
+    if not SHARED.issuperset(p):
         for name, declared in cell.parameters().items():
             operand = form.operand(name, declared)
             if operand == "extra":
