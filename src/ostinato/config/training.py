@@ -1,10 +1,20 @@
 """The training loop's options, the same for every task."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
 from ostinato.config.checks import above_zero, at_least, share, valid_seed, valid_threads
 from ostinato.core.errors import ConfigError
+
+#: Optimisers, and what each is called in torch.optim: a line here is all that one more takes.
+OPTIMIZERS: Mapping[str, str] = MappingProxyType({"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"})
+
+if TYPE_CHECKING:
+    Optimizer = str
+else:
+    Optimizer = Literal[tuple(OPTIMIZERS)]
 
 #: Most optimiser steps between validations where --valid-every does not say.
 VALID_EVERY = 2_000
@@ -30,7 +40,7 @@ class TrainingOptions:
     steps: int = 100
     """Time steps through which gradients flow (truncated BPTT): the text is read in pieces of so many."""
 
-    optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
+    optimizer: Optimizer = "adamw"
     """How a gradient becomes a step."""
 
     lr: float = 0.004
@@ -47,7 +57,7 @@ class TrainingOptions:
     """Plateau: what the learning rate is divided by."""
 
     weight_decay: float = 0.0
-    """AdamW's decoupled decay, SGD's and Adam's L2 penalty; of weights, not of biases."""
+    """AdamW's decoupled decay, the others' L2 penalty; of weights, not of biases."""
 
     average: float = 0.0
     """Validate and keep an average of the weights over about this share of the steps so far: 0.1 of them make it less

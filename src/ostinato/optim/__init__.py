@@ -1,7 +1,7 @@
 """Optimisers, courses of the learning rate, averages of the weights."""
 
 from ostinato.optim.averaging import Average, PowerAverage, TriggeredAverage, make_average
-from ostinato.optim.optimizers import gradients_of, make_optimizer, take_step, takes_sparse
+from ostinato.optim.optimizers import gradients_of, make_optimizer, take_step, takes_sparse, torchs_optimizer
 from ostinato.optim.schedules import Constant, Cosine, Plateau, Schedule, make_schedule
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "make_schedule",
     "take_step",
     "takes_sparse",
+    "torchs_optimizer",
 ]

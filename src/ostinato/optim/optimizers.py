@@ -1,22 +1,19 @@
 """torch's optimisers by name, and a step of them that passes over the parameters no more often than it must."""
 
-from collections.abc import Callable, Iterable
+import inspect
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ostinato.config.training import OPTIMIZERS
 from ostinato.core.torch_private import multiply_all_
-
-_BY_NAME: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "sgd": torch.optim.SGD,
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-}
 
 
 def make_optimizer(name: str, model: nn.Module, *, lr: float, weight_decay: float = 0.0) -> torch.optim.Optimizer:
-    """An optimiser over a model's parameters: "sgd", "adam" or "adamw"; weight decay acts on matrices alone, not on
-    biases and gains."""
+    """An optimiser over a model's parameters, one of `config.training.OPTIMIZERS`; weight decay acts on matrices alone,
+    not on biases and gains."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay, "decay": weight_decay},
@@ -24,7 +21,15 @@ def make_optimizer(name: str, model: nn.Module, *, lr: float, weight_decay: floa
     ]
     # one pass instead of several; SGD alone is one already, and so takes sparse gradients
     fused = not takes_sparse(name, weight_decay)
-    return _BY_NAME[name]([group for group in groups if group["params"]], lr=lr, fused=fused)
+    return torchs_optimizer(name, [group for group in groups if group["params"]], lr=lr, fused=fused)
+
+
+def torchs_optimizer(name: str, groups: list[dict[str, Any]], *, lr: float, fused: bool) -> torch.optim.Optimizer:
+    """Torch's own optimiser of that name over groups of parameters; fused where torch has it so."""
+    kind = getattr(torch.optim, OPTIMIZERS[name])
+    options = {"fused": fused} if "fused" in inspect.signature(kind).parameters else {}
+    optimizer: torch.optim.Optimizer = kind(groups, lr=lr, **options)
+    return optimizer
 
 
 def takes_sparse(name: str, weight_decay: float) -> bool:

@@ -120,7 +120,7 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         if not len(quantiles) or not all(0 < share < 1 for share in quantiles):
             raise DataError(f"quantiles: expected shares between 0 and 1, such as (0.1, 0.9), got {quantiles!r}")
-        if forecaster_of(self.run_).head == "point":
+        if forecaster_of(self.run_).certain:
             raise DataError("a point forecast has no quantiles; fit with head='quantile', 'gaussian' or 'student'")
         return self._shaped([values for _, values in self._continued(X, steps, tuple(quantiles))])
 

@@ -8,7 +8,7 @@ import torch
 from ostinato.core.span_tags import BIO, SCHEMES
 from ostinato.layers.crf import Chain
 from ostinato.tasks.tag.decoding import decode_tags, span_constraints, tag_probabilities
-from ostinato.tasks.tag.model import TaggerOutput
+from ostinato.tasks.tag.heads import TaggerOutput
 
 TAGS = ["O", "B-A", "I-A", "B-B", "I-B"]
 T, N, K = 4, 6, len(TAGS)
@@ -20,7 +20,7 @@ def output(request):
     draw = torch.Generator().manual_seed(5)
     scores = [torch.randn(size, generator=draw) for size in ((K,), (K, K), (K,))]
     chain = Chain(*scores) if request.param == "crf" else None
-    return TaggerOutput(torch.randn(T, N, K, generator=draw) * 2, LENGTHS, chain)
+    return TaggerOutput(request.param, torch.randn(T, N, K, generator=draw) * 2, LENGTHS, chain)
 
 
 def best(output, n, keep):
@@ -59,7 +59,7 @@ def test_probabilities_are_a_distribution_within_the_lengths(output):
 
 def test_without_lengths():
     scores = torch.randn(T, N, K)
-    output = TaggerOutput(scores, None, None)
+    output = TaggerOutput("softmax", scores, None)
     assert torch.equal(decode_tags(output), scores.argmax(2))
     torch.testing.assert_close(tag_probabilities(output), scores.softmax(2))
 
@@ -68,7 +68,7 @@ def test_a_span_that_must_end_does():
     """IOBES: the best of all sequences that keep it, the sentence's end included."""
     iobes, names = SCHEMES[1], ["O", "B-A", "I-A", "E-A", "S-A"]
     scores = torch.randn(4, 20, 5, generator=torch.Generator().manual_seed(6)) * 2
-    found = decode_tags(TaggerOutput(scores, None, None), span_constraints(names, iobes))
+    found = decode_tags(TaggerOutput("softmax", scores, None), span_constraints(names, iobes))
     kept = [s for s in itertools.product(range(5), repeat=4) if iobes.keeps([names[tag] for tag in s])]
     for n in range(20):
         expected = max(kept, key=lambda s: sum(float(scores[t, n, tag]) for t, tag in enumerate(s)))

@@ -18,7 +18,7 @@ from ostinato.tasks.tag.figures import (
     tag_names,
     tagging_figures,
 )
-from ostinato.tasks.tag.model import TaggerOutput
+from ostinato.tasks.tag.heads import TaggerOutput
 from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
 
 WORDS = [["a"], [], ["b", "a", "c"], ["c", "b"]] * 40  # more than one batch
@@ -29,7 +29,7 @@ class Echo(nn.Module):
 
     def forward(self, words, lengths, **more):
         assert not self.training
-        return TaggerOutput(nn.functional.one_hot(words % 3, 3).float(), lengths, None)
+        return TaggerOutput("softmax", nn.functional.one_hot(words % 3, 3).float(), lengths, None)
 
 
 @pytest.fixture

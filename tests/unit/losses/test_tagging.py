@@ -5,8 +5,8 @@ import torch
 
 from ostinato.core.batch import Batch
 from ostinato.layers.crf import CRF, log_likelihood
+from ostinato.tasks.tag.heads import TaggerOutput
 from ostinato.tasks.tag.loss import tag_loss
-from ostinato.tasks.tag.model import TaggerOutput
 
 T, N, K = 5, 3, 4
 
@@ -18,7 +18,7 @@ def same_numbers():
 
 def test_softmax_is_the_mean_over_words():
     emissions, targets, lengths = torch.randn(T, N, K), torch.randint(K, (T, N)), torch.tensor([5, 2, 0])
-    loss = tag_loss(TaggerOutput(emissions, lengths, None), Batch(emissions, targets, lengths))
+    loss = tag_loss(TaggerOutput("softmax", emissions, lengths), Batch(emissions, targets, lengths))
     logs = emissions.log_softmax(2)
     each = [float(logs[t, n, targets[t, n]]) for n in range(N) for t in range(int(lengths[n]))]
     assert float(loss) == pytest.approx(-sum(each) / 7, abs=1e-6)
@@ -27,7 +27,7 @@ def test_softmax_is_the_mean_over_words():
 def test_crf_is_the_likelihood_of_sentences_over_their_words():
     emissions, targets, lengths = torch.randn(T, N, K), torch.randint(K, (T, N)), torch.tensor([5, 2, 0])
     chain = CRF(K).chain()
-    loss = tag_loss(TaggerOutput(emissions, lengths, chain), Batch(emissions, targets, lengths))
+    loss = tag_loss(TaggerOutput("crf", emissions, lengths, chain), Batch(emissions, targets, lengths))
     each = [
         float(log_likelihood(emissions[:t, n : n + 1], chain, targets[:t, n : n + 1]).detach())
         for n, t in ((0, 5), (1, 2))
@@ -41,8 +41,8 @@ def test_a_crf_without_scores_of_neighbours_is_a_softmax():
     for scores in flat.parameters():
         torch.nn.init.zeros_(scores)
     batch = Batch(emissions, targets)
-    crf = tag_loss(TaggerOutput(emissions, None, flat.chain()), batch)
-    softmax = tag_loss(TaggerOutput(emissions, None, None), batch)
+    crf = tag_loss(TaggerOutput("crf", emissions, None, flat.chain()), batch)
+    softmax = tag_loss(TaggerOutput("softmax", emissions, None), batch)
     torch.testing.assert_close(crf, softmax)
 
 
@@ -53,10 +53,10 @@ def test_what_weighs_nothing_is_left_out(head):
     weights = torch.ones(T, N)
     weights[1, 0] = 0  # a word of the first sentence
     weights[4, 1] = 0  # beyond the second one's end
-    loss = tag_loss(TaggerOutput(emissions, lengths, chain), Batch(emissions, targets, lengths, weights))
+    loss = tag_loss(TaggerOutput(head, emissions, lengths, chain), Batch(emissions, targets, lengths, weights))
     if head == "crf":  # the sentence
         rest = slice(1, 3)
-        output = TaggerOutput(emissions[:, rest], lengths[rest], chain)
+        output = TaggerOutput("crf", emissions[:, rest], lengths[rest], chain)
         expected = tag_loss(output, Batch(emissions[:, rest], targets[:, rest], lengths[rest]))
     else:  # the word
         logs = emissions.log_softmax(2)

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.forecast.ahead import QUANTILES
-from ostinato.tasks.forecast.model import Forecaster, ForecastOutput, student_quantile
+from ostinato.tasks.forecast.heads.student import student_quantile
+from ostinato.tasks.forecast.model import Forecaster, ForecastOutput
 
 W, H, N, D, FEATURES, K, C, UNITS = 7, 5, 3, 4, 2, 2, 3, 6
 
@@ -156,7 +157,7 @@ def test_a_scale_is_above_zero_and_freedom_above_two(inputs):
 
 
 def test_what_is_refused(inputs):
-    with pytest.raises(ConfigError, match="head: expected one of point, quantile, gaussian, student, got 'cauchy'"):
+    with pytest.raises(ConfigError, match="head: expected one of gaussian, point, quantile, student, got 'cauchy'"):
         Forecaster(D, FEATURES, K, C, UNITS, head="cauchy")
     with pytest.raises(ConfigError, match="no quantiles; train with --head"):
         made()(*inputs).quantile(0.9)

@@ -145,7 +145,7 @@ def test_a_small_model_learns_from_spelling_what_words_do_not_tell():
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"head": "hmm"}, "head: expected 'softmax' or 'crf', got 'hmm'"),
+        ({"head": "hmm"}, "head: expected one of crf, softmax, got 'hmm'"),
         ({"word_dropout": -0.5}, "word_dropout: expected at least 0"),
     ],
 )

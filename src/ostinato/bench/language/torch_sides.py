@@ -15,8 +15,8 @@ from ostinato.bench.language.problem import WRITTEN, Problem
 from ostinato.bench.precision import precision
 from ostinato.bench.problem import Results
 from ostinato.core.batch import Batch
+from ostinato.optim import torchs_optimizer
 
-_OPTIMIZERS: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 #: Rows of scores that the reference makes at a time.
 _ROWS = 64
 
@@ -52,7 +52,7 @@ class TorchTraining(_Torch):
             {"params": [p for p in self.model.parameters() if (p.dim() > 1) == matrices], "weight_decay": decay}
             for matrices, decay in ((True, training.weight_decay), (False, 0.0))
         ]
-        self._optimizer = _OPTIMIZERS[training.optimizer](groups, lr=training.lr, fused=True)
+        self._optimizer = torchs_optimizer(training.optimizer, groups, lr=training.lr, fused=True)
         self._clip, self._state = training.clip, None
         self._batches = itertools.cycle(problem.batches)
 

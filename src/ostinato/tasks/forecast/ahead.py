@@ -1,14 +1,21 @@
 """What is forecast, from what, and how sure it is said to be."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from ostinato.config.checks import at_least
 from ostinato.core.errors import ConfigError
 
-Head = Literal["point", "quantile", "gaussian", "student"]
+#: What can be said of a step: a file in `heads` is all that one more takes.
+HEADS = tuple(sorted(file.stem for file in (Path(__file__).parent / "heads").glob("[!_]*.py")))
+
+if TYPE_CHECKING:
+    Head = str
+else:
+    Head = Literal[HEADS]
 
 #: Quantiles that the quantile head learns: the median, and the intervals of 50, 80 and 95 %.
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)

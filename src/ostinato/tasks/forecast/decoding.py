@@ -45,8 +45,8 @@ def forecast(
     is of the paths drawn, where decoding is autoregressive and the head a distribution."""
     training = model.training
     model.eval()
-    shares = () if model.head == "point" else shares
-    drawn = model.autoregressive and model.head != "point"
+    shares = () if model.certain else shares
+    drawn = model.autoregressive and not model.certain
     paths = paths_for(shares) if drawn else 0
     together = max(1, _TOGETHER // paths) if drawn else _TOGETHER
     parts = []

@@ -1,18 +1,15 @@
 """Many to many, not aligned: a window of what was, a horizon of what comes."""
 
-import math
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.errors import ConfigError
 from ostinato.layers.recurrent import Recurrent
-from ostinato.tasks.forecast.ahead import QUANTILES, Head
-
-_HEADS = get_args(Head)
+from ostinato.tasks.forecast import heads
+from ostinato.tasks.forecast.ahead import HEADS, Head
 
 
 class ForecastOutput(NamedTuple):
@@ -21,8 +18,7 @@ class ForecastOutput(NamedTuple):
     Attributes:
         head: which distribution.
         location: `[H, N, K]`: the point forecast; median of the distribution.
-        parameters: `[H, N, K, P]` beside it: point none; quantile the quantiles themselves, ascending; gaussian the
-            standard deviation; student the scale and the degrees of freedom.
+        parameters: `[H, N, K, P]` beside it, as the head's module in `heads` has them.
     """
 
     head: Head
@@ -33,32 +29,14 @@ class ForecastOutput(NamedTuple):
         """The value that a share of outcomes lies below, `[H, N, K]`; or shares, of a shape that this can be broadcast
         with.
 
-        Between learned quantiles it lies on a straight line, beyond the outermost on an exponential tail.
-
         Raises:
             ConfigError: of a point forecast.
         """
-        if self.head == "point":
-            raise ConfigError("a point forecast has no quantiles; train with --head quantile, gaussian or student")
-        if self.head == "quantile":
-            return _between(self.parameters, share)
-        if self.head == "gaussian":
-            away = torch.special.ndtri(torch.as_tensor(share, dtype=torch.float64))
-            return self.location + self.parameters[..., 0] * away.to(self.location.dtype)
-        scale, freedom = self.parameters.unbind(-1)
-        return self.location + scale * student_quantile(freedom, share)
+        return heads.find(self.head).quantile(self.location, self.parameters, share)
 
     def sample(self) -> Tensor:
         """One draw of each step, `[H, N, K]`; the point head's own forecast."""
-        if self.head == "point":
-            return self.location
-        if self.head == "gaussian":
-            return self.location + self.parameters[..., 0] * torch.randn_like(self.location)
-        if self.head == "student":
-            scale, freedom = self.parameters.unbind(-1)
-            return self.location + scale * torch.distributions.StudentT(freedom).sample()
-        # a draw of exactly 0 or 1 has no finite value
-        return _between(self.parameters, torch.rand_like(self.location).clamp(1e-6, 1 - 1e-6))
+        return heads.find(self.head).sample(self.location, self.parameters)
 
 
 class Forecaster(nn.Module):
@@ -106,10 +84,10 @@ class Forecaster(nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
-        if head not in _HEADS:
-            raise ConfigError(f"head: expected one of {', '.join(_HEADS)}, got {head!r}")
+        if head not in HEADS:
+            raise ConfigError(f"head: expected one of {', '.join(HEADS)}, got {head!r}")
         self.head, self.targets, self.bases, self.autoregressive = head, targets, bases, autoregressive
-        self.parameters_each = {"point": 0, "quantile": len(QUANTILES), "gaussian": 1, "student": 2}[head]
+        self.parameters_each, self.certain = heads.find(head).SIZE, heads.find(head).CERTAIN
         fed = known_size + targets * bases + (targets if autoregressive else 0)
         options |= {"cell": cell, "hidden_size": hidden_size, "num_layers": num_layers, "dropout": dropout}
         self.encoder = Recurrent(input_size=past_size, **options)
@@ -151,13 +129,7 @@ class Forecaster(nn.Module):
         weights = self.weights(hidden).unflatten(-1, (self.targets, self.bases)).softmax(-1)
         raw = self.correction(hidden).unflatten(-1, (self.targets, 1 + self.parameters_each))
         location, rest = (weights * bases).sum(-1) + raw[..., 0], raw[..., 1:]
-        if self.head == "quantile":
-            rest = _ascending(location, rest)
-        elif self.head == "gaussian":
-            rest = F.softplus(rest) + 1e-3
-        elif self.head == "student":
-            rest = torch.stack([F.softplus(rest[..., 0]) + 1e-3, 2 + F.softplus(rest[..., 1] + 2)], dim=-1)
-        return ForecastOutput(self.head, location, rest)
+        return ForecastOutput(self.head, location, heads.find(self.head).parameters_of(location, rest))
 
     @torch.no_grad()
     def step_by_step(
@@ -181,53 +153,3 @@ class Forecaster(nn.Module):
             torch.cat([output.location for output in outputs]),
             torch.cat([output.parameters for output in outputs]),
         )
-
-
-def _ascending(median: Tensor, raw: Tensor) -> Tensor:
-    """Quantiles that cannot cross: the median, and on either side of it positive distances, summed up."""
-    middle = len(QUANTILES) // 2
-    below = F.softplus(raw[..., :middle]).flip(-1).cumsum(-1).flip(-1)
-    above = F.softplus(raw[..., middle + 1 :]).cumsum(-1)
-    median = median.unsqueeze(-1)
-    return torch.cat([median - below, median, median + above], dim=-1)
-
-
-def _between(quantiles: Tensor, share: float | Tensor) -> Tensor:
-    """Linear interpolation; beyond the outermost an exponential tail through the last two (Park et al. 2022).
-
-    Learning quantile functions without quantile crossing for distribution-free time series forecasting.
-    """
-    levels = quantiles.new_tensor(QUANTILES)
-    share = torch.as_tensor(share, dtype=quantiles.dtype).expand(quantiles.shape[:-1])
-    inside = share.clamp(QUANTILES[0], QUANTILES[-1])
-    right = torch.searchsorted(levels, inside.contiguous()).clamp(1, len(QUANTILES) - 1)
-    low, high = levels[right - 1], levels[right]
-    values = quantiles.gather(-1, torch.stack([right - 1, right], dim=-1))
-    found = torch.lerp(values[..., 0], values[..., 1], (inside - low) / (high - low))
-    below = (quantiles[..., 1] - quantiles[..., 0]) / math.log(QUANTILES[1] / QUANTILES[0])
-    above = (quantiles[..., -1] - quantiles[..., -2]) / math.log((1 - QUANTILES[-2]) / (1 - QUANTILES[-1]))
-    found = found + below * (share / QUANTILES[0]).clamp(max=1).log()
-    return found - above * ((1 - share) / (1 - QUANTILES[-1])).clamp(max=1).log()
-
-
-def student_quantile(freedom: Tensor, share: float | Tensor) -> Tensor:
-    """Quantile of the standard Student t distribution of `freedom`, 1 or more, from its distribution function as an
-    integral over an angle. The shares lie between 0 and 1.
-
-    With t = sqrt(v) tan(a), the distribution function is 1/2 plus the integral of cos(a)^(v-1) from 0 to a, over twice
-    the same integral to pi/2; the trapezoidal rule is inverted.
-    """
-    if isinstance(share, float) and share == 0.5:
-        return torch.zeros_like(freedom)
-    side = (torch.as_tensor(share, dtype=torch.float64) - 0.5).expand(freedom.shape).unsqueeze(-1)
-    v = freedom.double().unsqueeze(-1)
-    angles = torch.linspace(0, math.pi / 2, 1025, dtype=torch.float64)
-    density = angles.cos().clamp(min=0) ** (v - 1)
-    area = torch.cumulative_trapezoid(density, angles, dim=-1)
-    wanted = 2 * side.abs() * area[..., -1:]
-    right = torch.searchsorted(area, wanted).clamp(max=area.shape[-1] - 1)
-    high = area.gather(-1, right)
-    low = torch.where(right > 0, area.gather(-1, (right - 1).clamp(min=0)), 0.0)
-    angle = (right + (wanted - low) / (high - low).clamp(min=1e-300)) * (angles[1] - angles[0])
-    quantile = v.sqrt() * angle.tan() * side.sign()
-    return quantile[..., 0].to(freedom.dtype)

@@ -46,7 +46,7 @@ def draw_data(run: Trained, source: str, out: Path, options: ForecastOptions, ke
     """
     codec: SeriesCodec = run.codec
     steps = codec.shape.horizon if options.steps is None else options.steps
-    levels = options.intervals if forecaster_of(run).head != "point" else ()
+    levels = () if forecaster_of(run).certain else options.intervals
     read = codec.read(source)
     codec = codec.in_zone_of(read.spacing)
     found = {each.key: each for each in can_go_on(codec, read.series, read.name, str(run.folder.path), steps)}

@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from ostinato.core.results import Count, Measure, Positive, Result, when
 
-_PROBABILISTIC = when("head quantile, gaussian or student")
+_PROBABILISTIC = when("any head but point")
 
 _MAE, _RMSE = "mean absolute error", "root of the mean squared error"
 _MAPE = "mean absolute error in percent of the target, over targets other than 0; null where all are"

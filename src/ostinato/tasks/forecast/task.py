@@ -195,7 +195,7 @@ class Forecasting:
         which series cannot be forecast."""
         model, ahead = forecaster_of(run), options.ahead
         levels = ahead.intervals
-        if ahead.levels is not None and model.head == "point":
+        if ahead.levels is not None and model.certain:
             raise ConfigError("--levels: a point forecast has no intervals; train with --head quantile")
         steps = run.codec.shape.horizon if ahead.steps is None else ahead.steps
         for _, of_one_table in groupby(examples, lambda example: id(example.codec)):

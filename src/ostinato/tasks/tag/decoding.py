@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ostinato.core.lengths import valid_steps
 from ostinato.core.span_tags import BIO, Scheme
-from ostinato.layers.crf import FORBIDDEN, Chain, best_path, marginals
-from ostinato.tasks.tag.model import TaggerOutput
+from ostinato.layers.crf import FORBIDDEN, Chain
+from ostinato.tasks.tag import heads
 
 
 def span_constraints(tags: Sequence[str], scheme: Scheme = BIO) -> Chain:
@@ -23,25 +22,12 @@ def span_constraints(tags: Sequence[str], scheme: Scheme = BIO) -> Chain:
     return chain
 
 
-def decode_tags(output: TaggerOutput, constraints: Chain | None = None) -> Tensor:
-    """The most probable tags, `[T, N]` ids, 0 beyond a length. Without a chain each step's tag is chosen by itself,
-    unless constraints, those of `span_constraints`, tie them together."""
-    if output.chain is not None:
-        return best_path(output.emissions, output.chain.plus(constraints), output.lengths)
-    if constraints is not None:
-        # the product of the steps' probabilities: their logarithms, up to a constant, are the emissions
-        return best_path(output.emissions, constraints, output.lengths)
-    best = output.emissions.argmax(dim=2)
-    if output.lengths is None:
-        return best
-    return best.where(valid_steps(output.lengths, len(best)), 0)
+def decode_tags(output: heads.TaggerOutput, constraints: Chain | None = None) -> Tensor:
+    """The most probable tags, `[T, N]` ids, 0 beyond a length; with constraints, those of `span_constraints`, the most
+    probable that keep them."""
+    return heads.find(output.head).decode(output, constraints)
 
 
-def tag_probabilities(output: TaggerOutput) -> Tensor:
+def tag_probabilities(output: heads.TaggerOutput) -> Tensor:
     """p(tag) at each step, `[T, N, K]`: softmax, or the marginals of a CRF; zero beyond a length."""
-    if output.chain is not None:
-        return marginals(output.emissions, output.chain, output.lengths)
-    each = output.emissions.softmax(dim=2)
-    if output.lengths is None:
-        return each
-    return each.where(valid_steps(output.lengths, len(each)).unsqueeze(2), 0)
+    return heads.find(output.head).probabilities(output)

@@ -1,35 +1,23 @@
 """Many to many, aligned: a tag for every word."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.errors import ConfigError
-from ostinato.layers.crf import CRF, Chain
 from ostinato.layers.recurrent import Recurrent
+from ostinato.tasks.tag import heads
+from ostinato.tasks.tag.options import HEADS
 
 #: Id of the unknown word, and of the unknown character.
 UNKNOWN = 0
 
 
-class TaggerOutput(NamedTuple):
-    """What a loss and a decoder need: the score `[T, N, K]` of each tag at each step, lengths `[N]`, and the scores of
-    neighbouring tags, unless each tag is chosen by itself (softmax)."""
-
-    emissions: Tensor
-    lengths: Tensor | None
-    chain: Chain | None
-
-    def logits(self) -> Tensor:
-        """The emissions, as the cross-entropy wants them."""
-        return self.emissions
-
-
 class Tagger(nn.Module):
-    """Words by embedding and by spelling, a bidirectional stack over the sentence, and a softmax or a CRF.
+    """Words by embedding and by spelling, a bidirectional stack over the sentence, and a head, such as a CRF.
 
         spelling_w = [last forward state; last backward state] of a recurrent layer over the characters of w
         x_t = [embedding(w_t); spelling(w_t); embeddings of the other columns of w_t, where there are any]
@@ -52,7 +40,7 @@ class Tagger(nn.Module):
         character_hidden_size: H of the character layer, each direction; 0 leaves the spelling out.
         dropout: share set to zero in training: of x, between layers, of h.
         word_dropout: a above; 0 means that no word is dropped. It takes effect once `count_words` has told the n.
-        head: "softmax" or "crf".
+        head: how tags are chosen, one of `options.HEADS`.
         num_features: ids of each other column that is read along, the unknown one included.
         feature_embed_size: width of each one's embedding.
         **options: of the stack's `Recurrent` and of the cell.
@@ -83,8 +71,8 @@ class Tagger(nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
-        if head not in ("softmax", "crf"):
-            raise ConfigError(f"head: expected 'softmax' or 'crf', got {head!r}")
+        if head not in HEADS:
+            raise ConfigError(f"head: expected one of {', '.join(HEADS)}, got {head!r}")
         if word_dropout < 0:
             raise ConfigError(f"word_dropout: expected at least 0, got {word_dropout}")
         self.word_dropout = word_dropout
@@ -96,7 +84,9 @@ class Tagger(nn.Module):
         self.recurrent = Recurrent(cell, width, hidden_size, num_layers, dropout=dropout, bidirectional=True, **options)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(self.recurrent.output_size, num_tags)
-        self.crf = CRF(num_tags) if head == "crf" else None
+        self.head = head
+        for name in HEADS:  # weights files have what a head learns under its name
+            self.add_module(name, heads.find(name).layer(num_tags) if name == head else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -118,7 +108,7 @@ class Tagger(nn.Module):
         characters: Tensor,
         character_lengths: Tensor,
         features: Tensor | None = None,
-    ) -> TaggerOutput:
+    ) -> heads.TaggerOutput:
         """Read sentences.
 
         Args:
@@ -139,7 +129,8 @@ class Tagger(nn.Module):
             x = torch.cat([x, *embedded], dim=-1)
         hidden, _ = self.recurrent(self.dropout(x), lengths=lengths)
         emissions = self.output(self.dropout(hidden))
-        return TaggerOutput(emissions, lengths, None if self.crf is None else self.crf.chain())
+        learned = getattr(self, self.head)
+        return heads.TaggerOutput(self.head, emissions, lengths, None if learned is None else learned.chain())
 
 
 class Spelling(nn.Module):

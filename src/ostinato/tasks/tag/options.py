@@ -1,7 +1,8 @@
 """Options of `ostinato train tag`."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import tyro
 from tyro.conf import Positional
@@ -15,6 +16,14 @@ from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.options import Takes, TrainFacts
+
+#: How tags can be chosen: a file in `heads` is all that one more takes.
+HEADS = tuple(sorted(file.stem for file in (Path(__file__).parent / "heads").glob("[!_]*.py")))
+
+if TYPE_CHECKING:
+    Head = str
+else:
+    Head = Literal[("auto", *HEADS)]
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ class TrainTag(TrainFacts):
     features: Annotated[str | None, tyro.conf.arg(metavar="COL,..")] = None
     """Other columns that are read along with the words, such as their parts of speech: names, or numbers from 1."""
 
-    head: Literal["auto", "softmax", "crf"] = "auto"
+    head: Head = "auto"
     """How tags are chosen: each by itself, or a sentence's together by a conditional random field. By default crf
     where the tags mark spans (BIO, IOBES, BILOU, BMES), else softmax."""
 
