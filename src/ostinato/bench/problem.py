@@ -72,22 +72,6 @@ class Problem:
         weights = sum(p.numel() for name, p in self.layer.named_parameters() if name.startswith("weight"))
         return 2 * cells * weights * (3 if self.training else 1)
 
-    def loop(self, dtype: torch.dtype = torch.float32) -> Results:
-        """What the loop over the cell's `step` makes of it."""
-        p = {name: tensor.detach().to(dtype, copy=True) for name, tensor in self.layer.named_parameters()}
-        x = self.x.to(dtype, copy=True)
-        leaves = {"x": x, **p}
-        with torch.set_grad_enabled(self.training):
-            if self.training:
-                for leaf in leaves.values():
-                    leaf.requires_grad_()
-            torch.manual_seed(2)
-            output, final = self.unrolled(p, x)
-            results = results_by_name(self.cell, output, final)
-            if self.training:
-                output.backward(self.upstream.to(dtype))  # type: ignore[no-untyped-call]
-        return results | {f"grad {name}": leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
-
     def unrolled(self, p: dict[str, Tensor], x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Output and final state by the loop, from weights under the layer's names; draws its noise as a layer does."""
         start = self.cell.initial_state(x.shape[1], x)
@@ -105,9 +89,9 @@ class Problem:
         return ran.output, ran.final
 
 
-def results_by_name(cell: Cell, output: Tensor, final: tuple[Tensor, ...]) -> Results:
+def results_by_name(cell: Cell, output: Tensor, final: Tensor | tuple[Tensor, ...]) -> Results:
     """Output and final state under their names, without a layer's first dimension."""
-    fields = zip(cell.State._fields, final, strict=True)
+    fields = zip(cell.State._fields, final if isinstance(final, tuple) else (final,), strict=True)
     return {"output": output.detach(), **{f"final {n}": f.detach().reshape(-1, f.shape[-1]) for n, f in fields}}
 
 

@@ -10,6 +10,7 @@ import torch
 from ostinato.bench import accuracy, groups, machine, problem, timing
 from ostinato.bench.process import Answers, Event
 from ostinato.bench.sides import Side, sides, why_left_out
+from ostinato.bench.sides.eager import loop
 
 
 def measure(job: Event) -> Iterator[Event]:
@@ -59,7 +60,7 @@ def _taking_part(group: groups.Group, wanted: list[str]) -> tuple[list[str], lis
 def measure_row(group: groups.Group, row: groups.Row, peers: list[str], seconds: float) -> Event:
     """Check all sides against float64, then time them; without times where a number is wrong."""
     given = problem.Problem.make(group, row)
-    reference = given.loop(torch.float64)
+    reference = loop(given, torch.float64).results()
     builders = sides()
     yardstick = builders[accuracy.yardstick(group.peers, group.precision, group.dtype)](given)
     own = accuracy.worst(problem.errors(yardstick.results(), reference))

@@ -198,8 +198,11 @@ class CellDefaults:
 
     @classmethod
     def examples(cls) -> Sequence[Self]:
-        """With and without biases."""
-        return [cls(input_size=3, hidden_size=5), cls(input_size=2, hidden_size=4, bias=False)]  # type: ignore[call-arg]
+        """With and without biases, and with other activations where a cell has the options of `USUAL`."""
+        others = {"activation": "softsign", "recurrent_activation": "hard_sigmoid", "clip": 1.0}
+        own = {name: value for name, value in others.items() if hasattr(cls, name)}
+        sizes = {"input_size": 3, "hidden_size": 5}
+        return [cls(**sizes), cls(input_size=2, hidden_size=4, bias=False), *([cls(**sizes, **own)] if own else [])]  # type: ignore[call-arg]
 
 
 def gate_parameters(cell: Cell | CellDefaults, fed_back: int | None = None) -> dict[str, Parameter]:

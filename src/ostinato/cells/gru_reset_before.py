@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 from ostinato.cells.activations import Activation, activate, check_activations, gate
 from ostinato.cells.contract import CellDefaults, HiddenState, OnnxOperator, recurrent, require_positive
@@ -65,12 +64,3 @@ class ResetBeforeGRU(CellDefaults):
         n = activate(self, xn + recurrent(p, r * h, rows=slice(2 * H, 3 * H)))
         h = (1 - z) * n + z * h
         return h, HiddenState(h)
-
-    @classmethod
-    def examples(cls) -> Sequence[Self]:
-        """With and without biases, with other activations."""
-        return [
-            cls(3, 5),
-            cls(2, 4, bias=False),
-            cls(3, 5, activation="softsign", recurrent_activation="hard_sigmoid", clip=1.0),
-        ]

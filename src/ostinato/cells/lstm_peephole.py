@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 from ostinato.cells.activations import Activation, activate, check_activations, gate, squash
 from ostinato.cells.contract import (
@@ -82,12 +82,3 @@ class PeepholeLSTM(CellDefaults):
         o = gate(self, o + p["weight_co"] * c)
         h = o * squash(self.activation, c)
         return h, MemoryState(h, c)
-
-    @classmethod
-    def examples(cls) -> Sequence[Self]:
-        """With and without biases, with other activations."""
-        return [
-            cls(3, 5),
-            cls(2, 4, bias=False),
-            cls(3, 5, activation="softsign", recurrent_activation="hard_sigmoid", clip=1.0),
-        ]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 from ostinato.cells.activations import Activation, activate, check_activations
 from ostinato.cells.contract import CellDefaults, HiddenState, OnnxOperator, recurrent, require_whole
@@ -50,8 +49,3 @@ class ElmanRNN(CellDefaults):
         """One step of the recurrence."""
         h = activate(self, projected + recurrent(p, state.h))
         return h, HiddenState(h)
-
-    @classmethod
-    def examples(cls) -> Sequence[Self]:
-        """With and without biases, with other activations."""
-        return [cls(3, 5), cls(2, 4, bias=False), cls(3, 5, activation="softsign", clip=1.0)]

@@ -1,6 +1,6 @@
 """The loop over time: the reference that defines what every kernel has to compute."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import torch
 from torch import Tensor
@@ -9,6 +9,15 @@ from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.core.legend import Parameters
 from ostinato.core.lengths import valid_steps
+
+
+class How(TypedDict, total=False):
+    """What `unroll` takes by name, for those that run a cell in its place."""
+
+    lengths: Tensor | None
+    reverse: bool
+    noise: StateNoise | None
+    keep_states: bool
 
 
 class Unrolled(NamedTuple):
@@ -77,12 +86,9 @@ def unroll(
 
     kept = None
     if keep_states or readout:
-        fields = zip(*states, strict=True) if T else ()
-        kept = (
-            cell.State(*map(torch.stack, map(list, fields)))
-            if T
-            else cell.State(*(f.new_zeros(0, *f.shape) for f in state))
-        )
+        fields = zip(*states, strict=True)
+        empty = (field.new_zeros(0, *field.shape) for field in state)
+        kept = cell.State(*(map(torch.stack, map(list, fields)) if T else empty))
     if readout:
         output = readout(p, kept)
     else:

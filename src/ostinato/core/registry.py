@@ -1,11 +1,10 @@
 """Cells by name. `ostinato.register` is public: a cell written outside the package gets everything one inside has."""
 
-import difflib
 import inspect
 from typing import Any, TypeVar
 
 from ostinato.core import states
-from ostinato.core.errors import ConfigError
+from ostinato.core.errors import ConfigError, unknown_name
 
 _CELLS: dict[str, type[Any]] = {}
 
@@ -60,10 +59,8 @@ def lookup(name: str) -> type[Any]:
     """
     if name in _CELLS:
         return _CELLS[name]
-    near = difflib.get_close_matches(name, _CELLS, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
     raise ConfigError(
-        f"unknown cell {name!r}: {hint}there are {', '.join(sorted(_CELLS))}. "
+        f"{unknown_name('unknown cell', name, sorted(_CELLS))}. "
         "A cell of your own is found once the module that registers it is imported (command line: --plugin FILE.py)"
     )
 

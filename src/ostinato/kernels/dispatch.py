@@ -2,14 +2,13 @@
 
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Unpack
 
 import torch
 from torch import Tensor
 
 from ostinato.cells.contract import Cell
-from ostinato.cells.noise import StateNoise
-from ostinato.cells.unroll import Unrolled, unroll
+from ostinato.cells.unroll import How, Unrolled, unroll
 from ostinato.core.autocast import autocast_dtype
 from ostinato.core.legend import Parameters
 from ostinato.core.torch_private import is_transformed
@@ -26,18 +25,7 @@ class Implementation(Protocol):
     def refuses(self, cell: Cell, request: Request) -> str | None:
         """Why it cannot run this, in a few words; None where it can."""
 
-    def run(
-        self,
-        cell: Cell,
-        p: Parameters,
-        x: Tensor,
-        state: Any,
-        *,
-        lengths: Tensor | None = None,
-        reverse: bool = False,
-        noise: StateNoise | None = None,
-        keep_states: bool = False,
-    ) -> Unrolled:
+    def run(self, cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) -> Unrolled:
         """As `unroll`."""
 
 
@@ -68,33 +56,22 @@ def find(cell: Cell, request: Request) -> Choice:
     return Choice("reference", unroll, why, why)
 
 
-def run(
-    cell: Cell,
-    p: Parameters,
-    x: Tensor,
-    state: Any,
-    *,
-    lengths: Tensor | None = None,
-    reverse: bool = False,
-    noise: StateNoise | None = None,
-    keep_states: bool = False,
-) -> Unrolled:
+def run(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) -> Unrolled:
     """A cell over a sequence by the best implementation there is; arguments and results as `cells.unroll.unroll`.
 
     Under autocast everything but float64 is taken and returned in autocast's dtype, whichever implementation runs.
     """
+    noise, keep_states = how.get("noise"), how.get("keep_states", False)
     if x.dtype != torch.float64 and (dtype := autocast_dtype(x.device.type)) is not None:
         with torch.autocast(x.device.type, enabled=False):
             p = {name: tensor.to(dtype) for name, tensor in p.items()}
             state = cell.State(*(field.to(dtype) for field in state))
-            noise = noise and noise.to(dtype)
-            return run(
-                cell, p, x.to(dtype), state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep_states
-            )
+            how["noise"] = noise and noise.to(dtype)
+            return run(cell, p, x.to(dtype), state, **how)
     transformed = is_transformed()
     learned = noise is not None and noise.requires_grad
     device = x.device.type
-    ragged, exported = lengths is not None, onnx.is_exported()
+    ragged, exported = how.get("lengths") is not None, onnx.is_exported()
     request = Request(x.dtype, device, x.shape[0], ragged, bool(noise), keep_states, transformed, learned, exported)
     choice = find(cell, request)
     if exported and choice.reason:
@@ -102,4 +79,4 @@ def run(
             f"written step by step, for sequences of {x.shape[0]} steps alone: there is no node ({choice.reason})",
             stacklevel=2,
         )
-    return choice.run(cell, p, x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep_states)
+    return choice.run(cell, p, x, state, **how)

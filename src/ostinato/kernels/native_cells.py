@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from ostinato.cells import form
 from ostinato.cells.activations import unusual
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
-from ostinato.cells.unroll import Unrolled
+from ostinato.cells.unroll import How, Unrolled
 from ostinato.core.errors import ConfigError
 from ostinato.core.legend import Parameters
 from ostinato.core.lengths import valid_steps
@@ -57,19 +57,10 @@ def no_other_form(cell: Cell) -> str | None:
     return None if option is None else f"no other {option}" if option != "clip" else "no clipped sums"
 
 
-def run(
-    cell: Cell,
-    p: Parameters,
-    x: Tensor,
-    state: Any,
-    *,
-    lengths: Tensor | None = None,
-    reverse: bool = False,
-    noise: StateNoise | None = None,
-    keep_states: bool = False,
-) -> Unrolled:
+def run(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) -> Unrolled:
     """As `unroll`, by one call into the native library."""
-    given = inputs(cell, p, x, state, lengths, noise, reverse)
+    lengths, reverse, keep_states = how.get("lengths"), how.get("reverse", False), how.get("keep_states", False)
+    given = inputs(cell, p, x, state, lengths, how.get("noise"), reverse)
     keep_c = keep_states and given.c0 is not None
     ran = recurrence(given, torch.is_grad_enabled(), keep_c)
     output, states_c = cast(Tensor, ran[0]), cast(Tensor, ran[3])

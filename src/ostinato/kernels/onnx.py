@@ -6,7 +6,7 @@ to name a node.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
@@ -14,8 +14,7 @@ from torch import Tensor
 from ostinato.cells import form
 from ostinato.cells.activations import Activation
 from ostinato.cells.contract import Cell
-from ostinato.cells.noise import StateNoise
-from ostinato.cells.unroll import Unrolled
+from ostinato.cells.unroll import How, Unrolled
 from ostinato.core.legend import Parameters
 from ostinato.core.registry import is_ours
 from ostinato.kernels.request import Request
@@ -56,19 +55,9 @@ def refuses(cell: Cell, request: Request) -> str | None:
     return next((reason for reason, holds in reasons.items() if holds), None)
 
 
-def run(
-    cell: Cell,
-    p: Parameters,
-    x: Tensor,
-    state: Any,
-    *,
-    lengths: Tensor | None = None,
-    reverse: bool = False,
-    noise: StateNoise | None = None,
-    keep_states: bool = False,
-) -> Unrolled:
+def run(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) -> Unrolled:
     """As `unroll`, by one node; `refuses` has kept noise away. ONNX Runtime takes lengths of at least 1."""
-    operator = form.onnx_operator(cell)
+    operator, lengths = form.onnx_operator(cell), how.get("lengths")
     assert operator is not None
     order = tuple(map(cell.gates.index, operator.gates))
     biases = [_reordered(p[name], order) for name in ("bias_ih", "bias_hh")] if cell.bias else []
@@ -82,7 +71,7 @@ def run(
     if operator.peepholes:
         inputs.append(torch.cat([p[name] for name in operator.peepholes]).unsqueeze(0))
     attributes = {"hidden_size": cell.hidden_size, **operator.attributes, **_form(cell)}
-    if reverse:
+    if how.get("reverse"):
         attributes["direction"] = "reverse"
 
     if torch.compiler.is_compiling():
@@ -93,7 +82,7 @@ def run(
     else:
         made = _Node.apply(len(state), operator.name, attributes, *inputs)  # type: ignore[no-untyped-call]
     output, final = made[0].squeeze(1), cell.State(*(field.squeeze(0) for field in made[1:]))
-    return Unrolled(output, final, cell.State(output) if keep_states else None)
+    return Unrolled(output, final, cell.State(output) if how.get("keep_states") else None)
 
 
 def _activations(cell: Cell) -> tuple[Activation, ...]:

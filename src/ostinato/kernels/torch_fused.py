@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 
 from ostinato.cells import form
 from ostinato.cells.contract import Cell
-from ostinato.cells.noise import StateNoise
-from ostinato.cells.unroll import Unrolled
+from ostinato.cells.unroll import How, Unrolled
 from ostinato.core.legend import Parameters
 from ostinato.core.registry import is_ours
 from ostinato.kernels.native_cells import no_other_form
@@ -38,20 +37,11 @@ def refuses(cell: Cell, request: Request) -> str | None:
     return no_other_form(cell) or next((reason for reason, holds in reasons.items() if holds), None)
 
 
-def run(
-    cell: Cell,
-    p: Parameters,
-    x: Tensor,
-    state: Any,
-    *,
-    lengths: Tensor | None = None,
-    reverse: bool = False,
-    noise: StateNoise | None = None,
-    keep_states: bool = False,
-) -> Unrolled:
+def run(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) -> Unrolled:
     """As `unroll`, by one call into torch; `refuses` has kept lengths and noise away."""
     weights = [p[name] for name in cell.parameters()]
     hx = [field.unsqueeze(0).contiguous() for field in state]  # which cuDNN asks for
+    reverse = how.get("reverse", False)
     x = x.flip(0) if reverse else x
     training = torch.is_grad_enabled()
     # what torch.nn's layers call: (input, state, weights, has_biases, layers, dropout, train, both ways, batch_first)

@@ -127,35 +127,29 @@ class RNNCell(SingleStep):
         return ({} if self.nonlinearity == "tanh" else {"nonlinearity": self.nonlinearity}) | super()._options()
 
 
-class LSTMCell(SingleStep):
+class _Gated(SingleStep):
+    named_state = False
+    mode: str
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(like_torch(self.mode), input_size, hidden_size, bias, device, dtype, **options)
+
+
+class LSTMCell(_Gated):
     """Drop-in for `torch.nn.LSTMCell`, with its arguments in its order."""
 
-    named_state = False
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(like_torch("LSTM"), input_size, hidden_size, bias, device, dtype, **options)
+    mode = "LSTM"
 
 
-class GRUCell(SingleStep):
+class GRUCell(_Gated):
     """Drop-in for `torch.nn.GRUCell`, with its arguments in its order."""
 
-    named_state = False
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(like_torch("GRU"), input_size, hidden_size, bias, device, dtype, **options)
+    mode = "GRU"

@@ -41,8 +41,18 @@ class Softmax(ctypes.Structure):
     _fields_ = _fields(SOFTMAX)
 
 
+_ARGUMENTS: dict[str, list[Any]] = {
+    **{name: [c_int64] for name in ("isa", "cell", "isa_supported")},
+    "precision": [c_int64] * 3,
+    "saved_size": [c_int64] * 6,
+    "workspace_size": [POINTER(Run), c_int64],
+    **{name: [POINTER(Run)] for name in ("packed_size", "pack", "forward", "backward")},
+    "exponentials": [POINTER(Softmax)],
+}
+
+
 class NativeLibrary:
-    """A loaded library.
+    """A loaded library. What it computes or packs raises a ValueError where it refuses an argument.
 
     Args:
         path: of the shared library.
@@ -62,19 +72,9 @@ class NativeLibrary:
         library.ostinato_abi.restype = c_int64
         if (found := library.ostinato_abi()) != ABI:
             raise OSError(f"{path} has interface {found}, expected {ABI}: install the package again")
-        library.ostinato_isa.restype = library.ostinato_cell.restype = c_char_p
-        for name in ("isa_supported", "precision", "saved_size", "workspace_size", "packed_size", "pack"):
-            getattr(library, f"ostinato_{name}").restype = c_int64
-        for name in ("forward", "backward", "exponentials"):
-            getattr(library, f"ostinato_{name}").restype = c_int64
-        library.ostinato_isa.argtypes = library.ostinato_cell.argtypes = [c_int64]
-        library.ostinato_isa_supported.argtypes = [c_int64]
-        library.ostinato_precision.argtypes = [c_int64] * 3
-        library.ostinato_saved_size.argtypes = [c_int64] * 6
-        library.ostinato_workspace_size.argtypes = [POINTER(Run), c_int64]
-        for name in ("packed_size", "pack", "forward", "backward"):
-            getattr(library, f"ostinato_{name}").argtypes = [POINTER(Run)]
-        library.ostinato_exponentials.argtypes = [POINTER(Softmax)]
+        for name, arguments in _ARGUMENTS.items():
+            function = getattr(library, f"ostinato_{name}")
+            function.argtypes, function.restype = arguments, c_char_p if name in ("isa", "cell") else c_int64
         self.cells = {name: index for index, name in enumerate(_names(library.ostinato_cell))}
         self.isas = {name: index for index, name in enumerate(_names(library.ostinato_isa))}
         self.supported = tuple(name for name, index in self.isas.items() if library.ostinato_isa_supported(index))
@@ -118,35 +118,19 @@ class NativeLibrary:
         return int(self._library.ostinato_packed_size(run))
 
     def pack(self, run: Run) -> None:
-        """Write the weights to `run.packed` in the order in which forward reads them.
-
-        Raises:
-            ValueError: an argument the library refuses.
-        """
+        """Write the weights to `run.packed` in the order in which forward reads them."""
         _check(self._library.ostinato_pack(run), run)
 
     def forward(self, run: Run) -> None:
-        """Compute output, final state and what backward needs.
-
-        Raises:
-            ValueError: an argument the library refuses.
-        """
+        """Compute output, final state and what backward needs."""
         _check(self._library.ostinato_forward(run), run)
 
     def backward(self, run: Run) -> None:
-        """Compute every gradient that is wanted.
-
-        Raises:
-            ValueError: an argument the library refuses.
-        """
+        """Compute every gradient that is wanted."""
         _check(self._library.ostinato_backward(run), run)
 
     def exponentials(self, run: Softmax) -> None:
-        """Turn scores into what is in proportion to their softmax.
-
-        Raises:
-            ValueError: an argument the library refuses.
-        """
+        """Turn scores into what is in proportion to their softmax."""
         _check(self._library.ostinato_exponentials(run), run)
 
 

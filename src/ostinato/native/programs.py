@@ -68,7 +68,7 @@ def programs_of(library: NativeLibrary) -> Programs:
 
 
 class Programs:
-    """The library's functions for programs."""
+    """The library's functions for programs; those that compute raise a ValueError where it refuses an argument."""
 
     def __init__(self, library: NativeLibrary) -> None:
         handle = library._library
@@ -83,19 +83,11 @@ class Programs:
         return int(self._workspace(run, backward))
 
     def forward(self, run: Program) -> None:
-        """Compute output and final state, and what backward needs.
-
-        Raises:
-            ValueError: an argument the library refuses.
-        """
+        """Compute output and final state, and what backward needs; raises as `backward`."""
         self._check(self._forward(run), run)
 
     def backward(self, run: Program) -> None:
-        """Compute every gradient that is wanted.
-
-        Raises:
-            ValueError: an argument the library refuses.
-        """
+        """Compute every gradient that is wanted."""
         self._check(self._backward(run), run)
 
     def _check(self, status: int, run: Program) -> None:

@@ -172,11 +172,11 @@ def test_who_takes_part():
 
 
 def test_scores_that_do_not_fit_are_not_made(monkeypatch):
-    monkeypatch.setattr(memory, "available", lambda: 0.1)
+    monkeypatch.setattr(worker, "available", lambda: 1e5)
     _, problem = section("vocabulary")
     assert worker.taking_part("vocabulary", problem, ["torch"])[0] == [("highest", "torch")]
     assert len(worker.taking_part("vocabulary", problem, [])[0]) == 2
-    monkeypatch.setattr(memory, "available", lambda: 0.01)
+    monkeypatch.setattr(worker, "available", lambda: 1e4)
     assert worker.taking_part("vocabulary", problem, [])[0] == [("highest", "torch-chunked")]
     found, skipped = worker.taking_part("vocabulary", problem, ["torch"])
     assert found == [("highest", None)]

@@ -12,6 +12,7 @@ from ostinato.bench import accuracy, timing, worker
 from ostinato.bench.groups import GROUPS, Row
 from ostinato.bench.problem import Problem, errors
 from ostinato.bench.sides import NEEDS, sides, why_left_out
+from ostinato.bench.sides.eager import loop
 
 GROUP = {group.name: group for group in GROUPS}
 STRICT = [group for group in GROUPS if (group.precision, group.dtype) == ("highest", "float32")]
@@ -25,7 +26,7 @@ def test_the_problem_is_what_torch_computes():
     x = problem.x.double().requires_grad_()
     output, (h, c) = layer(x)
     output.backward(problem.upstream.double())
-    reference = problem.loop(torch.float64)
+    reference = loop(problem, torch.float64).results()
     assert set(reference) == {"output", "final h", "final c", "grad x", *(f"grad {n}" for n in layer.state_dict())}
     expected = {"output": output, "final h": h[0], "final c": c[0], "grad x": x.grad}
     expected |= {f"grad {name}": p.grad for name, p in layer.named_parameters()}
@@ -49,7 +50,7 @@ def test_every_side_computes_the_same(group, name):
     if missing := [package for package in NEEDS.get(name, ()) if importlib.util.find_spec(package) is None]:
         pytest.skip(f"{', '.join(missing)} not installed (extra bench)")
     problem = Problem.make(group, SMALL)
-    reference = problem.loop(torch.float64)
+    reference = loop(problem, torch.float64).results()
     found = sides()[name](problem).results()
     assert "output" in found
     if problem.training and name != "torch-padded":
@@ -82,10 +83,15 @@ def test_a_wrong_number_gets_no_time(monkeypatch):
     assert right["wrong"] == {}
     assert right["ratio"] == round(right["ms"]["torch"]["median"] / right["ms"]["ostinato"]["median"], 3)
 
-    from ostinato.bench.sides.ours import Ours
+    builders = worker.sides()
 
-    honest = Ours.results
-    monkeypatch.setattr(Ours, "results", lambda self: honest(self) | {"grad x": honest(self)["grad x"] * 1.0001})
+    def ours(problem):
+        side = builders["ostinato"](problem)
+        honest = side.results
+        side.results = lambda: honest() | {"grad x": honest()["grad x"] * 1.0001}
+        return side
+
+    monkeypatch.setattr(worker, "sides", lambda: builders | {"ostinato": ours})
     wrong = worker.measure_row(GROUP["lstm"], SMALL, ["torch"], 0.001)
     assert "gradient" in wrong["wrong"]["ostinato"]
     assert (wrong["ms"], wrong["ratio"]) == ({}, None)

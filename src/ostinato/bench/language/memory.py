@@ -48,39 +48,18 @@ def held(model: nn.Module) -> float:
 
 
 def resident() -> float:
-    """MB of this process in memory.
-
-    Raises:
-        OSError: not on this system.
-    """
+    """MB of this process in memory; an OSError, as of the two below, where the system does not say."""
     return _megabytes("VmRSS")
 
 
 def peak() -> float:
-    """The most that `resident` has been, since the start or `forget_peak`.
-
-    Raises:
-        OSError: not on this system.
-    """
+    """The most that `resident` has been, since the start or `forget_peak`."""
     return _megabytes("VmHWM")
 
 
 def forget_peak() -> None:
-    """The peak is that from here on.
-
-    Raises:
-        OSError: not on this system.
-    """
+    """The peak is that from here on."""
     _CLEAR.write_text("5", encoding="ascii")
-
-
-def available() -> float:
-    """MB that can be had without swapping; infinite where that is not known."""
-    try:
-        text = Path("/proc/meminfo").read_text(encoding="ascii")
-    except OSError:
-        return float("inf")
-    return int(text.split("MemAvailable:")[1].split()[0]) / 1e3
 
 
 def _megabytes(name: str) -> float:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from contextlib import AbstractContextManager
+from functools import partial
 from tempfile import TemporaryDirectory
 
 import torch
 from torch import nn
 
+from ostinato.api.compute import compute_settings
 from ostinato.bench.language.problem import WRITTEN, Problem
-from ostinato.bench.precision import precision
 from ostinato.bench.problem import Results
 from ostinato.checkpoint import RunFolder
 from ostinato.tasks import find
@@ -32,16 +32,13 @@ class OurTraining:
 
     def __init__(self, problem: Problem, precision: str, *, clip: float | None = None) -> None:
         self._problem, self._precision = problem, precision
+        self.within = partial(compute_settings, 0, precision)
         training = problem.options.training
         training = dataclasses.replace(training, clip=training.clip if clip is None else clip)
         self._job = find("lm").job(problem.options, copy.deepcopy(problem.model), problem.prepared)
         self._folder = TemporaryDirectory(prefix="ostinato-bench-")
         self._trainer = Trainer(self._job, RunFolder(self._folder.name), training, Clock())
         self._trainer.model.train()
-
-    def within(self) -> AbstractContextManager[None]:
-        """The precision of products."""
-        return precision(self._precision)
 
     @property
     def model(self) -> nn.Module:
@@ -71,12 +68,8 @@ class OurEvaluation:
     """The loss of one stream, as `ostinato evaluate` computes it."""
 
     def __init__(self, problem: Problem, precision: str) -> None:
-        self._problem, self._precision = problem, precision
+        self._problem, self.within = problem, partial(compute_settings, 0, precision)
         self._model = copy.deepcopy(problem.model).eval()
-
-    def within(self) -> AbstractContextManager[None]:
-        """The precision of products."""
-        return precision(self._precision)
 
     def run(self) -> float:
         """Mean loss of one stream."""
@@ -92,12 +85,8 @@ class OurGeneration:
     """Token after token, as `ostinato generate` writes."""
 
     def __init__(self, problem: Problem, precision: str) -> None:
-        self._problem, self._precision = problem, precision
+        self._problem, self.within = problem, partial(compute_settings, 0, precision)
         self._model = copy.deepcopy(problem.model).eval()
-
-    def within(self) -> AbstractContextManager[None]:
-        """The precision of products."""
-        return precision(self._precision)
 
     def run(self) -> object:
         """Write on, drawing from the softmax."""

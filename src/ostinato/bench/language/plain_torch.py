@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ostinato.bench.sides.torch_nn import layer_of_torch
+from ostinato.bench.sides.eager import layer_of_torch
 from ostinato.core.errors import ConfigError
 
 #: Arguments of `LanguageModel` that are understood here.

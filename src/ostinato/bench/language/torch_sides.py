@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ostinato.api.compute import compute_settings
 from ostinato.bench.language.plain_torch import PlainLanguageModel
 from ostinato.bench.language.problem import WRITTEN, Problem
-from ostinato.bench.precision import precision
 from ostinato.bench.problem import Results
 from ostinato.core.batch import Batch
 from ostinato.optim import torchs_optimizer
@@ -22,13 +23,12 @@ _ROWS = 64
 
 
 class _Torch:
+    #: Products in float32, but for what autocast makes bfloat16.
+    within = staticmethod(partial(compute_settings, 0, "highest"))
+
     def __init__(self, problem: Problem, *, autocast: bool = False) -> None:
         self.problem, self._autocast = problem, autocast
         self.model = plain(problem)
-
-    def within(self) -> AbstractContextManager[None]:
-        """Products in float32, but for what autocast makes bfloat16."""
-        return precision("highest")
 
     def cast(self) -> AbstractContextManager[Any]:
         """Around forward, as torch's guide on autocast has it."""

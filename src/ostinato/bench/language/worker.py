@@ -16,6 +16,7 @@ from ostinato.bench.language.problem import EVALUATED, WRITTEN, Problem
 from ostinato.bench.problem import Results, errors
 from ostinato.bench.process import Answers, Event, today
 from ostinato.bench.sides import Side
+from ostinato.core.memory import available
 
 #: A precision of this package and a peer, or None for this package alone.
 Pair = tuple[str, str | None]
@@ -88,7 +89,8 @@ def _why_not(peer: str, work: str, problem: Problem) -> str | None:
     if peer == "torch-chunked":
         return None if hasattr(torch.nn, "LinearCrossEntropyOptions") else "this torch has no chunked cross-entropy"
     needs = _SCORES * problem.tokens * problem.sizes["vocab_size"] * 4 / 1e6
-    if work == "vocabulary" and needs > memory.available() / 2:
+    free = available()
+    if work == "vocabulary" and free is not None and needs * 1e6 > free / 2:
         return f"a step with {problem.tokens:,} tokens would take some {needs / 1e3:.0f} GB"
     return None
 

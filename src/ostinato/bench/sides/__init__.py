@@ -25,25 +25,25 @@ class Side(Protocol):
 
 def sides() -> dict[str, Callable[[Problem], Side]]:
     """What builds each side, by name; "ostinato" is this package."""
+    import torch
+
+    from ostinato.bench.sides.eager import loop, ours, torch_nn
     from ostinato.bench.sides.jax_scan import JaxScan
-    from ostinato.bench.sides.loop import Loop
     from ostinato.bench.sides.onnx_runtime import OnnxRuntime
-    from ostinato.bench.sides.ours import Ours
     from ostinato.bench.sides.streams import OnnxStream, OurStream, TorchStream
-    from ostinato.bench.sides.torch_nn import TorchNN
 
     def either(whole: Callable[[Problem], Side], step: Callable[[Problem], Side]) -> Callable[[Problem], Side]:
         return lambda problem: (step if problem.group.work == "step" else whole)(problem)
 
     return {
-        "ostinato": either(Ours, OurStream),
-        "torch": either(TorchNN, TorchStream),
+        "ostinato": either(ours, OurStream),
+        "torch": either(torch_nn, TorchStream),
         "torch-cell": lambda problem: TorchStream(problem, cell=True),
-        "torch-padded": lambda problem: TorchNN(problem, packed=False),
-        "torch-bf16": lambda problem: TorchNN(problem, dtype="bfloat16"),
+        "torch-padded": lambda problem: torch_nn(problem, packed=False),
+        "torch-bf16": lambda problem: torch_nn(problem, dtype=torch.bfloat16),
         "jax": JaxScan,
         "onnxruntime": either(OnnxRuntime, OnnxStream),
-        "loop": Loop,
+        "loop": loop,
     }
 
 

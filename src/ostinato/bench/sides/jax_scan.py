@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from importlib import import_module
 from typing import Any
 
@@ -46,6 +46,8 @@ _STEPS: dict[str, _Step] = {"LSTM": _lstm, "GRU": _gru, "RNN_TANH": _rnn}
 class JaxScan:
     """`jax.lax.scan` under `jit`: the input's product once for all steps, gradients by `jax.vjp`, all one program."""
 
+    within = staticmethod(nullcontext[None])
+
     def __init__(self, problem: Problem) -> None:
         jax = import_module("jax")
         jax.config.update("jax_platforms", "cpu")
@@ -67,11 +69,6 @@ class JaxScan:
         self._compiled = jax.jit(both if problem.training else forward)
         self._arguments = (p, x, upstream) if problem.training else (p, x)
         self._training = problem.training
-
-    @contextmanager
-    def within(self) -> Iterator[None]:
-        """Nothing to hold."""
-        yield
 
     def run(self) -> Any:
         """One call of the compiled program, to its end."""

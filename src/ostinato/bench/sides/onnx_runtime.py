@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +15,8 @@ from ostinato.cells import form
 
 class OnnxRuntime:
     """A graph of one operator; inputs and outputs bound once, so that nothing is copied or allocated by a run."""
+
+    within = staticmethod(nullcontext[None])
 
     def __init__(self, problem: Problem) -> None:
         ort = import_module("onnxruntime")
@@ -36,11 +37,6 @@ class OnnxRuntime:
         self._binding.bind_ortvalue_input("x", self._held[0])
         for name, held in zip(("output", *problem.cell.State._fields), self._held[1:], strict=True):
             self._binding.bind_ortvalue_output(name, held)
-
-    @contextmanager
-    def within(self) -> Iterator[None]:
-        """Nothing to hold."""
-        yield
 
     def run(self) -> Any:
         """One run of the session."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -15,16 +13,10 @@ from ostinato.bench.problem import Problem, Results
 from ostinato.bench.sides.onnx_runtime import model
 
 
-@contextmanager
-def _without_gradients() -> Iterator[None]:
-    with torch.no_grad():
-        yield
-
-
 class OurStream:
     """`layer.stream`, written to the same tensor at each step."""
 
-    within = staticmethod(_without_gradients)
+    within = staticmethod(torch.no_grad)
 
     def __init__(self, problem: Problem) -> None:
         self._x = problem.x
@@ -44,7 +36,7 @@ class OurStream:
 class TorchStream:
     """torch.nn's layer over a sequence of one step, or, with `cell`, torch.nn.LSTMCell."""
 
-    within = staticmethod(_without_gradients)
+    within = staticmethod(torch.no_grad)
 
     def __init__(self, problem: Problem, *, cell: bool = False) -> None:
         weights = problem.layer.state_dict()
@@ -74,7 +66,7 @@ class TorchStream:
 class OnnxStream:
     """A graph of one step; two bindings in turn, so that each reads the state where the other has written it."""
 
-    within = staticmethod(_without_gradients)
+    within = staticmethod(torch.no_grad)
 
     def __init__(self, problem: Problem) -> None:
         ort = import_module("onnxruntime")
