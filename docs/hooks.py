@@ -162,17 +162,21 @@ def parameter_table(examples: list[Cell]) -> str:
 
 
 def schema_tables(name: str) -> str:
-    """One table; of `COMMAND-*` that of each task, under a heading."""
+    """One table; of `COMMAND-*` that of each task that has one, under a heading."""
     if not name.endswith("-*"):
         return schema_table(name)
     command = name.removesuffix("-*")
-    return "\n\n".join(f"### {command}, task {task}\n\n{schema_table(f'{command}-{task}')}" for task in TRAIN_OPTIONS)
+    tasks = [task for task in TRAIN_OPTIONS if (DOCS / "schemas" / f"{command}-{task}.json").exists()]
+    return "\n\n".join(f"### {command}, task {task}\n\n{schema_table(f'{command}-{task}')}" for task in tasks)
 
 
 def schema_table(name: str) -> str:
     """A table of an object's keys; those of objects within, and of lists, below them with their path."""
     schema = json.loads((DOCS / "schemas" / f"{name}.json").read_text(encoding="utf-8"))
     rows = "\n".join(schema_rows(schema, ""))
+    if besides := schema["additionalProperties"]:
+        kinds = besides["type"] if isinstance(besides["type"], list) else [besides["type"]]
+        rows += f"\n| any other | {' or '.join(kinds)} | by the data | {besides['description']} |"
     return f"| key | type | present | meaning |\n|---|---|---|---|\n{rows}\n\n[Schema](../schemas/{name}.json)"
 
 

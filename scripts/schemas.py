@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
-from msgspec.inspect import Metadata, StructType, Type, UnionType, type_info
+from msgspec.inspect import DataclassType, DictType, Metadata, StructType, Type, UnionType, type_info
 
 from ostinato.api import results
 from ostinato.bench.results import LanguageMeasured, LayersMeasured
+from ostinato.checkpoint.position import SavedTensors, SavedTraining
+from ostinato.checkpoint.recorded import LineEnd, LineFigures, LineStart, TrainingLine, ValidationLine
 from ostinato.cli.demo import Demonstrated
 from ostinato.config.inspect import VIEWS
 from ostinato.inspection import facts
@@ -36,6 +38,13 @@ def schemas() -> dict[str, dict[str, Any]]:
         "demo": schema("demo", Demonstrated),
         "bench-layers": schema("bench layers", LayersMeasured),
         "bench-lm": schema("bench lm", LanguageMeasured),
+        "metrics-training": of_parts(
+            "a line of metrics.jsonl, of training", LineStart, LineFigures, TrainingLine, LineEnd
+        ),
+        "metrics-validation": of_parts(
+            "a line of metrics.jsonl, of a validation", LineStart, LineFigures, ValidationLine, LineEnd
+        ),
+        "latest": of_parts("checkpoint/latest.json", SavedTensors, SavedTraining),
     }
     for view in VIEWS:
         own = getattr(facts, f"{view.capitalize()}Facts")
@@ -48,6 +57,8 @@ def schemas() -> dict[str, dict[str, Any]]:
         found[f"train-{task}"] = schema(f"train {task}", results.Course, own.Summary, results.Ending[own.Figures])
         found[f"train-{task}"]["properties"]["task"]["enum"] = [task]
         found[f"evaluate-{task}"] = schema("evaluate", own.Figures)
+        if answer := [getattr(own, name) for name in ("Answer", "Values") if hasattr(own, name)]:
+            found[f"answer-{task}"] = of_parts(f"an answer of predict, task {task}", *answer)
     return found
 
 
@@ -58,16 +69,26 @@ def schema(command: str, *parts: Any) -> dict[str, Any]:
         command: its name, behind `ostinato`.
         *parts: the types.
     """
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"ostinato {command} --json"}
-    objects = [of_struct(type_info(part)) for part in parts]
+    return of_parts(f"ostinato {command} --json", *parts)
+
+
+def of_parts(title: str, *parts: Any) -> dict[str, Any]:
+    """Of anything that is written: structs, and a dict of what the data name, which is what may be there besides."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
+    kinds = {part: type_info(part) for part in parts}
+    open_ones = {part: kind for part, kind in kinds.items() if isinstance(kind, Metadata | DictType)}
+    objects = [of_struct(kind) for part, kind in kinds.items() if part not in open_ones]
     properties = {name: field for each in objects for name, field in each["properties"].items()}
     required = [name for each in objects for name in each["required"]]
-    return {**head, "type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    besides: bool | dict[str, Any] = False
+    for part, kind in open_ones.items():
+        besides = of_type(kind)["additionalProperties"] | {"description": get_args(part)[1]}
+    return {**head, "type": "object", "properties": properties, "required": required, "additionalProperties": besides}
 
 
 def of_struct(kind: Type) -> dict[str, Any]:
     """An object with these fields and no others."""
-    assert isinstance(kind, StructType)
+    assert isinstance(kind, StructType | DataclassType)
     described = descriptions(getattr(kind.cls, "__origin__", kind.cls))
     properties = {}
     for field in kind.fields:
@@ -75,8 +96,13 @@ def of_struct(kind: Type) -> dict[str, Any]:
             raise KeyError(f"{kind.cls}.{field.name}: expected a description beside its type")
         more = field.type.extra_json_schema or {} if isinstance(field.type, Metadata) else {}
         properties[field.encode_name] = of_type(field.type, described[field.name]) | more
-    required = [field.encode_name for field in kind.fields if field.required or field.default is not msgspec.NODEFAULT]
+    required = [field.encode_name for field in kind.fields if field.required or _has_default(field)]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _has_default(field: msgspec.inspect.Field) -> bool:
+    """What is not there is UNSET, which is no default here."""
+    return field.default is not msgspec.NODEFAULT or field.default_factory is not msgspec.NODEFAULT
 
 
 def of_type(kind: Type, description: str = "") -> dict[str, Any]:
@@ -88,7 +114,7 @@ def of_type(kind: Type, description: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {"type": SIMPLE.get(type(kind).__name__, "")}
     if description:
         found["description"] = description
-    if isinstance(kind, StructType):
+    if isinstance(kind, StructType | DataclassType):
         found |= of_struct(kind)
     elif isinstance(kind, msgspec.inspect.LiteralType):
         found |= {"type": "string", "enum": list(kind.values)}
@@ -106,10 +132,11 @@ def of_type(kind: Type, description: str = "") -> dict[str, Any]:
 
 
 def _of_union(kind: UnionType, description: str) -> dict[str, Any]:
-    """A type or null: the only unions there are."""
-    (one,) = (member for member in kind.types if not isinstance(member, msgspec.inspect.NoneType))
-    found = of_type(one, description)
-    return found | {"type": [found["type"], "null"]}
+    """A type or null, or simple types."""
+    ones = [of_type(member, description) for member in kind.types]
+    types = [one["type"] for one in ones if one["type"] != "null"]
+    types += ["null"] if len(types) < len(ones) else []
+    return {key: value for one in ones for key, value in one.items()} | {"type": types}
 
 
 def descriptions(cls: type) -> dict[str, str]:

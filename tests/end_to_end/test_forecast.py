@@ -11,7 +11,7 @@ import pytest
 
 import ostinato
 from ostinato.data.tables.reading import read_table
-from tests.end_to_end.test_json import SCHEMAS, faults
+from tests.end_to_end.test_json import faults
 from tests.support import metrics
 
 ROWS, TRAINED, W, H, M = 96, 80, 12, 4, 6
@@ -53,7 +53,7 @@ def of(result, schema=None):
     assert result.status == 0, result.err
     found = json.loads(result.out)
     if schema is not None:
-        assert not faults(found, json.loads((SCHEMAS / f"{schema}.json").read_text()))
+        assert not faults(found, schema)
     return found
 
 

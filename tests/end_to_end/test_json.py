@@ -9,15 +9,27 @@ import pytest
 import torch
 from jsonschema import Draft202012Validator
 
+import ostinato
 from ostinato.cli import main as program
 from ostinato.config.inspect import VIEWS
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
 
-def faults(value: Any, schema: dict[str, Any]) -> list[str]:
-    """Where a value breaks a JSON Schema."""
-    return [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(value)]
+def faults(value: Any, name: str) -> list[str]:
+    """Where a value breaks a schema, or where the folder does that a training made."""
+    schema = json.loads((SCHEMAS / f"{name}.json").read_text())
+    found = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(value)]
+    return found + (faults_of_folder(Path(value["run"])) if name.startswith("train-") else [])
+
+
+def faults_of_folder(run: Path) -> list[str]:
+    """Where a run folder's JSON is not as promised."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    kinds = ["metrics-validation" if "valid_loss" in line else "metrics-training" for line in lines]
+    assert len(set(kinds)) == 2
+    found = faults(json.loads((run / "checkpoint" / "latest.json").read_text()), "latest")
+    return found + [fault for line, kind in zip(lines, kinds, strict=True) for fault in faults(line, kind)]
 
 
 @pytest.fixture(autouse=True)
@@ -35,10 +47,19 @@ def ask(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
         assert program.main([*arguments, "--json"]) == 0
         (line,) = capfd.readouterr().out.splitlines()  # nothing else on standard output
         answer = json.loads(line)
-        assert not faults(answer, json.loads((SCHEMAS / f"{schema}.json").read_text()))
+        assert not faults(answer, schema)
         return answer
 
     return run
+
+
+def answers(task: str, run: str, data: str) -> list[dict[str, Any]]:
+    """What Run.predict gives, and a file of JSON lines the same."""
+    found = ostinato.load(run).predict(data)
+    assert program.main(["predict", run, data, "--output", "answers.jsonl"]) == 0
+    assert [json.loads(line) for line in Path("answers.jsonl").read_text().splitlines()] == found
+    assert not [fault for answer in found for fault in faults(answer, f"answer-{task}")]
+    return found
 
 
 def test_a_life_of_a_run(ask):
@@ -68,7 +89,34 @@ def test_a_life_of_a_classifier(ask):
     trained = ask("train-classify", "train", "classify", "a.csv", *columns, "--out", "runs/a", *small)
     assert trained["test"] == ask("evaluate-classify", "evaluate", "runs/a", "a.csv", "--threads", "1")
     assert ask("predict", "predict", "runs/a", "a.csv", "--output", "out.jsonl")["lines"] == 60
+    assert len(answers("classify", "runs/a", "a.csv")) == 60
     assert ask("predict", "predict", "runs/a", "a.csv")["output"] is None
+    assert ask("trim", "trim", "runs/a")["runs"][0]["freed_bytes"] > 0
+    assert not faults_of_folder(Path("runs/a"))
+    ask("train-classify", "train", "classify", "a.csv", *columns, "--out", "runs/b", *small, "--multi-label", ";")
+    assert all(set(answer) == {"label", "labels", "probabilities"} for answer in answers("classify", "runs/b", "a.csv"))
+
+
+def test_answers_by_id_and_numbers(ask):
+    rows = [f"{wave},{step * wave / 60},{wave / 10},{'ab'[wave % 2]}" for wave in range(40) for step in range(6)]
+    Path("a.csv").write_text("wave,level,pace,kind\n" + "\n".join(rows) + "\n")
+    small = ("--id", "wave", "--values", "level", "--hidden", "4", "--epochs", "1", "--threads", "1")
+    for task, column in (("classify", ("--label", "kind")), ("regress", ("--target", "pace"))):
+        ask(f"train-{task}", "train", task, "a.csv", "--out", task, *small, *column)
+        assert [answer["id"] for answer in answers(task, task, "a.csv")] == [str(wave) for wave in range(40)]
+
+
+def test_runs_of_an_earlier_version():
+    golden = SCHEMAS.parents[1] / "tests" / "golden" / "trained"
+    for name in ("lm", "tag", "forecast"):
+        assert not faults_of_folder(golden / name)
+    assert len(answers("forecast", str(golden / "forecast"), str(golden / "sales.csv"))) == 7
+
+
+def test_a_line_of_one_kind_is_none_of_the_other():
+    line = {"step": 1, "epoch": 1, "tokens": 9, "valid_loss": 0.5, "best": True, "seconds": 0.1}
+    assert not faults(line, "metrics-validation")
+    assert len(faults(line, "metrics-training")) == 4  # no lr, gradient_norm, clipped; and best is no number
 
 
 def test_looking_inside(ask):

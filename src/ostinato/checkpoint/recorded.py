@@ -1,4 +1,4 @@
-"""What every config.json says, by type: a run folder is looked at once, when it is opened."""
+"""What a run folder records, by type: every config.json, looked at once when it is opened, and the lines of metrics."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 
 from ostinato.core.errors import RunFolderError
+from ostinato.core.results import Count, Measure, Result
 
 #: A whole number of something that there is.
 Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=1 << 62)]
@@ -45,6 +46,39 @@ class Tested(msgspec.Struct, kw_only=True):
     data: str | None = None
     fingerprint: str | None = None
     figures: dict[str, Any]
+
+
+#: What is counted and measured at a line of metrics.jsonl, by the names of the task.
+LineFigures: TypeAlias = Annotated[
+    dict[str, float], "what is counted (tokens, examples), by its name and a second, and the figures: loss and others"
+]
+
+
+class LineStart(Result):
+    """What each line of metrics.jsonl begins with."""
+
+    step: Annotated[Count, "optimiser steps so far"]
+    epoch: Annotated[Count, "the one that it is of, from 1"]
+
+
+class TrainingLine(Result):
+    """An interval of training."""
+
+    lr: Annotated[Measure, "learning rate of its last step"]
+    gradient_norm: Annotated[Measure, "before clipping, the mean over its steps"]
+    clipped: Annotated[Measure, "share of its steps whose gradient was clipped"]
+
+
+class ValidationLine(Result):
+    """A validation; its figures are called `valid_`."""
+
+    best: Annotated[bool, "whether these weights are now the run's"]
+
+
+class LineEnd(Result):
+    """What each line ends with."""
+
+    seconds: Annotated[Measure, "of training so far, in all commands"]
 
 
 def require_recorded(config: Mapping[str, Any], name: str, more: Mapping[str, Any]) -> None:

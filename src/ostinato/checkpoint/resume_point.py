@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.checkpoint.files import read_json, read_tensors, unless, write_json, write_tensors
-from ostinato.checkpoint.position import Position
+from ostinato.checkpoint.position import Position, SavedTensors
 from ostinato.core.errors import RunFolderError
 from ostinato.core.files import remove_left_over
+from ostinato.core.results import builtins
 
 #: Names of tensor files.
 _STATE = re.compile(r"state-[0-9a-f]{8}\.safetensors")
@@ -58,7 +59,8 @@ class ResumePoint:
         self._require_folder()
         name = f"state-{secrets.token_hex(4)}.safetensors"
         write_tensors(self.folder / name, tensors, like=self._like)
-        write_json(self._latest, {"tensors": name, "layout": _layout(tensors), **values}, like=self._like)
+        latest = builtins(SavedTensors(tensors=name, layout=_layout(tensors)), values)
+        write_json(self._latest, latest, like=self._like)
         for old in self._states(but=name):
             with suppress(OSError):  # it takes some room, no more
                 old.unlink()

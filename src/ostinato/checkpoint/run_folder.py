@@ -24,10 +24,12 @@ from ostinato.checkpoint.files import (
     write_tensors,
 )
 from ostinato.checkpoint.lock import locked, locked_by_another
+from ostinato.checkpoint.position import Position, SavedTraining
 from ostinato.checkpoint.recorded import Tested
 from ostinato.checkpoint.resume_point import ResumePoint, model_tensors
 from ostinato.core.errors import RunFolderError
 from ostinato.core.files import is_temporary, remove_left_over
+from ostinato.core.results import builtins
 from ostinato.core.visible import visible
 
 #: Raised by one when an older version could not read a folder any more.
@@ -285,10 +287,11 @@ class RunFolder:
             raise RunFolderError(f"{self.path}: expected a run of task {task!r}, found one of {config.get('task')!r}")
         return config
 
-    def save_resume_point(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+    def save_resume_point(self, tensors: dict[str, Tensor], position: Position, schedule: dict[str, Any]) -> None:
         """Write where training stands, and how much of metrics.jsonl belongs to it."""
         size = self.metrics.stat().st_size if self.metrics.exists() else 0
-        self.resume_point.save(tensors, values | {"metrics_bytes": size})
+        where = SavedTraining(position=position, schedule=schedule, metrics_bytes=size)
+        self.resume_point.save(tensors, builtins(where))
 
     def save_weights(self, model: nn.Module) -> None:
         """Write the best weights."""

@@ -5,6 +5,7 @@ guide's tables are made of them (`make schemas`). What is not always there is `U
 out; `when` says when it is there.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
@@ -26,8 +27,9 @@ def when(text: str) -> Meta:
     return Meta(extra_json_schema={"x-when": text})
 
 
-def builtins(*results: msgspec.Struct) -> dict[str, Any]:
-    """Results one after the other as one dict, of the values that JSON has; what is unset is left out."""
+def builtins(*results: msgspec.Struct | Mapping[str, Any]) -> dict[str, Any]:
+    """Results one after the other as one dict, of the values that JSON has; what is unset is left out. A mapping has
+    what is named by the data."""
     parts = (msgspec.to_builtins(result, enc_hook=_number) for result in results)
     return {name: value for part in parts for name, value in part.items()}
 

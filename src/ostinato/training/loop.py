@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Iterable
 from contextlib import nullcontext
-from dataclasses import asdict
 from typing import Any, Literal, NoReturn
 
 import torch
@@ -296,8 +295,7 @@ class Trainer:
             tensors |= {f"optimizer.{name}": field for name, field in optimizer_tensors(self.optimizer).items()}
             if self.average is not None:
                 tensors |= {f"average.{name}": field for name, field in self.average.state_dict().items()}
-            values = {"position": asdict(self.position), "schedule": self.schedule.state_dict()}
-            self.folder.save_resume_point(tensors | shared, values)
+            self.folder.save_resume_point(tensors | shared, self.position, self.schedule.state_dict())
         self.processes.wait()
         self.saved_at = time.monotonic()
         self.tell(Saved(self.where))

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ostinato.checkpoint import RunFolder
+from ostinato.checkpoint.recorded import LineEnd, LineStart, TrainingLine, ValidationLine
 from ostinato.core.files import append_bytes, replacing
+from ostinato.core.results import Result, builtins
 from ostinato.training.events import Begun, Event, Moved, Trained, Validated, Where
 
 
@@ -41,12 +43,13 @@ class MetricsFile:
                 metrics = RunFolder(folder).metrics
                 self._log = MetricsLog(metrics, metrics.stat().st_size)
             case Trained():
-                line = event.figures | {"lr": event.lr, "gradient_norm": event.gradient_norm, "clipped": event.clipped}
-                self._write(event.at, line | {f"{self._unit}_per_second": round(event.speed, 1)})
+                steps = TrainingLine(lr=event.lr, gradient_norm=event.gradient_norm, clipped=event.clipped)
+                speed = {f"{self._unit}_per_second": round(event.speed, 1)}
+                self._write(event.at, event.figures, steps, speed)
             case Validated(at=at, figures=figures, kept=kept):
-                self._write(at, {f"valid_{name}": value for name, value in figures.items()} | {"best": kept})
+                self._write(at, {f"valid_{name}": value for name, value in figures.items()}, ValidationLine(best=kept))
 
-    def _write(self, at: Where, line: dict[str, Any]) -> None:
+    def _write(self, at: Where, *line: Result | dict[str, float]) -> None:
         assert self._log is not None
-        where = {"step": at.step, "epoch": at.epoch, self._unit: at.seen}
-        self._log.write(where | line | {"seconds": round(at.seconds, 2)})
+        where, spent = LineStart(step=at.step, epoch=at.epoch), LineEnd(seconds=round(at.seconds, 2))
+        self._log.write(builtins(where, {self._unit: at.seen}, *line, spent))

@@ -23,6 +23,15 @@ class Figures(Result, kw_only=True):
     unknown_labels: Annotated[Count, "examples with a label that training never saw: they count as wrong"]
 
 
+class Answer(Result, kw_only=True):
+    """What `predict` says of an example."""
+
+    id: Annotated[str | UnsetType, "of the sequence", when("where sequences have ids")] = UNSET
+    label: Annotated[str, "the most probable class; with --multi-label all of `labels`, as a file has them"]
+    labels: Annotated[list[str] | UnsetType, "with --multi-label: classes of a probability above one half"] = UNSET
+    probabilities: Annotated[dict[str, float], "of each class, by its name"]
+
+
 class Summary(Result, kw_only=True):
     """What training came to."""
 

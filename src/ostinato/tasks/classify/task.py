@@ -18,6 +18,7 @@ from ostinato.checkpoint.recorded import Positive
 from ostinato.core.batch import Batch
 from ostinato.core.errors import DataError, RunFolderError
 from ostinato.core.figures import shortest
+from ostinato.core.results import builtins
 from ostinato.data.labelled.examples import Example, Raw, count_labels, with_labels
 from ostinato.data.labelled.labels import tell_doubtful, unknown_labels
 from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns, read_all_labelled, read_labelled
@@ -32,7 +33,7 @@ from ostinato.tasks.classify.data import Part, PreparedExamples, prepare_labelle
 from ostinato.tasks.classify.figures import classification_figures, confusion
 from ostinato.tasks.classify.loss import balanced_weights, label_loss, labels_loss, rarity
 from ostinato.tasks.classify.options import EvaluateClassify, PredictClassify, TrainClassify
-from ostinato.tasks.classify.results import Figures, Summary
+from ostinato.tasks.classify.results import Answer, Figures, Summary
 from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.sequence_data import (
@@ -186,16 +187,16 @@ class Classification:
             return
         scores = torch.from_numpy(outputs_of(run.model, run.codec.reads.encode(Raw.of(examples)), progress))
         several = run.codec.columns.several
-        answer: dict[str, Any]
         found = (scores.softmax(-1) if several is None else scores.sigmoid()).numpy()
         for example, probabilities in zip(examples, found, strict=True):
             named = dict(zip(run.codec.classes, shortest(probabilities), strict=True))
-            if several is None:
-                answer = {"label": max(named, key=named.__getitem__), "probabilities": named}
-            else:
-                said = [label for label, probability in named.items() if probability > 0.5]
-                answer = {"label": several.join(said), "labels": said, "probabilities": named}
-            yield answer if example.key is None else {"id": example.key, **answer}
+            answer = Answer(label=max(named, key=named.__getitem__), probabilities=named)
+            if several is not None:
+                answer.labels = [label for label, probability in named.items() if probability > 0.5]
+                answer.label = several.join(answer.labels)
+            if example.key is not None:
+                answer.id = example.key
+            yield builtins(answer)
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with columns of other names."""

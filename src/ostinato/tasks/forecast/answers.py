@@ -13,6 +13,7 @@ from ostinato.data.series.reading import Series, ids_of
 from ostinato.data.series.windows import Windows
 from ostinato.tasks.forecast.ahead import ends
 from ostinato.tasks.forecast.decoding import Forecast
+from ostinato.tasks.forecast.results import Answer
 
 
 def shares_of(levels: Sequence[float]) -> list[float]:
@@ -53,12 +54,12 @@ def _require_window(codec: SeriesCodec, series: Series, run: str) -> None:
 
 def forecast_rows(
     codec: SeriesCodec, series: Series, point: np.ndarray, quantiles: np.ndarray | None, levels: Sequence[float]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Answer]:
     """One row a step beyond the end of a series: ids, time, each target (`[H, K]`) and the ends of its intervals, in
     percent, from quantiles `[H, K, Q]` of `shares_of(levels)`."""
     times = codec.times(series.first + codec.shape.spacing.step * np.arange(len(series), len(series) + len(point)))
     for ahead, cells in enumerate(times):
-        row: dict[str, Any] = _ids(codec, series)
+        row: Answer = {**_ids(codec, series)}
         row |= dict(zip(codec.time_columns(), cells, strict=True))
         for k, name in enumerate(codec.columns.target):
             row |= _target(name, point[ahead, k], None if quantiles is None else quantiles[ahead, k], levels)

@@ -1,6 +1,6 @@
 """What comes of forecasts: the figures of `ostinato evaluate`, and what a training says of itself."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
@@ -16,6 +16,14 @@ _CRPS = (
     "continuous ranked probability score, in the target's units, of 20 quantiles; that of a point forecast is its mae"
 )
 _WITHIN_80, _WITHIN_95 = (f"share of the targets within their {level} % interval" for level in (80, 95))
+
+
+#: A row of what `predict` says: a step of a series.
+Answer: TypeAlias = Annotated[
+    dict[str, str | float],
+    "by column: ids and time as the table has them, or `row`; each target, and for each level the ends of its interval "
+    "as `TARGET_low_LEVEL` and `TARGET_high_LEVEL`",
+]
 
 
 class TargetFigures(Result, kw_only=True):

@@ -34,7 +34,7 @@ from ostinato.tasks.forecast.figures import CRPS_SHARES, Said, Windowed, accurac
 from ostinato.tasks.forecast.loss import forecast_loss
 from ostinato.tasks.forecast.model import Forecaster
 from ostinato.tasks.forecast.options import AskForecast, EvaluateForecast, TrainForecast
-from ostinato.tasks.forecast.results import Figures, StepFigures, Summary, TargetFigures
+from ostinato.tasks.forecast.results import Answer, Figures, StepFigures, Summary, TargetFigures
 from ostinato.tasks.forecast.split import PreparedSeries, Unseen, split, unseen
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.trained import AnyRun, Trained
@@ -190,7 +190,7 @@ class Forecasting:
 
     def answer(
         self, run: Trained, examples: Iterable[SeriesExample], options: AskForecast, progress: Progress | None = None
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[Answer]:
         """Each series' continuation beyond its end, as far and as surely as asked for, one row a step; a warning says
         which series cannot be forecast."""
         model, ahead = forecaster_of(run), options.ahead

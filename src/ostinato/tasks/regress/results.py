@@ -1,6 +1,6 @@
 """What comes of regression: the figures of `ostinato evaluate`, and what a training says of itself."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
@@ -40,6 +40,16 @@ class Figures(Result, kw_only=True):
     mean_scaled_rmse: Annotated[Measure, "scaled_rmse of the training data's mean"]
     targets: Annotated[dict[str, TargetFigures] | UnsetType, "of each target by itself", _SEVERAL] = UNSET
     unknown: Annotated[Measure | UnsetType, "share of the tokens that the vocabulary lacks", _UNKNOWN] = UNSET
+
+
+#: What `predict` says of an example, beside its id.
+Values: TypeAlias = Annotated[dict[str, float], "the number of each target, by its name"]
+
+
+class Answer(Result):
+    """What else `predict` says of it."""
+
+    id: Annotated[str | UnsetType, "of the sequence", when("where sequences have ids")] = UNSET
 
 
 class Summary(Result, kw_only=True):

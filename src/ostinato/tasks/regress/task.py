@@ -20,6 +20,7 @@ from ostinato.checkpoint.recorded import Positive
 from ostinato.core.batch import Batch
 from ostinato.core.errors import DataError, RunFolderError
 from ostinato.core.figures import shortest
+from ostinato.core.results import builtins
 from ostinato.data.labelled.examples import Example, Raw, with_targets
 from ostinato.data.labelled.reading import LabelledColumns, read_all_labelled, read_labelled
 from ostinato.data.labelled.sequences import Scale
@@ -31,7 +32,7 @@ from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.regress.data import Part, PreparedTargets, RegressCodec, prepare_targets, record_of, targets_of
 from ostinato.tasks.regress.figures import errors, regression_figures, scaled_rmse, tell_no_better
 from ostinato.tasks.regress.options import EvaluateRegress, PredictRegress, TrainRegress
-from ostinato.tasks.regress.results import Figures, Summary, TargetFigures
+from ostinato.tasks.regress.results import Answer, Figures, Summary, TargetFigures, Values
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.sequence_data import (
     codec_of,
@@ -187,8 +188,8 @@ class Regression:
         codec: RegressCodec = run.codec
         found = codec.scale.undo(outputs_of(run.model, codec.reads.encode(Raw.of(examples)), progress))
         for example, values in zip(examples, found.astype(np.float32), strict=True):
-            answer: dict[str, Any] = dict(zip(codec.targets, shortest(values), strict=True))
-            yield answer if example.key is None else {"id": example.key, **answer}
+            answer: Values = dict(zip(codec.targets, shortest(values), strict=True))
+            yield builtins(Answer(id=UNSET if example.key is None else example.key), answer)
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with columns of other names."""
