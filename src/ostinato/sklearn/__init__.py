@@ -9,6 +9,7 @@ except ImportError:
 
 from ostinato.sklearn.classifier import SequenceClassifier
 from ostinato.sklearn.forecaster import Forecaster
+from ostinato.sklearn.regressor import SequenceRegressor
 from ostinato.sklearn.tagger import SequenceTagger
 
-__all__ = ["Forecaster", "SequenceClassifier", "SequenceTagger"]
+__all__ = ["Forecaster", "SequenceClassifier", "SequenceRegressor", "SequenceTagger"]

@@ -16,6 +16,7 @@ EXPECTED_FAILED_CHECKS: Mapping[str, Mapping[str, str]] = {
         "check_estimators_empty_data_messages": "a table without columns is a series without covariates",
     },
     "SequenceClassifier": {},
+    "SequenceRegressor": {},
     "SequenceTagger": {
         "check_n_features_in": "sequences have any length, so that there is no number of features",
         "check_n_features_in_after_fitting": "sequences have any length, so that none can be wrong",
@@ -27,7 +28,7 @@ def expected_failed_checks(estimator: Any) -> dict[str, str]:
     """What `check_estimator` and `parametrize_with_checks` take as `expected_failed_checks`.
 
     Args:
-        estimator: one of the three, or of a class derived from one.
+        estimator: one of these, or of a class derived from one.
     """
     names = (kind.__name__ for kind in type(estimator).__mro__)
     return dict(next(EXPECTED_FAILED_CHECKS[name] for name in names if name in EXPECTED_FAILED_CHECKS))

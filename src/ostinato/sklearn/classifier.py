@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
 from ostinato.core.errors import DataError
-from ostinato.data.labelled.examples import Example, Raw
-from ostinato.data.labelled.reading import LabelledColumns, raw_in_memory
-from ostinato.data.sources.memory import HeldTable, Steps, Texts, held_as
-from ostinato.sklearn.inputs import forget_table, is_table, listed, require_target, table
+from ostinato.data.labelled.examples import Raw
+from ostinato.data.labelled.reading import LabelledColumns
+from ostinato.sklearn.inputs import require_target
 from ostinato.sklearn.parameters import SequenceEstimator
+from ostinato.sklearn.sequences import answers_to, sequences_of, takes_sequences
 from ostinato.sklearn.training import options_of, train
 from ostinato.tasks.classify.data import prepare_labelled
 from ostinato.tasks.classify.options import TrainClassify
@@ -62,7 +62,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
             ValueError: a table or labels that scikit-learn refuses, in its words.
         """
         require_target(self, y)
-        inputs = self._sequences(X, reset=True)
+        inputs = sequences_of(self, X, reset=True)
         labels = column_or_1d(y, warn=True)
         check_classification_targets(labels)
         if len(labels) != len(inputs):
@@ -75,9 +75,8 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         text = self.classes_.dtype.kind in "US"
         names = [str(label) if text else f"{number:09d}" for number, label in enumerate(self.classes_)]
         options = options_of(self, TrainClassify)
-        whole = Raw("X", inputs, [names[number] for number in numbers], lambda row: f"X[{row}]", None, "")
+        whole = Raw("X", inputs, [names[number] for number in numbers], "X[{}]".format, None, "")
         prepared = prepare_labelled(options, LabelledColumns(), whole, share=self.validation_fraction)
-        self._is_text = isinstance(inputs[0], str)
         self.run_ = train(options, prepared, verbose=self.verbose)
         return self
 
@@ -87,14 +86,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         Raises:
             DataError: texts where `fit` had numbers, or numbers where it had texts.
         """
-        check_is_fitted(self)
-        inputs = self._sequences(X, reset=False)
-        if isinstance(inputs[0], str) != self._is_text:
-            kinds = ("texts or tokens", "numbers") if self._is_text else ("numbers", "texts or tokens")
-            raise DataError(f"X: expected {kinds[0]}, as in fit, got {kinds[1]}")
-        examples = [Example(one, f"X[{row}]") for row, one in enumerate(inputs)]
-        answers = self.run_.answer(examples)
-        return np.array([[*answer["probabilities"].values()] for answer in answers], np.float32)
+        return np.array([[*answer["probabilities"].values()] for answer in answers_to(self, X)], np.float32)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The most probable labels, `[N]`."""
@@ -104,21 +96,4 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn should know: three dimensions and text are fine, and so are missing numbers."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.input_tags.string = True
-        tags.input_tags.allow_nan = True
-        return tags
-
-    def _sequences(self, X: Any, *, reset: bool) -> list[Any]:
-        """Texts, or float64 arrays `[T, D]`."""
-        if is_table(X):
-            return list(table(self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan")[:, :, None])
-        if reset:
-            forget_table(self)
-        held = held_as(listed(X), "X")
-        if isinstance(held, HeldTable):
-            raise DataError("X: expected sequences, got rows by column; hand over one column of texts")
-        if isinstance(held, Steps) and not any(map(len, held.sequences)) and not reset and self._is_text:
-            held = Texts(("",) * len(held.sequences))  # where all are empty, they are what those of fit were
-        return raw_in_memory("X", held).inputs
+        return takes_sequences(super().__sklearn_tags__())

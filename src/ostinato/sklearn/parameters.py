@@ -26,8 +26,8 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         batch: sequences a step.
         lr: learning rate.
         weight_decay: strength of AdamW's decay.
-        validation_fraction: share of the data held out to choose the best weights by; 0 holds out none. So
-            does a classifier where that would be fewer than 30 sequences; the last weights are its own then.
+        validation_fraction: share of the data held out to choose the best weights by; 0 holds out none. So do a
+            classifier and a regressor where that would be fewer than 30 sequences: they keep the last weights then.
         random_state: seed, or RandomState, of every random number.
         verbose: whether to show progress.
         options: any other option of the command, by name: `{"zoneout": 0.1, "threads": 1}`.

@@ -10,7 +10,7 @@ sklearn = pytest.importorskip("sklearn")
 from scipy import sparse  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
-from ostinato.sklearn import Forecaster, SequenceClassifier, SequenceTagger  # noqa: E402
+from ostinato.sklearn import Forecaster, SequenceClassifier, SequenceRegressor, SequenceTagger  # noqa: E402
 from ostinato.sklearn.checks import EXPECTED_FAILED_CHECKS, expected_failed_checks  # noqa: E402
 
 TINY = {"hidden": 4, "dropout": 0.0, "epochs": 1, "batch": 64, "validation_fraction": 0, "random_state": 1}
@@ -19,6 +19,7 @@ FORECASTS = {
     "options": TINY["options"] | {"floor": "none"}
 }  # the checks' targets are whole numbers, none of them negative
 LEARNS = {"hidden": 8, "epochs": 4, "batch": 32, "lr": 0.03, "bidirectional": False}  # the checks want 83 % right
+FITS = LEARNS | {"epochs": 20, "batch": 16, "pooling": "last"}  # and an R2 of one half
 
 
 class RowTagger(SequenceTagger):
@@ -49,6 +50,7 @@ class RowTagger(SequenceTagger):
 @parametrize_with_checks(
     [
         SequenceClassifier(**TINY | LEARNS),
+        SequenceRegressor(**TINY | FITS),
         RowTagger(embed=4, char_hidden=0, **TINY),
         Forecaster(window=2, horizon=4, **TINY | FORECASTS),
     ],
