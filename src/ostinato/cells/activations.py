@@ -24,6 +24,11 @@ def hard_sigmoid(x: Tensor) -> Tensor:
     return (x / 6 + 0.5).clamp(0, 1)
 
 
+def positive(x: Tensor) -> Tensor:
+    """X + 1/2 where x is not below 0, sigmoid(x) elsewhere: what goes into a state that has a logarithm."""
+    return (x + 0.5).where(x >= 0, x.clamp(max=0).sigmoid())
+
+
 def _functional(name: str) -> Callable[[Tensor], Tensor]:
     def function(x: Tensor) -> Tensor:
         from torch.nn import functional

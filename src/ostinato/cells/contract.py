@@ -52,6 +52,11 @@ def zeros(tensor: Tensor, hidden_size: int) -> None:
     init.zeros_(tensor)
 
 
+def constant(tensor: Tensor, hidden_size: int, *, value: float) -> None:
+    """Fill in place with a value."""
+    tensor.fill_(value)
+
+
 class Parameter(NamedTuple):
     """Declaration of one tensor: its shape, how a new layer fills it, and what it is for where the cell says so."""
 
@@ -220,6 +225,13 @@ def gate_parameters(cell: Cell | CellDefaults, fed_back: int | None = None) -> d
     if cell.bias:
         found |= {"bias_ih": Parameter((rows,), role="input"), "bias_hh": Parameter((rows,), role="recurrent")}
     return found
+
+
+def input_parameters(cell: Cell | CellDefaults, rows: int = 0) -> dict[str, Parameter]:
+    """Those of a cell without a recurrent product: `weight_ih [rows, D]` and `bias_ih [rows]`, G*H rows by default."""
+    rows = rows or len(cell.gates) * cell.hidden_size
+    found = {"weight_ih": Parameter((rows, cell.input_size), role="input")}
+    return found | ({"bias_ih": Parameter((rows,), role="input")} if cell.bias else {})
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -168,6 +168,7 @@ class Recurrent(nn.Module):
         """A parameter, for dtype and device; faster than `next(self.parameters())`."""
         return getattr(self, next(iter(self._declared)))
 
+    @torch.no_grad()
     def reset_parameters(self) -> None:
         """Fill every parameter anew, as its cell declares it (by default as torch.nn does)."""
         units = (cell.hidden_size for cell in self.cells for _ in self._suffixes for _ in cell.parameters())

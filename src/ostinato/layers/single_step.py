@@ -51,6 +51,7 @@ class SingleStep(nn.Module):
             self.register_parameter(name, nn.Parameter(torch.empty(declared.shape, device=device, dtype=dtype)))
         self.reset_parameters()
 
+    @torch.no_grad()
     def reset_parameters(self) -> None:
         """Fill every parameter anew, as its cell declares it."""
         for name, declared in self.cell.parameters().items():
