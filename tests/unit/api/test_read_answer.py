@@ -31,6 +31,14 @@ def numbers(home):
     return run, home / "steps.csv", None
 
 
+def measured(home):
+    texts = [f"a {'fine' if n % 2 else 'poor'} film {'very ' * (n % 5)}long" for n in range(40)]
+    with open(home / "films.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("text", "x", "y"), *((text, n % 5, n % 2) for n, text in enumerate(texts))])
+    run = ostinato.train("regress", home / "films.csv", out=home / "run", text="text", target="x,y", **SMALL)
+    return run, home / "films.csv", texts
+
+
 def pairs(home):
     (home / "pairs.tsv").write_text("".join(f"{'ab ' * (n % 5)}{n % 7}\t{n % 7} b\n" for n in range(40)))
     texts = [f"{'ab ' * (n % 4)}{n}" for n in range(7)]
@@ -76,7 +84,7 @@ def require_close(found, expected):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("made", [films, numbers, pairs, captions, tags, sales])
+@pytest.mark.parametrize("made", [films, numbers, measured, pairs, captions, tags, sales])
 def test_examples_one_by_one_and_together(made, tmp_path):
     run, file, values = made(tmp_path)
     expected = run.predict(file)
