@@ -66,7 +66,7 @@ def tell_no_better(figures: dict[str, Any]) -> None:
     if figures["scaled_rmse"] >= figures["mean_scaled_rmse"]:
         warnings.warn(
             f"the {figures['examples']:,} answers are no better than the training data's mean said of all (scaled "
-            f"rmse {figures['scaled_rmse']:.4g}, that of the mean {figures['mean_scaled_rmse']:.4g}): the model hardly looks at what it "
-            "is given, or has learned its examples by heart",
+            f"rmse {figures['scaled_rmse']:.4g}, that of the mean {figures['mean_scaled_rmse']:.4g}): the model hardly "
+            "looks at what it is given, or has learned its examples by heart",
             stacklevel=3,
         )
