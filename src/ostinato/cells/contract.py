@@ -180,6 +180,11 @@ class CellDefaults:
         return width or self.hidden_size
 
     @property
+    def projected_size(self) -> int:
+        """Numbers that `project` gives for each step: G*H, a block for each gate."""
+        return len(self.gates) * self.hidden_size
+
+    @property
     def feeds_back(self) -> bool:
         """Whether a step multiplies the state before it by a parameter."""
         return any(declared.role == "recurrent" for declared in self.parameters().values())

@@ -62,6 +62,11 @@ def recurrent_weights(cell: Cell) -> tuple[str, ...]:
     return tuple(name for name, one in found if role(name, one) == "recurrent" and len(one.shape) > 1)
 
 
+def projected_size(cell: Cell) -> int:
+    """Numbers that `project` gives for each step; of a cell that does not say, a block of H for each gate."""
+    return getattr(cell, "projected_size", len(cell.gates) * cell.hidden_size)
+
+
 def feeds_back(cell: Cell) -> bool:
     """Whether there is a recurrent product; of a cell that does not say, whether its step asks for its mask."""
     declared: bool | None = getattr(cell, "feeds_back", None)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from ostinato.cells import form
 from ostinato.cells.contract import Cell
 from ostinato.cells.unroll import Unrolled
 from ostinato.core.errors import ConfigError
@@ -156,6 +157,8 @@ def probe(cell: Cell, p: Parameters) -> dict[str, tuple[int, int]]:
 
     if getattr(cell, "clip", None) is not None:  # a sum at its bound has no derivative, and says nothing of its rows
         cell = replace(cast(Any, cell), clip=None)
+    if form.projected_size(cell) != len(cell.gates) * H:
+        return {}
     p = {name: tensor.detach() for name, tensor in p.items() if name != "recurrent_mask"}
     state = cell.State(*(normal(*field.shape) for field in cell.initial_state(2, like)))
     found: dict[str, tuple[int, int]] = {}

@@ -40,10 +40,10 @@ Oracle = Callable[..., tuple[Array, tuple[Array, ...]]]
 def declaration(cell: Cell) -> None:
     """What the class declares is what its equations give."""
     sample = Sample.draw(cell, steps=2, batch=3)
-    rows = len(cell.gates) * cell.hidden_size
+    rows = form.projected_size(cell)
     projected = cell.project(sample.p, sample.x)
     assert projected.shape == (2, 3, rows), (
-        f"project gives {tuple(projected.shape)}, expected [T, N, G*H] (2, 3, {rows})"
+        f"project gives {tuple(projected.shape)}, expected [T, N, projected_size] (2, 3, {rows})"
     )
     start = cell.initial_state(3, sample.x)
     assert isinstance(start, cell.State), f"initial_state gives {type(start).__name__}, expected {cell.State.__name__}"

@@ -98,6 +98,7 @@ UNSQUASHED = {
     "lru": ("re", "im", "skip"),
     "min_gru": ("n",),
     "min_lstm": ("f", "i", "n"),
+    "mogrifier_lstm": ("i", "f", "g", "o"),
     "multiplicative_lstm": ("m",),
     "qrnn": ("z_next", "f_next", "o_next"),
     "rg_lru": ("n",),
