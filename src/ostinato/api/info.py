@@ -9,6 +9,7 @@ import torch
 import ostinato.cells  # noqa: F401  registers those of the package
 from ostinato.api.results import CellInfo, ElsewhereInfo, Info, Product
 from ostinato.cells.contract import Cell
+from ostinato.compiler import build
 from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.registry import registered
 from ostinato.kernels import Request, find
@@ -63,6 +64,8 @@ def describe() -> Info:
         threads=torch.get_num_threads(),
         native=library if isinstance(library, str) else library.isa,
         precision=_products(library),
+        compiler=found if isinstance(found := build.compiler(), str) else found.version,
+        compiled=str(build.cache_folder()),
         cells=cells,
     )
 

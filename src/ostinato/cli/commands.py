@@ -172,6 +172,7 @@ def _info(options: commands.Info, output: Output) -> None:
         output.text(f"{'matmul precision':<20}{products}")
     if found.native == "amx":
         output.text(f"{'':<20}AMX was tested on an emulation only, not yet on hardware")
+    output.text(f"{'compiler of cells':<20}{found.compiler}; kept in {found.compiled}")
     output.text("")
     output.text(f"{'cell':<20}{'runs on':<20}why nothing faster")
     for cell in found.cells:

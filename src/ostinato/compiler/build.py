@@ -175,8 +175,12 @@ def _headers() -> str:
 
 
 def cache_folder() -> Path:
-    """Where compiled code is kept."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ostinato" / "kernels"
+    """Where compiled code is kept; a folder that cannot be, for a user without a home."""
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        cache = Path(os.devnull)
+    return cache / "ostinato" / "kernels"
 
 
 def start(isa: str, text: str) -> Library | Job:
@@ -189,26 +193,33 @@ def start(isa: str, text: str) -> Library | Job:
     if isinstance(with_, str):
         raise NoCompilerError(with_)
     path = cache_folder() / f"{fingerprint(isa, text, with_)}.so"
-    if (found := _load(path, compiled=False)) is not None:
+    if (found := _kept(path, compiled=False)) is not None:
         return found
     return Job(path, text, [*with_.command, *_FLAGS, *_SETS[isa][1]])
 
 
 class Job:
-    """A compiler at work."""
+    """A compiler at work.
+
+    Raises:
+        NoCompilerError: the temporary folder cannot be written.
+    """
 
     def __init__(self, path: Path, text: str, command: Sequence[str]) -> None:
         self._path = path
-        self._folder = tempfile.TemporaryDirectory(prefix="ostinato-")
-        folder = Path(self._folder.name)
-        folder.joinpath("cell.cpp").write_text(text)
-        self._made = folder / "cell.so"
-        self._process = subprocess.Popen(
-            [*command, f"-I{headers()}", str(folder / "cell.cpp"), "-o", str(self._made)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        try:
+            self._folder = tempfile.TemporaryDirectory(prefix="ostinato-")
+            folder = Path(self._folder.name)
+            folder.joinpath("cell.cpp").write_text(text)
+            self._made = folder / "cell.so"
+            self._process = subprocess.Popen(
+                [*command, f"-I{headers()}", str(folder / "cell.cpp"), "-o", str(self._made)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        except OSError as error:
+            raise NoCompilerError(f"nowhere to compile: {error.strerror}") from error
 
     def wait(self) -> Library:
         """What it made, which is in the cache then, where that can be written.
@@ -216,15 +227,15 @@ class Job:
         Raises:
             NoCompilerError: it failed.
         """
-        told, _ = self._process.communicate()
-        if self._process.returncode:
-            raise NoCompilerError(f"the compiler failed: {told.strip()[:2000]}")
-        _keep(self._made, self._path)
-        found = _load(self._path, compiled=True) or _load(self._made, compiled=True)
-        if found is None:
-            raise NoCompilerError(f"{self._made} cannot be loaded")
-        self._folder.cleanup()
-        return found
+        with self._folder:
+            told, _ = self._process.communicate()
+            if self._process.returncode:
+                raise NoCompilerError(f"the compiler failed: {told.strip()[:2000]}")
+            _keep(self._made, self._path)
+            found = _kept(self._path, compiled=True) or _load(self._made, compiled=True)
+            if found is None:
+                raise NoCompilerError(f"{self._made} cannot be loaded")
+            return found
 
 
 def _keep(made: Path, path: Path) -> None:
@@ -233,7 +244,8 @@ def _keep(made: Path, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
             try:
-                file.write(made.read_bytes())
+                code = made.read_bytes()
+                file.write(code + hashlib.sha256(code).digest())
                 file.flush()
                 os.chmod(file.name, 0o755)
                 os.replace(file.name, path)
@@ -244,8 +256,17 @@ def _keep(made: Path, path: Path) -> None:
         return
 
 
+def _kept(path: Path, *, compiled: bool) -> Library | None:
+    """From the cache. What is damaged may load and end the process when it is called: a digest follows the code."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    return _load(path, compiled=compiled) if hashlib.sha256(content[:-32]).digest() == content[-32:] else None
+
+
 def _load(path: Path, *, compiled: bool) -> Library | None:
     try:
         return Library(ctypes.CDLL(str(path)), compiled)
-    except OSError:  # not there, or damaged
+    except OSError:
         return None

@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -150,12 +151,18 @@ def _compile(cell: Cell, masked: bool, zoned: bool) -> tuple[str, str]:
         warnings.warn(f"{cell.name} runs on the reference: {error}", stacklevel=2)
         return "", str(error)
     except NoCompilerError as error:
+        _say_once(f"cells run on the reference: {error}")
         return "", str(error)
     if kernel.seconds:
         print(f"compiled {cell.name} in {kernel.seconds:.1f} s; kept in {cache_folder()}", file=sys.stderr, flush=True)
     key = f"{cell.name}:{len(_compiled)}"
     _compiled[key] = Compiled(cell, kernel)
     return key, ""
+
+
+@cache
+def _say_once(text: str) -> None:
+    warnings.warn(text, stacklevel=2)
 
 
 def recurrence(

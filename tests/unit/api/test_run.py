@@ -11,6 +11,7 @@ import torch
 import ostinato
 from ostinato.api.info import describe
 from ostinato.api.listing import list_runs
+from ostinato.compiler import build
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.results import builtins
 from ostinato.native import library as native_library
@@ -321,3 +322,15 @@ def test_info_says_who_runs_each_cell():
         assert cells["lstm"]["isa"] == found["native"] == library.isa
         assert {case["when"] for case in cells["lstm"]["elsewhere"]} >= {"float64"}
     assert "Hochreiter" in cells["lstm"]["paper"]
+
+
+def test_info_says_what_compiles_cells(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("OSTINATO_COMPILER", "none")
+    build.compiler.cache_clear()
+    try:
+        found = describe()
+    finally:
+        build.compiler.cache_clear()
+    assert found.compiler == "none (OSTINATO_COMPILER=none)"
+    assert found.compiled == str(tmp_path / "ostinato" / "kernels")

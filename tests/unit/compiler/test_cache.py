@@ -1,0 +1,152 @@
+"""The cache of compiled code where something is wrong: no harm, and right numbers."""
+
+import errno
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import warnings
+
+import pytest
+import torch
+
+from ostinato import kernels as implementations
+from ostinato.cells.unroll import unroll
+from ostinato.compiler import build
+from ostinato.kernels import compiled
+from tests.unit.compiler.cells import OneOperation
+from tests.unit.compiler.test_compiled import Sample
+
+SOURCE = 'extern "C" __attribute__((visibility("default"))) int answer() {{ return {}; }}\n'
+TWO_AT_ONCE = """
+import sys
+from ostinato.compiler import build
+jobs = [build.start("generic", text) for text in sys.argv[1:]]
+sys.stdin.readline()
+print(*[(job.wait() if isinstance(job, build.Job) else job).handle.answer() for job in jobs])
+"""
+
+
+@pytest.fixture
+def own_cache(kernels, tmp_path, monkeypatch):
+    """An empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "ostinato" / "kernels"
+
+
+def _answer(number=42):
+    """What the compiled function gives, and whether it came from a compiler."""
+    started = build.start("generic", SOURCE.format(number))
+    library = started.wait() if isinstance(started, build.Job) else started
+    return library.handle.answer(), library.compiled
+
+
+def test_the_second_use_needs_no_compiler(own_cache):
+    assert [_answer(), _answer()] == [(42, True), (42, False)]
+    assert len(list(own_cache.iterdir())) == 1
+
+
+@pytest.mark.parametrize("damage", ["empty", "short", "half", "changed", "text"])
+def test_damaged_code_is_compiled_again(own_cache, damage):
+    # Not loaded before: the system would give what this process has already.
+    subprocess.run([sys.executable, "-c", TWO_AT_ONCE, SOURCE.format(42)], check=True, input=b"\n", capture_output=True)
+    (path,) = own_cache.iterdir()
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    contents = {
+        "empty": b"",
+        "short": whole[:-1],
+        "half": whole[:middle],
+        "changed": whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :],
+        "text": b"no code at all",
+    }
+    path.write_bytes(contents[damage])
+    assert [_answer(), _answer()] == [(42, True), (42, False)]
+    assert len(path.read_bytes()) == len(whole)
+
+
+def test_a_folder_that_cannot_be_made(own_cache):
+    own_cache.parent.parent.write_text("a file where the folder should be")
+    assert [_answer(), _answer()] == [(42, True), (42, True)]
+
+
+def test_a_full_disk_leaves_nothing_behind(own_cache, monkeypatch):
+    made = tempfile.NamedTemporaryFile
+
+    def full(*args, **options):
+        file = made(*args, **options)
+        file.file.write(b"the first part")
+
+        def write(_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        file.write = write
+        return file
+
+    monkeypatch.setattr(build.tempfile, "NamedTemporaryFile", full)
+    assert [_answer(), _answer()] == [(42, True), (42, True)]
+    assert list(own_cache.iterdir()) == []
+
+
+def test_a_cache_that_can_only_be_read(own_cache, monkeypatch):
+    _answer()
+
+    def refused(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(build.tempfile, "NamedTemporaryFile", refused)
+    assert [_answer(), _answer(43)] == [(42, False), (43, True)]
+
+
+def test_two_processes_at_once(own_cache):
+    texts = [SOURCE.format(number) for number in (1, 2)]
+    processes = [
+        subprocess.Popen([sys.executable, "-c", TWO_AT_ONCE, *texts], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    assert [process.communicate(b"\n")[0].split() for process in processes] == [[b"1", b"2"]] * 2
+    assert sorted(path.suffix for path in own_cache.iterdir()) == [".so", ".so"]
+
+
+@pytest.fixture
+def fresh(kernels, library, monkeypatch):
+    """Nothing asked for or compiled in this process yet."""
+    monkeypatch.setattr(compiled, "_answers", {})
+    compiled._say_once.cache_clear()
+    build.compiler.cache_clear()
+    yield
+    build.compiler.cache_clear()
+
+
+def _on_the_reference(reason):
+    """Two cells run with right numbers; one line says why they are not compiled."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for hidden_size in (4, 5):
+            cell = OneOperation(3, hidden_size)
+            assert re.search(reason, compiled._answer(cell, False, False)[1])
+            _, found = Sample(cell).run(implementations.run, torch.float32)
+            _, wanted = Sample(cell).run(unroll, torch.float32)
+            assert all(torch.equal(one, other) for one, other in zip(found, wanted, strict=True))
+    assert sum(bool(re.search(reason, str(one.message))) for one in told) == 1
+
+
+def test_without_a_compiler(fresh, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv(build.COMPILER_VARIABLE, raising=False)
+    monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: None)
+    _on_the_reference("no C\\+\\+ compiler")
+
+
+def test_a_compiler_that_fails(fresh, monkeypatch, tmp_path):
+    broken = tmp_path / "broken"
+    broken.write_text('#!/bin/sh\n[ "$1" = --version ] && echo broken 1.0 && exit 0\necho it broke; exit 1\n')
+    broken.chmod(0o755)
+    monkeypatch.setenv(build.COMPILER_VARIABLE, str(broken))
+    _on_the_reference("it broke")
+
+
+def test_nowhere_to_compile(fresh, own_cache, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", os.devnull)
+    _on_the_reference("nowhere to compile")
