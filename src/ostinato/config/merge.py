@@ -106,10 +106,10 @@ def defaults_below(
         raise ConfigError(f"--preset {name}: this task has no presets; leave the option out")
     if name is not None and name not in list(presets):
         raise ConfigError(unknown_name("unknown preset", name, presets))
-    chosen = {} if name is None else dict(presets[name])
+    of_preset = {} if name is None else dict(presets[name])
     if timed or from_file.get("time_limit") is not None:
-        chosen.pop("epochs", None)
-    return {**chosen, **saved, **from_file}
+        of_preset.pop("epochs", None)
+    return {**of_preset, **saved, **from_file}
 
 
 def refuse_unused(command: type[Any], given: Iterable[str], source: str = "") -> None:

@@ -30,7 +30,7 @@ _ELSE = "fonts-noto-core or fonts-symbola (Debian)"
 #: Fonts that have a box for every character there is.
 _BOXES = ("Last Resort", "LastResort", "Unifont Upper")
 
-_told: set[str] = set()
+_packages_named: set[str] = set()
 
 
 @contextmanager
@@ -43,13 +43,13 @@ def glyphs_for(figure: Figure) -> Iterator[None]:
     from matplotlib.text import Text
 
     texts = [text for text in figure.findobj(Text) if isinstance(text, Text)]
-    lacking = _without_glyph({c for text in texts for c in text.get_text() if c.isprintable() and not c.isspace()})
-    if lacking:
-        families, lacking = _families_for(lacking)
+    missing = _without_glyph({c for text in texts for c in text.get_text() if c.isprintable() and not c.isspace()})
+    if missing:
+        families, missing = _families_for(missing)
         for text in texts:
             text.set_fontfamily([*text.get_fontfamily(), *families])
-    if lacking:
-        _tell(lacking)
+    if missing:
+        _tell(missing)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="(?s).*(Glyph|glyph)", category=UserWarning)  # one for each
         yield
@@ -63,16 +63,16 @@ def _without_glyph(characters: set[str]) -> set[str]:
 
 def _families_for(characters: set[str]) -> tuple[list[str], set[str]]:
     """Families that have these characters, the most of them first, and the characters that none has."""
-    chosen: list[str] = []
+    families: list[str] = []
     fonts = _installed()
     while characters and fonts:
         best = max(fonts, key=lambda font: (len(_had(font, characters)), _plain(font)))
         had = _had(best, characters)
         if not had:
             break
-        chosen.append(best.name)
+        families.append(best.name)
         characters = characters - had
-    return chosen, characters
+    return families, characters
 
 
 def _had(font: FontEntry, characters: set[str]) -> set[str]:
@@ -126,7 +126,7 @@ def _tell(characters: set[str]) -> None:
         script = unicodedata.name(character, "").split(" ")[0]
         by_package.setdefault(_INSTALL.get(script, _ELSE), []).append(character)
     for package, missing in by_package.items():
-        if package not in _told:
-            _told.add(package)
+        if package not in _packages_named:
+            _packages_named.add(package)
             shown = "".join(missing[:8]) + ("..." if len(missing) > 8 else "")
             warnings.warn(f"no installed font has {shown}: pictures show boxes; install {package}", stacklevel=4)

@@ -47,8 +47,8 @@ def heat_maps(
             beyond = "both" if np.abs(values).max() > limit else "neither"
             figure: Any = ax.get_figure(root=True)
             figure.colorbar(image, ax=ax, pad=0.01, aspect=12, extend=beyond, label="value")
-        last, named = axes[-1][0], range(0, len(tokens), 1 + len(tokens) // _NAMED)
-        last.set_xticks(named, [short(tokens[t]) for t in named], fontsize=7)
+        last, ticks = axes[-1][0], range(0, len(tokens), 1 + len(tokens) // _NAMED)
+        last.set_xticks(ticks, [short(tokens[t]) for t in ticks], fontsize=7)
         if max(map(len, tokens), default=1) > 1:
             last.tick_params("x", rotation=90)
         last.set_xlabel("what was read, a step each")

@@ -58,7 +58,7 @@ def load(path: str | Path, cell: str | None = None, prefix: str | None = None, *
             kinds = {tensors.get_slice(name).get_dtype() for name in names}
             if other := sorted(kinds - _OF_NUMPY):  # whether or not a package has taught NumPy more
                 raise ConfigError(f"{file}: expected weights in a type of NumPy's, such as float32, got {other[0]}")
-            named = {name.removeprefix(prefix): tensors.get_tensor(name) for name in names}
+            weights = {name.removeprefix(prefix): tensors.get_tensor(name) for name in names}
     except SafetensorError as error:
         raise ConfigError(f"{file}: damaged or cut off, not a whole safetensors file ({error})") from None
-    return Recurrent(cell, named, **options)
+    return Recurrent(cell, weights, **options)

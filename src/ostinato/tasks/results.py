@@ -33,9 +33,9 @@ def summed_up(kind: type[Summary], run: Trained, **own: Any) -> Summary:
         RunFolderError: the folder is damaged: a figure is missing.
     """
     position: Position = run.folder.resume_point.position()
-    named = {f"valid_{name}": value for name, value in position.best_figures.items()}
-    named = {name: value for name, value in named.items() if name in kind.__struct_fields__}
+    best = {f"valid_{name}": value for name, value in position.best_figures.items()}
+    best = {name: value for name, value in best.items() if name in kind.__struct_fields__}
     try:
-        return kind(**named | unknown_figures(run.config["data"]) | own)
+        return kind(**best | unknown_figures(run.config["data"]) | own)
     except TypeError as error:
         raise RunFolderError(f"{run.folder.path}: damaged, it does not say how good its weights are: {error}") from None

@@ -110,7 +110,7 @@ def described(
     return own, other
 
 
-def told(data: dict[str, Any], codec: SequenceCodec) -> str:
+def data_line(data: dict[str, Any], codec: SequenceCodec) -> str:
     """What is read, for the line before training."""
     if codec.tokenizer is None:
         return f"{len(codec.scale.mean) if codec.scale else 0} channels"

@@ -81,8 +81,8 @@ class Job:
 
     def figures(self, found: Validation) -> dict[str, float]:
         """What `validate` gave, as figures by name, with `figure` beside the loss."""
-        named = {"loss": found} if isinstance(found, float | int) else dict(found)
-        return named | self.figure_of(named["loss"])
+        figures = {"loss": found} if isinstance(found, float | int) else dict(found)
+        return figures | self.figure_of(figures["loss"])
 
     def figure_of(self, loss: float) -> dict[str, float]:
         """`figure` of a mean loss, by its name."""

@@ -38,13 +38,13 @@ from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.sequence_data import (
     codec_of,
+    data_line,
     job_of,
     measured_on,
     observed,
     outputs_of,
     recorded,
     sizes,
-    told,
     where_validated,
 )
 from ostinato.tasks.trained import AnyRun, Trained
@@ -124,7 +124,7 @@ class Classification:
         where = where_validated(prepared.data, len(prepared.valid.labels), held)
         return (
             f"{len(train.labels):,} examples to train on, {where}; {len(codec.classes)} classes, "
-            f"{told(prepared.data, codec.reads)}, {sum(p.numel() for p in model.parameters()):,} parameters"
+            f"{data_line(prepared.data, codec.reads)}, {sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
     def finish(self, run: Trained, prepared: PreparedExamples) -> None:
@@ -189,10 +189,10 @@ class Classification:
         several = run.codec.columns.several
         found = (scores.softmax(-1) if several is None else scores.sigmoid()).numpy()
         for example, probabilities in zip(examples, found, strict=True):
-            named = dict(zip(run.codec.classes, shortest(probabilities), strict=True))
-            answer = Answer(label=max(named, key=named.__getitem__), probabilities=named)
+            scores = dict(zip(run.codec.classes, shortest(probabilities), strict=True))
+            answer = Answer(label=max(scores, key=scores.__getitem__), probabilities=scores)
             if several is not None:
-                answer.labels = [label for label, probability in named.items() if probability > 0.5]
+                answer.labels = [label for label, probability in scores.items() if probability > 0.5]
                 answer.label = several.join(answer.labels)
             if example.key is not None:
                 answer.id = example.key
@@ -244,14 +244,14 @@ class Classification:
         )
         tested = None
         if run.test is not None:
-            tested = f"{files_of(data['test'])} ({run.test['examples']:,} examples), {_told(run.test)}"
+            tested = f"{files_of(data['test'])} ({run.test['examples']:,} examples), {_figures_line(run.test)}"
         return CardFacts(
             title=f"Classifier ({sizes['cell']}, {reads})",
             model=f"{sizes['num_layers']} x {sizes['hidden_size']} units",
             about=[f"classes: {', '.join(codec.classes[:20])}{', ...' if len(codec.classes) > 20 else ''}"],
             trained_on=f"{files_of(data['train'])} ({data['train']['examples']:,} examples)",
             validated_on=measured_on(data, "held out of every class alike"),
-            best=_told(run.folder.resume_point.position().best_figures),
+            best=_figures_line(run.folder.resume_point.position().best_figures),
             tested=tested,
             use='run.predict("new.csv")',
         )
@@ -260,7 +260,7 @@ class Classification:
 TASK: Task[TrainClassify, PreparedExamples] = Classification()
 
 
-def _told(figures: Mapping[str, float]) -> str:
+def _figures_line(figures: Mapping[str, float]) -> str:
     """Figures as the card has them."""
     return f"accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}"
 

@@ -46,15 +46,15 @@ def forecast_picture(panels: Sequence[Panel], out: str | Path, *, title: str) ->
     size = (7.0, 4.0) if len(panels) == 1 else (5.5 * columns if columns > 1 else 7.0, 0.8 + 2.5 * rows)
     with sheet([out], rows, columns, size=size, title=title) as axes:
         places = [place for row in axes for place in row]
-        named: dict[str, Any] = {}
+        handles: dict[str, Any] = {}
         for place, panel in zip(places, panels, strict=False):
             _draw(place, panel)
-            named |= {name: line for line, name in zip(*place.get_legend_handles_labels(), strict=True)}
+            handles |= {name: line for line, name in zip(*place.get_legend_handles_labels(), strict=True)}
         for unused in places[len(panels) :]:
             unused.set_axis_off()
         figure: Any = places[0].figure
-        beside = len(named) if sum(len(name) + 8 for name in named) * _LETTER < size[0] else 1
-        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=beside, fontsize=8)
+        beside = len(handles) if sum(len(name) + 8 for name in handles) * _LETTER < size[0] else 1
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=beside, fontsize=8)
 
 
 def _draw(axes: Any, panel: Panel) -> None:

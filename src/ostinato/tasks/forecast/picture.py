@@ -27,8 +27,8 @@ def draw_run(run: Trained, valid: Windows, out: Path) -> None:
     """Draw the last validation window of some series beside what came, and how they go on from their end."""
     codec: SeriesCodec = run.codec
     last = dict(valid.place(number) for number in range(len(valid)))
-    chosen = sorted(last)[: max(1, _SERIES // codec.shape.targets)]
-    several, origins = [valid.series[which] for which in chosen], [last[which] for which in chosen]
+    drawn = sorted(last)[: max(1, _SERIES // codec.shape.targets)]
+    several, origins = [valid.series[which] for which in drawn], [last[which] for which in drawn]
     beyond = None
     if not codec.columns.future:  # what is known in advance ends where the series does
         beyond = continued(forecaster_of(run), codec, several, codec.shape.horizon, shares_of(LEVELS))
@@ -56,12 +56,12 @@ def draw_data(run: Trained, source: str, out: Path, options: ForecastOptions, ke
             raise ConfigError(unknown_name("--series: no series to go on with is", key, found))
     if len(keys) > room:
         raise ConfigError(f"--series: expected {room} at most, for which there is room in a picture, got {len(keys)}")
-    chosen = [found[key] for key in keys] if keys else list(found.values())[:room]
-    beyond = continued(forecaster_of(run), codec, chosen, steps, shares_of(levels))
-    origins = [max(len(each) - codec.shape.horizon, codec.shape.window) for each in chosen]
-    panels = _panels(run, codec, chosen, origins, f"forecast of the last {codec.shape.horizon} rows", beyond, levels)
-    forecast_picture(panels, out, title=_title(codec, chosen, len(read.series), steps))
-    return [each.key for each in chosen]
+    drawn = [found[key] for key in keys] if keys else list(found.values())[:room]
+    beyond = continued(forecaster_of(run), codec, drawn, steps, shares_of(levels))
+    origins = [max(len(each) - codec.shape.horizon, codec.shape.window) for each in drawn]
+    panels = _panels(run, codec, drawn, origins, f"forecast of the last {codec.shape.horizon} rows", beyond, levels)
+    forecast_picture(panels, out, title=_title(codec, drawn, len(read.series), steps))
+    return [each.key for each in drawn]
 
 
 def _panels(

@@ -35,12 +35,12 @@ def split(options: TrainForecast, read: Read, columns: SeriesColumns, share: flo
     ends = [_trained_rows(held_out, options.horizon, each) for each in series]
     log = {"auto": None, "log": True, "none": False}[options.transform]
     sizes: dict[str, Any] = {"window": options.window, "horizon": options.horizon, "season": options.seasons[0]}
-    chosen = {"log": log, "floor": options.floor, "trained": ends, "more_seasons": options.seasons[1:]}
+    facts = {"log": log, "floor": options.floor, "trained": ends, "more_seasons": options.seasons[1:]}
     train = [_origins(each, options.window, end, options.horizon) for each, end in zip(series, ends, strict=True)]
     if not any(len(each) for each in train):
         raise DataError(f"{read.name}: {_too_short(options, series, held_out)}")
     try:
-        codec = SeriesCodec.learn(series, read.spacing, columns, **sizes | chosen)
+        codec = SeriesCodec.learn(series, read.spacing, columns, **sizes | facts)
     except DataError as error:
         raise DataError(f"{read.name}: {error}") from None
     record_train = record([read.name], read.digest, **_summary(series, codec))
@@ -140,10 +140,10 @@ def all_origins(series: Series, window: int, horizon: int) -> np.ndarray:
 def _spread(origins: Sequence[np.ndarray]) -> list[np.ndarray]:
     """At most `VALIDATED` windows, evenly spread."""
     ends = np.cumsum([len(each) for each in origins])
-    chosen = evenly(int(ends[-1]), VALIDATED)
+    kept = evenly(int(ends[-1]), VALIDATED)
     begins = ends - [len(each) for each in origins]
     return [
-        each[chosen[(chosen >= begin) & (chosen < end)] - begin]
+        each[kept[(kept >= begin) & (kept < end)] - begin]
         for each, begin, end in zip(origins, begins, ends, strict=True)
     ]
 

@@ -131,12 +131,12 @@ class Forecasting:
     def describe(self, model: nn.Module, prepared: PreparedSeries) -> str:
         """Series, windows, spacing, what is missing, parameters."""
         train, shape, given = prepared.train, prepared.codec.shape, prepared.data["train"]
-        lacking = f"; {given['missing']:,} targets missing" if given["missing"] else ""
-        lacking += f", {given['gaps']:,} rows of them in gaps" if given["gaps"] else ""
+        gaps = f"; {given['missing']:,} targets missing" if given["missing"] else ""
+        gaps += f", {given['gaps']:,} rows of them in gaps" if given["gaps"] else ""
         logarithm = ", logarithm taken" if any(each.log for each in shape.transforms) else ""
         held_out = ", of each series' end" if prepared.data["held_out"] else ""
         return (
-            f"{given['series']:,} series, {given['rows']:,} rows every {shape.spacing.describe()}{lacking}{logarithm}; "
+            f"{given['series']:,} series, {given['rows']:,} rows every {shape.spacing.describe()}{gaps}{logarithm}; "
             f"{len(train):,} windows to train on, {len(prepared.valid):,} to validate on{held_out}; "
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
@@ -221,10 +221,10 @@ class Forecasting:
         inputs = codec.windows([each], [np.array([len(each)])]).inputs(np.array([0]))
         rows = np.arange(len(each) - codec.shape.window, len(each))
         spacing = codec.shape.spacing
-        named = (
+        steps_read = (
             spacing.written(each.first + spacing.step * rows) if codec.columns.time else [str(row + 1) for row in rows]
         )
-        return Observed(list(named), inputs.past, inputs.arguments(), lambda output: output.location.sum(),
+        return Observed(list(steps_read), inputs.past, inputs.arguments(), lambda output: output.location.sum(),
                         "the sum of the forecasts", ("encoder",))  # fmt: skip
 
     def lines(self, run: Trained, answers: Iterable[dict[str, Any]]) -> Iterator[str]:

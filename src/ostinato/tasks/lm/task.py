@@ -183,14 +183,14 @@ class LanguageModelling:
     def card(self, run: Trained) -> CardFacts:
         """What was trained, on what, how well, and how to use it."""
         sizes, data, level = run.config["model"], run.config["data"], run.tokenizer.level
-        tested = None if run.test is None else f"{files_of(data['test'])}, {_told(run.test['loss'], level)}"
+        tested = None if run.test is None else f"{files_of(data['test'])}, {_loss_line(run.test['loss'], level)}"
         return CardFacts(
             title=f"Language model ({sizes['cell']}, level {level})",
             model=f"{sizes['num_layers']} x {sizes['hidden_size']} units, embedding {sizes['embed_size']}, vocabulary "
             f"{sizes['vocab_size']:,}",
             trained_on=f"{files_of(data['train'])} ({data['train']['characters']:,} characters)",
             validated_on=valid_source(data, "the last tenth of the text"),
-            best=_told(best_loss(run), level),
+            best=_loss_line(best_loss(run), level),
             tested=tested,
             use='print("".join(run.generate("", length=200)))',
         )
@@ -199,7 +199,7 @@ class LanguageModelling:
 TASK: Task[TrainLm, PreparedText] = LanguageModelling()
 
 
-def _told(loss: float, level: str) -> str:
+def _loss_line(loss: float, level: str) -> str:
     """A loss as people read it."""
     shown = f"perplexity {perplexity(loss):.2f}"
     return f"{bits_per_character(loss):.3f} bits a character, {shown}" if level == "char" else shown

@@ -54,9 +54,9 @@ def regression_figures(expected: Values, found: Values, scale: Scale, names: Seq
     figures["scaled_rmse"] = scaled_rmse(expected, found, scale)
     figures["mean_scaled_rmse"] = scaled_rmse(expected, mean, scale)
     if len(names) > 1:
-        told = ("mae", "rmse", "r2", "mean_mae", "mean_rmse")
+        shown = ("mae", "rmse", "r2", "mean_mae", "mean_rmse")
         figures["targets"] = {
-            name: {figure: float(each[figure][column]) for figure in told} for column, name in enumerate(names)
+            name: {figure: float(each[figure][column]) for figure in shown} for column, name in enumerate(names)
         }
     return figures
 

@@ -36,13 +36,13 @@ from ostinato.tasks.regress.results import Answer, Figures, Summary, TargetFigur
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.sequence_data import (
     codec_of,
+    data_line,
     job_of,
     measured_on,
     observed,
     outputs_of,
     recorded,
     sizes,
-    told,
     where_validated,
 )
 from ostinato.tasks.trained import AnyRun, Trained
@@ -140,7 +140,7 @@ class Regression:
         where = where_validated(prepared.data, len(prepared.valid.targets), "held out")
         return (
             f"{len(prepared.train.targets):,} examples to train on, {where}; {count} target{'s'[: count > 1]}, "
-            f"{told(prepared.data, codec.reads)}, {sum(p.numel() for p in model.parameters()):,} parameters"
+            f"{data_line(prepared.data, codec.reads)}, {sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
     def finish(self, run: Trained, prepared: PreparedTargets) -> None:
@@ -230,8 +230,8 @@ class Regression:
         tested = None
         if run.test is not None:
             tested = (
-                f"{files_of(data['test'])} ({run.test['examples']:,} examples), {_told(run.test)}; of the training "
-                f"data's mean: MAE {run.test['mean_mae']:.4g}, RMSE {run.test['mean_rmse']:.4g}"
+                f"{files_of(data['test'])} ({run.test['examples']:,} examples), {_figures_line(run.test)}; of the "
+                f"training data's mean: MAE {run.test['mean_mae']:.4g}, RMSE {run.test['mean_rmse']:.4g}"
             )
         return CardFacts(
             title=f"Regression ({model['cell']}, {what})",
@@ -242,7 +242,7 @@ class Regression:
             ],
             trained_on=f"{files_of(data['train'])} ({data['train']['examples']:,} examples)",
             validated_on=measured_on(data, "held out"),
-            best=_told(run.folder.resume_point.position().best_figures),
+            best=_figures_line(run.folder.resume_point.position().best_figures),
             tested=tested,
             use='run.predict("new.csv")',
         )
@@ -258,7 +258,7 @@ def _figures(codec: RegressCodec, part: Part, found: npt.NDArray[np.float32]) ->
     return {"scaled_rmse": scaled_rmse(part.targets, values, codec.scale), **own}
 
 
-def _told(figures: Mapping[str, float]) -> str:
+def _figures_line(figures: Mapping[str, float]) -> str:
     """Figures as the card has them."""
     return f"MAE {figures['mae']:.4g}, RMSE {figures['rmse']:.4g}, R2 {figures['r2']:.4f}"
 
