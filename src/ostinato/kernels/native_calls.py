@@ -81,7 +81,8 @@ class Inputs(_fields()):  # type: ignore[misc]
     def saved_size(self, N: int, T: int) -> int:
         """Floats that forward keeps for backward: linear in N and T."""
         kernel = self.kernel
-        return N * T * _saved_a_step(loaded(kernel), kernel, self.units, self.h0.shape[-1], self.noisy)
+        widths = int(self.units), int(self.h0.shape[-1])  # a symbolic width cannot be looked up
+        return N * T * _saved_a_step(loaded(kernel), kernel, *widths, self.noisy)
 
     @property
     def units(self) -> int:

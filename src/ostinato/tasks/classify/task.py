@@ -189,10 +189,10 @@ class Classification:
         several = run.codec.columns.several
         found = (scores.softmax(-1) if several is None else scores.sigmoid()).numpy()
         for example, probabilities in zip(examples, found, strict=True):
-            scores = dict(zip(run.codec.classes, shortest(probabilities), strict=True))
-            answer = Answer(label=max(scores, key=scores.__getitem__), probabilities=scores)
+            by_class = dict(zip(run.codec.classes, shortest(probabilities), strict=True))
+            answer = Answer(label=max(by_class, key=by_class.__getitem__), probabilities=by_class)
             if several is not None:
-                answer.labels = [label for label, probability in scores.items() if probability > 0.5]
+                answer.labels = [label for label, probability in by_class.items() if probability > 0.5]
                 answer.label = several.join(answer.labels)
             if example.key is not None:
                 answer.id = example.key
