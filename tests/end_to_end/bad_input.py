@@ -185,7 +185,7 @@ CASES = [
     Case(
         "run whose config names an unknown cell",
         ["generate", "run"],
-        ["run/config.json: unknown cell 'warp': there are gru, "],
+        ["run/config.json: unknown cell 'warp': there are "],
         _configure(cell="warp"),
     ),
     Case(

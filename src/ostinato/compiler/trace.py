@@ -18,6 +18,7 @@ from ostinato.cells.contract import Cell
 from ostinato.compiler.operations import translate
 from ostinato.compiler.program import Graph
 from ostinato.compiler.tracer import BATCH, TIME, CannotCompileError, Note, Ref, Tracer
+from ostinato.core import torch_private
 
 
 @dataclass
@@ -64,6 +65,8 @@ def trace(cell: Cell, *, masked: bool = False, zoned: bool = False) -> Traced:
     Raises:
         CannotCompileError: an operation that no kernel has, with its name and line.
     """
+    if torch_private.dispatch_mode() is object:
+        raise CannotCompileError("this torch does not show its operations")
     for project in (True, False):
         tracer = Tracer(translate)
         try:

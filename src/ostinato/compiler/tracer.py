@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map
 
 from ostinato.cells.contract import Cell
 from ostinato.compiler.pointwise import POINTWISE_RULES
 from ostinato.compiler.program import LEAVES, Graph
+from ostinato.core import torch_private
 
 _HERE = Path(__file__).parent
 _PACKAGE = _HERE.parent
@@ -44,7 +43,7 @@ class Note(NamedTuple):
     kwargs: Any
 
 
-class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Tracer(torch_private.dispatch_mode()):  # type: ignore[misc]
     """Sees every operation; knows of each tensor whether it holds rows, and then which value, or parameters.
 
     Args:
@@ -56,7 +55,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return False  # else torch imports its compiler at the first operation, which takes seconds
 
     def __init__(self, translate: Callable[..., Sequence[int | None]]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._translate = translate
         self.graph = Graph()
         self.projecting = False
@@ -151,7 +150,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         tensors = [t for t in _flat((args, kwargs)) if isinstance(t, Tensor)]
         for tensor in tensors:
             self._known(tensor)
-        moved_args, moved_kwargs = tree_map(_without_memory, (args, kwargs))
+        moved_args, moved_kwargs = mapped((args, kwargs), _without_memory)
         result = _shaped(name, moved_args)
         if result is None:
             result = func(*moved_args, **moved_kwargs)
@@ -171,8 +170,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _refuse_shared(self, name: str, tensor: Tensor) -> None:
         """A tensor may be changed in place by the step that made it, while nothing else is a view of it."""
-        memory = tensor.untyped_storage()._cdata
-        same = {id(other) for other in self._alive if other.untyped_storage()._cdata == memory}
+        memory = torch_private.memory_of(tensor)
+        same = {id(other) for other in self._alive if torch_private.memory_of(other) == memory}
         if same != {id(tensor)} or self.graph[self._rows.get(id(tensor), 0)].op in LEAVES:
             raise refuse(f"{name} changes in place what is used elsewhere too")
 
@@ -181,7 +180,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return self.refs[id(value)] if isinstance(value, Tensor) else value
 
         at = len(self.notes)
-        self.notes.append(Note(func, tree_map(known, args), tree_map(known, kwargs)))
+        self.notes.append(Note(func, mapped(args, known), mapped(kwargs, known)))
         for index, tensor in enumerate(result if isinstance(result, (tuple, list)) else [result]):
             self.refs[id(tensor)] = Ref(at, index)
             self._alive.append(tensor)
@@ -277,6 +276,15 @@ def _flat(tree: Any) -> Iterator[Any]:
         yield from _flat(list(tree.values()))
     else:
         yield tree
+
+
+def mapped(tree: Any, function: Callable[[Any], Any]) -> Any:
+    """The same lists, tuples and dicts, of what a function makes of what is in them."""
+    if isinstance(tree, (tuple, list)):
+        return type(tree)(mapped(part, function) for part in tree)
+    if isinstance(tree, dict):
+        return {key: mapped(part, function) for key, part in tree.items()}
+    return function(tree)
 
 
 def _without_memory(value: Any) -> Any:

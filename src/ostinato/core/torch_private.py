@@ -223,3 +223,22 @@ def interpolate_all_(tensors: Tensors, ends: Tensors, weight: float) -> None:
     except GONE:
         for tensor, end in zip(tensors, ends, strict=True):
             tensor.lerp_(end, weight)
+
+
+def dispatch_mode() -> Any:
+    """The base class of what sees every operation. Publicly torch shows its functions alone; `object`, where it is
+    lacking: nothing is seen."""
+    try:
+        from torch.utils._python_dispatch import TorchDispatchMode
+    except GONE:
+        return object
+    return TorchDispatchMode
+
+
+def memory_of(tensor: Tensor) -> int:
+    """What is the same for tensors that share memory, also where there is none: public are addresses, which on the
+    meta device are all 0, as if all shared it."""
+    try:
+        return int(tensor.untyped_storage()._cdata)
+    except GONE:
+        return tensor.untyped_storage().data_ptr()

@@ -4,11 +4,15 @@ from ostinato.compiler import build
 
 
 @pytest.fixture(scope="session")
-def kernels(tmp_path_factory):
-    """A cache of compiled kernels for these tests alone."""
-    if isinstance(told := build.compiler(), str):
-        pytest.skip(told)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        patch.setenv("OSTINATO_COMPILE", "1")
-        yield
+def cache(tmp_path_factory):
+    """A folder for the kernels that these tests compile."""
+    if isinstance(lacking := build.compiler(), str):
+        pytest.skip(lacking)
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def kernels(cache, monkeypatch):
+    """Compiled cells are asked for; a cache of them for these tests alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setenv("OSTINATO_COMPILE", "1")

@@ -49,7 +49,7 @@ def _numbers(count):
 
 
 @pytest.fixture(scope="module", params=["best", "baseline"])
-def functions(request, kernels):
+def functions(request, cache):
     """All of them, compiled for this machine's best instruction set or for that of all machines."""
     if isinstance(library := native_library.load(), str):
         pytest.skip(library)
@@ -61,8 +61,10 @@ def functions(request, kernels):
             f" float* c, int64_t n) {{ for (int64_t i = 0; i < n; i += W) store(c + i, {name}({call})); }}"
             for name in names
         ]
-    started = build.start(isa, "\n".join([*lines, "}}", ""]))
-    handle = (started.wait() if isinstance(started, build.Job) else started).handle
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        started = build.start(isa, "\n".join([*lines, "}}", ""]))
+        handle = (started.wait() if isinstance(started, build.Job) else started).handle
 
     def call(name, *operands):
         padded = [np.resize(one, -(-one.size // 16) * 16) for one in operands]

@@ -11,7 +11,7 @@ from ostinato.core.registry import build, lookup, register, registered
 def test_lookup_offers_the_nearest():
     assert lookup("lstm") is LSTM
     with pytest.raises(
-        ConfigError, match=r"unknown cell 'lstn': did you mean 'lstm'\? there are gru, .*--plugin FILE.py"
+        ConfigError, match=r"unknown cell 'lstn': did you mean 'lstm'\? there are .*gru, .*--plugin FILE.py"
     ):
         lookup("lstn")
 

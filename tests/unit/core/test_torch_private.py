@@ -13,7 +13,10 @@ from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 
 import ostinato
+from ostinato.compiler.trace import trace
+from ostinato.compiler.tracer import CannotCompileError
 from ostinato.core import torch_private
+from ostinato.core.registry import lookup
 from ostinato.core.states import HiddenState
 from ostinato.kernels import native_cells
 from ostinato.layers.tied import _unheld, tied_embedding
@@ -291,3 +294,16 @@ def test_parameters_of_a_module_without_a_table():
 def test_a_mark_that_the_compiler_no_longer_reads(monkeypatch):
     monkeypatch.delattr(native_cells._lacks, "_dynamo_marked_constant")
     check_compiled()
+
+
+def test_a_torch_that_hides_its_operations_compiles_no_cell(monkeypatch):
+    monkeypatch.setattr(torch_private, "dispatch_mode", lambda: object)
+    with pytest.raises(CannotCompileError, match="does not show its operations"):
+        trace(lookup("gru")(2, 3))
+
+
+def test_tensors_share_memory():
+    whole, other = torch.zeros(4, device="meta"), torch.zeros(4, device="meta")
+    assert torch_private.memory_of(whole) == torch_private.memory_of(whole[1:]) != torch_private.memory_of(other)
+    without = SimpleNamespace(untyped_storage=lambda: SimpleNamespace(data_ptr=lambda: 7))
+    assert torch_private.memory_of(without) == 7
