@@ -31,6 +31,7 @@ ROOMS = {
     "layers": "Recurrent, drop-ins, stream",
     "kernels": "who runs a cell",
     "runtime": "the same from NumPy",
+    "compiler": "equations to C++",
     "native": "C++ and its binding",
     "cells": "equations, contract, loop over time",
     "config": "every option, without torch",
@@ -109,7 +110,7 @@ def drawn_rooms() -> str:
         own = (width - left - 12 - gap * (len(line) - 1)) / len(line)
         for place, room in enumerate(line):
             x = left + place * (own + gap)
-            fill = GREEN if room in ("cells", "kernels", "layers", "runtime") else BLUE
+            fill = GREEN if room in ("cells", "compiler", "kernels", "layers", "runtime") else BLUE
             fill = ORANGE if room in ("cli", "api", "sklearn") else fill
             parts.append(box(x, y, own, high, fill))
             parts += [text(x + own / 2, y + 18, room, 14, bold=True), text(x + own / 2, y + 35, ROOMS[room], 11)]

@@ -109,5 +109,5 @@ def test_other_tensors(kind):
 
 @pytest.mark.skipif(not SUPPORTED, reason="the native library was not built")
 def test_a_size_that_makes_no_sense_is_refused():
-    with pytest.raises(ValueError, match=r"refuses the size in isa=\d+, M=2, V=0, "):
+    with pytest.raises(ValueError, match=r"refuses the size in isa=\d+, .*M=2, V=0"):
         kernels.exponentials(torch.zeros(2, 0))

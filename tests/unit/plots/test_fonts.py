@@ -16,7 +16,7 @@ def only_matplotlibs(monkeypatch):
     carried = [entry for entry in font_manager.fontManager.ttflist if "mpl-data" in entry.fname]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", carried)
     monkeypatch.setattr(fonts, "_packaged", lambda: ())
-    monkeypatch.setattr(fonts, "_told", set())
+    monkeypatch.setattr(fonts, "_packages_named", set())
 
 
 def draw(path, title):
