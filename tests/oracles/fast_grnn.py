@@ -1,7 +1,7 @@
 """FastGRNN.
 
 Paper: Aditya Kusupati, Manish Singh, Kush Bhatia, Ashish Kumar, Prateek Jain, Manik Varma (2018), "FastGRNN: A fast,
-accurate, stable and tiny kilobyte sized gated recurrent neural network", arXiv:1901.02358, section 3.2:
+accurate, stable and tiny kilobyte sized gated recurrent neural network", arXiv:1901.02358, section 3:
 
     z_t = sigm(W x_t + U h_{t-1} + b_z),  h~_t = tanh(W x_t + U h_{t-1} + b_h)
     h_t = (zeta (1 - z_t) + nu) * h~_t + z_t * h_{t-1}

@@ -1,7 +1,7 @@
 """FastRNN.
 
 Paper: Aditya Kusupati, Manish Singh, Kush Bhatia, Ashish Kumar, Prateek Jain, Manik Varma (2018), "FastGRNN: A fast,
-accurate, stable and tiny kilobyte sized gated recurrent neural network", arXiv:1901.02358, section 3.1:
+accurate, stable and tiny kilobyte sized gated recurrent neural network", arXiv:1901.02358, section 3:
 
     h~_t = tanh(W x_t + U h_{t-1} + b),  h_t = alpha h~_t + beta h_{t-1}
 

@@ -9,7 +9,7 @@ recurrence", arXiv:1709.02755, section 3:
     h_t = r_t * c_t + (1 - r_t) * x_t * alpha                          (4)
 
 alpha = sqrt(1 + exp(b) * 2) of the initial bias b of r, here 0. Where x_t has another size than h_t, a fourth product
-stands for it, with alpha = 1. Rows of the stacked weights: the paper's plain W, f, r, and that fourth.
+stands for alpha x_t. Rows of the stacked weights: the paper's plain W, f, r, and that fourth.
 """
 
 import numpy as np

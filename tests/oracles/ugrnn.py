@@ -1,7 +1,7 @@
 """Update gate RNN.
 
 Paper: Jasmine Collins, Jascha Sohl-Dickstein, David Sussillo (2017), "Capacity and trainability in recurrent neural
-networks", arXiv:1611.09913, section 1.1:
+networks", arXiv:1611.09913:
 
     c_t = tanh(W_ch h_{t-1} + W_cx x_t + b_c)
     g_t = sigm(W_gh h_{t-1} + W_gx x_t + b_g)

@@ -52,6 +52,11 @@ def zeros(tensor: Tensor, hidden_size: int) -> None:
     init.zeros_(tensor)
 
 
+def lecun(tensor: Tensor, hidden_size: int) -> None:
+    """Fill in place from N(0, 1 / columns): products of inputs of variance 1 have variance 1."""
+    tensor.normal_(0, tensor.shape[1] ** -0.5)
+
+
 def constant(tensor: Tensor, hidden_size: int, *, value: float) -> None:
     """Fill in place with a value."""
     tensor.fill_(value)

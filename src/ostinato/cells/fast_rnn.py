@@ -38,7 +38,7 @@ class FastRNN(CellDefaults):
     State: ClassVar[type[HiddenState]] = HiddenState
     paper: ClassVar[str] = (
         "Kusupati, Singh, Bhatia, Kumar, Jain, Varma 2018, FastGRNN: a fast, accurate, stable and tiny kilobyte sized "
-        "gated recurrent neural network, arXiv:1901.02358, equation 2"
+        "gated recurrent neural network, arXiv:1901.02358"
     )
 
     input_size: int

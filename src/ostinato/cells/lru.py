@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
-from ostinato.cells.contract import CellDefaults, Parameter, linear, require_positive, zeros
+from ostinato.cells.contract import CellDefaults, Parameter, lecun, linear, require_positive, zeros
 from ostinato.core.errors import ConfigError
 from ostinato.core.registry import register
 
@@ -35,7 +35,8 @@ class LRU(CellDefaults):
         s_t = lambda * s_{t-1} + exp(log_gamma) * (B x_t)
         h_t = Re(C s_t) + D x_t + b
 
-    H complex numbers and H outputs. The layers between LRUs have the nonlinearities.
+    H complex numbers and H outputs. The layers between LRUs have the nonlinearities. D is diagonal, without b, in the
+    code of the paper's appendix.
 
     Attributes:
         smallest: least |lambda| of a new layer, which are drawn on the ring between the two, evenly by area.
@@ -73,9 +74,9 @@ class LRU(CellDefaults):
         D, H = self.input_size, self.hidden_size
         ring = partial(_ring, smallest=self.smallest, largest=self.largest, phase=self.phase)
         found = {
-            "weight_ih": Parameter((3 * H, D), _glorot, "input"),
+            "weight_ih": Parameter((3 * H, D), _halved, "input"),
             "weight_ring": Parameter((3, H), ring, "unit"),
-            "weight_ho": Parameter((2 * H, H), _glorot),
+            "weight_ho": Parameter((2 * H, H), lecun),
         }
         return found | ({"bias_ho": Parameter((H,), zeros)} if self.bias else {})
 
@@ -103,9 +104,9 @@ class LRU(CellDefaults):
         return [cls(3, 5), cls(2, 4, bias=False, smallest=0.9, largest=0.99, phase=0.3)]
 
 
-def _glorot(tensor: Tensor, hidden_size: int) -> None:
-    """N(0, 1 / columns); of complex numbers, whose parts are blocks of H rows, half of that each."""
-    tensor.normal_(0, tensor.shape[1] ** -0.5)
+def _halved(tensor: Tensor, hidden_size: int) -> None:
+    """N(0, 1 / columns), each part of B having half of that variance; those of C are drawn with the whole."""
+    lecun(tensor, hidden_size)
     tensor[: 2 * hidden_size] /= math.sqrt(2)
 
 

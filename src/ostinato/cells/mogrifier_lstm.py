@@ -32,7 +32,7 @@ class MogrifierLSTM(CellDefaults):
         x = 2 sigmoid(Q_i h) * x    for i = 1, 3, ...
         h = 2 sigmoid(R_i x) * h    for i = 2, 4, ...
 
-    Nothing is parallel over time. Recurrent dropout is of the LSTM's own product.
+    As in the paper, turns have no biases. Nothing is parallel over time. Recurrent dropout is of the LSTM's product.
 
     Attributes:
         rounds: how many turns; 0 for an LSTM.

@@ -35,7 +35,7 @@ class MultiplicativeLSTM(CellDefaults):
         c_t = f_t * c_{t-1} + i_t * tanh(g_t)
         h_t = o_t * tanh(c_t)
 
-    With biases of the gates, and the output gate outside the tanh, as in an LSTM.
+    With biases, and the output gate outside the tanh, as in the authors' later code; their first has it inside.
     """
 
     name: ClassVar[str] = "multiplicative_lstm"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ostinato.cells.contract import CellDefaults, HiddenState, Parameter, input_parameters, require_positive
+from ostinato.cells.contract import CellDefaults, HiddenState, Parameter, lecun, require_positive, zeros
 from ostinato.core.registry import register
 
 if TYPE_CHECKING:
@@ -45,7 +45,11 @@ class RGLRU(CellDefaults):
 
     def parameters(self) -> Mapping[str, Parameter]:
         """`weight_ih` [3H, D], `bias_ih` [3H], and `rate` [H]: of a new layer, a^8 is uniform from 0.9 to 0.999."""
-        return input_parameters(self) | {"rate": Parameter((self.hidden_size,), _slow, "unit")}
+        D, H = self.input_size, self.hidden_size
+        found = {"weight_ih": Parameter((3 * H, D), lecun, "input")}
+        if self.bias:
+            found["bias_ih"] = Parameter((3 * H,), zeros, "input")
+        return found | {"rate": Parameter((H,), _slow, "unit")}
 
     def step(self, p: Parameters, projected: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
         """One step of the recurrence."""

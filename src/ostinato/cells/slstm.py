@@ -38,7 +38,8 @@ class SLSTM(CellDefaults):
         n_t = f_t * n_{t-1} + i_t
         h_t = sigmoid(o') * c_t / n_t
 
-    R is block-diagonal. Before the first step c and n are zero, and m is so low that i_1 is 1.
+    R is block-diagonal. Before the first step c and n are zero, and m is so low that i_1 is 1. The authors' code
+    fills the forget gates' biases in several ways: as here, or by how deep in a stack the layer lies.
 
     Attributes:
         heads: blocks of R; H has to be a multiple of it.

@@ -33,7 +33,8 @@ class SRU(CellDefaults):
         h_t = r_t * c_t + (1 - r_t) * sqrt(3) * x_t
 
     The paper's scale of the highway, sqrt(1 + 2 exp(b)), for biases that start at b = 0. Where D is not H, W_x x_t
-    takes the place of x_t, without a scale.
+    takes the place of sqrt(3) x_t. A new layer's weights are those of the authors' code: its W_x is as much wider, and
+    the two terms of a gate share its variance.
     """
 
     name: ClassVar[str] = "sru"
@@ -56,7 +57,7 @@ class SRU(CellDefaults):
         """`weight_ih` [3H, D], [4H, D] where D is not H, `weight_f` and `weight_r` [H], v, and `bias_ih` [2H]."""
         D, H = self.input_size, self.hidden_size
         found = {"weight_ih": Parameter(((3 if D == H else 4) * H, D), _by_inputs, "input")}
-        found |= {f"weight_{gate}": Parameter((H,), role="unit") for gate in ("f", "r")}
+        found |= {f"weight_{gate}": Parameter((H,), _by_memory, "unit") for gate in ("f", "r")}
         return found | ({"bias_ih": Parameter((2 * H,), zeros, "input")} if self.bias else {})
 
     def project(self, p: Parameters, x: Tensor) -> Tensor:
@@ -86,5 +87,14 @@ class SRU(CellDefaults):
 
 
 def _by_inputs(tensor: Tensor, hidden_size: int) -> None:
+    """Variance 1/D for z, half of that for f and r, 3/D for the highway."""
     bound = math.sqrt(3 / tensor.shape[1])
+    tensor.uniform_(-bound, bound)
+    tensor[hidden_size : 3 * hidden_size] *= math.sqrt(0.5)
+    tensor[3 * hidden_size :] *= math.sqrt(3)
+
+
+def _by_memory(tensor: Tensor, hidden_size: int) -> None:
+    """Variance 1/2."""
+    bound = math.sqrt(1.5)
     tensor.uniform_(-bound, bound)

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 class UGRNN(CellDefaults):
     """One gate, one product.
 
-    c_t =    tanh(W_ic x_t + b_ic + W_hc h_{t-1} + b_hc)
-    g_t = sigmoid(W_ig x_t + b_ig + W_hg h_{t-1} + b_hg)
-    h_t = g_t * h_{t-1} + (1 - g_t) * c_t
+        c_t =    tanh(W_ic x_t + b_ic + W_hc h_{t-1} + b_hc)
+        g_t = sigmoid(W_ig x_t + b_ig + W_hg h_{t-1} + b_hg)
+        h_t = g_t * h_{t-1} + (1 - g_t) * c_t
+
+    The constant that the paper adds in g is left to the bias.
     """
 
     name: ClassVar[str] = "ugrnn"
@@ -29,7 +31,7 @@ class UGRNN(CellDefaults):
     State: ClassVar[type[HiddenState]] = HiddenState
     paper: ClassVar[str] = (
         "Collins, Sohl-Dickstein, Sussillo 2017, Capacity and trainability in recurrent neural networks, "
-        "arXiv:1611.09913, section 1.1"
+        "arXiv:1611.09913"
     )
 
     input_size: int

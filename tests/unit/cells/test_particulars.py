@@ -82,3 +82,32 @@ def test_no_steps(reverse):
     assert ran.output.shape == (0, 3, 5)
     assert [field.shape for field in ran.states] == [(0, 3, 5)] * 2
     assert all(torch.equal(one, other) for one, other in zip(ran.final, sample.state, strict=True))
+
+
+def test_new_layers_of_linear_cells_start_as_their_papers_say():
+    """By the variances and ranges that papers and their authors' code give."""
+    D, H = 200, 300
+    torch.manual_seed(5)
+    lru, rg_lru = (dict(ostinato.Recurrent(name, D, H).named_parameters()) for name in ("lru", "rg_lru"))
+    wide, square = (dict(ostinato.Recurrent("sru", features, H).named_parameters()) for features in (D, H))
+    variances = [
+        (lru["weight_ih_l0"][:H], 1 / (2 * D)),  # Re B
+        (lru["weight_ih_l0"][H : 2 * H], 1 / (2 * D)),
+        (lru["weight_ho_l0"][:H], 1 / H),  # Re C
+        (lru["weight_ho_l0"][H:], 1 / H),
+        (rg_lru["weight_ih_l0"], 1 / D),
+        (wide["weight_ih_l0"][:H], 1 / D),
+        (wide["weight_ih_l0"][H : 3 * H], 0.5 / D),
+        (wide["weight_ih_l0"][3 * H :], 3 / D),
+        (square["weight_ih_l0"][H:], 0.5 / H),
+    ]
+    for weights, expected in variances:
+        assert weights.var().item() == pytest.approx(expected, rel=0.05)
+    nu, _theta, log_gamma = lru["weight_ring_l0"].double()
+    torch.testing.assert_close(log_gamma.exp() ** 2 + (-2 * nu.exp()).exp(), torch.ones(H).double(), rtol=0, atol=1e-5)
+    kept = rg_lru["rate_l0"].double().sigmoid() ** 8
+    assert 0.9 - 1e-6 < kept.min() < 0.91 < 0.99 < kept.max() < 0.999 + 1e-6
+    for name in ("weight_f_l0", "weight_r_l0"):
+        assert 1.4 < wide[name].abs().max() ** 2 < 1.5 + 1e-6
+    assert not rg_lru["bias_ih_l0"].any()
+    assert not wide["bias_ih_l0"].any()
