@@ -12,10 +12,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 #: Names a compiler to use, or says "none".
 COMPILER_VARIABLE = "OSTINATO_COMPILER"
@@ -33,7 +34,7 @@ _SETS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 _FLAGS = (
     *("-std=gnu++17", "-O2", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti"),
-    *("-fPIC", "-shared", "-fvisibility=hidden", "-fopenmp", "-w"),
+    *("-fPIC", "-shared", "-fvisibility=hidden", "-w"),
 )
 
 
@@ -54,8 +55,13 @@ class Compiler(NamedTuple):
 
     @property
     def is_gcc(self) -> bool:
-        """Whether it is GCC, which alone takes all of the native sources."""
+        """Whether it is GCC, whose threads are those of torch and of the package's own library."""
         return "clang" not in self.version.lower() and "ziglang" not in self.command
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Of every instruction set. What others than GCC compile starts no threads, and needs no library for them."""
+        return (*_FLAGS, "-fopenmp") if self.is_gcc else _FLAGS
 
 
 @cache
@@ -76,8 +82,8 @@ def compiler() -> Compiler | str:
     return f"{wanted} cannot be run" if wanted else "no C++ compiler (GCC, Clang, or pip install 'ostinato[compiler]')"
 
 
-def takes_all() -> bool:
-    """Whether there is a compiler that takes all of the native sources, not only what is generated."""
+def fuses() -> bool:
+    """Whether there is a compiler for the fused recurrence, which has threads."""
     found = compiler()
     return isinstance(found, Compiler) and found.is_gcc
 
@@ -163,7 +169,7 @@ class Library(NamedTuple):
 def fingerprint(isa: str, text: str, with_: Compiler) -> str:
     """What a compiled direction depends on."""
     made = hashlib.sha256()
-    for part in (with_.version, platform.machine(), *_SETS[isa][1], *_FLAGS, text, _headers()):
+    for part in (with_.version, platform.machine(), *_SETS[isa][1], *with_.flags, text, _headers()):
         made.update(part.encode() + b"\0")
     return made.hexdigest()[:32]
 
@@ -195,11 +201,26 @@ def start(isa: str, text: str) -> Library | Job:
     path = cache_folder() / f"{fingerprint(isa, text, with_)}.so"
     if (found := _kept(path, compiled=False)) is not None:
         return found
-    return Job(path, text, [*with_.command, *_FLAGS, *_SETS[isa][1]])
+    return Job(path, text, [*with_.command, *with_.flags, *_SETS[isa][1]])
+
+
+def libraries(isa: str, texts: Sequence[str]) -> list[Library]:
+    """The libraries of several sources, compiled side by side.
+
+    Raises:
+        NoCompilerError: there is no compiler, or it failed; none is at work any more.
+    """
+    with ExitStack() as jobs:
+        started = []
+        for text in texts:
+            started.append(start(isa, text))
+            if isinstance(started[-1], Job):
+                jobs.enter_context(started[-1])
+        return [one.wait() if isinstance(one, Job) else one for one in started]
 
 
 class Job:
-    """A compiler at work.
+    """A compiler at work, whose end and files the block of a `with` waits for and removes.
 
     Raises:
         NoCompilerError: the temporary folder cannot be written.
@@ -209,6 +230,9 @@ class Job:
         self._path = path
         try:
             self._folder = tempfile.TemporaryDirectory(prefix="ostinato-")
+        except OSError as error:
+            raise NoCompilerError(f"nowhere to compile: {error.strerror}") from error
+        try:
             folder = Path(self._folder.name)
             folder.joinpath("cell.cpp").write_text(text)
             self._made = folder / "cell.so"
@@ -219,7 +243,15 @@ class Job:
                 text=True,
             )
         except OSError as error:
+            self._folder.cleanup()
             raise NoCompilerError(f"nowhere to compile: {error.strerror}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._folder, self._process:
+            pass
 
     def wait(self) -> Library:
         """What it made, which is in the cache then, where that can be written.

@@ -263,7 +263,7 @@ class _Body:
         if node.op == "sum":
             self.lines.append(f"a{at} = a{at} + (there < W ? first_of({value}, there) : {value});")
         else:
-            self.lines.append(f"a{at} = most_of(a{at}, first_or_least({value}, there));")
+            self.lines.append(f"a{at} = larger_of(a{at}, first_or_least({value}, there));")
 
     def _store(self, place: Place, value: str) -> None:
         pointer = self.stage._pointer(place, written=True)

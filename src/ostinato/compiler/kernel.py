@@ -62,10 +62,9 @@ class Kernel:
         if self._libraries:
             return
         began = time.perf_counter()
-        if self.fused is not None and not build.takes_all():
+        if self.fused is not None and not build.fuses():
             self.fused = None
-        jobs = [build.start(self.isa, self.source(backward=backward)) for backward in (False, True)]
-        found = [job.wait() if isinstance(job, build.Job) else job for job in jobs]
+        found = build.libraries(self.isa, [self.source(backward=backward) for backward in (False, True)])
         if self.fused is None:
             for name, library in zip(("forward", "backward"), found, strict=True):
                 table = ctypes.c_void_p.in_dll(library.handle, "ostinato_stages")

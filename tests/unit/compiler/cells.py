@@ -127,6 +127,7 @@ _OPERATIONS = {
     "addcmul": lambda x: torch.addcmul(x, x, x.tanh(), value=0.5),
     "reciprocal": lambda x: 1 / (1 + x * x),
     "var": lambda x: x.var(-1, keepdim=True) + x,
+    "amax": lambda x: x - x.amax(-1, keepdim=True),
     "sum": lambda x: x.sum(-1, keepdim=True) * 0.1 + x,
     "stack": lambda x: torch.stack(list(x.chunk(2, -1)), 1).sum(1).repeat_interleave(1, -1).tanh().mean(-1, True) + x,
 }

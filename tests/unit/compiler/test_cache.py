@@ -14,6 +14,7 @@ import torch
 from ostinato import kernels as implementations
 from ostinato.cells.unroll import unroll
 from ostinato.compiler import build
+from ostinato.compiler.kernel import kernel_of
 from ostinato.kernels import compiled
 from tests.unit.compiler.cells import OneOperation
 from tests.unit.compiler.test_compiled import Sample
@@ -22,6 +23,7 @@ SOURCE = 'extern "C" __attribute__((visibility("default"))) int answer() {{ retu
 TWO_AT_ONCE = """
 import sys
 from ostinato.compiler import build
+from ostinato.compiler.kernel import kernel_of
 jobs = [build.start("generic", text) for text in sys.argv[1:]]
 sys.stdin.readline()
 print(*[(job.wait() if isinstance(job, build.Job) else job).handle.answer() for job in jobs])
@@ -145,6 +147,26 @@ def test_a_compiler_that_fails(fresh, monkeypatch, tmp_path):
     broken.chmod(0o755)
     monkeypatch.setenv(build.COMPILER_VARIABLE, str(broken))
     _on_the_reference("it broke")
+
+
+def test_where_one_direction_fails_the_other_is_waited_for(own_cache, library, monkeypatch, tmp_path):
+    slow, ended, made = tmp_path / "slow", tmp_path / "ended", tmp_path / "made"
+    made.mkdir()
+    slow.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo slow 1.0 && exit 0\nfor argument; do case "$argument" in *.cpp)\n'
+        f'grep -q backward_ "$argument" && sleep 1 && touch "{ended}"; exit 1;; esac; done\n'
+    )
+    slow.chmod(0o755)
+    monkeypatch.setenv(build.COMPILER_VARIABLE, str(slow))
+    monkeypatch.setattr(tempfile, "tempdir", str(made))
+    build.compiler.cache_clear()
+    try:
+        with pytest.raises(build.NoCompilerError, match="the compiler failed"):
+            kernel_of(OneOperation(3, 4), library.isa).compile()
+    finally:
+        build.compiler.cache_clear()
+    assert ended.exists()
+    assert not list(made.iterdir())
 
 
 def test_nowhere_to_compile(fresh, own_cache, monkeypatch):

@@ -10,7 +10,7 @@ from ostinato.compiler.kernel import kernel_of
 from ostinato.core.registry import lookup
 from ostinato.kernels import compiled
 from tests.conformance.own_cell import FeedbackMGU
-from tests.unit.compiler.cells import Everything, Scan
+from tests.unit.compiler.cells import Everything, OneOperation, Scan
 
 CELLS = [
     lookup("lstm")(3, 5),
@@ -149,6 +149,18 @@ def test_an_output_that_was_changed_in_place():
         grads.append(torch.autograd.grad(result.sum(), leaves))
     for one, other in zip(*grads, strict=True):
         assert torch.equal(one, other)
+
+
+def test_the_largest_of_a_row_is_not_a_number_where_one_is_none():
+    H = 70
+    cell = OneOperation(3, H, operation="amax")
+    p = {name: torch.zeros(declared.shape) for name, declared in cell.parameters().items()}
+    h = torch.arange(4 * H).view(4, H) * 1e-3
+    for row, unit in enumerate((0, H // 2, H - 1)):
+        h[row, unit] = torch.nan
+    found = compiled.run(cell, p, torch.zeros(1, 4, 3), cell.State(h)).output[0]
+    assert found[:3].isnan().all()
+    torch.testing.assert_close(found[3], torch.tanh((torch.arange(H) - (H - 1)) * 1e-3))
 
 
 def test_which_cells_are_fused(library):

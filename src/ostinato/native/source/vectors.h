@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -100,7 +101,19 @@ OSTINATO_INLINE void store_first(float* p, V v, int n) {
 #endif
 }
 
-// Where each lane of a pair of rows comes from when blocks of `size` lanes change places between them.
+// Of two rows that exchange blocks of `size` lanes, what each becomes. GCC takes the lanes as a vector, Clang as constants.
+#if defined(__clang__)
+template <int size, int... l>
+OSTINATO_INLINE void swap_blocks(V& a, V& b, std::integer_sequence<int, l...>) {
+    V upper = __builtin_shufflevector(a, b, (l & size ? W + l - size : l)...);
+    b = __builtin_shufflevector(a, b, (l & size ? W + l : l + size)...);
+    a = upper;
+}
+template <int size>
+OSTINATO_INLINE void swap_blocks(V& a, V& b) {
+    swap_blocks<size>(a, b, std::make_integer_sequence<int, W>());
+}
+#else
 template <int size>
 struct BlockSwap {
     int32_t upper[W], lower[W];
@@ -111,21 +124,24 @@ struct BlockSwap {
         }
     }
 };
-
-// Rows become columns, in place: halves change places, then their halves, down to single numbers.
-template <int size = W / 2>
-OSTINATO_INLINE void transpose(V (&rows)[W]) {
+template <int size>
+OSTINATO_INLINE void swap_blocks(V& a, V& b) {
     static constexpr BlockSwap<size> from;
     VI upper, lower;
     std::memcpy(&upper, from.upper, sizeof upper);
     std::memcpy(&lower, from.lower, sizeof lower);
+    V first = a;
+    a = __builtin_shuffle(first, b, upper);
+    b = __builtin_shuffle(first, b, lower);
+}
+#endif
+
+// Rows become columns, in place: halves change places, then their halves, down to single numbers.
+template <int size = W / 2>
+OSTINATO_INLINE void transpose(V (&rows)[W]) {
 #pragma GCC unroll 16
-    for (int i = 0; i < W; ++i) {
-        if (i & size) continue;
-        V a = rows[i], b = rows[i + size];
-        rows[i] = __builtin_shuffle(a, b, upper);
-        rows[i + size] = __builtin_shuffle(a, b, lower);
-    }
+    for (int i = 0; i < W; ++i)
+        if (!(i & size)) swap_blocks<size>(rows[i], rows[i + size]);
     if constexpr (size > 1) transpose<size / 2>(rows);
 }
 
