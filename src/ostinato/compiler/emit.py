@@ -27,6 +27,11 @@ class Place(NamedTuple):
         """Whether what follows belongs to somebody else."""
         return self.row in ("inputs", "results", "output_gradient")
 
+    @property
+    def optional(self) -> bool:
+        """Whether nobody may want it."""
+        return self.row == "results" and self.key[1] == "gradient"
+
 
 class Numbers:
     """What stages are called with, in the order in which their code asks: it is the same for layers of every size."""
@@ -110,7 +115,7 @@ class _Stage:
             base = f"r.{place.row}" + (f"[{place.which}]" if place.row in ("inputs", "results") else "")
             constant = "" if place.row in ("after", "scratch", "chunk", "kept", "results") else "const "
             offset = f"{base} + {self.numbers[place.key]}"
-            if place.row == "results" and place.key[0] == "gradient":
+            if place.optional:
                 offset = f"{base} ? {offset} : nullptr"
             self.before.append(f"{constant}float* {name} = {offset};")
         return self.pointers[place]
@@ -138,7 +143,7 @@ class _Stage:
             self.lines.append(f"store({pointer}, {value});")
 
     def _unless_null(self, place: Place, pointer: str) -> str:
-        return f"if ({pointer}) " if place.row == "results" and place.key[0] == "gradient" else ""
+        return f"if ({pointer}) " if place.optional else ""
 
     def _single(self, at: int) -> str:
         """A value of width 1."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from ostinato.compiler.derive import Backward, derive
-from ostinato.compiler.emit import Place, emit
+from ostinato.compiler.direction import Direction, Offsets, Plan, Space
+from ostinato.compiler.emit import Place
 from ostinato.compiler.form import Form, form, kept
 from ostinato.compiler.pieces import Step
 from ostinato.compiler.program import Node, Rows
@@ -18,46 +18,6 @@ _SPACES = {"before": BEFORE, "after": AFTER, "scratch": SCRATCH, "chunk": CHUNK,
 _MOST_OPERANDS, _MOST_SOURCES = 64, 256
 
 Row = tuple[int, ...]
-
-
-class Space:
-    """Planes side by side."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self.at: dict[object, int] = {}
-
-    @property
-    def stride(self) -> int:
-        """From one row to the next: an odd number of cache lines, as powers of two crowd a few sets of the cache."""
-        return self.size + 16 * (self.size // 16 % 2 == 0 and self.size > 0)
-
-    def take(self, what: object, width: int) -> int:
-        """The offset of a plane, which may be there already."""
-        if what not in self.at:
-            self.at[what] = self.size
-            self.size += -(-width // 16) * 16
-        return self.at[what]
-
-
-class Direction(NamedTuple):
-    """One direction of a program.
-
-    Attributes:
-        form: what is computed when.
-        code: its stages in C++.
-        stages: which of the stages there are, by index.
-        numbers: what they are called with.
-        scratch_size: floats of a row.
-        chunk_size: floats of a row.
-    """
-
-    form: Form
-    code: str
-    stages: tuple[bool, ...]
-    numbers: tuple[int, ...]
-    scratch_size: int
-    chunk_size: int
 
 
 class Layout:
@@ -75,7 +35,7 @@ class Layout:
         self.step, self.graph = step, step.graph
         self.computed = set(range(len(step.graph)))
         self.back: Backward = derive(step, fixed)
-        self.values: dict[tuple[object, ...], int] = {}
+        self.offsets = Offsets(step.graph)
         self.state, self.kept_space, self.vectors = Space(), Space(), Space()
         self.vector_part: list[Row] = []
         self._state_parts()
@@ -152,108 +112,50 @@ class Layout:
         """Where a leaf lies, in both directions; None of what is no leaf."""
         node = self.graph[at]
         if node.op == "time":
-            return self._place("inputs", ("input", at), node.value[1], node.value[0])
+            return self.offsets.place("inputs", ("input", at), node.value[1], node.value[0])
         if node.op == "vector":
             if at not in self.vectors.at:
                 plane = self.vectors.take(at, node.width)
                 self.vector_part.append((*node.value, node.width, plane))
-            return self._place("vectors", ("vector", at), self.vectors.at[at])
+            return self.offsets.place("vectors", ("vector", at), self.vectors.at[at])
         return None
-
-    def _place(self, row: str, key: tuple[object, ...], offset: int, index: int = 0) -> Place:
-        key = (row, *key)
-        self.values[key] = offset
-        return Place(row, key, index)
-
-    def _numbers(self, keys: Sequence[tuple[object, ...]]) -> tuple[int, ...]:
-        return tuple(self.graph[int(str(key[-1]))].width if key[0] == "width" else self.values[key] for key in keys)
-
-    def _elsewhere(self, made: Form) -> set[int]:
-        """Values that are used in another stage or loop than where they are computed, or as factors."""
-        found: set[int] = set()
-        for at in [*made.stage_of, *made.level]:
-            if at in made.given:
-                continue
-            for arg in self.graph[at].args:
-                if arg in made.given or arg in made.level:
-                    continue
-                stage = made.stage_of.get(arg)
-                if stage is None:
-                    continue
-                here = made.stages[stage]
-                same = made.stage_of.get(at) == stage and at not in made.level
-                inner = self.graph[at].args[0] if self.graph[at].op in ("sum", "largest") else at
-                depth = here.depths.get(inner, 0)
-                loop = self.graph[arg].width == 1 or (
-                    here.depths.get(arg) == depth and self.graph[arg].width == self.graph[inner].width
-                )
-                if self.graph[arg].op == "constant" and at not in made.level:
-                    continue
-                if not (same and loop):
-                    found.add(arg)
-        return found
-
-    def _direction(
-        self,
-        made: Form,
-        name: str,
-        sources: dict[int, Place],
-        targets: dict[int, list[Place]],
-        scratch: Space,
-        chunk: Space,
-    ) -> Direction:
-        for at in self._elsewhere(made):
-            inside = [place for place in targets.get(at, ()) if not place.outside]
-            if not inside:
-                inside = [self._place("scratch", (name, at), scratch.take(at, self.graph[at].width))]
-                targets.setdefault(at, []).extend(inside)
-            sources.setdefault(at, inside[0])
-        code, keys = emit(made, name, sources, targets)
-        stages = tuple(bool(stage.loops or any(stage.scalars.values())) for stage in made.stages)
-        return Direction(made, code, stages, self._numbers(keys), scratch.stride, chunk.stride)
 
     # Forward.
 
     def _forward(self) -> Direction:
-        g = self.graph
-        sources: dict[int, Place] = {}
-        targets: dict[int, list[Place]] = {}
-        scratch, chunk = Space(), Space()
-        self._multiply_inputs(chunk, sources)
+        g, plan = self.graph, Plan("forward", self.offsets)
+        sources = plan.sources
+        self._multiply_inputs(plan)
         ends = {*self.step.output, *self.after, *self.kept}
-        leaves = {at for at in self._reached(ends, set(sources)) if g[at].op in ("time", "state", "vector")}
-        for at in leaves:
-            place = self._leaf(at)
-            sources[at] = place or self._place("before", ("state", at), self.state.at[at])
+        for at in {at for at in self._reached(ends, set(sources)) if g[at].op in ("time", "state", "vector")}:
+            sources[at] = self._leaf(at) or self.offsets.place("before", ("state", at), self.state.at[at])
         products = [at for at in self._reached(ends, set(sources)) if g[at].op == "product" and at not in sources]
         factors = [arg for at in products for arg in g[at].args]
         copied = {at for at in factors if (at in sources and sources[at].row != "before") or g[at].op == "constant"}
         made = form(g, [*ends, *copied], sources)
+        self._write_results(plan)
+        for at in copied:
+            offset = plan.scratch.take(("copy", at), g[at].width)
+            plan.targets.setdefault(at, []).insert(0, self.offsets.place("scratch", ("copy", at), offset))
+        self._multiply_planes(made, plan)
+        found = plan.direction(made)
+        self.factor = {at: plan.factor(at) for at in factors}
+        return found
+
+    def _write_results(self, plan: Plan) -> None:
+        """The output, the state after the step, and what is kept for backward."""
         begin = 0
         for at in self.step.output:
-            targets.setdefault(at, []).append(self._place("results", ("output", at, begin), begin))
-            begin += g[at].width
+            plan.write(at, self.offsets.place("results", ("output", at, begin), begin))
+            begin += self.graph[at].width
         for leaf, after in zip(self.part_of, self.after, strict=True):
-            targets.setdefault(after, []).append(self._place("after", ("state", leaf), self.state.at[leaf]))
+            plan.write(after, self.offsets.place("after", ("state", leaf), self.state.at[leaf]))
             if leaf in self.states_needed:
                 self.kept.add(after)
         for at in sorted(self.kept):
-            targets.setdefault(at, []).append(self._place("kept", ("value", at), self._kept_value(at)))
-        for at in copied:
-            targets.setdefault(at, []).insert(
-                0, self._place("scratch", ("copy", at), scratch.take(("copy", at), g[at].width))
-            )
-        self._multiply_planes(made, scratch, sources)
-        found = self._direction(made, "forward", sources, targets, scratch, chunk)
-        self.factor = {at: self._inside(at, sources, targets) for at in factors}
-        return found
+            plan.write(at, self.offsets.place("kept", ("value", at), self._kept_value(at)))
 
-    def _inside(self, at: int, sources: dict[int, Place], targets: dict[int, list[Place]]) -> Place:
-        """Where a factor is read: in memory that has the same distance from row to row."""
-        places = [*([sources[at]] if at in sources else []), *targets.get(at, ())]
-        return next(place for place in places if place.row in ("before", "after", "scratch", "kept"))
-
-    def _multiply_inputs(self, chunk: Space, sources: dict[int, Place]) -> None:
+    def _multiply_inputs(self, plan: Plan) -> None:
         """Products of level 0, those of one input side by side."""
         groups: dict[int, list[int]] = {}
         for value, (product, _) in self.of_input.items():
@@ -265,19 +167,19 @@ class Layout:
                 rows: Rows = self.graph[product].value[0]
                 vector = (-1, 0) if bias is None else self.graph[bias].value
                 self.pieces.append((rows.matrix, rows.row, rows.rows, *vector))
-                offset = chunk.take(value, rows.rows)
-                sources[value] = self._place("chunk", ("product", value), offset)
+                offset = plan.chunk.take(value, rows.rows)
+                plan.sources[value] = self.offsets.place("chunk", ("product", value), offset)
             node, column = self.graph[operand], self.graph[self.of_input[values[0]][0]].value[0].column
             self._require_one_column(values, column)
             self.operands.append((INPUT, node.value[0] << 32 | node.value[1], node.width, column))
-            self.products.append((0, first, len(values), len(self.operands) - 1, 1, chunk.at[values[0]]))
+            self.products.append((0, first, len(values), len(self.operands) - 1, 1, plan.chunk.at[values[0]]))
 
     def _require_one_column(self, values: Sequence[int], column: int) -> None:
         for value in values:
             if self.graph[self.of_input[value][0]].value[0].column != column:
                 raise CannotCompileError("an input that is multiplied by different columns of matrices")
 
-    def _multiply_planes(self, made: Form, scratch: Space, sources: dict[int, Place]) -> None:
+    def _multiply_planes(self, made: Form, plan: Plan) -> None:
         groups: dict[tuple[int, tuple[int, ...], tuple[int, ...]], list[int]] = {}
         for at in made.products:
             node = self.graph[at]
@@ -290,16 +192,16 @@ class Layout:
             for at in values:
                 rows = self.graph[at].value[0]
                 self.pieces.append((rows.matrix, rows.row, rows.rows, -1, 0))
-                sources[at] = self._place("scratch", ("product", at), scratch.take(at, rows.rows))
+                plan.product(at)
             for arg, column in zip(args, columns, strict=True):
                 self.operands.append((-1, arg, self.graph[arg].width, column))
-            self.products.append((level, first, len(values), first_operand, len(args), scratch.at[values[0]]))
+            self.products.append((level, first, len(values), first_operand, len(args), plan.scratch.at[values[0]]))
 
     def _resolved(self, row: Row) -> Row:
         if row[0] != -1:
             return row
         place = self.factor[row[1]]
-        return (_SPACES[place.row], self.values[place.key], *row[2:])
+        return (_SPACES[place.row], self.offsets[place], *row[2:])
 
     # Backward.
 
@@ -317,84 +219,67 @@ class Layout:
         return self.graph.constant(0.0, self.graph[leaf].width) if gradient is None else gradient
 
     def _backward(self) -> Direction:
-        g = self.graph
-        sources: dict[int, Place] = {}
-        targets: dict[int, list[Place]] = {}
-        scratch, chunk = Space(), Space()
+        g, plan = self.graph, Plan("backward", self.offsets)
         ends = self._backward_ends()
         for at in self._reached(ends, self.kept):
             place = self._backward_leaf(at)
             if place is not None:
-                sources[at] = place
+                plan.sources[at] = place
         used = [at for at in ends if g[at].op not in ("state", "time") and at not in self.kept]
-        writes = self._written(chunk, targets)
-        made = form(g, [*(at for at in used if at in targets or at not in sources), *writes], sources)
-        self._multiply_back(made, scratch, chunk, sources, targets)
-        return self._direction(made, "backward", sources, targets, scratch, chunk)
+        self._write_gradients(plan)
+        given = [at for at in used if at in plan.targets or at not in plan.sources]
+        made = form(g, [*given, *plan.targets], plan.sources)
+        self._multiply_back(made, plan)
+        return plan.direction(made)
 
     def _backward_leaf(self, at: int) -> Place | None:
         node = self.graph[at]
         if at in self.kept:
-            return self._place("kept", ("value", at), self._kept_value(at))
+            return self.offsets.place("kept", ("value", at), self._kept_value(at))
         if node.op == "state":
             after = self.after[self.part_of[at]]
-            return self._place("before", ("kept", at), self._kept_value(after))
+            return self.offsets.place("before", ("kept", at), self._kept_value(after))
         if node.op == "upstream":
-            return self._place("output_gradient", ("upstream", at), node.value[1])
+            return self.offsets.place("output_gradient", ("upstream", at), node.value[1])
         if node.op == "upstream_state":
             leaf = next(leaf for leaf in self.part_of if self.graph[leaf].value == node.value)
-            return self._place("upstream", ("state", at), self.state.at[leaf])
+            return self.offsets.place("upstream", ("state", at), self.state.at[leaf])
         return self._leaf(at)
 
-    def _written(self, chunk: Space, targets: dict[int, list[Place]]) -> list[int]:
-        """What the recurrence reads of the stages' results: the planes, and which values they are."""
+    def _write_gradients(self, plan: Plan) -> None:
+        """What the recurrence reads of the stages' results."""
         g, back = self.graph, self.back
-
-        def plane(at: int) -> int:
-            place = self._place("chunk", ("value", at), chunk.take(at, g[at].width))
-            if place not in targets.setdefault(at, []):
-                targets[at].append(place)
-            return self.values[place.key]
-
         for field, grads in zip(self.step.before, back.state, strict=True):
             for leaf, gradient in zip(field, grads, strict=True):
-                place = self._place("after", ("state", leaf), self.state.at[leaf])
-                targets.setdefault(self._gradient(leaf, gradient), []).append(place)
+                place = self.offsets.place("after", ("state", leaf), self.state.at[leaf])
+                plan.write(self._gradient(leaf, gradient), place)
         for wanted in sorted(back.weights, key=lambda wanted: wanted.operand):
             rows = wanted.rows
-            row = (rows.matrix, rows.row, rows.rows, rows.column, plane(wanted.gradient))
-            self.weight_gradients.append((*row, *self._operand(wanted.operand, plane), rows.columns))
+            row = (rows.matrix, rows.row, rows.rows, rows.column, plan.plane(wanted.gradient))
+            self.weight_gradients.append((*row, *self._operand(wanted.operand, plan), rows.columns))
         for vector in sorted(back.vectors, key=lambda vector: vector.gradient):  # a plane is added up once
-            self.vector_gradients.append(
-                (vector.vector, vector.begin, g[vector.gradient].width, plane(vector.gradient))
-            )
+            plane = plan.plane(vector.gradient)
+            self.vector_gradients.append((vector.vector, vector.begin, g[vector.gradient].width, plane))
         for entry in back.inputs:
-            place = self._place("results", ("input", entry.input, entry.begin), entry.begin, entry.input)
-            place = Place("results", ("gradient", *place.key), entry.input)
-            self.values[place.key] = entry.begin
-            targets.setdefault(entry.gradient, []).append(place)
-        self._input_backs(plane)
-        return list(targets)
+            key = ("gradient", entry.input, entry.begin)
+            plan.write(entry.gradient, self.offsets.place("results", key, entry.begin, entry.input))
+        self._input_backs(plan)
 
-    def _operand(self, at: int, plane: object) -> tuple[int, int]:
+    def _operand(self, at: int, plan: Plan) -> tuple[int, int]:
         node = self.graph[at]
         if node.op == "state":
             return BEFORE, self._kept_value(self.after[self.part_of[at]])
         if node.op == "time":
             return INPUT, node.value[0] << 32 | node.value[1]
-        if at in self.kept:
-            return KEPT, self._kept_value(at)
-        assert callable(plane)
-        return CHUNK, plane(at)
+        return (KEPT, self._kept_value(at)) if at in self.kept else (CHUNK, plan.plane(at))
 
-    def _input_backs(self, plane: object) -> None:
-        assert callable(plane)
+    def _input_backs(self, plan: Plan) -> None:
         groups: dict[tuple[int, int, int], list[Row]] = {}
         written = {(entry.input, entry.begin) for entry in self.back.inputs}
         for leaf, rows, gradient in self.back.products:
             begin = self.graph[leaf].value[1]
             key = (self.graph[leaf].value[0], begin, rows.columns)
-            groups.setdefault(key, []).append((rows.matrix, rows.row, rows.rows, rows.column, plane(gradient)))
+            groups.setdefault(key, []).append((rows.matrix, rows.row, rows.rows, rows.column, plan.plane(gradient)))
         for (index, begin, width), sources in groups.items():
             self._add_back(0, sources, index, begin, width, (index, begin) in written)
 
@@ -406,17 +291,11 @@ class Layout:
         self.backs.append((level, len(self.sources), len(sources), result, column, width, int(add)))
         self.sources.extend(sources)
 
-    def _multiply_back(
-        self, made: Form, scratch: Space, chunk: Space, sources: dict[int, Place], targets: dict[int, list[Place]]
-    ) -> None:
+    def _multiply_back(self, made: Form, plan: Plan) -> None:
         for at in made.products:
             node: Node = self.graph[at]
-            found = []
-            for arg, rows in zip(node.args, node.value, strict=True):
-                place = self._place("chunk", ("value", arg), chunk.take(arg, self.graph[arg].width))
-                if place not in targets.setdefault(arg, []):
-                    targets[arg].append(place)
-                found.append((rows.matrix, rows.row, rows.rows, rows.column, self.values[place.key]))
-            offset = scratch.take(at, node.width)
-            sources[at] = self._place("scratch", ("product", at), offset)
-            self._add_back(made.level[at], found, offset, 0, node.width)
+            found = [
+                (rows.matrix, rows.row, rows.rows, rows.column, plan.plane(arg))
+                for arg, rows in zip(node.args, node.value, strict=True)
+            ]
+            self._add_back(made.level[at], found, plan.product(at), 0, node.width)

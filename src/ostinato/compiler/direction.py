@@ -1,0 +1,156 @@
+"""One direction of a program while it is laid out: where its stages read and write, and the numbers that says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ostinato.compiler.emit import Place, emit
+from ostinato.compiler.form import Form
+from ostinato.compiler.program import Graph
+
+
+class Space:
+    """Planes side by side."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.at: dict[object, int] = {}
+
+    @property
+    def stride(self) -> int:
+        """From one row to the next: an odd number of cache lines, as powers of two crowd a few sets of the cache."""
+        return self.size + 16 * (self.size // 16 % 2 == 0 and self.size > 0)
+
+    def take(self, what: object, width: int) -> int:
+        """The offset of a plane, which may be there already."""
+        if what not in self.at:
+            self.at[what] = self.size
+            self.size += -(-width // 16) * 16
+        return self.at[what]
+
+
+class Direction(NamedTuple):
+    """One direction of a program.
+
+    Attributes:
+        form: what is computed when.
+        code: its stages in C++.
+        stages: which of the stages there are, by index.
+        numbers: what they are called with.
+        scratch_size: floats of a row.
+        chunk_size: floats of a row.
+    """
+
+    form: Form
+    code: str
+    stages: tuple[bool, ...]
+    numbers: tuple[int, ...]
+    scratch_size: int
+    chunk_size: int
+
+
+class Offsets:
+    """Of all places of a program, in both directions.
+
+    Args:
+        graph: all values.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._values: dict[tuple[object, ...], int] = {}
+
+    def __getitem__(self, place: Place) -> int:
+        return self._values[place.key]
+
+    def place(self, row: str, key: tuple[object, ...], offset: int, index: int = 0) -> Place:
+        """The place of that name, which lies there."""
+        key = (row, *key)
+        self._values[key] = offset
+        return Place(row, key, index)
+
+    def numbers(self, keys: Sequence[tuple[object, ...]]) -> tuple[int, ...]:
+        """What stages are called with that ask for these."""
+        return tuple(self.graph[int(str(key[-1]))].width if key[0] == "width" else self._values[key] for key in keys)
+
+
+class Plan:
+    """What is known of a direction before its code.
+
+    Args:
+        name: begins the names of its stages.
+        offsets: of the program.
+
+    Attributes:
+        sources: where values are read that are given, come of products, or are computed elsewhere in the step.
+        targets: where values have to be written.
+        scratch: planes of one step.
+        chunk: planes of the steps of a chunk.
+    """
+
+    def __init__(self, name: str, offsets: Offsets) -> None:
+        self.name, self.offsets, self.graph = name, offsets, offsets.graph
+        self.sources: dict[int, Place] = {}
+        self.targets: dict[int, list[Place]] = {}
+        self.scratch, self.chunk = Space(), Space()
+
+    def write(self, at: int, place: Place) -> None:
+        """A value goes there too."""
+        self.targets.setdefault(at, []).append(place)
+
+    def plane(self, at: int) -> int:
+        """The offset of a value's plane of the chunk, to which it is written."""
+        place = self.offsets.place("chunk", ("value", at), self.chunk.take(at, self.graph[at].width))
+        if place not in self.targets.get(at, ()):
+            self.write(at, place)
+        return self.offsets[place]
+
+    def product(self, at: int) -> int:
+        """The offset of the plane where the recurrence leaves a product for the stages."""
+        offset = self.scratch.take(at, self.graph[at].width)
+        self.sources[at] = self.offsets.place("scratch", ("product", at), offset)
+        return offset
+
+    def factor(self, at: int) -> Place:
+        """Where a product reads a value: in memory that has the same distance from row to row."""
+        places = [*([self.sources[at]] if at in self.sources else []), *self.targets.get(at, ())]
+        return next(place for place in places if place.row in ("before", "after", "scratch", "kept"))
+
+    def direction(self, made: Form) -> Direction:
+        """The code, with a plane for every value that leaves the loop in which it is computed."""
+        for at in self._elsewhere(made):
+            inside = [place for place in self.targets.get(at, ()) if not place.outside]
+            if not inside:
+                offset = self.scratch.take(at, self.graph[at].width)
+                inside = [self.offsets.place("scratch", (self.name, at), offset)]
+                self.write(at, inside[0])
+            self.sources.setdefault(at, inside[0])
+        code, keys = emit(made, self.name, self.sources, self.targets)
+        stages = tuple(bool(stage.loops or any(stage.scalars.values())) for stage in made.stages)
+        return Direction(made, code, stages, self.offsets.numbers(keys), self.scratch.stride, self.chunk.stride)
+
+    def _elsewhere(self, made: Form) -> set[int]:
+        """Values that are used in another stage or loop than where they are computed, or as factors."""
+        found: set[int] = set()
+        for at in [*made.stage_of, *made.level]:
+            if at in made.given:
+                continue
+            for arg in self.graph[at].args:
+                if arg in made.given or arg in made.level:
+                    continue
+                stage = made.stage_of.get(arg)
+                if stage is None:
+                    continue
+                here = made.stages[stage]
+                same = made.stage_of.get(at) == stage and at not in made.level
+                inner = self.graph[at].args[0] if self.graph[at].op in ("sum", "largest") else at
+                depth = here.depths.get(inner, 0)
+                loop = self.graph[arg].width == 1 or (
+                    here.depths.get(arg) == depth and self.graph[arg].width == self.graph[inner].width
+                )
+                if self.graph[arg].op == "constant" and at not in made.level:
+                    continue
+                if not (same and loop):
+                    found.add(arg)
+        return found
