@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from ostinato.compiler import build
@@ -5,10 +7,13 @@ from ostinato.compiler import build
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory):
-    """A folder for the kernels that these tests compile."""
+    """A folder for the kernels that these tests compile, shared by the processes of pytest-xdist."""
     if isinstance(lacking := build.compiler(), str):
         pytest.skip(lacking)
-    return tmp_path_factory.mktemp("cache")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "kernels"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture

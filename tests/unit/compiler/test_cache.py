@@ -23,7 +23,6 @@ SOURCE = 'extern "C" __attribute__((visibility("default"))) int answer() {{ retu
 TWO_AT_ONCE = """
 import sys
 from ostinato.compiler import build
-from ostinato.compiler.kernel import kernel_of
 jobs = [build.start("generic", text) for text in sys.argv[1:]]
 sys.stdin.readline()
 print(*[(job.wait() if isinstance(job, build.Job) else job).handle.answer() for job in jobs])
