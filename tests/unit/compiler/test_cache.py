@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,10 +12,12 @@ import warnings
 import pytest
 import torch
 
+import ostinato.cells  # noqa: F401 (registers them)
 from ostinato import kernels as implementations
 from ostinato.cells.unroll import unroll
 from ostinato.compiler import build
 from ostinato.compiler.kernel import kernel_of
+from ostinato.core.registry import lookup
 from ostinato.kernels import compiled
 from tests.unit.compiler.cells import OneOperation
 from tests.unit.compiler.test_compiled import Sample
@@ -131,6 +134,14 @@ def _on_the_reference(reason):
             _, wanted = Sample(cell).run(unroll, torch.float32)
             assert all(torch.equal(one, other) for one, other in zip(found, wanted, strict=True))
     assert sum(bool(re.search(reason, str(one.message))) for one in told) == 1
+
+
+@pytest.mark.parametrize("name", ["lstm", "lstm_layer_norm"])
+def test_clang(fresh, own_cache, monkeypatch, name):
+    found = filter(shutil.which, ["clang++", *(f"clang++-{version}" for version in range(11, 30))])
+    monkeypatch.setenv(build.COMPILER_VARIABLE, next(found, None) or pytest.skip("no Clang"))
+    Sample(lookup(name)(19, 37), ragged=True).compare()
+    assert len(list(own_cache.iterdir())) == 2
 
 
 def test_without_a_compiler(fresh, monkeypatch):
