@@ -122,6 +122,30 @@ def _trace(cell: Cell, tracer: Tracer, masked: bool, zoned: bool, project: bool)
     )  # fmt: skip
 
 
+def trace_readout(cell: Cell) -> Traced:
+    """What a cell's `readout` makes of the states after a step, which are the inputs.
+
+    Raises:
+        CannotCompileError: an operation without a rule.
+    """
+    tracer, meta = Tracer(translate), torch.device("meta")
+    p = {name: torch.empty(declared.shape, device=meta) for name, declared in cell.parameters().items()}
+    for name, tensor in p.items():
+        tracer.note(tensor, Note(None, name, None))
+    before = cell.initial_state(BATCH, torch.empty(0, device=meta))
+    widths = tuple(field.numel() // BATCH for field in before)
+    states = [torch.empty(TIME, *field.shape, device=meta) for field in before]
+    for index, field in enumerate(states):
+        tracer.row(field, tracer.graph.leaf("time", index, 0, widths[index]))
+    readout: Any = cell  # only asked for of a cell that has one
+    with torch.no_grad(), tracer.watching(cell):
+        output = readout.readout(p, type(before)(*states))
+    return Traced(
+        tracer.graph, tracer.node_of(output), (), (), 0, False,
+        tracer.notes, tracer.matrices, tracer.vectors, tracer.shapes, tracer.matrix_shapes,
+    )  # fmt: skip
+
+
 def _held(graph: Graph, after: int, field: int, width: int, first: int) -> int:
     """A field after the step, of which a share stays as it was; exact where the share is 0 or 1."""
     share, before = graph.leaf("time", first + field, 0, width), graph.leaf("state", field, 0, width)
