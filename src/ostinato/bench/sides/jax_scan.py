@@ -182,9 +182,12 @@ def _cut(jnp: Any, graph: Graph, value: Array, base: int, nodes: Sequence[int]) 
 def _operations(jnp: Any) -> Mapping[str, Callable[..., Array]]:
     """Those of `compiler.program`, by name."""
     nn, lax = import_module("jax.nn"), import_module("jax.lax")
-    named = "add multiply negative abs minimum maximum sign tanh exp expm1 log log1p sqrt sin cos".split()
-    short = {"multiply": "mul", "negative": "neg", "minimum": "smaller", "maximum": "larger"}
-    return {short.get(name, name): getattr(jnp, name) for name in named} | {
+    named = ("add", "abs", "sign", "tanh", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos")
+    return {name: getattr(jnp, name) for name in named} | {
+        "mul": jnp.multiply,
+        "neg": jnp.negative,
+        "smaller": jnp.minimum,
+        "larger": jnp.maximum,
         "sub": jnp.subtract,
         "div": jnp.divide,
         "less": lambda a, b: (a < b).astype(jnp.float32),
