@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.compiler import is_compiling
 from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
 
@@ -17,6 +18,7 @@ from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
 from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.core.registry import options_set
+from ostinato.core.torch_private import own_parameters
 from ostinato.layers import shapes
 from ostinato.layers.dropout import check_rates
 from ostinato.layers.dropout import dropout as drop
@@ -166,7 +168,14 @@ class Recurrent(nn.Module):
     @property
     def _like(self) -> Tensor:
         """A parameter, for dtype and device; faster than `next(self.parameters())`."""
-        return getattr(self, next(iter(self._declared)))
+        name, own = next(iter(self._declared)), self._own
+        like: Tensor = own[name] if name in own else getattr(self, name)
+        return like
+
+    @property
+    def _own(self) -> Mapping[str, Tensor]:
+        """Parameters that can be had without asking the module, which takes longer; a parametrised one cannot."""
+        return {} if is_compiling() else own_parameters(self)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
@@ -236,11 +245,12 @@ class Recurrent(nn.Module):
         """
         view = shapes.Sequences.of(input, lengths, batch_first=self.batch_first, mask=mask, hold=self.hold_output)
         shapes.check_sequences(view, self.input_size, counted=mask is not None)
-        shapes.check_tensor(view.x, self._like)
+        like = self._like
+        shapes.check_tensor(view.x, like)
         stack, state = self.stack, None
         if hx is not None:
             batch_first = self.batch_first_state
-            state = stack.read(hx, view.batch_size, self._like, batched=view.batched, batch_first=batch_first)
+            state = stack.read(hx, view.batch_size, like, batched=view.batched, batch_first=batch_first)
         run = partial(kernels.run_recomputing, every=self.recompute) if self.recompute else kernels.run
         run = self.runner or run
         x = view.x
@@ -250,7 +260,7 @@ class Recurrent(nn.Module):
             outputs = []
             for direction, suffix in enumerate(self._suffixes):
                 if state is None:
-                    start = cell.initial_state(view.batch_size, self._like)
+                    start = cell.initial_state(view.batch_size, like)
                 else:
                     start = stack.part(state, layer, direction)
                 p = self._weights(cell, f"_l{layer}{suffix}")
@@ -308,7 +318,8 @@ class Recurrent(nn.Module):
 
     def _weights(self, cell: Cell, suffix: str) -> dict[str, Tensor]:
         """The parameters of one layer and direction by the cell's names, as this call uses them."""
-        p = {name: getattr(self, name + suffix) for name in self._names.get(suffix) or cell.parameters()}
+        names, own = self._names.get(suffix) or cell.parameters(), self._own
+        p = {name: own[name + suffix] if name + suffix in own else getattr(self, name + suffix) for name in names}
         if self.weight_drop and self.training:
             p |= {name: drop(p[name], self.weight_drop) for name in form.recurrent_weights(cell)}
         return p
