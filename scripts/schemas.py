@@ -34,6 +34,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "plot": schema("plot", results.Plotted),
         "info": schema("info", results.Info),
         "runs": schema("runs", results.Runs),
+        "import": schema("import", results.Imported),
         "trim": schema("trim", results.TrimmedRuns),
         "demo": schema("demo", Demonstrated),
         "bench-layers": schema("bench layers", LayersMeasured),

@@ -56,8 +56,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("ostinato")
-    if name == "sklearn":
-        return import_module("ostinato.sklearn")
+    if name in ("sklearn", "interop"):
+        return import_module(f"ostinato.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'ostinato' has no attribute {name!r}; it has {', '.join(__all__)}")
     value = getattr(import_module(_HOME[name]), name)

@@ -168,3 +168,31 @@ class TrimmedRuns(Result):
     """Of `trim`."""
 
     runs: Annotated[list[Trimmed], "the run folders, as given"]
+
+
+class ImportedPart(Result):
+    """A part of a file that was found."""
+
+    name: Annotated[str, "as the file has it"]
+    what: Annotated[str, "what it is, in words"]
+    shapes: Annotated[dict[str, list[int]], "shapes of its arrays, by our names within the part"]
+
+
+class ImportedLeft(Result):
+    """What was not taken."""
+
+    name: Annotated[str, "as the file has it"]
+    why: Annotated[str, "the reason"]
+    shape: Annotated[list[int], "its shape; empty where it has none, or is of several arrays"]
+
+
+class Imported(Result):
+    """Of `import`."""
+
+    source: Annotated[str, "the file"]
+    format: Annotated[str, "which program's"]
+    parts: Annotated[list[ImportedPart], "what was found, in the order of the file"]
+    left: Annotated[list[ImportedLeft], "what was not taken, or has no place in the run's model"]
+    run: Annotated[str | None, "the run folder; null without --out"] = None
+    task: Annotated[str | None, "its task; null without --out"] = None
+    parameters: Annotated[Count, "numbers in its model; 0 without --out"] = 0

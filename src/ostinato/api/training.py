@@ -141,6 +141,11 @@ def _train_alone(
             "or replace it by --overwrite"
         )
     finished = False
+    if resuming and "imported" in folder.read_config(options.TASK):
+        raise RunFolderError(
+            f"--resume: {folder.path} was imported, it has no training to go on with; use it as it is, or "
+            "replace it by --overwrite"
+        )
     if resuming:
         _require_same_options(options, folder)
         finished = _finished(options, folder)
@@ -158,7 +163,7 @@ def _train_alone(
             folder.amend(config)
         place = folder
     else:
-        place = folder.start(config | {"versions": _versions()}, task.files(prepared))
+        place = folder.start(config | {"versions": versions()}, task.files(prepared))
     if not finished:
         launcher.launch(partial(_train, options=options, prepared=prepared, started=started, folder=place))
     _refit(options, prepared, folder, started)
@@ -232,7 +237,7 @@ def train_prepared(options: TrainOptions, prepared: Any, *, shown: bool = True) 
         lookup(options.model.cell)
     folder.claim(resume=False, overwrite=False)
     with folder.locked():
-        config = _configuration(options, prepared) | {"versions": _versions()}
+        config = _configuration(options, prepared) | {"versions": versions()}
         place = folder.start(config, find(options.TASK).files(prepared))
         work = partial(_train, options=options, prepared=prepared, started=started, folder=place, shown=shown)
         Launcher(options.training.devices).launch(work)
@@ -352,6 +357,13 @@ def _finished(options: TrainOptions, folder: RunFolder) -> bool:
     return position.finished and not (last is not None and last > (position.epoch if planned is None else planned))
 
 
-def _versions() -> dict[str, str]:
+def saved_defaults(task: str, given: dict[str, Any]) -> dict[str, Any]:
+    """What config.json says of a task's options: its defaults, but for those given."""
+    kind = TRAIN_OPTIONS[task]
+    return _saved(unchecked(kind, {kind.SOURCES: ("-",), "out": "", **given}, "import"))
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that a run depends on."""
     packages = ("ostinato", "torch", "numpy", "tokenizers")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}

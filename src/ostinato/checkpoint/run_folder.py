@@ -147,8 +147,8 @@ class RunFolder:
             pictures = [file for pattern in self._pictures for file in self.path.glob(pattern)]
             for file in (self.weights, self.card, self.test, *old, *pictures):
                 file.unlink(missing_ok=True)
-            for file in (*(new.path / name for name in new.files()), new.metrics, new.config):
-                with suppress(FileNotFoundError):  # moved already
+            for file in (*(new.path / name for name in new.files()), new.weights, new.metrics, new.config):
+                with suppress(FileNotFoundError):  # moved already, or not there
                     file.replace(self.path / file.name)
         self.resume_point.take_over(new.resume_point)
         remove_left_over(new.path)

@@ -30,6 +30,7 @@ COMMANDS: dict[tuple[str, ...], type[Any]] = {
     ("bench", "layers"): BenchLayers,
     ("bench", "lm"): BenchLm,
     ("info",): commands.Info,
+    ("import",): commands.Import,
     ("runs",): commands.Runs,
     ("trim",): commands.Trim,
 }

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from ostinato.cli.answers import opened, predict, write_backtest
 from ostinato.cli.bench import bench_layers, bench_lm
 from ostinato.cli.demo import demo
+from ostinato.cli.importing import import_model
 from ostinato.cli.inspect import inspect
 from ostinato.cli.output import Output
 from ostinato.cli.progress import ProgressLine
@@ -48,6 +49,7 @@ def run(options: Any, started: float) -> int:
         Plot: _plot,
         Inspect: inspect,
         commands.Info: _info,
+        commands.Import: import_model,
         commands.Runs: _runs,
         commands.Trim: _trim,
     }

@@ -1,13 +1,13 @@
 """One class a command: what `ostinato --help` lists, with the meaning of options that no task has of its own."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import above_zero, at_least, valid_threads
-from ostinato.config.fields import File, Json, Out, Plugins, Precision, RunFolder, Threads
+from ostinato.config.fields import File, Json, Out, Overwrite, Plugins, Precision, RunFolder, Threads
 from ostinato.core.errors import ConfigError
 
 
@@ -162,3 +162,57 @@ class Trim:
     ]
 
     json: Json = False
+
+
+@dataclass(frozen=True)
+class Import:
+    """Make a run of a model that another program trained: PyTorch, Keras, TensorFlow 1, ONNX, or the book's pickles."""
+
+    source: Annotated[
+        Positional[str],
+        tyro.conf.arg(
+            metavar="SOURCE",
+            help="File of weights: .pt, .pth, .bin, .safetensors, .keras, .h5, .weights.h5, .onnx, .npz, .pkl.",
+        ),
+    ]
+
+    out: Annotated[str | None, tyro.conf.arg(metavar="RUN")] = None
+    """Folder to write the run to. Without it what the file holds is said, and nothing is written."""
+
+    task: Literal["lm", "classify", "tag", "translate"] | None = None
+    """What the model is for. By default as its shapes say: a language model scores its own vocabulary."""
+
+    vocabulary: File = None
+    """What the ids stand for: tokens, one a line, or JSON, a list or an object of ids by token."""
+
+    text: Annotated[tuple[str, ...], tyro.conf.arg(metavar="TEXT")] = ()
+    """In place of --vocabulary, the text that was trained on: words have their ids in the order of their first
+    occurrence, with <eos> for each line's end, or characters theirs sorted."""
+
+    level: Literal["word", "char"] | None = None
+    """Whether tokens are words or characters. By default what fits."""
+
+    eos: str | None = None
+    """The token of the vocabulary that ends a line or a text. By default <eos> or a like one."""
+
+    unk: str | None = None
+    """The token that stands for unknown ones. By default <unk> or a like one."""
+
+    labels: File = None
+    """Names of a classifier's labels, or of a tagger's tags, one a line. By default their numbers."""
+
+    pooling: Literal["last", "mean", "max"] | None = None
+    """How a classifier makes one vector of all steps. By default as the file says, else last."""
+
+    cell: str | None = None
+    """The recurrent cell, where weights look alike: rnn_relu, or gru_reset_before."""
+
+    mapping: Annotated[str | None, tyro.conf.arg(metavar="FILE.toml")] = None
+    """Names of the file's parts to ours, as "encoder" = "embedding", "rnn" = "recurrent", "decoder" = "output"."""
+
+    overwrite: Overwrite = False
+    json: Json = False
+
+    def __post_init__(self) -> None:
+        if self.vocabulary is not None and self.text:
+            raise ConfigError("--vocabulary and --text both say what ids stand for: give one of them")

@@ -6,14 +6,16 @@ this, as `TASK`.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from torch import nn
 
 from ostinato.checkpoint import RunFolder
+from ostinato.config.commands import Import
 from ostinato.core.errors import ConfigError
 from ostinato.core.results import Result
 from ostinato.inspection.observed import Batches, Observed, ObservedText
+from ostinato.interop import Found
 from ostinato.tasks.card import CardFacts
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import ALONE, Job, Processes
@@ -90,6 +92,37 @@ class Task(Protocol[Options, PreparedData]):
 
     def card(self, run: Trained) -> CardFacts:
         """What the model card in the run folder says."""
+
+
+class Adopted(NamedTuple):
+    """A model of another program as a run of a task.
+
+    Attributes:
+        config: the task's part of config.json, as `Task.configuration`, without `data`.
+        data: what `data.train` and `data.valid` say besides files, and `data` besides these two.
+        options: of the command `train`, by plain name, that differ from the task's defaults.
+        files: that a run holds from its start.
+        weights: by the names of the task's model.
+    """
+
+    config: dict[str, Any]
+    data: tuple[dict[str, Any], dict[str, Any]]
+    options: dict[str, Any]
+    files: Mapping[str, bytes]
+    weights: Mapping[str, Any]
+
+
+@runtime_checkable
+class Adopts(Protocol):
+    """A task that can take over a model of another program."""
+
+    def adopt(self, found: Found, asked: Import) -> Adopted:
+        """The run that a file's layers make.
+
+        Raises:
+            DataError: layers that are not a model of the task, or a vocabulary that is not theirs.
+            ConfigError: an option that does not go with them.
+        """
 
 
 @runtime_checkable

@@ -93,7 +93,7 @@ def text_ids(run: Trained, source: str | None, limit: int) -> TokenIds:
         data = run.config["data"]
         files = [file for file in data["valid"]["files"] if file != "standard input"]
         if not files:
-            raise ConfigError("--data: expected a file; the run's own text came from standard input")
+            raise ConfigError("--data: expected a file; no file with the run's own text is known")
         try:
             with read_as(run.config["options"].get("encoding")):
                 text = open_text(files)

@@ -1,0 +1,67 @@
+"""Which format a file is of, by what it begins with, and what it holds."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from os import PathLike, fspath
+from pathlib import Path
+from types import MappingProxyType
+
+from ostinato.core.errors import DataError
+from ostinato.interop.parts import Found
+
+_EXPECTED = (
+    "expected weights: PyTorch (.pt, .pth, .bin, .safetensors), Keras (.keras, .h5, .weights.h5), ONNX (.onnx), "
+    "NumPy (.npz), or a pickle of arrays (.pkl)"
+)
+
+
+def read(source: str | PathLike[str], names: Mapping[str, str] = MappingProxyType({})) -> Found:
+    """What a file of another program holds; nothing in it is run.
+
+    Args:
+        source: the file. What it begins with says of which format it is, not its name.
+        names: theirs, or how theirs begin, to ours: `embedding`, `recurrent`, `output`. All others are then left.
+
+    Raises:
+        DataError: no such file, none of these formats, damaged, or with numbers that are not finite; says which layer.
+    """
+    path = Path(fspath(source))
+    try:
+        if not path.is_file():
+            raise DataError(f"{path}: no such file; {_EXPECTED}")
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        found = _read(path, start, names)
+    except MemoryError:
+        raise DataError(f"{path}: claims more numbers than there is memory for") from None
+    if not found.parts:
+        raise DataError(f"{path}: holds no recurrent layers, embeddings or linear layers; {_EXPECTED}")
+    return found
+
+
+def _read(path: Path, start: bytes, names: Mapping[str, str]) -> Found:
+    if start.startswith(b"PK"):
+        return _read_zip(path, names)
+    if start[8:9] == b"{":  # the length of the header, then its JSON
+        from ostinato.interop.pytorch import read_safetensors
+
+        return read_safetensors(path, names)
+    raise DataError(f"{path}: of no format that is known; {_EXPECTED}")
+
+
+def _read_zip(path: Path, names: Mapping[str, str]) -> Found:
+    try:
+        with zipfile.ZipFile(path) as file:
+            members = file.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise DataError(f"{path}: damaged or cut off, not a whole file: {error}") from None
+    if any(name.endswith("data.pkl") for name in members):
+        from ostinato.interop.pytorch import read_torch
+
+        return read_torch(path, names)
+    raise DataError(f"{path}: a zip file of no format that is known; {_EXPECTED}")
