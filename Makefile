@@ -82,9 +82,11 @@ arm: .venv/installed-dev
 	PATH="$$PWD/$(BIN):$$PATH" cmake --build build/arm --parallel 2
 	qemu-aarch64 -L /usr/$(ARM) build/arm/check_native
 
-# Damaged run folders and files, odd command lines and tensors, until a fault is found or the time is over: no part of the tests.
+# Damaged run folders and files, odd command lines and tensors, until a fault is found or the time is over; then random cells,
+# compiled, beside the reference: ten minutes for 2,000. No part of the tests.
 fuzz: .venv/installed-dev
-	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(AREA),--area $(AREA))
+	status=0; $(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(AREA),--area $(AREA)) || status=$$?; \
+	$(if $(AREA),:,$(BIN)/python -m tests.fuzz.cells --cells $(or $(CELLS),2000) $(if $(SEED),--seed $(SEED))) && exit $$status
 
 # Under ten minutes on two quiet cores: what is marked slow is left out, and of the sanitizers' watch most.
 test: BF16 := OFF

@@ -305,4 +305,6 @@ def call(op: str, args: Sequence[str]) -> str:
         return f"{args[0]} {_SIGNS[op]} {args[1]}"
     if op == "neg":
         return f"-{args[0]}"
+    if op == "stopped":
+        return args[0]
     return f"{_NAMES.get(op, op)}({', '.join(args)})"

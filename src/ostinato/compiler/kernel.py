@@ -98,7 +98,7 @@ class Kernel:
             layout.kept_space.stride,
             layout.vectors.size,
         )
-        run.output_width, run.clear_inputs = self.output_width, layout.clear_inputs
+        run.output_width, run.clear_inputs = self.output_width, layout.differentiated < self.traced.input_width
         tables = {
             "product": layout.products, "piece": layout.pieces, "operand": layout.operands, "back": layout.backs,
             "source": layout.sources, "weight_gradient": layout.weight_gradients, "state_part": layout.state_part,

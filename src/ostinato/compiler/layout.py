@@ -49,10 +49,16 @@ class Layout:
         self.sources: list[Row] = []
         self.weight_gradients: list[Row] = []
         self.vector_gradients: list[Row] = []
-        self.clear_inputs = False
         self.backward = self._backward()
         self.state_part = [(*row, self._kept_state(row)) for row in self.state_rows]
         self.operands = [self._resolved(row) for row in self.operands]
+
+    @property
+    def differentiated(self) -> int:
+        """Numbers of the first input that steps write a gradient by: the others' has to be zero."""
+        found = {(0, entry.begin): self.graph[entry.gradient].width for entry in self.back.inputs if not entry.input}
+        found |= {self.graph[leaf].value: self.graph[leaf].width for leaf, _, _ in self.back.products}
+        return sum(found.values())
 
     # What both directions share.
 
@@ -156,28 +162,23 @@ class Layout:
             plan.write(at, self.offsets.place("kept", ("value", at), self._kept_value(at)))
 
     def _multiply_inputs(self, plan: Plan) -> None:
-        """Products of level 0, those of one input side by side."""
-        groups: dict[int, list[int]] = {}
+        """Products of level 0, those of one input and the same columns side by side."""
+        groups: dict[tuple[int, int], list[int]] = {}
         for value, (product, _) in self.of_input.items():
-            groups.setdefault(self.graph[product].args[0], []).append(value)
-        for operand, values in groups.items():
+            rows: Rows = self.graph[product].value[0]
+            groups.setdefault((self.graph[product].args[0], rows.column), []).append(value)
+        for (operand, column), values in groups.items():
             first = len(self.pieces)
             for value in values:
                 product, bias = self.of_input[value]
-                rows: Rows = self.graph[product].value[0]
+                rows = self.graph[product].value[0]
                 vector = (-1, 0) if bias is None else self.graph[bias].value
                 self.pieces.append((rows.matrix, rows.row, rows.rows, *vector))
                 offset = plan.chunk.take(value, rows.rows)
                 plan.sources[value] = self.offsets.place("chunk", ("product", value), offset)
-            node, column = self.graph[operand], self.graph[self.of_input[values[0]][0]].value[0].column
-            self._require_one_column(values, column)
+            node = self.graph[operand]
             self.operands.append((INPUT, node.value[0] << 32 | node.value[1], node.width, column))
             self.products.append((0, first, len(values), len(self.operands) - 1, 1, plan.chunk.at[values[0]]))
-
-    def _require_one_column(self, values: Sequence[int], column: int) -> None:
-        for value in values:
-            if self.graph[self.of_input[value][0]].value[0].column != column:
-                raise CannotCompileError("an input that is multiplied by different columns of matrices")
 
     def _multiply_planes(self, made: Form, plan: Plan) -> None:
         groups: dict[tuple[int, tuple[int, ...], tuple[int, ...]], list[int]] = {}

@@ -99,6 +99,12 @@ def _elu(a: _One) -> _Value:
     return a.x.apply("less", 0.0).where(below, a.x) * scale
 
 
+def _celu(a: _One) -> _Value:
+    alpha = a.number(1, 1.0)
+    below = (a.x.apply("smaller", 0.0) / alpha).apply("expm1") * alpha
+    return a.x.apply("less", 0.0).where(below, a.x)
+
+
 def _softplus(a: _One) -> _Value:
     beta, threshold = a.number(1, 1.0), a.number(2, 20.0)
     scaled = a.x * beta
@@ -176,6 +182,7 @@ POINTWISE_RULES: Mapping[str, Rule] = {
     "relu": _of_one(lambda a: a.x.apply("larger", 0.0)),
     "leaky_relu": _of_one(_leaky),
     "elu": _of_one(_elu),
+    "celu": _of_one(_celu),
     "gelu": _gelu,
     "silu": _of_one(lambda a: a.x * a.x.apply("sigmoid")),
     "mish": _of_one(lambda a: a.x * a.x.apply("softplus").apply("tanh")),
@@ -188,7 +195,8 @@ POINTWISE_RULES: Mapping[str, Rule] = {
     "lerp": _of_one(lambda a: a.x + a.value(2) * (a.value(1) - a.x)),
     "addcmul": lambda g, a, r: g.apply("add", a[0], _scaled(g, g.apply("mul", a[1], a[2]), r[-1])),
     "addcdiv": lambda g, a, r: g.apply("add", a[0], _scaled(g, g.apply("div", a[1], a[2]), r[-1])),
-    **{name: lambda g, a, _: a[0] for name in ("_to_copy", "clone", "detach", "alias", "lift_fresh", "contiguous")},
+    **{name: lambda g, a, _: a[0] for name in ("_to_copy", "clone", "alias", "lift_fresh", "contiguous")},
+    "detach": _plain("stopped"),
 }
 
 

@@ -178,6 +178,7 @@ POINTWISE: Mapping[str, Pointwise] = {
     "mul": Pointwise(torch.mul),
     "div": Pointwise(torch.div, 6),
     "neg": Pointwise(torch.neg),
+    "stopped": Pointwise(torch.Tensor.detach, 0),
     "abs": Pointwise(torch.abs),
     "smaller": Pointwise(torch.minimum),
     "larger": Pointwise(torch.maximum),

@@ -55,6 +55,14 @@ def _reduction(op: str, mean: bool = False) -> Callable[..., Nodes]:
     return rule
 
 
+def _smallest(tracer: Tracer, args: Any, kwargs: Any, result: Any) -> Nodes:
+    """The negative of the largest of the negatives."""
+    tensor, graph = args[0], tracer.graph
+    first, last = _dims(tensor, args[1] if len(args) > 1 else None)
+    negatives = graph.apply("neg", tracer.node_of(tensor))
+    return [graph.apply("neg", _reduced(graph, "largest", negatives, row_shape(tensor), first, last))]
+
+
 def _variance(tracer: Tracer, args: Any, kwargs: Any, result: Tensor) -> Nodes:
     tensor, graph = args[0], tracer.graph
     first, last = _dims(tensor, args[1] if len(args) > 1 else kwargs.get("dim"))
@@ -64,6 +72,10 @@ def _variance(tracer: Tracer, args: Any, kwargs: Any, result: Tensor) -> Nodes:
     off = _centred(graph, at, shape, first, last)
     total = _reduced(graph, "sum", graph.apply("mul", off, off), shape, first, last)
     return [graph.apply("mul", total, graph.constant(1 / (count - (1 if correction is None else correction))))]
+
+
+def _deviation(tracer: Tracer, args: Any, kwargs: Any, result: Tensor) -> Nodes:
+    return [tracer.graph.apply("sqrt", at) for at in _variance(tracer, args, kwargs, result) if at is not None]
 
 
 def _spread(graph: Graph, at: int, shape: Sequence[int], first: int, last: int) -> int:
@@ -104,14 +116,37 @@ def _rms_norm(tracer: Tracer, args: Any, kwargs: Any, results: Sequence[Tensor])
     return [at, None]
 
 
+class _Powers:
+    """Exponentials of what is below the largest, and their sum."""
+
+    def __init__(self, tracer: Tracer, tensor: Tensor, dims: Any) -> None:
+        self.graph, self.shape, at = tracer.graph, row_shape(tensor), tracer.node_of(tensor)
+        self.first, self.last = _dims(tensor, dims)
+        self.largest = self.reduced("largest", at)
+        self.below = self.graph.apply("sub", at, self.spread(self.largest))
+        self.powers = self.graph.apply("exp", self.below)
+        self.total = self.reduced("sum", self.powers)
+
+    def reduced(self, op: str, at: int) -> int:
+        return _reduced(self.graph, op, at, self.shape, self.first, self.last)
+
+    def spread(self, at: int) -> int:
+        return _spread(self.graph, at, self.shape, self.first, self.last)
+
+
 def _softmax(tracer: Tracer, args: Any, kwargs: Any, result: Tensor) -> Nodes:
-    tensor, graph = args[0], tracer.graph
-    first, last = _dims(tensor, args[1])
-    shape, at = row_shape(tensor), tracer.node_of(tensor)
-    largest = _spread(graph, _reduced(graph, "largest", at, shape, first, last), shape, first, last)
-    powers = graph.apply("exp", graph.apply("sub", at, largest))
-    total = _spread(graph, _reduced(graph, "sum", powers, shape, first, last), shape, first, last)
-    return [graph.apply("div", powers, total)]
+    made = _Powers(tracer, args[0], args[1])
+    return [made.graph.apply("div", made.powers, made.spread(made.total))]
+
+
+def _log_softmax(tracer: Tracer, args: Any, kwargs: Any, result: Tensor) -> Nodes:
+    made = _Powers(tracer, args[0], args[1])
+    return [made.graph.apply("sub", made.below, made.spread(made.graph.apply("log", made.total)))]
+
+
+def _log_sum_of_powers(tracer: Tracer, args: Any, kwargs: Any, result: Tensor) -> Nodes:
+    made = _Powers(tracer, args[0], args[1])
+    return [made.graph.apply("add", made.graph.apply("log", made.total), made.largest)]
 
 
 def _norm(tracer: Tracer, args: Any, kwargs: Any, result: Tensor) -> Nodes:
@@ -129,9 +164,13 @@ REDUCTIONS: Mapping[str, Callable[..., Nodes]] = {
     "mean": _reduction("sum", mean=True),
     "amax": _reduction("largest"),
     "max": _reduction("largest"),
+    **dict.fromkeys(("amin", "min"), _smallest),
     "var": _variance,
+    "std": _deviation,
     "native_layer_norm": _layer_norm,
     "_fused_rms_norm": _rms_norm,
     "_softmax": _softmax,
+    "_log_softmax": _log_softmax,
+    "logsumexp": _log_sum_of_powers,
     "linalg_vector_norm": _norm,
 }

@@ -86,7 +86,8 @@ def _trace(cell: Cell, tracer: Tracer, masked: bool, zoned: bool, project: bool)
     x = torch.empty(TIME, BATCH, cell.input_size, device=meta)
     before = cell.initial_state(BATCH, x)
     widths = tuple(field.numel() // BATCH for field in before)
-    with torch.no_grad():
+    # a step that turns gradients off is seen by that
+    with torch.inference_mode(False), torch.enable_grad():
         if project:
             tracer.row(x, graph.leaf("time", 0, 0, cell.input_size))
             tracer.projecting = True

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ostinato.cells.contract import Cell
+from ostinato.compiler import effects
 from ostinato.compiler.pointwise import POINTWISE_RULES
 from ostinato.compiler.program import LEAVES, Graph
 from ostinato.core import torch_private
@@ -70,17 +71,19 @@ class Tracer(torch_private.dispatch_mode()):  # type: ignore[misc]
 
     @contextmanager
     def watching(self, cell: Cell) -> Iterator[None]:
-        """Errors of tensors without memory become ours; a cell that changes itself is refused."""
-        before = dict(getattr(cell, "__dict__", {}))
+        """Errors of tensors without memory become ours; what a step does beside its values is refused."""
+        before = effects.reached(cell)
         try:
-            with self:
+            with effects.silent(lambda: refuse("the step prints")), self:
                 yield
         except CannotCompileError:
             raise
         except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
             raise CannotCompileError(f"{str(error).splitlines()[0]} ({_where(error)})") from error
-        if dict(getattr(cell, "__dict__", {})) != before:
-            raise CannotCompileError("the step changes the cell itself, which happens once where it is compiled")
+        if changed := effects.changed(before, effects.reached(cell)):
+            raise CannotCompileError(
+                f"the step changes {changed}, which happens once where it is compiled ({effects.place(cell)})"
+            )
 
     def row(self, tensor: Tensor, at: int) -> None:
         """A tensor that holds a value for each sequence (and step)."""
@@ -146,6 +149,8 @@ class Tracer(torch_private.dispatch_mode()):  # type: ignore[misc]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = func.overloadpacket._qualified_op_name.removeprefix("aten::")
+        if not torch.is_grad_enabled():
+            raise refuse(f"{name} without its own gradient (torch.no_grad, or an autograd.Function)")
         _refuse_what_no_graph_has(func, name)
         tensors = [t for t in _flat((args, kwargs)) if isinstance(t, Tensor)]
         for tensor in tensors:

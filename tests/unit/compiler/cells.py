@@ -129,6 +129,12 @@ _OPERATIONS = {
     "var": lambda x: x.var(-1, keepdim=True) + x,
     "amax": lambda x: x - x.amax(-1, keepdim=True),
     "sum": lambda x: x.sum(-1, keepdim=True) * 0.1 + x,
+    "amin": lambda x: x - x.amin(-1, keepdim=True),
+    "std": lambda x: x.std(-1, keepdim=True) + x,
+    "logsumexp": lambda x: x - torch.logsumexp(x, -1, keepdim=True),
+    "log_softmax": lambda x: torch.log_softmax(x, -1),
+    "celu": lambda x: F.celu(x, 0.7),
+    "detach": lambda x: x.detach().sigmoid() * x,
     "stack": lambda x: torch.stack(list(x.chunk(2, -1)), 1).sum(1).repeat_interleave(1, -1).tanh().mean(-1, True) + x,
 }
 

@@ -1,6 +1,7 @@
 """What no kernel has is named, with the line of the cell where it stands."""
 
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,41 @@ def overwrites(x):
     return y
 
 
-STEPS = [draws, depends, takes_a_number, mixes, sorts, multiplies, overwrites]
+def prints(x):
+    print("a step")  # prints
+    return x
+
+
+def without_gradient(x):
+    with torch.no_grad():
+        scale = x.abs()  # without_gradient
+    return x * scale
+
+
+class Rounded(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.sign()  # rounds
+
+    @staticmethod
+    def backward(ctx, upstream):
+        return upstream
+
+
+def rounds(x):
+    return Rounded.apply(x)
+
+
+def loops(x):
+    while (x > 1).any():  # loops
+        x = x / 2
+    return x
+
+
+STEPS = [
+    *(draws, depends, takes_a_number, mixes, sorts, multiplies, overwrites),
+    *(prints, without_gradient, rounds, loops),
+]
 
 
 @dataclass(frozen=True)
@@ -73,6 +108,43 @@ def test_a_step_that_changes_the_cell():
 
     with pytest.raises(CannotCompileError, match="changes the cell itself"):
         trace(Counting(3, 4))
+
+
+HISTORY = []
+
+
+def test_a_step_that_keeps_things_outside():
+    class Keeping(Scan):
+        def step(self, p, projected, state):
+            HISTORY.append(1)
+            return super().step(p, projected, state)
+
+    with pytest.raises(CannotCompileError, match=r"changes HISTORY.*test_refusals.py:\d+\)"):
+        trace(Keeping(3, 4))
+    kept = []
+
+    class Counting(Scan):
+        def step(self, p, projected, state):
+            kept.append(1)
+            return super().step(p, projected, state)
+
+    with pytest.raises(CannotCompileError, match="changes kept"):
+        trace(Counting(3, 4))
+
+
+def test_others_may_print_meanwhile(capsys):
+    printed = threading.Event()
+
+    class Slow(Scan):
+        def step(self, p, projected, state):
+            thread = threading.Thread(target=lambda: (print("beside"), printed.set()))
+            thread.start()
+            thread.join()
+            return super().step(p, projected, state)
+
+    trace(Slow(3, 4))
+    assert printed.is_set()
+    assert capsys.readouterr().out == "beside\n"
 
 
 def test_a_projection_that_mixes_steps_is_left_to_torch():
