@@ -26,7 +26,7 @@ def reached(cell: Cell) -> Reached:
             outside = inspect.getclosurevars(function)
         except (TypeError, ValueError):  # not written in Python
             continue
-        found |= {(name, ""): value for name, value in (outside.nonlocals | dict(outside.globals)).items()}
+        found |= {(name, ""): value for name, value in {**outside.nonlocals, **outside.globals}.items()}
     return {name: _seen(value) for name, value in found.items()}
 
 
@@ -70,5 +70,5 @@ def silent(error: Callable[[], Exception]) -> Iterator[None]:
     Args:
         error: makes it, where something is printed.
     """
-    with redirect_stdout(_Refusing(error)):  # type: ignore[type-var]
+    with redirect_stdout(_Refusing(error)):
         yield
