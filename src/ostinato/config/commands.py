@@ -7,7 +7,7 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import above_zero, at_least, valid_threads
-from ostinato.config.fields import File, Json, Out, Overwrite, Plugins, Precision, RunFolder, Threads
+from ostinato.config.fields import File, Flag, Json, Out, Overwrite, Plugins, Precision, RunFolder, Threads
 from ostinato.core.errors import ConfigError
 
 
@@ -182,12 +182,14 @@ class Import:
     task: Literal["lm", "classify", "tag", "translate"] | None = None
     """What the model is for. By default as its shapes say: a language model scores its own vocabulary."""
 
-    vocabulary: File = None
-    """What the ids stand for: tokens, one a line, or JSON, a list or an object of ids by token."""
+    vocabulary: Annotated[str | None, tyro.conf.arg(metavar="FILE | SOURCE,TARGET")] = None
+    """What the ids stand for: tokens, one a line, or JSON, a list or an object of ids by token. Of an encoder and a
+    decoder with a vocabulary each, two files with a comma between."""
 
     text: Annotated[tuple[str, ...], tyro.conf.arg(metavar="TEXT")] = ()
     """In place of --vocabulary, the text that was trained on: words have their ids in the order of their first
-    occurrence, with <eos> for each line's end, or characters theirs sorted."""
+    occurrence, with <eos> for each line's end, or characters theirs sorted; of pairs, characters in the order of their
+    first occurrence."""
 
     level: Literal["word", "char"] | None = None
     """Whether tokens are words or characters. By default what fits."""
@@ -197,6 +199,18 @@ class Import:
 
     unk: str | None = None
     """The token that stands for unknown ones. By default <unk> or a like one."""
+
+    bos: str | None = None
+    """The token that a decoder starts with, where it is not the one that ends a text."""
+
+    reverse: Flag = False
+    """The encoder has learned sources turned round."""
+
+    pad: int = 0
+    """Characters that sources were padded to with blanks in training, as the book's are."""
+
+    max_length: int = 256
+    """Tokens that a decoder writes at most; the book's writes as many as its answers have."""
 
     labels: File = None
     """Names of a classifier's labels, or of a tagger's tags, one a line. By default their numbers."""
@@ -214,5 +228,6 @@ class Import:
     json: Json = False
 
     def __post_init__(self) -> None:
+        at_least(pad=(self.pad, 0), max_length=(self.max_length, 1))
         if self.vocabulary is not None and self.text:
             raise ConfigError("--vocabulary and --text both say what ids stand for: give one of them")

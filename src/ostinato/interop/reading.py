@@ -16,6 +16,9 @@ _EXPECTED = (
     "NumPy (.npz), or a pickle of arrays (.pkl)"
 )
 
+#: LONG1 of the number that `torch.save` began its files with before version 1.6.
+_TORCH_BEFORE_ZIP = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
+
 
 def read(source: str | PathLike[str], names: Mapping[str, str] = MappingProxyType({})) -> Found:
     """What a file of another program holds; nothing in it is run.
@@ -51,6 +54,14 @@ def _read(path: Path, start: bytes, names: Mapping[str, str]) -> Found:
         from ostinato.interop.pytorch import read_safetensors
 
         return read_safetensors(path, names)
+    if start.startswith(b"\x80"):  # pickles; torch's of old begin with a number of its own
+        if start[2:14] == _TORCH_BEFORE_ZIP:
+            from ostinato.interop.pytorch import read_torch
+
+            return read_torch(path, names)
+        from ostinato.interop.book import read_book
+
+        return read_book(path, names)
     raise DataError(f"{path}: of no format that is known; {_EXPECTED}")
 
 

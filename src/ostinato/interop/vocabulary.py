@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from ostinato.data.text.tokenizer import EOS, UNK, Tokenizer, char_tokenizer, sp
 from ostinato.interop.layouts import Array
 
 _ENDS = (EOS, "</s>", "<EOS>", "[EOS]", "<|endoftext|>")
+_STARTS = ("<s>", "<sos>", "<SOS>", "<bos>", "[BOS]", "<go>", "<GO>")
 _UNKNOWN = (UNK, "<UNK>", "[UNK]", "<OOV>", "<oov>", "UNK")
 
 #: How far below the lowest bias a token starts that a model did not have: it is then never said, and can be learned.
@@ -28,15 +30,19 @@ class Words:
     Attributes:
         tokenizer: of these tokens.
         rows: for each of our ids the row of the model's matrices; None of a token that the model did not have.
+        bos: the row of the token that a text begins with, where that is not the one that ends it.
     """
 
     tokenizer: Tokenizer
     rows: tuple[int | None, ...]
+    bos: int | None = None
 
-    def vectors(self, matrix: Array) -> Array:
-        """An embedding or an output matrix `[V, E]` in our order; zeros for what the model did not have."""
+    def vectors(self, matrix: Array, *, read: bool = False) -> Array:
+        """An embedding or an output matrix `[V, E]` in our order; zeros for what the model did not have. In a decoder's
+        embedding, which is `read`, `<eos>` is what a text begins with."""
         zeros = np.zeros_like(matrix[0])
-        return np.stack([zeros if row is None else matrix[row] for row in self.rows])
+        rows = self.rows if self.bos is None or not read else (self.bos, *self.rows[1:])
+        return np.stack([zeros if row is None else matrix[row] for row in rows])
 
     def biases(self, bias: Array) -> Array:
         """The output's biases `[V]` in our order."""
@@ -52,6 +58,8 @@ def words_of(
     level: str | None = None,
     eos: str | None = None,
     unk: str | None = None,
+    bos: str | None = None,
+    of_pairs: bool = False,
 ) -> Words:
     """The tokens of V ids.
 
@@ -64,6 +72,8 @@ def words_of(
         level: "word" or "char"; by default what fits.
         eos: the token that ends a line or a text; by default the first of those that are usual.
         unk: the token of the unknown.
+        bos: the token that a decoder starts with, where it is not `eos`.
+        of_pairs: the texts are pairs: characters, line ends aside, have their ids as they first occur.
 
     Raises:
         ConfigError: neither, or both.
@@ -74,12 +84,15 @@ def words_of(
             f"the model reads {size:,} ids: say what they stand for, by --vocabulary FILE (a token a line, or JSON) or "
             "--text FILE (words in the order of their first occurrence, or characters sorted)"
         )
-    tokens: dict[str, int] = _from_file(vocabulary, size) if vocabulary is not None else _from_texts(texts, size, level)
-    level = level or (
-        "char" if all(len(token) == 1 for token in tokens if token not in (*_ENDS, *_UNKNOWN)) else "word"
+    tokens: dict[str, int] = (
+        _from_texts(texts, size, level, of_pairs) if vocabulary is None else _from_file(vocabulary, size)
     )
-    return _arranged(tokens, level, _special(tokens, eos, _ENDS + (("\n",) if level == "word" else ()), "--eos"),
-                     _special(tokens, unk, _UNKNOWN, "--unk"))  # fmt: skip
+    if level is None:
+        level = "char" if all(len(one) == 1 for one in tokens if one not in (*_ENDS, *_UNKNOWN, *_STARTS)) else "word"
+    ends = _ENDS + (("\n",) if level == "word" else ()) + (("_",) if of_pairs else ())
+    made = _arranged(tokens, level, _special(tokens, eos, ends, "--eos"), _special(tokens, unk, _UNKNOWN, "--unk"))
+    first = _special(tokens, bos, _STARTS if of_pairs else (), "--bos")
+    return made if first is None else replace(made, bos=tokens[first])
 
 
 def _special(tokens: dict[str, int], given: str | None, usual: Sequence[str], option: str) -> str | None:
@@ -90,8 +103,6 @@ def _special(tokens: dict[str, int], given: str | None, usual: Sequence[str], op
 
 def _arranged(tokens: dict[str, int], level: str, eos: str | None, unk: str | None) -> Words:
     others = [token for token in sorted(tokens, key=tokens.__getitem__) if token not in (eos, unk, EOS, UNK)]
-    if level == "char" and (longer := [token for token in others if len(token) != 1]):
-        raise DataError(f"--level char: expected single characters, got {longer[0]!r}")
     rows = [None if special is None else tokens[special] for special in (eos, unk)] + [tokens[one] for one in others]
     made = char_tokenizer(others) if level == "char" else word_tokenizer(others)
     return Words(Tokenizer(made), tuple(rows))
@@ -138,11 +149,13 @@ def _numbered(path: str, tokens: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def _from_texts(texts: Sequence[str], size: int, level: str | None) -> dict[str, int]:
+def _from_texts(texts: Sequence[str], size: int, level: str | None, of_pairs: bool) -> dict[str, int]:
     blocks = [block for block in open_text(list(texts)).blocks() if block is not END]
     names = ", ".join(texts)
+    characters = list(dict.fromkeys(chain.from_iterable(blocks)))
+    ranked = [one for one in characters if one != "\n"] if of_pairs else sorted(characters)
     counts = {}
-    for kind, tokens in (("word", _words(blocks)), ("char", sorted(set().union(*blocks)))):
+    for kind, tokens in (("word", _words(blocks)), ("char", ranked)):
         if len(tokens) == size and level in (None, kind):
             return {token: number for number, token in enumerate(tokens)}
         counts[kind] = len(tokens)

@@ -91,6 +91,7 @@ class SequenceDecoder(nn.Module):
             arXiv:1406.1078).
         input_feeding: each step also reads r of the step before (Luong et al. 2015).
         tied: the output layer uses the embedding's weights; R is then E, else H.
+        readout: whether attention's context goes through W_r; without, r_t is (h_t, c_t, peek) itself.
         **options: of `Recurrent` and of the cell.
 
     Raises:
@@ -111,6 +112,7 @@ class SequenceDecoder(nn.Module):
         peeky: bool = False,
         input_feeding: bool = False,
         tied: bool = False,
+        readout: bool = True,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -118,15 +120,17 @@ class SequenceDecoder(nn.Module):
             raise ConfigError("attention needs a memory to look at: expected memory_size above 0")
         if input_feeding and attention is None:
             raise ConfigError("input feeding passes on what attention gave: choose an attention as well")
+        if not readout and (tied or num_layers > 1):
+            raise ConfigError("readout=False is for one layer and an output layer of its own")
         self.peeky, self.input_feeding, self.num_layers = peeky, input_feeding, num_layers
         self.embedding = nn.Embedding(vocab_size, embed_size)
         # what a layer's h is wide is known once there is one: a cell may project it
         self.first_width = Recurrent(cell, 1, hidden_size, **options, device="meta").output_size
         peek = self.first_width if peeky else 0
-        projected = attention is not None or tied
-        self.read_size = embed_size if tied else hidden_size if projected else self.first_width + peek
-        fed = self.read_size if input_feeding else 0
         seen = memory_size if attention is not None else 0
+        projected = (attention is not None and readout) or tied
+        self.read_size = embed_size if tied else hidden_size if projected else self.first_width + seen + peek
+        fed = self.read_size if input_feeding else 0
         self.first = Recurrent(cell, embed_size + peek + fed, hidden_size, **options)
         self.attention = Attention(attention, self.first_width, memory_size) if attention is not None else None
         self.above = None

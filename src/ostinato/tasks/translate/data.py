@@ -61,16 +61,12 @@ class EncodedPairs:
         return Batch(source, targets, lengths, more=more, counted=int(target_lengths.sum()))
 
 
-def encode_pairs(
-    sources: Sequence[str], targets: Sequence[str], source_tokenizer: Tokenizer, target_tokenizer: Tokenizer
-) -> EncodedPairs:
-    """Ids of pairs of texts."""
-    return EncodedPairs(encode_sources(sources, source_tokenizer), target_tokenizer.encode_all(targets))
-
-
-def encode_sources(sources: Sequence[str], tokenizer: Tokenizer) -> list[TokenIds]:
-    """Ids of texts to read, `<eos>` behind each."""
-    return [np.append(ids, np.array(tokenizer.eos_id, ids.dtype)) for ids in tokenizer.encode_all(sources)]
+def encode_sources(
+    sources: Sequence[str], tokenizer: Tokenizer, *, ends: bool = True, width: int = 0
+) -> list[TokenIds]:
+    """Ids of texts to read, `<eos>` behind each where it `ends`, padded by blanks to a width in characters."""
+    ids = tokenizer.encode_all([source.ljust(width) for source in sources])
+    return [np.append(each, np.array(tokenizer.eos_id, each.dtype)) for each in ids] if ends else ids
 
 
 class Sampled:

@@ -1,6 +1,6 @@
 """Many to many, not aligned: an encoder reads a sequence, a decoder writes another."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,7 @@ class Encoder(nn.Module):
         dropout: share set to zero in training: after the embedding, between layers and in the outputs.
         bidirectional: read from both ends.
         reverse: read from the end (Sutskever et al. 2014, arXiv:1409.3215); outputs are put back in order.
+        hands_over: what the decoder starts from: the whole "state", or "h" alone and zeros for the rest, as Saitoh's.
         **options: of `Recurrent` and of the cell.
 
     Raises:
@@ -54,6 +55,7 @@ class Encoder(nn.Module):
         dropout: float = 0.0,
         bidirectional: bool = True,
         reverse: bool = False,
+        hands_over: Literal["state", "h"] = "state",
         **options: Any,
     ) -> None:
         super().__init__()
@@ -62,7 +64,7 @@ class Encoder(nn.Module):
                 f"a bidirectional encoder shares its units out: expected an even number, got {hidden_size}"
             )
         units = hidden_size // 2 if bidirectional else hidden_size
-        self.reverse = reverse
+        self.reverse, self.hands_over = reverse, hands_over
         self.embedding = nn.Embedding(vocab_size, embed_size)
         self.recurrent = Recurrent(
             cell, embed_size, units, num_layers, dropout=dropout, bidirectional=bidirectional, **options
@@ -90,11 +92,12 @@ class Encoder(nn.Module):
         return Encoded(self.dropout(outputs), lengths, self._bridged(state))
 
     def _bridged(self, state: Any) -> Any:
-        fields = {}
+        fields: dict[str, Tensor] = {}
         for name, field in zip(state._fields, state, strict=True):
             if self.recurrent.bidirectional:  # [L*2, N, size] -> [L, N, 2*size]
                 field = field.unflatten(0, (-1, 2)).transpose(1, 2).flatten(2)
-            fields[name] = self.bridges[name](field) if name in self.bridges else field
+            field = self.bridges[name](field) if name in self.bridges else field
+            fields[name] = torch.zeros_like(field) if fields and self.hands_over == "h" else field
         return type(state)(**fields)
 
 
@@ -120,6 +123,8 @@ class Seq2Seq(nn.Module):
         input_feeding: each step also reads what attention gave at the step before.
         tied: the output layer uses the target embedding's weights.
         shared: source and target have one vocabulary and one embedding.
+        readout: of `SequenceDecoder`.
+        hands_over: of `Encoder`.
         **options: of `Recurrent` and of the cell.
 
     Raises:
@@ -143,6 +148,8 @@ class Seq2Seq(nn.Module):
         input_feeding: bool = False,
         tied: bool = False,
         shared: bool = False,
+        readout: bool = True,
+        hands_over: Literal["state", "h"] = "state",
         **options: Any,
     ) -> None:
         super().__init__()
@@ -150,8 +157,10 @@ class Seq2Seq(nn.Module):
             raise ConfigError(f"one embedding for both: expected one vocabulary, got {source_vocab} and {target_vocab}")
         sizes = (embed_size, hidden_size, num_layers)
         options |= {"cell": cell, "dropout": dropout}
-        self.encoder = Encoder(source_vocab, *sizes, bidirectional=bidirectional, reverse=reverse, **options)
+        reads: dict[str, Any] = {"bidirectional": bidirectional, "reverse": reverse, "hands_over": hands_over}
+        self.encoder = Encoder(source_vocab, *sizes, **reads | options)
         options |= {"memory_size": self.encoder.recurrent.output_size, "attention": attention, "peeky": peeky}
+        options["readout"] = readout
         self.decoder = SequenceDecoder(target_vocab, *sizes, input_feeding=input_feeding, tied=tied, **options)
         self.encoder.bridge_to(self.decoder)
         if shared:

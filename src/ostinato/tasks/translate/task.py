@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias, cast
@@ -19,7 +19,7 @@ from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.batching.buckets import Buckets, in_length_order, pad_ids
 from ostinato.data.batching.splits import held_out
 from ostinato.data.text.pairs import PairLayout, Pairs, open_pairs, read_sources
-from ostinato.data.text.tokenizer import Tokenizer
+from ostinato.data.text.tokenizer import TokenIds, Tokenizer
 from ostinato.data.text.unknown_words import unknown_note, unknown_of, warn_unknown
 from ostinato.data.text.vocabulary import learn_tokenizer
 from ostinato.decoding import best_sequences
@@ -33,7 +33,8 @@ from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.results import best_loss, summed_up
 from ostinato.tasks.trained import AnyRun, Trained
-from ostinato.tasks.translate.data import EncodedPairs, Sampled, encode_pairs, encode_sources
+from ostinato.tasks.translate.adopting import SOURCE_FILE, adopt
+from ostinato.tasks.translate.data import EncodedPairs, Sampled, encode_sources
 from ostinato.tasks.translate.figures import score_translations
 from ostinato.tasks.translate.model import Seq2Seq
 from ostinato.tasks.translate.options import AskTranslate, TrainTranslate
@@ -52,15 +53,22 @@ AT_ONCE = 64
 #: Pairs of the validation data that `finish` draws the attention of.
 DRAWN = 3
 
-_SOURCE_FILE = "tokenizer-source.json"
-
 
 @dataclass(frozen=True)
 class PairCodec:
-    """Texts to ids and back; where there is one vocabulary, both tokenizers are the same object."""
+    """Texts to ids and back; where there is one vocabulary, both tokenizers are the same object.
+
+    Attributes:
+        source: of what is read.
+        target: of what is written.
+        ends: whether `<eos>` stands behind what is read.
+        width: characters that it is padded to by blanks.
+    """
 
     source: Tokenizer
     target: Tokenizer
+    ends: bool = True
+    width: int = 0
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -74,7 +82,11 @@ class PairCodec:
 
     def encode(self, pairs: Pairs) -> EncodedPairs:
         """Ids of pairs."""
-        return encode_pairs(pairs.sources, pairs.targets, self.source, self.target)
+        return EncodedPairs(self.encode_sources(pairs.sources), self.target.encode_all(pairs.targets))
+
+    def encode_sources(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Ids of texts to read."""
+        return encode_sources(texts, self.source, ends=self.ends, width=self.width)
 
     def unknown(self, pairs: EncodedPairs) -> dict[str, float]:
         """The figure `unknown` over both sides, which are of one level."""
@@ -172,7 +184,7 @@ class Translation:
         """The tokenizers."""
         codec = prepared.codec
         found = {"tokenizer.json": codec.target.to_json().encode()}
-        return found if codec.source is codec.target else found | {_SOURCE_FILE: codec.source.to_json().encode()}
+        return found if codec.source is codec.target else found | {SOURCE_FILE: codec.source.to_json().encode()}
 
     def build(self, config: Mapping[str, Any]) -> Seq2Seq:
         """A model from a run's configuration."""
@@ -222,9 +234,10 @@ class Translation:
         """The tokenizers."""
         try:
             target = Tokenizer.load(folder.tokenizer)
+            reads = config.get("reads", {})
             if config["model"].get("shared"):
-                return PairCodec(target, target)
-            return PairCodec(Tokenizer.load(folder.path / _SOURCE_FILE), target)
+                return PairCodec(target, target, **reads)
+            return PairCodec(Tokenizer.load(folder.path / SOURCE_FILE), target, **reads)
         except DataError as error:
             raise RunFolderError(str(error)) from None
 
@@ -255,6 +268,8 @@ class Translation:
         there.config = run.config | {"columns": None, "separator": None, **given, "named": "columns" in given}
         return there
 
+    adopt = staticmethod(adopt)
+
     def reads_texts(self, run: Trained) -> bool:
         """Each does."""
         return True
@@ -272,14 +287,14 @@ class Translation:
         if run.config["model"]["attention"] is None:
             raise ConfigError(f"{run.folder.path}: the model has no attention to show")
         codec: PairCodec = run.codec
-        (source,) = encode_sources([text], codec.source)
+        (source,) = codec.encode_sources([text])
         (target,) = self._search(run, [source], beam)
         batch = EncodedPairs([source], [np.array(target, np.int64)]).batch(np.zeros(1, np.int64))
         with torch.no_grad():
             weights = run.model(batch.inputs, **batch.arguments()).attention[:, 0]
-        read = [codec.source.decode([token]) for token in source[:-1].tolist()]
+        read = [codec.source.decode([token]) for token in (source[:-1] if codec.ends else source).tolist()]
         written = [codec.target.decode([token]) for token in target]
-        return Alignment([*read, "<eos>"], [*written, "<eos>"], weights)
+        return Alignment([*read, *["<eos>"][: codec.ends]], [*written, "<eos>"], weights)
 
     def summary(self, run: Trained) -> Summary:
         """Tokens trained on, and the lowest validation loss."""
@@ -309,7 +324,7 @@ class Translation:
         self, run: Trained, texts: tuple[str, ...], progress: Progress | None, beam: int | None
     ) -> list[str]:
         codec: PairCodec = run.codec
-        sources = encode_sources(texts, codec.source)
+        sources = codec.encode_sources(texts)
         written, done = [""] * len(texts), 0
         for rows in in_length_order([len(source) for source in sources], AT_ONCE):
             given = [row for row in rows.tolist() if texts[row]]
@@ -361,7 +376,8 @@ def _learn(options: TrainTranslate, train: Pairs) -> PairCodec:
     if options.one_vocabulary:
         both = learn_tokenizer(train.lines(train.sources, train.targets), level, limit)
         return PairCodec(both, both)
-    return PairCodec(*(learn_tokenizer(train.lines(side), level, limit) for side in (train.sources, train.targets)))
+    source, target = (learn_tokenizer(train.lines(side), level, limit) for side in (train.sources, train.targets))
+    return PairCodec(source, target)
 
 
 def _warn_of_unknown(pairs: Pairs, figures: Mapping[str, float], codec: PairCodec, advice: str) -> None:
