@@ -56,9 +56,10 @@ bench: .venv/installed-bench
 	status=0; $(BIN)/ostinato bench layers --threads 2 1 --out benchmarks/results || status=$$?; \
 	$(BIN)/ostinato bench lm --out benchmarks/results && exit $$status
 
-# What of the native sources is generated, and committed: after a change of native/operands.py.
+# What of the native sources is generated, and committed: after a change of native/operands.py, or of a cell that is native.
 kernels: .venv/installed-dev
 	$(BIN)/python -m ostinato.native.header
+	$(BIN)/python -m ostinato.compiler.headers
 
 # A minute and a half to compile, another to run. The library allocates nothing: leaks can only be OpenMP's own threads.
 # BF16=OFF leaves out the sets that multiply bfloat16; RUNS are those of each cell and set.

@@ -153,6 +153,7 @@ class CellDefaults:
         torch_mode: the `mode` of the torch.nn layer that has these equations and parameters, such as "LSTM".
         onnx: the operator of ONNX that has these equations.
         projected_kernel: what the native library calls the cell with an output layer, where that has its own kernel.
+        native: of a cell of the package's, whether its library has a kernel of it, which `make kernels` writes.
     """
 
     output_is_state: ClassVar[bool] = True
@@ -160,6 +161,7 @@ class CellDefaults:
     torch_mode: ClassVar[str] = ""
     onnx: ClassVar[OnnxOperator | None] = None
     projected_kernel: ClassVar[str] = ""
+    native: ClassVar[bool] = False
 
     if TYPE_CHECKING:
         name: ClassVar[str]

@@ -43,6 +43,7 @@ class GRU(CellDefaults):
     )
     torch_mode: ClassVar[str] = "GRU"
     onnx: ClassVar[OnnxOperator] = OnnxOperator("GRU", ("z", "r", "n"), {"linear_before_reset": 1})
+    native: ClassVar[bool] = True
 
     input_size: int
     hidden_size: int

@@ -69,6 +69,7 @@ class LSTM(CellDefaults):
     projected_kernel: ClassVar[str] = "lstm_projected"
     torch_mode: ClassVar[str] = "LSTM"
     onnx: ClassVar[OnnxOperator] = OnnxOperator("LSTM", ("i", "o", "f", "g"))
+    native: ClassVar[bool] = True
 
     input_size: int
     hidden_size: int

@@ -55,6 +55,7 @@ class PeepholeLSTM(CellDefaults):
     onnx: ClassVar[OnnxOperator] = OnnxOperator(
         "LSTM", ("i", "o", "f", "g"), peepholes=("weight_ci", "weight_co", "weight_cf")
     )
+    native: ClassVar[bool] = True
 
     input_size: int
     hidden_size: int

@@ -34,6 +34,7 @@ class ElmanRNN(CellDefaults):
     paper: ClassVar[str] = "Elman 1990, Finding structure in time, Cognitive Science 14(2)"
     torch_mode: ClassVar[str] = "RNN_TANH"
     onnx: ClassVar[OnnxOperator] = OnnxOperator("RNN", gates)
+    native: ClassVar[bool] = True
 
     input_size: int
     hidden_size: int

@@ -31,6 +31,7 @@ class ReluRNN(CellDefaults):
     )
     torch_mode: ClassVar[str] = "RNN_RELU"
     onnx: ClassVar[OnnxOperator] = OnnxOperator("RNN", gates, {"activations": ["Relu"]})
+    native: ClassVar[bool] = True
 
     input_size: int
     hidden_size: int

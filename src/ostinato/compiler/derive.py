@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from ostinato.compiler.pieces import Pieces, Step
@@ -43,6 +43,7 @@ class Backward(NamedTuple):
         vectors: of the vectors.
         inputs: by the inputs, as far as they are not factors of products.
         products: gradients by products of inputs, whose way back needs no step: `(leaf, rows, gradient)`.
+        by: of the values of the step, for whoever names them.
     """
 
     state: tuple[tuple[int | None, ...], ...]
@@ -50,6 +51,7 @@ class Backward(NamedTuple):
     vectors: tuple[VectorGradient, ...]
     inputs: tuple[InputGradient, ...]
     products: tuple[tuple[int, Rows, int], ...]
+    by: Mapping[int, int]
 
     @property
     def ends(self) -> list[int]:
@@ -81,6 +83,7 @@ class _Derivation:
         self.vectors: list[VectorGradient] = []
         self.inputs: list[InputGradient] = []
         self.products: list[tuple[int, Rows, int]] = []
+        self.by: dict[int, int] = {}
 
     def run(self) -> Backward:
         g = self.graph
@@ -94,10 +97,11 @@ class _Derivation:
             if g[at].op == "state":
                 state[at] = gradient
             elif gradient is not None and g.number(gradient) != 0:
+                self.by[at] = gradient
                 self._through(at, gradient)
         before = tuple(tuple(state.get(at) for at in field) for field in self.step.before)
         parts = (self.weights, self.vectors, self.inputs, self.products)
-        return Backward(before, *map(tuple, parts))  # type: ignore[arg-type]
+        return Backward(before, *map(tuple, parts), self.by)  # type: ignore[arg-type, call-arg]
 
     def _begin(self, op: str, index: int, pieces: Pieces) -> None:
         begin = 0
@@ -193,8 +197,11 @@ def _extreme(first_is: str) -> _Rule:
     def rule(g: Graph, at: int, d: int) -> tuple[int | None, ...]:
         a, b = _binary(g, at)
         less = g.apply("less", a, b) if first_is == "smaller" else g.apply("less", b, a)
-        if g.number(b) == 0 and first_is == "larger":  # relu, whose result says it too
-            return g.apply("mul", d, g.apply("less", b, at)), None
+        if (
+            g.number(b) == 0 and first_is == "larger"
+        ):  # relu, whose result says it too; NaN is let through, as torch does
+            zero = g.constant(0.0)
+            return g.apply("where", g.apply("less_equal", at, zero), zero, d), None
         if g.number(b) is not None:  # clamped: torch gives it all to the operand, relu gives none
             less_or_equal = g.apply("less_equal", a, b) if first_is == "smaller" else g.apply("less_equal", b, a)
             return g.apply("mul", d, less if g.number(b) == 0 else less_or_equal), None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ostinato.compiler.form import Form, Loop, Stage
+from ostinato.compiler.program import Graph
 
 
 class Place(NamedTuple):
@@ -126,7 +127,7 @@ class _Stage:
         value = self._single(at) if at in self.sources and self._is_given(at) else None
         if value is None:
             args = [self._single(arg) for arg in self.graph[at].args]
-            value = self._constant(at) if self.graph[at].op == "constant" else call(self.graph[at].op, args)
+            value = self._constant(at) if self.graph[at].op == "constant" else call(self.graph, at, args)
             self.lines.append(f"const V s{at} = {value};")
             self.scalars[at] = f"s{at}"
         for place in self.targets.get(at, ()):
@@ -260,7 +261,7 @@ class _Body:
                     if node.op == "add":
                         return f"fma({a}, {b}, {c})"
                     return f"fma({a}, {b}, -{c})" if product == first else f"fma(-{a}, {b}, {c})"
-        return call(node.op, [self.value(arg) for arg in node.args])
+        return call(self.graph, at, [self.value(arg) for arg in node.args])
 
     def _reduce(self, at: int) -> None:
         node = self.graph[at]
@@ -299,12 +300,25 @@ _NAMES: Mapping[str, str] = {
 }
 
 
-def call(op: str, args: Sequence[str]) -> str:
-    """An operation on vectors."""
+# Where the second operand is a number: least_of and most_of let a NaN in their own second operand through.
+_BOUNDS: Mapping[str, str] = {"smaller": "least_of", "larger": "most_of"}
+
+
+def call(graph: Graph, at: int, args: Sequence[str]) -> str:
+    """An operation on vectors.
+
+    Args:
+        graph: all values.
+        at: the operation's.
+        args: its operands as they are written.
+    """
+    op, operands = graph[at].op, graph[at].args
     if op in _SIGNS:
         return f"{args[0]} {_SIGNS[op]} {args[1]}"
     if op == "neg":
         return f"-{args[0]}"
     if op == "stopped":
         return args[0]
+    if op in _BOUNDS and (bound := graph.number(operands[1])) is not None and bound == bound:
+        return f"{_BOUNDS[op]}({args[1]}, {args[0]})"
     return f"{_NAMES.get(op, op)}({', '.join(args)})"

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ostinato.compiler.emit import call, literal
 from ostinato.compiler.layout import Layout
+from ostinato.compiler.lines import Lines
 from ostinato.compiler.pieces import Step
-from ostinato.compiler.program import POINTWISE, Graph
+from ostinato.compiler.program import POINTWISE
 
 # As many as cell.h has room for, and as a tile of the recurrence takes.
 _MOST_GATES, _MOST_EXTRA, _MOST_SAVED = 4, 8, 16
+# As there.
+_DEFAULTS = {"apart": 0, "saved": 0, "memory": -1, "extra": 0, "widest": 1}
+_DEFAULTS |= {"uses_h": False, "uses_h_before": False, "carries": False}
 
 
 class Fused(NamedTuple):
@@ -49,15 +52,16 @@ class _OtherFormError(Exception):
     """The cell is of another form."""
 
 
-def fused(layout: Layout, name: str = "Compiled") -> Fused | None:
+def fused(layout: Layout, name: str = "Compiled", gates: Sequence[str] = ()) -> Fused | None:
     """A cell in the fused form; None where it is of another.
 
     Args:
         layout: the cell's program, without noise.
         name: the struct's.
+        gates: what the values of the gates are called, where that helps a reader.
     """
     try:
-        return _Fusion(layout).made(name)
+        return _Fusion(layout, gates).made(name)
     except _OtherFormError:
         return None
 
@@ -67,8 +71,13 @@ def _require(holds: bool) -> None:
         raise _OtherFormError
 
 
+def _declared(name: str, value: int | bool, comment: str) -> str:
+    kind, text = ("bool", str(value).lower()) if isinstance(value, bool) else ("int", str(value))
+    return f"static constexpr {kind} {name} = {text};{comment and '  // '}{comment}"
+
+
 class _Fusion:
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, gates: Sequence[str]) -> None:
         self.layout, self.graph, self.step, self.back = layout, layout.graph, layout.step, layout.back
         ends = [*self.step.output, *layout.after]
         _require(len(self.step.before) in (1, 2) and all(len(field) == 1 for field in self.step.before))
@@ -79,6 +88,7 @@ class _Fusion:
         self.forward = self.graph.needed(ends)
         self.users = self.graph.users([*ends, *self.back.ends])
         self._gates()
+        self.words = self._words(gates)
         self._extra()
         self._saved()
 
@@ -104,9 +114,9 @@ class _Fusion:
             roles[2 + side] = begin
             sums[rows.row // self.H] = value
         _require(0 < len(inputs) <= _MOST_GATES and inputs.keys() == recurrent.keys() == set(range(len(inputs))))
-        merged = {i: self._sum_of(inputs[i], recurrent[i]) for i in inputs}
+        merged = {i: self._sum_of(inputs[i], recurrent[i]) for i in sorted(inputs)}
         self.merged = {i: at for i, at in merged.items() if at is not None}
-        self.apart = [i for i in inputs if i not in self.merged]
+        self.apart = [i for i in merged if i not in self.merged]
         self.inputs, self.recurrent, self.roles = inputs, recurrent, roles
 
     def _biased(self, at: int) -> tuple[int, int | None]:
@@ -124,17 +134,40 @@ class _Fusion:
         at = users.pop() if len(users) == 1 else None
         return at if at is not None and self.graph[at].op == "add" else None
 
+    def _words(self, gates: Sequence[str]) -> dict[int, str]:
+        """Names by the gates: of what a gate's sum is squashed to, and of the products of gates apart."""
+        words = {self.layout.after[0]: "h"}
+        if self.c is not None:
+            words[self.layout.after[1]] = "c"
+        if len(gates) != len(self.inputs):
+            return words
+        for gate, name in enumerate(gates):
+            first = self.merged.get(gate, self.recurrent[gate])
+            if gate in self.apart:
+                words.setdefault(first, f"h{name}")
+            at: int | None = first
+            while at is not None and self.graph[at].op in ("add", "mul"):
+                users = [user for user in self.users[at] if user in self.forward]
+                at = users[0] if len(users) == 1 else None
+            if at is not None:
+                words.setdefault(at, name)
+        return words | {d: f"d{words[at]}" for at, d in self.back.by.items() if at in words and d not in words}
+
     def _extra(self) -> None:
         biases = set(self.roles[2:])
         leaves = [at for at in self.forward if self.graph[at].op == "vector" and self.graph[at].value[0] not in biases]
+        leaves.sort(key=lambda at: self.graph[at].value)
         _require(len(leaves) <= _MOST_EXTRA)
         _require(all(self.graph[at].width == self.H and self.graph[at].value[1] == 0 for at in leaves))
         self.extra = {at: index for index, at in enumerate(leaves)}
 
     def _saved(self) -> None:
         after = self.layout.after
-        kept = sorted(self.layout.kept - {after[0]})
-        if self.c is not None and after[1] not in kept:
+        gates = list(self.words)
+        kept = sorted(
+            self.layout.kept - set(after), key=lambda at: (gates.index(at) if at in gates else len(gates), at)
+        )
+        if self.c is not None:
             kept.append(after[1])
         _require(len(kept) <= _MOST_SAVED)
         self.saved = {at: index for index, at in enumerate(kept)}
@@ -142,29 +175,30 @@ class _Fusion:
     def made(self, name: str) -> Fused:
         forward, backward = self._forward(), self._backward()
         order = [*self.apart, *self.merged]
-        numbers = {
+        told = {
             "gates": len(order),
             "apart": len(self.apart),
             "saved": len(self.saved),
             "memory": -1 if self.c is None else self.saved[self.layout.after[1]],
             "extra": len(self.extra),
             "widest": {1: 4, 2: 2}.get(len(order), 1),
+            "uses_h": self.layout.after[0] in self.read,
+            "uses_h_before": self.h in self.read,
+            "carries": self.carried,
         }
-        uses = {
-            "uses_h": f"{self._used(self.layout.after[0])}",
-            "uses_h_before": f"{self._used(self.h)}",
-            "carries": f"{self.carried is not None}",
-        }
+        told = {key: value for key, value in told.items() if value != _DEFAULTS.get(key)}
+        comments = {"saved": ", ".join(self.words.get(at, self.graph[at].op) for at in self.saved)}
+        orders = {"input_order": order, "recurrent_order": [*self.merged, *self.apart]}
         return Fused(
             "\n".join([
                 f"struct {name} : Cell {{",
-                *(f"    static constexpr int {key} = {value};" for key, value in numbers.items()),
-                *(f"    static constexpr bool {key} = {value.lower()};" for key, value in uses.items()),
-                f"    static constexpr int input_order[] = {{{', '.join(map(str, order))}}};",
-                f"    static constexpr int recurrent_order[] = {{{', '.join(map(str, [*self.merged, *self.apart]))}}};",
+                *(f"    {_declared(key, value, comments.get(key, ''))}" for key, value in told.items()),
+                *(f"    static constexpr int {key}[] = {{{', '.join(map(str, o))}}};" for key, o in orders.items()),
+                "",
                 "    OSTINATO_INLINE void forward(Forward& s) {",
                 *(f"        {line}" for line in forward),
                 "    }",
+                "",
                 "    OSTINATO_INLINE void backward(Backward& s) {",
                 *(f"        {line}" for line in backward),
                 "    }",
@@ -175,109 +209,74 @@ class _Fusion:
             len(self.saved),
         )  # fmt: skip
 
-    def _used(self, at: int) -> bool:
-        return at in self.read
-
     def _forward(self) -> list[str]:
         names = {at: f"s.extra[{index}]" for at, index in self.extra.items()}
         names |= {self.h: "s.h_before", **({self.c: "s.c_before"} if self.c is not None else {})}
         names |= {at: f"s.sum[{index}]" for index, at in enumerate(self.merged.values())}
         names |= {self.inputs[i]: f"s.input[{index}]" for index, i in enumerate(self.apart)}
         names |= {self.recurrent[i]: f"s.sum[{len(self.merged) + index}]" for index, i in enumerate(self.apart)}
-        after = self.layout.after
-        targets: list[tuple[str, int]] = [("s.h", after[0])]
-        if self.c is not None:
-            targets.append(("s.c", after[1]))
-        targets += [(f"s.saved[{index}]", at) for at, index in self.saved.items()]
-        return _Lines(self.graph, names).all(targets)
+        lines = Lines(self.graph, names, self.words)
+        targets = dict(zip(("s.h", "s.c"), self.layout.after, strict=False))
+        kept = {f"s.saved[{index}]": at for at, index in self.saved.items()}
+        return self._assigned(lines, self._in_order(targets) | kept)
+
+    def _in_order(self, targets: Mapping[str, int]) -> dict[str, int]:
+        """What others are made of, first."""
+        return dict(sorted(targets.items(), key=lambda target: target[1]))
+
+    def _assigned(self, lines: Lines, targets: Mapping[str, int]) -> list[str]:
+        lines.count(list(targets.values()))
+        _require(all(self.graph[at].op in (*POINTWISE, "constant") or at in lines.given for at in lines.uses))
+        for target, at in targets.items():
+            lines.assign(target, at)
+        return lines.all()
 
     def _backward(self) -> list[str]:
         g, after = self.graph, self.layout.after
         names = {at: f"s.extra[{index}]" for at, index in self.extra.items()}
-        names |= {at: f"s.saved[{index}]" for at, index in self.saved.items()}
+        saved = {at: f"s.saved[{index}]" for at, index in self.saved.items()}
+        names |= {at: self.words.get(at, name) for at, name in saved.items()}
         names |= {self.h: "s.h_before", after[0]: "s.h"}
         if self.c is not None:
             names[self.c] = "s.saved_before"
             names[g.leaf("upstream_state", 1, 0, self.H)] = "s.dc"
         upstream = g.leaf("upstream", 0, 0, self.H), g.leaf("upstream_state", 0, 0, self.H)
         names[g.apply("add", *upstream)] = "s.dh"
+        targets = self._in_order(self._gradients()) | self._sums(names)
+        if self.c is not None:
+            by_c = self.back.state[1][0]
+            targets["s.dc"] = g.constant(0.0, self.H) if by_c is None else by_c
+        lines = Lines(g, names, self.words)
+        found = self._assigned(lines, targets)
+        self.read = lines.read
+        there = [f"{names[at]} = {name}" for at, name in saved.items() if at in self.read and names[at] != name]
+        return [f"const V {', '.join(there)};", *found] if there else found
+
+    def _gradients(self) -> dict[str, int]:
+        """Those by the gates, and what of that by h comes past the products."""
+        g = self.graph
         by_input = {rows.row // self.H: at for _, rows, at in self.back.products}
         by_recurrent = {w.rows.row // self.H: w.gradient for w in self.back.weights if w.rows.matrix == self.roles[1]}
         _require(len(by_input) == len(by_recurrent) == len(self.inputs))
-        sides = [*(by_input[i] for i in [*self.apart, *self.merged]), *(by_recurrent[i] for i in self.apart)]
         _require(all(by_input[i] == by_recurrent[i] for i in self.merged))
-        self.carried = self._direct(self.back.state[0][0])
-        targets = [(f"s.planes[{index}]", at) for index, at in enumerate(sides)]
-        if self.carried is not None:
-            targets.append(("s.carried", self.carried))
-        lines = _Lines(g, names)
-        found = lines.all(targets)
-        extra = {g[at].value[0]: index for at, index in self.extra.items()}
+        sides = [*(by_input[i] for i in [*self.apart, *self.merged]), *(by_recurrent[i] for i in self.apart)]
+        targets = {f"s.planes[{index}]": at for index, at in enumerate(sides)}
+        by_h = self.back.state[0][0]
+        assert by_h is not None
+        self.carried = g[by_h].op != "back"
+        if self.carried:
+            _require(g[by_h].op == "add" and g[g[by_h].args[1]].op == "back")
+            targets["s.carried"] = g[by_h].args[0]
+        return targets
+
+    def _sums(self, names: dict[int, str]) -> dict[str, int]:
+        """Those by the weights of a unit, added to what other rows gave."""
+        g, found = self.graph, {}
+        indices = {g[at].value[0]: index for at, index in self.extra.items()}
         for part in self.back.vectors:
-            if part.vector in extra:
-                value = lines.value(part.gradient)
-                found = lines.lines
-                found.append(f"s.d_extra[{extra[part.vector]}] = s.d_extra[{extra[part.vector]}] + {value};")
-        if self.c is not None:
-            by_c = self.back.state[1][0]
-            found = lines.all([("s.dc", self._gradient_of_memory(by_c))])
-        self.read = lines.read
-        return found
-
-    def _gradient_of_memory(self, at: int | None) -> int:
-        return self.graph.constant(0.0, self.H) if at is None else at
-
-    def _direct(self, at: int | None) -> int | None:
-        """What of the gradient by h comes past the products."""
-        assert at is not None
-        node = self.graph[at]
-        if node.op == "back":
-            return None
-        _require(node.op == "add" and self.graph[node.args[1]].op == "back")
-        return node.args[0]
-
-
-class _Lines:
-    """Values one after the other."""
-
-    def __init__(self, graph: Graph, names: Mapping[int, str]) -> None:
-        self.graph, self.names = graph, dict(names)
-        self.given = frozenset(names)
-        self.lines: list[str] = []
-        self.read: set[int] = set()
-
-    def all(self, targets: Sequence[tuple[str, int]]) -> list[str]:
-        """Statements that give the targets their values."""
-        values = [(target, self.value(at)) for target, at in targets]
-        self.lines += [f"{target} = {value};" for target, value in values]
-        return self.lines
-
-    def value(self, at: int) -> str:
-        """A value as an operand."""
-        node = self.graph[at]
-        if at in self.given:
-            self.read.add(at)
-        if at in self.names:
-            return self.names[at]
-        if node.op == "constant":
-            return f"broadcast({literal(node.value)})"
-        _require(node.op in POINTWISE)
-        text = self._fused(at) or call(node.op, [self.value(arg) for arg in node.args])
-        self.lines.append(f"const V v{at} = {text};")
-        self.names[at] = f"v{at}"
-        return self.names[at]
-
-    def _fused(self, at: int) -> str | None:
-        """A sum one of whose terms is a product that is not known yet."""
-        node = self.graph[at]
-        if node.op not in ("add", "sub"):
-            return None
-        first, second = node.args
-        for product, other in ((first, second), (second, first)):
-            if self.graph[product].op == "mul" and product not in self.names and first != second:
-                c = self.value(other)
-                a, b = (self.value(arg) for arg in self.graph[product].args)
-                if node.op == "add":
-                    return f"fma({a}, {b}, {c})"
-                return f"fma({a}, {b}, -{c})" if product == first else f"fma(-{a}, {b}, {c})"
-        return None
+            if part.vector in indices:
+                name = f"s.d_extra[{indices[part.vector]}]"
+                before = g.leaf("sum", part.vector, 0, self.H)
+                names[before] = name
+                found[name] = g.apply("add", part.gradient, before)
+        return dict(sorted(found.items()))

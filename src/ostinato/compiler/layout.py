@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ostinato.compiler.derive import Backward, derive
+from ostinato.compiler.derive import derive
 from ostinato.compiler.direction import Direction, Offsets, Plan, Space
 from ostinato.compiler.emit import Place
 from ostinato.compiler.form import Form, form, kept
 from ostinato.compiler.pieces import Step
 from ostinato.compiler.program import Node, Rows
+from ostinato.compiler.shorter import shorter
 from ostinato.compiler.tracer import CannotCompileError
 
 # As in program.h.
@@ -32,9 +33,10 @@ class Layout:
     """
 
     def __init__(self, step: Step, fixed: Iterable[int] = ()) -> None:
-        self.step, self.graph = step, step.graph
-        self.computed = set(range(len(step.graph)))
-        self.back: Backward = derive(step, fixed)
+        self.graph = step.graph
+        self.step, self.back = shorter(step, derive(step, fixed))
+        step = self.step
+        self.computed = set(self.graph.needed([*step.output, *(at for field in step.after for at in field)]))
         self.offsets = Offsets(step.graph)
         self.state, self.kept_space, self.vectors = Space(), Space(), Space()
         self.vector_part: list[Row] = []

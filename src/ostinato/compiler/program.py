@@ -119,6 +119,8 @@ class Graph:
             return self.apply("neg", args[1])
         if op == "add" and self[args[1]].op == "neg":
             return self.apply("sub", args[0], self[args[1]].args[0])
+        if op == "add" and self[args[0]].op == "neg":
+            return self.apply("sub", args[1], self[args[0]].args[0])
         return None
 
     def reduce(self, op: str, at: int) -> int:

@@ -8,6 +8,7 @@ import ostinato.cells  # noqa: F401 (registers them)
 from ostinato.compiler.derive import derive
 from ostinato.compiler.pieces import in_pieces
 from ostinato.compiler.program import Node, run
+from ostinato.compiler.shorter import shorter
 from ostinato.compiler.trace import computed, trace
 from ostinato.config.cells import CELL_NAMES
 from ostinato.core.registry import lookup
@@ -26,8 +27,8 @@ class Sample:
     def __init__(self, cell, N: int = 3) -> None:
         torch.manual_seed(0)
         self.traced = trace(cell)
-        self.step = in_pieces(self.traced)
-        self.back = derive(self.step)
+        step = in_pieces(self.traced)
+        self.step, self.back = shorter(step, derive(step))
         shapes = {name: declared.shape for name, declared in cell.parameters().items()}
         self.p = {name: torch.randn(shape, dtype=torch.float64).requires_grad_() for name, shape in shapes.items()}
         self.x = torch.randn(1, N, cell.input_size, dtype=torch.float64, requires_grad=True)

@@ -3,15 +3,11 @@
 #include <type_traits>
 
 #include "backward.h"
-#include "cells/gru.h"
+#include "cells/all.h"
 #include "cells/gru_reset_before.h"
 #include "cells/jordan.h"
-#include "cells/lstm.h"
 #include "cells/lstm_layer_norm.h"
-#include "cells/lstm_peephole.h"
 #include "cells/lstm_projected.h"
-#include "cells/rnn.h"
-#include "cells/rnn_relu.h"
 #include "forward.h"
 #include "kernels.h"
 #include "noise.h"
@@ -86,13 +82,11 @@ static constexpr CellKernels phased(const char* name) {
     };
 }
 
+#define OSTINATO_FUSED(C, name) kernels_of<C>(name),
+
 extern const CellKernels cells[];
 const CellKernels cells[] = {
-    kernels_of<Rnn>("rnn"),
-    kernels_of<RnnRelu>("rnn_relu"),
-    kernels_of<Lstm>("lstm"),
-    kernels_of<LstmPeephole>("lstm_peephole"),
-    kernels_of<Gru>("gru"),
+    OSTINATO_FUSED_CELLS(OSTINATO_FUSED)
     phased<GruResetBefore>("gru_reset_before"),
     phased<LstmLayerNorm>("lstm_layer_norm"),
     phased<LstmProjected>("lstm_projected"),

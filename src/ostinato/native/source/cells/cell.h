@@ -1,4 +1,4 @@
-// The form of a cell: what the recurrence asks of the files beside this one.
+// The form of a cell: what the recurrence asks of the files beside this one, which the compiler makes of the equations.
 //
 // A cell's struct holds constants and two pure functions over vectors of units; `s` carries everything that goes in and
 // out, so that all cells have the same two signatures. The recurrence has done the products; a cell never sees memory.
@@ -12,7 +12,7 @@
 // so that either side of the gate gradients is one block of memory, ready as the operand of a product.
 #pragma once
 
-#include "../vectors.h"
+#include "../functions.h"
 
 namespace ostinato {
 namespace OSTINATO_ISA {
