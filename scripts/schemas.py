@@ -21,6 +21,7 @@ from ostinato.cli.demo import Demonstrated
 from ostinato.config.inspect import VIEWS
 from ostinato.inspection import facts
 from ostinato.tasks import TRAIN_OPTIONS
+from ostinato.testing.results import CheckedCells
 
 FOLDER = Path(__file__).parents[1] / "docs" / "schemas"
 SIMPLE = {"BoolType": "boolean", "IntType": "integer", "FloatType": "number", "StrType": "string", "NoneType": "null"}
@@ -32,6 +33,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "predict": schema("predict", results.Predicted),
         "generate": schema("generate", results.Generated),
         "plot": schema("plot", results.Plotted),
+        "check-cell": schema("check-cell", CheckedCells),
         "info": schema("info", results.Info),
         "runs": schema("runs", results.Runs),
         "import": schema("import", results.Imported),

@@ -23,6 +23,7 @@ _HOME = {
     "Batch": "ostinato.core.batch",
     "KeptState": "ostinato.core.kept_state",
     "register": "ostinato.core.registry",
+    "check_cell": "ostinato.testing.report",
     "OstinatoError": "ostinato.core.errors",
     "train": "ostinato.api",
     "load": "ostinato.api",
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from ostinato.layers.single_step import GRUCell as GRUCell
     from ostinato.layers.single_step import LSTMCell as LSTMCell
     from ostinato.layers.single_step import RNNCell as RNNCell
+    from ostinato.testing.report import check_cell as check_cell
 
 __all__ = sorted(_HOME)
 

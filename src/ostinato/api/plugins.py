@@ -3,8 +3,10 @@
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 
 from ostinato.core.errors import ConfigError
 
@@ -19,20 +21,32 @@ def import_plugins(plugins: Iterable[str]) -> None:
         ConfigError: one is missing or fails to import; says why.
     """
     for plugin in plugins:
-        try:
-            if plugin.endswith(".py"):
-                _import_file(Path(plugin))
-            else:
-                importlib.import_module(plugin)
-        except Exception as error:  # a plugin may raise anything
-            raise ConfigError(f"--plugin {plugin}: cannot be imported: {type(error).__name__}: {error}") from error
+        import_plugin(plugin, f"--plugin {plugin}")
 
 
-def _import_file(path: Path) -> None:
+def import_plugin(plugin: str, label: str) -> ModuleType:
+    """Import a plugin, once.
+
+    Args:
+        plugin: a path or a module's name.
+        label: what errors call it.
+
+    Raises:
+        ConfigError: it is missing or fails to import; says why, and at which of its lines.
+    """
+    try:
+        return _import_file(Path(plugin)) if plugin.endswith(".py") else importlib.import_module(plugin)
+    except Exception as error:  # a plugin may raise anything
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(plugin)]
+        at = f" (line {lines[-1]})" if lines else ""
+        raise ConfigError(f"{label}: cannot be imported: {type(error).__name__}: {error}{at}") from error
+
+
+def _import_file(path: Path) -> ModuleType:
     name = f"ostinato_plugin_{path.stem}"
     loaded = sys.modules.get(name)
     if loaded is not None and loaded.__file__ == str(path.resolve()):
-        return
+        return loaded
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
         raise ImportError(f"expected a Python file, got {path}")
@@ -43,3 +57,4 @@ def _import_file(path: Path) -> None:
     except BaseException:
         del sys.modules[name]
         raise
+    return module

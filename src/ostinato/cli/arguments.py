@@ -29,6 +29,7 @@ COMMANDS: dict[tuple[str, ...], type[Any]] = {
     ("inspect",): Inspect,
     ("bench", "layers"): BenchLayers,
     ("bench", "lm"): BenchLm,
+    ("check-cell",): commands.CheckCell,
     ("info",): commands.Info,
     ("import",): commands.Import,
     ("runs",): commands.Runs,

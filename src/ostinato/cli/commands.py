@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from ostinato.cli.answers import opened, predict, write_backtest
 from ostinato.cli.bench import bench_layers, bench_lm
+from ostinato.cli.check_cell import check_cell
 from ostinato.cli.demo import demo
 from ostinato.cli.importing import import_model
 from ostinato.cli.inspect import inspect
@@ -48,6 +49,7 @@ def run(options: Any, started: float) -> int:
         Generate: _generate,
         Plot: _plot,
         Inspect: inspect,
+        commands.CheckCell: check_cell,
         commands.Info: _info,
         commands.Import: import_model,
         commands.Runs: _runs,

@@ -79,7 +79,7 @@ class Tracer(torch_private.dispatch_mode()):  # type: ignore[misc]
         except CannotCompileError:
             raise
         except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
-            raise CannotCompileError(f"{str(error).splitlines()[0]} ({_where(error)})") from error
+            raise CannotCompileError(f"{str(error).splitlines()[0]} ({where(error)})") from error
         if changed := effects.changed(before, effects.reached(cell)):
             raise CannotCompileError(
                 f"the step changes {changed}, which happens once where it is compiled ({effects.place(cell)})"
@@ -106,7 +106,7 @@ class Tracer(torch_private.dispatch_mode()):  # type: ignore[misc]
             return self._rows[id(tensor)]
         self._known(tensor)
         if tensor.dim() and any(size in (BATCH, TIME, BATCH * TIME) for size in tensor.shape):
-            raise CannotCompileError(f"parameters expanded over the batch ({_where()})")
+            raise CannotCompileError(f"parameters expanded over the batch ({where()})")
         vector, begin = self._vector(tensor)
         return self.graph.leaf("vector", vector, begin, tensor.numel())
 
@@ -170,7 +170,7 @@ class Tracer(torch_private.dispatch_mode()):  # type: ignore[misc]
         for tensor, at in zip(results, nodes, strict=False):
             if at is not None:
                 self.row(tensor, at)
-                self.graph.origin.setdefault(at, f"{name} ({_where()})")
+                self.graph.origin.setdefault(at, f"{name} ({where()})")
         return result
 
     def _refuse_shared(self, name: str, tensor: Tensor) -> None:
@@ -209,7 +209,7 @@ def is_batch(size: int) -> bool:
 
 def refuse(what: str) -> CannotCompileError:
     """The error, with the line that is being traced."""
-    return CannotCompileError(f"{what} ({_where()})")
+    return CannotCompileError(f"{what} ({where()})")
 
 
 _TRUTHS = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "logical_not", "logical_and", "logical_or", "isnan"})
@@ -300,7 +300,7 @@ def _batched(result: Any) -> bool:
     return any(is_batch(size) for tensor in _flat(result) if isinstance(tensor, Tensor) for size in tensor.shape)
 
 
-def _where(error: BaseException | None = None) -> str:
+def where(error: BaseException | None = None) -> str:
     """The user's line: the innermost that is neither torch's nor, if there is another, the package's."""
     if error is None:
         frames = list(_callers())

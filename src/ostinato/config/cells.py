@@ -1,8 +1,10 @@
 """What is known of cells without torch: the names, read off the folder, and the form that kernels compute."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from ostinato.core.errors import ConfigError
 
 _NOT_CELLS = {"__init__", "activations", "contract", "form", "noise", "unroll"}
 
@@ -17,3 +19,25 @@ DEFAULT_CELL = "lstm"
 #: The options by which some cells differ from the papers, from torch and from every kernel, and the values by which
 #: they do not.
 USUAL: Mapping[str, Any] = {"activation": "tanh", "recurrent_activation": "sigmoid", "clip": None}
+
+#: Options whose values are names.
+_NAMED = ("activation", "recurrent_activation")
+
+
+def option_values(words: Iterable[str]) -> dict[str, float | str]:
+    """Options of a cell by name, of words such as `forget_bias=1`. Whole numbers stay whole; activations are named.
+
+    Raises:
+        ConfigError: one that is not NAME=VALUE with a number, or a name where it is an activation's.
+    """
+    found: dict[str, float | str] = {}
+    for option in words:
+        name, _, value = option.partition("=")
+        if name in _NAMED and value:
+            found[name] = value
+            continue
+        try:
+            found[name] = int(value) if value.lstrip("-").isdecimal() else float(value)
+        except ValueError:
+            raise ConfigError(f"--cell-options: expected NAME=VALUE with a number, got {option!r}") from None
+    return found

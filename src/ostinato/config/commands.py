@@ -143,6 +143,54 @@ class Info:
 
 
 @dataclass(frozen=True)
+class CheckCell:
+    """Say how a cell of your own is compiled, how fast it is, and whether its numbers are right.
+
+    A compiled cell has one of three forms. fused: one product with the state before it, as in an LSTM; what follows is
+    computed while the sums are in registers. scan: no such product; a step costs a few operations a unit. phases:
+    products or reductions that wait for each other, as many as are listed. A cell that cannot be compiled runs on the
+    reference, the loop over its step, and the report names the operation and its line. Outputs, states and all
+    gradients are compared with the reference in float64, and time is measured beside the reference in float32.
+    """
+
+    file: Annotated[
+        Positional[str],
+        tyro.conf.arg(metavar="FILE.py", help="Python file with the cell, or the name of one that is registered."),
+    ]
+
+    cell: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """Which of the file's cells. By default all of them."""
+
+    input_size: Annotated[int | None, tyro.conf.arg(metavar="D")] = None
+    """Features of an input. By default as many as there are units."""
+
+    hidden_size: Annotated[int, tyro.conf.arg(metavar="H")] = 64
+    """Units of the cell."""
+
+    cell_options: Annotated[
+        tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE", help="Options of the cell itself, such as heads=2.")
+    ] = ()
+
+    batch: int = 16
+    """Sequences at once, for the speed."""
+
+    steps: int = 100
+    """Steps of each, for the speed."""
+
+    seconds: float = 1.0
+    """Time to measure for, at least; three turns of each side are always taken."""
+
+    threads: Threads = 0
+    json: Json = False
+
+    def __post_init__(self) -> None:
+        at_least(hidden_size=(self.hidden_size, 1), input_size=(self.input_size, 1))
+        at_least(batch=(self.batch, 1), steps=(self.steps, 1))
+        above_zero(seconds=self.seconds)
+        valid_threads(threads=self.threads)
+
+
+@dataclass(frozen=True)
 class Runs:
     """List the run folders in a folder, with their best figures."""
 

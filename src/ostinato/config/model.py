@@ -5,12 +5,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from ostinato.config.cells import CELL_NAMES, DEFAULT_CELL
+from ostinato.config.cells import CELL_NAMES, DEFAULT_CELL, option_values
 from ostinato.config.checks import at_least, at_most, share
-from ostinato.core.errors import ConfigError
-
-#: Options of cells whose values are names.
-_NAMED = ("activation", "recurrent_activation")
 
 #: Layers of a stack: each is a module, which takes time to make whatever its size.
 MOST_LAYERS = 1_000
@@ -75,16 +71,6 @@ class ModelOptions:
         """`cell_options` by name, as numbers; whole numbers stay whole, and activations go by their names.
 
         Raises:
-            ConfigError: one that is not NAME=VALUE with a number, or a name where it is an activation's.
+            ConfigError: see `option_values`.
         """
-        found: dict[str, float | str] = {}
-        for option in self.cell_options:
-            name, _, value = option.partition("=")
-            if name in _NAMED and value:
-                found[name] = value
-                continue
-            try:
-                found[name] = int(value) if value.lstrip("-").isdecimal() else float(value)
-            except ValueError:
-                raise ConfigError(f"--cell-options: expected NAME=VALUE with a number, got {option!r}") from None
-        return found
+        return option_values(self.cell_options)

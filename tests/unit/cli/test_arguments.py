@@ -158,7 +158,7 @@ def test_the_file_is_named_where_it_is_wrong(content):
     ("words", "message"),
     [
         (["evalute"], "unknown command 'evalute': did you mean 'evaluate'"),
-        (["zzz"], "unknown command 'zzz': there are bench, demo, evaluate, generate, info, "),
+        (["zzz"], "unknown command 'zzz': there are bench, check-cell, demo, evaluate, generate, "),
         (["train", "lms"], r"unknown task 'lms': did you mean 'lm'\? there are lm"),
         ([*TRAIN, "--preset", "rnn"], "unknown preset 'rnn': did you mean 'rnnlm'"),
     ],
@@ -234,7 +234,7 @@ def test_every_command_explains_every_option(path, capsys):
     from ostinato.config.merge import names
 
     command = COMMANDS[path]
-    hidden_names = {"text", "run", "runs", "view", "data", "folder", "words", *getattr(command, "UNUSED", ())}
+    hidden_names = {"text", "run", "runs", "view", "data", "folder", "words", "file", *getattr(command, "UNUSED", ())}
     if not getattr(command, "PRESETS", None):
         hidden_names.add("preset")  # a task without presets does not offer to choose one
     out = helped(capsys, *path, "--help-all").replace("--[no-]", "--")

@@ -195,6 +195,7 @@ def _operations(jnp: Any) -> Mapping[str, Callable[..., Array]]:
         "equal": lambda a, b: (a == b).astype(jnp.float32),
         "where": lambda condition, a, b: jnp.where(condition != 0, a, b),
         "sigmoid": nn.sigmoid,
+        "stopped": lax.stop_gradient,
         "tanh_slope": lambda y: 1 - y * y,
         "rsqrt": lax.rsqrt,
         "pow": jnp.power,
