@@ -45,6 +45,7 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "relu": lambda x: x.relu(),
     "hard_tanh": _functional("hardtanh"),
     "hard_sigmoid": hard_sigmoid,
+    "hard_sigmoid_0.2": lambda x: (0.2 * x + 0.5).clamp(0, 1),  # that of Keras before version 3, and ONNX's own
     "exponential": lambda x: x.exp(),
     **{name: _functional(name) for name in ("relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "mish")},
     **{name: _functional(name) for name in ("softplus", "softsign")},

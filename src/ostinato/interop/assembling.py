@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from ostinato.interop.parts import Dense, Embedding, Found, Left, Part, Pooling,
 
 #: Arguments of layers that no option of a training sets.
 _NO_OPTIONS = ("bias", "reverse", "merge", "hold_output")
+
+#: Layers at most whose order is looked for, where the file's is none.
+_MOST_REORDERED = 5
 
 
 @dataclass
@@ -94,6 +97,12 @@ def assemble(found: Found, cell: str | None = None) -> Assembled:
         DataError: no recurrent layers, or ones that do not follow one another; no output layer, or several that may
             be it; says which, with shapes.
     """
+    if needed := [one for one in found.left if one.needed]:
+        shape = f" of shape {needed[0].shape}" if needed[0].shape else ""
+        raise DataError(
+            f"{found.source}: {needed[0].name}{shape}, {needed[0].why}: no run is the same model; ostinato.interop has "
+            "the layers by themselves"
+        )
     stacks = [_as_cell(stack, cell) for stack in found.of(Stack)]
     if not stacks:
         raise DataError(f"{found.source}: holds no recurrent layer; there are {_listed(found.parts)}")
@@ -111,6 +120,8 @@ def assemble(found: Found, cell: str | None = None) -> Assembled:
         )
     pooled = [part.kind for part in found.of(Pooling)]
     taken = {part.name for part in (*chain, embedding, output) if part is not None}
+    if found.ordered:
+        _require_chain(found, [*chain], output)
     left = [Left(part.name, f"{part.said()}: no place in the model") for part in [*found.parts]
             if part.name not in taken and not isinstance(part, Pooling)]  # fmt: skip
     return Assembled(
@@ -123,6 +134,25 @@ def assemble(found: Found, cell: str | None = None) -> Assembled:
         pooled[0] if pooled else None if chain[-1].sequences else "last",
         [*found.left, *left],
     )
+
+
+def _require_chain(found: Found, stacks: Sequence[Stack], output: Dense) -> None:
+    """That a model whose order is known is an embedding, recurrent layers, pooling and an output layer, no more."""
+    kinds = {Embedding: 0, Stack: 1, Pooling: 2, Dense: 3}
+    places = [kinds[type(part)] for part in found.parts]
+    pairs = enumerate(pairwise(places), 1)
+    wrong = next((index for index, (one, above) in pairs if one > above or one == above != kinds[Stack]), None)
+    if wrong is not None:
+        part, below = found.parts[wrong], found.parts[wrong - 1]
+        raise DataError(
+            f"{found.source}: {part.name} ({part.said()}) behind {below.name}: no run is the same model; "
+            "expected an embedding, recurrent layers, pooling and a linear layer"
+        )
+    for stack in stacks:
+        if stack.options.get("reverse") and stack.sequences:
+            raise DataError(f"{found.source}: {stack.name} goes backwards and passes on all steps in that order")
+    if output.activation not in ("linear", "softmax", "sigmoid"):
+        raise DataError(f"{found.source}: {output.name} ends with {output.activation}; expected softmax or sigmoid")
 
 
 def _as_cell(stack: Stack, cell: str | None) -> Stack:
@@ -138,6 +168,10 @@ def _as_cell(stack: Stack, cell: str | None) -> Stack:
 
 def _chain(found: Found, stacks: Sequence[Stack]) -> list[Stack]:
     """The stacks, which follow one another."""
+    if not found.ordered and len(stacks) <= _MOST_REORDERED:  # files of weights alone are in the order of their names
+        fit = [one for one in permutations(stacks) if all(a.output_size == b.input_size for a, b in pairwise(one))]
+        if len(fit) == 1:
+            return list(fit[0])
     for below, above in pairwise(stacks):
         if above.input_size != below.output_size:
             raise DataError(

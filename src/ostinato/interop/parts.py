@@ -128,11 +128,12 @@ class Pooling:
 
 @dataclass(frozen=True)
 class Left:
-    """What is not taken, and why."""
+    """What is not taken, and why; `needed` is what a model would not be the same without."""
 
     name: str
     why: str
     shape: tuple[int, ...] = ()
+    needed: bool = False
 
 
 Part = Stack | Embedding | Dense | Pooling
@@ -149,6 +150,7 @@ class Found:
         left: what is not taken.
         model: which model it is, where the format says: "lm", "seq2seq", "peeky", "attention".
         tied: whether the output layer has the embedding's matrix.
+        ordered: whether the parts are those of one model, each reading the one before.
     """
 
     source: str
@@ -157,6 +159,7 @@ class Found:
     left: list[Left] = field(default_factory=list)
     model: str | None = None
     tied: bool = False
+    ordered: bool = False
 
     def of(self, kind: type[Any]) -> list[Any]:
         """The parts of one kind."""

@@ -62,6 +62,10 @@ def _read(path: Path, start: bytes, names: Mapping[str, str]) -> Found:
         from ostinato.interop.book import read_book
 
         return read_book(path, names)
+    if start.startswith(b"\x89HDF\r\n\x1a\n"):
+        from ostinato.interop.keras import read_h5
+
+        return read_h5(path, names)
     raise DataError(f"{path}: of no format that is known; {_EXPECTED}")
 
 
@@ -75,4 +79,8 @@ def _read_zip(path: Path, names: Mapping[str, str]) -> Found:
         from ostinato.interop.pytorch import read_torch
 
         return read_torch(path, names)
+    if "model.weights.h5" in members:
+        from ostinato.interop.keras import read_keras
+
+        return read_keras(path, names)
     raise DataError(f"{path}: a zip file of no format that is known; {_EXPECTED}")

@@ -146,7 +146,7 @@ class ManyToOne(nn.Module):
 
     def _last(self, hidden: Tensor, lengths: Tensor) -> Tensor:
         rows = torch.arange(hidden.shape[1], device=hidden.device)
-        last = hidden[(lengths - 1).clamp(min=0), rows]
+        last = hidden[0] if self.recurrent.reverse else hidden[(lengths - 1).clamp(min=0), rows]
         if not self.recurrent.bidirectional:
             return last
         half = hidden.shape[-1] // 2

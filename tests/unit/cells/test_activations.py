@@ -27,6 +27,7 @@ BY_HAND = {
     "softsign": lambda x: x / (1 + abs(x)),
     "hard_tanh": lambda x: min(max(x, -1), 1),
     "hard_sigmoid": lambda x: min(max(x / 6 + 0.5, 0), 1),
+    "hard_sigmoid_0.2": lambda x: min(max(0.2 * x + 0.5, 0), 1),
     "exponential": math.exp,
 }
 

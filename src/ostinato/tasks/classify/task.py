@@ -29,6 +29,7 @@ from ostinato.inspection.observed import Observed
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.plots.style import available
 from ostinato.tasks.card import CardFacts, files_of
+from ostinato.tasks.classify.adopting import adopt
 from ostinato.tasks.classify.data import Part, PreparedExamples, prepare_labelled, record_of
 from ostinato.tasks.classify.figures import classification_figures, confusion
 from ostinato.tasks.classify.loss import balanced_weights, label_loss, labels_loss, rarity
@@ -197,6 +198,8 @@ class Classification:
             if example.key is not None:
                 answer.id = example.key
             yield builtins(answer)
+
+    adopt = staticmethod(adopt)
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with columns of other names."""
