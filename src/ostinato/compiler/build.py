@@ -11,15 +11,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import IO, NamedTuple, Self
+
+if sys.platform != "win32":
+    import fcntl
 
 #: Names a compiler to use, or says "none".
 COMPILER_VARIABLE = "OSTINATO_COMPILER"
+#: Names a folder for compiled cells other than the user's cache.
+CACHE_VARIABLE = "OSTINATO_KERNELS"
 # As in CMakeLists.txt, for each instruction set; others than these are compiled for with those of the set beneath.
 _AVX512 = ("-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mavx2", "-mfma")
 _SETS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -36,6 +42,10 @@ _FLAGS = (
     *("-std=gnu++17", "-O2", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti"),
     *("-fPIC", "-shared", "-fvisibility=hidden", "-w"),
 )
+
+
+#: Seconds to wait for another process that compiles the same.
+_PATIENCE = 120
 
 
 class NoCompilerError(Exception):
@@ -182,6 +192,8 @@ def _headers() -> str:
 
 def cache_folder() -> Path:
     """Where compiled code is kept; a folder that cannot be, for a user without a home."""
+    if own := os.environ.get(CACHE_VARIABLE):
+        return Path(own)
     try:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
@@ -195,28 +207,70 @@ def start(isa: str, text: str) -> Library | Job:
     Raises:
         NoCompilerError: there is none.
     """
-    with_ = compiler()
-    if isinstance(with_, str):
-        raise NoCompilerError(with_)
-    path = cache_folder() / f"{fingerprint(isa, text, with_)}.so"
+    path, with_ = _place(isa, text)
     if (found := _kept(path, compiled=False)) is not None:
         return found
     return Job(path, text, [*with_.command, *with_.flags, *_SETS[isa][1]])
 
 
+def _place(isa: str, text: str) -> tuple[Path, Compiler]:
+    """Of a library in the cache, and what compiles it."""
+    with_ = compiler()
+    if isinstance(with_, str):
+        raise NoCompilerError(with_)
+    return cache_folder() / f"{fingerprint(isa, text, with_)}.so", with_
+
+
 def libraries(isa: str, texts: Sequence[str]) -> list[Library]:
-    """The libraries of several sources, compiled side by side.
+    """The libraries of several sources, compiled side by side, by one process where several ask for them at once.
 
     Raises:
         NoCompilerError: there is no compiler, or it failed; none is at work any more.
     """
-    with ExitStack() as jobs:
+    places = [_place(isa, text)[0] for text in texts]
+    found = [_kept(path, compiled=False) for path in places]
+    there = [library for library in found if library is not None]
+    if len(there) == len(texts):
+        return there
+    with _alone(places[found.index(None)]), ExitStack() as jobs:
         started = []
         for text in texts:
             started.append(start(isa, text))
             if isinstance(started[-1], Job):
                 jobs.enter_context(started[-1])
         return [one.wait() if isinstance(one, Job) else one for one in started]
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait for the process that is compiling this; for one that hangs, or without locks, not."""
+    lock = path.with_suffix(".lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    except OSError:
+        yield
+        return
+    with file:
+        for _ in range(round(_PATIENCE / 0.05)):
+            if not _locked_by_another(file):
+                break
+            time.sleep(0.05)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _locked_by_another(file: IO[str]) -> bool:
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+    return False
 
 
 class Job:

@@ -149,6 +149,8 @@ def trace_readout(cell: Cell) -> Traced:
 
 def _held(graph: Graph, after: int, field: int, width: int, first: int) -> int:
     """A field after the step, of which a share stays as it was; exact where the share is 0 or 1."""
+    if not width:
+        return after
     share, before = graph.leaf("time", first + field, 0, width), graph.leaf("state", field, 0, width)
     rest = graph.apply("sub", graph.constant(1.0), share)
     return graph.apply("add", graph.apply("mul", share, before), graph.apply("mul", rest, after))

@@ -1,6 +1,7 @@
 """Cells compiled from their equations, as an implementation: what no kernel of the package's own runs.
 
-The first use of a cell compiles it, in some seconds, and says so on a line; then its kernel is in the user's cache.
+The first use of a cell compiles it, in some seconds, and says so on a line; then its kernel is in the user's cache. Asking
+whether a cell can be compiled compiles nothing.
 """
 
 from __future__ import annotations
@@ -18,20 +19,21 @@ from torch import Tensor
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, per_sequence, unroll
-from ostinato.compiler.build import NoCompilerError, cache_folder
+from ostinato.compiler import build
+from ostinato.compiler.build import NoCompilerError
 from ostinato.compiler.kernel import Kernel, kernel_of
-from ostinato.compiler.trace import computed
+from ostinato.compiler.trace import computed, trace
 from ostinato.compiler.tracer import CannotCompileError
 from ostinato.core.legend import Parameters
 from ostinato.core.lengths import valid_steps
 from ostinato.core.torch_private import constant_when_compiled, is_batched, unchecked_saved_tensors
 from ostinato.kernels.compiled_calls import Arguments, backward, forward
 from ostinato.kernels.request import Request
-from ostinato.kernels.transforms import own_node
+from ostinato.kernels.transforms import is_captured, own_node
 from ostinato.native import library as native_library
 
 NAME = "compiled"
-#: Asks for compiled cells.
+#: 0 leaves cells without a kernel of the package's own to the reference.
 VARIABLE = "OSTINATO_COMPILE"
 
 Optional = Tensor | None
@@ -46,20 +48,36 @@ class Compiled:
 
 
 _compiled: dict[str, Compiled] = {}
-_answers: dict[Any, tuple[Cell, str, str]] = {}  # of a cell: its key, or why it has none
+_keys: dict[Any, tuple[Cell, str, str]] = {}  # of a cell with or without noise: its key, or why it has none
+_reasons: dict[Any, tuple[Cell, str]] = {}  # why a cell has no kernel
 
 
 def refuses(cell: Cell, request: Request) -> str | None:
-    """Why a cell is not compiled; None where it is."""
+    """Why a cell is not compiled; None where it is, or will be when it is run."""
     reasons = {
-        f"not asked for ({VARIABLE}=1)": os.environ.get(VARIABLE, "0") in ("", "0"),
+        f"turned off ({VARIABLE}=0)": os.environ.get(VARIABLE, "1") in ("", "0"),
         "only float32 and bfloat16": request.dtype not in (torch.float32, torch.bfloat16),
         "only on the CPU": request.device not in ("cpu", "meta"),
         "no torch.func transform or forward-mode gradient": request.transformed,
         "no gradient by the noise": request.learned_noise,
         "no ONNX": request.onnx,
+        "no graph that is captured": is_captured(),
     }
-    return next((reason for reason, holds in reasons.items() if holds), None) or _answer(cell, False, False)[1] or None
+    return next((reason for reason, holds in reasons.items() if holds), None) or _means() or _lacks(cell) or None
+
+
+@constant_when_compiled
+def tell(cell: Cell, refused: str) -> None:
+    """Say once why a cell runs on the reference, where it is the compiler that has none.
+
+    Args:
+        cell: the cell.
+        refused: why nothing faster runs it, as a `Choice` has it.
+    """
+    whose = {_means(): "cells run", _reasons.get(_named(cell), (cell, ""))[1]: f"the cell {cell.name!r} runs"}
+    for reason, which in whose.items():
+        if reason and f"{NAME}: {reason}" in refused:
+            _say_once(f"{which} on the reference: {reason}")
 
 
 def run(
@@ -77,8 +95,9 @@ def run(
     if x.dtype != torch.float32:
         return _in_float32(cell, p, x, state, lengths, reverse, noise, keep_states)
     mask, zoneout = (noise.recurrent_mask, noise.zoneout) if noise else (None, None)
-    key, why = _answer(cell, mask is not None, zoneout is not None)
-    if why:  # with noise alone
+    key, why = _key(cell, mask is not None, zoneout is not None)
+    if why:
+        _say_once(f"the cell {cell.name!r} runs on the reference: {why}")
         return unroll(cell, p, x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep_states)
     readout = getattr(cell, "readout", None)
     if _needs_projection(key):
@@ -122,17 +141,45 @@ def _in_float32(cell: Cell, p: Parameters, x: Tensor, state: Any, *rest: Any) ->
     return Unrolled(ran.output.to(x.dtype), final, states)
 
 
-@constant_when_compiled
-def _answer(cell: Cell, masked: bool, zoned: bool) -> tuple[str, str]:
-    """The key of a compiled cell and nothing, or nothing and why there is none."""
+def _named(cell: Cell, *noise: bool) -> Any:
+    """What stands for a cell in a dictionary that keeps it alive."""
     try:
-        asked: Any = (cell, masked, zoned)
-        hash(asked)
+        hash(cell)
     except TypeError:
-        asked = (id(cell), masked, zoned)
-    if asked not in _answers:
-        _answers[asked] = (cell, *_compile(cell, masked, zoned))
-    return _answers[asked][1:]
+        return (id(cell), *noise)
+    return (type(cell), cell, *noise)
+
+
+@constant_when_compiled
+def _lacks(cell: Cell) -> str:
+    """Why a cell has no kernel; empty where it has one, compiled or not yet."""
+    named = _named(cell)
+    if named not in _reasons:
+        _reasons[named] = cell, _untraceable(cell)
+    return _reasons[named][1]
+
+
+@constant_when_compiled
+def _means() -> str:
+    """What no cell can be compiled without, and is not there."""
+    return next((lacking for lacking in (native_library.load(), build.compiler()) if isinstance(lacking, str)), "")
+
+
+def _untraceable(cell: Cell) -> str:
+    try:
+        trace(cell)
+    except CannotCompileError as error:
+        return str(error)
+    return ""
+
+
+@constant_when_compiled
+def _key(cell: Cell, masked: bool, zoned: bool) -> tuple[str, str]:
+    """Of a cell, compiled, and nothing; or nothing and why it cannot be."""
+    named = _named(cell, masked, zoned)
+    if named not in _keys:
+        _keys[named] = cell, *_compile(cell, masked, zoned)
+    return _keys[named][1:]
 
 
 @constant_when_compiled
@@ -142,19 +189,17 @@ def _needs_projection(key: str) -> bool:
 
 def _compile(cell: Cell, masked: bool, zoned: bool) -> tuple[str, str]:
     library = native_library.load()
-    if isinstance(library, str):
-        return "", library
+    assert not isinstance(library, str)  # or the cell had been refused
     try:
         kernel = kernel_of(cell, library.isa, masked=masked, zoned=zoned)
         kernel.compile()
-    except CannotCompileError as error:
-        warnings.warn(f"{cell.name} runs on the reference: {error}", stacklevel=2)
-        return "", str(error)
-    except NoCompilerError as error:
-        _say_once(f"cells run on the reference: {error}")
+    except (CannotCompileError, NoCompilerError) as error:
+        if not (masked or zoned):
+            _reasons[_named(cell)] = cell, str(error)
         return "", str(error)
     if kernel.seconds:
-        print(f"compiled {cell.name} in {kernel.seconds:.1f} s; kept in {cache_folder()}", file=sys.stderr, flush=True)
+        told = f"compiled {cell.name} in {kernel.seconds:.1f} s; kept in {build.cache_folder()}"
+        print(told, file=sys.stderr, flush=True)
     key = f"{cell.name}:{len(_compiled)}"
     _compiled[key] = Compiled(cell, kernel)
     return key, ""

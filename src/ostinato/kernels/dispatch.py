@@ -79,4 +79,6 @@ def run(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) ->
             f"written step by step, for sequences of {x.shape[0]} steps alone: there is no node ({choice.reason})",
             stacklevel=2,
         )
+    if choice.run is unroll:
+        compiled.tell(cell, choice.reason)
     return choice.run(cell, p, x, state, **how)

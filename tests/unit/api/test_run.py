@@ -325,6 +325,7 @@ def test_info_says_who_runs_each_cell():
 
 
 def test_info_says_what_compiles_cells(monkeypatch, tmp_path):
+    monkeypatch.delenv(build.CACHE_VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("OSTINATO_COMPILER", "none")
     build.compiler.cache_clear()
@@ -334,3 +335,6 @@ def test_info_says_what_compiles_cells(monkeypatch, tmp_path):
         build.compiler.cache_clear()
     assert found.compiler == "none (OSTINATO_COMPILER=none)"
     assert found.compiled == str(tmp_path / "ostinato" / "kernels")
+    (own,) = [cell for cell in found.cells if cell.name == "mgu"]
+    assert own.kernel == "reference"
+    assert "compiled: none (OSTINATO_COMPILER=none)" in own.reason

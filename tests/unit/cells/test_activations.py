@@ -63,10 +63,10 @@ def test_a_function_of_ones_own_and_the_cell_that_has_it_already():
         ({"clip": 3.0}, "native: no clipped sums; torch: no clipped sums"),
     ],
 )
-def test_no_kernel_runs_them_and_that_is_said(options, reason):
+def test_no_kernel_of_the_packages_own_runs_them_and_that_is_said(options, reason):
     choice = find(ostinato.LSTM(3, 4, **options).cell, Request(torch.float32, "cpu", 5))
-    assert choice.name == "reference"
-    assert choice.reason.startswith(reason)
+    assert choice.name in ("compiled", "reference")
+    assert choice.refused.startswith(reason)
     assert ostinato.LSTM(3, 4, **options).stream(2).reason in reason
 
 

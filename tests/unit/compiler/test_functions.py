@@ -49,7 +49,7 @@ def _numbers(count):
 
 
 @pytest.fixture(scope="module", params=["best", "baseline"])
-def functions(request, cache):
+def functions(request):
     """All of them, compiled for this machine's best instruction set or for that of all machines."""
     if isinstance(library := native_library.load(), str):
         pytest.skip(library)
@@ -61,10 +61,8 @@ def functions(request, cache):
             f" float* c, int64_t n) {{ for (int64_t i = 0; i < n; i += W) store(c + i, {name}({call})); }}"
             for name in names
         ]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(cache))
-        started = build.start(isa, "\n".join([*lines, "}}", ""]))
-        handle = (started.wait() if isinstance(started, build.Job) else started).handle
+    (library,) = build.libraries(isa, ["\n".join([*lines, "}}", ""])])
+    handle = library.handle
 
     def call(name, *operands):
         padded = [np.resize(one, -(-one.size // 16) * 16) for one in operands]
