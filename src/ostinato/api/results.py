@@ -99,8 +99,8 @@ class CellInfo(Result):
     name: Annotated[str, "the cell"]
     kernel: Annotated[
         str,
-        "who runs it over a sequence: `native` (the package's kernels), `compiled` (a kernel made of its equations at the "
-        "first use), `torch` (its fused layer) or `reference` (the loop over `step`)",
+        "who runs it over a sequence: `native` (the package's kernels), `compiled` (a kernel that the first "
+        "use makes of its equations), `torch` (its fused layer) or `reference` (the loop over `step`)",
     ]
     isa: Annotated[str | None, "instruction set of the kernel, where it is `native`"]
     precision: Annotated[

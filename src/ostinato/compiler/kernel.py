@@ -52,6 +52,10 @@ class Kernel:
         output = self.traced.output
         self.output_width = 0 if output is None else self.traced.graph[output].width
         self._template = self._described()
+        notes = [self.traced.notes[ref.note] for ref in (*self.traced.matrices, *self.traced.vectors)]
+        plain = all(note.function is None and isinstance(note.args, str) for note in notes)
+        #: Of the parameters that are its matrices and vectors; None where torch makes some of them of these.
+        self.names = tuple([note.args for note in notes]) if plain else None
 
     def compile(self) -> None:
         """Both directions at once.
@@ -71,8 +75,15 @@ class Kernel:
                 getattr(self._template, name).stages = ctypes.addressof(table)
         self._libraries = found
         self.functions = [FusedFunctions(library.handle) for library in found] if self.fused else []
+        if self.functions:
+            self._template.kept_size = self.functions[0].kept(self._template)
         if any(library.compiled for library in found):
             self.seconds = time.perf_counter() - began
+
+    @property
+    def kept_size(self) -> int:
+        """Floats that a row and step keep for backward."""
+        return self._template.kept_size
 
     def source(self, *, backward: bool) -> str:
         """A direction in C++."""

@@ -69,8 +69,6 @@ def forward(kernel: Kernel, given: Arguments, training: bool, keep_states: bool)
     output = x.new_empty(T, N, kernel.output_width)
     final = tuple([field.new_empty(field.shape) for field in given.state])
     every = tuple([field.new_empty(T, *field.shape) for field in given.state]) if keep_states else ()
-    if kernel.fused:
-        run.kept_size = kernel.functions[0].kept(run)
     saved = x.new_empty(T * N * run.kept_size) if training or (kernel.fused and keep_states) else None
     run.output, run.saved = output.data_ptr(), None if saved is None else saved.data_ptr()
     call.compute({"final_state": final, "every_state": every or [None] * len(final)}, backward=False)
@@ -82,7 +80,7 @@ def forward(kernel: Kernel, given: Arguments, training: bool, keep_states: bool)
 def backward(
     kernel: Kernel,
     given: Arguments,
-    kept: tuple[Tensor, Optional],
+    kept: tuple[Tensor, Tensor],
     upstream: tuple[Optional, Sequence[Optional], Sequence[Optional]],
     wanted: Sequence[bool],
 ) -> list[Optional]:
@@ -91,14 +89,14 @@ def backward(
     Args:
         kernel: as given to `forward`.
         given: as given to `forward`.
-        kept: what it kept, and its output where the kernel is fused.
+        kept: its output, and what it kept.
         upstream: gradients by output, by the fields of the final state, and by those of every step's.
         wanted: which.
     """
     call = _Call(kernel, given)
     run = call.run
     grad_output, grad_final, grad_every = upstream
-    saved, output = kept
+    output, saved = kept
     run.saved, run.output = saved.data_ptr(), call.address(output)
     if kernel.fused and grad_every and grad_every[0] is not None:  # of the output, which it is
         grad_output = grad_every[0] if grad_output is None else grad_output + grad_every[0]

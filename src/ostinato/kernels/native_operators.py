@@ -38,7 +38,7 @@ def recurrence(given: Inputs, training: bool, keep_states: bool) -> tuple[Option
     Raises:
         TensorError: a shape, dtype or device that does not fit, with what was expected.
     """
-    if given.x.is_meta or not _may_skip_operator(given.tensors):
+    if given.x.is_meta or not may_skip_operator(given.tensors):
         return tuple(torch.ops.ostinato.recurrence(*_arguments(given, keep_states)))
     if training and any(tensor is not None and tensor.requires_grad for tensor in given.tensors):
         return tuple(_Recurrence.apply(True, *_arguments(given, keep_states)))  # type: ignore[no-untyped-call]
@@ -55,7 +55,7 @@ def _split(arguments: Sequence[Any]) -> tuple[Inputs, bool]:
     return Inputs(*arguments[: RUN.first], *arguments[RUN.first + 1 :]), arguments[RUN.first]
 
 
-def _may_skip_operator(tensors: Iterable[Optional]) -> bool:
+def may_skip_operator(tensors: Iterable[Optional]) -> bool:
     """Whether nobody could tell an operator from a plain call."""
     return (
         not torch.compiler.is_compiling()
@@ -90,7 +90,7 @@ class _Recurrence(torch.autograd.Function):
         grads: tuple[Optional, ...]
         if torch.is_grad_enabled():
             grads = differentiate(given, needed, upstream)
-        elif ctx.direct and _may_skip_operator((*tensors, *upstream)) and not is_batched(upstream):
+        elif ctx.direct and may_skip_operator((*tensors, *upstream)) and not is_batched(upstream):
             grads = native_calls.backward(given, (output, saved), upstream, needed, ctx.before)
         else:
             grads = torch.ops.ostinato.recurrence_backward(*given, output, saved, *upstream, list(needed))

@@ -34,6 +34,18 @@ _SCHEMAS = {
     f"{signature(RUN.of(Role.UPSTREAM))}, bool[] wanted) -> ({_tensors(len(_BY))})",
 }
 
+# Of a cell that was compiled from its equations, by its key.
+_READ = (
+    "str key, Tensor x, Tensor[] factors, Tensor[] state, Tensor? lengths, Tensor? mask, Tensor[] zoneout, bool reverse"
+)
+_SCHEMAS |= {
+    # output, final state, every step's if they are kept
+    "compiled": f"({_READ}, bool keep_states) -> Tensor[]",
+    # and what only backward reads
+    "compiled_saving": f"({_READ}, bool keep_states) -> Tensor[]",
+    "compiled_backward": f"({_READ}, Tensor output, Tensor saved, Tensor?[] upstream, bool[] wanted) -> Tensor[]",
+}
+
 
 @cache
 def register() -> None:
@@ -42,14 +54,18 @@ def register() -> None:
         torch.library.define(f"ostinato::{name}", schema)
         torch.library.impl(f"ostinato::{name}", "CPU")(_when_called(f"{name}_cpu"))
         torch.library.register_fake(f"ostinato::{name}")(_when_called(f"{name}_fake"))
-    torch.library.impl("ostinato::recurrence", "Autograd")(_when_called("recurrence_autograd"))
+    for name in ("recurrence", "compiled"):
+        torch.library.impl(f"ostinato::{name}", "Autograd")(_when_called(f"{name}_autograd"))
     states.declare_waiting()
 
 
 def _when_called(name: str) -> Callable[..., Any]:
-    """A function of `kernels.native_operators`, imported when it is needed."""
+    """A function of `kernels.native_operators` or `compiled_operators`, imported when it is needed."""
+    module = (
+        "ostinato.kernels.compiled_operators" if name.startswith("compiled") else "ostinato.kernels.native_operators"
+    )
 
     def call(*arguments: Any) -> Any:
-        return getattr(import_module("ostinato.kernels.native_operators"), name)(*arguments)
+        return getattr(import_module(module), name)(*arguments)
 
     return call

@@ -18,7 +18,7 @@ from ostinato.cells.unroll import unroll
 from ostinato.compiler import build
 from ostinato.compiler.kernel import kernel_of
 from ostinato.core.registry import lookup
-from ostinato.kernels import compiled
+from ostinato.kernels import compiled, compiled_kernels
 from tests.unit.compiler.cells import OneOperation
 from tests.unit.compiler.test_compiled import Sample
 
@@ -121,7 +121,7 @@ def test_of_two_processes_at_once_one_compiles(own_cache):
 @pytest.fixture
 def fresh(kernels, library, monkeypatch):
     """Nothing asked for or compiled in this process yet."""
-    monkeypatch.setattr(compiled, "_keys", {})
+    monkeypatch.setattr(compiled_kernels, "_keys", {})
     monkeypatch.setattr(compiled, "_reasons", {})
     compiled._say_once.cache_clear()
     build.compiler.cache_clear()
