@@ -23,6 +23,7 @@ Beam = Annotated[int | None, tyro.conf.arg(metavar="K", help="Width of the beam 
 # of train
 Out = Annotated[str, tyro.conf.arg(metavar="RUN", help="Folder to write the run to.")]
 Column = Annotated[str | None, tyro.conf.arg(metavar="COL")]
+Columns = Annotated[str | None, tyro.conf.arg(metavar="COL[,COL]")]
 File = Annotated[str | None, tyro.conf.arg(metavar="FILE")]
 Config = Annotated[
     str | None,

@@ -1,16 +1,73 @@
 """Options that tasks from a sequence to one answer share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal, Protocol
 
 import tyro
 
 from ostinato.config.cells import CELL_NAMES
 from ostinato.config.checks import at_least, share
+from ostinato.config.columns import names_in
+from ostinato.config.encoding import EncodingOptions
+from ostinato.config.fields import Column, Columns
 from ostinato.config.model import ModelOptions
 from ostinato.config.text import Level, TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
+from ostinato.tasks.options import OtherTableOptions
+
+
+@dataclass(frozen=True)
+class SequenceColumns:
+    """Columns of a table that are read: of texts, or of numbers."""
+
+    text: Column = None
+    """Column of the texts; several, with commas between, are put together."""
+
+    id: Column = None
+    """Numbers, one row a moment: column that tells the sequences apart."""
+
+    time: Column = None
+    """Numbers: column to sort a sequence's rows by. By default they stay as they are."""
+
+    values: Columns = None
+    """Numbers: columns of the values."""
+
+    def __post_init__(self) -> None:
+        if self.text and (self.values or self.id or self.time):
+            raise ConfigError(
+                "--text names a column of texts, --values, --id and --time columns of numbers: give either"
+            )
+        if bool(self.values) != bool(self.id):
+            raise ConfigError(
+                "--values and --id belong together: a table of numbers has one row a moment, and --id says of which "
+                "sequence"
+            )
+
+    @property
+    def value_columns(self) -> tuple[str, ...]:
+        """`values`, one by one."""
+        return tuple(name for name in names_in(self.values) if name)
+
+
+@dataclass(frozen=True)
+class ReadingSequences:
+    """How the data are laid out, where otherwise than in training."""
+
+    files: EncodingOptions = field(default_factory=EncodingOptions)
+    table: OtherTableOptions = field(default_factory=OtherTableOptions)
+
+    text: Column = None
+    """Column of the texts."""
+
+    id: Column = None
+    """Column that tells sequences of numbers apart."""
+
+    time: Column = None
+    """Column to sort the rows of a sequence by."""
+
+    values: Columns = None
+    """Columns of the values, with commas between."""
 
 
 @dataclass(frozen=True)
@@ -107,20 +164,8 @@ class ReadsSequences(Protocol):
     """Training options of a task that reads texts or sequences of numbers, from tables among others."""
 
     @property
-    def text(self) -> str | None:
-        """Column of the texts."""
-
-    @property
-    def id(self) -> str | None:
-        """Column that tells sequences of numbers apart."""
-
-    @property
-    def time(self) -> str | None:
-        """Column to sort their rows by."""
-
-    @property
-    def values(self) -> str | None:
-        """Columns of their values."""
+    def columns(self) -> SequenceColumns:
+        """Of a table."""
 
     @property
     def sequence(self) -> SequenceOptions:
@@ -139,26 +184,19 @@ class ReadsSequences(Protocol):
         """The loop's options."""
 
 
-def check_columns(options: ReadsSequences, said: str) -> None:
-    """Check that the options name columns of texts or of numbers.
+def check_learned(options: ReadsSequences, said: str) -> None:
+    """Check that the options name what is to be learned, and that a model of one answer a sequence can have them.
 
     Args:
         options: of the command.
         said: the option that names what is to be learned.
 
     Raises:
-        ConfigError: columns that do not go together.
+        ConfigError: --tied, or columns that are read without one that is learned.
     """
     if options.model.tied:
         raise ConfigError(
             "--tied shares the embedding with an output layer over words: a model of one answer a sequence has none"
         )
-    if options.text and (options.values or options.id or options.time):
-        raise ConfigError("--text names a column of texts, --values, --id and --time columns of numbers: give either")
-    if (options.text or options.values) and not getattr(options, said):
+    if (options.columns.text or options.columns.values) and not getattr(options, said):
         raise ConfigError(f"--{said}: expected the column of the {said}s")
-    if bool(options.values) != bool(options.id):
-        raise ConfigError(
-            "--values and --id belong together: a table of numbers has one row a moment, and --id says of which "
-            "sequence"
-        )

@@ -7,19 +7,20 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import share
-from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Column, Config, File, Flag, Json, NoPreset, Out
 from ostinato.config.start import StartOptions
 from ostinato.config.table import TableOptions
 from ostinato.core.errors import ConfigError
-from ostinato.tasks.options import OtherTableOptions, Takes, TrainFacts
+from ostinato.tasks.options import Takes, TrainFacts
 from ostinato.tasks.sequence_options import (
+    ReadingSequences,
+    SequenceColumns,
     SequenceModelOptions,
     SequenceOptions,
     SequenceTextOptions,
     SequenceTrainingOptions,
-    check_columns,
+    check_learned,
 )
 
 
@@ -66,17 +67,7 @@ class TrainClassify(TrainFacts):
     label: Column = None
     """Column of the labels. A .ts file has them in place."""
 
-    text: Column = None
-    """Column of the texts; several, with commas between, are put together."""
-
-    id: Column = None
-    """Numbers, one row a moment: column that tells the sequences apart."""
-
-    time: Column = None
-    """Numbers: column to sort a sequence's rows by. By default they stay as they are."""
-
-    values: Annotated[str | None, tyro.conf.arg(metavar="COL[,COL]")] = None
-    """Numbers: columns of the values."""
+    columns: SequenceColumns = field(default_factory=SequenceColumns)
 
     valid: File = None
     """Data to validate on. By default some of DATA, drawn by the seed: see --hold-out."""
@@ -103,35 +94,15 @@ class TrainClassify(TrainFacts):
 
     def __post_init__(self) -> None:
         share(hold_out=self.hold_out or 0.0)
-        check_columns(self, "label")
-
-    @property
-    def value_columns(self) -> tuple[str, ...]:
-        """`values`, one by one."""
-        return tuple(name for name in names_in(self.values) if name)
+        check_learned(self, "label")
 
 
 @dataclass(frozen=True)
-class ReadingClassify:
+class ReadingClassify(ReadingSequences):
     """How the data are laid out, where otherwise than in training."""
-
-    files: EncodingOptions = field(default_factory=EncodingOptions)
-    table: OtherTableOptions = field(default_factory=OtherTableOptions)
-
-    text: Column = None
-    """Column of the texts."""
 
     label: Column = None
     """Column of the labels."""
-
-    id: Column = None
-    """Column that tells sequences of numbers apart."""
-
-    time: Column = None
-    """Column to sort the rows of a sequence by."""
-
-    values: Annotated[str | None, tyro.conf.arg(metavar="COL[,COL]")] = None
-    """Columns of the values, with commas between."""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,8 @@ class Classification:
     def prepare(self, options: TrainClassify, progress: Progress | None = None) -> PreparedExamples:
         """Read, split, learn labels and tokenizer or scale, encode."""
         several = options.classify.multi_label
-        columns = LabelledColumns(options.label, options.text, options.id, options.time, options.value_columns, several)
+        at = options.columns
+        columns = LabelledColumns(options.label, at.text, at.id, at.time, at.value_columns, several)
         whole = with_labels(read_all_labelled(options.data, columns))
         tell_doubtful(whole.name, "label", count_labels(whole)[0])
         valid = None if options.valid is None else with_labels(read_labelled(options.valid, columns))

@@ -9,7 +9,7 @@ from tyro.conf import Positional
 from ostinato.config.checks import at_least
 from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
-from ostinato.config.fields import Column, Config, File, Flag, Json, NoPreset, Out
+from ostinato.config.fields import Column, Columns, Config, File, Flag, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.table import TableOptions
@@ -17,8 +17,6 @@ from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.forecast.ahead import ForecastOptions, Head
 from ostinato.tasks.options import OtherTableOptions, Takes, TrainFacts
-
-ColumnNames = Annotated[str | None, tyro.conf.arg(metavar="COL,..")]
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class TrainForecast(TrainFacts):
 
     horizon: Annotated[int, tyro.conf.arg(metavar="H", help="Rows to forecast.")]
 
-    target: ColumnNames = None
+    target: Columns = None
     """Columns to forecast. With --wide by default all that nothing else is said of."""
 
     wide: Flag = False
@@ -71,20 +69,20 @@ class TrainForecast(TrainFacts):
     """Rows of a season: 12 for months, 24 for hours; or of several, 24,168 for the day and the week, of which the first
     is what errors are measured by. The forecast starts from what was one season and more ago."""
 
-    time: ColumnNames = None
+    time: Columns = None
     """Columns that say when: one, or several that belong together, such as year,month,day,hour. Without, every row
     is one step after the row before."""
 
-    id: ColumnNames = None
+    id: Columns = None
     """Columns that together tell the series of a table apart."""
 
-    past: ColumnNames = None
+    past: Columns = None
     """Columns that help and are known up to the moment of forecasting, such as the weather."""
 
-    future: ColumnNames = None
+    future: Columns = None
     """Columns that are known beyond it too, such as prices and holidays."""
 
-    static: ColumnNames = None
+    static: Columns = None
     """Columns that are the same in all rows of a series, such as its region."""
 
     head: Head = "quantile"
@@ -181,16 +179,16 @@ class ReadingForecast:
     time: Column = None
     """Column to sort the rows of a sequence by."""
 
-    target: Annotated[str | None, tyro.conf.arg(metavar="COL,..")] = None
+    target: Columns = None
     """Columns to forecast, where they were called otherwise in training: in the same order, with commas between."""
 
-    past: Annotated[str | None, tyro.conf.arg(metavar="COL,..")] = None
+    past: Columns = None
     """Columns known of the past alone, likewise."""
 
-    future: Annotated[str | None, tyro.conf.arg(metavar="COL,..")] = None
+    future: Columns = None
     """Columns known in advance, likewise."""
 
-    static: Annotated[str | None, tyro.conf.arg(metavar="COL,..")] = None
+    static: Columns = None
     """Columns that say something of a whole series, likewise."""
 
 

@@ -9,17 +9,19 @@ from tyro.conf import Positional
 from ostinato.config.checks import share
 from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
-from ostinato.config.fields import Column, Config, File, Json, NoPreset, Out
+from ostinato.config.fields import Columns, Config, File, Json, NoPreset, Out
 from ostinato.config.start import StartOptions
 from ostinato.config.table import TableOptions
 from ostinato.core.errors import ConfigError
-from ostinato.tasks.options import OtherTableOptions, Takes, TrainFacts
+from ostinato.tasks.options import Takes, TrainFacts
 from ostinato.tasks.sequence_options import (
+    ReadingSequences,
+    SequenceColumns,
     SequenceModelOptions,
     SequenceOptions,
     SequenceTextOptions,
     SequenceTrainingOptions,
-    check_columns,
+    check_learned,
 )
 
 
@@ -51,20 +53,10 @@ class TrainRegress(TrainFacts):
 
     out: Out
 
-    target: Annotated[str | None, tyro.conf.arg(metavar="COL[,COL]")] = None
+    target: Columns = None
     """Columns of the numbers to learn. A .ts file has its own in place."""
 
-    text: Column = None
-    """Column of the texts; several, with commas between, are put together."""
-
-    id: Column = None
-    """Numbers, one row a moment: column that tells the sequences apart."""
-
-    time: Column = None
-    """Numbers: column to sort a sequence's rows by. By default they stay as they are."""
-
-    values: Annotated[str | None, tyro.conf.arg(metavar="COL[,COL]")] = None
-    """Numbers: columns of the values that are read."""
+    columns: SequenceColumns = field(default_factory=SequenceColumns)
 
     valid: File = None
     """Data to validate on. By default some of DATA, drawn by the seed: see --hold-out."""
@@ -91,41 +83,21 @@ class TrainRegress(TrainFacts):
 
     def __post_init__(self) -> None:
         share(hold_out=self.hold_out or 0.0)
-        check_columns(self, "target")
+        check_learned(self, "target")
         targets = names_in(self.target)
         if "" in targets or len(set(targets)) < len(targets):
             raise ConfigError(f"--target {self.target}: expected different columns, with commas between")
-        read = {self.id, self.time, *names_in(self.text), *names_in(self.values)}
+        read = {self.columns.id, self.columns.time, *names_in(self.columns.text), *self.columns.value_columns}
         if both := [name for name in targets if name in read]:
             raise ConfigError(f"--target {both[0]}: that column is read, so it cannot be what is learned")
 
-    @property
-    def value_columns(self) -> tuple[str, ...]:
-        """`values`, one by one."""
-        return tuple(name for name in names_in(self.values) if name)
-
 
 @dataclass(frozen=True)
-class ReadingRegress:
+class ReadingRegress(ReadingSequences):
     """How the data are laid out, where otherwise than in training."""
 
-    files: EncodingOptions = field(default_factory=EncodingOptions)
-    table: OtherTableOptions = field(default_factory=OtherTableOptions)
-
-    text: Column = None
-    """Column of the texts."""
-
-    target: Annotated[str | None, tyro.conf.arg(metavar="COL,..")] = None
+    target: Columns = None
     """Columns of the numbers learned, where they were called otherwise in training: in the same order."""
-
-    id: Column = None
-    """Column that tells sequences of numbers apart."""
-
-    time: Column = None
-    """Column to sort the rows of a sequence by."""
-
-    values: Annotated[str | None, tyro.conf.arg(metavar="COL[,COL]")] = None
-    """Columns of the values, with commas between."""
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,8 @@ class Regression:
 
     def prepare(self, options: TrainRegress, progress: Progress | None = None) -> PreparedTargets:
         """Read, split, standardise the targets, learn tokenizer or scale, encode."""
-        columns = LabelledColumns(options.target, options.text, options.id, options.time, options.value_columns)
+        at = options.columns
+        columns = LabelledColumns(options.target, at.text, at.id, at.time, at.value_columns)
         whole = with_targets(read_all_labelled(options.data, columns, numbers=True))
         valid = None
         if options.valid is not None:

@@ -10,7 +10,7 @@ from tyro.conf import Positional
 from ostinato.config.checks import at_least
 from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
-from ostinato.config.fields import Column, Config, File, Flag, Json, NoPreset, Out
+from ostinato.config.fields import Column, Columns, Config, File, Flag, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
@@ -95,7 +95,7 @@ class TrainTag(TrainFacts):
     word_column: Column = None
     """Column of the words. By default form in CoNLL-U, elsewhere the first."""
 
-    features: Annotated[str | None, tyro.conf.arg(metavar="COL,..")] = None
+    features: Columns = None
     """Other columns that are read along with the words, such as their parts of speech: names, or numbers from 1."""
 
     head: Head = "auto"
