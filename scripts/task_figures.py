@@ -1,8 +1,8 @@
-"""Figures of classify, tag, translate and caption on public data, with the defaults: benchmarks/results/tasks.md.
+"""Figures of classify, regress, tag, translate and caption on public data, with the defaults: benchmarks/results/tasks.md.
 
     python scripts/task_figures.py [NAME ...] [--data ../shared/data] [--threads 2] [--runs runs/figures]
 
-Without names it makes all, which takes two hours of both cores. Every run is one command, which the table shows; a run
+Without names it makes all, which takes two and a half hours of both cores. Every run is one command, which the table shows; a run
 that is finished is only measured again, one that was stopped goes on. Each adds its line to tasks.jsonl, in place of
 the one of the same name and seed.
 """
@@ -32,7 +32,7 @@ class Case(NamedTuple):
     """One thing to train.
 
     Attributes:
-        task: classify, tag, translate or caption.
+        task: classify, regress, tag, translate or caption.
         train: words of the command behind the task.
         tests: words of `evaluate` behind the run, for each set of figures; the first is the test data.
         seeds: one run each.
@@ -57,6 +57,12 @@ class Cases:
         train, test = (self.data / "imdb" / f"imdb_{part}.tsv.gz" for part in ("train", "test"))
         words = (train, "--text", "text", "--label", "label", "--precision", "medium")
         return Case("classify", words, {"": [test]}, ("accuracy", "macro_f1"))
+
+    def imdb_stars(self) -> Case:
+        """The same reviews, one to ten stars."""
+        train, test = (self.data / "imdb" / f"imdb_{part}.tsv.gz" for part in ("train", "test"))
+        words = (train, "--text", "text", "--target", "rating", "--precision", "medium")
+        return Case("regress", words, {"": [test]}, ("rmse", "mean_rmse", "mae", "mean_mae", "r2"), (1, 2, 3))
 
     def basic_motions(self) -> Case:
         """Six sensors, four motions."""
