@@ -1,7 +1,5 @@
 """From a run folder to what a run is made of: what it says is looked at before any memory is asked for."""
 
-from __future__ import annotations
-
 import warnings
 from os import PathLike
 from typing import Any, NamedTuple

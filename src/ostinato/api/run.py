@@ -1,7 +1,5 @@
 """A trained run: what `ostinato.train` returns and `ostinato.load` finds again."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
@@ -288,7 +286,7 @@ class Run:
             except OSError as error:
                 raise DataError(f"--out {out}: cannot be written: {error.strerror}; choose another place") from None
 
-    def seeing(self, images: str | PathLike[str] | None = None, features: str | PathLike[str] | None = None) -> Run:
+    def seeing(self, images: str | PathLike[str] | None = None, features: str | PathLike[str] | None = None) -> "Run":
         """The same run, its pictures elsewhere than in training: `run.seeing(images="new").predict("names.txt")`.
 
         Args:
@@ -300,7 +298,7 @@ class Run:
         """
         return self.reading(images=images, features=features)
 
-    def reading(self, **options: Any) -> Run:
+    def reading(self, **options: Any) -> "Run":
         """The same run, reading data laid out otherwise than in training: `run.reading(text="body").evaluate(...)`.
 
         Args:
@@ -318,7 +316,7 @@ class Run:
         there.layout = layout_of(asdict(self.layout) | wanted) if task in TABLES else self.layout
         return there
 
-    def _asked(self, command: str, options: dict[str, Any]) -> tuple[Run, Any]:
+    def _asked(self, command: str, options: dict[str, Any]) -> tuple["Run", Any]:
         """The run, reading data as the options say, and what its task is asked."""
         wanted = asked(self.config["task"], command, options)
         laid = {name: value for name, value in flatten(wanted.reading).items() if value is not None}

@@ -1,7 +1,5 @@
 """From options to a trained run."""
 
-from __future__ import annotations
-
 import os
 import platform
 import time

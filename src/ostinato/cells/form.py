@@ -3,8 +3,6 @@
 Nothing here imports torch before a cell's equations have to be tried.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cache
 from typing import Any

@@ -1,7 +1,5 @@
 """What a run folder records, by type: every config.json, looked at once when it is opened, and the lines of metrics."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 

@@ -1,7 +1,5 @@
 """From the words of a command line to a command's options: explicit over --config over saved run over preset."""
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import sys

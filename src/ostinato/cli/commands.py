@@ -1,7 +1,5 @@
 """What each command does, once its options are read."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from functools import partial

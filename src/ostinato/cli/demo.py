@@ -13,7 +13,7 @@ from ostinato.config.commands import Demo
 from ostinato.config.merge import build
 from ostinato.core.errors import RunFolderError
 from ostinato.core.results import Count, Measure, Result
-from ostinato.tasks.lm.options import TrainLm
+from ostinato.tasks import TRAIN_OPTIONS
 
 if TYPE_CHECKING:
     from ostinato.api.run import Run
@@ -50,7 +50,9 @@ def demo(options: Demo, output: Output, started: float) -> None:
         file = Path(folder) / TEXT
         file.write_text(text, encoding="utf-8")
         flat = {"text": [str(file)], "out": options.out, "overwrite": True, "hidden": 256, "steps": 64, "log_every": 20}
-        train_options = build(TrainLm, flat | {"time_limit": options.time_limit, "valid_every": 200}, "demo")
+        train_options = build(
+            TRAIN_OPTIONS["lm"], flat | {"time_limit": options.time_limit, "valid_every": 200}, "demo"
+        )
         trained = train_task(train_options, started)
     picture = _draw(trained, output)
     position = trained.folder.resume_point.position()

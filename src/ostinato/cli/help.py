@@ -1,7 +1,5 @@
 """What a command's --help prints: the options that people use most, and with --help-all every one."""
 
-from __future__ import annotations
-
 import dataclasses
 import inspect
 import shutil

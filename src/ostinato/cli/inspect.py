@@ -1,7 +1,5 @@
 """What `ostinato inspect` prints."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Any

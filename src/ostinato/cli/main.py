@@ -1,7 +1,5 @@
 """`ostinato`: finds the command, reads its options, and turns errors into one message and an exit status."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time

@@ -1,7 +1,5 @@
 """What a command's options are, read off its class: names, kinds, defaults, and what their docstrings say of them."""
 
-from __future__ import annotations
-
 import ast
 import dataclasses
 import functools

@@ -1,7 +1,5 @@
 """One line for a command line that cannot be read: the option, what was expected, what came, and the nearest name."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager

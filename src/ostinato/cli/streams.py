@@ -1,7 +1,5 @@
 """Standard streams as a command needs them: whatever the shell made of them."""
 
-from __future__ import annotations
-
 import codecs
 import io
 import os

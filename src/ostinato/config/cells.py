@@ -13,8 +13,11 @@ CELL_NAMES = tuple(
     sorted(file.stem for file in (Path(__file__).parents[1] / "cells").glob("*.py") if file.stem not in _NOT_CELLS)
 )
 
-#: The cell of a model where nobody chooses one.
-DEFAULT_CELL = "lstm"
+#: The cell of a model where nobody chooses one, and of one that reads numbers and says one thing of all of them.
+DEFAULT_CELL, DEFAULT_CELL_OF_NUMBERS = "lstm", "gru"
+
+#: Cells whose gradients `inspect` follows beside those of a run's own.
+COMPARED_CELLS = ("rnn", "gru", "lstm")
 
 #: The options by which some cells differ from the papers, from torch and from every kernel, and the values by which
 #: they do not.

@@ -1,7 +1,5 @@
 """Several columns in one option: names with commas between, as a line of CSV."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterable

@@ -60,7 +60,7 @@ class Predict:
 
 @dataclass(frozen=True)
 class Plot:
-    """Draw the forecasts of a trained run: how the series of a table go on, and how well their last rows were met."""
+    """Draw the answers of a trained run: how the series of a table go on, and how well their last rows were met."""
 
     run: RunFolder
 
@@ -81,7 +81,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Generate:
-    """Let a trained language model write on, streamed as it is written."""
+    """Let a trained run write on, streamed as it is written."""
 
     run: RunFolder
 

@@ -1,7 +1,5 @@
 """What `data` hands to a model and to a loss."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -54,10 +52,10 @@ class Batch:
         """What a model is called with besides `inputs`: `lengths`, where there are any, and `more`."""
         return ({} if self.lengths is None else {"lengths": self.lengths}) | dict(self.more)
 
-    def of_several(self, total: int, world: int) -> Batch:
+    def of_several(self, total: int, world: int) -> "Batch":
         """The same batch as one process's part of a larger one."""
         return replace(self, total=total, world=world)
 
-    def with_more(self, **tensors: Tensor) -> Batch:
+    def with_more(self, **tensors: Tensor) -> "Batch":
         """The same batch with other tensors among `more`."""
         return replace(self, more={**self.more, **tensors})

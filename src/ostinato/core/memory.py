@@ -1,7 +1,5 @@
 """How much memory there is, so that what cannot fit is refused before it is asked for."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ostinato.core.errors import ConfigError

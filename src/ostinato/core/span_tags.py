@@ -1,7 +1,5 @@
 """Tags that mark spans of words, such as names: the schemes there are, and what may follow what in each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 

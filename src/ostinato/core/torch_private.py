@@ -4,8 +4,6 @@ Each function says what it stands for, which public name is lacking, and what it
 no more: the numbers stay right, and a call takes longer or says less.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """Tensors as arrays of NumPy."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy.typing as npt

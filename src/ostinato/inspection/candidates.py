@@ -1,7 +1,5 @@
 """What a language model expected along a text, and where its loss is."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What `ostinato inspect --json` prints of each view."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from msgspec import UNSET, UnsetType

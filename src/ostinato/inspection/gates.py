@@ -1,7 +1,5 @@
 """What gates and states do over a sequence."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple

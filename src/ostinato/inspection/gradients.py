@@ -1,7 +1,5 @@
 """How far gradients reach back through time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any

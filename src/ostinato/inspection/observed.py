@@ -1,7 +1,5 @@
 """What can be watched of a trained model, as its task hands it over."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """How a training went, from metrics.jsonl."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import KeysView
 from pathlib import Path

@@ -4,8 +4,6 @@ After Karpathy, Johnson, Fei-Fei 2015, Visualizing and understanding recurrent n
 such cells by eye.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

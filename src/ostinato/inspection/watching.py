@@ -1,7 +1,5 @@
 """Looking on while a model runs: every step of every recurrent layer, by the reference loop."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace

@@ -4,8 +4,6 @@ The products of float32 tensors are as precise as `torch.set_float32_matmul_prec
 forward and backward; bfloat16 tensors are computed in "medium", with gates, state and sums in float32.
 """
 
-from __future__ import annotations
-
 import threading
 from collections import namedtuple
 from collections.abc import Sequence
@@ -63,7 +61,7 @@ class Inputs(_fields()):  # type: ignore[misc]
     h0: Tensor
 
     @classmethod
-    def of(cls, cell: str, tensors: Sequence[Optional], reverse: bool) -> Inputs:
+    def of(cls, cell: str, tensors: Sequence[Optional], reverse: bool) -> "Inputs":
         """From `tensors`, in their order."""
         first = RUN.first - 2
         return cls(cell, *tensors[:first], reverse, *tensors[first:])

@@ -1,7 +1,5 @@
 """The package's own kernels as an implementation: which cells they run, and a cell's parameters as they take them."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from typing import Any, Unpack, cast
 

@@ -4,8 +4,6 @@ Where nothing listens to operators (no compiler, mode, profiler or subclass of T
 them: passing through torch's dispatcher four times takes longer than a short sequence.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@
 to name a node.
 """
 
-from __future__ import annotations
-
 from typing import Any, Unpack
 
 import torch

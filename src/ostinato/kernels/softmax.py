@@ -1,7 +1,5 @@
 """The softmax of an output layer in place, and what its loss and gradients want beside it."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

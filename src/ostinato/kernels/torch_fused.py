@@ -1,7 +1,5 @@
 """PyTorch's own fused layers (oneDNN, cuDNN), for the cells that torch has."""
 
-from __future__ import annotations
-
 from typing import Any, Unpack
 
 import torch

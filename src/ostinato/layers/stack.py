@@ -1,7 +1,5 @@
 """Cells one above the other, all of one kind or each of its own, and the state of all of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple

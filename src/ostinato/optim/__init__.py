@@ -2,11 +2,10 @@
 
 from ostinato.optim.averaging import Average, PowerAverage, TriggeredAverage, make_average
 from ostinato.optim.optimizers import gradients_of, make_optimizer, take_step, takes_sparse, torchs_optimizer
-from ostinato.optim.schedules import Constant, Cosine, Plateau, Schedule, make_schedule
+from ostinato.optim.schedules import Cosine, Plateau, Schedule, make_schedule
 
 __all__ = [
     "Average",
-    "Constant",
     "Cosine",
     "Plateau",
     "PowerAverage",

@@ -2,43 +2,33 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 
-class Constant:
-    """The same learning rate throughout."""
+class Schedule:
+    """A factor on the highest learning rate: the same throughout, with nothing to save."""
 
     def factor(self, progress: float) -> float:
-        """1, at any point of the training: 0 is its start and 1 its end."""
+        """The factor at a point of the training: 0 is its start and 1 its end."""
         return 1.0
 
     def validated(self, improved: bool) -> None:
-        """Nothing changes."""
+        """Take note of whether a validation is the best so far."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing to save."""
+        """What to save beside the options."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing to take back."""
+        """Take back what was saved."""
 
 
 @dataclass
-class Cosine:
+class Cosine(Schedule):
     """A straight rise over the first `warmup` share, then half a cosine down to `floor` (Loshchilov, Hutter 2017)."""
 
     warmup: float = 0.02
     floor: float = 0.01
-
-    def validated(self, improved: bool) -> None:
-        """Nothing changes."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing to save."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing to take back."""
 
     def factor(self, progress: float) -> float:
         """The factor at a point of the training."""
@@ -50,7 +40,7 @@ class Cosine:
 
 
 @dataclass
-class Plateau:
+class Plateau(Schedule):
     """Divided by `divide` at each validation that does not improve on the best."""
 
     divide: float = 4.0
@@ -74,12 +64,8 @@ class Plateau:
         self.current = state["current"]
 
 
-#: A factor on the highest learning rate.
-Schedule: TypeAlias = Constant | Cosine | Plateau
-
-
 def make_schedule(name: str, *, warmup: float = 0.02, lr_divide: float = 4.0) -> Schedule:
     """A schedule by name: "constant", "cosine" or "plateau"."""
     if name == "cosine":
         return Cosine(warmup)
-    return Plateau(lr_divide) if name == "plateau" else Constant()
+    return Plateau(lr_divide) if name == "plateau" else Schedule()

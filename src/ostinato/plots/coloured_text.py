@@ -1,7 +1,5 @@
 """A text coloured by numbers, as an HTML file that stands alone."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 from unicodedata import category

@@ -1,7 +1,5 @@
 """What a language model expected, where its loss is, and units that follow the text."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple

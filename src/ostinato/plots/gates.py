@@ -1,7 +1,5 @@
 """What gates and states do over a text."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Gradients on their way back through time, and what clipping does to them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from textwrap import fill

@@ -3,8 +3,6 @@
 check_estimator(Forecaster(window=2), expected_failed_checks=expected_failed_checks(Forecaster()))
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

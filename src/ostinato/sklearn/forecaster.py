@@ -1,7 +1,5 @@
 """What was in, what comes out, as an estimator: time steps are the samples."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self

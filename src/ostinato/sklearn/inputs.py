@@ -1,7 +1,5 @@
 """What is handed to an estimator: tables of numbers by scikit-learn's rules, sequences by ours."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from numbers import Number
 from typing import Any

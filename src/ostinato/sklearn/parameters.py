@@ -1,7 +1,5 @@
 """Parameters that all estimators have."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Many to one, of real numbers, as an estimator."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Self
 

@@ -1,7 +1,5 @@
 """Sequences with one answer each: what the estimators of classify and regress have in common."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Arrays of time steps as the series that a forecaster reads."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Many to many, aligned, as an estimator."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain

@@ -1,7 +1,5 @@
 """What the estimators share: from parameters and data in memory to a trained run."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,8 +12,9 @@ from sklearn.utils import check_random_state
 
 from ostinato.api.run import Run
 from ostinato.api.training import train_prepared
-from ostinato.config.merge import build, refuse_unused
+from ostinato.config.merge import build, names, refuse_unused
 from ostinato.core.errors import ConfigError
+from ostinato.tasks.commands import reading_of
 from ostinato.tasks.options import TrainOptions
 
 Options = TypeVar("Options", bound=TrainOptions)
@@ -32,9 +31,10 @@ def options_of(estimator: Any, kind: type[Options], **more: Any) -> Options:
     Raises:
         ConfigError: an unknown option, one that is about files, or a value that cannot be.
     """
-    if about_files := sorted({kind.SOURCES, *_ABOUT_FILES} & set(estimator.options or {})):
+    about_files = {kind.SOURCES, *_ABOUT_FILES, *names(reading_of(kind.TASK))} & set(estimator.options or {})
+    if about_files:
         raise ConfigError(
-            f"{type(estimator).__name__}: options: {about_files[0]!r} is about files, of which an estimator has "
+            f"{type(estimator).__name__}: options: {min(about_files)!r} is about files, of which an estimator has "
             "none; leave it out"
         )
     refuse_unused(kind, estimator.options or {}, f"{type(estimator).__name__}: options: ")
@@ -59,12 +59,8 @@ def train(options: TrainOptions, prepared: Any, *, verbose: bool) -> Run:
         return train_prepared(here, prepared, shown=verbose)
 
 
-#: Options of commands that say what to read and where to write.
-_ABOUT_FILES = {
-    *("out", "valid", "test", "preset", "config", "resume", "overwrite", "json", "encoding", "multi_label"),
-    *("label", "text", "id", "time", "values", "column", "word_column"),
-    *("target", "past", "future", "static"),
-}
+#: Options of commands that say what to read and where to write, besides how the task's data are laid out.
+_ABOUT_FILES = {"out", "valid", "test", "preset", "config", "resume", "overwrite", "json", "multi_label"}
 
 #: Parameters of estimators that are no options of a command.
 _OWN: Mapping[str, None] = dict.fromkeys(["options", "random_state", "validation_fraction", "verbose"])

@@ -13,8 +13,7 @@ from ostinato.tasks.options import Takes, TrainOptions
 
 
 def _names() -> list[str]:
-    found = {file.parent.name for file in Path(__file__).parent.glob("*/options.py")}
-    return sorted(found, key=lambda name: (name != "lm", name))
+    return sorted(file.parent.name for file in Path(__file__).parent.glob("*/options.py"))
 
 
 #: What each task takes; adding a folder is all it takes to be listed here.

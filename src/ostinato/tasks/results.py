@@ -1,7 +1,5 @@
 """What the tasks' summaries of a training have in common."""
 
-from __future__ import annotations
-
 from typing import Any, TypeVar
 
 from ostinato.checkpoint.position import Position

@@ -1,10 +1,8 @@
 """Texts and sequences of numbers made ready for a task of one answer to each: read, split, batched, told of."""
 
-from __future__ import annotations
-
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
-from ostinato.config.cells import DEFAULT_CELL
+from ostinato.config.cells import DEFAULT_CELL, DEFAULT_CELL_OF_NUMBERS
 from ostinato.config.text import Level
 from ostinato.config.training import DEFAULT_EPOCHS
 from ostinato.core.batch import Batch
@@ -27,10 +25,14 @@ from ostinato.data.text.tokenizer import Tokenizer
 from ostinato.data.text.unknown_words import unknown_note, unknown_of, warn_unknown
 from ostinato.data.text.word_vectors import word_vectors
 from ostinato.inspection.observed import Observed
+from ostinato.models.many_to_one import ManyToOne
 from ostinato.tasks.contract import Progress, required
 from ostinato.tasks.sequence_options import ReadsSequences
 from ostinato.tasks.trained import Trained
 from ostinato.training import Job, Processes
+
+#: N encoded examples, ids `[T]` or features `[T, D]`.
+Inputs: TypeAlias = list[npt.NDArray[Any]]
 
 #: Optimiser steps that a training has at least, where no option says how long.
 LEAST_STEPS = 1_000
@@ -98,16 +100,42 @@ def divided(
     return selected(whole, rows.tolist()), selected(whole, left.tolist()), True
 
 
-def described(
-    codec: SequenceCodec, train: Raw, out: Raw, inputs: tuple[list[npt.NDArray[Any]], list[npt.NDArray[Any]]]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The shares of unknown tokens of what is trained and of what is validated on; a warning where they are many."""
-    if codec.tokenizer is None:
-        return {}, {}
-    own, other = (unknown_of(part, codec.tokenizer) for part in inputs)
-    advice = "--level bpe reads words in pieces, a larger --vocab-size knows more of them"
-    warn_unknown(out.name, other, codec.tokenizer.level, advice)
-    return own, other
+def data_of(
+    codec: SequenceCodec,
+    parts: tuple[Raw, Raw],
+    inputs: tuple[Inputs, Inputs],
+    records: Iterable[dict[str, Any]],
+    held: bool,
+    beyond: float | None,
+) -> dict[str, Any]:
+    """What the run records of what is trained and of what is validated on, the shares of unknown tokens with it; a
+    warning where these are many.
+
+    Args:
+        codec: what has read.
+        parts: examples; the same twice where none are validated on.
+        inputs: encoded.
+        records: of the files of each.
+        held: whether the latter were held out.
+        beyond: as `learn_codec` has it.
+    """
+    train, valid = records
+    if codec.tokenizer is not None:
+        train, valid = (of | unknown_of(own, codec.tokenizer) for of, own in zip((train, valid), inputs, strict=True))
+        advice = "--level bpe reads words in pieces, a larger --vocab-size knows more of them"
+        warn_unknown(parts[1].name, valid, codec.tokenizer.level, advice)
+    found = {"train": train, "valid": valid, "held_out": held, "validated": parts[0] is not parts[1]}
+    return found if beyond is None else found | {"unknown_words": beyond}
+
+
+def encoded(codec: SequenceCodec, raw: Raw) -> tuple[Inputs, dict[str, Any]]:
+    """Examples to measure a run by, and the share of their tokens that it does not know; a warning where these are
+    many."""
+    inputs, unknown = codec.encode(raw), dict[str, Any]()
+    if codec.tokenizer is not None:
+        unknown = unknown_of(inputs, codec.tokenizer)
+        warn_unknown(raw.name, unknown, codec.tokenizer.level, "its texts are not like those it was trained on")
+    return inputs, unknown
 
 
 def data_line(data: dict[str, Any], codec: SequenceCodec) -> str:
@@ -125,7 +153,8 @@ def job_of(
     options: ReadsSequences,
     model: nn.Module,
     codec: SequenceCodec,
-    train: tuple[list[npt.NDArray[Any]], npt.NDArray[Any]],
+    embedding: npt.NDArray[np.float32] | None,
+    train: tuple[Inputs, npt.NDArray[Any]],
     *,
     loss: Callable[[Any, Batch], Tensor],
     validate: Callable[[nn.Module], Mapping[str, float]],
@@ -140,6 +169,7 @@ def job_of(
         options: of the command.
         model: a `ManyToOne`.
         codec: what has read.
+        embedding: what it starts from, `[V, E]`; None for random numbers.
         train: encoded examples, and what is expected of each, `[N, ...]`.
         loss: of the model's output and a batch.
         validate: figures of a model.
@@ -148,6 +178,9 @@ def job_of(
         higher: whether more of it is better.
         processes: that train.
     """
+    assert isinstance(model, ManyToOne)
+    if embedding is not None:
+        model.start_embedding(torch.from_numpy(embedding))
     inputs, targets = train
     batches = Buckets(
         [len(steps) for steps in inputs],
@@ -193,9 +226,7 @@ def where_validated(data: Mapping[str, Any], examples: int, held: str) -> str:
 
 
 @torch.no_grad()
-def outputs_of(
-    model: nn.Module, inputs: list[npt.NDArray[Any]], progress: Progress | None = None
-) -> npt.NDArray[np.float32]:
+def outputs_of(model: nn.Module, inputs: Inputs, progress: Progress | None = None) -> npt.NDArray[np.float32]:
     """`[N, C]` what a `ManyToOne` says of each example, in their order; it is in eval mode."""
     lengths = [len(steps) for steps in inputs]
     found: dict[int, Tensor] = {}
@@ -255,21 +286,8 @@ def recorded(codec: SequenceCodec) -> dict[str, Any]:
     return found | ({} if codec.scale is None else {"scale": dataclasses.asdict(codec.scale)})
 
 
-def measured_on(data: Mapping[str, Any], held: str) -> str:
-    """What validation figures are of, for the card.
-
-    Args:
-        data: what config.json records of the data.
-        held: how examples were held out.
-    """
-    if not data.get("validated", True):
-        return "no validation (too few examples to hold some out); of those trained on"
-    where = held if data["held_out"] else f"of {', '.join(data['valid']['files'])}"
-    return f"validation: {data['valid']['examples']:,} examples {where}"
-
-
 def start_vectors(
-    options: ReadsSequences, codec: SequenceCodec, inputs: list[npt.NDArray[Any]], progress: Progress | None
+    options: ReadsSequences, codec: SequenceCodec, inputs: Inputs, progress: Progress | None
 ) -> npt.NDArray[np.float32] | None:
     """What the embedding starts from, `[V, E]`; None for random numbers.
 
@@ -359,5 +377,5 @@ def sizes(options: ReadsSequences, codec: SequenceCodec, lengths: Sequence[int])
         "pooling": reads_as.pooling or ("max" if codec.tokenizer is None else "attention"),
         "word_dropout": dropped,
         **model.layer_settings(),
-        "cell": model.cell or ("gru" if codec.tokenizer is None else DEFAULT_CELL),
+        "cell": model.cell or (DEFAULT_CELL_OF_NUMBERS if codec.tokenizer is None else DEFAULT_CELL),
     }

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Protocol
 
 import tyro
 
-from ostinato.config.cells import CELL_NAMES
+from ostinato.config.cells import CELL_NAMES, DEFAULT_CELL, DEFAULT_CELL_OF_NUMBERS
 from ostinato.config.checks import at_least, share
 from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
@@ -128,8 +128,8 @@ class SequenceModelOptions(ModelOptions):
         str | None,
         tyro.conf.arg(
             metavar="NAME",
-            help=f"Recurrent cell: {', '.join(CELL_NAMES)}, or one from --plugin. By default lstm for texts, gru for "
-            "numbers.",
+            help=f"Recurrent cell: {', '.join(CELL_NAMES)}, or one from --plugin. By default {DEFAULT_CELL} for "
+            f"texts, {DEFAULT_CELL_OF_NUMBERS} for numbers.",
         ),
     ] = None  # type: ignore[assignment]
 

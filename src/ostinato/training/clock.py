@@ -1,7 +1,5 @@
 """Wall time against a limit, and the wish to stop."""
 
-from __future__ import annotations
-
 import multiprocessing
 import signal
 import threading

@@ -3,8 +3,6 @@
 All of it is plain numbers and text, so that it can be sent on as JSON.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
@@ -31,7 +29,7 @@ class Where(msgspec.Struct, frozen=True):
     seconds: float
 
     @classmethod
-    def of(cls, at: Position) -> Where:
+    def of(cls, at: Position) -> "Where":
         """A position as it is now."""
         return cls(at.step, at.epoch + (at.piece > 0), at.tokens, at.progress, at.seconds)
 

@@ -1,7 +1,5 @@
 """What is trained: model, loss, data and validation, as the loop takes them from a task."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias

@@ -4,8 +4,6 @@ Everything that decides how training goes on is in `Position` and the tensors of
 and resumed therefore ends in the same weights, to the last bit, as one that was not.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Iterable

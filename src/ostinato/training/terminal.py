@@ -1,7 +1,5 @@
 """What a training shows while it runs: a bar where someone watches, plain lines where not."""
 
-from __future__ import annotations
-
 import math
 import sys
 import time

@@ -17,7 +17,7 @@ ASKED = [name for name, value in vars(Task).items() if inspect.isfunction(value)
 
 
 def test_an_unknown_task_is_named():
-    with pytest.raises(ConfigError, match=r"^unknown task 'lmm': did you mean 'lm'\? there are lm"):
+    with pytest.raises(ConfigError, match=r"^unknown task 'lmm': did you mean 'lm'\? there are caption"):
         find("lmm")
 
 

@@ -106,7 +106,7 @@ def test_threads_and_precision_arrive(text, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("task", "options", "kind", "message"),
     [
-        ("chess", {}, ConfigError, "unknown task 'chess': there are lm"),
+        ("chess", {}, ConfigError, "unknown task 'chess': there are caption"),
         ("lm", {"hiden": 3}, ConfigError, "train: unknown option 'hiden': did you mean 'hidden'"),
         ("lm", {"hidden": "3"}, ConfigError, "train: Expected `int`, got `str`"),
         ("lm", {"hidden": 0}, ConfigError, "--hidden: expected at least 1, got 0"),

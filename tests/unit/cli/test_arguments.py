@@ -159,7 +159,7 @@ def test_the_file_is_named_where_it_is_wrong(content):
     [
         (["evalute"], "unknown command 'evalute': did you mean 'evaluate'"),
         (["zzz"], "unknown command 'zzz': there are bench, check-cell, demo, evaluate, generate, "),
-        (["train", "lms"], r"unknown task 'lms': did you mean 'lm'\? there are lm"),
+        (["train", "lms"], r"unknown task 'lms': did you mean 'lm'\? there are caption"),
         ([*TRAIN, "--preset", "rnn"], "unknown preset 'rnn': did you mean 'rnnlm'"),
     ],
 )

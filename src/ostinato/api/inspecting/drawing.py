@@ -1,7 +1,5 @@
 """From arrays to a folder: pictures, pages and numbers of each view."""
 
-from __future__ import annotations
-
 import re
 from functools import partial
 from pathlib import Path

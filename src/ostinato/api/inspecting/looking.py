@@ -1,7 +1,5 @@
 """From a run to arrays: what each view needs of it, by what its task can show."""
 
-from __future__ import annotations
-
 from os import PathLike, fspath
 from typing import Any, Protocol
 
@@ -9,6 +7,7 @@ import torch
 from torch import nn
 
 from ostinato.checkpoint import RunFolder
+from ostinato.config.cells import COMPARED_CELLS
 from ostinato.config.inspect import InspectOptions
 from ostinato.core.errors import ConfigError
 from ostinato.inspection.observed import Observed, ObservedText
@@ -25,8 +24,8 @@ from ostinato.tasks.trained import Trained
 
 #: Steps to read where the options do not say: for gates, and of a text.
 READ, READ_TEXT = 5_000, 20_000
-#: Cells that an untrained model is made of, beside the run, and batches whose gradient is measured.
-FRESH, BATCHES = ("rnn", "gru", "lstm"), 24
+#: Batches whose gradient is measured.
+BATCHES = 24
 
 
 class Run(Trained, Protocol):
@@ -48,7 +47,7 @@ def gradients(run: Run, options: InspectOptions, *beside: Run) -> GradientsView:
     models = [(one, one.model, True) for one in runs]
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        models += [(run, _fresh(run, cell), False) for cell in FRESH]
+        models += [(run, _fresh(run, cell), False) for cell in COMPARED_CELLS]
     followed = [
         Followed(str(one.folder.path), trained, flows(model, _followed(one, model, options)))
         for one, model, trained in models

@@ -1,7 +1,5 @@
 """Where what was found goes: a folder of pictures, pages and numbers."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The views, by name: to look, and to draw what was seen."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from os import PathLike, fspath
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Windows to train on, mixed anew in each epoch."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ostinato.core.batch import Batch

@@ -1,7 +1,5 @@
 """Sequences with what is to be learned of each, as files have them: labels, or numbers."""
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence

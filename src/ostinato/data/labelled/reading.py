@@ -1,7 +1,5 @@
 """Sequences with a label or with numbers to learn, from any of the files that hold them."""
 
-from __future__ import annotations
-
 import hashlib
 import warnings
 from collections.abc import Sequence
@@ -54,7 +52,7 @@ class LabelledColumns:
     values: tuple[str, ...] = ()
     several: str | None = None
 
-    def renamed(self, **names: str) -> LabelledColumns:
+    def renamed(self, **names: str) -> "LabelledColumns":
         """With other names, `values` with commas between."""
         given: dict[str, Any] = {name: names[name] for name in ("label", "text", "id", "time") if name in names}
         if "values" in names:
@@ -233,7 +231,7 @@ class SequenceCodec:
                 raise DataError(f"{raw.places(row)}: expected {len(self.scale.mean)} channels, got {got}")
         return [shorten(self.scale.apply(values), self.max_length) for values in raw.inputs]
 
-    def renamed(self, **names: str) -> SequenceCodec:
+    def renamed(self, **names: str) -> "SequenceCodec":
         """The same, for columns of other names."""
         return replace(self, columns=self.columns.renamed(**names))
 
@@ -260,7 +258,7 @@ class LabelledCodec:
         """Of texts."""
         return self.reads.tokenizer
 
-    def renamed(self, **names: str) -> LabelledCodec:
+    def renamed(self, **names: str) -> "LabelledCodec":
         """The same, for columns of other names."""
         return replace(self, reads=self.reads.renamed(**names))
 

@@ -1,7 +1,5 @@
 """Sequences of numbers, each with a label: from a long table, one row a moment; scaled by what training has seen."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -123,7 +121,7 @@ class Scale:
     deviation: tuple[float, ...]
 
     @classmethod
-    def of(cls, sequences: Sequence[Values]) -> Scale:
+    def of(cls, sequences: Sequence[Values]) -> "Scale":
         """Of some sequences, missing values aside."""
         found = [mean_and_spread(channel) for channel in np.concatenate(list(sequences)).T]
         return cls(tuple(mean for mean, _ in found), tuple(spread for _, spread in found))

@@ -1,7 +1,5 @@
 """Texts with their labels, from tables, folders of a class each, and files of lines that belong together."""
 
-from __future__ import annotations
-
 import hashlib
 import warnings
 from collections.abc import Sequence

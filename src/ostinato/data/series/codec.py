@@ -1,7 +1,5 @@
 """What a forecaster has to know of its series besides its weights: columns, codings, scales, and what it was given."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -144,7 +142,7 @@ class SeriesCodec:
             called |= dict(zip(then, now, strict=True))
         return replace(self, called=called)
 
-    def read(self, source: str) -> Read:
+    def read(self, source: str) -> "Read":
         """The series of a table, which is like the table trained on; raises what `read_file` does."""
         codings = (*self.shape.past, *self.shape.known)
         text = {coding.name: coding.categories is not None for coding in codings}

@@ -1,7 +1,5 @@
 """Covariates as features: numbers standardised, categories one-hot, both as learned from the training rows."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,7 +34,7 @@ class Coding:
     categories: tuple[str, ...] | None = None
 
     @classmethod
-    def learn(cls, name: str, columns: Iterable[np.ndarray]) -> Coding:
+    def learn(cls, name: str, columns: Iterable[np.ndarray]) -> "Coding":
         """From the training rows of every series.
 
         Raises:

@@ -1,7 +1,5 @@
 """Times as tables have them: read from text, numbers or dates, and written again as they came."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

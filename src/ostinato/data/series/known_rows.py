@@ -1,7 +1,5 @@
 """Rows known again by their place and values, where no time says which they are."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 from collections.abc import Sequence

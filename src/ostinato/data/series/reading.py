@@ -10,8 +10,6 @@ Rules, the same for training, evaluation and prediction:
   target weighs nothing, in the loss as in every figure.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence

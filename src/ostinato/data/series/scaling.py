@@ -1,7 +1,5 @@
 """Targets made fit to learn from, and forecasts brought back to what they were measured in."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +42,7 @@ class Transform:
     @classmethod
     def choose(
         cls, series: Sequence[np.ndarray], chunk: int, log: bool | None = None, floor: Floor = "auto"
-    ) -> Transform:
+    ) -> "Transform":
         """By the training rows: the logarithm where no value is negative and the spread grows with the level.
 
         The series are cut into chunks; the rule is a straight line through log(standard deviation) over log(mean),

@@ -1,7 +1,5 @@
 """The time axis of a series: finding its spacing, going on beyond its end, and the calendar as features."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal

@@ -1,7 +1,5 @@
 """Wide tables: a row has the values of all series at a time, each in a column of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Windows over series, made when they are asked for: what was, what is known of what comes, and what came."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Time zones of which a table shows no more than offsets from UTC."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,8 +1,6 @@
 """Data in memory in place of a file: texts, tables, sequences. Readers find them by name, where a file would have its
 path, for as long as somebody holds them there."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Lines as rows of fields: CSV as RFC 4180 has it, or with another separator; TSV, which knows no quoting; comments."""
 
-from __future__ import annotations
-
 import csv
 import sys
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """How tables are laid out where no file says it of itself: separators, decimal commas, comments, dates."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar

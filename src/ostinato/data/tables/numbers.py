@@ -1,7 +1,5 @@
 """Cells as numbers: with the layout's decimal mark, and what to do about those that are none."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

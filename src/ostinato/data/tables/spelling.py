@@ -1,7 +1,5 @@
 """Names that are numbers: 1 in one file is 1.0 in another, as a data frame writes whole numbers that once had a gap."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """Tables written: CSV, TSV, JSON lines and Parquet, as `ostinato.data.tables.reading` reads them."""
 
-from __future__ import annotations
-
 import csv
 import io
 import itertools

@@ -4,8 +4,6 @@ What is read keeps every line as it stands (comments, multiword tokens, empty no
 writing it back with other tags changes nothing else.
 """
 
-from __future__ import annotations
-
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence

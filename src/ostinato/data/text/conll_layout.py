@@ -1,7 +1,5 @@
 """How the columns of a file of words and tags stand, and what its first lines say of that."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field, replace
 from itertools import islice

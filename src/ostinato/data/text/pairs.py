@@ -31,12 +31,12 @@ class PairLayout:
     Attributes:
         separator: of lines, what stands between source and target, once in each; None is a TAB, but in a table.
         columns: of a table, those of the sources and of the targets, with a comma between; None where it has two.
-        named: whether somebody named the columns of this file, which then is a table whatever it is called.
+        columns_named: whether somebody named the columns of this file, which then is a table whatever it is called.
     """
 
     separator: str | None = None
     columns: str | None = None
-    named: bool = False
+    columns_named: bool = False
 
     def in_table(self, source: PathLike) -> bool:
         """Whether a file is a table: because its columns are named, by its name unless it has lines with the separator,
@@ -45,8 +45,8 @@ class PairLayout:
         Raises:
             DataError: it cannot be read.
         """
-        if self.named or (held := in_memory(source)) is not None:
-            return self.named or isinstance(held, HeldTable)
+        if self.columns_named or (held := in_memory(source)) is not None:
+            return self.columns_named or isinstance(held, HeldTable)
         if source == "-":
             return False
         ending = PurePath(plain_name(str(source))).suffix.lower()

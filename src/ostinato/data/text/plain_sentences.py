@@ -1,7 +1,5 @@
 """Sentences as people write them, one a line, where a tagger is given them instead of words in columns."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Collection, Iterator
 from itertools import groupby, islice

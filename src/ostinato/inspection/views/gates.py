@@ -1,7 +1,5 @@
 """gates: every gate and state while a model reads, and how much of the time they are saturated."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """gradients: how far they reach back, and what clipping does to those of whole batches."""
 
-from __future__ import annotations
-
 import copy
 from dataclasses import dataclass
 from typing import Any

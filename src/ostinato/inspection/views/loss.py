@@ -1,7 +1,5 @@
 """loss: what was expected at each token, and which tokens the loss comes from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

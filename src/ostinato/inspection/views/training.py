@@ -1,7 +1,5 @@
 """training: how trainings went, beside each other."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """units: which of them follow something in the text."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TypeAlias
 

@@ -13,7 +13,7 @@ from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns
 from ostinato.tasks.classify.options import TrainClassify
 from ostinato.tasks.contract import Progress, record
 from ostinato.tasks.prepared import Prepared
-from ostinato.tasks.sequence_data import described, divided, learn_codec, start_vectors
+from ostinato.tasks.sequence_data import data_of, divided, learn_codec, start_vectors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,12 +59,8 @@ def prepare_labelled(
     reads, beyond = learn_codec(options, columns, train, out if out is not whole else None)
     codec = LabelledCodec(classes, reads)
     own, other = (Part(codec.reads.encode(raw), *codec.numbers(raw)) for raw in (train, out))
-    data: dict[str, Any] = {"train": record_of(train), "valid": record_of(out), "held_out": held}
-    data["validated"] = out is not whole
-    for part, unknown in zip(("train", "valid"), described(reads, train, out, (own.inputs, other.inputs)), strict=True):
-        data[part] |= unknown
-    if beyond is not None:
-        data["unknown_words"] = beyond
+    records = map(record_of, (train, out))
+    data = data_of(reads, (train, out), (own.inputs, other.inputs), records, held, beyond)
     return Prepared(codec, own, other, data, start_vectors(options, reads, own.inputs, progress))
 
 

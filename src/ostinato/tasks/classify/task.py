@@ -1,7 +1,5 @@
 """classify: a text or a sequence of numbers in, its label out."""
 
-import copy
-import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -9,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from msgspec import UNSET
 from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
@@ -22,13 +19,12 @@ from ostinato.core.results import builtins
 from ostinato.data.labelled.examples import Example, Raw, count_labels, with_labels
 from ostinato.data.labelled.labels import tell_doubtful, unknown_labels
 from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns, read_all_labelled, read_labelled
-from ostinato.data.text.unknown_words import unknown_of, warn_unknown
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.evaluation.multi_label import multi_label_figures
 from ostinato.inspection.observed import Observed
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.plots.style import available
-from ostinato.tasks.card import CardFacts, files_of
+from ostinato.tasks.card import CardFacts
 from ostinato.tasks.classify.adopting import adopt
 from ostinato.tasks.classify.data import Part, PreparedExamples, prepare_labelled, record_of
 from ostinato.tasks.classify.figures import classification_figures, confusion
@@ -36,23 +32,23 @@ from ostinato.tasks.classify.loss import balanced_weights, label_loss, labels_lo
 from ostinato.tasks.classify.options import EvaluateClassify, PredictClassify, TrainClassify
 from ostinato.tasks.classify.results import Answer, Figures, Summary
 from ostinato.tasks.contract import Progress, Task
-from ostinato.tasks.results import summed_up
 from ostinato.tasks.sequence_data import (
     codec_of,
     data_line,
+    encoded,
     job_of,
-    measured_on,
     observed,
     outputs_of,
     recorded,
     sizes,
     where_validated,
 )
-from ostinato.tasks.trained import AnyRun, Trained
+from ostinato.tasks.sequence_task import SequenceTask, card_of, training_of
+from ostinato.tasks.trained import Trained
 from ostinato.training import ALONE, Job, Processes
 
 
-class Classification:
+class Classification(SequenceTask):
     """Many to one."""
 
     RECORDED: Mapping[str, Any] = {
@@ -88,11 +84,6 @@ class Classification:
         }
         return found | recorded(codec.reads) | {"data": prepared.data}
 
-    def files(self, prepared: PreparedExamples) -> Mapping[str, bytes]:
-        """The tokenizer, where there is text."""
-        tokenizer = prepared.codec.tokenizer
-        return {} if tokenizer is None else {"tokenizer.json": tokenizer.to_json().encode()}
-
     def build(self, config: Mapping[str, Any]) -> ManyToOne:
         """A model from a run's configuration."""
         arguments = dict(config["model"])
@@ -102,14 +93,12 @@ class Classification:
         self, options: TrainClassify, model: nn.Module, prepared: PreparedExamples, processes: Processes = ALONE
     ) -> Job:
         """What the loop needs, for one process of several."""
-        assert isinstance(model, ManyToOne)
         train = prepared.train
-        if prepared.more is not None:
-            model.start_embedding(torch.from_numpy(prepared.more))
         return job_of(
             options,
             model,
             prepared.codec.reads,
+            prepared.more,
             (train.inputs, train.labels),
             loss=_loss(options, train),
             validate=lambda trained: _figures(trained, prepared.valid),
@@ -161,11 +150,9 @@ class Classification:
         labels; the confusion matrix and the names of its rows go to the run's details."""
         codec: LabelledCodec = run.codec
         raw = with_labels(read_all_labelled(list(sources), codec.columns))
-        part = Part(codec.reads.encode(raw), *codec.numbers(raw))
-        unknown: dict[str, Any] = {}
-        if codec.tokenizer is not None:
-            unknown = unknown_of(part.inputs, codec.tokenizer)
-            warn_unknown(raw.name, unknown, codec.tokenizer.level, "its texts are not like those it was trained on")
+        labels, names = codec.numbers(raw)
+        inputs, unknown = encoded(codec.reads, raw)
+        part = Part(inputs, labels, names)
         if codec.columns.several is not None:
             never_seen = int(part.labels[:, len(codec.classes) :].any(1).sum())
             found = multi_label_figures(part.labels > 0, _marks(outputs_of(run.model, part.inputs, progress), part))
@@ -175,10 +162,6 @@ class Classification:
         tell_collapsed("label", np.repeat(part.names, counts.sum(0)).tolist(), raw.labels, kinds=True)
         never_seen = int((part.labels >= len(codec.classes)).sum())
         return Figures(**classification_figures(counts) | unknown, unknown_labels=never_seen)
-
-    def read(self, run: Trained, source: str) -> Iterator[Example]:
-        """Texts or sequences of numbers."""
-        return read_labelled(source, run.codec.columns, labels=False).examples()
 
     def answer(
         self, run: Trained, examples: Iterable[Example], options: PredictClassify, progress: Progress | None = None
@@ -202,63 +185,26 @@ class Classification:
 
     adopt = staticmethod(adopt)
 
-    def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
-        """The run as it is, with columns of other names."""
-        there = copy.copy(run)
-        there.codec = run.codec.renamed(**given)
-        return there
-
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first example; the scalar is the loss of the label that the model gives it."""
         loss = _own_loss if run.codec.columns.several is None else _own_losses
         return observed(run, run.codec.reads, source, loss, "the loss of the label it gives", steps)
 
-    def reads_texts(self, run: Trained) -> bool:
-        """Not one that classifies numbers."""
-        return run.codec.tokenizer is not None
-
-    def lines(self, run: Trained, answers: Iterable[Any]) -> Iterator[str]:
-        """One JSON object a line."""
-        return (json.dumps(answer, ensure_ascii=False) for answer in answers)
-
     def labels(self, run: Trained, answers: Iterable[Any]) -> Iterator[str]:
         """One a line; a line's end within a label becomes a blank."""
         return (" ".join(answer["label"].splitlines()) for answer in answers)
 
-    def rows(self, run: Trained, answers: Iterable[Any]) -> Iterator[dict[str, Any]]:
-        """The label, and the probability of each class; what is no JSON gives each a column of its own."""
-        return iter(answers)
-
     def summary(self, run: Trained) -> Summary:
         """Examples trained on, and the validation with the highest accuracy."""
-        tokens = run.folder.resume_point.position().tokens
-        found = summed_up(Summary, run, examples=tokens, classes=len(run.codec.classes))
-        if not run.config["data"].get("validated", True):  # figures of what it was trained on
-            found.valid_loss = found.valid_accuracy = found.valid_macro_f1 = found.valid_micro_f1 = UNSET
-            found.valid_unknown = UNSET
-        return found
+        return training_of(Summary, run, classes=len(run.codec.classes))
 
     def card(self, run: Trained) -> CardFacts:
         """What was trained, on what, how well, and how to use it."""
-        data, codec, sizes = run.config["data"], run.codec, run.config["model"]
-        reads = (
-            f"a vocabulary of {codec.tokenizer.size:,}"
-            if codec.tokenizer
-            else f"{len(codec.reads.scale.mean)} channels"
-        )
-        tested = None
-        if run.test is not None:
-            tested = f"{files_of(data['test'])} ({run.test['examples']:,} examples), {_figures_line(run.test)}"
-        return CardFacts(
-            title=f"Classifier ({sizes['cell']}, {reads})",
-            model=f"{sizes['num_layers']} x {sizes['hidden_size']} units",
-            about=[f"classes: {', '.join(codec.classes[:20])}{', ...' if len(codec.classes) > 20 else ''}"],
-            trained_on=f"{files_of(data['train'])} ({data['train']['examples']:,} examples)",
-            validated_on=measured_on(data, "held out of every class alike"),
-            best=_figures_line(run.folder.resume_point.position().best_figures),
-            tested=tested,
-            use='run.predict("new.csv")',
-        )
+        classes = run.codec.classes
+        about = [f"classes: {', '.join(classes[:20])}{', ...' if len(classes) > 20 else ''}"]
+        best = _figures_line(run.folder.resume_point.position().best_figures)
+        tested = None if run.test is None else _figures_line(run.test)
+        return card_of(run, "Classifier", about, "held out of every class alike", best, tested)
 
 
 TASK: Task[TrainClassify, PreparedExamples] = Classification()

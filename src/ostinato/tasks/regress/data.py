@@ -1,7 +1,5 @@
 """Examples with numbers to learn, made ready: split, targets standardised, tokenizer or scale learned, encoded."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -18,7 +16,7 @@ from ostinato.data.text.tokenizer import Tokenizer
 from ostinato.tasks.contract import Progress, record
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.regress.options import TrainRegress
-from ostinato.tasks.sequence_data import described, divided, learn_codec, start_vectors
+from ostinato.tasks.sequence_data import data_of, divided, learn_codec, start_vectors
 
 #: What the target is called of data that have it in place, without a column's name.
 IN_PLACE = "target"
@@ -43,7 +41,7 @@ class RegressCodec:
         """Of texts."""
         return self.reads.tokenizer
 
-    def renamed(self, **names: str) -> RegressCodec:
+    def renamed(self, **names: str) -> "RegressCodec":
         """The same, for columns of other names.
 
         Raises:
@@ -109,12 +107,8 @@ def prepare_targets(
             )
     codec = RegressCodec(reads, names, Scale.of([measured]))
     own, other = (Part(reads.encode(raw), targets_of(raw)) for raw in (train, out))
-    data: dict[str, Any] = {"train": record_of(train), "valid": record_of(out), "held_out": held}
-    data["validated"] = out is not whole
-    for part, unknown in zip(("train", "valid"), described(reads, train, out, (own.inputs, other.inputs)), strict=True):
-        data[part] |= unknown
-    if beyond is not None:
-        data["unknown_words"] = beyond
+    records = map(record_of, (train, out))
+    data = data_of(reads, (train, out), (own.inputs, other.inputs), records, held, beyond)
     return Prepared(codec, own, other, data, start_vectors(options, reads, own.inputs, progress))
 
 

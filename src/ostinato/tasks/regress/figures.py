@@ -1,7 +1,5 @@
 """How near answers are to what was measured, and how near the training data's mean is."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from typing import Any

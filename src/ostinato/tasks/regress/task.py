@@ -1,10 +1,6 @@
 """regress: a text or a sequence of numbers in, one or several real numbers out."""
 
-from __future__ import annotations
-
-import copy
 import dataclasses
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -24,28 +20,27 @@ from ostinato.core.results import builtins
 from ostinato.data.labelled.examples import Example, Raw, with_targets
 from ostinato.data.labelled.reading import LabelledColumns, read_all_labelled, read_labelled
 from ostinato.data.labelled.sequences import Scale
-from ostinato.data.text.unknown_words import unknown_of, warn_unknown
 from ostinato.inspection.observed import Observed
 from ostinato.models.many_to_one import ManyToOne
-from ostinato.tasks.card import CardFacts, files_of
+from ostinato.tasks.card import CardFacts
 from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.regress.data import Part, PreparedTargets, RegressCodec, prepare_targets, record_of, targets_of
 from ostinato.tasks.regress.figures import errors, regression_figures, scaled_rmse, tell_no_better
 from ostinato.tasks.regress.options import EvaluateRegress, PredictRegress, TrainRegress
 from ostinato.tasks.regress.results import Answer, Figures, Summary, TargetFigures, Values
-from ostinato.tasks.results import summed_up
 from ostinato.tasks.sequence_data import (
     codec_of,
     data_line,
+    encoded,
     job_of,
-    measured_on,
     observed,
     outputs_of,
     recorded,
     sizes,
     where_validated,
 )
-from ostinato.tasks.trained import AnyRun, Trained
+from ostinato.tasks.sequence_task import SequenceTask, card_of, training_of
+from ostinato.tasks.trained import Trained
 from ostinato.training import ALONE, Job, Processes
 
 #: Of standardised targets `[N, K]`: means over examples and targets. Huber's turns at one standard deviation.
@@ -55,7 +50,7 @@ LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-class Regression:
+class Regression(SequenceTask):
     """Many to one, of real numbers."""
 
     RECORDED: Mapping[str, Any] = {
@@ -95,11 +90,6 @@ class Regression:
             "data": prepared.data,
         }
 
-    def files(self, prepared: PreparedTargets) -> Mapping[str, bytes]:
-        """The tokenizer, where there is text."""
-        tokenizer = prepared.codec.tokenizer
-        return {} if tokenizer is None else {"tokenizer.json": tokenizer.to_json().encode()}
-
     def build(self, config: Mapping[str, Any]) -> ManyToOne:
         """A model from a run's configuration."""
         return ManyToOne(**config["model"])
@@ -108,9 +98,6 @@ class Regression:
         self, options: TrainRegress, model: nn.Module, prepared: PreparedTargets, processes: Processes = ALONE
     ) -> Job:
         """What the loop needs, for one process of several."""
-        assert isinstance(model, ManyToOne)
-        if prepared.more is not None:
-            model.start_embedding(torch.from_numpy(prepared.more))
         codec, train, valid = prepared.codec, prepared.train, prepared.valid
         error = LOSSES[options.regress.loss]
 
@@ -126,6 +113,7 @@ class Regression:
             options,
             model,
             codec.reads,
+            prepared.more,
             (train.inputs, codec.scale.apply(train.targets)),
             loss=loss,
             validate=validate,
@@ -165,20 +153,13 @@ class Regression:
         """The figures of `regression_figures`, and the share of unknown tokens."""
         codec: RegressCodec = run.codec
         raw = with_targets(read_all_labelled(list(sources), codec.reads.columns, numbers=True))
-        part, unknown = Part(codec.reads.encode(raw), targets_of(raw)), dict[str, Any]()
-        if (tokenizer := codec.tokenizer) is not None:
-            unknown = unknown_of(part.inputs, tokenizer)
-            warn_unknown(raw.name, unknown, tokenizer.level, "its texts are not like those it was trained on")
-        found = codec.scale.undo(outputs_of(run.model, part.inputs, progress))
-        figures = regression_figures(part.targets, found, codec.scale, codec.targets)
+        inputs, unknown = encoded(codec.reads, raw)
+        found = codec.scale.undo(outputs_of(run.model, inputs, progress))
+        figures = regression_figures(targets_of(raw), found, codec.scale, codec.targets)
         tell_no_better(figures)
         if "targets" in figures:
             figures["targets"] = {name: TargetFigures(**own) for name, own in figures["targets"].items()}
         return Figures(**figures | unknown)
-
-    def read(self, run: Trained, source: str) -> Iterator[Example]:
-        """Texts or sequences of numbers."""
-        return read_labelled(source, run.codec.reads.columns, labels=False).examples()
 
     def answer(
         self, run: Trained, examples: Iterable[Example], options: PredictRegress, progress: Progress | None = None
@@ -192,61 +173,24 @@ class Regression:
             answer: Values = dict(zip(codec.targets, shortest(values), strict=True))
             yield builtins(Answer(id=UNSET if example.key is None else example.key), answer)
 
-    def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
-        """The run as it is, with columns of other names."""
-        there = copy.copy(run)
-        there.codec = run.codec.renamed(**given)
-        return there
-
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first example; the scalar is the sum of the standardised values that the model gives it."""
         return observed(run, run.codec.reads, source, _summed, "the value it gives, standardised", steps)
 
-    def reads_texts(self, run: Trained) -> bool:
-        """Not one that reads numbers."""
-        return run.codec.tokenizer is not None
-
-    def lines(self, run: Trained, answers: Iterable[Any]) -> Iterator[str]:
-        """One JSON object a line."""
-        return (json.dumps(answer, ensure_ascii=False) for answer in answers)
-
-    def rows(self, run: Trained, answers: Iterable[Any]) -> Iterator[dict[str, Any]]:
-        """A column for each target."""
-        return iter(answers)
-
     def summary(self, run: Trained) -> Summary:
         """Examples trained on, and the validation with the lowest error."""
-        tokens = run.folder.resume_point.position().tokens
-        found = summed_up(Summary, run, examples=tokens, targets=len(run.codec.targets))
-        if not run.config["data"]["validated"]:  # figures of what it was trained on
-            for name in ("loss", "scaled_rmse", "mae", "rmse", "r2", "unknown"):
-                setattr(found, f"valid_{name}", UNSET)
-        return found
+        return training_of(Summary, run, targets=len(run.codec.targets))
 
     def card(self, run: Trained) -> CardFacts:
         """What was trained, on what, how well, and how to use it."""
-        data, codec, model = run.config["data"], run.codec, run.config["model"]
-        reads = codec.reads
-        what = f"a vocabulary of {reads.tokenizer.size:,}" if reads.tokenizer else f"{len(reads.scale.mean)} channels"
+        targets = zip(run.codec.targets, run.codec.scale.mean, run.codec.scale.deviation, strict=True)
+        about = [f"{name}: {mean:.4g} on average, standard deviation {each:.4g}" for name, mean, each in targets]
+        best = _figures_line(run.folder.resume_point.position().best_figures)
         tested = None
         if run.test is not None:
-            tested = (
-                f"{files_of(data['test'])} ({run.test['examples']:,} examples), {_figures_line(run.test)}; of the "
-                f"training data's mean: MAE {run.test['mean_mae']:.4g}, RMSE {run.test['mean_rmse']:.4g}"
-            )
-        return CardFacts(
-            title=f"Regression ({model['cell']}, {what})",
-            model=f"{model['num_layers']} x {model['hidden_size']} units",
-            about=[
-                f"{name}: {mean:.4g} on average, standard deviation {deviation:.4g}"
-                for name, mean, deviation in zip(codec.targets, codec.scale.mean, codec.scale.deviation, strict=True)
-            ],
-            trained_on=f"{files_of(data['train'])} ({data['train']['examples']:,} examples)",
-            validated_on=measured_on(data, "held out"),
-            best=_figures_line(run.folder.resume_point.position().best_figures),
-            tested=tested,
-            use='run.predict("new.csv")',
-        )
+            mean = f"MAE {run.test['mean_mae']:.4g}, RMSE {run.test['mean_rmse']:.4g}"
+            tested = f"{_figures_line(run.test)}; of the training data's mean: {mean}"
+        return card_of(run, "Regression", about, "held out", best, tested)
 
 
 TASK: Task[TrainRegress, PreparedTargets] = Regression()

@@ -125,7 +125,7 @@ class Translation:
 
     def prepare(self, options: TrainTranslate, progress: Progress | None = None) -> PreparedPairs:
         """Read, split and tokenise."""
-        layout = PairLayout(options.separator, options.columns, named=options.columns is not None)
+        layout = PairLayout(options.separator, options.columns, columns_named=options.columns is not None)
         whole = _read(options, layout)
         if options.valid is None:
             kept, out = held_out(len(whole), options.training.seed)
@@ -265,7 +265,7 @@ class Translation:
         """The run as it is, with pairs that stand otherwise in their file."""
         there = copy.copy(run)
         # columns leave no separator, and the other way round
-        there.config = run.config | {"columns": None, "separator": None, **given, "named": "columns" in given}
+        there.config = run.config | {"columns": None, "separator": None, **given, "columns_named": "columns" in given}
         return there
 
     adopt = staticmethod(adopt)
@@ -357,7 +357,7 @@ TASK: Task[TrainTranslate, PreparedPairs] = Translation()
 
 def _layout(run: Trained) -> PairLayout:
     config = run.config
-    return PairLayout(config["separator"], config.get("columns"), named=config.get("named", False))
+    return PairLayout(config["separator"], config.get("columns"), columns_named=config.get("columns_named", False))
 
 
 def _read(options: TrainTranslate, layout: PairLayout) -> Pairs:

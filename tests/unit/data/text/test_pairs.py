@@ -78,19 +78,19 @@ def test_columns_of_tables(tmp_path):
     assert pairs.columns == ["de", "en"]
     assert open_pairs([str(quoted)], PairLayout(",")).sources == pairs.sources
     semicolons = write(tmp_path, 'de;en;n\n"ein; zwei";one;1\n', "semi.csv")
-    assert open_pairs([str(semicolons)], PairLayout(";", columns="de,en", named=True)).sources == ("ein; zwei",)
+    assert open_pairs([str(semicolons)], PairLayout(";", columns="de,en", columns_named=True)).sources == ("ein; zwei",)
     assert read_sources(semicolons, PairLayout(";", columns="de,en")) == ("ein; zwei",)
-    assert open_pairs([str(quoted)], PairLayout(named=True, columns="en, de")).sources == pairs.targets
+    assert open_pairs([str(quoted)], PairLayout(columns_named=True, columns="en, de")).sources == pairs.targets
     assert read_sources(quoted) == ("ein, zwei", "drei", "")
     assert read_sources(write(tmp_path, 'de\n"ein, zwei"\n', "s.csv"), PairLayout()) == ("ein, zwei",)
     rows = write(tmp_path, '{"id": 7, "de": "eins", "en": "one"}\n', "p.jsonl")
-    assert open_pairs([str(rows)], PairLayout(named=True, columns="de,en")).targets == ("one",)
+    assert open_pairs([str(rows)], PairLayout(columns_named=True, columns="de,en")).targets == ("one",)
     with pytest.raises(DataError, match=r"a table of two columns, got 3: id, de, en; name .* by --columns"):
         open_pairs([str(rows)])
     with pytest.raises(ConfigError, match="--columns: expected two columns, SOURCE,TARGET, got 'de'"):
-        open_pairs([str(rows)], PairLayout(named=True, columns="de"))
+        open_pairs([str(rows)], PairLayout(columns_named=True, columns="de"))
     with pytest.raises(DataError, match="no column 'fr'"):
-        open_pairs([str(rows)], PairLayout(named=True, columns="fr,en"))
+        open_pairs([str(rows)], PairLayout(columns_named=True, columns="fr,en"))
 
 
 def test_a_run_of_a_table_reads_lines_too(tmp_path):

@@ -1,0 +1,94 @@
+"""What tasks of one answer to a whole sequence do alike: read, write, tell of a run."""
+
+import copy
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from msgspec import UNSET
+
+from ostinato.core.results import Result
+from ostinato.data.labelled.examples import Example
+from ostinato.data.labelled.reading import read_labelled
+from ostinato.tasks.card import CardFacts, files_of
+from ostinato.tasks.prepared import Prepared
+from ostinato.tasks.results import summed_up
+from ostinato.tasks.trained import AnyRun, Trained
+
+Summary = TypeVar("Summary", bound=Result)
+
+
+class SequenceTask:
+    """Parts of a `Task` whose codec has a `SequenceCodec` as `reads`, and of what it can do besides."""
+
+    def files(self, prepared: Prepared[Any, Any, Any]) -> Mapping[str, bytes]:
+        """The tokenizer, where there is text."""
+        tokenizer = prepared.codec.tokenizer
+        return {} if tokenizer is None else {"tokenizer.json": tokenizer.to_json().encode()}
+
+    def read(self, run: Trained, source: str) -> Iterator[Example]:
+        """Texts or sequences of numbers."""
+        return read_labelled(source, run.codec.reads.columns, labels=False).examples()
+
+    def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
+        """The run as it is, with columns of other names."""
+        there = copy.copy(run)
+        there.codec = run.codec.renamed(**given)
+        return there
+
+    def reads_texts(self, run: Trained) -> bool:
+        """Not one that reads numbers."""
+        return run.codec.tokenizer is not None
+
+    def lines(self, run: Trained, answers: Iterable[Any]) -> Iterator[str]:
+        """One JSON object a line."""
+        return (json.dumps(answer, ensure_ascii=False) for answer in answers)
+
+    def rows(self, run: Trained, answers: Iterable[Any]) -> Iterator[dict[str, Any]]:
+        """What each answer says, by name; what is no JSON gives each a column of its own."""
+        return iter(answers)
+
+
+def training_of(kind: type[Summary], run: Trained, **own: Any) -> Summary:
+    """Examples trained on, and the best validation; no figures of what was trained on."""
+    found = summed_up(kind, run, examples=run.folder.resume_point.position().tokens, **own)
+    if not run.config["data"].get("validated", True):
+        for name in kind.__struct_fields__:
+            if name.startswith("valid_"):
+                setattr(found, name, UNSET)
+    return found
+
+
+def card_of(run: Trained, what: str, about: list[str], held: str, best: str, tested: str | None) -> CardFacts:
+    """What was trained, on what, how well, and how to use it.
+
+    Args:
+        run: of the task.
+        what: the task makes, for the title.
+        about: lines before the training's.
+        held: how examples were held out.
+        best: figures of the best validation.
+        tested: those of the test data, where there are any.
+    """
+    data, reads, sizes = run.config["data"], run.codec.reads, run.config["model"]
+    read = f"a vocabulary of {reads.tokenizer.size:,}" if reads.tokenizer else f"{len(reads.scale.mean)} channels"
+    if tested is not None and run.test is not None:
+        tested = f"{files_of(data['test'])} ({run.test['examples']:,} examples), {tested}"
+    return CardFacts(
+        title=f"{what} ({sizes['cell']}, {read})",
+        model=f"{sizes['num_layers']} x {sizes['hidden_size']} units",
+        about=about,
+        trained_on=f"{files_of(data['train'])} ({data['train']['examples']:,} examples)",
+        validated_on=_measured_on(data, held),
+        best=best,
+        tested=tested,
+        use='run.predict("new.csv")',
+    )
+
+
+def _measured_on(data: Mapping[str, Any], held: str) -> str:
+    """What validation figures are of."""
+    if not data.get("validated", True):
+        return "no validation (too few examples to hold some out); of those trained on"
+    where = held if data["held_out"] else f"of {files_of(data['valid'])}"
+    return f"validation: {data['valid']['examples']:,} examples {where}"
