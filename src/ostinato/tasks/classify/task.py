@@ -150,9 +150,8 @@ class Classification(SequenceTask):
         labels; the confusion matrix and the names of its rows go to the run's details."""
         codec: LabelledCodec = run.codec
         raw = with_labels(read_all_labelled(list(sources), codec.columns))
-        labels, names = codec.numbers(raw)
         inputs, unknown = encoded(codec.reads, raw)
-        part = Part(inputs, labels, names)
+        part = Part(inputs, *codec.numbers(raw))
         if codec.columns.several is not None:
             never_seen = int(part.labels[:, len(codec.classes) :].any(1).sum())
             found = multi_label_figures(part.labels > 0, _marks(outputs_of(run.model, part.inputs, progress), part))
