@@ -1,10 +1,10 @@
-"""Figures of classify, regress, tag, translate and caption on public data, with the defaults: benchmarks/results/tasks.md.
+"""Figures of tasks on public data, with the defaults: benchmarks/results/tasks.md. Forecasts have a script of their own.
 
     python scripts/task_figures.py [NAME ...] [--data ../shared/data] [--threads 2] [--runs runs/figures]
 
-Without names it makes all, which takes two and a half hours of both cores. Every run is one command, which the table shows; a run
-that is finished is only measured again, one that was stopped goes on. Each adds its line to tasks.jsonl, in place of
-the one of the same name and seed.
+Without names it makes all, which takes two and a half hours of both cores. Every run is one command, which the table
+shows; a run that is finished is only measured again, one that was stopped goes on. Each adds its line to tasks.jsonl,
+in place of the one of the same name and seed.
 """
 
 import argparse

@@ -15,9 +15,12 @@ NAME_TASKS = {
     "sklearn/forecaster.py": "each estimator is one task's",
     "sklearn/regressor.py": "each estimator is one task's",
     "sklearn/tagger.py": "each estimator is one task's",
+    "api/importing.py": "which models other programs' files hold",
     "bench/language/": "times language models",
     "cli/arguments.py": "the command `bench lm`",
     "cli/demo.py": "trains a language model",
+    "config/commands.py": "the tasks that `import` can make runs of",
+    "interop/": "which models other programs' files hold",
 }
 
 #: Words that are a task's name and something else besides: a column of captions, of tags.
@@ -27,6 +30,7 @@ COLUMNS = {"caption", "tag"}
 NAME_CELLS = {
     "bench/": "times some cells, and torch's layers beside them",
     "config/cells.py": "the defaults, which help tells without torch",
+    "interop/": "what other programs call their cells, their gates and biases",
     "layers/drop_in.py": "torch.nn's own arguments",
 }
 
