@@ -1,4 +1,4 @@
-"""Figures of tasks on public data, with the defaults: benchmarks/results/tasks.md. Forecasts have a script of their own.
+"""Figures of tasks on public data, with the defaults: benchmarks/results/tasks.md. Forecasts have their own script.
 
     python scripts/task_figures.py [NAME ...] [--data ../shared/data] [--threads 2] [--runs runs/figures]
 
