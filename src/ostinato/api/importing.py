@@ -35,11 +35,11 @@ def import_model(options: Import) -> Imported:
         RunFolderError: the folder is in the way or cannot be written.
     """
     if options.out is None:
-        return _said(read(options.source, _mapping(options.mapping)))
+        return _said(read(options.source, _mapping(options.mapping), forget_bias=options.forget_bias))
     folder = RunFolder(options.out, PICTURES)
     folder.claim(resume=False, overwrite=options.overwrite)
     with folder.locked():
-        found = read(options.source, _mapping(options.mapping))
+        found = read(options.source, _mapping(options.mapping), forget_bias=options.forget_bias)
         task = options.task or _task(found, options)
         adopting = find(task)
         if not isinstance(adopting, Adopts):

@@ -13,7 +13,7 @@ def import_model(options: Import, output: Output) -> None:
     said = importing.import_model(options)
     output.text(f"{said.source}: {said.format}")
     for part in said.parts:
-        output.text(f"  {part.name:<24}{part.what}")
+        output.text(f"  {part.name:<22}  {part.what}")
         for name, sizes in part.shapes.items():
             output.text(f"    {name:<22}{' x '.join(map(str, sizes))}")
     for one in said.left:

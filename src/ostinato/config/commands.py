@@ -269,6 +269,9 @@ class Import:
     cell: str | None = None
     """The recurrent cell, where weights look alike: rnn_relu, or gru_reset_before."""
 
+    forget_bias: float | None = None
+    """Of TensorFlow 1's BasicLSTMCell, which keeps it outside of its weights. By default 1, as there."""
+
     mapping: Annotated[str | None, tyro.conf.arg(metavar="FILE.toml")] = None
     """Names of the file's parts to ours, as "encoder" = "embedding", "rnn" = "recurrent", "decoder" = "output"."""
 

@@ -38,10 +38,14 @@ def recurrent(where: str, version: str, kind: str, config: Mapping[str, Any], ow
         return _both(where, version, name, config, own)
     one = _layout(kind, config, own)
     options = _activations(where, version, one, config)
+    cell = one.cell
+    if cell == "rnn" and options.get("activation") == "relu":
+        cell = "rnn_relu"
+        del options["activation"]
     if config.get("go_backwards"):
         options["reverse"] = True
     weights = {f"{key}_l0": array for key, array in _read(where, one, own).items()}
-    return Stack(name, one.layer, one.cell, weights, 1, 1, options, bool(config.get("return_sequences", True)))
+    return Stack(name, one.layer, cell, weights, 1, 1, options, bool(config.get("return_sequences", True)))
 
 
 def _both(where: str, version: str, name: str, config: Mapping[str, Any], own: Named) -> Stack:

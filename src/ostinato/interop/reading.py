@@ -20,12 +20,15 @@ _EXPECTED = (
 _TORCH_BEFORE_ZIP = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
 
 
-def read(source: str | PathLike[str], names: Mapping[str, str] = MappingProxyType({})) -> Found:
+def read(
+    source: str | PathLike[str], names: Mapping[str, str] = MappingProxyType({}), *, forget_bias: float | None = None
+) -> Found:
     """What a file of another program holds; nothing in it is run.
 
     Args:
         source: the file. What it begins with says of which format it is, not its name.
         names: theirs, or how theirs begin, to ours: `embedding`, `recurrent`, `output`. All others are then left.
+        forget_bias: of TensorFlow 1's BasicLSTMCell, which keeps it outside of its weights; by default 1, as there.
 
     Raises:
         DataError: no such file, none of these formats, damaged, or with numbers that are not finite; says which layer.
@@ -39,7 +42,7 @@ def read(source: str | PathLike[str], names: Mapping[str, str] = MappingProxyTyp
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        found = _read(path, start, names)
+        found = _read(path, start, names, forget_bias)
     except MemoryError:
         raise DataError(f"{path}: claims more numbers than there is memory for") from None
     if not found.parts:
@@ -47,9 +50,9 @@ def read(source: str | PathLike[str], names: Mapping[str, str] = MappingProxyTyp
     return found
 
 
-def _read(path: Path, start: bytes, names: Mapping[str, str]) -> Found:
+def _read(path: Path, start: bytes, names: Mapping[str, str], forget_bias: float | None) -> Found:
     if start.startswith(b"PK"):
-        return _read_zip(path, names)
+        return _read_zip(path, names, forget_bias)
     if start[8:9] == b"{":  # the length of the header, then its JSON
         from ostinato.interop.pytorch import read_safetensors
 
@@ -66,15 +69,21 @@ def _read(path: Path, start: bytes, names: Mapping[str, str]) -> Found:
         from ostinato.interop.keras import read_h5
 
         return read_h5(path, names)
+    if start[:1] == b"\x08" or path.suffix == ".onnx":  # protobuf begins with the number of its first field
+        from ostinato.interop.onnx_graph import read_onnx
+
+        return read_onnx(path, names)
     raise DataError(f"{path}: of no format that is known; {_EXPECTED}")
 
 
-def _read_zip(path: Path, names: Mapping[str, str]) -> Found:
+def _read_zip(path: Path, names: Mapping[str, str], forget_bias: float | None) -> Found:
     try:
         with zipfile.ZipFile(path) as file:
             members = file.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise DataError(f"{path}: damaged or cut off, not a whole file: {error}") from None
+    if any(name.endswith("constants.pkl") for name in members):
+        raise DataError(f"{path}: a TorchScript archive, which is code; save model.state_dict() instead")
     if any(name.endswith("data.pkl") for name in members):
         from ostinato.interop.pytorch import read_torch
 
@@ -83,4 +92,8 @@ def _read_zip(path: Path, names: Mapping[str, str]) -> Found:
         from ostinato.interop.keras import read_keras
 
         return read_keras(path, names)
+    if members and all(name.endswith(".npy") for name in members):
+        from ostinato.interop.numpy_files import read_npz
+
+        return read_npz(path, names, forget_bias)
     raise DataError(f"{path}: a zip file of no format that is known; {_EXPECTED}")
