@@ -112,9 +112,20 @@ class Layout:
     def _kept_value(self, at: int) -> int:
         return self.kept_space.take(at, self.graph[at].width)
 
+    def _kept_field(self, leaf: int) -> tuple[tuple[str, int], int]:
+        """The key and offset of what is kept of a field after the step, which the next step finds before it.
+
+        Two fields that become the same value need a plane each: what they were at first may differ.
+        """
+        after = self.after[self.part_of[leaf]]
+        first = next(at for at in self.part_of if self.after[self.part_of[at]] == after and at in self.states_needed)
+        if leaf == first:
+            return ("value", after), self._kept_value(after)
+        return ("field", leaf), self.kept_space.take(("field", leaf), self.graph[leaf].width)
+
     def _kept_state(self, row: Row) -> int:
         leaf = next(leaf for leaf, part in self.part_of.items() if self.state_rows[part] == row)
-        return self._kept_value(self.after[self.part_of[leaf]]) if leaf in self.states_needed else -1
+        return self._kept_field(leaf)[1] if leaf in self.states_needed else -1
 
     def _leaf(self, at: int) -> Place | None:
         """Where a leaf lies, in both directions; None of what is no leaf."""
@@ -160,6 +171,9 @@ class Layout:
             plan.write(after, self.offsets.place("after", ("state", leaf), self.state.at[leaf]))
             if leaf in self.states_needed:
                 self.kept.add(after)
+                key, offset = self._kept_field(leaf)
+                if key[0] == "field":
+                    plan.write(after, self.offsets.place("kept", key, offset))
         for at in sorted(self.kept):
             plan.write(at, self.offsets.place("kept", ("value", at), self._kept_value(at)))
 
@@ -240,8 +254,7 @@ class Layout:
         if at in self.kept:
             return self.offsets.place("kept", ("value", at), self._kept_value(at))
         if node.op == "state":
-            after = self.after[self.part_of[at]]
-            return self.offsets.place("before", ("kept", at), self._kept_value(after))
+            return self.offsets.place("before", ("kept", at), self._kept_field(at)[1])
         if node.op == "upstream":
             return self.offsets.place("output_gradient", ("upstream", at), node.value[1])
         if node.op == "upstream_state":
@@ -271,7 +284,7 @@ class Layout:
     def _operand(self, at: int, plan: Plan) -> tuple[int, int]:
         node = self.graph[at]
         if node.op == "state":
-            return BEFORE, self._kept_value(self.after[self.part_of[at]])
+            return BEFORE, self._kept_field(at)[1]
         if node.op == "time":
             return INPUT, node.value[0] << 32 | node.value[1]
         return (KEPT, self._kept_value(at)) if at in self.kept else (CHUNK, plan.plane(at))

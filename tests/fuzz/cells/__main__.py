@@ -33,7 +33,7 @@ def main() -> int:
         os.environ["XDG_CACHE_HOME"] = cache
         while done < given.cells:
             drawn = cases(seed, min(BATCH, given.cells - done))
-            seed, done = drawn[-1].program.seed + 1, done + len(drawn)
+            seed, done = drawn[-1].seed + 1, done + len(drawn)
             found = faults(drawn)
             for kind, places in by_kind(found).items():
                 seen[kind] = seen.get(kind, 0) + len(places)

@@ -35,22 +35,24 @@ class Case(NamedTuple):
     """A cell, and how it is run.
 
     Attributes:
-        program: the cell.
+        seed: of its numbers.
+        cell: the cell.
         masked: with recurrent dropout.
         zoned: with zoneout.
-        cell: made of the program.
+        program: what it was made of, where it was drawn.
     """
 
-    program: Program
-    masked: bool
-    zoned: bool
+    seed: int
     cell: Any
+    masked: bool = False
+    zoned: bool = False
+    program: Program | None = None
 
     @classmethod
     def of(cls, program: Program) -> Case:
         """With the noise of its seed."""
         rng = random.Random(f"noise {program.seed}")
-        return cls(program, rng.random() < 0.2, rng.random() < 0.2, program.cell())
+        return cls(program.seed, program.cell(), rng.random() < 0.2, rng.random() < 0.2, program)
 
     def runs(self) -> Iterable[Run]:
         """Three sequences of random numbers: where two numbers are nearly equal a comparison may go either way."""
@@ -66,9 +68,9 @@ class Run(NamedTuple):
 
     @classmethod
     def draw(cls, case: Case, number: int) -> Run:
-        rng = random.Random(f"run {case.program.seed} {number}")
+        rng = random.Random(f"run {case.seed} {number}")
         T, N = rng.choice((1, 2, 3, 5)), rng.choice((1, 2, 3, 5, 9, 17))
-        torch.manual_seed(case.program.seed * 8 + number)
+        torch.manual_seed(case.seed * 8 + number)
         sample = Sample.draw(case.cell, T, N)
         p = {name: torch.randn_like(value) / max(1, value.shape[-1] if value.dim() > 1 else 2) ** 0.5
              for name, value in sample.p.items()}  # fmt: skip
@@ -221,12 +223,12 @@ def _isa() -> str:
 def smallest(case: Case, fault: str) -> tuple[Case, str]:
     """A case that is wrong in the same way, of as few lines as are needed."""
     kind = _kind(fault)
-    improved = True
-    while improved:
+    improved = case.program is not None
+    while improved and case.program is not None:
         improved = False
         for program in case.program.smaller():
             try:
-                smaller = Case(program, case.masked, case.zoned, program.cell())
+                smaller = case._replace(cell=program.cell(), program=program)
                 said = faults([smaller], "-O0").get(0, "")
             except Exception:  # no cell any more
                 continue
@@ -243,7 +245,8 @@ def _kind(fault: str) -> str:
 def report(case: Case, fault: str) -> str:
     """For people: the seed, the fault, and the cell."""
     noise = ", ".join(name for name, there in (("recurrent dropout", case.masked), ("zoneout", case.zoned)) if there)
-    return f"seed {case.program.seed}{f' with {noise}' if noise else ''}: {fault}\n\n{case.program.source}"
+    source = case.program.source if case.program else repr(case.cell)
+    return f"seed {case.seed}{f' with {noise}' if noise else ''}: {fault}\n\n{source}"
 
 
 def by_kind(found: Mapping[int, str]) -> dict[str, list[int]]:

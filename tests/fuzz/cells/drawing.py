@@ -239,7 +239,8 @@ def draw(seed: int) -> Program:
         step.operation()
     after = tuple(_after(step, index, shape) for index, shape in enumerate(fields))
     read = rng.random() < 0.2
-    output = "" if read else after[0] if len(fields[0]) == 1 and rng.random() < 0.2 else _output(step)
+    flat = [name for name in (*after, "projected") if len(step.shapes[name]) == 1]
+    output = "" if read else rng.choice(flat) if flat and rng.random() < 0.2 else _output(step)
     readout = _readout(rng, names) if read else ()
     return Program(seed, D, fields, tuple(project.lines), projected, tuple(step.lines), after, output, readout)
 
@@ -249,7 +250,11 @@ def _field(rng: random.Random) -> Shape:
 
 
 def _after(step: _Drawer, index: int, shape: Shape) -> str:
-    """A field after the step, which stays within bounds."""
+    """A field after the step, which stays within bounds; at times one that is there already."""
+    there = ["projected", *(name for name in step.shapes if name.startswith("s")), *(line.name for line in step.lines)]
+    same = [name for name in there if step.shapes[name] == shape]
+    if same and step.rng.random() < 0.15:
+        return step.rng.choice([*same, same[-1]])
     fits = [name for name, other in step.shapes.items() if other == shape and name != f"s{index}"]
     waiting = [name for name in fits if name in step.unused]
     made = step.rng.choice(waiting or fits) if fits and step.rng.random() < 0.6 else step.like(shape)
