@@ -14,7 +14,7 @@ import msgspec
 from msgspec.inspect import DataclassType, DictType, Metadata, StructType, Type, UnionType, type_info
 
 from ostinato.api import results
-from ostinato.bench.results import LanguageMeasured, LayersMeasured
+from ostinato.bench.results import CellsMeasured, LanguageMeasured, LayersMeasured
 from ostinato.checkpoint.position import SavedTensors, SavedTraining
 from ostinato.checkpoint.recorded import LineEnd, LineFigures, LineStart, TrainingLine, ValidationLine
 from ostinato.cli.demo import Demonstrated
@@ -40,6 +40,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "trim": schema("trim", results.TrimmedRuns),
         "demo": schema("demo", Demonstrated),
         "bench-layers": schema("bench layers", LayersMeasured),
+        "bench-cells": schema("bench cells", CellsMeasured),
         "bench-lm": schema("bench lm", LanguageMeasured),
         "metrics-training": of_parts(
             "a line of metrics.jsonl, of training", LineStart, LineFigures, TrainingLine, LineEnd

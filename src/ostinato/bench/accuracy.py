@@ -7,6 +7,8 @@ _FLOOR = 1.2e-7
 #: How much larger this package's errors may be than the yardstick's own. In "medium" both round the same numbers to
 #: bfloat16, and the largest of their errors differ by chance: between two of a single step by a few per cent.
 _FACTOR = {"highest": 4.0, "high": 400.0, "medium": 1.25}
+#: This package's sides.
+OURS = ("ostinato", "native", "compiled")
 #: A peer beyond this does not compute the same thing.
 _PEER = {"torch-bf16": 0.2}
 _PEER_OTHERWISE = 1e-3
@@ -40,7 +42,7 @@ def fault(side: str, found: dict[str, float], own: dict[str, float], precision: 
     """
     factor = _FACTOR["medium" if dtype == "bfloat16" else precision]
     for kind, error in found.items():
-        allowed = factor * max(own[kind], _FLOOR) if side == "ostinato" else _PEER.get(side, _PEER_OTHERWISE)
+        allowed = factor * max(own[kind], _FLOOR) if side in OURS else _PEER.get(side, _PEER_OTHERWISE)
         if not error <= allowed:  # not a number is wrong too
             return f"{kind} off by {error:.2g} of the largest, allowed {allowed:.2g}"
     return None

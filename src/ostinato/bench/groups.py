@@ -72,6 +72,8 @@ class Group:
         dtype: of this package's side.
         ragged: lengths drawn uniformly from 1 to T.
         isa: instruction set forced on all sides.
+        sizes: rows to measure; by default ROWS, as far as they go with the work.
+        compile_limit: seconds that `torch.compile` has for a row.
     """
 
     name: str
@@ -84,9 +86,13 @@ class Group:
     dtype: str = "float32"
     ragged: bool = False
     isa: str | None = None
+    sizes: tuple[Row, ...] = ()
+    compile_limit: float = 60.0
 
     def rows(self) -> tuple[Row, ...]:
-        """Those of ROWS that it is measured on."""
+        """What it is measured on."""
+        if self.sizes:
+            return self.sizes
         if self.work == "step":
             return tuple(row for row in ROWS if row.T == 1)
         if self.ragged:
@@ -147,4 +153,5 @@ def as_json(group: Group) -> dict[str, Any]:
 
 def from_json(given: dict[str, Any]) -> Group:
     """As `as_json` wrote it."""
-    return Group(**given | {name: tuple(given[name]) for name in ("peers", "against")})
+    sizes = tuple(Row(*each) for each in given["sizes"])
+    return Group(**given | {name: tuple(given[name]) for name in ("peers", "against")} | {"sizes": sizes})

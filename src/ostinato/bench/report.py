@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ostinato.bench import pages
 from ostinato.bench.groups import Row
-from ostinato.core.files import replace_text
+from ostinato.bench.pages import about, earlier, markdown_table, milliseconds
 
+KIND = "layers"
 _WORK = {"training": "forward and backward", "inference": "forward", "step": "one step of a stream"}
 
 
@@ -33,7 +35,8 @@ def footnote(table: dict[str, Any]) -> str:
 
 def lines(table: dict[str, Any]) -> list[list[str]]:
     """Head and rows of a table: milliseconds, ratios to this package, share of sgemm, error against float64."""
-    peers = list(dict.fromkeys(name for row in table["rows"] for name in row["errors"] if name != "ostinato"))
+    named = (name for row in table["rows"] for name in (*row["errors"], *row.get("left_out", ())))
+    peers = [name for name in dict.fromkeys(named) if name != "ostinato"]
     head = ["row", "ostinato", *peers, "times as fast", "of sgemm", "error"]
     return [head, *(_line(row, peers) for row in table["rows"])]
 
@@ -41,17 +44,29 @@ def lines(table: dict[str, Any]) -> list[list[str]]:
 def _line(row: dict[str, Any], peers: list[str]) -> list[str]:
     name = str(Row(**row["row"]))
     error = " / ".join(f"{value:.1e}" for value in row["errors"]["ostinato"].values())
-    if row["wrong"]:
+    if not row["ms"]:
         why = "; ".join(f"{side}: {fault}" for side, fault in row["wrong"].items())
         return [name, "WRONG", *("" for _ in peers), why, "", error]
-    shown = [milliseconds(row["ms"][side]["median"]) if side in row["ms"] else "" for side in ("ostinato", *peers)]
+    shown = [_time(row, side) for side in ("ostinato", *peers)]
     ratio = f"{row['ratio']:.2f} ({row['fastest']})" if row["ratio"] else ""
     return [name, *shown, ratio, f"{row['of_sgemm']:.2f}", error]
 
 
-def milliseconds(value: float) -> str:
-    """Three digits."""
-    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+def _time(row: dict[str, Any], side: str) -> str:
+    """Its median; where it was compiled for longer than a second, that too; or that it is wrong or left out."""
+    if side not in row["ms"]:
+        return "WRONG" if side in row["wrong"] else "none" if side in row.get("left_out", {}) else ""
+    spent = row.get("compile_s", {}).get(side, 0.0)
+    return milliseconds(row["ms"][side]["median"]) + (f" (after {spent:.1f} s)" if spent >= 1 else "")
+
+
+def notes(table: dict[str, Any]) -> list[str]:
+    """Whose numbers were wrong, and who could not take part, in words."""
+    found: dict[str, list[str]] = {}
+    for row in table["rows"]:
+        for side, why in {**row["wrong"], **row.get("left_out", {})}.items():
+            found.setdefault(f"{side}: {why}", []).append(str(Row(**row["row"])))
+    return [f"{what} ({', '.join(rows)})." for what, rows in found.items()]
 
 
 def target_lines(targets: list[dict[str, Any]]) -> list[list[str]]:
@@ -80,12 +95,6 @@ def _target_line(found: dict[str, Any]) -> list[str]:
         least,
         short + (" (void)" if found["void"] else ""),
     ]
-
-
-def about(machine: dict[str, Any]) -> str:
-    """Processor and versions, in a line."""
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    return f"{machine['cpu']}, {machine['isa']}. {versions}."
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -139,30 +148,30 @@ def disturbed(tables: list[dict[str, Any]]) -> list[str]:
     return found
 
 
-def markdown_table(rows: list[list[str]]) -> str:
-    """The first row is the head."""
-    head, *body = rows
-    ruled = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in ruled)
-
-
-def stem(machine: dict[str, Any], kind: str = "layers") -> str:
-    """Name of a machine's files, without their endings."""
-    return f"{kind}-" + re.sub(r"[^a-z0-9]+", "-", machine["cpu"].lower()).strip("-")
-
-
 def merged(result: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The result together with those tables in the folder, of the same machine, that were not measured anew."""
     from ostinato.bench.groups import GROUPS
     from ostinato.bench.layers import summary
 
-    path = folder / f"{stem(result['machine'])}.json"
-    if not path.is_file():
+    before = earlier(result["machine"], folder, KIND)
+    if before is None:
         return result
-    before = json.loads(path.read_text(encoding="utf-8"))
-    anew = {_key(table): table for table in result["tables"]}
+    return summary(result["machine"], *together(before, result, [group.name for group in GROUPS]))
+
+
+def together(
+    before: dict[str, Any], result: dict[str, Any], names: Sequence[str]
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """The tables of two results, row by row of the second where it has them, and who was left out.
+
+    Args:
+        before: the earlier.
+        result: the later.
+        names: of the groups, in the order wanted.
+    """
     tables = {_key(table): table for table in before["tables"]}
-    for key, table in anew.items():
+    for table in result["tables"]:
+        key = _key(table)
         old = tables.get(key)
         rows = {str(row["row"]): row for row in old["rows"]} if old else {}
         kept = set(rows) - {str(row["row"]) for row in table["rows"]}
@@ -171,11 +180,11 @@ def merged(result: dict[str, Any], folder: Path) -> dict[str, Any]:
         if old and kept:  # what was void is void still, and no date is that of all
             dates = dict.fromkeys(f"{old['measured']}, {table['measured']}".split(", "))
             tables[key] |= {"void": table["void"] or old["void"], "measured": ", ".join(dates)}
-    order = {group.name: index for index, group in enumerate(GROUPS)}
+    order = {name: index for index, name in enumerate(names)}
     listed = sorted(tables.values(), key=lambda table: (-table["threads"], order.get(table["group"], len(order))))
     skipped = {(each["group"], each["peer"]): each for each in before["skipped"] + result["skipped"]}
     measured = {(table["group"], peer) for table in listed for row in table["rows"] for peer in row["ms"]}
-    return summary(result["machine"], listed, [each for key, each in skipped.items() if key not in measured])
+    return listed, [each for key, each in skipped.items() if key not in measured]
 
 
 def _key(table: dict[str, Any]) -> tuple[str, int]:
@@ -183,16 +192,7 @@ def _key(table: dict[str, Any]) -> tuple[str, int]:
 
 
 def write(result: dict[str, Any], folder: Path) -> list[Path]:
-    """Write Markdown, JSON and, where matplotlib is there, the picture; returns their paths."""
+    """Write the files of a result; returns their paths."""
     from ostinato.plots.benchmark import ratios
-    from ostinato.plots.style import available
 
-    folder.mkdir(parents=True, exist_ok=True)
-    base = folder / stem(result["machine"])
-    text, data, picture = (base.with_suffix(ending) for ending in (".md", ".json", ".png"))
-    replace_text(data, json.dumps(result, indent=1) + "\n")
-    replace_text(text, markdown(result))
-    if not available():
-        return [text, data]
-    ratios(result["tables"], picture)
-    return [text, data, picture]
+    return pages.write(result, folder, KIND, markdown(result), partial(ratios, result["tables"]))

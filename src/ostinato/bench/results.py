@@ -54,7 +54,9 @@ class Row(Result):
         "by side: largest difference from float64 over the largest number, of outputs (`output`) and, in training, of "
         "gradients (`gradient`)",
     ]
-    wrong: Annotated[dict[str, str], "by side, what is wrong with its numbers; then the row has no times"]
+    wrong: Annotated[
+        dict[str, str], "by side, what is wrong with its numbers: it has no time, and of `ostinato` no side has one"
+    ]
     ms: Annotated[
         dict[str, Quartiles],
         "by side: quartiles of a call's time in milliseconds (`low`, `median`, `high`); `ostinato` is this package",
@@ -66,6 +68,14 @@ class Row(Result):
         "ostinato's rate of multiplications and additions, in the products with the weights, over the mean of the "
         "sgemm rates before and after",
         when("where there are times"),
+    ] = UNSET
+    left_out: Annotated[
+        dict[str, str] | UnsetType, "by side, why it could not take part here", when("since there were such sides")
+    ] = UNSET
+    compile_s: Annotated[
+        dict[str, float] | UnsetType,
+        "by side that is compiled before its first run, the seconds that took",
+        when("since they are measured"),
     ] = UNSET
 
 
@@ -86,6 +96,12 @@ class Table(Result):
     sgemm: Annotated[Rate, "rate of a float32 product of 2048 x 2048 by torch"]
     void: Annotated[bool, "the rate was below 0.85 of the usual one: the table does not count"]
     rows: Annotated[list[Row], "what was measured"]
+    runs: Annotated[
+        str | UnsetType,
+        "what of this package ran the cell: its own kernel (`native`), one compiled from the cell's equations "
+        "(`compiled`), torch's layer (`torch`), or the loop (`reference`)",
+        when("since it is noted"),
+    ] = UNSET
 
 
 class Target(Result):
@@ -115,7 +131,7 @@ class Skipped(Result):
 
 
 class Wrong(Result):
-    """A row without times."""
+    """A side without a time in a row."""
 
     group: Annotated[str, "group"]
     row: Annotated[Sizes, "sizes"]
@@ -131,7 +147,54 @@ class LayersMeasured(Result):
     tables: Annotated[list[Table], "one for each group and number of threads"]
     targets: Annotated[list[Target], "what the layers are meant to reach, where rows of it were measured"]
     skipped: Annotated[list[Skipped], "peers left out"]
-    wrong: Annotated[list[Wrong], "rows without times because a number was wrong"]
+    wrong: Annotated[list[Wrong], "sides without times because a number was wrong"]
+
+
+class Compilation(Result):
+    """Of one cell, forward and backward, by two processes with a cache that was empty before the first."""
+
+    cell: Annotated[str, "the cell"]
+    compile_s: Annotated[Measure | None, "seconds to trace and compile it"]
+    load_ms: Annotated[Measure | None, "milliseconds to trace it and to load it from the cache"]
+    why: Annotated[str | None, "why it is not compiled"]
+
+
+class Bandwidth(Result):
+    """Of a cell's recurrence alone, forward and backward, where it has no recurrent product."""
+
+    cell: Annotated[str, "the cell"]
+    row: Annotated[Sizes, "sizes"]
+    gb_s: Annotated[Measure | None, "GB a second of what has to be read and written at least"]
+    copy_gb_s: Annotated[Measure | None, "GB a second that a copy of torch reads and writes, in turns with it"]
+    share: Annotated[Measure | None, "the one over the other"]
+    why: Annotated[str | None, "why there are no figures: it is not compiled, or a number was wrong"]
+
+
+class CellTarget(Result):
+    """What cells are meant to reach."""
+
+    target: Annotated[str, "what"]
+    threads: Annotated[int | None, "threads; null where they do not matter"]
+    unit: Annotated[str, "of the figures: `x` times as fast, `of a copy`, `s` or `ms`"]
+    cells: Annotated[Positive, "how many cells were measured of it"]
+    mean: Annotated[Measure, "geometric mean over cells and sizes, or the cells' median where that is said"]
+    worst: Annotated[Measure, "mean over the sizes of the worst cell"]
+    worst_cell: Annotated[str, "which one"]
+    wanted: Annotated[Measure, "what is wanted at least, or at most where it is a time"]
+    better: Annotated[Measure, "better still"]
+    reached: Annotated[bool, "whether that which counts is reached: the worst where every cell has to, else the mean"]
+
+
+class CellsMeasured(Result):
+    """Of `bench cells`."""
+
+    machine: Annotated[Machine, "what it was measured on"]
+    compilation: Annotated[list[Compilation], "what compiling takes"]
+    bandwidth: Annotated[list[Bandwidth], "cells without a recurrent product beside a copy"]
+    tables: Annotated[list[Table], "one for each comparison and number of threads"]
+    targets: Annotated[list[CellTarget], "what cells are meant to reach, as far as it was measured"]
+    skipped: Annotated[list[Skipped], "peers left out"]
+    wrong: Annotated[list[Wrong], "sides without times because a number was wrong"]
 
 
 class Comparison(Result):

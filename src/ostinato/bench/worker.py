@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 
 from ostinato.bench import accuracy, groups, machine, problem, timing
 from ostinato.bench.process import Answers, Event
-from ostinato.bench.sides import Side, sides, why_left_out
+from ostinato.bench.sides import LeftOutError, Side, sides, why_left_out
 from ostinato.bench.sides.eager import loop
+from ostinato.core.registry import build
+from ostinato.kernels.dispatch import find
+from ostinato.kernels.request import Request
 
 
 def measure(job: Event) -> Iterator[Event]:
@@ -26,16 +29,27 @@ def measure(job: Event) -> Iterator[Event]:
         peers, skipped = _taking_part(group, job["peers"])
         yield from ({"event": "skipped", "group": group.name, **why} for why in skipped)
         rows = []
+        gone: dict[str, str] = {}  # who could not take part in a row is not asked for the next
         for sizes in job["rows"] or group.rows():
             row = groups.Row(*sizes)
-            rows.append(measure_row(group, row, peers, job["seconds"]))
+            found = measure_row(group, row, [peer for peer in peers if peer not in gone], job["seconds"])
+            found["left_out"] |= gone
+            gone |= {peer: f"not tried ({row}: {why})" for peer, why in found["left_out"].items() if peer not in gone}
+            rows.append(found)
             yield {"event": "row", "group": group.name, "row": str(row)}
         rates, void, mean = rate.since()
         for found in rows:
             if found["ms"]:
                 flops = found.pop("flops") / found["ms"]["ostinato"]["median"] / 1e6
                 found["of_sgemm"] = round(flops / mean, 3)
-        yield {"event": "group", "group": group.name, "sgemm": rates, "void": void, "rows": rows}
+        runs = implementation(group)
+        yield {"event": "group", "group": group.name, "runs": runs, "sgemm": rates, "void": void, "rows": rows}
+
+
+def implementation(group: groups.Group) -> str:
+    """What of this package runs a group's cell: `native`, `compiled` or `reference`."""
+    request = Request(getattr(torch, group.dtype), "cpu", steps=2, lengths=group.ragged)
+    return find(build(group.cell, 4, 4), request).name
 
 
 def _pointless(group: groups.Group) -> str | None:
@@ -57,30 +71,50 @@ def _taking_part(group: groups.Group, wanted: list[str]) -> tuple[list[str], lis
     return peers, skipped
 
 
-def measure_row(group: groups.Group, row: groups.Row, peers: list[str], seconds: float) -> Event:
-    """Check all sides against float64, then time them; without times where a number is wrong."""
+def measure_row(group: groups.Group, row: groups.Row, peers: Sequence[str], seconds: float) -> Event:
+    """Check all sides against float64, then time those that are right; none of them where this package is wrong."""
     given = problem.Problem.make(group, row)
     reference = loop(given, torch.float64).results()
-    builders = sides()
-    yardstick = builders[accuracy.yardstick(group.peers, group.precision, group.dtype)](given)
-    own = accuracy.worst(problem.errors(yardstick.results(), reference))
-    ready: dict[str, Side] = {name: builders[name](given) for name in ("ostinato", *peers)}
-    errors, wrong = {}, {}
-    for name, side in ready.items():
-        errors[name] = accuracy.worst(problem.errors(side.results(), reference))
-        if fault := accuracy.fault(name, errors[name], own, group.precision, group.dtype):
-            wrong[name] = fault
+    ready, errors, left_out = _checked(given, ("ostinato", *peers), reference)
+    yardstick = accuracy.yardstick(group.peers, group.precision, group.dtype)
+    own = errors.get(yardstick) or _checked(given, (yardstick,), reference)[1][yardstick]
+    faults = {name: accuracy.fault(name, found, own, group.precision, group.dtype) for name, found in errors.items()}
+    wrong = {name: fault for name, fault in faults.items() if fault}
     del reference
     gc.collect()
-    found = {"row": row._asdict(), "errors": errors, "wrong": wrong, "ms": {}, "fastest": None, "ratio": None}
-    if wrong:
+    found: Event = {"row": row._asdict(), "errors": errors, "wrong": wrong, "ms": {}, "fastest": None, "ratio": None}
+    found["compile_s"] = {name: round(s.seconds, 3) for name, s in ready.items() if hasattr(s, "seconds")}
+    found["left_out"] = left_out
+    if "ostinato" in wrong:
         return found
-    ms = timing.interleaved({name: timing.Timed(s.run, s.within) for name, s in ready.items()}, seconds)
+    right = {name: timing.Timed(side.run, side.within) for name, side in ready.items() if name not in wrong}
+    ms = timing.interleaved(right, seconds)
     counted = {name: ms[name].median for name in group.against if name in ms}
     fastest = min(counted, key=lambda name: counted[name]) if counted else None
     ratio = round(counted[fastest] / ms["ostinato"].median, 3) if fastest else None
     timed = {name: spread._asdict() for name, spread in ms.items()}
     return found | {"ms": timed, "fastest": fastest, "ratio": ratio, "flops": given.flops}
+
+
+def _checked(
+    given: problem.Problem, names: Sequence[str], reference: problem.Results
+) -> tuple[dict[str, Side], dict[str, dict[str, float]], dict[str, str]]:
+    """Sides that are ready, their errors, and why others are left out."""
+    builders = sides()
+    ready: dict[str, Side] = {}
+    errors, left_out = {}, {}
+    for name in names:
+        try:
+            side = builders[name](given)
+            errors[name] = accuracy.worst(problem.errors(side.results(), reference))
+        except Exception as error:
+            if name in accuracy.OURS and not isinstance(error, LeftOutError):
+                raise
+            what = "" if isinstance(error, LeftOutError) else f"{type(error).__name__}: "
+            left_out[name] = what + (str(error).strip().splitlines() or ["?"])[0][:200]
+            continue
+        ready[name] = side
+    return ready, errors, left_out
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import tyro
 from ostinato.cli.help import help_of
 from ostinato.cli.refusals import refusing
 from ostinato.config import commands, merge
-from ostinato.config.bench import BenchLayers, BenchLm
+from ostinato.config.bench import BENCHMARKS
 from ostinato.config.inspect import Inspect
 from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.core.visible import visible
@@ -25,8 +25,7 @@ COMMANDS: dict[tuple[str, ...], type[Any]] = {
     ("generate",): Generate,
     ("plot",): Plot,
     ("inspect",): Inspect,
-    ("bench", "layers"): BenchLayers,
-    ("bench", "lm"): BenchLm,
+    **{("bench", name): kind for name, kind in BENCHMARKS.items()},
     ("check-cell",): commands.CheckCell,
     ("info",): commands.Info,
     ("import",): commands.Import,

@@ -1,13 +1,14 @@
 """What each benchmark does on the command line."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from msgspec import convert
 
 from ostinato.cli.output import Output
-from ostinato.config.bench import BenchLayers, BenchLm
+from ostinato.config.bench import BenchCells, BenchLayers, BenchLm
 
 
 def bench_layers(options: BenchLayers, output: Output) -> int:
@@ -15,21 +16,37 @@ def bench_layers(options: BenchLayers, output: Output) -> int:
     from ostinato.bench import layers, report
     from ostinato.bench.results import LayersMeasured
 
-    def show(event: dict[str, Any]) -> None:
-        kind = event["event"]
-        if kind == "progress":
-            _print_progress(event, f"{event['group']} {event['row']}")
-        elif kind == "skipped":
-            print(f"{event['group']} without {event['peer']}: {event['why']}", file=sys.stderr)
-        elif kind == "so far":  # whoever stops it has what was measured
-            _keep(report, event["result"], options.out)
-        else:
-            _print_table(output, report.title(event), report.lines(event), report.footnote(event))
-
+    show = _shown(report, report, options.out, output)
     result = _keep(report, layers.measure(options, show), options.out, output)
     _print_table(output, "What is reached, of what is wanted", report.target_lines(result["targets"]), "")
     output.result(convert(result, LayersMeasured))
     return 1 if result["wrong"] else 0
+
+
+def bench_cells(options: BenchCells, output: Output) -> int:
+    """Measure, print a table after each cell and the targets at the end; 1 where a number of this package was wrong."""
+    from ostinato.bench import machine, pages, report
+    from ostinato.bench.accuracy import OURS
+    from ostinato.bench.cells import measure
+    from ostinato.bench.cells import report as of_cells
+    from ostinato.bench.results import CellsMeasured
+
+    shown = _shown(report, of_cells, options.out, output)
+
+    def show(event: dict[str, Any]) -> None:
+        if event["event"] == "cell":
+            print(f"{event['part']}: {of_cells.in_a_line(event['found'])}", file=sys.stderr, flush=True)
+        else:
+            shown(event)
+
+    before = None
+    if options.out and options.resume:
+        before = pages.earlier(machine.describe(), Path(options.out), of_cells.KIND)
+    result = _keep(of_cells, measure.measure(options, show, before), options.out, output)
+    for title, lines in of_cells.parts(result):
+        _print_table(output, title, lines, "")
+    output.result(convert(result, CellsMeasured))
+    return 1 if any(each["side"] in OURS for each in result["wrong"]) else 0
 
 
 def bench_lm(options: BenchLm, output: Output) -> int:
@@ -51,6 +68,24 @@ def bench_lm(options: BenchLm, output: Output) -> int:
     result = _keep(report, measure.measure(options, show), options.out, output)
     output.result(convert(result, LanguageMeasured))
     return 1 if result["wrong"] else 0
+
+
+def _shown(report: Any, files: Any, out: str | None, output: Output) -> Callable[[dict[str, Any]], None]:
+    """What prints the events of tables and keeps what is measured."""
+
+    def show(event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "progress":
+            _print_progress(event, f"{event['group']} {event['row']}")
+        elif kind == "skipped":
+            print(f"{event['group']} without {event['peer']}: {event['why']}", file=sys.stderr)
+        elif kind == "so far":  # whoever stops it has what was measured
+            _keep(files, event["result"], out)
+        else:
+            note = " ".join((report.footnote(event), *report.notes(event)))
+            _print_table(output, report.title(event), report.lines(event), note)
+
+    return show
 
 
 def _keep(report: Any, result: dict[str, Any], out: str | None, output: Output | None = None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import UNSET
 
 from ostinato.cli.answers import opened, predict, write_backtest
-from ostinato.cli.bench import bench_layers, bench_lm
+from ostinato.cli.bench import bench_cells, bench_layers, bench_lm
 from ostinato.cli.check_cell import check_cell
 from ostinato.cli.demo import demo
 from ostinato.cli.importing import import_model
@@ -17,7 +17,7 @@ from ostinato.cli.inspect import inspect
 from ostinato.cli.output import Output
 from ostinato.cli.progress import ProgressLine
 from ostinato.config import commands
-from ostinato.config.bench import BenchLayers, BenchLm
+from ostinato.config.bench import BenchCells, BenchLayers, BenchLm
 from ostinato.config.commands import Evaluate, Generate, Plot, Predict
 from ostinato.config.inspect import Inspect
 from ostinato.core import cluster
@@ -41,6 +41,7 @@ def run(options: Any, started: float) -> int:
     simple: dict[type[Any], Callable[[Any, Output], int | None]] = {
         commands.Demo: partial(demo, started=started),
         BenchLayers: bench_layers,
+        BenchCells: bench_cells,
         BenchLm: bench_lm,
         Evaluate: _evaluate,
         Predict: predict,

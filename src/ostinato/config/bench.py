@@ -1,7 +1,7 @@
 """Options of the benchmarks."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -46,6 +46,52 @@ class BenchLayers:
 
 
 @dataclass(frozen=True)
+class BenchCells:
+    """Time every cell beside whoever else has its equations, what compiling it takes, and what memory allows."""
+
+    only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="CELL")] = ()
+    """Cells to measure. By default all that are registered, those of --plugin included."""
+
+    rows: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ROW")] = ()
+    """Sizes: batch, time steps, features (D, where they are not H), units, such as N16T1000H64. By default the five in
+    the guide."""
+
+    peers: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PEER")] = ()
+    """Sides to measure beside the layer: native and compiled (this package's kernels without the layer around them),
+    loop, torch, jax, torchrecurrent, sru, flashrnn, torch-compile. By default all that are installed but
+    torch-compile, which takes minutes a row."""
+
+    work: Annotated[tuple[str, ...], tyro.conf.arg(metavar="WORK")] = ()
+    """What to measure: cells (the tables), compilation, bandwidth. By default all."""
+
+    threads: Annotated[tuple[int, ...], tyro.conf.arg(metavar="N")] = ()
+    """Numbers of threads, one process and as many cores for each. By default 2, or 1 where there is one core."""
+
+    seconds: float = 0.5
+    """Time to spend on a row, at least; a side that takes more than a second a call is called twice."""
+
+    compile_limit: float = 120.0
+    """Seconds that torch.compile has for a row, after which longer rows are not tried."""
+
+    out: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder for the tables (Markdown and JSON) and the picture. What stands there of the same machine is kept, but for
+    what is measured anew."""
+
+    resume: bool = False
+    """Measure only what --out does not have."""
+
+    plugin: Plugins = ()
+    json: Json = False
+
+    def __post_init__(self) -> None:
+        above_zero(seconds=self.seconds, compile_limit=self.compile_limit)
+        for count in self.threads:
+            at_least(threads=(count, 1))
+        if self.resume and not self.out:
+            raise ConfigError("--resume: expected --out DIR, the folder that has the rest")
+
+
+@dataclass(frozen=True)
 class BenchLm:
     """Time language models beside plain PyTorch and NumPy: training, generation, evaluation, large vocabularies."""
 
@@ -85,3 +131,7 @@ class BenchLm:
             raise ConfigError("--vocabulary: expected one size or more")
         for size in self.vocabulary:
             at_least(vocabulary=(size, 2))
+
+
+#: The benchmarks, by the names they have on the command line.
+BENCHMARKS: dict[str, type[Any]] = {"layers": BenchLayers, "cells": BenchCells, "lm": BenchLm}

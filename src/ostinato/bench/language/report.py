@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ostinato.bench import pages
 from ostinato.bench.language.measure import summary
 from ostinato.bench.language.plan import COMPARED
-from ostinato.bench.report import about, markdown_table, milliseconds, stem
+from ostinato.bench.pages import about, earlier, markdown_table, milliseconds
 from ostinato.core.errors import ConfigError
-from ostinato.core.files import replace_text
 
+KIND = "lm"
 Rows = list[dict[str, Any]]
 #: Share of a median that its quartiles may be apart without a word.
 UNSTEADY = 0.2
@@ -119,10 +120,9 @@ def rows_of(result: dict[str, Any], work: str) -> Rows:
 
 def merged(result: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The result together with those rows in the folder, of the same machine, that were not measured anew."""
-    path = folder / f"{stem(result['machine'], 'lm')}.json"
-    if not path.is_file():
+    before = earlier(result["machine"], folder, KIND)
+    if before is None:
         return result
-    before = json.loads(path.read_text(encoding="utf-8"))
     if before["threads"] != result["threads"]:
         raise ConfigError(
             f"--out {folder}: has results with {before['threads']} threads, these are with {result['threads']}; choose "
@@ -149,16 +149,10 @@ def _key(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def write(result: dict[str, Any], folder: Path) -> list[Path]:
-    """Write Markdown, JSON and, where matplotlib is there, the picture; returns their paths."""
+    """Write the files of a result; returns their paths."""
     from ostinato.plots.benchmark import language_models
-    from ostinato.plots.style import available
 
-    folder.mkdir(parents=True, exist_ok=True)
-    base = folder / stem(result["machine"], "lm")
-    text, data, picture = (base.with_suffix(ending) for ending in (".md", ".json", ".png"))
-    replace_text(data, json.dumps(result, indent=1) + "\n")
-    replace_text(text, markdown(result))
-    if not (available() and any(row["ours_ms"] for row in result["rows"])):
-        return [text, data]
-    language_models(result["rows"], picture)
-    return [text, data, picture]
+    timed = any(row["ours_ms"] for row in result["rows"])
+    return pages.write(
+        result, folder, KIND, markdown(result), partial(language_models, result["rows"]) if timed else None
+    )

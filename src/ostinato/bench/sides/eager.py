@@ -14,9 +14,13 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ostinato.api.compute import compute_settings
 from ostinato.bench.problem import Problem, Results, results_by_name
+from ostinato.bench.sides.side import LeftOutError
 from ostinato.cells import form
+from ostinato.cells.unroll import Unrolled
 from ostinato.core.lengths import valid_steps
 from ostinato.core.registry import lookup
+from ostinato.kernels.dispatch import Implementation
+from ostinato.kernels.request import Request
 
 Forward = Callable[[Tensor], tuple[Tensor, Any]]
 
@@ -27,7 +31,8 @@ class Eager:
     Args:
         problem: what to do.
         parameters: by name, those that want gradients where the problem does.
-        forward: from the input to output and final state; None in place of the state where padding was run too.
+        forward: from the input to output and final state, or None in its place where padding was run too or the side
+            has another.
         dtype: of the input.
         precision: of products.
     """
@@ -40,7 +45,8 @@ class Eager:
         dtype: torch.dtype = torch.float32,
         precision: str = "highest",
     ) -> None:
-        self._problem, self._forward, self._precision = problem, forward, precision
+        self.forward, self.parameters = forward, parameters
+        self._problem, self._precision = problem, precision
         self._leaves = {"x": problem.x.to(dtype, copy=True).requires_grad_(problem.training), **parameters}
         self._upstream = problem.upstream.to(dtype)
 
@@ -54,21 +60,22 @@ class Eager:
         """Forward, and backward where gradients are wanted."""
         for leaf in self._leaves.values():
             leaf.grad = None
-        output, final = self._forward(self._leaves["x"])
+        output, final = self.forward(self._leaves["x"])
         if self._problem.training:
             output.backward(self._upstream)  # type: ignore[no-untyped-call]
         return output, final
 
     def results(self) -> Results:
-        """Output, final state, all gradients; of a padded batch the output within the lengths, and no final state."""
+        """Output, final state where there is one, all gradients; of a padded batch the output within the lengths."""
         torch.manual_seed(2)
         with self.within():
             output, final = self.run()
-        if final is None and self._problem.lengths is not None:
-            valid = valid_steps(self._problem.lengths, output.shape[0])
-            found = {"output": output.detach() * valid.unsqueeze(-1)}
-        else:
+        if final is not None:
             found = results_by_name(self._problem.cell, output, final)
+        else:
+            lengths = self._problem.lengths
+            valid = 1 if lengths is None else valid_steps(lengths, output.shape[0]).unsqueeze(-1)
+            found = {"output": output.detach() * valid}
         return found | {f"grad {name}": leaf.grad for name, leaf in self._leaves.items() if leaf.grad is not None}
 
 
@@ -79,6 +86,30 @@ def ours(problem: Problem) -> Eager:
     layer = copy.deepcopy(problem.layer).to(dtype)
     forward = partial(layer, lengths=problem.lengths)
     return Eager(problem, dict(layer.named_parameters()), forward, dtype, group.precision)
+
+
+def by(problem: Problem, implementation: Implementation) -> Eager:
+    """The cell by one of this package's implementations, called without a layer around it.
+
+    Raises:
+        LeftOutError: it does not run this.
+    """
+    if why := implementation.refuses(problem.cell, Request(torch.float32, "cpu", problem.row.T)):
+        raise LeftOutError(why)
+    return bare(problem, implementation.run)
+
+
+def bare(problem: Problem, run: Callable[..., Unrolled]) -> Eager:
+    """The cell by a function in place of `unroll`."""
+    leaves = {name: p.detach().clone().requires_grad_(problem.training) for name, p in problem.layer.named_parameters()}
+    p = {name.removesuffix("_l0"): leaf for name, leaf in leaves.items()}
+    start = problem.cell.initial_state(problem.row.N, problem.x)
+
+    def forward(x: Tensor) -> tuple[Tensor, Any]:
+        ran = run(problem.cell, p, x, start)
+        return ran.output, tuple(ran.final)
+
+    return Eager(problem, leaves, forward)
 
 
 def loop(problem: Problem, dtype: torch.dtype = torch.float32) -> Eager:

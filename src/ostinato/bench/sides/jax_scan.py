@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ostinato.bench.problem import Problem, Results
+from ostinato.bench.sides.side import LeftOutError
 from ostinato.compiler.program import LEAVES, Graph, Node, Rows
 from ostinato.compiler.trace import Traced, computed, trace, trace_readout
 
@@ -41,7 +42,7 @@ class JaxScan:
         self._problem = problem
         recurrence = trace(problem.cell)
         if recurrence.projected:
-            raise NotImplementedError("its input part goes across time steps")
+            raise LeftOutError("its input part goes across time steps")
         self._parts = [recurrence]
         if recurrence.output is None:
             self._parts.append(trace_readout(problem.cell))

@@ -1,0 +1,1 @@
+"""Every cell beside whoever else has its equations, and what its compiler takes."""

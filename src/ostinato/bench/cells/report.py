@@ -1,0 +1,146 @@
+"""The page of cells, and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ostinato.bench import pages, report
+from ostinato.bench.cells import plan
+from ostinato.bench.cells.measure import PARTS, summary
+from ostinato.bench.cells.targets import mean
+from ostinato.bench.groups import Row
+
+KIND = "cells"
+Found = dict[str, Any]
+Lines = list[list[str]]
+
+
+def parts(result: Found) -> Iterator[tuple[str, Lines]]:
+    """Titles and lines of what stands beside the tables of cells."""
+    if result["tables"]:
+        yield "Times as fast as each peer, geometric mean over the sizes", means(result["tables"])
+    if result["bandwidth"]:
+        yield "Recurrence alone against a copy", _bandwidth(result["bandwidth"])
+    if result["compilation"]:
+        yield "Compiling a cell", _compilation(result["compilation"])
+    if result["targets"]:
+        yield "What is reached, of what is wanted", target_lines(result["targets"])
+
+
+def means(tables: list[Found]) -> Lines:
+    """Head and a row for each comparison: time at the largest size, and the mean ratio to each side."""
+    named = (side for table in tables for row in table["rows"] for side in row["ms"])
+    found = {side for side in named if side != "ostinato"}
+    sides = [side for side in plan.PEERS if side in found]
+    several = len({table["threads"] for table in tables}) > 1
+    head = ["cell", *(["threads"] if several else []), "runs", "ms", *sides]
+    return [head, *(_mean_line(table, sides, several) for table in tables if any(row["ms"] for row in table["rows"]))]
+
+
+def _mean_line(table: Found, sides: list[str], several: bool) -> list[str]:
+    rows = [row for row in table["rows"] if row["ms"]]
+    largest = max(rows, key=lambda row: row["row"]["N"] * row["row"]["T"] * row["row"]["H"])
+    shown = f"{pages.milliseconds(largest['ms']['ostinato']['median'])} ({Row(**largest['row'])})"
+    return [
+        table["group"],
+        *([str(table["threads"])] if several else []),
+        table["runs"],
+        shown,
+        *(_mean(rows, side) for side in sides),
+    ]
+
+
+def _mean(rows: list[Found], side: str) -> str:
+    found = [row["ms"][side]["median"] / row["ms"]["ostinato"]["median"] for row in rows if side in row["ms"]]
+    few = f" ({len(found)} of {len(rows)})" if len(found) < len(rows) else ""
+    return f"{mean(found):.2f}{few}" if found else ""
+
+
+def _bandwidth(found: list[Found]) -> Lines:
+    head = ["cell", "row", "GB/s", "copy GB/s", "share"]
+    return [head, *(_bandwidth_line(each) for each in found)]
+
+
+def _bandwidth_line(each: Found) -> list[str]:
+    name = [each["cell"], str(Row(**each["row"]))]
+    if each["why"]:
+        return [*name, "", "", each["why"]]
+    return [*name, f"{each['gb_s']:.1f}", f"{each['copy_gb_s']:.1f}", f"{each['share']:.2f}"]
+
+
+def _compilation(found: list[Found]) -> Lines:
+    head = ["cell", "cold, s", "from the cache, ms"]
+    return [head, *(_compilation_line(each) for each in found)]
+
+
+def _compilation_line(each: Found) -> list[str]:
+    if each["why"]:
+        return [each["cell"], each["why"], ""]
+    return [each["cell"], f"{each['compile_s']:.2f}", f"{each['load_ms']:.0f}"]
+
+
+def in_a_line(found: Found) -> str:
+    """A figure beside the tables, as it comes."""
+    line = _bandwidth_line(found) if "share" in found else _compilation_line(found)
+    return " ".join(line).rstrip()
+
+
+def target_lines(found: list[Found]) -> Lines:
+    """Head and rows of the table of targets."""
+    head = ["what", "threads", "cells", "mean", "worst", "wanted", "better still", "reached"]
+    return [head, *map(_target_line, found)]
+
+
+def _target_line(found: Found) -> list[str]:
+    unit = found["unit"] if found["unit"] == "x" else f" {found['unit']}"
+    figures = [f"{found[name]:.3g}{unit}" for name in ("mean", "worst", "wanted", "better")]
+    figures[1] += f" ({found['worst_cell']})"
+    return [
+        found["target"],
+        str(found["threads"] or ""),
+        str(found["cells"]),
+        *figures,
+        "yes" if found["reached"] else "no",
+    ]
+
+
+def markdown(result: Found) -> str:
+    """The whole result as a page."""
+    page = [
+        "# Cells side by side",
+        pages.about(result["machine"]),
+        "Made by `ostinato bench cells`; the guide on benchmarks says how. Times are medians in milliseconds, forward "
+        "and backward with all gradients; before a side was timed, its outputs and gradients were held against float64 "
+        "(*error*: largest difference of outputs / gradients over the largest number). *times as fast*: the fastest "
+        "of the peers that count over ostinato. *native* and *compiled* are this package's kernels without the layer "
+        "around them: the one that it carries, and the one that is compiled from the cell's equations.",
+    ]
+    for title, lines in parts(result):
+        page += [f"## {title}", pages.markdown_table(lines)]
+    for table in result["tables"]:
+        note = " ".join((report.footnote(table), *report.notes(table), f"Measured {table['measured']}."))
+        page += [f"## {report.title(table)}", pages.markdown_table(report.lines(table)), note]
+    if result["skipped"]:
+        left_out = (f"- {item['peer']} in {item['group']}: {item['why']}" for item in result["skipped"])
+        page += ["## Left out", "\n".join(left_out)]
+    return "\n\n".join(page) + "\n"
+
+
+def merged(result: Found, folder: Path) -> Found:
+    """The result together with what stands in the folder, of the same machine, and was not measured anew."""
+    before = pages.earlier(result["machine"], folder, KIND)
+    if before is None:
+        return result
+    of_cells = {part: list(({e["cell"]: e for e in before[part] + result[part]}).values()) for part in PARTS}
+    names = [table["group"] for table in before["tables"]]
+    return summary(of_cells, result["machine"], *report.together(before, result, names))
+
+
+def write(result: Found, folder: Path) -> list[Path]:
+    """Write the files of a result; returns their paths."""
+    from ostinato.plots.benchmark import ratios
+
+    return pages.write(result, folder, KIND, markdown(result), partial(ratios, result["tables"]))
