@@ -41,6 +41,14 @@ def key_of(cell: Cell, masked: bool, zoned: bool) -> tuple[str, str]:
     return _keys[named][1:]
 
 
+def keep(cell: Cell, kernel: Kernel) -> str:
+    """Have a cell run by a kernel from now on, which is compiled; its key."""
+    key = _key(cell, kernel)
+    _kernels[key] = kernel
+    _keys[named_by(cell, kernel.masked, kernel.zoned)] = cell, key, ""
+    return key
+
+
 def kernel_by(key: str) -> Kernel:
     """The kernel of a key, which may come from another process.
 
@@ -73,9 +81,7 @@ def _compiled(cell: Cell, masked: bool, zoned: bool) -> tuple[str, str]:
     if kernel.seconds:
         told = f"compiled {cell.name} in {kernel.seconds:.1f} s; kept in {build.cache_folder()}"
         print(told, file=sys.stderr, flush=True)
-    key = _key(cell, kernel)
-    _kernels[key] = kernel
-    return key, ""
+    return keep(cell, kernel), ""
 
 
 def _key(cell: Cell, kernel: Kernel) -> str:

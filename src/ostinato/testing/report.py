@@ -72,7 +72,7 @@ def check_cell(
         runs_on=kernels.find(made, kernels.Request(torch.float32, "cpu", steps)).name,
         phases=[] if kernel is None else [*_phases("forward", kernel), *_phases("backward", kernel)],
         kept=[] if kernel is None else _kept(made, kernel),
-        kept_floats=0 if kernel is None else _kept_floats(kernel),
+        kept_floats=0 if kernel is None else kernel.kept_size,
         differences=found,
         agrees=all(one.agrees for one in found),
         speed=_speed(made, kernel is not None, (batch_size, steps), seconds, progress),
@@ -149,11 +149,6 @@ def _kept(cell: Cell, kernel: Kernel) -> list[Kept]:
     own = layout.kept - ({layout.after[0]} if kernel.fused else set())  # which is the output
     values = {at: fields.get(at) or graph.origin.get(at) or graph[at].op for at in sorted(own)}
     return [Kept(value=value, floats=graph[at].width) for at, value in values.items()]
-
-
-def _kept_floats(kernel: Kernel) -> int:
-    run = kernel.run()
-    return kernel.functions[0].kept(run) if kernel.functions else int(run.kept_size)
 
 
 def _results(cell: Cell, run: Any, dtype: torch.dtype) -> dict[str, Tensor]:

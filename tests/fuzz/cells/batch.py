@@ -19,7 +19,7 @@ from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, unroll
 from ostinato.compiler import build
 from ostinato.compiler.kernel import Kernel, kernel_of
-from ostinato.kernels import compiled
+from ostinato.kernels import compiled, compiled_kernels
 from ostinato.native import library as native_library
 from ostinato.testing.samples import Sample, gradients, weigh
 from tests.fuzz.cells.drawing import draw
@@ -179,11 +179,8 @@ def _kernel(case: Case) -> Kernel:
 
 def _judged(case: Case, kernel: Kernel) -> str:
     """A fault is there with all numbers that were drawn, or nearly all."""
-    key = f"fuzz:{len(compiled._compiled)}"
-    compiled._compiled[key] = compiled.Compiled(case.cell, kernel)
-    compiled._answers[case.cell, case.masked, case.zoned] = (case.cell, key, "")
+    compiled_kernels.keep(case.cell, kernel)
     said = [fault for run in case.runs() if (fault := run.fault())]
-    del compiled._compiled[key], compiled._answers[case.cell, case.masked, case.zoned]
     return said[0] if len(said) >= 2 else ""
 
 

@@ -68,9 +68,8 @@ class Sample:
         leaves, wanted = self.run(unroll, torch.float64, **options)
         upstream = [torch.randn_like(result) for result in wanted]
         wanted += torch.autograd.grad(wanted, leaves, upstream)
-        by_loop, by_kernel = (self.errors(run, dtype, upstream, wanted, options) for run in (unroll, compiled.run))
-        for error, usual in zip(by_kernel, by_loop, strict=True):
-            assert error <= max(tolerance, 10 * usual)
+        by_loop, by_kernel = (max(self.errors(run, dtype, upstream, wanted, options)) for run in (unroll, compiled.run))
+        assert by_kernel <= max(tolerance, 5 * by_loop)
 
     def errors(self, run, dtype, upstream, wanted, options):
         """Of all results and gradients, in units of their largest number."""
