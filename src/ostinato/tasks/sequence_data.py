@@ -1,7 +1,7 @@
 """Texts and sequences of numbers made ready for a task of one answer to each: read, split, batched, told of."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,7 +27,8 @@ from ostinato.data.text.word_vectors import word_vectors
 from ostinato.inspection.observed import Observed
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.tasks.contract import Progress, required
-from ostinato.tasks.sequence_options import ReadsSequences
+from ostinato.tasks.prepared import Prepared
+from ostinato.tasks.sequence_options import TrainSequences
 from ostinato.tasks.trained import Trained
 from ostinato.training import Job, Processes
 
@@ -79,18 +80,13 @@ AT_ONCE = 64_000
 
 
 def divided(
-    options: ReadsSequences, wanted: float | None, whole: Raw, valid: Raw | None, share: float, *, by_label: bool
+    options: TrainSequences, wanted: float | None, whole: Raw, valid: Raw | None, share: float, *, by_label: bool
 ) -> tuple[Raw, Raw, bool]:
-    """Examples to train on, those to validate on, and whether the latter were held out.
+    """Examples to train on, those to validate on, and whether the latter were held out, `by_label` the same share of
+    every label.
 
-    Args:
-        options: of the command.
-        wanted: its share to hold out, however few that are; None where it does not say.
-        whole: to train on; without `valid`, also to validate on.
-        valid: to validate on.
-        share: to hold out where the options do not say. Where that is 0, or fewer than `TELLING` examples, nothing is
-            held out, and validation measures what is trained on.
-        by_label: whether the same share of every label is held out.
+    Without `valid` they are the share that the options want, however few that are. Where they want none in particular
+    it is `share`; fewer than `TELLING` are not held out then, and validation measures what is trained on.
     """
     share = share if wanted is None else wanted
     if valid is not None or not (share * len(whole) >= TELLING if wanted is None else share > 0):
@@ -101,31 +97,16 @@ def divided(
 
 
 def data_of(
-    codec: SequenceCodec,
-    parts: tuple[Raw, Raw],
-    inputs: tuple[Inputs, Inputs],
-    records: Iterable[dict[str, Any]],
-    held: bool,
-    beyond: float | None,
+    codec: SequenceCodec, parts: tuple[Raw, Raw], inputs: tuple[Inputs, Inputs], record: Callable[[Raw], dict[str, Any]]
 ) -> dict[str, Any]:
-    """What the run records of what is trained and of what is validated on, the shares of unknown tokens with it; a
-    warning where these are many.
-
-    Args:
-        codec: what has read.
-        parts: examples; the same twice where none are validated on.
-        inputs: encoded.
-        records: of the files of each.
-        held: whether the latter were held out.
-        beyond: as `learn_codec` has it.
-    """
-    train, valid = records
+    """What the run records of what is trained and of what is validated on, by `record`, and the shares of unknown
+    tokens in the encoded inputs; a warning where these are many. The parts are one where none is validated on."""
+    train, valid = map(record, parts)
     if codec.tokenizer is not None:
         train, valid = (of | unknown_of(own, codec.tokenizer) for of, own in zip((train, valid), inputs, strict=True))
         advice = "--level bpe reads words in pieces, a larger --vocab-size knows more of them"
         warn_unknown(parts[1].name, valid, codec.tokenizer.level, advice)
-    found = {"train": train, "valid": valid, "held_out": held, "validated": parts[0] is not parts[1]}
-    return found if beyond is None else found | {"unknown_words": beyond}
+    return {"train": train, "valid": valid, "validated": parts[0] is not parts[1]}
 
 
 def encoded(codec: SequenceCodec, raw: Raw) -> tuple[Inputs, dict[str, Any]]:
@@ -138,50 +119,24 @@ def encoded(codec: SequenceCodec, raw: Raw) -> tuple[Inputs, dict[str, Any]]:
     return inputs, unknown
 
 
-def data_line(data: dict[str, Any], codec: SequenceCodec) -> str:
-    """What is read, for the line before training."""
-    if codec.tokenizer is None:
-        return f"{len(codec.scale.mean) if codec.scale else 0} channels"
-    reads = f"vocabulary {codec.tokenizer.size:,}{unknown_note(data)}"
-    if (beyond := data.get("unknown_words")) is not None:
-        pieces = {"char": "characters", "bpe": "pieces of words"}[codec.tokenizer.level]
-        reads += f" of {pieces}, as {beyond:.0%} of the words held out are unknown (--level says otherwise)"
-    return reads
-
-
 def job_of(
-    options: ReadsSequences,
+    options: TrainSequences,
     model: nn.Module,
-    codec: SequenceCodec,
-    embedding: npt.NDArray[np.float32] | None,
-    train: tuple[Inputs, npt.NDArray[Any]],
+    prepared: Prepared[Any, Any, npt.NDArray[np.float32] | None],
+    targets: npt.NDArray[Any],
     *,
     loss: Callable[[Any, Batch], Tensor],
     validate: Callable[[nn.Module], Mapping[str, float]],
-    valid: tuple[bool, int],
     best: str,
     higher: bool,
     processes: Processes,
 ) -> Job:
-    """What the loop needs, for one process of several.
-
-    Args:
-        options: of the command.
-        model: a `ManyToOne`.
-        codec: what has read.
-        embedding: what it starts from, `[V, E]`; None for random numbers.
-        train: encoded examples, and what is expected of each, `[N, ...]`.
-        loss: of the model's output and a batch.
-        validate: figures of a model.
-        valid: whether there is other data to validate on, and how many examples.
-        best: the figure that weights are chosen by, where there are enough examples.
-        higher: whether more of it is better.
-        processes: that train.
-    """
+    """What the loop needs, for one process of several: `targets`, `[N, ...]`, are expected of the examples; `best`
+    is the figure of `validate` that weights are chosen by, where there are enough examples."""
     assert isinstance(model, ManyToOne)
-    if embedding is not None:
-        model.start_embedding(torch.from_numpy(embedding))
-    inputs, targets = train
+    if prepared.more is not None:
+        model.start_embedding(torch.from_numpy(prepared.more))
+    inputs, text = prepared.train.inputs, prepared.codec.tokenizer is not None
     batches = Buckets(
         [len(steps) for steps in inputs],
         options.training.batch_of(len(inputs), BATCH),
@@ -191,8 +146,7 @@ def job_of(
         processes.rank,
         processes.size,
     )
-    tokens = 0 if codec.tokenizer is None else sum(map(len, inputs))
-    validated, examples = valid
+    validated, examples = prepared.data["validated"], len(prepared.valid.inputs)
     return Job(
         model=model,
         loss=loss,
@@ -202,27 +156,33 @@ def job_of(
         best=best if validated and examples >= TELLING else None,
         higher=higher,
         unit="examples",
-        lr=NUMBERS_RATE if codec.tokenizer is None else TEXT_RATE,
-        epochs=max(passes(len(inputs), tokens), -(-LEAST_STEPS // len(batches))),
+        lr=TEXT_RATE if text else NUMBERS_RATE,
+        epochs=max(passes(len(inputs), sum(map(len, inputs)) if text else 0), -(-LEAST_STEPS // len(batches))),
         valid_every=0 if validated else FITTED_EVERY,
         measured="validation" if validated else "fit",
     )
 
 
-def where_validated(data: Mapping[str, Any], examples: int, held: str) -> str:
-    """How many examples are validated on, and of what, for the line before training.
-
-    Args:
-        data: what the run records of the data.
-        examples: how many.
-        held: how examples were held out.
-    """
+def description(model: nn.Module, prepared: Prepared[Any, Any, Any], what: str, held: str) -> str:
+    """The line before training: examples, `what` is learned of them, what is read, parameters; `held` says how
+    examples were held out."""
+    data, reads, examples = prepared.data, prepared.codec.reads, len(prepared.valid.inputs)
     if not data["validated"]:
-        return "none held out (a tenth would say too little; give --valid FILE)"
-    if data["held_out"]:
-        return f"{examples:,} to validate on, {held}"
-    few = " (too few to choose weights by: the last ones are kept)" if examples < TELLING else ""
-    return f"{examples:,} to validate on{few}"
+        where = "none held out (a tenth would say too little; give --valid FILE)"
+    elif data["held_out"]:
+        where = f"{examples:,} to validate on, {held}"
+    else:
+        few = " (too few to choose weights by: the last ones are kept)" if examples < TELLING else ""
+        where = f"{examples:,} to validate on{few}"
+    if reads.tokenizer is None:
+        read = f"{len(reads.scale.mean)} channels"
+    else:
+        read = f"vocabulary {reads.tokenizer.size:,}{unknown_note(data)}"
+    if (beyond := data.get("unknown_words")) is not None:
+        pieces = {"char": "characters", "bpe": "pieces of words"}[reads.tokenizer.level]
+        read += f" of {pieces}, as {beyond:.0%} of the words held out are unknown (--level says otherwise)"
+    parameters = sum(p.numel() for p in model.parameters())
+    return f"{len(prepared.train.inputs):,} examples to train on, {where}; {what}, {read}, {parameters:,} parameters"
 
 
 @torch.no_grad()
@@ -238,22 +198,14 @@ def outputs_of(model: nn.Module, inputs: Inputs, progress: Progress | None = Non
     return torch.stack([found[row] for row in range(len(inputs))]).numpy()
 
 
-def observed(
-    run: Trained, codec: SequenceCodec, source: str | None, scalar: Callable[[Any], Tensor], what: str, steps: int
-) -> Observed:
-    """The first example of a source, for `inspect`.
-
-    Args:
-        run: of the task.
-        codec: what reads.
-        source: as `Observes.observe` has it.
-        scalar: of the model's output, which gradients are taken of.
-        what: how to call that.
-        steps: to read, at most.
+def observed(run: Trained, source: str | None, scalar: Callable[[Any], Tensor], what: str, steps: int) -> Observed:
+    """The first example of a source, as `Observes.observe` has it: so many steps of it at most, and a scalar of the
+    model's output, called `what`, that gradients are taken of.
 
     Raises:
         DataError: nothing to read.
     """
+    codec: SequenceCodec = run.codec.reads
     raw = read_labelled(required(source), codec.columns, labels=False)
     values = codec.encode(raw)[0][:steps]
     read = [str(t + 1) for t in range(len(values))] if codec.tokenizer is None else codec.tokenizer.pieces(values)
@@ -287,16 +239,9 @@ def recorded(codec: SequenceCodec) -> dict[str, Any]:
 
 
 def start_vectors(
-    options: ReadsSequences, codec: SequenceCodec, inputs: Inputs, progress: Progress | None
+    options: TrainSequences, codec: SequenceCodec, inputs: Inputs, progress: Progress | None
 ) -> npt.NDArray[np.float32] | None:
-    """What the embedding starts from, `[V, E]`; None for random numbers.
-
-    Args:
-        options: of the command.
-        codec: what reads.
-        inputs: encoded, to train on.
-        progress: told how far it is.
-    """
+    """What the embedding starts from, learned of the encoded inputs to train on, `[V, E]`; None for random numbers."""
     wanted = options.sequence.word_vectors
     if codec.tokenizer is None or wanted == "random":
         return None
@@ -314,16 +259,10 @@ def passes(examples: int, tokens: int) -> int:
 
 
 def learn_codec(
-    options: ReadsSequences, columns: LabelledColumns, train: Raw, unseen: Raw | None
+    options: TrainSequences, columns: LabelledColumns, train: Raw, unseen: Raw | None
 ) -> tuple[SequenceCodec, float | None]:
-    """Tokenizer or scale; where words would not do, the share of them that is unknown, else None.
-
-    Args:
-        options: of the command.
-        columns: what the run is to read later.
-        train: to train on.
-        unseen: other examples, to see how well words are known; None where there are none.
-    """
+    """Tokenizer or scale for columns that the run is to read later; where words would not do, the share of them that is
+    unknown, else None. How well words are known shows on `unseen` examples; None where there are none."""
     limit = options.sequence.max_length
     if not isinstance(train.inputs[0], str):
         return SequenceCodec(columns, limit, scale=Scale.of(train.inputs)), None
@@ -336,7 +275,7 @@ def learn_codec(
     return SequenceCodec(columns, limit or MAX_LENGTH[tokenizer.level], tokenizer), beyond
 
 
-def _unknown_words(options: ReadsSequences, words: Tokenizer, train: Raw, unseen: Raw | None) -> float:
+def _unknown_words(options: TrainSequences, words: Tokenizer, train: Raw, unseen: Raw | None) -> float:
     """Share of the words unknown in texts that the vocabulary was not learned from."""
     if unseen is None:
         if len(train) < 2:
@@ -346,7 +285,7 @@ def _unknown_words(options: ReadsSequences, words: Tokenizer, train: Raw, unseen
     return unknown_of(words.encode_all(unseen.inputs), words)["unknown"]
 
 
-def _tokenizer(options: ReadsSequences, level: Level, train: Raw) -> Tokenizer:
+def _tokenizer(options: TrainSequences, level: Level, train: Raw) -> Tokenizer:
     tokens = options.tokens.at_level(level)
     size = VOCABULARY if level == "word" and tokens.vocab_size is None else tokens.vocab_limit
     try:
@@ -360,7 +299,7 @@ def word_dropout(steps: float) -> float:
     return 0.3 * min(1.0, steps / REDUNDANT)
 
 
-def sizes(options: ReadsSequences, codec: SequenceCodec, lengths: Sequence[int]) -> dict[str, Any]:
+def sizes(options: TrainSequences, codec: SequenceCodec, lengths: Sequence[int]) -> dict[str, Any]:
     """Arguments of `ManyToOne`, but for its number of outputs."""
     model, reads_as = options.model, options.sequence
     reads: dict[str, Any] = {"embed_size": model.embed}

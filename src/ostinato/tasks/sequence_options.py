@@ -1,7 +1,7 @@
 """Options that tasks from a sequence to one answer share."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
 import tyro
 
@@ -9,12 +9,14 @@ from ostinato.config.cells import CELL_NAMES, DEFAULT_CELL, DEFAULT_CELL_OF_NUMB
 from ostinato.config.checks import at_least, share
 from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
-from ostinato.config.fields import Column, Columns
+from ostinato.config.fields import Column, Columns, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
+from ostinato.config.start import StartOptions
+from ostinato.config.table import TableOptions
 from ostinato.config.text import Level, TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
-from ostinato.tasks.options import OtherTableOptions
+from ostinato.tasks.options import OtherTableOptions, TrainFacts
 
 
 @dataclass(frozen=True)
@@ -160,43 +162,51 @@ class SequenceTrainingOptions(TrainingOptions):
     noisy than the weights of any one step. 0 means the weights as they are."""
 
 
-class ReadsSequences(Protocol):
-    """Training options of a task that reads texts or sequences of numbers, from tables among others."""
+@dataclass(frozen=True, kw_only=True)
+class TrainSequences(TrainFacts):
+    """What training takes, besides what is to be learned."""
 
-    @property
-    def columns(self) -> SequenceColumns:
-        """Of a table."""
+    UNUSED = frozenset({"steps", "tied"})
 
-    @property
-    def sequence(self) -> SequenceOptions:
-        """How they are read."""
+    data: tuple[str, ...]
+    out: Out
+    columns: SequenceColumns = field(default_factory=SequenceColumns)
 
-    @property
-    def tokens(self) -> SequenceTextOptions:
-        """What a token is."""
+    valid: File = None
+    """Data to validate on. By default some of DATA, drawn by the seed: see --hold-out."""
 
-    @property
-    def model(self) -> SequenceModelOptions:
-        """Sizes."""
+    hold_out: float | None = None
+    """Share of the examples, of every class alike, that is held out to validate on, where there is no --valid; 0 holds
+    none out. By default a tenth; of fewer than 300 examples none, as a tenth of them says too little to give them up
+    for."""
 
-    @property
-    def training(self) -> SequenceTrainingOptions:
-        """The loop's options."""
+    test: File = None
+    """Data to evaluate the best weights on at the end."""
 
+    preset: NoPreset = None
+    config: Config = None
+    sequence: SequenceOptions = field(default_factory=SequenceOptions)
+    tokens: SequenceTextOptions = field(default_factory=SequenceTextOptions)
+    model: SequenceModelOptions = field(default_factory=SequenceModelOptions)
+    training: SequenceTrainingOptions = field(default_factory=SequenceTrainingOptions)
 
-def check_learned(options: ReadsSequences, said: str) -> None:
-    """Check that the options name what is to be learned, and that a model of one answer a sequence can have them.
+    reading: EncodingOptions = field(default_factory=EncodingOptions)
+    table: TableOptions = field(default_factory=TableOptions)
+    start: StartOptions = field(default_factory=StartOptions)
+    json: Json = False
 
-    Args:
-        options: of the command.
-        said: the option that names what is to be learned.
+    def __post_init__(self) -> None:
+        share(hold_out=self.hold_out or 0.0)
 
-    Raises:
-        ConfigError: --tied, or columns that are read without one that is learned.
-    """
-    if options.model.tied:
-        raise ConfigError(
-            "--tied shares the embedding with an output layer over words: a model of one answer a sequence has none"
-        )
-    if (options.columns.text or options.columns.values) and not getattr(options, said):
-        raise ConfigError(f"--{said}: expected the column of the {said}s")
+    def check_learned(self, said: str) -> None:
+        """Check that the option `said` names what is to be learned, where columns are read.
+
+        Raises:
+            ConfigError: it does not; or --tied.
+        """
+        if self.model.tied:
+            raise ConfigError(
+                "--tied shares the embedding with an output layer over words: a model of one answer a sequence has none"
+            )
+        if (self.columns.text or self.columns.values) and not getattr(self, said):
+            raise ConfigError(f"--{said}: expected the column of the {said}s")

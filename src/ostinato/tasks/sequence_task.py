@@ -60,16 +60,8 @@ def training_of(kind: type[Summary], run: Trained, **own: Any) -> Summary:
 
 
 def card_of(run: Trained, what: str, about: list[str], held: str, best: str, tested: str | None) -> CardFacts:
-    """What was trained, on what, how well, and how to use it.
-
-    Args:
-        run: of the task.
-        what: the task makes, for the title.
-        about: lines before the training's.
-        held: how examples were held out.
-        best: figures of the best validation.
-        tested: those of the test data, where there are any.
-    """
+    """The model card: `what` the task makes, lines `about` it, how examples were `held` out, figures of the `best`
+    validation and of the test data."""
     data, reads, sizes = run.config["data"], run.codec.reads, run.config["model"]
     read = f"a vocabulary of {reads.tokenizer.size:,}" if reads.tokenizer else f"{len(reads.scale.mean)} channels"
     if tested is not None and run.test is not None:

@@ -59,8 +59,9 @@ def prepare_labelled(
     reads, beyond = learn_codec(options, columns, train, out if out is not whole else None)
     codec = LabelledCodec(classes, reads)
     own, other = (Part(codec.reads.encode(raw), *codec.numbers(raw)) for raw in (train, out))
-    records = map(record_of, (train, out))
-    data = data_of(reads, (train, out), (own.inputs, other.inputs), records, held, beyond)
+    data = data_of(reads, (train, out), (own.inputs, other.inputs), record_of) | {"held_out": held}
+    if beyond is not None:
+        data["unknown_words"] = beyond
     return Prepared(codec, own, other, data, start_vectors(options, reads, own.inputs, progress))
 
 

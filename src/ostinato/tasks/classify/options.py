@@ -7,21 +7,10 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import share
-from ostinato.config.encoding import EncodingOptions
-from ostinato.config.fields import Column, Config, File, Flag, Json, NoPreset, Out
-from ostinato.config.start import StartOptions
-from ostinato.config.table import TableOptions
+from ostinato.config.fields import Column, Flag
 from ostinato.core.errors import ConfigError
-from ostinato.tasks.options import Takes, TrainFacts
-from ostinato.tasks.sequence_options import (
-    ReadingSequences,
-    SequenceColumns,
-    SequenceModelOptions,
-    SequenceOptions,
-    SequenceTextOptions,
-    SequenceTrainingOptions,
-    check_learned,
-)
+from ostinato.tasks.options import Takes
+from ostinato.tasks.sequence_options import ReadingSequences, TrainSequences
 
 
 @dataclass(frozen=True)
@@ -44,13 +33,12 @@ class ClassifyOptions:
         share(label_smoothing=self.label_smoothing)
 
 
-@dataclass(frozen=True)
-class TrainClassify(TrainFacts):
+@dataclass(frozen=True, kw_only=True)
+class TrainClassify(TrainSequences):
     """Train a classifier: a text, or a sequence of numbers, in; its label out."""
 
     TASK = "classify"
     EARLIER: ClassVar[dict[str, Any]] = {"hold_out": 0.1}
-    UNUSED = frozenset({"steps", "tied"})
     COMMON: ClassVar[tuple[str, ...]] = ("out", "text", "label", "valid", "test", "level")
 
     data: Annotated[
@@ -62,39 +50,14 @@ class TrainClassify(TrainFacts):
         ),
     ]
 
-    out: Out
-
     label: Column = None
     """Column of the labels. A .ts file has them in place."""
 
-    columns: SequenceColumns = field(default_factory=SequenceColumns)
-
-    valid: File = None
-    """Data to validate on. By default some of DATA, drawn by the seed: see --hold-out."""
-
-    hold_out: float | None = None
-    """Share of every class that is held out to validate on, where there is no --valid; 0 holds none out. By default a
-    tenth; of fewer than 300 examples none, as a tenth of them says too little to give them up for."""
-
-    test: File = None
-    """Data to evaluate the best weights on at the end."""
-
-    preset: NoPreset = None
-    config: Config = None
     classify: ClassifyOptions = field(default_factory=ClassifyOptions)
-    sequence: SequenceOptions = field(default_factory=SequenceOptions)
-    tokens: SequenceTextOptions = field(default_factory=SequenceTextOptions)
-    model: SequenceModelOptions = field(default_factory=SequenceModelOptions)
-    training: SequenceTrainingOptions = field(default_factory=SequenceTrainingOptions)
-
-    reading: EncodingOptions = field(default_factory=EncodingOptions)
-    table: TableOptions = field(default_factory=TableOptions)
-    start: StartOptions = field(default_factory=StartOptions)
-    json: Json = False
 
     def __post_init__(self) -> None:
-        share(hold_out=self.hold_out or 0.0)
-        check_learned(self, "label")
+        super().__post_init__()
+        self.check_learned("label")
 
 
 @dataclass(frozen=True)

@@ -34,14 +34,13 @@ from ostinato.tasks.classify.results import Answer, Figures, Summary
 from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.sequence_data import (
     codec_of,
-    data_line,
+    description,
     encoded,
     job_of,
     observed,
     outputs_of,
     recorded,
     sizes,
-    where_validated,
 )
 from ostinato.tasks.sequence_task import SequenceTask, card_of, training_of
 from ostinato.tasks.trained import Trained
@@ -97,12 +96,10 @@ class Classification(SequenceTask):
         return job_of(
             options,
             model,
-            prepared.codec.reads,
-            prepared.more,
-            (train.inputs, train.labels),
+            prepared,
+            train.labels,
             loss=_loss(options, train),
             validate=lambda trained: _figures(trained, prepared.valid),
-            valid=(prepared.data["validated"], len(prepared.valid.labels)),
             best="accuracy" if train.labels.ndim == 1 else "micro_f1",
             higher=True,
             processes=processes,
@@ -110,13 +107,9 @@ class Classification(SequenceTask):
 
     def describe(self, model: nn.Module, prepared: PreparedExamples) -> str:
         """Examples, classes, parameters."""
-        codec, train = prepared.codec, prepared.train
+        codec = prepared.codec
         held = "held out" if codec.columns.several is not None else "held out of every class alike"
-        where = where_validated(prepared.data, len(prepared.valid.labels), held)
-        return (
-            f"{len(train.labels):,} examples to train on, {where}; {len(codec.classes)} classes, "
-            f"{data_line(prepared.data, codec.reads)}, {sum(p.numel() for p in model.parameters()):,} parameters"
-        )
+        return description(model, prepared, f"{len(codec.classes)} classes", held)
 
     def finish(self, run: Trained, prepared: PreparedExamples) -> None:
         """Draw the confusion matrix, of the test data where there is any, else of the validation data."""
@@ -187,7 +180,7 @@ class Classification(SequenceTask):
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first example; the scalar is the loss of the label that the model gives it."""
         loss = _own_loss if run.codec.columns.several is None else _own_losses
-        return observed(run, run.codec.reads, source, loss, "the loss of the label it gives", steps)
+        return observed(run, source, loss, "the loss of the label it gives", steps)
 
     def labels(self, run: Trained, answers: Iterable[Any]) -> Iterator[str]:
         """One a line; a line's end within a label becomes a blank."""

@@ -107,8 +107,9 @@ def prepare_targets(
             )
     codec = RegressCodec(reads, names, Scale.of([measured]))
     own, other = (Part(reads.encode(raw), targets_of(raw)) for raw in (train, out))
-    records = map(record_of, (train, out))
-    data = data_of(reads, (train, out), (own.inputs, other.inputs), records, held, beyond)
+    data = data_of(reads, (train, out), (own.inputs, other.inputs), record_of) | {"held_out": held}
+    if beyond is not None:
+        data["unknown_words"] = beyond
     return Prepared(codec, own, other, data, start_vectors(options, reads, own.inputs, progress))
 
 

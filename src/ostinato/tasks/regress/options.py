@@ -6,23 +6,11 @@ from typing import Annotated, ClassVar, Literal
 import tyro
 from tyro.conf import Positional
 
-from ostinato.config.checks import share
 from ostinato.config.columns import names_in
-from ostinato.config.encoding import EncodingOptions
-from ostinato.config.fields import Columns, Config, File, Json, NoPreset, Out
-from ostinato.config.start import StartOptions
-from ostinato.config.table import TableOptions
+from ostinato.config.fields import Columns
 from ostinato.core.errors import ConfigError
-from ostinato.tasks.options import Takes, TrainFacts
-from ostinato.tasks.sequence_options import (
-    ReadingSequences,
-    SequenceColumns,
-    SequenceModelOptions,
-    SequenceOptions,
-    SequenceTextOptions,
-    SequenceTrainingOptions,
-    check_learned,
-)
+from ostinato.tasks.options import Takes
+from ostinato.tasks.sequence_options import ReadingSequences, TrainSequences
 
 
 @dataclass(frozen=True)
@@ -34,12 +22,11 @@ class RegressOptions:
     itself, so that a few targets far out count for less."""
 
 
-@dataclass(frozen=True)
-class TrainRegress(TrainFacts):
+@dataclass(frozen=True, kw_only=True)
+class TrainRegress(TrainSequences):
     """Train regression: a text, or a sequence of numbers, in; one or several real numbers out."""
 
     TASK = "regress"
-    UNUSED = frozenset({"steps", "tied"})
     COMMON: ClassVar[tuple[str, ...]] = ("out", "text", "target", "valid", "test", "level")
 
     data: Annotated[
@@ -51,39 +38,14 @@ class TrainRegress(TrainFacts):
         ),
     ]
 
-    out: Out
-
     target: Columns = None
     """Columns of the numbers to learn. A .ts file has its own in place."""
 
-    columns: SequenceColumns = field(default_factory=SequenceColumns)
-
-    valid: File = None
-    """Data to validate on. By default some of DATA, drawn by the seed: see --hold-out."""
-
-    hold_out: float | None = None
-    """Share of the examples that is held out to validate on, where there is no --valid; 0 holds none out. By default a
-    tenth; of fewer than 300 examples none, as a tenth of them says too little to give them up for."""
-
-    test: File = None
-    """Data to evaluate the best weights on at the end."""
-
-    preset: NoPreset = None
-    config: Config = None
     regress: RegressOptions = field(default_factory=RegressOptions)
-    sequence: SequenceOptions = field(default_factory=SequenceOptions)
-    tokens: SequenceTextOptions = field(default_factory=SequenceTextOptions)
-    model: SequenceModelOptions = field(default_factory=SequenceModelOptions)
-    training: SequenceTrainingOptions = field(default_factory=SequenceTrainingOptions)
-
-    reading: EncodingOptions = field(default_factory=EncodingOptions)
-    table: TableOptions = field(default_factory=TableOptions)
-    start: StartOptions = field(default_factory=StartOptions)
-    json: Json = False
 
     def __post_init__(self) -> None:
-        share(hold_out=self.hold_out or 0.0)
-        check_learned(self, "target")
+        super().__post_init__()
+        self.check_learned("target")
         targets = names_in(self.target)
         if "" in targets or len(set(targets)) < len(targets):
             raise ConfigError(f"--target {self.target}: expected different columns, with commas between")

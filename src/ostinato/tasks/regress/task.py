@@ -30,14 +30,13 @@ from ostinato.tasks.regress.options import EvaluateRegress, PredictRegress, Trai
 from ostinato.tasks.regress.results import Answer, Figures, Summary, TargetFigures, Values
 from ostinato.tasks.sequence_data import (
     codec_of,
-    data_line,
+    description,
     encoded,
     job_of,
     observed,
     outputs_of,
     recorded,
     sizes,
-    where_validated,
 )
 from ostinato.tasks.sequence_task import SequenceTask, card_of, training_of
 from ostinato.tasks.trained import Trained
@@ -112,12 +111,10 @@ class Regression(SequenceTask):
         return job_of(
             options,
             model,
-            codec.reads,
-            prepared.more,
-            (train.inputs, codec.scale.apply(train.targets)),
+            prepared,
+            codec.scale.apply(train.targets),
             loss=loss,
             validate=validate,
-            valid=(prepared.data["validated"], len(valid.targets)),
             best="scaled_rmse",
             higher=False,
             processes=processes,
@@ -125,12 +122,8 @@ class Regression(SequenceTask):
 
     def describe(self, model: nn.Module, prepared: PreparedTargets) -> str:
         """Examples, targets, parameters."""
-        codec, count = prepared.codec, len(prepared.codec.targets)
-        where = where_validated(prepared.data, len(prepared.valid.targets), "held out")
-        return (
-            f"{len(prepared.train.targets):,} examples to train on, {where}; {count} target{'s'[: count > 1]}, "
-            f"{data_line(prepared.data, codec.reads)}, {sum(p.numel() for p in model.parameters()):,} parameters"
-        )
+        count = len(prepared.codec.targets)
+        return description(model, prepared, f"{count} target{'s'[: count > 1]}", "held out")
 
     def finish(self, run: Trained, prepared: PreparedTargets) -> None:
         """Nothing more is written."""
@@ -175,7 +168,7 @@ class Regression(SequenceTask):
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first example; the scalar is the sum of the standardised values that the model gives it."""
-        return observed(run, run.codec.reads, source, _summed, "the value it gives, standardised", steps)
+        return observed(run, source, _summed, "the value it gives, standardised", steps)
 
     def summary(self, run: Trained) -> Summary:
         """Examples trained on, and the validation with the lowest error."""
