@@ -216,3 +216,36 @@ def test_layers_alone_in_python():
     assert (stack.name, stack.num_layers, stack.directions) == ("deep.rnn", 2, 2)
     x = torch.from_numpy(np.random.default_rng(0).standard_normal((6, 3, 4), np.float32))
     torch.testing.assert_close(ostinato.interop.layer(stack)(x)[0], both(x)[0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("pooling", ["last", "max", "mean"])
+def test_a_classifier_of_torch(pooling: str, capsys: pytest.CaptureFixture[str]):
+    torch.manual_seed(0)
+    parts = nn.ModuleDict(
+        {"emb": nn.Embedding(31, 6), "gru": nn.GRU(6, 5, 2, bidirectional=True), "fc": nn.Linear(10, 3)}
+    )
+    torch.save(parts.state_dict(), "model.pth")
+    imported(capsys, "model.pth", "--text", "text.txt", "--pooling", pooling, "--out", "run")
+    texts = ["w1 w2 w3", "w4", "w5 w6 w7 w8 w9 w1"]
+    for text, answer in zip(texts, ostinato.load("run").predict(texts), strict=True):
+        h = parts["gru"](parts["emb"](torch.tensor([ids()[word] for word in text.split()])))[0]
+        pooled = {"max": h.amax(0), "mean": h.mean(0), "last": torch.cat([h[-1, :5], h[0, 5:]])}[pooling]
+        expected = parts["fc"](pooled).softmax(-1)
+        np.testing.assert_allclose([*answer["probabilities"].values()], expected.detach(), atol=2e-5)
+
+
+def test_a_tagger_of_torch(capsys: pytest.CaptureFixture[str]):
+    torch.manual_seed(0)
+    parts = nn.ModuleDict(
+        {"emb": nn.Embedding(31, 6), "rnn": nn.LSTM(6, 5, bidirectional=True), "fc": nn.Linear(10, 4)}
+    )
+    torch.save(parts.state_dict(), "model.pth")
+    Path("tags.txt").write_text("N\nV\nD\nX\n")
+    imported(capsys, "model.pth", "--task", "tag", "--text", "text.txt", "--labels", "tags.txt", "--out", "run")
+    words = ["w1", "w2", "w9", "w20"]
+    (answer,) = ostinato.load("run").predict([words])
+    scores = parts["fc"](parts["rnn"](parts["emb"](torch.tensor([ids()[word] for word in words])))[0])
+    assert answer.tags == ["NVDX"[tag] for tag in scores.argmax(-1)]
+    one_way = {name: value for name, value in parts.state_dict().items() if not name.endswith("_reverse")}
+    torch.save(one_way | {"fc.weight": torch.ones(4, 5)}, "model.pth")
+    assert "both directions" in refusal(capsys, "model.pth", "--task", "tag", "--text", "text.txt")

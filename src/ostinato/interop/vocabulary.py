@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -18,6 +19,9 @@ from ostinato.interop.layouts import Array
 _ENDS = (EOS, "</s>", "<EOS>", "[EOS]", "<|endoftext|>")
 _STARTS = ("<s>", "<sos>", "<SOS>", "<bos>", "[BOS]", "<go>", "<GO>")
 _UNKNOWN = (UNK, "<UNK>", "[UNK]", "<OOV>", "<oov>", "UNK")
+
+#: Tokens that stand for no text, such as <pad>.
+_SPECIAL = re.compile(r"<.+>|\[.+\]")
 
 #: How far below the lowest bias a token starts that a model did not have: it is then never said, and can be learned.
 _BELOW = 20.0
@@ -79,23 +83,33 @@ def words_of(
         ConfigError: neither, or both.
         DataError: another number of tokens than V, or one twice.
     """
-    if (vocabulary is None) == (not texts):
-        raise ConfigError(
-            f"the model reads {size:,} ids: say what they stand for, by --vocabulary FILE (a token a line, or JSON) or "
-            "--text FILE (words in the order of their first occurrence, or characters sorted)"
-        )
-    tokens: dict[str, int] = (
-        _from_texts(texts, size, level, of_pairs) if vocabulary is None else _from_file(vocabulary, size)
-    )
+    tokens = tokens_of(size, vocabulary=vocabulary, texts=texts, level=level, of_pairs=of_pairs)
     if level is None:
-        level = "char" if all(len(one) == 1 for one in tokens if one not in (*_ENDS, *_UNKNOWN, *_STARTS)) else "word"
+        level = "char" if all(len(one) == 1 or _SPECIAL.fullmatch(one) for one in tokens) else "word"
     ends = _ENDS + (("\n",) if level == "word" else ()) + (("_",) if of_pairs else ())
     made = _arranged(tokens, level, _special(tokens, eos, ends, "--eos"), _special(tokens, unk, _UNKNOWN, "--unk"))
     first = _special(tokens, bos, _STARTS if of_pairs else (), "--bos")
     return made if first is None else replace(made, bos=tokens[first])
 
 
-def _special(tokens: dict[str, int], given: str | None, usual: Sequence[str], option: str) -> str | None:
+def tokens_of(
+    size: int, *, vocabulary: str | None, texts: Sequence[str], level: str | None = None, of_pairs: bool = False
+) -> dict[str, int]:
+    """Their ids by token; as `words_of`."""
+    if (vocabulary is None) == (not texts):
+        raise ConfigError(
+            f"the model reads {size:,} ids: say what they stand for, by --vocabulary FILE (a token a line, or JSON) or "
+            "--text FILE (words in the order of their first occurrence, or characters sorted)"
+        )
+    return _from_texts(texts, size, level, of_pairs) if vocabulary is None else _from_file(vocabulary, size)
+
+
+def unknown_token(tokens: Mapping[str, int], given: str | None) -> str | None:
+    """The token of the unknown: the one given, else one that is usual; None where there is none."""
+    return _special(tokens, given, _UNKNOWN, "--unk")
+
+
+def _special(tokens: Mapping[str, int], given: str | None, usual: Sequence[str], option: str) -> str | None:
     if given is not None and given not in tokens:
         raise ConfigError(f"{option} {given!r}: not in the vocabulary")
     return given if given is not None else next((token for token in usual if token in tokens), None)
