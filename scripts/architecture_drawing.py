@@ -24,6 +24,7 @@ ROOMS = {
     "decoding": "sampling, beams",
     "plots": "pictures",
     "checkpoint": "the run folder",
+    "interop": "weights of others",
     "models": "what tasks share",
     "data": "files to batches",
     "losses": "output to scalar",
