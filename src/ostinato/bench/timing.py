@@ -14,7 +14,7 @@ SETTLE = 0.05
 TURNS = 7
 LEAST_TURNS = 3
 #: A side that takes so many seconds a call is called twice in all.
-SLOW = 1.0
+SLOW = 0.5
 
 
 class Timed(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 
@@ -78,7 +79,8 @@ def measure_row(group: groups.Group, row: groups.Row, peers: Sequence[str], seco
     ready, errors, left_out = _checked(given, ("ostinato", *peers), reference)
     yardstick = accuracy.yardstick(group.peers, group.precision, group.dtype)
     own = errors.get(yardstick) or _checked(given, (yardstick,), reference)[1][yardstick]
-    faults = {name: accuracy.fault(name, found, own, group.precision, group.dtype) for name, found in errors.items()}
+    judged = partial(accuracy.fault, precision=group.precision, dtype=group.dtype, kinks=given.has_kinks)
+    faults = {name: judged(name, found, own) for name, found in errors.items()}
     wrong = {name: fault for name, fault in faults.items() if fault}
     del reference
     gc.collect()
@@ -100,13 +102,13 @@ def _checked(
     given: problem.Problem, names: Sequence[str], reference: problem.Results
 ) -> tuple[dict[str, Side], dict[str, dict[str, float]], dict[str, str]]:
     """Sides that are ready, their errors, and why others are left out."""
-    builders = sides()
+    builders, share = sides(), accuracy.SMOOTH_SHARE if given.has_kinks else 1.0
     ready: dict[str, Side] = {}
     errors, left_out = {}, {}
     for name in names:
         try:
             side = builders[name](given)
-            errors[name] = accuracy.worst(problem.errors(side.results(), reference))
+            errors[name] = accuracy.worst(problem.errors(side.results(), reference, share))
         except Exception as error:
             if name in accuracy.OURS and not isinstance(error, LeftOutError):
                 raise

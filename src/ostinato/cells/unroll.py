@@ -71,7 +71,7 @@ def unroll(
         p = {**p, "recurrent_mask": noise.recurrent_mask}
     follows, readout = getattr(cell, "output_is_state", None), getattr(cell, "readout", None)
 
-    projected = cell.project(p, x)
+    projected = cell.project(p, x).unbind()  # the way back of an index is as large as the whole, at every step
     outputs, states = [state[0]] * T, [state] * T
     for t in reversed(range(T)) if reverse else range(T):
         output, after = cell.step(p, projected[t], state)
@@ -92,7 +92,7 @@ def unroll(
     if readout:
         output = readout(p, kept)
     else:
-        output = torch.stack(outputs) if T else projected.new_zeros(0, x.shape[1], cell.output_size)
+        output = torch.stack(outputs) if T else x.new_zeros(0, x.shape[1], cell.output_size)
     if valid is not None:
         output = output.masked_fill(~per_sequence(valid, output), 0)
     return Unrolled(output, state, kept if keep_states else None)

@@ -68,7 +68,8 @@ class BenchCells:
     """Numbers of threads, one process and as many cores for each. By default 2, or 1 where there is one core."""
 
     seconds: float = 0.5
-    """Time to spend on a row, at least; a side that takes more than a second a call is called twice."""
+    """Time to spend on a row, at least; a side that takes more than half a second a call is called
+    twice in all."""
 
     compile_limit: float = 120.0
     """Seconds that torch.compile has for a row, after which longer rows are not tried."""

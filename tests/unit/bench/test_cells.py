@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from ostinato.bench import groups, timing, worker
+from ostinato.bench import accuracy, groups, timing, worker
 from ostinato.bench.cells import bandwidth, compilation, measure, plan, report, targets
 from ostinato.bench.groups import Group, Row
 from ostinato.bench.problem import Problem, errors
@@ -142,6 +142,23 @@ def test_a_slow_side_is_called_twice(monkeypatch):
     found = timing.interleaved({"slow": timing.Timed(lambda: calls.append(1), nullcontext)}, 0.1)
     assert len(calls) == 2
     assert found["slow"].median >= 0
+
+
+def test_a_cell_with_a_kink_is_judged_by_most_of_its_gradient():
+    assert Problem.make(Group("min_gru", "min_gru", (), ()), SMALL).has_kinks
+    assert not Problem.make(Group("gru", "gru", (), ()), SMALL).has_kinks
+    reference = {"output": torch.ones(1000), "grad x": torch.ones(1000)}
+    found = {"output": reference["output"].clone(), "grad x": reference["grad x"].clone()}
+    found["grad x"][:9] += 1
+    assert errors(found, reference)["grad x"] == 1
+    assert errors(found, reference, 0.99) == {"output": 0, "grad x": 0}
+    found["output"][0] = 3
+    found["grad x"][9:12] += 0.5
+    assert errors(found, reference, 0.99) == {"output": 2, "grad x": 0.5}
+    own = {"output": 1e-6, "gradient": 1e-6}
+    off = {"output": 1e-6, "gradient": 5e-4}
+    assert accuracy.fault("ostinato", off, own, "highest", "float32", kinks=True) is None
+    assert "gradient" in accuracy.fault("ostinato", off, own, "highest", "float32")
 
 
 def row(sizes, **ms):

@@ -17,7 +17,11 @@ from torch.nn import functional as F
 
 from ostinato.bench.problem import Problem, Results
 from ostinato.bench.sides.eager import Eager
+from ostinato.bench.sides.side import LeftOutError
 from ostinato.core.registry import lookup
+
+#: Steps of a training by a peer whose time grows by their square.
+LONGEST = 1000
 
 
 class Layer(NamedTuple):
@@ -59,6 +63,7 @@ class TorchRecurrent(Eager):
     """Its own layer: a loop in Python over its own cell."""
 
     def __init__(self, problem: Problem) -> None:
+        _not_too_long(problem)
         found = layer_of_torchrecurrent(problem.group.cell)
         assert found is not None
         make = getattr(import_module("torchrecurrent"), found.name)
@@ -89,6 +94,7 @@ class Sru(Eager):
     """The authors' package: its C++ kernel, which has no way back; where gradients are wanted, its loop in Python."""
 
     def __init__(self, problem: Problem) -> None:
+        _not_too_long(problem)
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             cell = import_module("sru").SRUCell(problem.row.D, problem.row.H)
@@ -131,6 +137,7 @@ FLASHRNN: Mapping[str, tuple[str, tuple[int, ...], tuple[int, ...]]] = {
 
 def flashrnn(problem: Problem) -> Eager:
     """Its backend without a GPU, `vanilla`: a loop in PyTorch with one product a step."""
+    _not_too_long(problem)
     run = import_module("flashrnn").flashrnn
     function, by_input, by_state = FLASHRNN[problem.group.cell]
     N, H = problem.row.N, problem.row.H
@@ -149,6 +156,16 @@ def flashrnn(problem: Problem) -> Eager:
         return states[0].reshape(N, -1, H).transpose(0, 1), None
 
     return Eager(problem, leaves, forward)
+
+
+def _not_too_long(problem: Problem) -> None:
+    """Loops that take a step by indexing, or write it into one tensor of all, go back through the whole at every step.
+
+    Raises:
+        LeftOutError: where that takes minutes.
+    """
+    if problem.training and problem.row.T > LONGEST:
+        raise LeftOutError(f"its way back takes time by the square of the steps; measured up to {LONGEST}")
 
 
 def _with_two(by_x: Tensor, by_h: Tensor) -> Tensor:
