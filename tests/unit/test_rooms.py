@@ -15,7 +15,6 @@ NAME_TASKS = {
     "sklearn/forecaster.py": "each estimator is one task's",
     "sklearn/regressor.py": "each estimator is one task's",
     "sklearn/tagger.py": "each estimator is one task's",
-    "api/importing.py": "which models other programs' files hold",
     "bench/language/": "times language models",
     "cli/arguments.py": "the command `bench lm`",
     "cli/demo.py": "trains a language model",

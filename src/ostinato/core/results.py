@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, UnsetType
+
+
+def when(text: str) -> Meta:
+    """Beside a field's type: when it is there."""
+    return Meta(extra_json_schema={"x-when": text})
+
 
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Positive: TypeAlias = Annotated[int, Meta(ge=1)]
@@ -17,14 +23,17 @@ Positive: TypeAlias = Annotated[int, Meta(ge=1)]
 Measure: TypeAlias = Annotated[float, Meta(ge=0)]
 Perplexity: TypeAlias = Annotated[float, Meta(ge=1)]
 
+_UNKNOWN = when("where the vocabulary has an unknown token: not of BPE, not of numbers")
+_VALIDATED = when("as unknown, where there is data to validate on")
+#: Of a training: the share of what it cannot read.
+Unknown: TypeAlias = Annotated[
+    Measure | UnsetType, "share of the tokens to train on that the vocabulary lacks", _UNKNOWN
+]
+ValidUnknown: TypeAlias = Annotated[Measure | UnsetType, "the same of the data to validate on", _VALIDATED]
+
 
 class Result(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What all results are: fields by name, in the order that they are written in."""
-
-
-def when(text: str) -> Meta:
-    """Beside a field's type: when it is there."""
-    return Meta(extra_json_schema={"x-when": text})
 
 
 def builtins(*results: msgspec.Struct | Mapping[str, Any]) -> dict[str, Any]:

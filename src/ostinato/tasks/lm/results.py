@@ -4,9 +4,7 @@ from typing import Annotated
 
 from msgspec import UNSET, UnsetType, field
 
-from ostinato.core.results import Count, Measure, Perplexity, Positive, Result, when
-
-_UNKNOWN = when("where the vocabulary has an unknown token: not of BPE, not of numbers")
+from ostinato.core.results import Count, Measure, Perplexity, Positive, Result, Unknown, ValidUnknown, when
 
 
 class DynamicSettings(Result):
@@ -48,7 +46,5 @@ class Summary(Result, kw_only=True):
     valid_loss: Annotated[Measure, "lowest validation loss, in nats a token"]
     valid_perplexity: Annotated[Perplexity, "e to that"]
     valid_bits_per_character: Annotated[Measure | UnsetType, "that in bits", when("at level char")] = UNSET
-    unknown: Annotated[Measure | UnsetType, "share of the tokens to train on that the vocabulary lacks", _UNKNOWN] = (
-        UNSET
-    )
-    valid_unknown: Annotated[Measure | UnsetType, "the same of the data to validate on", when("as unknown")] = UNSET
+    unknown: Unknown = UNSET
+    valid_unknown: ValidUnknown = UNSET

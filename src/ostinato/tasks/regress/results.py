@@ -4,7 +4,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
-from ostinato.core.results import Count, Measure, Positive, Result, when
+from ostinato.core.results import Count, Measure, Positive, Result, Unknown, ValidUnknown, when
 
 _VALIDATED = when("where there is data to validate on: --valid, or 300 examples and more")
 _UNKNOWN = when("where the vocabulary has an unknown token: not of BPE, not of numbers")
@@ -74,11 +74,5 @@ class Summary(Result, kw_only=True):
         Measure | UnsetType, "root of the mean squared error of the same weights, likewise", _VALIDATED
     ] = UNSET
     valid_r2: Annotated[float | UnsetType, "r2 of the same weights, likewise", _VALIDATED] = UNSET
-    unknown: Annotated[Measure | UnsetType, "share of the tokens to train on that the vocabulary lacks", _UNKNOWN] = (
-        UNSET
-    )
-    valid_unknown: Annotated[
-        Measure | UnsetType,
-        "the same of the data to validate on",
-        when("as unknown, where there is data to validate on"),
-    ] = UNSET
+    unknown: Unknown = UNSET
+    valid_unknown: ValidUnknown = UNSET

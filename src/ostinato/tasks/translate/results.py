@@ -4,9 +4,7 @@ from typing import Annotated
 
 from msgspec import UNSET, UnsetType
 
-from ostinato.core.results import Count, Measure, Perplexity, Positive, Result, when
-
-_UNKNOWN = when("where the vocabulary has an unknown token: not of BPE, not of numbers")
+from ostinato.core.results import Count, Measure, Perplexity, Positive, Result, Unknown, ValidUnknown, when
 
 
 class Figures(Result, kw_only=True):
@@ -40,7 +38,5 @@ class Summary(Result, kw_only=True):
     tokens: Annotated[Count, "target tokens trained on, ends included, repeated ones counted again"]
     valid_loss: Annotated[Measure, "lowest validation loss, in nats a target token"]
     valid_perplexity: Annotated[Perplexity, "e to that"]
-    unknown: Annotated[Measure | UnsetType, "share of the tokens to train on that the vocabulary lacks", _UNKNOWN] = (
-        UNSET
-    )
-    valid_unknown: Annotated[Measure | UnsetType, "the same of the data to validate on", when("as unknown")] = UNSET
+    unknown: Unknown = UNSET
+    valid_unknown: ValidUnknown = UNSET
