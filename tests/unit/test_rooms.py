@@ -18,6 +18,7 @@ NAME_TASKS = {
     "api/importing.py": "which models other programs' files hold",
     "bench/language/": "times language models",
     "cli/demo.py": "trains a language model",
+    "config/bench.py": "the command `bench lm`",
     "config/commands.py": "the tasks that `import` can make runs of",
     "interop/": "which models other programs' files hold",
 }
