@@ -20,6 +20,8 @@ from mkdocs.structure.pages import Page
 from pygments.formatters import HtmlFormatter
 
 import ostinato.cells  # noqa: F401  registers those of the package
+from ostinato.bench.cells.report import means
+from ostinato.bench.pages import about, markdown_table
 from ostinato.cells.contract import Cell
 from ostinato.cli.arguments import COMMANDS, parse
 from ostinato.config.cells import CELL_NAMES
@@ -30,6 +32,8 @@ from ostinato.tasks import TRAIN_OPTIONS
 DOCS = Path(__file__).parent
 PACKAGE = DOCS.parent / "src" / "ostinato"
 SCHEMA = re.compile(r"<!-- schema: (\S+) -->")
+SPEEDS = "<!-- speeds of cells -->"
+RESULTS = DOCS.parent / "benchmarks" / "results"
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -54,8 +58,22 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Put a table in the place of `<!-- schema: NAME -->`, from docs/schemas; of `COMMAND-*` one a task."""
+    """Put a table in the place of `<!-- schema: NAME -->`, from docs/schemas, of `COMMAND-*` one a task; and one of
+    what the benchmark of cells found in the place of SPEEDS."""
+    if SPEEDS in markdown:
+        markdown = markdown.replace(SPEEDS, speeds())
     return SCHEMA.sub(lambda found: schema_tables(found[1]), markdown)
+
+
+def speeds() -> str:
+    """What `ostinato bench cells` found on the machine that was measured last."""
+    results = [json.loads(file.read_text(encoding="utf-8")) for file in RESULTS.glob("cells-*.json")]
+    if not results:
+        return "Nothing was measured yet."
+    latest = max(results, key=lambda result: max(table["measured"] for table in result["tables"]))
+    threads = max(table["threads"] for table in latest["tables"])
+    tables = [t for t in latest["tables"] if t["work"] == "training" and t["threads"] == threads]
+    return f"{markdown_table(means(tables))}\n\n{about(latest['machine'])} {threads} threads."
 
 
 # ---------------------------------------------------------------------------------------------------- commands

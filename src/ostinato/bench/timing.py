@@ -46,7 +46,7 @@ def interleaved(sides: Mapping[str, Timed], seconds: float) -> dict[str, Spread]
         order.shuffle(names)  # so that no side always follows the same other
         for name in names:
             with sides[name].within():
-                _repeat(sides[name].call, SETTLE)
+                _settle(sides[name], once[name])
                 times[name] += _repeat(sides[name].call, burst)
     return {name: _spread(found) for name, found in times.items()}
 
@@ -56,6 +56,11 @@ def _warm(side: Timed) -> float:
     with side.within():
         (first,) = _repeat(side.call, 0)
         return first if first >= SLOW else _repeat(side.call, 0.05)[-1]
+
+
+def _settle(side: Timed, once: float) -> None:
+    """Let the threads of the side before come to rest, at work; where a call takes long, a pause costs less."""
+    time.sleep(SETTLE) if once > 2 * SETTLE else _repeat(side.call, SETTLE)
 
 
 def _repeat(call: Callable[[], object], seconds: float) -> list[float]:
@@ -72,5 +77,5 @@ def _repeat(call: Callable[[], object], seconds: float) -> list[float]:
 
 
 def _spread(times: list[float]) -> Spread:
-    low, median, high = statistics.quantiles(times, n=4) if len(times) > 1 else times * 3
+    low, median, high = statistics.quantiles(times, n=4, method="inclusive") if len(times) > 1 else times * 3
     return Spread(*(round(1e3 * value, 5) for value in (low, median, high)))

@@ -67,7 +67,7 @@ class BenchCells:
     threads: Annotated[tuple[int, ...], tyro.conf.arg(metavar="N")] = ()
     """Numbers of threads, one process and as many cores for each. By default 2, or 1 where there is one core."""
 
-    seconds: float = 0.5
+    seconds: float = 0.3
     """Time to spend on a row, at least; a side that takes more than half a second a call is called
     twice in all."""
 
