@@ -52,7 +52,7 @@ struct Block {
 struct Case {
     std::string cell;
     int64_t N, T, D, H, threads, split;
-    bool reverse, ragged, bias, noise, rest;  // rest: every gradient and pointer that may be left out is there
+    bool reverse, ragged, bias, noise, resets, rest;  // rest: every gradient and pointer that may be left out is there
     int64_t precision = OSTINATO_HIGHEST;
 
     // How much larger errors may be where factors of products are rounded: what is watched there is memory.
@@ -67,12 +67,13 @@ struct Case {
 
 // All that a result depends on, and how it is weighed into one number.
 struct Numbers {
-    enum { X, WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH, EXTRA, WEIGHT_OUT, BIAS_OUT, H0, C0, LEAVES };
+    enum { X, WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH, EXTRA, WEIGHT_OUT, BIAS_OUT, H0, C0, RESET_H, RESET_C, LEAVES };
     Doubles leaf[LEAVES], mask, zoneout_h, zoneout_c, up_output, up_h, up_c, up_states_c;
     std::vector<int64_t> lengths;
+    std::vector<uint8_t> resets;
 };
 const char* const leaf_names[] = {"x",     "weight_ih",  "weight_hh", "bias_ih", "bias_hh",
-                                  "extra", "weight_out", "bias_out",  "h0",      "c0"};
+                                  "extra", "weight_out", "bias_out",  "h0",      "c0",      "reset_h", "reset_c"};
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
@@ -109,7 +110,16 @@ struct Loop {
     }
     double extra(int64_t row, int64_t unit) const { return n.leaf[Numbers::EXTRA][row * H + unit]; }
 
+    // The state of a row from that which a reset brings.
+    static void restart(Doubles& state, const Doubles& anew, int64_t row, int64_t width) {
+        for (int64_t u = row * width; u < (row + 1) * width; ++u) state[u] = anew[u];
+    }
+
     void step(int64_t t, int64_t row) {
+        if (c.resets && n.resets[t * c.N + row]) {
+            restart(h, n.leaf[Numbers::RESET_H], row, R);
+            if (c.memory()) restart(m, n.leaf[Numbers::RESET_C], row, H);
+        }
         const Doubles before(h.begin() + row * R, h.begin() + (row + 1) * R);
         const Doubles mask = n.mask.empty() ? Doubles(R, 1) : Doubles(n.mask.begin() + row * R, n.mask.begin() + (row + 1) * R);
         Doubles fed = before;
@@ -197,6 +207,9 @@ Numbers draw(const Case& c, Random& random) {
     n.leaf[Numbers::EXTRA] = random.numbers(c.extra() * c.H);
     n.leaf[Numbers::H0] = random.numbers(state);
     n.leaf[Numbers::C0] = random.numbers(memory);
+    n.leaf[Numbers::RESET_H] = random.numbers(c.resets ? state : 0);
+    n.leaf[Numbers::RESET_C] = random.numbers(c.resets ? memory : 0);
+    for (int64_t i = 0; i < c.T * c.N && c.resets; ++i) n.resets.push_back(random.below(3) == 0);
     if (c.output_layer()) n.leaf[Numbers::WEIGHT_OUT] = random.numbers(c.R() * c.H, scale);
     if (c.cell == "jordan" && c.bias) n.leaf[Numbers::BIAS_OUT] = random.numbers(c.R());
     if (c.noise) {
@@ -218,10 +231,10 @@ int failures = 0;
 void expect(bool holds, const Case& c, const char* isa, const char* what, double found, double expected) {
     if (holds) return;
     if (++failures > 20) return;
-    std::printf("%s %s N%lld T%lld D%lld H%lld threads %lld split %lld%s%s%s%s%s: %s is %.9g, expected %.9g\n", isa,
+    std::printf("%s %s N%lld T%lld D%lld H%lld threads %lld split %lld%s%s%s%s%s%s: %s is %.9g, expected %.9g\n", isa,
                 c.cell.c_str(), (long long)c.N, (long long)c.T, (long long)c.D, (long long)c.H, (long long)c.threads,
                 (long long)c.split, c.reverse ? " reverse" : "", c.ragged ? " ragged" : "", c.bias ? "" : " without bias",
-                c.noise ? " noise" : "", c.rest ? "" : " least", what, found, expected);
+                c.noise ? " noise" : "", c.resets ? " resets" : "", c.rest ? "" : " least", what, found, expected);
 }
 
 void expect_all(const Case& c, const char* isa, const char* what, const Block<float>& found, const Doubles& expected) {
@@ -252,10 +265,13 @@ void check(const Case& c, int64_t cell, int64_t isa, Random& random) {
     Block<float> in_x(x), w_ih(n.leaf[Numbers::WEIGHT_IH]), w_hh(n.leaf[Numbers::WEIGHT_HH]), b_ih(n.leaf[Numbers::BIAS_IH]),
         b_hh(n.leaf[Numbers::BIAS_HH]), extra(n.leaf[Numbers::EXTRA]),
         w_out(n.leaf[Numbers::WEIGHT_OUT]), b_out(n.leaf[Numbers::BIAS_OUT]), h0(n.leaf[Numbers::H0]), c0(n.leaf[Numbers::C0]),
-        mask(n.mask), zoneout_h(n.zoneout_h), zoneout_c(n.zoneout_c);
+        reset_h(n.leaf[Numbers::RESET_H]), reset_c(n.leaf[Numbers::RESET_C]), mask(n.mask), zoneout_h(n.zoneout_h), zoneout_c(n.zoneout_c);
     Block<int64_t> lengths(c.N);
     for (int64_t row = 0; row < c.N; ++row) lengths.data[row] = n.lengths[row];
     run.lengths = c.ragged ? lengths.data : nullptr;
+    Block<uint8_t> resets(c.resets ? c.T * c.N : 0);
+    for (int64_t i = 0; i < resets.size; ++i) resets.data[i] = n.resets[i];
+    if (c.resets) run.resets = resets.data, run.reset_h = reset_h.data, run.reset_c = or_null(reset_c);
     run.x = in_x.data, run.x_stride_t = c.N * c.D, run.x_stride_n = c.D;
     run.weight_ih = w_ih.data, run.weight_hh = w_hh.data, run.bias_ih = or_null(b_ih), run.bias_hh = or_null(b_hh);
     run.extra = or_null(extra), run.weight_out = or_null(w_out), run.bias_out = or_null(b_out), run.h0 = h0.data, run.c0 = or_null(c0);
@@ -292,13 +308,15 @@ void check(const Case& c, int64_t cell, int64_t isa, Random& random) {
     const auto wanted = [&](int64_t size) { return c.rest ? size : 0; };
     Block<float> grad_x(wanted(in_x.size)), grad_ih(wanted(w_ih.size)), grad_hh(wanted(w_hh.size)), grad_b_ih(wanted(b_ih.size)),
         grad_b_hh(wanted(b_hh.size)), grad_extra(wanted(extra.size)), grad_w_out(wanted(w_out.size)), grad_b_out(wanted(b_out.size)),
-        grad_h0(state), grad_c0(wanted(memory));
+        grad_h0(state), grad_c0(wanted(memory)), grad_reset_h(wanted(reset_h.size)), grad_reset_c(wanted(reset_c.size));
     Block<float>* grads[] = {&grad_x,     &grad_ih,    &grad_hh,    &grad_b_ih, &grad_b_hh,
-                             &grad_extra, &grad_w_out, &grad_b_out, &grad_h0,   &grad_c0};
+                             &grad_extra, &grad_w_out, &grad_b_out, &grad_h0,   &grad_c0,
+                             &grad_reset_h, &grad_reset_c};
     run.grad_x = c.rest ? grad_x.data : nullptr;
     run.grad_weight_ih = or_null(grad_ih), run.grad_weight_hh = or_null(grad_hh), run.grad_weight_out = or_null(grad_w_out);
     run.grad_bias_ih = or_null(grad_b_ih), run.grad_bias_hh = or_null(grad_b_hh), run.grad_extra = or_null(grad_extra);
     run.grad_bias_out = or_null(grad_b_out), run.grad_h0 = grad_h0.data, run.grad_c0 = or_null(grad_c0);
+    run.grad_reset_h = or_null(grad_reset_h), run.grad_reset_c = or_null(grad_reset_c);
     Block<char> workspace(ostinato_workspace_size(&run, 1));
     run.workspace = workspace.data;
     expect(ostinato_backward(&run) == OSTINATO_OK, c, isa_name, "status", 1, 0);
@@ -325,7 +343,7 @@ Case draw_case(const char* cell, int64_t precision, Random& random) {
     c.N = random.below(10), c.T = random.below(9), c.D = features[random.below(5)], c.H = units[random.below(8)];
     c.threads = 1 + random.below(3), c.split = random.below(3);
     c.reverse = random.chance(), c.ragged = random.chance(), c.bias = random.chance() || random.chance();
-    c.noise = random.chance(), c.rest = random.chance() || random.chance();
+    c.noise = random.chance(), c.resets = random.chance(), c.rest = random.chance() || random.chance();
     c.precision = precision;
     return c;
 }
@@ -387,7 +405,7 @@ int main(int argc, char** argv) {
                 for (int64_t split : {OSTINATO_SPLIT_SEQUENCES, OSTINATO_SPLIT_UNITS}) {
                     if (precision == OSTINATO_HIGH && split == OSTINATO_SPLIT_UNITS) continue;
                     if (precision == OSTINATO_MEDIUM && split == OSTINATO_SPLIT_SEQUENCES) continue;
-                    Case large{ostinato_cell(cell), 7, 45, 18, 40, 3, split, false, true, true, false, true};
+                    Case large{ostinato_cell(cell), 7, 45, 18, 40, 3, split, false, true, true, false, true, true};
                     large.precision = precision;
                     check(large, cell, isa, random);
                     ++checked;

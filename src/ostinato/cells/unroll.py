@@ -7,8 +7,9 @@ from torch import Tensor
 
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
+from ostinato.cells.resets import Resets
 from ostinato.core.legend import Parameters
-from ostinato.core.lengths import valid_steps
+from ostinato.core.lengths import per_sequence, valid_steps
 
 
 class How(TypedDict, total=False):
@@ -18,6 +19,7 @@ class How(TypedDict, total=False):
     reverse: bool
     noise: StateNoise | None
     keep_states: bool
+    resets: Resets | None
 
 
 class Unrolled(NamedTuple):
@@ -44,6 +46,7 @@ def unroll(
     reverse: bool = False,
     noise: StateNoise | None = None,
     keep_states: bool = False,
+    resets: Resets | None = None,
 ) -> Unrolled:
     """Apply a cell's `step` at every time step, with the same parameters each time.
 
@@ -60,6 +63,7 @@ def unroll(
         reverse: run from the last step to the first.
         noise: recurrent dropout and zoneout to apply.
         keep_states: return the state after every step too.
+        resets: steps before which sequences start anew.
     """
     T = x.shape[0]
     valid = None
@@ -74,10 +78,11 @@ def unroll(
     projected = cell.project(p, x).unbind()  # the way back of an index is as large as the whole, at every step
     outputs, states = [state[0]] * T, [state] * T
     for t in reversed(range(T)) if reverse else range(T):
-        output, after = cell.step(p, projected[t], state)
+        before = state if resets is None else resets.applied(t, state)
+        output, after = cell.step(p, projected[t], before)
         if noise and noise.zoneout is not None:
             follows = output is after[0] if follows is None else follows
-            after = cell.State(*(torch.lerp(n, o, z[t]) for n, o, z in zip(after, state, noise.zoneout, strict=True)))
+            after = cell.State(*(torch.lerp(n, o, z[t]) for n, o, z in zip(after, before, noise.zoneout, strict=True)))
             output = after[0] if follows else output
         if valid is not None:
             pairs = zip(after, state, strict=True)
@@ -103,8 +108,3 @@ def one_step(cell: Cell, p: Parameters, projected: Tensor, state: Any) -> tuple[
     output, after = cell.step(p, projected, state)
     readout = getattr(cell, "readout", None)
     return (readout(p, cell.State(*(field.unsqueeze(0) for field in after)))[0] if readout else output), after
-
-
-def per_sequence(flags: Tensor, field: Tensor) -> Tensor:
-    """Flags `[..., N]`, shaped to go with each sequence's part of a field `[..., N, ...]`, whatever its size."""
-    return flags.reshape(*flags.shape, *[1] * (field.dim() - flags.dim()))

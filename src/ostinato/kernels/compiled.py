@@ -16,12 +16,13 @@ from torch import Tensor
 
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
-from ostinato.cells.unroll import Unrolled, per_sequence, unroll
+from ostinato.cells.resets import Resets
+from ostinato.cells.unroll import How, Unrolled, unroll
 from ostinato.compiler import build
 from ostinato.compiler.trace import computed, trace
 from ostinato.compiler.tracer import CannotCompileError
 from ostinato.core.legend import Parameters
-from ostinato.core.lengths import valid_steps
+from ostinato.core.lengths import per_sequence, valid_steps
 from ostinato.core.torch_private import constant_when_compiled
 from ostinato.kernels.compiled_kernels import kernel_by, key_of, named_by
 from ostinato.kernels.compiled_operators import Inputs, recurrence
@@ -71,15 +72,18 @@ def run(
     reverse: bool = False,
     noise: StateNoise | None = None,
     keep_states: bool = False,
+    resets: Resets | None = None,
 ) -> Unrolled:
     """As `unroll`, by one call into the native library."""
     if x.dtype != torch.float32:
-        return _in_float32(cell, p, x, state, lengths, reverse, noise, keep_states)
+        return _in_float32(cell, p, x, state, lengths, reverse, noise, keep_states, resets)
     mask, zoneout = (noise.recurrent_mask, noise.zoneout) if noise else (None, None)
     key, why = _key(cell, mask is not None, zoneout is not None)
     if why:
         _say_once(f"the cell {cell.name!r} runs on the reference: {why}")
-        return unroll(cell, p, x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep_states)
+        how: How = {"lengths": lengths, "reverse": reverse, "noise": noise, "resets": resets}
+        how["keep_states"] = keep_states
+        return unroll(cell, p, x, state, **how)
     readout = getattr(cell, "readout", None)
     every = keep_states or readout is not None
     if _is_projected(key):
@@ -87,7 +91,9 @@ def run(
             valid = valid_steps(lengths, x.shape[0])
             x = x.masked_fill(~per_sequence(valid, x), 0)
         x = cell.project(p, x)
-    given = Inputs(key, x, _factors(key, p, x), tuple(state), lengths, mask, tuple(zoneout or ()), reverse)
+    before, anew = (resets.before, tuple(resets.state)) if resets else (None, ())
+    factors, shares = _factors(key, p, x), tuple(zoneout or ())
+    given = Inputs(key, x, factors, tuple(state), lengths, mask, shares, reverse, before, anew)
     output, *rest = recurrence(given, every)
     final, states = cell.State(*rest[: len(state)]), None
     if every:
@@ -105,7 +111,7 @@ def run(
 
 
 def _in_float32(cell: Cell, p: Parameters, x: Tensor, state: Any, *rest: Any) -> Unrolled:
-    lengths, reverse, noise, keep_states = rest
+    lengths, reverse, noise, keep_states, resets = rest
     ran = run(
         cell,
         {name: tensor.float() for name, tensor in p.items()},
@@ -115,6 +121,7 @@ def _in_float32(cell: Cell, p: Parameters, x: Tensor, state: Any, *rest: Any) ->
         reverse=reverse,
         noise=noise and noise.to(torch.float32),
         keep_states=keep_states,
+        resets=resets and resets.to(torch.float32),
     )
     final = cell.State(*(field.to(x.dtype) for field in ran.final))
     states = ran.states and cell.State(*(field.to(x.dtype) for field in ran.states))

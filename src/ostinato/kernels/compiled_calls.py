@@ -30,6 +30,8 @@ class Arguments(NamedTuple):
         state: the fields before the first step, `[N, ...]`.
         lengths: `[N]`, or None.
         reverse: from the last step to the first.
+        resets: `[T, N]` bool, or None: before these steps sequences start anew.
+        reset_state: the fields of the state they then have, `[N, ...]`; none without resets.
     """
 
     inputs: tuple[Tensor, ...]
@@ -38,11 +40,13 @@ class Arguments(NamedTuple):
     state: tuple[Tensor, ...]
     lengths: Optional
     reverse: bool
+    resets: Optional = None
+    reset_state: tuple[Tensor, ...] = ()
 
     @property
     def differentiable(self) -> tuple[Tensor, ...]:
         """In the order of the gradients."""
-        return (*self.inputs, *self.matrices, *self.vectors, *self.state)
+        return (*self.inputs, *self.matrices, *self.vectors, *self.state, *self.reset_state)
 
 
 class Results(NamedTuple):
@@ -110,7 +114,7 @@ def backward(
         "grad_every": grad_every or [None] * len(given.state),
     }
     begin = 0
-    for name in ("input", "matrix", "vector", "state"):
+    for name in _FIELDS:
         count = len(getattr(given, _FIELDS[name]))
         arrays[f"grad_{name}"] = grads[begin : begin + count]
         begin += count
@@ -119,7 +123,13 @@ def backward(
 
 
 #: What the library calls them.
-_FIELDS = {"input": "inputs", "matrix": "matrices", "vector": "vectors", "state": "state"}
+_FIELDS = {
+    "input": "inputs",
+    "matrix": "matrices",
+    "vector": "vectors",
+    "state": "state",
+    "reset_state": "reset_state",
+}
 
 
 class _Call:
@@ -138,10 +148,11 @@ class _Call:
         inputs = [t if t.stride(-1) == 1 else t.contiguous() for t in given.inputs]
         self._alive.append(inputs)
         self._places: dict[str, list[int | None]] = {"input": [t.data_ptr() for t in inputs]}
-        for name in ("matrix", "vector", "state"):
+        for name in ("matrix", "vector", "state", "reset_state"):
             self._places[name] = [self.address(t) for t in getattr(given, _FIELDS[name])]
         self._strides = numbers([stride for t in inputs for stride in t.stride()[:2]])
         run.input_stride = ctypes.addressof(self._strides)
+        run.resets = self.address(given.resets)
         run.lengths = self.address(None if given.lengths is None else given.lengths.to(torch.int64))
 
     def address(self, tensor: Optional) -> int | None:

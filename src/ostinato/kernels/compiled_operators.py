@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import torch
@@ -19,7 +20,10 @@ from ostinato.kernels.native_operators import may_skip_operator
 Optional = Tensor | None
 
 
-class Inputs(namedtuple("Inputs", ["key", "x", "factors", "state", "lengths", "mask", "zoneout", "reverse"])):
+_FIELDS = ["key", "x", "factors", "state", "lengths", "mask", "zoneout", "reverse", "resets", "reset_state"]
+
+
+class Inputs(namedtuple("Inputs", _FIELDS)):
     """What both directions read, in the operators' order.
 
     Attributes:
@@ -31,6 +35,8 @@ class Inputs(namedtuple("Inputs", ["key", "x", "factors", "state", "lengths", "m
         mask: `[N, ...]`, of recurrent dropout, or None.
         zoneout: the shares of each field that stay, `[T, N, ...]`, or none.
         reverse: from the last step to the first.
+        resets: `[T, N]` bool: the steps before which sequences start anew; or None.
+        reset_state: the fields of the state they then have, `[N, ...]`; none without resets.
     """
 
     __slots__ = ()
@@ -42,22 +48,27 @@ class Inputs(namedtuple("Inputs", ["key", "x", "factors", "state", "lengths", "m
     mask: Optional
     zoneout: Sequence[Tensor]
     reverse: bool
+    resets: Optional
+    reset_state: Sequence[Tensor]
 
     @property
     def tensors(self) -> tuple[Optional, ...]:
         """All of them; first those by which there are gradients."""
-        return (self.x, *self.factors, *self.state, self.lengths, self.mask, *self.zoneout)
+        others = (self.lengths, self.mask, self.resets, *self.zoneout)
+        return (self.x, *self.factors, *self.state, *self.reset_state, *others)
 
     @property
     def differentiable(self) -> int:
         """How many have gradients."""
-        return 1 + len(self.factors) + len(self.state)
+        return 1 + len(self.factors) + len(self.state) + len(self.reset_state)
 
     def of(self, tensors: Sequence[Any]) -> Inputs:
         """The same with other tensors."""
-        begin, end = 1 + len(self.factors), self.differentiable
-        lengths, mask, *zoneout = tensors[end:]
-        return Inputs(self.key, tensors[0], tensors[1:begin], tensors[begin:end], lengths, mask, zoneout, self.reverse)
+        rest = iter(tensors)
+        x, factors = next(rest), list(islice(rest, len(self.factors)))
+        state, anew = (list(islice(rest, len(fields))) for fields in (self.state, self.reset_state))
+        lengths, mask, resets, *zoneout = rest
+        return Inputs(self.key, x, factors, state, lengths, mask, zoneout, self.reverse, resets, anew)
 
     def arguments(self, kernel: Kernel) -> compiled_calls.Arguments:
         """As the library takes them."""
@@ -74,6 +85,8 @@ class Inputs(namedtuple("Inputs", ["key", "x", "factors", "state", "lengths", "m
             tuple(self.state),
             self.lengths,
             self.reverse,
+            self.resets,
+            tuple(self.reset_state),
         )
 
 

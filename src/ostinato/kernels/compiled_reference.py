@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ostinato.cells.unroll import per_sequence
 from ostinato.compiler.kernel import Kernel
 from ostinato.compiler.program import Node, run
-from ostinato.core.lengths import valid_steps
+from ostinato.core.lengths import per_sequence, valid_steps
 from ostinato.kernels.transforms import own_node
 
 Optional = Tensor | None
@@ -44,6 +43,7 @@ def _unrolled(kernel: Kernel, given: Any) -> list[Tensor]:
     x, T = given.x, given.x.shape[0]
     factors = [factor.double() for factor in given.factors]
     state = [field.double().flatten(1) for field in given.state]
+    anew = [field.double().flatten(1) for field in given.reset_state]
     valid = None
     if given.lengths is not None:
         valid = valid_steps(given.lengths, T)
@@ -52,7 +52,11 @@ def _unrolled(kernel: Kernel, given: Any) -> list[Tensor]:
     inputs = [one.double().flatten(2) for one in (x, *noise)]
     outputs, states = [x.new_zeros(())] * T, [state] * T
     for t in reversed(range(T)) if given.reverse else range(T):
-        output, after = _step(kernel, [one[t] for one in inputs], state, factors)
+        before = state
+        if given.resets is not None:
+            at = given.resets[t].unsqueeze(-1)
+            before = [torch.where(at, new, old) for new, old in zip(anew, state, strict=True)]
+        output, after = _step(kernel, [one[t] for one in inputs], before, factors)
         if valid is not None:
             at = valid[t].unsqueeze(-1)
             output = torch.where(at, output, 0)

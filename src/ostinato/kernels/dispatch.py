@@ -61,18 +61,30 @@ def run(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) ->
 
     Under autocast everything but float64 is taken and returned in autocast's dtype, whichever implementation runs.
     """
-    noise, keep_states = how.get("noise"), how.get("keep_states", False)
+    noise, keep_states, resets = how.get("noise"), how.get("keep_states", False), how.get("resets")
     if x.dtype != torch.float64 and (dtype := autocast_dtype(x.device.type)) is not None:
         with torch.autocast(x.device.type, enabled=False):
             p = {name: tensor.to(dtype) for name, tensor in p.items()}
             state = cell.State(*(field.to(dtype) for field in state))
             how["noise"] = noise and noise.to(dtype)
+            how["resets"] = resets and resets.to(dtype)
             return run(cell, p, x.to(dtype), state, **how)
     transformed = is_transformed()
     learned = noise is not None and noise.requires_grad
     device = x.device.type
     ragged, exported = how.get("lengths") is not None, onnx.is_exported()
-    request = Request(x.dtype, device, x.shape[0], ragged, bool(noise), keep_states, transformed, learned, exported)
+    request = Request(
+        x.dtype,
+        device,
+        x.shape[0],
+        lengths=ragged,
+        noise=bool(noise),
+        keep_states=keep_states,
+        transformed=transformed,
+        learned_noise=learned,
+        onnx=exported,
+        resets=resets is not None,
+    )
     choice = find(cell, request)
     if exported and choice.reason:
         warnings.warn(

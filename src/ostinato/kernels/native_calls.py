@@ -32,6 +32,7 @@ DIFFERENTIABLE = tuple(row for row in READ if row.differentiable)
 RESULTS = tuple(sorted(RUN.of(Role.KEPT, Role.WRITTEN), key=lambda row: not row.differentiable))
 _READ_BACK = RUN.of(Role.KEPT, Role.UPSTREAM)
 _GRADIENTS = tuple(row.name for row in RUN.of(Role.GRADIENT))
+_having_gradients = itemgetter(*(RUN.arguments.index(row) for row in DIFFERENTIABLE))
 _IS_MATRIX = tuple(row.kind == "matrix" for row in DIFFERENTIABLE)
 
 _noise = itemgetter(*(index for index, row in enumerate(RUN.arguments) if row.kind == "noise"))
@@ -43,6 +44,7 @@ _shapes_read_back = shapes_of(_READ_BACK, "TNHRK")
 
 # What is not a number of the call's dtype.
 _EXACT = {"float32": torch.float32, "int64": torch.int64, "bool": torch.bool}
+_OF_A_RESET = "reset_h, and reset_c of a cell with a memory"
 # Scratch up to this size is kept by each thread for its next call.
 _KEPT_SCRATCH = 64 << 20
 
@@ -221,7 +223,7 @@ def backward(
 def having_gradients(given: Inputs, wanted: Sequence[bool]) -> list[Optional]:
     """The tensors by which gradients are computed, None where there is none or nobody wants it; as `backward`."""
     matrices = any(compress(wanted, _IS_MATRIX))
-    every = zip(given[1 : 1 + len(DIFFERENTIABLE)], wanted, _IS_MATRIX, strict=True)
+    every = zip(_having_gradients(given), wanted, _IS_MATRIX, strict=True)
     return [tensor if want or (is_matrix and matrices) else None for tensor, want, is_matrix in every]
 
 
@@ -236,6 +238,8 @@ def described(given: Inputs) -> Call:
     library = loaded(kernel)
     if given.c0 is None and len(kind.State._fields) > 1:
         raise TensorError(f"c0: expected a tensor, {given.cell} has a memory cell")
+    if given.resets is not None and (given.reset_h is None or (given.c0 is not None and given.reset_c is None)):
+        raise TensorError(f"resets: expected the state that they bring beside them, as h0 and c0: {_OF_A_RESET}")
     if given.weight_out is None and form.has_output_layer(given.cell):
         raise TensorError(f"weight_out: expected a tensor, {given.cell} has an output layer")
     if dtype not in (torch.float32, torch.bfloat16) or not x.is_cpu:

@@ -10,6 +10,7 @@ from ostinato.cells import form
 from ostinato.cells.activations import unusual
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
+from ostinato.cells.resets import Resets
 from ostinato.cells.unroll import How, Unrolled
 from ostinato.core.errors import ConfigError
 from ostinato.core.legend import Parameters
@@ -58,7 +59,7 @@ def no_other_form(cell: Cell) -> str | None:
 def run(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) -> Unrolled:
     """As `unroll`, by one call into the native library."""
     lengths, reverse, keep_states = how.get("lengths"), how.get("reverse", False), how.get("keep_states", False)
-    given = inputs(cell, p, x, state, lengths, how.get("noise"), reverse)
+    given = inputs(cell, p, x, state, lengths, how.get("noise"), reverse, how.get("resets"))
     keep_c = keep_states and given.c0 is not None
     ran = recurrence(given, torch.is_grad_enabled(), keep_c)
     output, states_c = cast(Tensor, ran[0]), cast(Tensor, ran[3])
@@ -81,6 +82,7 @@ def inputs(
     lengths: Optional = None,
     noise: StateNoise | None = None,
     reverse: bool = False,
+    resets: Resets | None = None,
 ) -> Inputs:
     """What the operators take for a cell over a sequence."""
     out: dict[str, Tensor] = {}
@@ -111,6 +113,9 @@ def inputs(
         zoneout_h=zoneout[0],
         zoneout_c=zoneout[1] if memory else None,
         reverse=reverse,
+        resets=None if resets is None else resets.before,
+        reset_h=None if resets is None else resets.state[0],
+        reset_c=resets.state[1] if memory and resets is not None else None,
     )
 
 

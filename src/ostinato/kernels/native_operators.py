@@ -20,8 +20,8 @@ from ostinato.native.operands import RUN
 torch_programs.register()
 
 _INPUTS = len(Inputs._fields)
-# The other operands, the direction, and whether to keep states.
-_NO_GRADIENTS = (None,) * (len(RUN.arguments) - len(DIFFERENTIABLE))
+# Where the operands by which there are gradients stand among the arguments of `_Recurrence`, behind `direct`.
+_BY = [1 + (at if at < RUN.first else at + 1) for at in (RUN.arguments.index(row) for row in DIFFERENTIABLE)]
 _PLAIN = frozenset({Tensor, nn.Parameter, type(None)})
 
 
@@ -84,16 +84,18 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Optional) -> tuple[Optional, ...]:
         *tensors, output, saved = _saved(ctx)
         given = Inputs.of(ctx.cell, tensors, ctx.reverse)
-        needed = ctx.needs_input_grad[2 : 2 + len(DIFFERENTIABLE)]
+        needed = [ctx.needs_input_grad[at] for at in _BY]
         grads: tuple[Optional, ...]
         if torch.is_grad_enabled():
             grads = differentiate(given, needed, upstream)
         elif ctx.direct and may_skip_operator((*tensors, *upstream)) and not is_batched(upstream):
             grads = native_calls.backward(given, (output, saved), upstream, needed, ctx.before)
         else:
-            grads = torch.ops.ostinato.recurrence_backward(*given, output, saved, *upstream, list(needed))
-        grads = tuple(grad if need else None for grad, need in zip(grads, needed, strict=True))
-        return None, None, *grads, *_NO_GRADIENTS
+            grads = torch.ops.ostinato.recurrence_backward(*given, output, saved, *upstream, needed)
+        found: list[Optional] = [None] * (2 + len(RUN.arguments))
+        for at, grad, need in zip(_BY, grads, needed, strict=True):
+            found[at] = grad if need else None
+        return tuple(found)
 
 
 def _saved(ctx: Any) -> Sequence[Any]:

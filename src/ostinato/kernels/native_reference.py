@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ostinato.cells import form
 from ostinato.cells.noise import StateNoise
-from ostinato.cells.unroll import unroll
+from ostinato.cells.resets import Resets
+from ostinato.cells.unroll import How, unroll
 from ostinato.core.registry import lookup
 from ostinato.kernels.native_calls import DIFFERENTIABLE, Inputs
 from ostinato.kernels.transforms import own_node
@@ -28,9 +29,9 @@ def differentiate(
         needed: which of the operands that can be differentiated by want a gradient.
         upstream: gradients by output, final h and c, and every step's c; None for zero.
     """
-    count = len(DIFFERENTIABLE)
-    tensors = [tensor if tensor is None else own_node(tensor) for tensor in given.tensors[:count]]
-    given = Inputs(given.cell, *tensors, *given[1 + count :])
+    every = [getattr(given, row.name) for row in DIFFERENTIABLE]
+    tensors = [tensor if tensor is None else own_node(tensor) for tensor in every]
+    given = given._replace(**{row.name: tensor for row, tensor in zip(DIFFERENTIABLE, tensors, strict=True)})
     D, (rows, R) = given.weight_ih.shape[1], given.weight_hh.shape
     cell = form.configured(lookup(given.cell), D, rows, R, given.bias_ih is not None)
     p: dict[str, Tensor] = {}
@@ -46,9 +47,12 @@ def differentiate(
     state = cell.State(*(field for field in (given.h0, given.c0) if field is not None))
     zoneout = [share for share in (given.zoneout_h, given.zoneout_c) if share is not None]
     noise = StateNoise(given.recurrent_mask, zoneout or None)
+    anew = [field for field in (given.reset_h, given.reset_c) if field is not None]
+    resets = None if given.resets is None else Resets(given.resets, cell.State(*anew))
     keep = upstream[3] is not None
-    lengths, reverse = given.lengths, given.reverse
-    ran = unroll(cell, p, given.x, state, lengths=lengths, reverse=reverse, noise=noise, keep_states=keep)
+    how: How = {"lengths": given.lengths, "reverse": given.reverse, "noise": noise, "resets": resets}
+    how["keep_states"] = keep
+    ran = unroll(cell, p, given.x, state, **how)
     outputs = [ran.output, *ran.final, *[None] * (2 - len(state)), ran.states[1] if keep else None]
     by = [tensor for tensor, needs in zip(tensors, needed, strict=True) if needs and tensor is not None]
     # of no steps, and of a state that depends on nothing wanted, there is no gradient to ask for

@@ -45,6 +45,7 @@ def refuses(cell: Cell, request: Request) -> str | None:
         "no such activation": any(value not in ACTIVATIONS for value in _activations(cell)),
         "no projection": cell.output_size != cell.hidden_size,
         "no recurrent dropout or zoneout": request.noise,
+        "no resets": request.resets,
         "no state of every step": request.keep_states and (cell.State._fields != ("h",) or request.lengths),
         "only float16, float32 and float64": request.dtype not in (torch.float16, torch.float32, torch.float64),
         f"torch {torch.__version__} cannot name its nodes": torch.compiler.is_compiling()
@@ -54,7 +55,7 @@ def refuses(cell: Cell, request: Request) -> str | None:
 
 
 def run(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) -> Unrolled:
-    """As `unroll`, by one node; `refuses` has kept noise away. ONNX Runtime takes lengths of at least 1."""
+    """As `unroll`, by one node; `refuses` has kept noise and resets away. ONNX Runtime takes lengths of at least 1."""
     operator, lengths = form.onnx_operator(cell), how.get("lengths")
     assert operator is not None
     order = tuple(map(cell.gates.index, operator.gates))

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
+from ostinato.cells.resets import Resets
 from ostinato.cells.unroll import Unrolled
 from ostinato.core.autocast import autocast_again
 from ostinato.core.legend import Parameters
@@ -33,16 +34,18 @@ class _Plan(NamedTuple):
     reverse: bool
     noise: StateNoise | None
     keep_states: bool
+    resets: Optional
 
     def parted(self) -> tuple["_Plan", list[Optional]]:
         """Without its tensors, and these: autograd keeps them, and sees whether somebody changes them."""
         mask, zoneout = (self.noise.recurrent_mask, self.noise.zoneout) if self.noise else (None, None)
-        return self._replace(lengths=None, noise=None), [self.lengths, mask, *(zoneout or ())]
+        return self._replace(lengths=None, noise=None, resets=None), [self.lengths, self.resets, mask, *(zoneout or ())]
 
     def joined(self, tensors: Sequence[Optional]) -> "_Plan":
         """The other way round."""
-        lengths, mask, *zoneout = tensors
-        return self._replace(lengths=lengths, noise=StateNoise(mask, cast(list[Tensor], zoneout) or None))
+        lengths, resets, mask, *zoneout = tensors
+        noise = StateNoise(mask, cast(list[Tensor], zoneout) or None)
+        return self._replace(lengths=lengths, noise=noise, resets=resets)
 
     def pieces(self, T: int) -> list[tuple[int, int]]:
         """Begin and end of each piece, in the order in which they are run."""
@@ -50,7 +53,8 @@ class _Plan(NamedTuple):
         return found[::-1] if self.reverse else found
 
     def run(self, begin: int, end: int, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor]) -> Unrolled:
-        """The piece `x` of steps from begin to end."""
+        """The piece `x` of steps from begin to end; behind the weights stands the state that resets bring."""
+        weights, anew = weights[: len(self.names)], weights[len(self.names) :]
         return run(
             self.cell,
             dict(zip(self.names, weights, strict=True)),
@@ -60,6 +64,7 @@ class _Plan(NamedTuple):
             reverse=self.reverse,
             noise=self.noise.steps(begin, end) if self.noise else None,
             keep_states=self.keep_states,
+            resets=None if self.resets is None else Resets(self.resets[begin:end], self.cell.State(*anew)),
         )
 
 
@@ -74,6 +79,7 @@ def run_recomputing(
     reverse: bool = False,
     noise: StateNoise | None = None,
     keep_states: bool = False,
+    resets: Resets | None = None,
 ) -> Unrolled:
     """As `kernels.run`, keeping for backward the state of every k-th step only.
 
@@ -87,18 +93,20 @@ def run_recomputing(
         reverse: the other direction.
         noise: recurrent dropout and zoneout.
         keep_states: return the state of every step (which keeps it, for the caller).
+        resets: steps before which sequences start anew.
     """
     lengths = None if lengths is None else lengths.to(torch.int64)  # from which steps can be subtracted
-    plan = _Plan(cell, tuple(p), every, lengths, reverse, noise, keep_states)
-    tensors = (*state, *p.values())
+    plan = _Plan(cell, tuple(p), every, lengths, reverse, noise, keep_states, resets.before if resets else None)
+    weights = (*p.values(), *(resets.state if resets else ()))
+    tensors = (*state, *weights)
     compiled = torch.compiler.is_dynamo_compiling() and not torch.compiler.is_exporting()
     exported = is_captured() and not compiled  # for sequences of any length: in one piece
     short = exported or x.shape[0] <= every or not torch.is_grad_enabled()
     learned_noise = noise is not None and noise.requires_grad
     if short or learned_noise or is_transformed() or not any(tensor.requires_grad for tensor in (x, *tensors)):
-        return plan.run(0, x.shape[0], x, state, tuple(p.values()))
+        return plan.run(0, x.shape[0], x, state, weights)
     if compiled:
-        return _compiled(plan, x, state, tuple(p.values()))
+        return _compiled(plan, x, state, weights)
     output, *rest = _Recomputing.apply(plan, x, *tensors)  # type: ignore[no-untyped-call]
     fields = len(cell.State._fields)
     states = cell.State(*rest[fields:]) if keep_states else None

@@ -17,3 +17,4 @@ class Request(NamedTuple):
     transformed: bool = False
     learned_noise: bool = False
     onnx: bool = False
+    resets: bool = False

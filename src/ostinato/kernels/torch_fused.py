@@ -24,6 +24,7 @@ def refuses(cell: Cell, request: Request) -> str | None:
         f"{cell.name} is another cell here": not is_ours(type(cell)),
         "no lengths without packing": request.lengths,
         "no recurrent dropout or zoneout": request.noise,
+        "no resets": request.resets,
         "no state of every step": request.keep_states and cell.State._fields != ("h",),
         "no projection on the CPU": cell.output_size != cell.hidden_size and request.device == "cpu",
         "float64 is for checking, by the reference": request.dtype == torch.float64,
@@ -36,7 +37,7 @@ def refuses(cell: Cell, request: Request) -> str | None:
 
 
 def run(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) -> Unrolled:
-    """As `unroll`, by one call into torch; `refuses` has kept lengths and noise away."""
+    """As `unroll`, by one call into torch; `refuses` has kept lengths, noise and resets away."""
     weights = [p[name] for name in cell.parameters()]
     hx = [field.unsqueeze(0).contiguous() for field in state]  # which cuDNN asks for
     reverse = how.get("reverse", False)

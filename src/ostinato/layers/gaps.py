@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from ostinato import kernels
-from ostinato.cells.unroll import per_sequence
 from ostinato.core.errors import TensorError
-from ostinato.core.lengths import valid_steps
+from ostinato.core.lengths import per_sequence, valid_steps
 
 
 class Gaps(NamedTuple):
@@ -42,6 +41,12 @@ class Gaps(NamedTuple):
         steps = torch.arange(x.shape[0], device=x.device).unsqueeze(1)
         order = torch.where(self.valid, steps, steps + x.shape[0]).argsort(0)
         return _taken(x, order)
+
+    def closed_borders(self, before: Tensor) -> Tensor:
+        """Flags `[T, N]` of what lies before each step, brought along with the valid steps: a border at a step that is
+        left out lies before the next that is not."""
+        so_far = self.closed(before.long().cumsum(0))
+        return so_far > torch.cat((so_far.new_zeros(1, so_far.shape[1]), so_far))[:-1]
 
     def opened(self, output: Tensor, reverse: bool, hold: bool) -> Tensor:
         """Each output back at its step; at the others zero, or the last one before, in the direction of reading.

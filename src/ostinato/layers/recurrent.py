@@ -16,13 +16,14 @@ from ostinato.cells import form
 from ostinato.cells.contract import Cell, Parameter, check_flags
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled
-from ostinato.core.errors import ConfigError, unknown_name
+from ostinato.core.errors import ConfigError, TensorError, unknown_name
 from ostinato.core.registry import options_set
 from ostinato.core.torch_private import own_parameters
 from ostinato.layers import shapes
 from ostinato.layers.dropout import check_rates
 from ostinato.layers.dropout import dropout as drop
 from ostinato.layers.leaf import Quantization, leaf
+from ostinato.layers.restarts import CHOICES, Restarts
 from ostinato.layers.stack import Cells, Stack, stacked
 from ostinato.layers.stream import Stream
 
@@ -219,6 +220,8 @@ class Recurrent(nn.Module):
         all_states: bool | None = None,
         noise: Sequence[StateNoise] | None = None,
         mask: Tensor | None = None,
+        resets: Tensor | None = None,
+        reset_to: Any = None,
     ) -> Any:
         """Run over whole sequences.
 
@@ -232,6 +235,11 @@ class Recurrent(nn.Module):
                 anew.
             mask: `[T, N]` bool, laid out as the input: False where a step is left out, wherever it lies, in place of
                 lengths. The state passes over it.
+            resets: `[T, N]` bool, laid out as the input: True where a document or an episode begins. No state and no
+                gradient passes from one to the next, in either direction: one that runs from the end starts anew at
+                each one's last step. The final state is that of the last (in reverse, of the first).
+            reset_to: the state at a reset: "zeros", the default, which a call without `hx` starts from (not zero in a
+                few cells); "initial", this call's `hx`; or one like `hx`, such as a learned one, which gets gradients.
 
         Returns:
             `(output, state)`, or with all_states `(output, state, states)`. The output is `[T, N, S*O]` (`[T, N, O]`
@@ -251,6 +259,7 @@ class Recurrent(nn.Module):
         if hx is not None:
             batch_first = self.batch_first_state
             state = stack.read(hx, view.batch_size, like, batched=view.batched, batch_first=batch_first)
+        restarts = self._restarts(resets, reset_to, view, state)
         run = partial(kernels.run_recomputing, every=self.recompute) if self.recompute else kernels.run
         run = self.runner or run
         x = view.x
@@ -275,6 +284,7 @@ class Recurrent(nn.Module):
                     reverse=reverse,
                     noise=drawn,
                     keep_states=bool(all_states),
+                    resets=restarts and restarts.part(stack, layer, direction, reverse, like),
                 )
                 output, states = ran.output, ran.states
                 if view.gaps is not None and layer + 1 == self.num_layers:
@@ -291,6 +301,21 @@ class Recurrent(nn.Module):
         if not all_states:
             return view.restore(x), final
         return view.restore(x), final, stack.join(history, torch.stack)
+
+    def _restarts(self, resets: Tensor | None, to: Any, view: shapes.Sequences, start: Any) -> Restarts | None:
+        """Those of a call; `start` is its initial state, as read."""
+        if resets is None:
+            if to is not None:
+                raise TensorError("reset_to is the state at resets: expected resets beside it")
+            return None
+        if isinstance(to, str):
+            if to not in CHOICES:
+                raise TensorError(unknown_name("reset_to", to, CHOICES))
+            return Restarts.of(resets, view, start if to == "initial" else None)
+        if to is not None:
+            first, batched = self.batch_first_state, view.batched
+            to = self.stack.read(to, view.batch_size, self._like, batched=batched, batch_first=first)
+        return Restarts.of(resets, view, to)
 
     def draw_noise(self, batch_size: int, steps: int) -> list[StateNoise]:
         """Recurrent dropout and zoneout of a whole sequence that is read in several calls, of each layer and direction.

@@ -114,20 +114,27 @@ class Stream:
 
     @state.setter
     def state(self, state: Any) -> None:
-        stack = self._layer.stack
-        fields = stack.read(state, self.batch_size, self._like, batched=True, batch_first=False)
         with torch.no_grad():
-            for field, given in zip(self._state, fields, strict=True):
+            for field, given in zip(self._state, self._read(state), strict=True):
                 field.copy_(given)
 
-    def reset(self, rows: Sequence[int] | Tensor | None = None) -> None:
-        """Go back to the initial state; only the sequences that `rows` names, where it is given."""
+    def reset(self, rows: Sequence[int] | Tensor | None = None, to: Any = None) -> None:
+        """Start sequences anew, as `resets` do in a call of the layer.
+
+        Args:
+            rows: which: their numbers, or `[N]` bool; all where None.
+            to: the state that they then have, each field `[L, N, ...]`; by default the initial state.
+
+        Raises:
+            TensorError: a state that does not fit.
+        """
+        fields = self._layer.initial_state(self.batch_size) if to is None else self._read(to)
         with torch.no_grad():
-            for field, initial in zip(self._state, self._layer.initial_state(self.batch_size), strict=True):
+            for field, anew in zip(self._state, fields, strict=True):
                 if rows is None:
-                    field.copy_(initial)
+                    field.copy_(anew)
                 else:
-                    field[:, rows] = initial[:, rows]
+                    field[:, rows] = anew[:, rows]
 
     def refresh(self) -> None:
         """Read the layer's weights again. The state stays."""
@@ -149,6 +156,9 @@ class Stream:
             else:
                 self._take = NativeSteps(layer.cells, parameters, self._parts(), self._noise())
         self._packed = packed  # last: what fails before is tried again
+
+    def _read(self, state: Any) -> tuple[Tensor, ...]:
+        return self._layer.stack.read(state, self.batch_size, self._like, batched=True, batch_first=False)
 
     def _parts(self) -> list[Any]:
         """The state of each layer, in the tensors of the state of all."""

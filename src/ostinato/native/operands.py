@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 #: Of the C interface: goes up where a struct or what a function expects has changed.
-ABI = 6
+ABI = 7
 
 
 class Role(Enum):
@@ -44,7 +44,7 @@ class Operand(NamedTuple):
             "bytes". Of a choice that is an argument of the operators: "str" or "flag".
         optional: may be NULL.
         differentiable: of what is read: has a gradient, `grad_NAME`; of what is written: the loss may depend on it, and
-            its gradient comes back as `grad_NAME`. What is read and has a gradient stands before what has none.
+            its gradient comes back as `grad_NAME`.
         strided: all dimensions but the last may lie at any stride; these travel as `NAME_stride_LETTER`.
         kind: "matrix" (multiplies; the gradients of all of them are computed together), "weight" (packed as matrices
             are), "noise", "memory" (of cells with a memory alone) or "".
@@ -95,7 +95,6 @@ class Table:
         order = list(Role)
         added = [row._replace(name=f"grad_{row.name}", differentiable=False) for row in grads]
         self.rows = tuple(sorted([*rows, *added], key=lambda row: order.index(row.role)))
-        assert list(self.of(Role.READ)[: len(by)]) == by, "differentiable operands stand first"
         choices = [row for row in rows if row.role is Role.CHOICE and row.dtype in _SCHEMA]
         self.arguments = tuple(row for row in rows if row.role is Role.READ or row in choices)
         self.first = 1 + max((self.arguments.index(row) for row in choices), default=len(self.arguments) - 1)
@@ -150,6 +149,9 @@ RUN = Table(
     Operand("zoneout_h", _IN, "T, N, R", "share of h that stays in a step", optional=True, strided=True, kind="noise"),
     Operand("zoneout_c", _IN, "T, N, H", "the same of c", optional=True, strided=True, kind="noise"),
     Operand("reverse", _C, "", "0 or 1", "flag"),
+    Operand("resets", _IN, "T, N", "before these steps a sequence's state is that of a reset", "bool", optional=True),
+    Operand("reset_h", _IN, "N, R", "needed with `resets`", **_MAY),
+    Operand("reset_c", _IN, "N, H", "the same", kind="memory", **_MAY),
     Operand("output", Role.KEPT, "T, N, R", differentiable=True),
     Operand("saved", Role.KEPT, "K", "if not, no backward will follow", "float32", optional=True),
     Operand("final_h", _OUT, "N, R", "may be h0 itself where `saved` is NULL", differentiable=True),

@@ -24,9 +24,9 @@ _TABLES = (
     "state_part",
 )
 _SHAPES = ("input_width", "field_width", "matrix_shape", "vector_width")
-_READ = ("input", "input_stride", "matrix", "vector", "state")
+_READ = ("input", "input_stride", "matrix", "vector", "state", "reset_state")
 _RESULTS = ("output", "saved", "final_state", "every_state", "grad_output", "grad_final", "grad_every")
-_GRADIENTS = ("grad_input", "grad_matrix", "grad_vector", "grad_state", "workspace")
+_GRADIENTS = ("grad_input", "grad_matrix", "grad_vector", "grad_state", "grad_reset_state", "workspace")
 
 
 class Direction(ctypes.Structure):
@@ -44,6 +44,7 @@ class Program(ctypes.Structure):
     _fields_ = [
         *((name, c_int64) for name in _SIZES),
         ("lengths", c_void_p),
+        ("resets", c_void_p),
         *((name, c_int64) for name in (*_WIDTHS, *_COUNTS)),
         ("forward", Direction),
         ("backward", Direction),

@@ -36,7 +36,8 @@ _SCHEMAS = {
 
 # Of a cell that was compiled from its equations, by its key.
 _READ = (
-    "str key, Tensor x, Tensor[] factors, Tensor[] state, Tensor? lengths, Tensor? mask, Tensor[] zoneout, bool reverse"
+    "str key, Tensor x, Tensor[] factors, Tensor[] state, Tensor? lengths, Tensor? mask, Tensor[] zoneout, "
+    "bool reverse, Tensor? resets, Tensor[] reset_state"
 )
 _SCHEMAS |= {
     # output, final state, every step's if they are kept

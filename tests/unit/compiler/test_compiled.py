@@ -5,6 +5,7 @@ import torch
 
 import ostinato.cells  # noqa: F401 (registers them)
 from ostinato.cells.noise import StateNoise
+from ostinato.cells.resets import Resets
 from ostinato.cells.unroll import unroll
 from ostinato.compiler.kernel import kernel_of
 from ostinato.core.registry import lookup
@@ -36,7 +37,7 @@ def asked_for(kernels, library):
 class Sample:
     """A sequence in float64, and the same in float32."""
 
-    def __init__(self, cell, N=5, T=7, ragged=False, noisy=False):
+    def __init__(self, cell, N=5, T=7, ragged=False, noisy=False, resets=False):
         torch.manual_seed(0)
         self.cell, self.T = cell, T
         shapes = {name: declared.shape for name, declared in cell.parameters().items()}
@@ -47,8 +48,9 @@ class Sample:
         leaves = [
             x,
             *(torch.randn(s, dtype=torch.float64) * 0.4 for s in shapes.values()),
-            *map(torch.randn_like, state),
+            *map(torch.randn_like, (*state, *state) if resets else state),
         ]
+        self.before = torch.rand(T, N) < 0.4 if resets else None
         self.leaves = [leaf.requires_grad_() for leaf in leaves]
         self.lengths = torch.tensor([T, 0, 1, T - 1, 2])[:N] if ragged else None
         self.noise = None
@@ -59,7 +61,10 @@ class Sample:
     def run(self, run, dtype, **options):
         leaves = [leaf.detach().to(dtype).requires_grad_() for leaf in self.leaves]
         p = dict(zip(self.names, leaves[1:], strict=False))
-        state = self.State(*leaves[1 + len(p) :])
+        fields = leaves[1 + len(p) :]
+        state = self.State(*fields[: len(self.State._fields)])
+        if self.before is not None:
+            options["resets"] = Resets(self.before, self.State(*fields[len(state) :]))
         noise = self.noise and self.noise.to(dtype)
         ran = run(self.cell, p, leaves[0], state, lengths=self.lengths, noise=noise, keep_states=True, **options)
         return leaves, [ran.output, *ran.final, *ran.states]
@@ -93,6 +98,13 @@ def test_noise(cell):
     Sample(cell, ragged=True, noisy=True).compare()
 
 
+@pytest.mark.parametrize("cell", [CELLS[0], *map(slow, CELLS[2:5]), *CELLS[5:]], ids=lambda cell: cell.name)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_resets(cell, reverse):
+    Sample(cell, ragged=True, resets=True).compare(reverse=reverse)
+    Sample(cell, N=1, T=30, resets=True).compare(reverse=reverse)
+
+
 @pytest.mark.parametrize(("N", "T"), [(1, 1), (1, 30), (0, 3), (70, 3)])
 def test_few_and_many(N, T):
     Sample(CELLS[5], N=N, T=T).compare()
@@ -112,6 +124,7 @@ def test_threads(threads, N):
     torch.set_num_threads(threads)
     try:
         Sample(lookup("lstm_layer_norm")(40, 96), N=N, T=20).compare(tolerance=1e-5)
+        Sample(lookup("lstm_layer_norm")(40, 96), N=min(N, 5), T=20, ragged=True, resets=True).compare(tolerance=1e-5)
     finally:
         torch.set_num_threads(before)
 

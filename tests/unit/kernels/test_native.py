@@ -54,6 +54,10 @@ class Problem:
     def tensors(self) -> list[Tensor]:
         return [self.x, *self.state, *self.p.values()]
 
+    def names(self) -> list[str]:
+        """Of the tensors."""
+        return ["x", *self.state._fields, *self.p]
+
     def run(self, implementation: Any, tensors: list[Tensor], **kwargs: Any) -> Unrolled:
         x, *rest = tensors
         state, p = rest[: len(self.state)], rest[len(self.state) :]
@@ -76,8 +80,8 @@ class Problem:
         outs, upstream = zip(*((out, up) for out, up in pairs if out.requires_grad), strict=True)
         grads = torch.autograd.grad(outs, leaves, upstream, allow_unused=True)
         fields = self.state._fields
-        names = ["output", *(f"final {f}" for f in fields), *(f"every {f}" for f in fields if ran.states), "grad x"]
-        names += [f"grad {name}" for name in (*self.state._fields, *self.p)]
+        names = ["output", *(f"final {f}" for f in fields), *(f"every {f}" for f in fields if ran.states)]
+        names += [f"grad {name}" for name in self.names()]
         # what nothing depends on (weights of an empty sequence) has a gradient of zero
         grads = tuple(torch.zeros_like(leaf) if g is None else g for g, leaf in zip(grads, leaves, strict=True))
         return dict(zip(names, (*outputs, *grads), strict=True))
@@ -318,7 +322,7 @@ def test_the_operators_keep_torchs_rules(name, ragged, noise, library):
     output, h, c, every_c, saved = torch.ops.ostinato.recurrence_saving(*detached, False, keep)
     upstream = (torch.randn_like(output), torch.randn_like(h), torch.randn_like(c) if c.numel() else None)
     upstream = (*upstream, torch.randn_like(every_c) if keep else None)
-    rest = (False, output.detach(), saved, *upstream, [True] * 10)
+    rest = (False, None, None, None, output.detach(), saved, *upstream, [True] * 12)
     torch.library.opcheck(
         torch.ops.ostinato.recurrence_backward, (*detached, *rest), test_utils=["test_schema", "test_faketensor"]
     )

@@ -281,7 +281,7 @@ def test_the_operators_keep_torchs_rules(dtype, library, precision):
     detached = [a.detach() if isinstance(a, Tensor) else a for a in arguments]
     output, h, _, every_c, saved = torch.ops.ostinato.recurrence_saving(*detached, False, True)
     upstream = (torch.randn_like(output), torch.randn_like(h), None, torch.randn_like(every_c))
-    rest = (False, output.detach(), saved, *upstream, [True] * 10)
+    rest = (False, None, None, None, output.detach(), saved, *upstream, [True] * 12)
     torch.library.opcheck(
         torch.ops.ostinato.recurrence_backward, (*detached, *rest), test_utils=["test_schema", "test_faketensor"]
     )

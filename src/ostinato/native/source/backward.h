@@ -62,10 +62,12 @@ private:
                 const int64_t count = segment.count(schedule.active(t));
                 for (int64_t p = own.begin; p < own.end; ++p)
                     gate_gradients(static_cast<int>(p), t, segment, count, chunk, thread);
+                if (run.resets) cut_memory(t, segment, count, own);
                 if (division.by_units) barrier_.wait(team);
                 for (int64_t j = own_columns.begin; j < own_columns.end; ++j)
                     state_gradients(static_cast<int>(i & 1 ? own_columns.begin + own_columns.end - 1 - j : j), t, segment,
                                     count, chunk, spans);
+                if (run.resets) cut_state(t, segment, count, own_columns);
                 if (division.by_units) barrier_.wait(team);
             }
             if (run.grad_weight_ih) {
@@ -110,6 +112,8 @@ private:
         const Share share = Share::of(N, thread, team);
         for (int64_t n = share.begin; n < share.end; ++n) {
             const int64_t at = schedule.order[n] * H;
+            if (run.grad_reset_h) zero(run.grad_reset_h + at, H);
+            if (run.grad_reset_c) zero(run.grad_reset_c + at, H);
             copy_padded(run.grad_final_h ? run.grad_final_h + at : nullptr, H, grad_h_ + n * state_stride,
                         static_cast<int>(state_stride / W));
             if constexpr (C::memory >= 0)
@@ -157,8 +161,11 @@ private:
                 const int64_t n = segment.row(i), column = unit + u * W;
                 for (int k = 0; k < C::saved; ++k) b.saved[k] = load(kept + u * kept_vector + (n * C::saved + k) * W);
                 if constexpr (C::memory >= 0) {
-                    b.saved_before = n < rows_before ? load(kept_before + u * kept_vector_before + (n * C::saved + C::memory) * W)
-                                                     : load(c0(panel, n) + u * W);
+                    if (Base::resets(t, n))
+                        b.saved_before = load_first(run.reset_c + schedule.order[n] * H + column, there);
+                    else
+                        b.saved_before = n < rows_before ? load(kept_before + u * kept_vector_before + (n * C::saved + C::memory) * W)
+                                                         : load(c0(panel, n) + u * W);
                     b.dc = load(grad_c(panel, n) + u * W);
                     if (run.grad_states_c)
                         b.dc = b.dc + load_first(run.grad_states_c + (t * N + schedule.order[n]) * H + column, there);
@@ -224,6 +231,27 @@ private:
             const float* mask = Base::mask(segment.row(begin + r)) + column;
             for (int v = 0; v < width; ++v)
                 store(c[r] + v * W, fma(load(fed[r] + v * W), load_first(mask + v * W, within(H - column - v * W)), load(c[r] + v * W)));
+        }
+    }
+
+    // Rows that started anew before step t: no gradient goes from there to the step before, of a thread's own units.
+    void cut_memory(int64_t t, const Segment& segment, int64_t count, Share own) {
+        if constexpr (C::memory >= 0)
+            for (int64_t i = 0; i < count; ++i) {
+                const int64_t n = segment.row(i), at = schedule.order[n] * H;
+                if (!Base::resets(t, n)) continue;
+                for (int p = static_cast<int>(own.begin); p < own.end; ++p)
+                    hand_over(grad_c(p, n), run.grad_reset_c ? run.grad_reset_c + at + Base::unit(p) : nullptr, Base::units(p));
+            }
+    }
+    void cut_state(int64_t t, const Segment& segment, int64_t count, Share own) {
+        const int64_t begin = static_cast<int64_t>(h_columns_.begin(static_cast<int>(own.begin))) * W;
+        const int64_t end = smaller<int64_t>(static_cast<int64_t>(h_columns_.begin(static_cast<int>(own.end))) * W, H);
+        for (int64_t i = 0; i < count; ++i) {
+            const int64_t n = segment.row(i);
+            if (Base::resets(t, n))
+                hand_over(grad_h_ + n * state_stride + begin, run.grad_reset_h ? run.grad_reset_h + schedule.order[n] * H + begin : nullptr,
+                          end - begin);
         }
     }
 

@@ -242,6 +242,7 @@ private:
                     step(panel, t, segment, count, chunk + panels.begin(panel) * rows * G * W, row, parity);
                 }
                 row += count;
+                if (run.resets) restart(run.reverse ? t - 1 : t + 1, segment, own, parity ^ 1);
                 if (division.by_units) barrier_.wait(team);
             }
         }
@@ -292,19 +293,39 @@ private:
     // Both copies of h, as a row may begin at any step; c by panels.
     void begin_state(Share share) {
         for (int64_t n = share.begin; n < share.end; ++n) {
-            const int64_t row = schedule.order[n];
-            const int vectors = static_cast<int>(state_stride / W);
-            for (float* h : h_) copy_padded(run.h0 + row * H, H, h + n * state_stride, vectors);
-            if constexpr (separate_factor<C, P>)
-                for (int64_t k = 0; k < ceil_div(H, P::block) * P::block; k += W) {
-                    V fed = load(h_[0] + n * state_stride + k);
-                    if (run.recurrent_mask) fed = fed * load_first(Base::mask(n) + k, within(H - k));
-                    for (Word* factor : factor_) P::write(factor + n * state_stride, k, fed);
-                }
+            const bool anew = Base::begins_anew(n);
+            for (int parity = 0; parity < 2; ++parity) put_h(anew ? run.reset_h : run.h0, n, parity, 0, state_stride);
             if constexpr (C::memory >= 0)
-                for (int p = 0; p < panels.count; ++p)
-                    copy_padded(run.c0 + row * H + Base::unit(p), Base::units(p), c(p, n), panels.width(p));
+                for (int p = 0; p < panels.count; ++p) put_c(anew ? run.reset_c : run.c0, n, p);
         }
+    }
+
+    // The same for rows that start anew before step t, of a thread's own units.
+    void restart(int64_t t, const Segment& segment, Share own, int parity) {
+        const int64_t count = segment.count(schedule.active(t));
+        for (int64_t i = 0; i < count; ++i) {
+            const int64_t n = segment.row(i);
+            if (!Base::resets(t, n)) continue;
+            for (int p = static_cast<int>(own.begin); p < own.end; ++p) {
+                put_h(run.reset_h, n, parity, Base::unit(p), panels.width(p) * W);
+                if constexpr (C::memory >= 0) put_c(run.reset_c, n, p);
+            }
+        }
+    }
+
+    // `count` units of h as a step finds them, the `unit`-th first.
+    void put_h(const float* from, int64_t n, int parity, int64_t unit, int64_t count) {
+        float* h = h_[parity] + n * state_stride;
+        copy_padded(from + schedule.order[n] * H + unit, H - unit, h + unit, static_cast<int>(count / W));
+        if constexpr (separate_factor<C, P>)
+            for (int64_t k = unit; k < smaller(unit + count, ceil_div(H, P::block) * P::block); k += W) {
+                V fed = load(h + k);
+                if (run.recurrent_mask) fed = fed * load_first(Base::mask(n) + k, within(H - k));
+                P::write(factor_[parity] + n * state_stride, k, fed);
+            }
+    }
+    void put_c(const float* from, int64_t n, int panel) {
+        copy_padded(from + schedule.order[n] * H + Base::unit(panel), Base::units(panel), c(panel, n), panels.width(panel));
     }
 
     void end_state(Share share) {

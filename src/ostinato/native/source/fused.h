@@ -44,6 +44,7 @@ static FusedRun fused_run(const ostinato_program& p, const FusedRoles& roles, bo
         if (C::memory >= 0)
             run.zoneout_c = p.input[noise], run.zoneout_c_stride_t = p.input_stride[2 * noise], run.zoneout_c_stride_n = p.input_stride[2 * noise + 1];
     }
+    if (p.resets) run.resets = p.resets, run.reset_h = p.reset_state[0], run.reset_c = C::memory >= 0 ? p.reset_state[1] : nullptr;
     run.output = p.output, run.saved = p.saved;
     Carver carver(p.workspace);
     made.extra = carver.take<float>(C::extra * run.H), made.grad_extra = carver.take<float>(C::extra * run.H);
@@ -56,6 +57,7 @@ static FusedRun fused_run(const ostinato_program& p, const FusedRoles& roles, bo
         return made;
     }
     run.grad_output = p.grad_output, run.grad_final_h = p.grad_final[0], run.grad_x = p.grad_input[0], run.grad_h0 = p.grad_state[0];
+    if (p.resets) run.grad_reset_h = p.grad_reset_state[0], run.grad_reset_c = C::memory >= 0 ? p.grad_reset_state[1] : nullptr;
     if (C::memory >= 0) run.grad_final_c = p.grad_final[1], run.grad_states_c = p.grad_every[1], run.grad_c0 = p.grad_state[1];
     run.grad_weight_ih = p.grad_matrix[roles.weight_ih], run.grad_weight_hh = p.grad_matrix[roles.weight_hh];
     if (roles.bias_ih >= 0) run.grad_bias_ih = p.grad_vector[roles.bias_ih];

@@ -111,6 +111,13 @@ struct GeneralProblem {
     // Of an operand: which input, and its first number.
     const float* input_at(int64_t offset, int64_t t, int64_t n) const { return input(offset >> 32, t, n) + (offset & 0xffffffff); }
     int64_t before(int64_t t) const { return run.reverse ? t + 1 : t - 1; }
+    // Whether a row starts anew before step t; and whether one of a thread's does.
+    bool resets(int64_t t, int64_t n) const { return run.resets && run.resets[t * N + schedule.order[n]]; }
+    bool resets_any(int64_t t, const Segment& rows, int64_t count) const {
+        for (int64_t i = 0; run.resets && i < count; ++i)
+            if (resets(t, rows.row(i))) return true;
+        return false;
+    }
     float* kept(int64_t t, int64_t n) const { return run.saved + (schedule.start[t] + n) * run.kept_size; }
 
     void pack_vectors(float* to) const {

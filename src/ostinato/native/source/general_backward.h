@@ -20,6 +20,8 @@ public:
         vectors_ = carver.take<float>(run.vectors_size);
         for (float*& state : states_) state = carver.take<float>(N * run.state_size);
         initial_ = carver.take<float>(N * run.kept_size);
+        reset_ = carver.take<float>(run.resets ? N * run.kept_size : 0);
+        grad_reset_ = carver.take<float>(run.resets ? N * run.state_size : 0);
         scratch_ = carver.take<float>(N * run.backward.scratch_size);
         none_ = carver.take<float>(plane(run.output_width));
         rows_ = carver.take<ostinato_row>(N);
@@ -127,12 +129,28 @@ private:
                 meet(part);
             }
         }
+        if (resets_any(t, part.segment, count)) {
+            for (int64_t i = own.begin; i < own.end; ++i) cut(t, part.segment.row(i));
+            meet(part);
+        }
+    }
+
+    // Of a row that started anew before a step: no gradient goes from there to the step before.
+    void cut(int64_t t, int64_t n) const {
+        if (resets(t, n)) hand_over(rows_[n].after, grad_reset_ + n * run.state_size, run.state_size);
+    }
+
+    // What was kept of the state before a step.
+    const float* kept_before(int64_t t, int64_t n) const {
+        if (resets(t, n)) return reset_ + n * run.kept_size;
+        const int64_t previous = before(t);
+        return n < schedule.active(previous) ? kept(previous, n) : initial_ + n * run.kept_size;
     }
 
     void place(int64_t t, int parity, int64_t n, float* chunk) {
-        const int64_t previous = before(t), at = t * N + schedule.order[n];
+        const int64_t at = t * N + schedule.order[n];
         ostinato_row& row = rows_[n];
-        row.before = n < schedule.active(previous) ? kept(previous, n) : initial_ + n * run.kept_size;
+        row.before = kept_before(t, n);
         row.after = states_[parity ^ 1] + n * run.state_size;
         float* upstream = states_[parity] + n * run.state_size;
         for (int64_t i = 0; i < run.state_parts; ++i) {
@@ -242,10 +260,8 @@ private:
     }
 
     const float* operand(const ostinato_weight_gradient& wanted, int64_t t, int64_t n, const float* chunk) const {
-        const int64_t previous = before(t);
         switch (wanted.space) {
-            case OSTINATO_BEFORE:
-                return (n < schedule.active(previous) ? kept(previous, n) : initial_ + n * run.kept_size) + wanted.offset;
+            case OSTINATO_BEFORE: return kept_before(t, n) + wanted.offset;
             case OSTINATO_KEPT: return kept(t, n) + wanted.offset;
             case OSTINATO_CHUNK: return chunk + wanted.offset;
             default: return input_at(wanted.offset, t, n);
@@ -327,9 +343,10 @@ private:
             for (int64_t i = 0; i < run.state_parts; ++i) {
                 const ostinato_state_part& state = run.state_part[i];
                 if (state.kept < 0) continue;
-                copy_padded(run.state[state.field] + schedule.order[n] * run.field_width[state.field] + state.begin, state.width,
-                            initial_ + n * run.kept_size + state.kept, static_cast<int>(plane(state.width) / W));
+                keep(run.state, state, n, initial_);
+                if (run.resets) keep(run.reset_state, state, n, reset_);
             }
+            if (run.resets) zero(grad_reset_ + n * run.state_size, run.state_size);
         }
         for (int64_t i = 0; i < run.inputs; ++i) {
             if (!run.grad_input[i]) continue;
@@ -339,11 +356,18 @@ private:
         }
     }
 
+    // Part of a state, where a step before would have kept it.
+    void keep(const float* const* fields, const ostinato_state_part& part, int64_t n, float* kept) const {
+        copy_padded(fields[part.field] + schedule.order[n] * run.field_width[part.field] + part.begin, part.width,
+                    kept + n * run.kept_size + part.kept, static_cast<int>(plane(part.width) / W));
+    }
+
     void finish(int thread, int team) {
         const Share share = Share::of(N, thread, team);
         for (int64_t n = share.begin; n < share.end; ++n) {
             const int64_t steps = run.reverse ? schedule.length(schedule.order[n]) : schedule.steps;
             write_state(states_[steps & 1] + n * run.state_size, run.grad_state, schedule.order[n]);
+            if (run.resets) write_state(grad_reset_ + n * run.state_size, run.grad_reset_state, schedule.order[n]);
         }
         if (thread == 0) finish_vectors(by_units ? 1 : team);
         if (by_units) return;
@@ -373,7 +397,7 @@ private:
         }
     }
 
-    float **lines_, *vectors_, *states_[2], *initial_, *scratch_, *none_, *chunk_, *operand_, *sums_, *matrices_;
+    float **lines_, *vectors_, *states_[2], *initial_, *reset_, *grad_reset_, *scratch_, *none_, *chunk_, *operand_, *sums_, *matrices_;
     ostinato_row* rows_;
     const float** inputs_;
     float** results_;

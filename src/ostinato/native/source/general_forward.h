@@ -101,6 +101,11 @@ private:
 
     void step(int64_t t, int parity, int64_t count, float* chunk, const Part& part) {
         const Share own = shared(count, part.thread, part.team);
+        if (resets_any(t, part.segment, count)) {
+            meet(part);
+            for (int64_t i = own.begin; i < own.end; ++i) restart(t, part.segment.row(i), states_[parity]);
+            meet(part);
+        }
         for (int64_t i = own.begin; i < own.end; ++i) place(t, parity, part.segment.row(i), chunk + i * run.forward.chunk_size);
         for (int64_t level = 0; level <= run.forward.levels; ++level) {
             if (level) {
@@ -118,6 +123,10 @@ private:
         }
         for (int64_t i = own.begin; i < own.end; ++i)
             write_state(rows_[part.segment.row(i)].after, run.every_state, t * N + schedule.order[part.segment.row(i)]);
+    }
+
+    void restart(int64_t t, int64_t n, float* states) const {
+        if (resets(t, n)) read_state(run.reset_state, schedule.order[n], states + n * run.state_size);
     }
 
     // Where everything of a row is at a step.

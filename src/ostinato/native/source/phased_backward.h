@@ -147,8 +147,19 @@ private:
             float* grad_h = grad_h_ + n * state_stride;
             for (int64_t at = own.begin * W; at < own.end * W; at += W)
                 store(grad_h + at, load(grad_h + at) + Base::masked(load(part.to[i] + at), n, at));
+            if (Base::resets(t, n)) cut(n, Base::vectors(panels, part.own), own);
         }
         meet(part);
+    }
+
+    // Of a row that started anew before a step: no gradient goes from there to the step before, of a thread's own units.
+    void cut(int64_t n, Share own, Share own_out) {
+        const int64_t row = schedule.order[n], begin = own.begin * W, begin_out = own_out.begin * W;
+        if constexpr (C::memory >= 0)
+            hand_over(grad_c_ + n * padded + begin, run.grad_reset_c ? run.grad_reset_c + row * H + begin : nullptr,
+                      smaller<int64_t>(own.end * W, H) - begin);
+        hand_over(grad_h_ + n * state_stride + begin_out, run.grad_reset_h ? run.grad_reset_h + row * R + begin_out : nullptr,
+                  smaller<int64_t>(own_out.end * W, R) - begin_out);
     }
 
     // From the gradient by the output to that by what it was made of.
@@ -208,8 +219,9 @@ private:
                 if constexpr (C::uses_fed) b.fed_before = Base::masked(load_first(Base::h_before(t, n) + at, there), n, at);
                 V held;
                 if constexpr (C::memory >= 0) {
-                    b.c_before = n < rows_before ? load(Base::kept_row(before, n) + C::memory * kept.H16 + at)
-                                                 : load_first(run.c0 + schedule.order[n] * H + at, there);
+                    const bool anew = Base::resets(t, n);
+                    b.c_before = n < rows_before && !anew ? load(Base::kept_row(before, n) + C::memory * kept.H16 + at)
+                                                          : load_first((anew ? run.reset_c : run.c0) + schedule.order[n] * H + at, there);
                     b.dc = load(grad_c);
                     if (run.grad_states_c)
                         b.dc = b.dc + load_first(run.grad_states_c + (t * N + schedule.order[n]) * H + at, there);
@@ -384,6 +396,8 @@ private:
         const Share share = Share::of(N, part.thread, part.team);
         for (int64_t n = share.begin; n < share.end; ++n) {
             const int64_t row = schedule.order[n];
+            if (run.grad_reset_h) zero(run.grad_reset_h + row * R, R);
+            if (run.grad_reset_c) zero(run.grad_reset_c + row * H, H);
             copy_padded(run.grad_final_h ? run.grad_final_h + row * R : nullptr, R, grad_h_ + n * state_stride,
                         static_cast<int>(state_stride / W));
             if constexpr (C::memory >= 0)

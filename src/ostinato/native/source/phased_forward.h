@@ -137,6 +137,7 @@ private:
         }
         const Share own_out = Base::vectors(out_panels, part.own_out);
         for (int64_t i = 0; i < count; ++i) finish(t, part.segment.row(i), inputs[i], own_out);
+        if (run.resets) restart(run.reverse ? t - 1 : t + 1, own, own_out, part);
         meet(part);
     }
 
@@ -227,12 +228,33 @@ private:
 
     void begin(Share share) {
         for (int64_t n = share.begin; n < share.end; ++n) {
-            const int64_t row = schedule.order[n];
-            copy_padded(run.h0 + row * R, R, h_ + n * state_stride, static_cast<int>(state_stride / W));
-            for (int64_t at = 0; at < out_padded && run.recurrent_mask; at += W)
-                store(fed_ + n * state_stride + at, Base::masked(load(h_ + n * state_stride + at), n, at));
-            if constexpr (C::memory >= 0) copy_padded(run.c0 + row * H, H, c_ + n * padded, panels.vectors);
+            const bool anew = Base::begins_anew(n);
+            put_h(anew ? run.reset_h : run.h0, n, {0, state_stride / W});
+            if constexpr (C::memory >= 0) put_c(anew ? run.reset_c : run.c0, n, {0, panels.vectors});
         }
+    }
+
+    // The same for rows that start anew before step t, of a thread's own vectors of units.
+    void restart(int64_t t, Share own, Share own_out, const Part& part) {
+        const int64_t count = part.segment.count(schedule.active(t));
+        for (int64_t i = 0; i < count; ++i) {
+            const int64_t n = part.segment.row(i);
+            if (!Base::resets(t, n)) continue;
+            put_h(run.reset_h, n, own_out);
+            if constexpr (C::memory >= 0) put_c(run.reset_c, n, own);
+        }
+    }
+
+    void put_h(const float* from, int64_t n, Share vectors) {
+        float* h = h_ + n * state_stride;
+        const int64_t begin = vectors.begin * W, end = vectors.end * W;
+        copy_padded(from + schedule.order[n] * R + begin, R - begin, h + begin, static_cast<int>(vectors.end - vectors.begin));
+        for (int64_t at = begin; at < end && run.recurrent_mask; at += W)
+            store(fed_ + n * state_stride + at, Base::masked(load(h + at), n, at));
+    }
+    void put_c(const float* from, int64_t n, Share vectors) {
+        const int64_t begin = vectors.begin * W;
+        copy_padded(from + schedule.order[n] * H + begin, H - begin, c_ + n * padded + begin, static_cast<int>(vectors.end - vectors.begin));
     }
 
     void end(Share share) {

@@ -64,6 +64,7 @@ typedef struct {
 typedef struct {
     int64_t isa, N, T, threads, split, reverse;
     const int64_t *lengths;
+    const uint8_t *resets;         /* [T, N], or NULL: before these steps a sequence's state is `reset_state` */
     /* The program */
     int64_t state_size, kept_size, vectors_size, output_width;
     int64_t inputs, fields, matrices, vectors;
@@ -82,7 +83,7 @@ typedef struct {
     /* Read */
     const float *const *input;         /* [T, N, width], units side by side */
     const int64_t *input_stride;       /* [inputs, 2]: from step to step, from sequence to sequence */
-    const float *const *matrix, *const *vector, *const *state;
+    const float *const *matrix, *const *vector, *const *state, *const *reset_state;
     /* Written by forward, `saved` read by backward */
     float *output;                     /* [T, N, output_width] */
     float *saved;                      /* ostinato_program_saved floats, or NULL */
@@ -91,7 +92,7 @@ typedef struct {
     const float *grad_output;
     const float *const *grad_final, *const *grad_every;
     /* Written by backward, each or NULL */
-    float *const *grad_input, *const *grad_matrix, *const *grad_vector, *const *grad_state;
+    float *const *grad_input, *const *grad_matrix, *const *grad_vector, *const *grad_state, *const *grad_reset_state;
     void *workspace;                   /* ostinato_program_workspace bytes, aligned to 64 */
 } ostinato_program;
 

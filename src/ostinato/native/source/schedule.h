@@ -134,6 +134,14 @@ OSTINATO_INLINE void zero(float* p, int64_t n) {
 OSTINATO_INLINE void copy(float* to, const float* from, int64_t n) {
     if (n > 0) std::memcpy(to, from, sizeof(float) * n);
 }
+// Of the gradient by a state that a reset has put aside: added to that by the reset's, where it is wanted, and zero then.
+OSTINATO_INLINE void hand_over(float* from, float* to, int64_t n) {
+    for (int64_t i = 0; to && i < n; i += W) {
+        const int there = static_cast<int>(smaller<int64_t>(W, n - i));
+        store_first(to + i, load_first(to + i, there) + load_first(from + i, there), there);
+    }
+    zero(from, n);
+}
 
 // What both passes know of a run of cell C in precision P.
 template <class C, class P>
@@ -174,7 +182,14 @@ struct Problem {
     const float* hold_c(int64_t t, int64_t row) const {
         return run.zoneout_c ? run.zoneout_c + t * run.zoneout_c_stride_t + schedule.order[row] * run.zoneout_c_stride_n : nullptr;
     }
+    // Whether a row starts anew before step t; and before the first that it runs.
+    bool resets(int64_t t, int64_t row) const { return run.resets && run.resets[t * N + schedule.order[row]]; }
+    bool begins_anew(int64_t row) const {
+        const int64_t length = schedule.length(schedule.order[row]);
+        return length && resets(run.reverse ? length - 1 : 0, row);
+    }
     const float* h_before(int64_t t, int64_t row) const {
+        if (resets(t, row)) return run.reset_h + schedule.order[row] * R;
         const int64_t previous = before(t);
         return row < schedule.active(previous) ? output(previous, row) : run.h0 + schedule.order[row] * R;
     }

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define OSTINATO_ABI 6
+#define OSTINATO_ABI 7
 
 /* A cell over whole sequences. */
 typedef struct {
@@ -40,6 +40,9 @@ typedef struct {
     int64_t zoneout_h_stride_t, zoneout_h_stride_n;
     const float *zoneout_c;          /* [T, N, H], or NULL; the same of c */
     int64_t zoneout_c_stride_t, zoneout_c_stride_n;
+    const uint8_t *resets;           /* [T, N], or NULL; before these steps a sequence's state is that of a reset */
+    const float *reset_h;            /* [N, R], or NULL; needed with `resets` */
+    const float *reset_c;            /* [N, H], or NULL; the same */
     /* Written by forward, read by backward */
     float *output;                   /* [T, N, R] */
     float *saved;                    /* [K], or NULL; if not, no backward will follow */
@@ -63,6 +66,8 @@ typedef struct {
     float *grad_bias_out;            /* [R], or NULL */
     float *grad_h0;                  /* [N, R], or NULL */
     float *grad_c0;                  /* [N, H], or NULL */
+    float *grad_reset_h;             /* [N, R], or NULL */
+    float *grad_reset_c;             /* [N, H], or NULL */
     /* Scratch, aligned to 64 bytes */
     void *workspace;                 /* of ostinato_workspace_size; of any content */
     void *packed;                    /* or NULL; from ostinato_pack: read instead of all weights */
