@@ -12,9 +12,22 @@ import ostinato
 from ostinato.checkpoint import RunFolder
 from tests.support import TINY, contents, metrics, prose, times
 
-#: Two layers, dropout, a schedule, lines and validations in the middle of an epoch: all there is to remember.
+#: Two layers, dropout, a schedule, documents, lines and validations within an epoch: all there is to remember.
 TRAIN = ["train", "lm", "book.txt", "--hidden", "24", "--layers", "2", "--batch", "8", "--steps", "20", "--epochs", "8"]
-TRAIN += ["--dropout", "0.2", "--save-every", "0.05", "--log-every", "7", "--valid-every", "30", "--threads", "1"]
+TRAIN += [
+    "--document-separator",
+    "\n",
+    "--dropout",
+    "0.2",
+    "--save-every",
+    "0.05",
+    "--log-every",
+    "7",
+    "--valid-every",
+    "30",
+    "--threads",
+    "1",
+]
 
 
 @pytest.fixture

@@ -350,3 +350,37 @@ def test_from_python(book):
     assert run.evaluate("book.txt") == again.evaluate("book.txt")
     pieces = again.generate("the ", length=12, seed=1)
     assert len("".join(pieces)) == 12
+
+
+def test_documents_are_read_each_by_itself(cli, work):
+    """Trained, evaluated, written: the state starts anew at each separator."""
+    words = [f"say {word}. {word} it is.\n" for word in ("ab", "cd", "ba", "dc") * 30]
+    (work / "docs.txt").write_text("<|end|>".join(words))
+    options = ["train", "lm", "docs.txt", "--document-separator", "<|end|>", *TINY]
+    of(cli(*options, "--out", "run", "--json"))
+    run = ostinato.load("run")
+    separator = run.tokenizer.separator_id
+    assert run.config["model"]["separator"] == separator
+    assert run.config["options"]["document_separator"] == "<|end|>"
+
+    (work / "one.txt").write_text(words[0] + "<|end|>")
+    (work / "three.txt").write_text((words[0] + "<|end|>") * 3)
+    losses = [of(cli("evaluate", "run", name, "--json"))["loss"] for name in ("one.txt", "three.txt")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert of(cli("generate", "run", "--prompt", "say ", "--length", "9", "--seed", "1", "--json"))["text"]
+
+    refused = cli("train", "lm", "docs.txt", "--document-separator", "two words", "--out", "other", *TINY)
+    assert refused.status == 2
+    assert "--document-separator: expected one character, or several without white space" in refused.err
+
+
+def test_each_file_is_a_document(cli, work):
+    for number in range(40):
+        (work / "files").mkdir(exist_ok=True)
+        (work / "files" / f"{number:02}.txt").write_text(f"file number {number}\n" * 3)
+    of(cli("train", "lm", "files", "--document-separator", "<eos>", "--out", "run", *TINY, "--json"))
+    run = ostinato.load("run")
+    assert (run.tokenizer.separator, run.config["model"]["separator"]) == (None, run.tokenizer.eos_id)
+    # <eos> may be written, for it is learned
+    text = "".join(run.generate("", length=400, seed=1))
+    assert len(text) == 400 or "<eos>" in text

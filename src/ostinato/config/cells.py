@@ -6,7 +6,7 @@ from typing import Any
 
 from ostinato.core.errors import ConfigError
 
-_NOT_CELLS = {"__init__", "activations", "contract", "form", "noise", "unroll"}
+_NOT_CELLS = {"__init__", "activations", "contract", "form", "noise", "resets", "unroll"}
 
 #: A cell's file bears its name: adding the file is all it takes to be listed here.
 CELL_NAMES = tuple(

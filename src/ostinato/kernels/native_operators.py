@@ -171,7 +171,8 @@ def recurrence_autograd(*arguments: Any) -> Any:
     """The operator `recurrence` where gradients may be wanted; whether they are is asked in each call, so that a graph
     captured without them can be trained."""
     if torch.is_grad_enabled() and any(isinstance(one, Tensor) and one.requires_grad for one in arguments):
-        return _Recurrence.apply(False, *arguments)  # type: ignore[no-untyped-call]
+        left_out = (None,) * (1 + len(RUN.arguments) - len(arguments))  # as the dispatcher leaves out defaults
+        return _Recurrence.apply(False, *arguments, *left_out)  # type: ignore[no-untyped-call]
     return below_autograd(torch.ops.ostinato.recurrence, arguments, instead=_without_saved)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from ostinato.config.text import Level
 from ostinato.core.errors import DataError
-from ostinato.data.text.reading import END, Block, Text
+from ostinato.data.text.reading import END, Block, Text, Undivided
 from ostinato.data.text.tokenizer import TokenIds, Tokenizer
 from ostinato.data.text.vocabulary import learn_tokenizer
 
@@ -39,17 +39,27 @@ def cache_folder() -> Path:
 
 
 def learned_tokenizer(
-    text: Text, level: Level, vocab_size: int | None = None, cache_dir: str | os.PathLike[str] | None = None
+    text: Text,
+    level: Level,
+    vocab_size: int | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    separator: str | None = None,
 ) -> Tokenizer:
-    """`learn_tokenizer`, remembered from one run to the next in `cache_dir`, by default `cache_folder()`."""
-    path = _entry(cache_dir, "tokenizer", text.digest, level, str(vocab_size)).with_suffix(".json")
+    """`learn_tokenizer`, remembered from one run to the next in `cache_dir`, by default `cache_folder()`; with a
+    separator of documents, which is one of the `vocab_size` tokens."""
+    more = () if separator is None else (separator,)
+    path = _entry(cache_dir, "tokenizer", text.digest, level, str(vocab_size), *more).with_suffix(".json")
     try:
         tokenizer = Tokenizer.load(path)
         if tokenizer.level == level:
             return tokenizer
     except DataError:
         pass  # not there, or damaged
-    tokenizer = learn_tokenizer(text, level, vocab_size)
+    if separator is None:
+        tokenizer = learn_tokenizer(text, level, vocab_size)
+    else:
+        others = None if vocab_size is None else vocab_size - 1
+        tokenizer = learn_tokenizer(Undivided(text, separator), level, others).separating(separator)
     try:
         with _replacing(path) as file:
             file.write(tokenizer.to_json().encode())

@@ -143,8 +143,36 @@ class Text:
         return replace(self, digest=digest, start=start, stop=stop)
 
 
+@dataclass(frozen=True)
+class Undivided:
+    """A text without what stands between its documents.
+
+    Attributes:
+        text: the text.
+        separator: what stands there.
+    """
+
+    text: Text
+    separator: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The text's."""
+        return self.text.names
+
+    @property
+    def characters(self) -> int:
+        """The text's, separators included."""
+        return self.text.characters
+
+    def blocks(self) -> Iterator[Block]:
+        """The text's, each separator a space; words reach across none."""
+        for block in self.text.blocks():
+            yield block if block is END else block.replace(self.separator, " ")
+
+
 #: What a tokenizer can be learned from.
-Source: TypeAlias = Lines | Text
+Source: TypeAlias = Lines | Text | Undivided
 
 
 def open_text(sources: PathLike | Iterable[PathLike]) -> Text:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,7 @@ class Tokenizer:
         size: tokens in the vocabulary, `<eos>` and `<unk>` included.
         eos_id: always 0.
         unk_id: 1, or None at level bpe.
+        separator: what stands between documents, wherever it is found a token of its own; None where there is none.
         digest: SHA-256 of its JSON.
 
     Raises:
@@ -58,6 +59,9 @@ class Tokenizer:
         self.level = _level(library)
         self.size: int = library.get_vocab_size()
         self.unk_id: int | None = library.token_to_id(UNK) if self.level != "bpe" else None
+        added = library.get_added_tokens_decoder()
+        self.separator_id: int | None = max(added, default=None)
+        self.separator: str | None = None if self.separator_id is None else added[self.separator_id].content
         self.digest = hashlib.sha256(library.to_str().encode()).hexdigest()
 
     @classmethod
@@ -78,6 +82,12 @@ class Tokenizer:
         """What `to_json` gave, back again."""
         return cls(tokenizers.Tokenizer.from_str(content))
 
+    def separating(self, separator: str) -> "Tokenizer":
+        """The same with a separator of documents, which takes the last id where it is no entry already."""
+        library = tokenizers.Tokenizer.from_str(self.to_json())
+        library.add_special_tokens([tokenizers.AddedToken(separator, special=True, normalized=False)])
+        return Tokenizer(library)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one JSON file, which `tokenizers.Tokenizer.from_file` reads as well."""
         replace_text(Path(path), self.to_json())
@@ -88,6 +98,11 @@ class Tokenizer:
 
     def __reduce__(self) -> tuple[Callable[[str], "Tokenizer"], tuple[str]]:
         return Tokenizer.from_json, (self.to_json(),)
+
+    @property
+    def begin_id(self) -> int:
+        """What the first token of a document is predicted from: the separator, or `<eos>`."""
+        return self.eos_id if self.separator_id is None else self.separator_id
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
@@ -104,6 +119,7 @@ class Tokenizer:
         if self.level == "bpe":
             parts: Iterable[str] = _SURROGATE.findall(text)
         else:
+            text = text.replace(self.separator, " " if self.level == "word" else "") if self.separator else text
             parts = split_words(text) if self.level == "word" else text
         return [part for part in dict.fromkeys(parts) if part not in self.vocabulary]
 
@@ -125,16 +141,24 @@ class Tokenizer:
         """Ids of a stream of blocks as `Text.blocks` gives it.
 
         Levels char and bpe write `<eos>` between documents; level word writes it for every line's end, and for a last
-        line that has none. A literal `<eos>` or `<unk>` that is a word by itself is that token at level word, and
-        plain text elsewhere.
+        line that has none. A separator stands in the place of the one between documents, at level word behind it,
+        unless the text has one there itself. A literal `<eos>` or `<unk>` that is a word by itself is that token at
+        level word, and plain text elsewhere.
 
         Yields:
-            One array of `dtype` a block, with the `<eos>` that follows it.
+            One array of `dtype` a block, with what follows it.
         """
-        eos = np.zeros(1, self.dtype)
         for batch in _batches(blocks, every_end=self.level == "word"):
-            for ids, (_, ends) in zip(self._encode_batch([block for block, _ in batch]), batch, strict=True):
-                yield np.concatenate([ids, eos]) if ends else ids
+            for ids, end in zip(self._encode_batch([end.block for end in batch]), batch, strict=True):
+                after = self._after(end)
+                yield np.concatenate([ids, np.array(after, self.dtype)]) if after else ids
+
+    def _after(self, end: "_End") -> list[int]:
+        """Ids behind a block."""
+        if self.separator is None or self.separator_id is None or not end.of_document:
+            return [self.eos_id] if end.has_eos else []
+        line = [self.eos_id] if end.has_eos and self.level == "word" else []
+        return line if end.block.rstrip().endswith(self.separator) else [*line, self.separator_id]
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of some ids. `<eos>` becomes a line's end at level word, where words have one space between them, and
@@ -171,6 +195,10 @@ class Tokenizer:
         return [np.array(encoding.ids, self.dtype) for encoding in self._library.encode_batch_fast(whole)]
 
     def _look_up(self, text: str) -> TokenIds:
+        if self.separator and len(self.separator) > 1 and self.separator in text:
+            first, *others = map(self._look_up, text.split(self.separator))
+            border = np.array([self.separator_id], self.dtype)
+            return np.concatenate([first, *(part for other in others for part in (border, other))])
         codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
         return self._by_code_point.take(codes, mode="clip")
 
@@ -284,13 +312,21 @@ def _level(library: tokenizers.Tokenizer) -> Level:
     return level
 
 
-def _batches(blocks: Iterable[Block], every_end: bool) -> Iterator[list[tuple[str, bool]]]:
+class _End(NamedTuple):
+    """A block, whether an `<eos>` follows it, and whether it is a document's last with another behind."""
+
+    block: str
+    has_eos: bool
+    of_document: bool
+
+
+def _batches(blocks: Iterable[Block], every_end: bool) -> Iterator[list[_End]]:
     """Group what `_ends` gives into lists of at most about `_AT_ONCE` characters."""
-    batch: list[tuple[str, bool]] = []
+    batch: list[_End] = []
     held = 0
-    for block, ends in _ends(blocks, every_end):
-        batch.append((block, ends))
-        held += len(block)
+    for end in _ends(blocks, every_end):
+        batch.append(end)
+        held += len(end.block)
         if held >= _AT_ONCE:
             yield batch
             batch, held = [], 0
@@ -298,15 +334,15 @@ def _batches(blocks: Iterable[Block], every_end: bool) -> Iterator[list[tuple[st
         yield batch
 
 
-def _ends(blocks: Iterable[Block], lines: bool) -> Iterator[tuple[str, bool]]:
-    """Each block, and whether an `<eos>` follows it.
+def _ends(blocks: Iterable[Block], lines: bool) -> Iterator[_End]:
+    """Each block, and what follows it.
 
     Where `lines` are what ends, a document without a line's end at its own end lacks one, the last one too.
     """
     held: str | None = None
     for block in blocks:
         if held is not None:
-            yield held, block is END and not (lines and held.endswith("\n"))
+            yield _End(held, block is END and not (lines and held.endswith("\n")), block is END)
         held = None if block is END else block
     if held is not None:
-        yield held, lines and not held.endswith("\n")
+        yield _End(held, lines and not held.endswith("\n"), False)

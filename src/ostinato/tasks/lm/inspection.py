@@ -25,16 +25,16 @@ WINDOWS = 16
 
 
 def observe(run: Trained, source: str | None, steps: int) -> Observed:
-    """The beginning of a text, `<eos>` in front of it; the loss is that of its last token."""
+    """The beginning of a text, behind what its first token is predicted from; the loss is that of its last token."""
     ids = text_ids(run, source, steps + 1)
-    row = torch.from_numpy(np.concatenate([[run.tokenizer.eos_id], ids[:-1]]).astype(np.int64)).unsqueeze(1)
+    row = torch.from_numpy(np.concatenate([[run.tokenizer.begin_id], ids[:-1]]).astype(np.int64)).unsqueeze(1)
     return _observed(["", *run.tokenizer.pieces(ids[:-1])], row, {}, torch.tensor([int(ids[-1])]))
 
 
 def follow(run: Trained, model: nn.Module, source: str | None, steps: int) -> Observed:
     """Several places of a text side by side, read from the state of the steps in front of them where there are such."""
     ids = text_ids(run, source, 2 * WINDOWS * steps)
-    streams = Streams(ids, max(1, min(WINDOWS, len(ids) // (2 * steps))), steps, run.tokenizer.eos_id)
+    streams = Streams(ids, max(1, min(WINDOWS, len(ids) // (2 * steps))), steps, run.tokenizer.begin_id)
     first = streams.piece(0)
     if len(streams) == 1 or len(streams.piece(1).inputs) < steps:
         return _observed([], first.inputs, {}, first.targets[-1])
@@ -61,7 +61,7 @@ def batches(run: Trained, source: str | None, count: int) -> Batches:
     steps, batch = int(trained["steps"]), int(run.config.get("batch") or trained["batch"] or 32)
     ids = text_ids(run, source, count * batch * steps)
     batch = max(1, min(batch, len(ids) // (2 * steps)))
-    streams, kept = Streams(ids, batch, steps, run.tokenizer.eos_id), KeptState()
+    streams, kept = Streams(ids, batch, steps, run.tokenizer.begin_id), KeptState()
 
     def loss(index: int) -> Tensor:
         piece = streams.piece(index)

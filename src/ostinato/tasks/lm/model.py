@@ -85,6 +85,7 @@ class LanguageModel(nn.Module):
         tied: share the embedding with the output layer; needs E equal to the stack's output.
         cutoffs: ids that begin a cluster of an adaptive softmax (Grave et al. 2017, arXiv:1609.04309); the most
             frequent token has to have the lowest id. By default every token is scored alike.
+        separator: id of the token that documents begin with: the state starts anew before each. None: it never does.
         last_size: units of the last layer, H where None; it is then `last`, a stack of its own on top of `recurrent`.
         **options: of `Recurrent` and of the cell.
 
@@ -111,6 +112,7 @@ class LanguageModel(nn.Module):
         tied: bool = False,
         cutoffs: Sequence[int] = (),
         last_size: int | None = None,
+        separator: int | None = None,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -134,7 +136,7 @@ class LanguageModel(nn.Module):
         width = (self.last or self.recurrent).output_size
         self.decoder = _adaptive(width, vocab_size, cutoffs) if cutoffs else nn.Linear(width, vocab_size)
         self.reset_parameters()
-        self.tied = tied
+        self.tied, self.separator = tied, separator
         if tied:
             if not isinstance(self.decoder, nn.Linear):
                 raise ConfigError(
@@ -166,7 +168,8 @@ class LanguageModel(nn.Module):
         if self.embedding_dropout and self.training:
             kept = word_mask(len(self.embedding.weight), self.embedding_dropout, embedded)
             embedded = embedded * kept[inputs].unsqueeze(-1)
-        raw, state = self._read(self._drop(embedded, self.input_dropout), state)
+        resets = None if self.separator is None else inputs == self.separator
+        raw, state = self._read(self._drop(embedded, self.input_dropout), state, resets)
         hidden = self._drop(raw, self.output_dropout)
         if not isinstance(self.decoder, nn.Linear):
             return AdaptiveOutput(hidden, self.decoder, state, raw)
@@ -188,14 +191,14 @@ class LanguageModel(nn.Module):
         fields = len(self.recurrent.cell.State._fields)
         return [state] if self.last is None else [state[:fields], state[fields:]]
 
-    def _read(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def _read(self, x: Tensor, state: Any, resets: Tensor | None) -> tuple[Tensor, Any]:
         """All recurrent layers. The state of a last layer of its own follows that of the others."""
         if self.last is None:
-            x, state = self.recurrent(x, state)
+            x, state = self.recurrent(x, state, resets=resets)
             return x, state
         below, top = (None, None) if state is None else self._split(state)
-        x, below = self.recurrent(x, below)
-        x, top = self.last(self._drop(x, self.hidden_dropout), top)
+        x, below = self.recurrent(x, below, resets=resets)
+        x, top = self.last(self._drop(x, self.hidden_dropout), top, resets=resets)
         return x, (*below, *top)
 
     def _drop(self, x: Tensor, rate: float) -> Tensor:
@@ -219,8 +222,11 @@ class LanguageModelStream:
     @torch.no_grad()
     def step(self, ids: Tensor) -> Tensor:
         """Take a step: ids `[N]` to scores of the next token `[N, V]`; log-probabilities from an adaptive softmax."""
-        x = F.embedding(ids, self._model.embedding.weight)
+        x, separator = F.embedding(ids, self._model.embedding.weight), self._model.separator
+        anew = None if separator is None else ids == separator
         for layer in self._layers:
+            if anew is not None and anew.any():
+                layer.reset(anew)
             x = layer.step(x)
         decoder = self._model.decoder
         if isinstance(decoder, nn.Linear):

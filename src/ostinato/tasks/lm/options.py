@@ -22,6 +22,9 @@ from ostinato.tasks.options import Takes, TrainFacts
 #: Share of the text that is trained on where no validation text is given.
 TRAINED_SHARE = 0.9
 
+#: What no document can end with.
+UNKNOWN = "<unk>"
+
 #: Least --steps for pieces of random length.
 SHORTEST_RANDOM = 20
 
@@ -74,6 +77,11 @@ class TrainLm(TrainFacts):
     first, after which a cluster of rarer ones begins, such as 2000 20000. Rare words are scored only where their
     cluster is meant, by narrower matrices."""
 
+    document_separator: str | None = None
+    """What stands between the documents of a text, such as "<|endoftext|>": a token of its own, before which the state
+    starts anew, in training as ever after. It stands between files too. <eos>: each file is a document, at level word
+    each line. By default the state is carried on through all of a text."""
+
     tokens: TextOptions = field(default_factory=TextOptions)
     model: LmModelOptions = field(default_factory=LmModelOptions)
     regularisation: RegularisationOptions = field(default_factory=RegularisationOptions)
@@ -90,6 +98,12 @@ class TrainLm(TrainFacts):
                 f"--tied shares the embedding with the output layer: expected --embed {width} "
                 f"(as wide as what the layer gives), got {self.model.embed}; or --layers 2 or more, the last then as "
                 "wide as the embedding"
+            )
+        separator = self.document_separator
+        if separator is not None and ((len(separator) != 1 and len(separator.split()) != 1) or separator == UNKNOWN):
+            raise ConfigError(
+                "--document-separator: expected one character, or several without white space, that are not "
+                f"{UNKNOWN}, got {separator!r}"
             )
         if self.adaptive and self.tokens.level != "word":
             raise ConfigError(

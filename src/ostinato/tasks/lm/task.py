@@ -15,7 +15,7 @@ from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.batching.streams import Streams, single_stream
 from ostinato.data.text.corpus import learned_tokenizer, token_ids
 from ostinato.data.text.reading import END, Text, open_text
-from ostinato.data.text.tokenizer import UNK, TextCodec, TokenIds, Tokenizer, split_words
+from ostinato.data.text.tokenizer import EOS, UNK, TextCodec, TokenIds, Tokenizer, split_words
 from ostinato.data.text.unknown_words import TELLING, unknown_note, unknown_of, warn_unknown
 from ostinato.evaluation import bits_per_character, perplexity
 from ostinato.losses import activation_penalty, sequence_cross_entropy
@@ -59,7 +59,8 @@ class LanguageModelling:
         data: dict[str, Any] = {"train": _record(train), "valid": _record(valid), "held_out": options.valid is None}
         if options.test is not None:
             data["test"] = _record(open_text([options.test]))
-        tokenizer = learned_tokenizer(train, level, options.tokens.vocab_limit)
+        separator = None if options.document_separator == EOS else options.document_separator
+        tokenizer = learned_tokenizer(train, level, options.tokens.vocab_limit, separator=separator)
         ids = token_ids(train, tokenizer, progress=progress)
         try:
             Streams(ids, options.training.batch_for(len(ids)), options.training.steps)  # long enough for one batch?
@@ -74,6 +75,8 @@ class LanguageModelling:
     def configuration(self, options: TrainLm, prepared: PreparedText) -> dict[str, Any]:
         """The model's sizes, records of the text, and the batch, whose default depends on the text."""
         sizes = model_sizes(options.model, prepared.codec.tokenizer) | options.regularisation.model_settings()
+        if options.document_separator is not None:
+            sizes |= {"separator": prepared.codec.tokenizer.begin_id}
         if options.adaptive:
             sizes |= {"cutoffs": list(options.adaptive)}
         return {"model": sizes, "data": prepared.data, "batch": options.training.batch_for(len(prepared.train))}
@@ -92,11 +95,11 @@ class LanguageModelling:
         batch = training.batch_for(len(prepared.train))
         regularised, random = options.regularisation, training.seed if options.regularisation.random_steps else None
         rank, world = processes.rank, processes.size
-        batches = Streams(prepared.train, batch, training.steps, tokenizer.eos_id, rank, world, random)
+        batches = Streams(prepared.train, batch, training.steps, tokenizer.begin_id, rank, world, random)
         # Streams side by side, as in training: nearly the figure of `evaluate`, at a fraction of the time.
         held_out = prepared.valid[:VALIDATED]
         side_by_side = max(1, min(batch, len(held_out) // (2 * training.steps)))
-        valid = Streams(held_out, side_by_side, training.steps, tokenizer.eos_id)
+        valid = Streams(held_out, side_by_side, training.steps, tokenizer.begin_id)
         if isinstance(model, LanguageModel):  # DDP would expect it of tied weights too, whose gradient is dense
             model.embedding.sparse = world == 1 and takes_sparse(training.optimizer, training.weight_decay)
         by_character = tokenizer.level == "char"
@@ -145,7 +148,7 @@ class LanguageModelling:
         )
         adapting = options.adapting
         steps = adapting.dynamic_steps if adapting.dynamic else evaluated_at_once(tokenizer.size)
-        pieces, level = single_stream(ids, steps, tokenizer.eos_id), tokenizer.level
+        pieces, level = single_stream(ids, steps, tokenizer.begin_id), tokenizer.level
         figures = evaluate_language_model(
             run.model, pieces, len(ids), level=level, adapting=adapting, progress=progress
         )
@@ -163,10 +166,10 @@ class LanguageModelling:
             warnings.warn(f"prompt: words that the model has never seen, read as {UNK}: {shown}", stacklevel=3)
         eos, unk = tokenizer.eos_id, tokenizer.unk_id
         never = {unk} if unk is not None else set()
-        if tokenizer.level == "char":
-            never.add(eos)
-        ids = [eos, *tokenizer.encode(prompt)]
         assert isinstance(run.model, LanguageModel)
+        if tokenizer.level == "char" and run.model.separator != eos:
+            never.add(eos)
+        ids = [tokenizer.begin_id, *tokenizer.encode(prompt)]
         tokens = sample(run.model, ids, length, options.sampling, never=never)
         return until(stop, _text(tokenizer, prompt, tokens))
 
