@@ -20,10 +20,11 @@ from ostinato.kernels.native_operators import may_skip_operator
 Optional = Tensor | None
 
 
-_FIELDS = ["key", "x", "factors", "state", "lengths", "mask", "zoneout", "reverse", "resets", "reset_state"]
-
-
-class Inputs(namedtuple("Inputs", _FIELDS)):
+class Inputs(
+    namedtuple(
+        "Inputs", ["key", "x", "factors", "state", "lengths", "mask", "zoneout", "reverse", "resets", "reset_state"]
+    )
+):
     """What both directions read, in the operators' order.
 
     Attributes:
