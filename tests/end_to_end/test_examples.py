@@ -19,6 +19,7 @@ SHORT = {
     "gradient_flow.py": ["--updates", "20"],
     "imdb.py": ["--reviews", "300", "--seconds", "4"],
     "karpathy.py": ["--seconds", "2", "--characters", "30000", "--hidden", "16", "--read", "1000"],
+    "t_maze.py": ["--updates", "20", "--longest", "4"],
     "long_memory.py": ["--lengths", "20", "30", "--updates", "50"],
     "numpy_rnnlm.py": ["--updates", "10"],
     "order_matters.py": ["--updates", "50"],

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.native import library as native_library
 from ostinato.native.library import NativeLibrary, Run, Steps
 from ostinato.runtime.weights import Array, Weights, sort
+
+#: Steps before which sequences start anew, in the order of a run, and the state they then have, by fields.
+Restarts: TypeAlias = tuple[NDArray[np.bool_], Sequence[Array]]
 
 #: What the outputs of two directions become.
 MERGES: Mapping[str, Callable[[Array, Array], Array]] = {
@@ -90,13 +93,18 @@ class Recurrent:
     def _shape(self, field: int, batch_size: int) -> tuple[int, ...]:
         return len(self._layers), batch_size, *self._sizes[field]
 
-    def __call__(self, x: Array, state: Any = None, lengths: Any = None) -> tuple[Array, Any]:
+    def __call__(
+        self, x: Array, state: Any = None, lengths: Any = None, resets: Any = None, reset_to: Any = None
+    ) -> tuple[Array, Any]:
         """Run over whole sequences.
 
         Args:
             x: `[T, N, D]` float32; `[N, T, D]` with batch_first.
             state: each field as `initial_state` makes it; zeros where None.
             lengths: `[N]` integers from 0 to T: the valid steps of each sequence, padded on the right.
+            resets: `[T, N]` bool, laid out as the input: True where a document or an episode begins; no state passes
+                from one to the next, in either direction.
+            reset_to: the state at a reset, as `state`; zeros where None.
 
         Returns:
             The output `[T, N, S*O]` (`[T, N, O]` where `merge` is not "concat"), laid out as the input, zero beyond a
@@ -112,14 +120,16 @@ class Recurrent:
         before = self._read_state(state, N)
         after = self.State(*(np.empty_like(field) for field in before))
         valid = None if lengths is None else _read_lengths(lengths, T, N)
+        borders = None if resets is None else _read_resets(resets, T, N, self.batch_first)
+        anew = self._read_state(reset_to, N)
         for layer in range(self.num_layers):
             output = np.empty((self._directions, T, N, self.output_size), np.float32)
             for direction in range(self._directions):
                 index = layer * self._directions + direction
                 backwards = self._reverse or bool(direction)
-                self._layers[index].run(
-                    x, [f[index] for f in before], [f[index] for f in after], output[direction], valid, backwards
-                )
+                begin, end, start = ([field[index] for field in fields] for fields in (before, after, anew))
+                restarts = None if borders is None else (_in_order(borders, valid, backwards), start)
+                self._layers[index].run(x, begin, end, output[direction], valid, backwards, restarts)
             x = output[0] if self._directions == 1 else self._merge(*output)
         return (x.transpose(1, 0, 2) if self.batch_first else x), after
 
@@ -241,6 +251,7 @@ class _Packed:
         output: Array,
         lengths: NDArray[np.int64] | None,
         reverse: bool,
+        restarts: Restarts | None = None,
     ) -> tuple[Run, list[Any]]:
         """A call that is ready, and what has to live until it is over."""
         T, N, _ = x.shape
@@ -254,9 +265,14 @@ class _Packed:
             run.c0, run.final_c = _address(before[1]), _address(after[1])
         if lengths is not None:
             run.lengths = _address(lengths)
+        if restarts is not None:
+            resets, anew = restarts
+            run.resets, run.reset_h = _address(resets), _address(anew[0])
+            if len(anew) > 1:
+                run.reset_c = _address(anew[1])
         workspace = _scratch(self._library.workspace_size(run, backward=False))
         run.workspace = _address(workspace)
-        return run, [self, x, *before, *after, output, lengths, workspace]
+        return run, [self, x, *before, *after, output, lengths, restarts, workspace]
 
     def run(self, x: Array, *rest: Any) -> None:
         """A whole sequence, into `after` and `output`."""
@@ -283,6 +299,24 @@ def _check(name: str, array: Any, shape: tuple[int | None, ...]) -> None:
     if not fits or array.dtype != np.float32:
         wanted = ", ".join("any" if size is None else str(size) for size in shape)
         raise ValueError(f"{name}: expected float32 of shape ({wanted}), got {array.dtype} of shape {array.shape}")
+
+
+def _read_resets(resets: Any, T: int, N: int, batch_first: bool) -> NDArray[np.bool_]:
+    array = np.asarray(resets)
+    expected = (N, T) if batch_first else (T, N)
+    if array.dtype != np.bool_ or array.shape != expected:
+        raise ValueError(f"resets: expected bool of shape {expected}, got {array.dtype} of shape {array.shape}")
+    return np.ascontiguousarray(array.T if batch_first else array)
+
+
+def _in_order(borders: NDArray[np.bool_], lengths: NDArray[np.int64] | None, reverse: bool) -> NDArray[np.bool_]:
+    """The steps before which a run starts anew: from the end, a document begins at its last step."""
+    if not reverse:
+        return borders
+    T, N = borders.shape
+    if lengths is not None:
+        borders = borders & (np.arange(T)[:, None] < lengths)
+    return np.concatenate((borders, np.zeros((1, N), np.bool_)))[1:]
 
 
 def _read_lengths(lengths: Any, T: int, N: int) -> NDArray[np.int64]:
