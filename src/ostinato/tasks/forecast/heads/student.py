@@ -35,7 +35,7 @@ def sample(location: Tensor, parameters: Tensor) -> Tensor:
 
 def student_quantile(freedom: Tensor, share: float | Tensor) -> Tensor:
     """Quantile of the standard Student t distribution of `freedom`, 1 or more, from its distribution function as an
-    integral over an angle. The shares lie between 0 and 1.
+    integral over an angle: torch.distributions has no inverse of it. The shares lie between 0 and 1.
 
     With t = sqrt(v) tan(a), the distribution function is 1/2 plus the integral of cos(a)^(v-1) from 0 to a, over twice
     the same integral to pi/2; the trapezoidal rule is inverted.
