@@ -7,8 +7,8 @@ import os
 import pickle
 import random
 import re
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from ostinato.compiler import build
 from ostinato.compiler.kernel import Kernel, kernel_of
 from ostinato.kernels import compiled, compiled_kernels
 from ostinato.native import library as native_library
+from ostinato.native.programs import FusedFunctions
 from ostinato.testing.samples import Sample, gradients, weigh
 from tests.fuzz.cells.drawing import draw
 from tests.fuzz.cells.programs import Program
@@ -120,11 +121,11 @@ class Run(NamedTuple):
         return all(bool(tensor.isfinite().all()) and bool((tensor.abs() < _LARGEST).all()) for tensor in found)
 
 
-def cases(first: int, count: int) -> list[Case]:
+def cases(first: int, count: int, drawn: Callable[[int], Program] = draw) -> list[Case]:
     """As many useful ones, from a seed on."""
     found: list[Case] = []
     while len(found) < count:
-        case = Case.of(draw(first))
+        case = Case.of(drawn(first))
         first += 1
         if all(run.tame() for run in case.runs()):
             found.append(case)
@@ -157,24 +158,24 @@ def apart(function: Callable[[], Any]) -> Any:
     read, write = os.pipe()
     child = os.fork()
     if not child:
-        with suppress(BaseException), os.fdopen(write, "wb") as file:
-            pickle.dump(function(), file)
-            file.flush()
-            os._exit(0)
-        os._exit(1)
+        try:
+            result = function()
+        except BaseException:
+            result = f"an exception:\n{traceback.format_exc()[-2000:]}"
+        with os.fdopen(write, "wb") as file:
+            pickle.dump(result, file)
+        os._exit(0)
     os.close(write)
     with os.fdopen(read, "rb") as file:
         content = file.read()
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         return f"ended by signal {os.WTERMSIG(status)}"
-    return pickle.loads(content) if content else "an exception"
+    return pickle.loads(content)
 
 
 def _kernel(case: Case) -> Kernel:
-    made = kernel_of(case.cell, _isa(), masked=case.masked, zoned=case.zoned)
-    made.fused = None  # one library has one of these
-    return made
+    return kernel_of(case.cell, _isa(), masked=case.masked, zoned=case.zoned)
 
 
 def _judged(case: Case, kernel: Kernel) -> str:
@@ -190,16 +191,35 @@ def _compile_together(kernels: Sequence[Kernel], optimise: str) -> None:
     parts: list[str] = []
     for index, kernel in enumerate(kernels):
         for backward in (False, True):
-            text = re.sub(r"\b(forward|backward)_(\d+)\b", rf"\1_{index}_\2", kernel.source(backward=backward))
-            text = text.replace("ostinato_stages[]", f"stages_{index}_{int(backward)}[]")
-            lines = text.splitlines()
+            lines = _OWN.sub(rf"\g<0>_{index}_{int(backward)}", kernel.source(backward=backward)).splitlines()
             heads |= dict.fromkeys(line for line in lines if line.startswith("#"))
             parts += [line for line in lines if not line.startswith("#")]
-    library = _built("\n".join([*heads, *parts, ""]), optimise)
+    text = "\n".join([*heads, *parts, ""]).replace(_FORKED, "") + f"namespace ostinato {{ {_FORKED} }}\n"
+    library = _built(text, optimise)
     for index, kernel in enumerate(kernels):
-        for number, direction in enumerate((kernel._template.forward, kernel._template.backward)):
-            direction.stages = ctypes.addressof(ctypes.c_void_p.in_dll(library.handle, f"stages_{index}_{number}"))
+        directions = [_Names(library.handle, f"_{index}_{number}") for number in (0, 1)]
+        if kernel.fused:
+            kernel.functions = [FusedFunctions(direction) for direction in directions]  # type: ignore[arg-type]
+        else:
+            for part, names in zip((kernel._template.forward, kernel._template.backward), directions, strict=True):
+                table = ctypes.c_void_p.in_dll(library.handle, f"ostinato_stages{names.suffix}")
+                part.stages = ctypes.addressof(table)
         kernel._libraries = [library]
+
+
+# What the sources of several kernels have under the same names.
+_OWN = re.compile(r"\b(?:(?:forward|backward)_\d+|ostinato_stages|Compiled|roles|ostinato_cell_\w+)\b")
+_FORKED = "bool in_forked_process = false;"
+
+
+class _Names:
+    """A library's functions of one kernel, under the names that they have where it is alone."""
+
+    def __init__(self, handle: ctypes.CDLL, suffix: str) -> None:
+        self._handle, self.suffix = handle, suffix
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._handle, f"{name}{self.suffix}")
 
 
 def _built(text: str, optimise: str) -> build.Library:

@@ -172,6 +172,11 @@ class _Drawer:
         *rest, width = self.shapes[name]
         return self.add(text, [name], (*rest, width if text in _NORMALISING else 1))
 
+    def unit(self) -> str:
+        """By a weight of each unit."""
+        name, w = self.pick(), self.parameter()
+        return self.add(f'{{0}} * p["{w}"]', [name], self.shapes[name], **{w: self.shapes[name]})
+
     def over_heads(self) -> str:
         name = self.pick(2)
         A, B = self.shapes[name]
@@ -251,13 +256,13 @@ def _field(rng: random.Random) -> Shape:
 
 def _after(step: _Drawer, index: int, shape: Shape) -> str:
     """A field after the step, which stays within bounds; at times one that is there already."""
-    there = ["projected", *(name for name in step.shapes if name.startswith("s")), *(line.name for line in step.lines)]
-    same = [name for name in there if step.shapes[name] == shape]
+    same = [name for name in step.shapes if step.shapes[name] == shape]
     if same and step.rng.random() < 0.15:
         return step.rng.choice([*same, same[-1]])
     fits = [name for name, other in step.shapes.items() if other == shape and name != f"s{index}"]
     waiting = [name for name in fits if name in step.unused]
-    made = step.rng.choice(waiting or fits) if fits and step.rng.random() < 0.6 else step.like(shape)
+    new = not fits or step.rng.random() < (0.05 if waiting else 0.4)
+    made = step.like(shape) if new else step.rng.choice(waiting or fits)
     text = step.rng.choice(
         ("torch.tanh({0})", "0.6 * {1} + 0.4 * {0}.clamp(-3, 3)", "torch.lerp({1}, {0}.tanh(), 0.3)")
     )
@@ -277,3 +282,28 @@ def _readout(rng: random.Random, fields: Mapping[str, Shape]) -> tuple[Line, ...
         made.operation()
     made.product(name=made.flat(made.pick()))
     return tuple(made.lines)
+
+
+def draw_gated(seed: int) -> Program:
+    """A cell of the fused form, or nearly: gates of one product on either side, and operations on units one by one."""
+    rng = random.Random(f"gated cell {seed}")
+    H, G, D = rng.choice(_WIDTHS), rng.choice((1, 2, 3, 4)), rng.choice((1, 3, 8, 17))
+    fields: tuple[Shape, ...] = ((H,),) * rng.choice((1, 2))
+    project = _Drawer(rng, "a", {"x": (D,)})
+    projected = project.product((G * H,), project.part() if rng.random() < 0.1 else "x")
+    step = _Drawer(rng, "v", {"projected": (G * H,), **{f"s{index}": shape for index, shape in enumerate(fields)}})
+    masked = step.add('{0} * p.get("recurrent_mask", 1.0)', ["s0"], (H,)) if rng.random() < 0.5 else "s0"
+    sums = [step.product((G * H,), masked)]
+    if rng.random() < 0.7:
+        sums = [step.add("{0} + {1}", ["projected", sums[0]], (G * H,))]
+    else:
+        sums.append("projected")
+    gates = [step.add(f"{{0}}[..., {i * H}:{i * H + H}]", [name], (H,)) for name in sums for i in range(G)]
+    step.shapes = dict.fromkeys((*gates, *(f"s{index}" for index in range(len(fields)))), (H,))
+    step.unused &= set(step.shapes)
+    for _ in range(rng.randint(1, 6)):
+        rng.choice((step.pointwise, step.unit))()
+    while len(step.unused) > len(fields):
+        step.add(rng.choice(_OF_TWO), rng.sample(sorted(step.unused), 2), (H,))
+    after = tuple(_after(step, index, shape) for index, shape in enumerate(fields))
+    return Program(seed, D, fields, tuple(project.lines), projected, tuple(step.lines), after, after[0])
