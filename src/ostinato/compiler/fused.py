@@ -6,6 +6,7 @@ follows is computed while the sums are in registers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from ostinato.compiler.layout import Layout
 from ostinato.compiler.lines import Lines
 from ostinato.compiler.pieces import Step
 from ostinato.compiler.program import POINTWISE
+from ostinato.compiler.trace import Traced
 
 # As many as cell.h has room for, and as a tile of the recurrence takes.
 _MOST_GATES, _MOST_EXTRA, _MOST_SAVED = 4, 8, 16
@@ -29,12 +31,26 @@ class Fused(NamedTuple):
         roles: which of the program's matrices and vectors are weight_ih, weight_hh, bias_ih and bias_hh; -1 for none.
         extra: the vectors that are weights of a unit.
         saved: vectors that are kept for backward.
+        shape: the gates, and numbers of an input and of the state.
     """
 
     code: str
     roles: tuple[int, int, int, int]
     extra: tuple[int, ...]
     saved: int
+    shape: tuple[int, int, int]
+
+    def takes(self, traced: Traced) -> bool:
+        """Whether the arrays of a cell are wholly used, as the recurrence does, which knows of no parts."""
+        gates, inputs, units = self.shape
+        sides = [(gates * units, inputs), (gates * units, units)]
+        biases = [traced.shapes[at] for at in self.roles[2:] if at >= 0]
+        return (
+            inputs == traced.input_width
+            and [traced.matrix_shapes[at] for at in self.roles[:2]] == sides
+            and all(math.prod(shape) == gates * units for shape in biases)
+            and all(math.prod(traced.shapes[at]) == units for at in self.extra)
+        )
 
 
 def masks_all_products(step: Step) -> bool:
@@ -97,6 +113,7 @@ class _Fusion:
         inputs: dict[int, int] = {}
         recurrent: dict[int, int] = {}
         roles = [-1, -1, -1, -1]
+        self.columns = [0, 0]
         for at in self.forward:
             if g[at].op != "product":
                 continue
@@ -106,6 +123,7 @@ class _Fusion:
             _require(operand == self.h or side == 0)
             _require(rows.row % self.H == 0 and rows.column == 0 and roles[side] in (-1, rows.matrix))
             roles[side] = rows.matrix
+            self.columns[side] = rows.columns
             value, bias = self._biased(at)
             begin = -1 if bias is None else g[bias].value[0]
             _require(bias is None or g[bias].value[1] == rows.row)
@@ -207,6 +225,7 @@ class _Fusion:
             (self.roles[0], self.roles[1], self.roles[2], self.roles[3]),
             tuple(self.graph[at].value[0] for at in self.extra),
             len(self.saved),
+            (len(self.inputs), *self.columns),  # type: ignore[arg-type]
         )  # fmt: skip
 
     def _forward(self) -> list[str]:

@@ -166,4 +166,6 @@ def _fused(cell: Cell, traced: Traced, layout: Layout, masked: bool, zoned: bool
         return None
     if zoned and not getattr(cell, "output_is_state", True):
         return None
-    return fused(Layout(in_pieces(trace(cell))) if masked or zoned else layout)
+    plain = trace(cell) if masked or zoned else traced
+    found = fused(Layout(in_pieces(plain)) if masked or zoned else layout)
+    return found if found is not None and found.takes(plain) else None

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import ostinato.cells  # noqa: F401  registers those of the package
 from ostinato import kernels
 from ostinato.cells.contract import Cell
 from ostinato.cells.unroll import unroll

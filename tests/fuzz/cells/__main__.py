@@ -15,6 +15,7 @@ import time
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.fuzz.cells.batch import by_kind, cases, faults, report, smallest
+from tests.fuzz.cells.drawing import draw_gated
 
 BATCH = 50  #: compiled as one library
 
@@ -30,10 +31,11 @@ def main() -> int:
     seen: dict[str, int] = {}
     began, done = time.monotonic(), 0
     with tempfile.TemporaryDirectory(prefix="ostinato-fuzz-kernels-") as cache:
-        os.environ["XDG_CACHE_HOME"] = cache
+        os.environ["OSTINATO_KERNELS"] = cache
         while done < given.cells:
-            drawn = cases(seed, min(BATCH, given.cells - done))
-            seed, done = drawn[-1].seed + 1, done + len(drawn)
+            wanted = min(BATCH, given.cells - done)
+            drawn = [*cases(seed, wanted - wanted // 10), *cases(seed, wanted // 10, draw_gated)]
+            seed, done = max(case.seed for case in drawn) + 1, done + wanted
             found = faults(drawn)
             for kind, places in by_kind(found).items():
                 seen[kind] = seen.get(kind, 0) + len(places)

@@ -200,6 +200,7 @@ def _compile_together(kernels: Sequence[Kernel], optimise: str) -> None:
         directions = [_Names(library.handle, f"_{index}_{number}") for number in (0, 1)]
         if kernel.fused:
             kernel.functions = [FusedFunctions(direction) for direction in directions]  # type: ignore[arg-type]
+            kernel._template.kept_size = kernel.functions[0].kept(kernel._template)
         else:
             for part, names in zip((kernel._template.forward, kernel._template.backward), directions, strict=True):
                 table = ctypes.c_void_p.in_dll(library.handle, f"ostinato_stages{names.suffix}")

@@ -37,7 +37,7 @@ SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "schemas" / "check-cel
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv(build.CACHE_VARIABLE, str(tmp_path / "kernels"))
     before = set(registered())
     yield
     for name in set(registered()) - before:
