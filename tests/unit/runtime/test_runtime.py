@@ -45,6 +45,26 @@ def test_every_kernel_is_that_of_a_cell():
     assert set(native_library.load().cells) <= of_cells
 
 
+@pytest.mark.parametrize("name", ["lstm", "gru_reset_before"])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_resets(name, batch_first):
+    layer = ostinato.Recurrent(name, 7, 18, 2, bidirectional=True)
+    again = runtime.Recurrent(name, arrays(layer), batch_first=batch_first)
+    x, lengths, resets = torch.randn(9, 4, 7), torch.tensor([9, 0, 3, 5]), torch.rand(9, 4) < 0.4
+    anew = layer.cell.State(*(torch.randn_like(field) for field in layer.initial_state(4)))
+    given = x.numpy(), resets.numpy()
+    mine, borders = (array.swapaxes(0, 1) for array in given) if batch_first else given
+    for state in (None, anew):
+        expected, final = layer(x, lengths=lengths, resets=resets, reset_to=state)
+        fields = None if state is None else [field.numpy() for field in state]
+        found, after = again(mine, lengths=lengths.numpy(), resets=borders, reset_to=fields)
+        close(found.swapaxes(0, 1) if batch_first else found, expected)
+        for one, other in zip(after, final, strict=True):
+            close(one, other)
+    with pytest.raises(ValueError, match="resets: expected bool of shape"):
+        again(mine, resets=borders[1:])
+
+
 @pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize(
     ("layers", "bidirectional", "bias"), [(1, False, True), (3, False, True), (2, True, True), (2, True, False)]
