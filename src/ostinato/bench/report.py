@@ -61,11 +61,13 @@ def _time(row: dict[str, Any], side: str) -> str:
 
 
 def notes(table: dict[str, Any]) -> list[str]:
-    """Whose numbers were wrong, and who could not take part, in words."""
+    """Whose numbers were wrong or checked in part, and who could not take part, in words."""
     found: dict[str, list[str]] = {}
     for row in table["rows"]:
         for side, why in {**row["wrong"], **row.get("left_out", {})}.items():
             found.setdefault(f"{side}: {why}", []).append(str(Row(**row["row"])))
+        if (steps := row.get("checked_steps", row["row"]["T"])) < row["row"]["T"]:
+            found.setdefault(f"Chaotic: numbers checked over {steps} steps", []).append(str(Row(**row["row"])))
     return [f"{what} ({', '.join(rows)})." for what, rows in found.items()]
 
 

@@ -72,6 +72,11 @@ class Row(Result):
     left_out: Annotated[
         dict[str, str] | UnsetType, "by side, why it could not take part here", when("since there were such sides")
     ] = UNSET
+    checked_steps: Annotated[
+        int | UnsetType,
+        "of how many steps the numbers were checked; of a chaotic cell, of which float32 loses all digits, of few",
+        when("since it is noted"),
+    ] = UNSET
     compile_s: Annotated[
         dict[str, float] | UnsetType,
         "by side that is compiled before its first run, the seconds that took",
@@ -170,6 +175,17 @@ class Bandwidth(Result):
     why: Annotated[str | None, "why there are no figures: it is not compiled, or a number was wrong"]
 
 
+class ResetsCost(Result):
+    """Of a layer forward and backward, in milliseconds."""
+
+    cell: Annotated[str, "the cell"]
+    row: Annotated[Sizes, "sizes"]
+    none_ms: Annotated[Measure | None, "without resets"]
+    resets_ms: Annotated[Measure | None, "with some before one step in twenty"]
+    loop_ms: Annotated[Measure | None, "called for each step, the state masked in between"]
+    why: Annotated[str | None, "why there are no figures: a number was wrong"]
+
+
 class CellTarget(Result):
     """What cells are meant to reach."""
 
@@ -191,6 +207,7 @@ class CellsMeasured(Result):
     machine: Annotated[Machine, "what it was measured on"]
     compilation: Annotated[list[Compilation], "what compiling takes"]
     bandwidth: Annotated[list[Bandwidth], "cells without a recurrent product beside a copy"]
+    resets: Annotated[list[ResetsCost], "what resets inside a sequence cost"]
     tables: Annotated[list[Table], "one for each comparison and number of threads"]
     targets: Annotated[list[CellTarget], "what cells are meant to reach, as far as it was measured"]
     skipped: Annotated[list[Skipped], "peers left out"]

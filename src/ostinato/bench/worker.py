@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import torch
 
-from ostinato.bench import accuracy, groups, machine, problem, timing
+from ostinato.bench import checking, groups, machine, problem, timing
 from ostinato.bench.process import Answers, Event
-from ostinato.bench.sides import LeftOutError, Side, sides, why_left_out
-from ostinato.bench.sides.eager import loop
+from ostinato.bench.sides import why_left_out
 from ostinato.core.registry import build
 from ostinato.kernels.dispatch import find
 from ostinato.kernels.request import Request
@@ -75,48 +73,19 @@ def _taking_part(group: groups.Group, wanted: list[str]) -> tuple[list[str], lis
 def measure_row(group: groups.Group, row: groups.Row, peers: Sequence[str], seconds: float) -> Event:
     """Check all sides against float64, then time those that are right; none of them where this package is wrong."""
     given = problem.Problem.make(group, row)
-    reference = loop(given, torch.float64).results()
-    ready, errors, left_out = _checked(given, ("ostinato", *peers), reference)
-    yardstick = accuracy.yardstick(group.peers, group.precision, group.dtype)
-    own = errors.get(yardstick) or _checked(given, (yardstick,), reference)[1][yardstick]
-    judged = partial(accuracy.fault, precision=group.precision, dtype=group.dtype, kinks=given.has_kinks)
-    faults = {name: judged(name, found, own) for name, found in errors.items()}
-    wrong = {name: fault for name, fault in faults.items() if fault}
-    del reference
+    checked, ready = checking.check(given, ("ostinato", *peers))
     gc.collect()
-    found: Event = {"row": row._asdict(), "errors": errors, "wrong": wrong, "ms": {}, "fastest": None, "ratio": None}
+    found: Event = {"row": row._asdict(), **checked._asdict(), "ms": {}, "fastest": None, "ratio": None}
     found["compile_s"] = {name: round(s.seconds, 3) for name, s in ready.items() if hasattr(s, "seconds")}
-    found["left_out"] = left_out
-    if "ostinato" in wrong:
+    if "ostinato" in checked.wrong:
         return found
-    right = {name: timing.Timed(side.run, side.within) for name, side in ready.items() if name not in wrong}
+    right = {name: timing.Timed(side.run, side.within) for name, side in ready.items() if name not in checked.wrong}
     ms = timing.interleaved(right, seconds)
     counted = {name: ms[name].median for name in group.against if name in ms}
     fastest = min(counted, key=lambda name: counted[name]) if counted else None
     ratio = round(counted[fastest] / ms["ostinato"].median, 3) if fastest else None
     timed = {name: spread._asdict() for name, spread in ms.items()}
     return found | {"ms": timed, "fastest": fastest, "ratio": ratio, "flops": given.flops}
-
-
-def _checked(
-    given: problem.Problem, names: Sequence[str], reference: problem.Results
-) -> tuple[dict[str, Side], dict[str, dict[str, float]], dict[str, str]]:
-    """Sides that are ready, their errors, and why others are left out."""
-    builders, share = sides(), accuracy.SMOOTH_SHARE if given.has_kinks else 1.0
-    ready: dict[str, Side] = {}
-    errors, left_out = {}, {}
-    for name in names:
-        try:
-            side = builders[name](given)
-            errors[name] = accuracy.worst(problem.errors(side.results(), reference, share))
-        except Exception as error:
-            if name in accuracy.OURS and not isinstance(error, LeftOutError):
-                raise
-            what = "" if isinstance(error, LeftOutError) else f"{type(error).__name__}: "
-            left_out[name] = what + (str(error).strip().splitlines() or ["?"])[0][:200]
-            continue
-        ready[name] = side
-    return ready, errors, left_out
 
 
 def main() -> None:

@@ -139,7 +139,7 @@ def trace_readout(cell: Cell) -> Traced:
     for index, field in enumerate(states):
         tracer.row(field, tracer.graph.leaf("time", index, 0, widths[index]))
     readout: Any = cell  # only asked for of a cell that has one
-    with torch.no_grad(), tracer.watching(cell):
+    with torch.inference_mode(False), torch.enable_grad(), tracer.watching(cell):
         output = readout.readout(p, type(before)(*states))
     return Traced(
         tracer.graph, tracer.node_of(output), (), (), 0, False,

@@ -62,7 +62,7 @@ class BenchCells:
     torch-compile, which takes minutes a row."""
 
     work: Annotated[tuple[str, ...], tyro.conf.arg(metavar="WORK")] = ()
-    """What to measure: cells (the tables), compilation, bandwidth. By default all."""
+    """What to measure: cells (the tables), compilation, bandwidth, resets. By default all."""
 
     threads: Annotated[tuple[int, ...], tyro.conf.arg(metavar="N")] = ()
     """Numbers of threads, one process and as many cores for each. By default 2, or 1 where there is one core."""
@@ -75,8 +75,8 @@ class BenchCells:
     """Seconds that torch.compile has for a row, after which longer rows are not tried."""
 
     out: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder for the tables (Markdown and JSON) and the picture. What stands there of the same machine is kept, but for
-    what is measured anew."""
+    """Folder for the tables, Markdown and JSON. What stands there of the same machine is kept, but for what is measured
+    anew."""
 
     resume: bool = False
     """Measure only what --out does not have."""

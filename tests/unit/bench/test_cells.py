@@ -7,8 +7,8 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from ostinato.bench import accuracy, groups, timing, worker
-from ostinato.bench.cells import bandwidth, compilation, measure, plan, report, targets
+from ostinato.bench import accuracy, checking, groups, timing, worker
+from ostinato.bench.cells import bandwidth, compilation, measure, plan, report, resets, targets
 from ostinato.bench.groups import Group, Row
 from ostinato.bench.problem import Problem, errors
 from ostinato.bench.sides import LeftOutError, sides, why_left_out
@@ -122,7 +122,7 @@ def test_a_side_that_fails_is_left_out_from_there_on(monkeypatch):
     def fails(problem):
         raise LeftOutError("not today")
 
-    monkeypatch.setattr(worker, "sides", lambda: builders | {"jax": wrong, "sru": fails})
+    monkeypatch.setattr(checking, "sides", lambda: builders | {"jax": wrong, "sru": fails})
     group = Group("gru", "gru", ("loop", "jax", "sru"), ("loop", "jax", "sru"), sizes=(SMALL, Row(2, 3, 4, 4)))
     job = {"groups": [groups.as_json(group)], "rows": [], "peers": [], "threads": 1, "isa": None, "seconds": 0.001}
     monkeypatch.setattr(worker, "why_left_out", lambda peer: None)
@@ -161,6 +161,18 @@ def test_a_cell_with_a_kink_is_judged_by_most_of_its_gradient():
     assert "gradient" in accuracy.fault("ostinato", off, own, "highest", "float32")
 
 
+def test_a_chaotic_cell_is_checked_over_few_steps(monkeypatch):
+    group = Group("lstm_layer_norm", "lstm_layer_norm", ("loop",), ("loop",))
+    problem = Problem.make(group, Row(2, 30, 4, 4))
+    calm, _ = checking.check(problem, ("ostinato", "loop"))
+    assert calm.checked_steps == 30
+    monkeypatch.setattr(checking, "CHAOTIC", 1e-9)
+    found, ready = checking.check(problem, ("ostinato", "loop"))
+    assert found.checked_steps == checking.FEW
+    assert not found.wrong
+    assert ready["loop"].results()["output"].shape[0] == 30
+
+
 def row(sizes, **ms):
     N, T, H = sizes
     return {
@@ -194,8 +206,10 @@ TABLES = [
 def test_targets_are_judged_by_what_counts():
     compiled = [{"cell": "mgu", "compile_s": 2.0, "load_ms": 30.0, "why": None}]
     compiled += [{"cell": "gru", "compile_s": 8.0, "load_ms": 10.0, "why": None}]
-    shares = [{"cell": "min_gru", "share": 0.6}, {"cell": "lru", "share": None}]
-    found = {each["target"]: each for each in targets.reached(TABLES, compiled, shares, ["min_gru"])}
+    shares = [{"cell": "min_gru", "share": 0.6, "why": None}, {"cell": "lru", "share": None, "why": "wrong"}]
+    costs = [{"cell": "gru", "none_ms": 2.0, "resets_ms": 2.06, "loop_ms": 20.6, "why": None}]
+    parts = {"compilation": compiled, "bandwidth": shares, "resets": costs}
+    found = {each["target"]: each for each in targets.reached(TABLES, parts, ["min_gru"])}
     generated = found[targets.GENERATED.title]
     assert (generated["mean"], generated["reached"]) == (0.5, False)
     by_loop = found[targets.LOOP.title]  # the GRU by what is compiled, not by its own kernel
@@ -207,18 +221,24 @@ def test_targets_are_judged_by_what_counts():
     cold = found[targets.COLD.title]
     assert (cold["worst"], cold["worst_cell"], cold["mean"], cold["reached"]) == (8.0, "gru", 4.0, False)
     assert found[targets.CACHED.title]["reached"]
-    assert targets.reached([], [], [], []) == []
+    assert (found[targets.RESETS.title]["mean"], found[targets.RESETS.title]["reached"]) == (1.03, True)
+    assert found[targets.STEPWISE.title]["mean"] == 10.0
+    assert targets.reached([], dict.fromkeys(parts, ()), []) == []
 
 
 def test_the_page_and_the_folder(tmp_path):
     machine = {"cpu": "Some CPU", "cores": 2, "isa": "avx2", "versions": {}}
-    parts = {"compilation": [{"cell": "mgu", "compile_s": 2.0, "load_ms": 30.0, "why": None}], "bandwidth": []}
+    parts = {
+        "compilation": [{"cell": "mgu", "compile_s": 2.0, "load_ms": 30.0, "why": None}],
+        "bandwidth": [],
+        "resets": [],
+    }
     first = measure.summary(parts, machine, TABLES[:2], [])
     page = report.markdown(first)
     for piece in ("| mgu | compiled | 1 (N16 T1000 H64) |", "20.00", "7.00 (1 of 2)", "| mgu | 2.00 | 30 |"):
         assert piece in page
     report.write(first, tmp_path)
-    other = measure.summary({"compilation": [], "bandwidth": []}, machine, [TABLES[2]], [])
+    other = measure.summary({part: [] for part in measure.PARTS}, machine, [TABLES[2]], [])
     whole = report.merged(other, tmp_path)
     assert [each["group"] for each in whole["tables"]] == ["gru", "mgu", "min_gru"]
     assert whole["compilation"] == parts["compilation"]
@@ -264,6 +284,13 @@ def measure_with(cell):
         return bandwidth.Unrolled(torch.stack(outputs), state)
 
     return run
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_resets_are_what_a_call_for_each_step_makes(cell):
+    found = resets.cost(cell, 0.001, Row(2, 9, 5, 4))
+    assert found["why"] is None
+    assert min(found[f"{way}_ms"] for way in ("none", "resets", "loop")) > 0
 
 
 @pytest.mark.slow

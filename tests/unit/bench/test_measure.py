@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ostinato.bench import accuracy, timing, worker
+from ostinato.bench import accuracy, checking, timing, worker
 from ostinato.bench.groups import GROUPS, Row
 from ostinato.bench.problem import Problem, errors
 from ostinato.bench.sides import NEEDS, sides, why_left_out
@@ -83,7 +83,7 @@ def test_a_wrong_number_gets_no_time(monkeypatch):
     assert right["wrong"] == {}
     assert right["ratio"] == round(right["ms"]["torch"]["median"] / right["ms"]["ostinato"]["median"], 3)
 
-    builders = worker.sides()
+    builders = sides()
 
     def ours(problem):
         side = builders["ostinato"](problem)
@@ -91,7 +91,7 @@ def test_a_wrong_number_gets_no_time(monkeypatch):
         side.results = lambda: honest() | {"grad x": honest()["grad x"] * 1.0001}
         return side
 
-    monkeypatch.setattr(worker, "sides", lambda: builders | {"ostinato": ours})
+    monkeypatch.setattr(checking, "sides", lambda: builders | {"ostinato": ours})
     wrong = worker.measure_row(GROUP["lstm"], SMALL, ["torch"], 0.001)
     assert "gradient" in wrong["wrong"]["ostinato"]
     assert (wrong["ms"], wrong["ratio"]) == ({}, None)

@@ -8,14 +8,14 @@ from functools import partial
 from typing import Any
 
 from ostinato.bench import process, tables
-from ostinato.bench.cells import bandwidth, compilation, plan, targets
+from ostinato.bench.cells import bandwidth, compilation, plan, resets, targets
 from ostinato.bench.groups import Group, Row
 from ostinato.config.bench import BenchCells
 from ostinato.core.errors import ConfigError, unknown_name
 
 Found = dict[str, Any]
 #: What is measured beside the tables.
-PARTS = ("compilation", "bandwidth")
+PARTS = ("compilation", "bandwidth", "resets")
 
 
 def measure(options: BenchCells, report: tables.Report, before: Mapping[str, Any] | None = None) -> Found:
@@ -51,6 +51,7 @@ def measure(options: BenchCells, report: tables.Report, before: Mapping[str, Any
         "bandwidth": lambda cells: bandwidth.measure(
             plan.scans(cells), options.plugin, max(rows or plan.ROWS, key=_size), threads, options.seconds
         ),
+        "resets": lambda cells: resets.measure(cells, options.plugin, threads, options.seconds),
     }
     for part in PARTS:
         if part in works and left[part]:
@@ -75,9 +76,7 @@ def summary(
         "machine": machine,
         **parts,
         "tables": found,
-        "targets": targets.reached(
-            found, parts["compilation"], parts["bandwidth"], plan.scans(sorted(cells & registered))
-        ),
+        "targets": targets.reached(found, parts, plan.scans(sorted(cells & registered))),
         "skipped": skipped,
         "wrong": tables.wrong_rows(found),
     }

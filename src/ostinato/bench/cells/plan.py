@@ -16,7 +16,7 @@ COMPILED = "torch-compile"
 ON_REQUEST = (COMPILED,)
 #: Measured forward alone too, and against whom: where a target asks for it, or a peer has no way back.
 FORWARD = {"slstm": ("loop",), "sru": ("loop", "sru")}
-WORKS = ("cells", "compilation", "bandwidth")
+WORKS = ("cells", "compilation", "bandwidth", "resets")
 
 
 def groups(cells: Sequence[str], rows: Sequence[Row], peers: Sequence[str], compile_limit: float) -> list[Group]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,8 @@ def parts(result: Found) -> Iterator[tuple[str, Lines]]:
         yield "Recurrence alone against a copy", _bandwidth(result["bandwidth"])
     if result["compilation"]:
         yield "Compiling a cell", _compilation(result["compilation"])
+    if result["resets"]:
+        yield "Resets inside a sequence", _resets(result["resets"])
     if result["targets"]:
         yield "What is reached, of what is wanted", target_lines(result["targets"])
 
@@ -82,10 +83,22 @@ def _compilation_line(each: Found) -> list[str]:
     return [each["cell"], f"{each['compile_s']:.2f}", f"{each['load_ms']:.0f}"]
 
 
+def _resets(found: list[Found]) -> Lines:
+    head = ["cell", "row", "ms without", "ms with resets", "ms a call a step"]
+    return [head, *(_resets_line(each) for each in found)]
+
+
+def _resets_line(each: Found) -> list[str]:
+    name = [each["cell"], str(Row(**each["row"]))]
+    if each["why"]:
+        return [*name, "", "", each["why"]]
+    return [*name, *(pages.milliseconds(each[f"{way}_ms"]) for way in ("none", "resets", "loop"))]
+
+
 def in_a_line(found: Found) -> str:
     """A figure beside the tables, as it comes."""
-    line = _bandwidth_line(found) if "share" in found else _compilation_line(found)
-    return " ".join(line).rstrip()
+    lines = {"share": _bandwidth_line, "compile_s": _compilation_line, "none_ms": _resets_line}
+    return next(" ".join(line(found)).rstrip() for key, line in lines.items() if key in found)
 
 
 def target_lines(found: list[Found]) -> Lines:
@@ -134,13 +147,15 @@ def merged(result: Found, folder: Path) -> Found:
     before = pages.earlier(result["machine"], folder, KIND)
     if before is None:
         return result
-    of_cells = {part: list(({e["cell"]: e for e in before[part] + result[part]}).values()) for part in PARTS}
+    of_cells = {part: _of_both(before.get(part, []), result[part]) for part in PARTS}
     names = [table["group"] for table in before["tables"]]
     return summary(of_cells, result["machine"], *report.together(before, result, names))
 
 
+def _of_both(before: list[Found], after: list[Found]) -> list[Found]:
+    return list({each["cell"]: each for each in before + after}.values())
+
+
 def write(result: Found, folder: Path) -> list[Path]:
     """Write the files of a result; returns their paths."""
-    from ostinato.plots.benchmark import ratios
-
-    return pages.write(result, folder, KIND, markdown(result), partial(ratios, result["tables"]))
+    return pages.write(result, folder, KIND, markdown(result))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 Found = dict[str, Any]
@@ -39,20 +39,19 @@ FORWARD = Target("{} forward against its loop", "x", 5, 15)
 TRAINING = Target("{} training against its loop", "x", 5, 15)
 COLD = Target("compilation of a cell, cold, both directions", "s", 6, 3, smaller=True, every=True)
 CACHED = Target("a cell from the cache", "ms", 60, 20, smaller=True, every=True)
+RESETS = Target("time with resets over that without", "x", 1.05, 1.02, smaller=True)
+STEPWISE = Target("resets against a call for each step", "x", 5, 10)
 #: The cells that the targets name.
 YARDSTICK, LOOPED = "gru", "slstm"
 LONG = 200
 
 
-def reached(
-    tables: Sequence[Found], compilation: Sequence[Found], bandwidth: Sequence[Found], scans: Iterable[str]
-) -> list[Found]:
+def reached(tables: Sequence[Found], parts: Mapping[str, Sequence[Found]], scans: Iterable[str]) -> list[Found]:
     """For each target that anything was measured of: what was found, for each number of threads.
 
     Args:
         tables: of comparisons.
-        compilation: as `results.Compilation`.
-        bandwidth: as `results.Bandwidth`.
+        parts: what is measured beside them, by name.
         scans: names of the cells without a recurrent product.
     """
     found = []
@@ -68,12 +67,20 @@ def reached(
             _judged(_of(TRAINING), of.ratios("ostinato", "loop", lambda cell: cell == LOOPED), threads),
         ]
         found += [row for row in rows if row]
-    shares = {each["cell"]: [each["share"]] for each in bandwidth if each["share"]}
-    cold = {each["cell"]: [each["compile_s"]] for each in compilation if each["compile_s"]}
-    cached = {each["cell"]: [each["load_ms"]] for each in compilation if each["load_ms"]}
-    return found + [
-        row for t, f in ((BANDWIDTH, shares), (COLD, cold), (CACHED, cached)) if (row := _judged(t, f, None))
-    ]
+    return found + [row for target, figures in _beside(parts) if (row := _judged(target, figures, None))]
+
+
+def _beside(parts: Mapping[str, Sequence[Found]]) -> Iterator[tuple[Target, dict[str, list[float]]]]:
+    """Targets of what is measured beside the tables, with a figure for each cell."""
+
+    def figures(part: str, of: Callable[[Found], float]) -> dict[str, list[float]]:
+        return {each["cell"]: [of(each)] for each in parts[part] if not each["why"]}
+
+    yield BANDWIDTH, figures("bandwidth", lambda each: each["share"])
+    yield COLD, figures("compilation", lambda each: each["compile_s"])
+    yield CACHED, figures("compilation", lambda each: each["load_ms"])
+    yield RESETS, figures("resets", lambda each: each["resets_ms"] / each["none_ms"])
+    yield STEPWISE, figures("resets", lambda each: each["loop_ms"] / each["resets_ms"])
 
 
 def _of(target: Target) -> Target:
