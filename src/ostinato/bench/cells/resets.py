@@ -82,10 +82,10 @@ def _step_by_step(given: _Given) -> Tensor:
     outputs = []
     for x, before in zip(given.x.unbind(), given.resets.unsqueeze(-1).unbind(), strict=True):
         state = [torch.where(before, new, old) for new, old in zip(start, state, strict=True)]
-        stacked = [field.unsqueeze(0) for field in state]
-        output, after = layer(x.unsqueeze(0), tuple(stacked) if len(stacked) > 1 else stacked[0])
+        fields = [field.unsqueeze(0) for field in state]
+        output, after = layer(x.unsqueeze(0), tuple(fields) if len(fields) > 1 else fields[0])
         outputs.append(output[0])
-        state = [field[0] for field in (after if len(stacked) > 1 else (after,))]
+        state = [field[0] for field in (after if isinstance(after, tuple) else (after,))]
     return torch.stack(outputs)
 
 
