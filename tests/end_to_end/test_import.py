@@ -171,7 +171,7 @@ def test_what_is_no_model_is_refused_and_nothing_is_written(capsys: pytest.Captu
         "missing.pt": (None, "no such file"),
         "text.pt": (b"a text and nothing else", "of no format that is known"),
         "cut.pt": (whole[: len(whole) // 2], "cut off"),
-        "claims.safetensors": (_claiming(), "cut off"),
+        "claims.safetensors": (_claiming(), "rnn.weight_ih_l0 of shape (32768, 32768): cut off"),
         "module.pt": (LanguageModel(nn.LSTM(6, 8)), "would run code"),
         "nan.pt": (good | {"rnn.weight_hh_l0": torch.full((32, 8), torch.nan)}, "rnn.weight_hh_l0"),
         "narrow.pt": (good | {"rnn.weight_hh_l0": torch.ones(30, 8)}, r"rnn: weight_hh_l0 of shape (30, 8)"),
@@ -206,6 +206,23 @@ def test_a_vocabulary_that_is_not_the_models_is_refused(capsys: pytest.CaptureFi
     assert "twice" in refusal(capsys, "model.pt", "--vocabulary", "twice.txt")
     assert "not in the vocabulary" in refusal(capsys, "model.pt", "--text", "text.txt", "--eos", "END")
     assert "has 3 gates" in refusal(capsys, "model.pt", "--text", "text.txt", "--cell", "gru")
+
+
+def test_an_imported_model_learns_on(capsys: pytest.CaptureFixture[str]):
+    torch.manual_seed(0)
+    torch.save(LanguageModel(nn.LSTM(6, 8)).state_dict(), "model.pt")
+    imported(capsys, "model.pt", "--text", "text.txt", "--out", "run")
+    run = ostinato.load("run")
+    ids = torch.tensor(run.tokenizer.encode(Path("text.txt").read_text())).unsqueeze(1)
+    optimizer = torch.optim.Adam(run.model.train().parameters(), lr=0.05)
+    losses = []
+    for _ in range(10):
+        loss = F.cross_entropy(run.model(ids[:-1]).logits()[:, 0], ids[1:, 0])
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert losses[-1] < losses[0] - 0.1
 
 
 def test_layers_alone_in_python():

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 import ostinato
+import ostinato.runtime
 from ostinato import interop
+from ostinato.native import library as native_library
 from tests.end_to_end.test_import import ids, imported, loss_by, own_folder, refusal  # noqa: F401
 from tests.oracles import foreign
 
@@ -88,6 +90,11 @@ def test_a_classifier_by_its_last_step(backwards: bool, capsys: pytest.CaptureFi
     Path("labels.txt").write_text("good\nbad\nugly\n")
     imported(capsys, "model.h5", "--text", "text.txt", "--labels", "labels.txt", "--out", "run")
     vectors, head = layers[0][2]["embeddings"], layers[-1][2]
+    if not isinstance(native_library.load(), str):  # without torch, the same way round
+        x = drawn(6, 2, D)
+        theirs = foreign.keras_lstm(x[::-1] if backwards else x, *own.values())
+        output, _ = ostinato.runtime.load("run")(x)
+        np.testing.assert_allclose(output, theirs[::-1] if backwards else theirs, atol=1e-5)
     for text, answer in zip(TEXTS, ostinato.load("run").predict(TEXTS), strict=True):
         x = vectors[[ids()[word] for word in text.split()]][:, None]
         h = foreign.keras_lstm(x[::-1] if backwards else x, *own.values())[-1, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,29 @@ def read_safetensors(path: Path, names: Mapping[str, str]) -> Found:
     """
     from safetensors import SafetensorError, safe_open
 
+    _require_whole(path)
     try:
         with in_utf8(path) as name, safe_open(name, framework="pt") as file:
             arrays = {key: _numbers(f"{path}: {key}", file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise DataError(f"{path}: damaged or cut off, not a whole safetensors file ({error})") from None
     return read_named(str(path), "safetensors", renamed(str(path), arrays, names))
+
+
+def _require_whole(path: Path) -> None:
+    """That no tensor claims more than the file holds, by the header: the library does not say which does."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        rest = path.stat().st_size - 8 - size
+        try:
+            header = json.loads(file.read(size)) if rest >= 0 else {}
+            claims = {name: one for name, one in header.items() if one.get("data_offsets", (0, 0))[1] > rest}
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
+            return  # the library says what is wrong with it
+    for name, one in claims.items():
+        raise DataError(
+            f"{path}: {name} of shape {tuple(one['shape'])}: cut off, the file holds {max(rest, 0):,} bytes"
+        )
 
 
 def _within(content: Any) -> Any:

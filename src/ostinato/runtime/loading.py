@@ -45,7 +45,9 @@ def load(path: str | Path, cell: str | None = None, prefix: str | None = None, *
             raise ConfigError(f"{file}: the native kernels have the cells' usual form only, not {', '.join(other)}")
         cell = cell or model.get("cell")
         spelling = prefix is not None and prefix.startswith("spelling.")  # a tagger's, which has no zoneout
-        options = {"zoneout": 0.0 if spelling else model.get("zoneout", 0.0)} | options
+        whole = prefix is None  # an encoder's `reverse` is of what it reads, not of its layer
+        own = {name: model[name] for name in ("reverse", "merge") if whole and name in model}
+        options = {"zoneout": 0.0 if spelling else model.get("zoneout", 0.0)} | own | options
         file, prefix = file / "model.safetensors", "recurrent." if prefix is None else prefix
     if cell is None:
         raise ConfigError(f"{file}: a file of weights does not say which cell they are for: pass cell=, as in 'lstm'")
