@@ -19,6 +19,7 @@ from ostinato.cells.noise import StateNoise
 from ostinato.cells.unroll import Unrolled, one_step, unroll
 from ostinato.core.lengths import valid_steps
 from ostinato.core.registry import lookup, resized
+from ostinato.testing.documents import documents
 from ostinato.testing.samples import (
     Sample,
     draw_noise,
@@ -351,6 +352,7 @@ CHECKS: Mapping[str, Callable[[Cell], None]] = {
     "gradient": gradient,
     "chunks": chunks,
     "padding": padding,
+    "documents": documents,
     "permutation": permutation,
     "bfloat16": bfloat16,
     "state_dict": state_dict,
