@@ -39,6 +39,7 @@ def test_every_option_by_name():
         "test": "t.txt",
         "preset": "hello",
         "config": toml("")[1],
+        "document_separator": "<|end|>",
         "level": "bpe",
         "vocab_size": 300,
         "cell": "gru",
