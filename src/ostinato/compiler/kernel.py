@@ -28,6 +28,7 @@ class Kernel:
         fused: the cell in the form of the fused recurrence, where it has that.
         masked: whether it takes a mask on what is fed back.
         zoned: whether it takes shares of the state that stay.
+        precision: of the products, one of PRECISIONS; None for what torch asks for when they are computed.
         seconds: that compiling took; 0 where the cache had it.
     """
 
@@ -37,6 +38,7 @@ class Kernel:
     fused: Fused | None = None
     masked: bool = False
     zoned: bool = False
+    precision: str | None = None
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
@@ -143,7 +145,9 @@ def _size(shape: Sequence[int]) -> int:
     return size
 
 
-def kernel_of(cell: Cell, isa: str, *, masked: bool = False, zoned: bool = False) -> Kernel:
+def kernel_of(
+    cell: Cell, isa: str, *, masked: bool = False, zoned: bool = False, precision: str | None = "highest"
+) -> Kernel:
     """The kernel of a cell, not compiled yet.
 
     Args:
@@ -151,13 +155,15 @@ def kernel_of(cell: Cell, isa: str, *, masked: bool = False, zoned: bool = False
         isa: the instruction set.
         masked: with recurrent dropout; see `trace`.
         zoned: with zoneout.
+        precision: as `Kernel`; the fused recurrence has "highest" alone.
 
     Raises:
         CannotCompileError: the cell has an operation that no kernel has.
     """
     traced = trace(cell, masked=masked, zoned=zoned)
     layout = Layout(in_pieces(traced), fixed=range(1, 1 + len(traced.noise)))
-    return Kernel(traced, layout, isa, _fused(cell, traced, layout, masked, zoned), masked, zoned)
+    form = _fused(cell, traced, layout, masked, zoned) if precision == "highest" else None
+    return Kernel(traced, layout, isa, form, masked, zoned, precision)
 
 
 def _fused(cell: Cell, traced: Traced, layout: Layout, masked: bool, zoned: bool) -> Fused | None:

@@ -74,11 +74,25 @@ def run(
     keep_states: bool = False,
     resets: Resets | None = None,
 ) -> Unrolled:
-    """As `unroll`, by one call into the native library."""
-    if x.dtype != torch.float32:
-        return _in_float32(cell, p, x, state, lengths, reverse, noise, keep_states, resets)
+    """As `unroll`, by one call into the native library; of bfloat16 the products, and all else in float32."""
+    rest = lengths, reverse, noise, keep_states, resets
+    return (_in_float32 if x.dtype == torch.bfloat16 else _run)(cell, p, x, state, *rest)
+
+
+def _run(
+    cell: Cell,
+    p: Parameters,
+    x: Tensor,
+    state: Any,
+    lengths: Tensor | None,
+    reverse: bool,
+    noise: StateNoise | None,
+    keep_states: bool,
+    resets: Resets | None,
+    rounded: bool = False,
+) -> Unrolled:
     mask, zoneout = (noise.recurrent_mask, noise.zoneout) if noise else (None, None)
-    key, why = _key(cell, mask is not None, zoneout is not None)
+    key, why = _key(cell, mask is not None, zoneout is not None, rounded)
     if why:
         _say_once(f"the cell {cell.name!r} runs on the reference: {why}")
         how: How = {"lengths": lengths, "reverse": reverse, "noise": noise, "resets": resets}
@@ -112,16 +126,17 @@ def run(
 
 def _in_float32(cell: Cell, p: Parameters, x: Tensor, state: Any, *rest: Any) -> Unrolled:
     lengths, reverse, noise, keep_states, resets = rest
-    ran = run(
+    ran = _run(
         cell,
         {name: tensor.float() for name, tensor in p.items()},
         x.float(),
         cell.State(*(field.float() for field in state)),
-        lengths=lengths,
-        reverse=reverse,
-        noise=noise and noise.to(torch.float32),
-        keep_states=keep_states,
-        resets=resets and resets.to(torch.float32),
+        lengths,
+        reverse,
+        noise and noise.to(torch.float32),
+        keep_states,
+        resets and resets.to(torch.float32),
+        rounded=True,
     )
     final = cell.State(*(field.to(x.dtype) for field in ran.final))
     states = ran.states and cell.State(*(field.to(x.dtype) for field in ran.states))
@@ -147,11 +162,20 @@ def _is_projected(key: str) -> bool:
 
 
 @constant_when_compiled
-def _key(cell: Cell, masked: bool, zoned: bool) -> tuple[str, str]:
-    key, why = key_of(cell, masked, zoned)
+def _key(cell: Cell, masked: bool, zoned: bool, rounded: bool) -> tuple[str, str]:
+    key, why = key_of(cell, masked, zoned, _precision(rounded))
     if why and not (masked or zoned):
         _reasons[named_by(cell)] = cell, why
     return key, why
+
+
+def _precision(rounded: bool) -> str | None:
+    """What a kernel's products keep to: "medium" of bfloat16; None where torch is to say which at every call."""
+    library = native_library.load()
+    wanted = "medium" if rounded else torch.get_float32_matmul_precision()
+    if isinstance(library, str) or library.precision(wanted) == "highest":
+        return "highest"
+    return "medium" if rounded else None
 
 
 @constant_when_compiled

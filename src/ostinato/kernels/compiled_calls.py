@@ -1,4 +1,7 @@
-"""One call of a compiled cell for a whole sequence, forward or backward, on torch tensors: float32, on the CPU."""
+"""One call of a compiled cell for a whole sequence, forward or backward, on torch tensors: float32, on the CPU.
+
+Products are as precise as the kernel says, or as torch asks for when they are computed, forward and backward.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from torch import Tensor
 
 from ostinato.compiler.kernel import Kernel
 from ostinato.kernels.native_calls import scratch
-from ostinato.native.library import load
+from ostinato.native.library import PRECISIONS, load
 from ostinato.native.programs import Program, addresses, numbers, programs_of
 
 Optional = Tensor | None
@@ -145,6 +148,7 @@ class _Call:
         run, x = self.run, given.inputs[0]
         run.isa, run.T, run.N = self.library.isas[self.library.isa], x.shape[0], x.shape[1]
         run.threads, run.reverse = torch.get_num_threads() if os.getpid() == _PROCESS else 1, given.reverse
+        run.precision = PRECISIONS.index(kernel.precision or torch.get_float32_matmul_precision())
         inputs = [t if t.stride(-1) == 1 else t.contiguous() for t in given.inputs]
         self._alive.append(inputs)
         self._places: dict[str, list[int | None]] = {"input": [t.data_ptr() for t in inputs]}

@@ -27,17 +27,18 @@ _kernels: dict[str, Kernel] = {}
 _keys: dict[Any, tuple[Cell, str, str]] = {}  # of a cell with or without noise: its key, or why it has none
 
 
-def key_of(cell: Cell, masked: bool, zoned: bool) -> tuple[str, str]:
+def key_of(cell: Cell, masked: bool, zoned: bool, precision: str | None = "highest") -> tuple[str, str]:
     """Of a cell, compiled, and nothing; or nothing and why it cannot be.
 
     Args:
         cell: the cell.
         masked: with recurrent dropout.
         zoned: with zoneout.
+        precision: of the products; None where torch says which when they are computed.
     """
-    named = named_by(cell, masked, zoned)
+    named = named_by(cell, masked, zoned, precision)
     if named not in _keys:
-        _keys[named] = cell, *_compiled(cell, masked, zoned)
+        _keys[named] = cell, *_compiled(cell, masked, zoned, precision)
     return _keys[named][1:]
 
 
@@ -61,7 +62,7 @@ def kernel_by(key: str) -> Kernel:
     return found
 
 
-def named_by(cell: Cell, *rest: bool) -> Any:
+def named_by(cell: Cell, *rest: bool | str | None) -> Any:
     """What stands for a cell in a dictionary that keeps it alive."""
     try:
         hash(cell)
@@ -70,11 +71,11 @@ def named_by(cell: Cell, *rest: bool) -> Any:
     return (type(cell), cell, *rest)
 
 
-def _compiled(cell: Cell, masked: bool, zoned: bool) -> tuple[str, str]:
+def _compiled(cell: Cell, masked: bool, zoned: bool, precision: str | None) -> tuple[str, str]:
     library = native_library.load()
     assert not isinstance(library, str)  # or the cell had been refused
     try:
-        kernel = kernel_of(cell, library.isa, masked=masked, zoned=zoned)
+        kernel = kernel_of(cell, library.isa, masked=masked, zoned=zoned, precision=precision)
         kernel.compile()
     except (CannotCompileError, NoCompilerError) as error:
         return "", str(error)
@@ -91,6 +92,7 @@ def _key(cell: Cell, kernel: Kernel) -> str:
         "cell": cell.name,
         "options": _options(cell),
         "noise": noise,
+        "precision": kernel.precision,
         "program": _hash(kernel.traced),
         "kept": kernel.kept_size,
     }
@@ -140,7 +142,7 @@ def _made_from(key: str) -> Kernel:
         cell = registry.build(name, **row["options"])
     except ConfigError as error:
         raise ConfigError(f"this graph runs the cell {name!r}: {error}") from error
-    made, why = key_of(cell, "mask" in row["noise"], "zoneout" in row["noise"])
+    made, why = key_of(cell, "mask" in row["noise"], "zoneout" in row["noise"], row["precision"])
     if why:
         raise ConfigError(f"this graph runs the cell {name!r} compiled, which cannot be done here: {why}")
     if json.loads(made)["program"] != row["program"]:

@@ -49,6 +49,7 @@ class Program(ctypes.Structure):
         ("forward", Direction),
         ("backward", Direction),
         *((name, c_void_p) for name in (*_TABLES, *_SHAPES, *_READ, *_RESULTS, *_GRADIENTS)),
+        ("precision", c_int64),
     ]
 
 

@@ -3,6 +3,9 @@
 
 #include "program.h"
 #include "schedule.h"
+#if defined(OSTINATO_TILES)
+#include "tiles.h"
+#endif
 
 namespace ostinato {
 namespace OSTINATO_ISA {
@@ -11,40 +14,56 @@ namespace OSTINATO_ISA {
 OSTINATO_INLINE int64_t plane(int64_t width) { return ceil_div(width, 16) * 16; }
 
 // c = bias + the sum of products of spans; as SpansProduct, with other factors in each.
+template <class P>
 struct PlanesProduct {
-    using Precision = Single;
+    using Precision = P;
     const Span* spans;
     int64_t count, row, row_step;
-    const float* b;     // lines of all spans
+    const Word* b;      // lines of all spans
     const float* bias;  // or null
     float* const* c;
-    int last;
 
     template <int R, int NV>
     static void tile(const PlanesProduct& p) {
         V acc[R][NV];
         fill_tile(acc, p.bias);
-        const float* b = p.b;
+        const Word* b = p.b;
         for (int64_t i = 0; i < p.count; ++i) {
             const Span& span = p.spans[i];
-            const float* a[R];
+            const Word* a[R];
             for (int r = 0; r < R; ++r) a[r] = span.base + (p.row + r * p.row_step) * span.stride;
-            multiply<Single>(acc, a, b, span.words);
+            multiply<P>(acc, a, b, span.words);
             b += span.words * NV * W;
         }
-        store_tile(acc, p.c, p.last);
+        store_tile(acc, p.c, W);
     }
 };
 
+#if defined(OSTINATO_TILES)
+// Rows that are converted are one span.
+template <class P>
+static void in_tiles(const PlanesProduct<P>& p, int rows, int vectors) {
+    Sums<P> sums;
+    sums.fill(p.bias, rows, vectors);
+    const Span& span = *p.spans;
+    const amx::Factor a{span.base + p.row * span.stride, p.row_step * span.stride, amx::SIDE, span.words / amx::SIDE};
+    amx::multiply<P>(sums.at, rows, vectors, &a, 1, p.b);
+    sums.write(p.c, rows, vectors, W);
+}
+#endif
+
 // Rows begin .. begin + height of a tile of `count` rows.
-template <class Body>
+template <class P, class Body>
 OSTINATO_INLINE void each_tile(int64_t count, int width, const Body& body) {
-    const int64_t all = tiles(count, tile_rows<Single>(width));
+    const int64_t all = tiles(count, tile_rows<P>(width));
     for (int64_t i = 0; i < all; ++i) {
         const int64_t begin = tile_begin(count, all, i);
         body(begin, tile_begin(count, all, i + 1) - begin);
     }
 }
+
+// From one row of words to the next: parts of it are written W words at a time, the last from any word on.
+OSTINATO_INLINE int64_t words_stride(int64_t words) { return ceil_div(words + W - 1, W) * W; }
 
 struct GeneralProblem {
     const ostinato_program& run;
@@ -54,8 +73,9 @@ struct GeneralProblem {
     Schedule schedule;
     ostinato_run plain;  // what the schedule asks for
 
-    explicit GeneralProblem(const ostinato_program& r)
-        : run(r), N(r.N), T(r.T), by_units(split_by_units(r)), threads(team_of(r, by_units)), plain{} {
+    // `depth`: numbers in a word of the products' factors.
+    GeneralProblem(const ostinato_program& r, int depth)
+        : run(r), N(r.N), T(r.T), by_units(split_by_units(r, depth)), threads(team_of(r, by_units)), plain{} {
         plain.N = N, plain.T = T, plain.lengths = r.lengths;
     }
 
@@ -69,12 +89,12 @@ struct GeneralProblem {
         const double work = static_cast<double>(run.N) * run.T * (weights(run) + 4 * run.state_size);
         return smaller<int64_t>(larger<int64_t>(run.threads, 1), 1 + static_cast<int64_t>(work / 5e4));
     }
-    static bool split_by_units(const ostinato_program& run) {
+    static bool split_by_units(const ostinato_program& run, int depth) {
         if (run.split != OSTINATO_SPLIT_AUTO) return run.split == OSTINATO_SPLIT_UNITS;
         int64_t within_step = 0;
         for (int64_t i = 0; i < run.products; ++i)
             if (run.product[i].level) within_step += factors(run, run.product[i]);
-        return within_step && (run.N < asked(run) || within_step * 4 > second_level_cache() * 3 / 4);
+        return within_step && (run.N < asked(run) || within_step * 4 / depth > second_level_cache() * 3 / 4);
     }
     static int team_of(const ostinato_program& run, bool by_units) {
         return static_cast<int>(by_units ? asked(run) : larger<int64_t>(smaller(asked(run), run.N), 1));
@@ -85,13 +105,21 @@ struct GeneralProblem {
         for (int64_t p = 0; p < product.pieces; ++p) sum += plane(run.piece[product.first_piece + p].rows);
         return sum;
     }
-    static int64_t lines(const ostinato_program& run, const ostinato_product& product) {
+    // Words of a row of the left factor, as many as lines of the right one.
+    template <class P>
+    static int64_t words(const ostinato_program& run, const ostinato_product& product) {
         int64_t sum = 0;
-        for (int64_t o = 0; o < product.operands; ++o) sum += run.operand[product.first_operand + o].width;
+        for (int64_t o = 0; o < product.operands; ++o) sum += P::words(run.operand[product.first_operand + o].width);
+        return sum;
+    }
+    template <class P>
+    static int64_t words(const ostinato_program& run, const ostinato_back& back) {
+        int64_t sum = 0;
+        for (int64_t s = 0; s < back.sources; ++s) sum += P::words(run.source[back.first_source + s].rows);
         return sum;
     }
     static int64_t factors(const ostinato_program& run, const ostinato_product& product) {
-        return columns(run, product) * lines(run, product);
+        return columns(run, product) * words<Single>(run, product);
     }
 
     Segment segment(int thread, int team) const {

@@ -6,16 +6,21 @@
 namespace ostinato {
 namespace OSTINATO_ISA {
 
+template <class P>
 class GeneralBackward : GeneralProblem {
 public:
-    GeneralBackward(const ostinato_program& r, void* workspace) : GeneralProblem(r) {
+    GeneralBackward(const ostinato_program& r, void* workspace) : GeneralProblem(r, P::depth) {
         Carver carver(workspace);
         schedule.carve(plain, carver);
         const int64_t chunk_size = run.backward.chunk_size;
-        lines_ = carver.take<float*>(run.backs);
+        plan_chunks();
+        const int64_t all = chunk_steps_ * (by_units ? N : N + threads);
+        weights_ = carver.take<Packed>(run.backs);
         for (int64_t i = 0; i < run.backs; ++i) {
-            float* lines = carver.take<float>(plane(run.back[i].width) * depth(run.back[i]));
-            if (workspace) lines_[i] = lines;
+            const int64_t depth = words<P>(run, run.back[i]);
+            Packed packed{carver.take<Word>(plane(run.back[i].width) * depth), nullptr, depth};
+            if (P::converts) packed.factors = carver.take<Word>((run.back[i].level ? N : all) * words_stride(depth));
+            if (workspace) weights_[i] = packed;
         }
         vectors_ = carver.take<float>(run.vectors_size);
         for (float*& state : states_) state = carver.take<float>(N * run.state_size);
@@ -27,10 +32,10 @@ public:
         rows_ = carver.take<ostinato_row>(N);
         inputs_ = carver.take<const float*>(N * run.inputs);
         results_ = carver.take<float*>(N * run.inputs);
-        plan_chunks();
-        const int64_t all = chunk_steps_ * (by_units ? N : N + threads);
+        const int64_t lines = P::words(all) + threads * P::words(1);
         chunk_ = carver.take<float>(all * chunk_size);
-        operand_ = carver.take<float>(all * widest_operand());
+        gradients_ = carver.take<Word>(P::converts ? lines * chunk_size : 0);
+        operand_ = carver.take<Word>(lines * widest_operand());
         start_ = carver.take<int64_t>((chunk_steps_ + 1) * threads);
         sums_size_ = 0;
         for (int64_t i = 0; i < run.vector_gradients; ++i) sums_size_ += plane(run.vector_gradient[i].width);
@@ -48,10 +53,19 @@ public:
     }
 
 private:
+    // Of a product the way back: its right factor, and rows of its left one, where they are not as they lie.
+    struct Packed {
+        Word *lines, *factors;
+        int64_t words;
+        Word* factor(int64_t row) const { return factors + row * words_stride(words); }
+    };
     struct Part {
         Segment segment;
         int thread, team;
-        float *chunk, *operand, *sums;
+        int64_t slot;
+        float* chunk;
+        Word *gradients, *operand;  // lines of words
+        float* sums;
         int64_t* start;
     };
     // Consecutive steps in the order in which they are computed, and the rows before each.
@@ -59,11 +73,6 @@ private:
         int64_t done, steps, count;
     };
 
-    int64_t depth(const ostinato_back& back) const {
-        int64_t sum = 0;
-        for (int64_t s = 0; s < back.sources; ++s) sum += run.source[back.first_source + s].rows;
-        return sum;
-    }
     int64_t widest_operand() const {
         int64_t widest = 16;
         for (int64_t i = 0; i < run.weight_gradients; ++i) widest = larger(widest, plane(run.weight_gradient[i].width));
@@ -78,9 +87,9 @@ private:
     }
 
     void work(int thread, int team) {
-        const int64_t slot = by_units ? 0 : chunk_steps_ * ceil_div(N, team) * thread;
-        const Part part{segment(thread, team), thread, team, chunk_ + slot * run.backward.chunk_size, operand_ + slot * widest_operand(),
-                        sums_ + sums_size_ * thread, start_ + (chunk_steps_ + 1) * thread};
+        const int64_t rows = chunk_steps_ * ceil_div(N, team), slot = by_units ? 0 : rows * thread, line = by_units ? 0 : P::words(rows) * thread;
+        const Part part{segment(thread, team), thread, team, slot, chunk_ + slot * run.backward.chunk_size,
+                        gradients_ + line * run.backward.chunk_size, operand_ + line * widest_operand(), sums_ + sums_size_ * thread, start_ + (chunk_steps_ + 1) * thread};
         pack(thread, team);
         begin(part);
         barrier_.wait(team);
@@ -94,6 +103,7 @@ private:
                 if (!run.back[i].level && run.grad_input[run.back[i].result]) input_gradients(i, chunk, part);
             meet(part);
         }
+        leave_tiles();
         barrier_.wait(team);
         finish(thread, team);
     }
@@ -126,8 +136,12 @@ private:
                     stage(rows_ + part.segment.row(own.begin), own.end - own.begin, run.backward.numbers);
                 else
                     for (int64_t i = own.begin; i < own.end; ++i) stage(rows_ + part.segment.row(i), 1, run.backward.numbers);
-                meet(part);
             }
+            const bool converts = P::converts && level < run.backward.levels;
+            for (int64_t i = 0; converts && i < run.backs; ++i)
+                for (int64_t r = own.begin; run.back[i].level == level + 1 && r < own.end; ++r)
+                    convert(i, part.chunk + (first + r) * run.backward.chunk_size, part.segment.row(r));
+            if (run.backward.stages[level] || converts) meet(part);
         }
         if (resets_any(t, part.segment, count)) {
             for (int64_t i = own.begin; i < own.end; ++i) cut(t, part.segment.row(i));
@@ -178,6 +192,17 @@ private:
         row.inputs = inputs, row.results = results;
     }
 
+    // A row of the left factor.
+    void convert(int64_t i, const float* chunk, int64_t row) {
+        const ostinato_back& back = run.back[i];
+        Word* to = weights_[i].factor(row);
+        for (int64_t s = 0; s < back.sources; ++s) {
+            const ostinato_source& source = run.source[back.first_source + s];
+            pack_row<P>(chunk + source.plane, source.rows, to);
+            to += P::words(source.rows);
+        }
+    }
+
     void multiply_back(int64_t i, int parity, int64_t first, int64_t count, const Part& part) {
         const ostinato_back& back = run.back[i];
         const Panels panels = Panels::of(plane(back.width), COLUMNS, by_units ? part.team : 1);
@@ -185,39 +210,46 @@ private:
         for (int64_t k = own.begin; k < own.end; ++k) {
             const int p = static_cast<int>(parity ? own.begin + own.end - 1 - k : k);
             const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
-            run_back(i, panels, p, first, count, W, part, [&](int64_t r) {
+            run_back(i, panels, p, first, part.segment, count, W, part, [&](int64_t r) {
                 return scratch_ + part.segment.row(r) * run.backward.scratch_size + back.result + column;
             });
         }
     }
 
-    // Rows `first` to `first + count` of the chunk, through one panel of columns; `to` tells where the i-th goes.
+    // Rows `first` to `first + count` of the chunk, whose converted factors are `converted`, through one panel of columns; `to`
+    // tells where the i-th goes.
     template <class To>
-    void run_back(int64_t i, const Panels& panels, int p, int64_t first, int64_t count, int last, const Part& part, const To& to) {
+    void run_back(int64_t i, const Panels& panels, int p, int64_t first, Segment converted, int64_t count, int last, const Part& part, const To& to) {
         const ostinato_back& back = run.back[i];
+        const Packed& weights = weights_[i];
         constexpr int64_t MOST = 256;
         Span spans[MOST];
-        for (int64_t s = 0; s < back.sources; ++s) {
+        for (int64_t s = 0; !P::converts && s < back.sources; ++s) {
             const ostinato_source& source = run.source[back.first_source + s];
             spans[s] = {part.chunk + source.plane, run.backward.chunk_size, source.rows};
         }
-        const float* lines = lines_[i] + static_cast<int64_t>(panels.begin(p)) * W * depth(back);
-        each_tile(count, panels.width(p), [&](int64_t begin, int64_t height) {
-            float* c[Single::rows];
+        if (P::converts) spans[0] = {weights.factors, words_stride(weights.words), weights.words};
+        const Segment rows = P::converts ? converted : Segment{first, 1, first + count};
+        const Word* lines = weights.lines + static_cast<int64_t>(panels.begin(p)) * W * weights.words;
+        each_tile<P>(count, panels.width(p), [&](int64_t begin, int64_t height) {
+            float* c[P::rows];
             for (int64_t r = 0; r < height; ++r) c[r] = to(begin + r);
-            run_tile(SpansProduct<Single>{spans, back.sources, first + begin, 1, lines, c, last, !back.level && back.add}, height, panels.width(p));
+            run_tile(SpansProduct<P>{spans, P::converts ? 1 : back.sources, rows.row(begin), rows.step, lines, c, last, !back.level && back.add},
+                     height, panels.width(p));
         });
     }
 
     void input_gradients(int64_t i, const Chunk& chunk, const Part& part) {
         const ostinato_back& back = run.back[i];
         const Share share = shared(chunk.count, part.thread, part.team);
+        for (int64_t r = share.begin; P::converts && r < share.end; ++r) convert(i, part.chunk + r * run.backward.chunk_size, part.slot + r);
+        const Segment converted{part.slot + share.begin, 1, part.slot + share.end};
         const Panels panels = Panels::of(back.width, COLUMNS);
         for (int p = 0; p < panels.count; ++p) {
             const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
             const int last = within(back.width - column - (panels.width(p) - 1) * W);
             int64_t step = 0;
-            run_back(i, panels, p, share.begin, share.end - share.begin, last, part, [&](int64_t r) {
+            run_back(i, panels, p, share.begin, converted, share.end - share.begin, last, part, [&](int64_t r) {
                 r += share.begin;
                 while (r >= part.start[step + 1]) ++step;
                 const int64_t n = part.segment.row(r - part.start[step]);
@@ -228,6 +260,7 @@ private:
     }
 
     void weight_gradients(const Chunk& chunk, const Part& part) {
+        if (P::converts) collect_gradients(chunk, part);
         const ostinato_weight_gradient* collected = nullptr;
         for (int64_t i = 0; i < run.weight_gradients; ++i) {
             const ostinato_weight_gradient& wanted = run.weight_gradient[i];
@@ -243,20 +276,49 @@ private:
         meet(part);
     }
 
-    // An operand of the chunk's steps, in panels of columns.
+    // An operand of the chunk's steps as lines of words, in panels of columns.
     void collect(const Chunk& chunk, const ostinato_weight_gradient& wanted, const Part& part) {
-        const Share share = shared(chunk.count, part.thread, part.team);
+        const int64_t words = P::words(chunk.count);
+        const Share share = shared(words / P::lines, part.thread, part.team);
         const Panels panels = Panels::of(wanted.width, COLUMNS);
         int64_t step = 0;
-        for (int64_t i = share.begin; i < share.end; ++i) {
-            while (i >= part.start[step + 1]) ++step;
-            const int64_t t = time(chunk.done + step), n = part.segment.row(i - part.start[step]);
-            const float* from = operand(wanted, t, n, part.chunk + i * run.backward.chunk_size);
+        for (int64_t i = share.begin * P::lines; i < share.end * P::lines; ++i) {
+            const float* from[P::depth];
+            for (int64_t d = 0, row = P::number(i); d < P::depth; ++d, ++row) {
+                from[d] = nullptr;
+                if (row >= chunk.count) continue;
+                while (row >= part.start[step + 1]) ++step;
+                while (row < part.start[step]) --step;  // a block's smaller parts follow the larger
+                const int64_t n = part.segment.row(row - part.start[step]);
+                from[d] = operand(wanted, time(chunk.done + step), n, part.chunk + row * run.backward.chunk_size);
+            }
             for (int p = 0; p < panels.count; ++p) {
                 const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
-                copy_padded(from + column, wanted.width - column, part.operand + column * chunk.count + i * panels.width(p) * W, panels.width(p));
+                const float* rows[P::depth];
+                for (int d = 0; d < P::depth; ++d) rows[d] = from[d] ? from[d] + column : nullptr;
+                pack_line<P>(rows, wanted.width - column, part.operand + column * words + i * panels.width(p) * W, panels.width(p), i);
             }
         }
+    }
+
+    // The chunk's rows as lines of words; for tiles, W lines at a time as columns: [numbers of a row][W].
+    static constexpr int lane_words = P::tiled ? W : 1;
+    void collect_gradients(const Chunk& chunk, const Part& part) {
+        constexpr int count = P::tiled ? W : 1;
+        const int64_t size = run.backward.chunk_size;
+        const Share share = shared(P::words(chunk.count) / count, part.thread, part.team);
+        for (int64_t i = share.begin * count; i < share.end * count; i += count)
+            for (int64_t k = 0; k < size; k += W) {
+                V block[count];
+                for (int l = 0; l < count; ++l) {
+                    const float* rows[P::depth];
+                    for (int64_t d = 0, row = P::number(i + l); d < P::depth; ++d, ++row)
+                        rows[d] = row < chunk.count ? part.chunk + row * size : nullptr;
+                    block[l] = P::line(rows, k, W, i + l);
+                }
+                if constexpr (P::tiled) transpose(block);
+                for (int l = 0; l < count; ++l) store(part.gradients + i * size + (k + l) * lane_words, block[l]);
+            }
     }
 
     const float* operand(const ostinato_weight_gradient& wanted, int64_t t, int64_t n, const float* chunk) const {
@@ -280,18 +342,19 @@ private:
         const int64_t K = run.matrix_shape[2 * wanted.matrix + 1], stride = run.backward.chunk_size;
         float* grad = matrix_gradient(wanted.matrix, part.thread) + wanted.row * K + wanted.column;
         const Panels panels = Panels::of(wanted.width, COLUMNS);
+        const int64_t words = P::words(chunk.count);
         for (int p = 0; p < panels.count; ++p) {
             const int width = panels.width(p);
             const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
-            const int64_t block = (32 << 10) / (4 * width * W);  // lines that stay in first-level cache
-            for (int64_t line = 0; line < chunk.count; line += block)
-                each_tile(share.end - share.begin, width, [&](int64_t begin, int64_t height) {
+            const int64_t block = (32 << 10) / (4 * width * W) / P::lines * P::lines;  // lines that stay in first-level cache
+            for (int64_t line = 0; line < words; line += block)
+                each_tile<P>(share.end - share.begin, width, [&](int64_t begin, int64_t height) {
                     begin += share.begin;
-                    float* c[Single::rows];
+                    float* c[P::rows];
                     for (int64_t r = 0; r < height; ++r) c[r] = grad + (begin + r) * K + column;
-                    run_tile(TransposedProduct<Single>{part.chunk + line * stride + wanted.plane + begin, stride,
-                                                       part.operand + column * chunk.count + line * width * W, smaller(block, chunk.count - line), c,
-                                                       within(wanted.width - column - (width - 1) * W), true}, height, width);
+                    const Word* a = (P::converts ? part.gradients : part.chunk) + line * stride + (wanted.plane + begin) * lane_words;
+                    run_tile(TransposedProduct<P>{a, stride, part.operand + column * words + line * width * W, smaller(block, words - line), c,
+                                                  within(wanted.width - column - (width - 1) * W), true}, height, width);
                 });
         }
     }
@@ -319,12 +382,16 @@ private:
             const Share own = Share::of(panels.count, thread, team);
             for (int p = static_cast<int>(own.begin); p < own.end; ++p) {
                 const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
-                float* to = lines_[i] + column * depth(back);
+                Word* to = weights_[i].lines + column * weights_[i].words;
                 for (int64_t s = 0; s < back.sources; ++s) {
                     const ostinato_source& source = run.source[back.first_source + s];
                     const int64_t K = run.matrix_shape[2 * source.matrix + 1];
-                    for (int64_t u = 0; u < source.rows; ++u, to += panels.width(p) * W)
-                        copy_padded(run.matrix[source.matrix] + (source.row + u) * K + source.column + column, back.width - column, to, panels.width(p));
+                    const float* from = run.matrix[source.matrix] + source.row * K + source.column + column;
+                    for (int64_t w = 0; w < P::words(source.rows); ++w, to += panels.width(p) * W) {
+                        const float* rows[P::depth];
+                        for (int64_t d = 0, u = P::number(w); d < P::depth; ++d, ++u) rows[d] = u < source.rows ? from + u * K : nullptr;
+                        pack_line<P>(rows, back.width - column, to, panels.width(p), w);
+                    }
                 }
             }
         }
@@ -397,7 +464,9 @@ private:
         }
     }
 
-    float **lines_, *vectors_, *states_[2], *initial_, *reset_, *grad_reset_, *scratch_, *none_, *chunk_, *operand_, *sums_, *matrices_;
+    Packed* weights_;
+    Word *gradients_, *operand_;
+    float *vectors_, *states_[2], *initial_, *reset_, *grad_reset_, *scratch_, *none_, *chunk_, *sums_, *matrices_;
     ostinato_row* rows_;
     const float** inputs_;
     float** results_;

@@ -6,15 +6,22 @@
 namespace ostinato {
 namespace OSTINATO_ISA {
 
+template <class P>
 class GeneralForward : GeneralProblem {
 public:
-    GeneralForward(const ostinato_program& r, void* workspace) : GeneralProblem(r) {
+    GeneralForward(const ostinato_program& r, void* workspace) : GeneralProblem(r, P::depth) {
         Carver carver(workspace);
         schedule.carve(plain, carver);
         weights_ = carver.take<Packed>(run.products);
+        const int64_t rows = larger<int64_t>(by_units ? N : ceil_div(N, threads), 1);
+        const int64_t bytes = 4 * larger<int64_t>(run.forward.chunk_size, 64);
+        chunk_steps_ = smaller(larger<int64_t>(larger<int64_t>(second_level_cache() / 8 / bytes, 96) / rows, 1), larger<int64_t>(T, 1));
+        const int64_t all = chunk_steps_ * (by_units ? N : N + threads);
         for (int64_t i = 0; i < run.products; ++i) {
-            const int64_t width = columns(run, run.product[i]);
-            Packed packed{carver.take<float>(width * lines(run, run.product[i])), carver.take<float>(width)};
+            const ostinato_product& product = run.product[i];
+            const int64_t width = columns(run, product), depth = words<P>(run, product);
+            Packed packed{carver.take<Word>(width * depth), carver.take<float>(width), nullptr, depth};
+            if (P::converts) packed.factors = carver.take<Word>((product.level ? N : all) * words_stride(depth));
             if (workspace) weights_[i] = packed;
         }
         vectors_ = carver.take<float>(run.vectors_size);
@@ -24,10 +31,7 @@ public:
         rows_ = carver.take<ostinato_row>(N);
         inputs_ = carver.take<const float*>(N * run.inputs);
         outputs_ = carver.take<float*>(N);
-        const int64_t rows = larger<int64_t>(by_units ? N : ceil_div(N, threads), 1);
-        const int64_t bytes = 4 * larger<int64_t>(run.forward.chunk_size, 64);
-        chunk_steps_ = smaller(larger<int64_t>(larger<int64_t>(second_level_cache() / 8 / bytes, 96) / rows, 1), larger<int64_t>(T, 1));
-        chunk_ = carver.take<float>(chunk_steps_ * (by_units ? N : N + threads) * run.forward.chunk_size);
+        chunk_ = carver.take<float>(all * run.forward.chunk_size);
         from_ = carver.take<const float*>(chunk_steps_ * (by_units ? N * threads : N + threads));
         bytes_ = carver.used();
     }
@@ -40,12 +44,18 @@ public:
     }
 
 private:
+    // Of a product: its right factor, what is added, and rows of its left factor, where they are not as they lie.
     struct Packed {
-        float *lines, *bias;
+        Word* lines;
+        float* bias;
+        Word* factors;
+        int64_t words;
+        Word* factor(int64_t row) const { return factors + row * words_stride(words); }
     };
     struct Part {
         Segment segment;
         int thread, team;
+        int64_t slot;
         const float** from;
         float* chunk;
     };
@@ -55,11 +65,14 @@ private:
         begin(thread, team);
         barrier_.wait(team);
         const int64_t slot = chunk_steps_ * (by_units ? N : ceil_div(N, team)) * thread;
-        const Part part{segment(thread, team), thread, team, from_ + slot, chunk_ + (by_units ? 0 : slot) * run.forward.chunk_size};
+        const Part part{segment(thread, team), thread, team, by_units ? 0 : slot, from_ + slot, chunk_ + (by_units ? 0 : slot) * run.forward.chunk_size};
         for (int64_t done = 0; done < schedule.steps; done += chunk_steps_) {
             const int64_t steps = smaller(chunk_steps_, schedule.steps - done);
-            for (int64_t i = 0; i < run.products; ++i)
-                if (!run.product[i].level) project(i, done, steps, part);
+            if (P::converts) {
+                each_input([&](int64_t i) { convert_inputs(i, done, steps, part); });
+                meet(part);
+            }
+            each_input([&](int64_t i) { project(i, done, steps, part); });
             meet(part);
             int64_t row = 0;
             for (int64_t i = 0; i < steps; ++i) {
@@ -68,6 +81,7 @@ private:
                 row += count;
             }
         }
+        leave_tiles();
         barrier_.wait(team);
         end(Share::of(N, thread, team));
     }
@@ -77,24 +91,43 @@ private:
     }
     int64_t time(int64_t i) const { return run.reverse ? schedule.steps - 1 - i : i; }
 
-    // Products of an input with all steps of a chunk.
-    void project(int64_t i, int64_t done, int64_t steps, const Part& part) {
-        const ostinato_product& product = run.product[i];
-        const ostinato_operand& operand = run.operand[product.first_operand];
+    template <class Body>
+    void each_input(const Body& body) const {
+        for (int64_t i = 0; i < run.products; ++i)
+            if (!run.product[i].level) body(i);
+    }
+
+    // The rows of an input in all steps of a chunk, and how many.
+    int64_t find_inputs(int64_t i, int64_t done, int64_t steps, const Part& part) const {
+        const ostinato_operand& operand = run.operand[run.product[i].first_operand];
         int64_t rows = 0;
         for (int64_t k = 0; k < steps; ++k) {
             const int64_t t = time(done + k), count = part.segment.count(schedule.active(t));
             for (int64_t j = 0; j < count; ++j) part.from[rows++] = input_at(operand.offset, t, part.segment.row(j));
         }
+        return rows;
+    }
+    void convert_inputs(int64_t i, int64_t done, int64_t steps, const Part& part) {
+        const int64_t width = run.operand[run.product[i].first_operand].width;
+        const Share own = shared(find_inputs(i, done, steps, part), part.thread, part.team);
+        for (int64_t r = own.begin; r < own.end; ++r) pack_row<P>(part.from[r], width, weights_[i].factor(part.slot + r));
+    }
+
+    // Products of an input with all steps of a chunk.
+    void project(int64_t i, int64_t done, int64_t steps, const Part& part) {
+        const ostinato_product& product = run.product[i];
+        const Packed& weights = weights_[i];
+        const int64_t rows = find_inputs(i, done, steps, part);
+        for (int64_t r = 0; P::converts && r < rows; ++r) part.from[r] = weights.factor(part.slot + r);
         const Panels panels = Panels::of(columns(run, product), COLUMNS);
         const Share own = shared(panels.count, part.thread, part.team);
         for (int p = static_cast<int>(own.begin); p < own.end; ++p) {
             const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
-            each_tile(rows, panels.width(p), [&](int64_t begin, int64_t height) {
-                float* c[Single::rows];
+            each_tile<P>(rows, panels.width(p), [&](int64_t begin, int64_t height) {
+                float* c[P::rows];
                 for (int64_t r = 0; r < height; ++r) c[r] = part.chunk + (begin + r) * run.forward.chunk_size + product.result + column;
-                run_tile(RowsProduct<Single>{part.from + begin, 0, weights_[i].lines + column * operand.width, operand.width,
-                                             weights_[i].bias + column, c}, height, panels.width(p));
+                run_tile(RowsProduct<P>{part.from + begin, words_stride(weights.words), weights.lines + column * weights.words,
+                                        weights.words, weights.bias + column, c}, height, panels.width(p));
             });
         }
     }
@@ -118,11 +151,15 @@ private:
                     stage(rows_ + part.segment.row(own.begin), own.end - own.begin, run.forward.numbers);
                 else
                     for (int64_t i = own.begin; i < own.end; ++i) stage(rows_ + part.segment.row(i), 1, run.forward.numbers);
-                meet(part);
             }
+            const bool converts = P::converts && level < run.forward.levels;
+            if (converts) convert(level + 1, t, parity, own, part);
+            if (run.forward.stages[level] || converts) meet(part);
         }
-        for (int64_t i = own.begin; i < own.end; ++i)
-            write_state(rows_[part.segment.row(i)].after, run.every_state, t * N + schedule.order[part.segment.row(i)]);
+        for (int64_t i = own.begin; i < own.end; ++i) {  // another thread may place the row for the next step by now
+            const int64_t n = part.segment.row(i);
+            write_state(states_[parity ^ 1] + n * run.state_size, run.every_state, t * N + schedule.order[n]);
+        }
     }
 
     void restart(int64_t t, int64_t n, float* states) const {
@@ -154,12 +191,31 @@ private:
         }
     }
 
+    // Left factors of the products of a level, of a thread's own rows.
+    void convert(int64_t level, int64_t t, int parity, Share own, const Part& part) {
+        for (int64_t i = 0; i < run.products; ++i) {
+            const ostinato_product& product = run.product[i];
+            if (product.level != level) continue;
+            for (int64_t r = own.begin; r < own.end; ++r) {
+                const int64_t n = part.segment.row(r);
+                Word* to = weights_[i].factor(n);
+                for (int64_t o = 0; o < product.operands; ++o) {
+                    const ostinato_operand& operand = run.operand[product.first_operand + o];
+                    const Span from = span(operand, t, parity);
+                    pack_row<P>(from.base + n * from.stride, operand.width, to);
+                    to += P::words(operand.width);
+                }
+            }
+        }
+    }
+
     void multiply_planes(int64_t i, int64_t t, int parity, int64_t count, const Part& part) {
         const ostinato_product& product = run.product[i];
+        const Packed& weights = weights_[i];
         constexpr int64_t MOST = 64;
         Span spans[MOST];
-        for (int64_t o = 0; o < product.operands; ++o) spans[o] = span(run.operand[product.first_operand + o], t, parity);
-        const int64_t depth = lines(run, product);
+        for (int64_t o = 0; !P::converts && o < product.operands; ++o) spans[o] = span(run.operand[product.first_operand + o], t, parity);
+        if (P::converts) spans[0] = {weights.factors, words_stride(weights.words), weights.words};
         const Panels panels = Panels::of(columns(run, product), COLUMNS, by_units ? part.team : 1);
         const Share own = shared(panels.count, part.thread, part.team);
         const Segment& rows = part.segment;
@@ -167,12 +223,12 @@ private:
             // on every other step the other way round: what is in cache of the weights is used first
             const int p = static_cast<int>(parity ? own.begin + own.end - 1 - k : k);
             const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
-            each_tile(count, panels.width(p), [&](int64_t begin, int64_t height) {
-                float* c[Single::rows];
+            each_tile<P>(count, panels.width(p), [&](int64_t begin, int64_t height) {
+                float* c[P::rows];
                 for (int64_t r = 0; r < height; ++r)
                     c[r] = scratch_ + rows.row(begin + r) * run.forward.scratch_size + product.result + column;
-                run_tile(PlanesProduct{spans, product.operands, rows.row(begin), rows.step, weights_[i].lines + column * depth,
-                                       weights_[i].bias + column, c, W}, height, panels.width(p));
+                run_tile(PlanesProduct<P>{spans, P::converts ? 1 : product.operands, rows.row(begin), rows.step,
+                                          weights.lines + column * weights.words, weights.bias + column, c}, height, panels.width(p));
             });
         }
     }
@@ -197,25 +253,15 @@ private:
         const ostinato_piece& piece = run.piece[first];
         const int there = within(piece.rows - column);
         const int64_t stride = panels.width(panel) * W, K = run.matrix_shape[2 * piece.matrix + 1];
-        float* to = weights_[i].lines + static_cast<int64_t>(panels.begin(panel)) * W * lines(run, product) + u * W;
+        Word* to = weights_[i].lines + static_cast<int64_t>(panels.begin(panel)) * W * weights_[i].words + u * W;
         for (int64_t o = 0; o < product.operands; ++o) {
             const ostinato_operand& operand = run.operand[product.first_operand + o];
-            pack_part(run.matrix[piece.matrix] + (piece.row + column) * K + operand.column, there, K, operand.width, to, stride);
-            to += operand.width * stride;
+            pack_transposed<P>(run.matrix[piece.matrix] + (piece.row + column) * K + operand.column, there, operand.width, to, stride, K);
+            to += P::words(operand.width) * stride;
         }
         V bias = broadcast(0.0f);
         if (piece.vector >= 0) bias = load_first(run.vector[piece.vector] + piece.begin + column, there);
         store(weights_[i].bias + at, bias);
-    }
-
-    // As pack_transposed, from rows that are part of longer ones.
-    static void pack_part(const float* from, int rows, int64_t row_stride, int64_t width, float* to, int64_t stride) {
-        for (int64_t k = 0; k < width; k += W) {
-            V block[W];
-            for (int l = 0; l < W; ++l) block[l] = l < rows ? load_first(from + l * row_stride + k, within(width - k)) : broadcast(0.0f);
-            transpose(block);
-            for (int64_t j = 0; j < smaller<int64_t>(W, width - k); ++j) store(to + (k + j) * stride, block[j]);
-        }
     }
 
     void begin(int thread, int team) {

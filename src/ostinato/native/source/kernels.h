@@ -3,6 +3,8 @@
 
 #include "ostinato.h"
 
+struct ostinato_program;  // of program.h
+
 namespace ostinato {
 
 // Whether this process was forked off one that had loaded the library. Its team of threads was not copied, and the runtime
@@ -19,6 +21,12 @@ struct CellKernels {
     void (*pack)(const ostinato_run&) = nullptr;
     void (*forward)(const ostinato_run&) = nullptr;
     void (*backward)(const ostinato_run&) = nullptr;
+};
+
+// The same for cells that were compiled from their equations.
+struct ProgramKernels {
+    int64_t (*workspace)(const ostinato_program&, bool backward);
+    void (*compute)(const ostinato_program&, bool backward);
 };
 
 // static: a copy for each build, see vectors.h

@@ -18,23 +18,20 @@
 
 namespace ostinato {
 
-#define OSTINATO_OF_A_SET                                                            \
-    extern const CellKernels cells[];                                                \
-    void softmax(const ostinato_softmax&);                                           \
-    int64_t program_workspace(const ostinato_program&, bool backward);               \
-    void program_compute(const ostinato_program&, bool backward);
+#define OSTINATO_OF_A_PRECISION extern const CellKernels cells[]; extern const ProgramKernels program;
+#define OSTINATO_OF_A_SET OSTINATO_OF_A_PRECISION void softmax(const ostinato_softmax&);
 
 #if defined(__x86_64__)
 #if !defined(OSTINATO_WITHOUT_AMX)
-namespace amx_bf16 { extern const CellKernels cells[]; }
-namespace amx_bf16x3 { extern const CellKernels cells[]; }
+namespace amx_bf16 { OSTINATO_OF_A_PRECISION }
+namespace amx_bf16x3 { OSTINATO_OF_A_PRECISION }
 #endif
 #if !defined(OSTINATO_WITHOUT_BF16)
-namespace avx512_bf16 { extern const CellKernels cells[]; }
+namespace avx512_bf16 { OSTINATO_OF_A_PRECISION }
 #endif
 #if defined(OSTINATO_EMULATE_AMX)
-namespace amx_bf16_emulated { extern const CellKernels cells[]; }
-namespace amx_bf16x3_emulated { extern const CellKernels cells[]; }
+namespace amx_bf16_emulated { OSTINATO_OF_A_PRECISION }
+namespace amx_bf16x3_emulated { OSTINATO_OF_A_PRECISION }
 #endif
 namespace avx512 { OSTINATO_OF_A_SET }
 namespace avx2 { OSTINATO_OF_A_SET }
@@ -108,52 +105,62 @@ bool has_avx512() {
 }
 #endif
 
+// Of one set and precision; null where the set has nothing better than the next higher one.
+struct Kernels {
+    CellTable cells = nullptr;
+    const ProgramKernels* program = nullptr;
+};
+
 struct Isa {
     const char* name;
     bool (*supported)();
-    void (*softmax)(const ostinato_softmax&);
-    int64_t (*program_workspace)(const ostinato_program&, bool backward);
-    void (*program_compute)(const ostinato_program&, bool backward);
-    CellTable cells[3];  // by precision; null where the set has nothing better than the next higher one
+    void (*softmax)(const ostinato_softmax&);  // the same in every precision
+    Kernels kernels[3];                        // by precision
 };
 
-// What is the same in every precision.
-#define OSTINATO_SHARED(set) set::softmax, set::program_workspace, set::program_compute
+#define OSTINATO_KERNELS(set) {set::cells, &set::program}
 
 // Best first.
 const Isa isas[] = {
 #if defined(__x86_64__)
 #if !defined(OSTINATO_WITHOUT_AMX)
-    {"amx", has_amx, OSTINATO_SHARED(avx512), {avx512::cells, amx_bf16x3::cells, amx_bf16::cells}},
+    {"amx", has_amx, avx512::softmax, {OSTINATO_KERNELS(avx512), OSTINATO_KERNELS(amx_bf16x3), OSTINATO_KERNELS(amx_bf16)}},
 #endif
 #if !defined(OSTINATO_WITHOUT_BF16)
-    {"avx512_bf16", has_avx512_bf16, OSTINATO_SHARED(avx512), {avx512::cells, nullptr, avx512_bf16::cells}},
+    {"avx512_bf16", has_avx512_bf16, avx512::softmax, {OSTINATO_KERNELS(avx512), {}, OSTINATO_KERNELS(avx512_bf16)}},
 #endif
-    {"avx512", has_avx512, OSTINATO_SHARED(avx512), {avx512::cells}},
-    {"avx2", has_avx2, OSTINATO_SHARED(avx2), {avx2::cells}},
-    {"baseline", always, OSTINATO_SHARED(baseline), {baseline::cells}},
+    {"avx512", has_avx512, avx512::softmax, {OSTINATO_KERNELS(avx512)}},
+    {"avx2", has_avx2, avx2::softmax, {OSTINATO_KERNELS(avx2)}},
+    {"baseline", always, baseline::softmax, {OSTINATO_KERNELS(baseline)}},
 #if defined(OSTINATO_EMULATE_AMX)  // for tests: after all others, so that it runs only where it is named
-    {"amx_emulated", has_avx512_bf16, OSTINATO_SHARED(avx512), {avx512::cells, amx_bf16x3_emulated::cells, amx_bf16_emulated::cells}},
+    {"amx_emulated", has_avx512_bf16, avx512::softmax,
+     {OSTINATO_KERNELS(avx512), OSTINATO_KERNELS(amx_bf16x3_emulated), OSTINATO_KERNELS(amx_bf16_emulated)}},
 #endif
 #elif defined(__aarch64__)
-    {"neon", always, OSTINATO_SHARED(neon), {neon::cells}},
+    {"neon", always, neon::softmax, {OSTINATO_KERNELS(neon)}},
 #else
-    {"generic", always, OSTINATO_SHARED(generic), {generic::cells}},
+    {"generic", always, generic::softmax, {OSTINATO_KERNELS(generic)}},
 #endif
 };
 constexpr int64_t isa_count = sizeof isas / sizeof *isas;
 
 int64_t computed(const Isa& isa, int64_t cell, int64_t precision) {
-    while (!isa.cells[precision] || !isa.cells[precision][cell].forward) --precision;
+    while (!isa.kernels[precision].cells || !isa.kernels[precision].cells[cell].forward) --precision;
     return precision;
+}
+
+const ProgramKernels& program_of(const ostinato_program& run) {
+    int64_t precision = run.precision;
+    while (!isas[run.isa].kernels[precision].program) --precision;
+    return *isas[run.isa].kernels[precision].program;
 }
 
 const CellKernels* cell_of(const ostinato_run& run) {
     const Isa& isa = isas[run.isa];
-    return &isa.cells[computed(isa, run.cell, run.precision)][run.cell];
+    return &isa.kernels[computed(isa, run.cell, run.precision)].cells[run.cell];
 }
 
-const CellKernels* any_cells() { return isas[0].cells[OSTINATO_HIGHEST]; }
+const CellKernels* any_cells() { return isas[0].kernels[OSTINATO_HIGHEST].cells; }
 
 int64_t cell_count() {
     int64_t count = 0;
@@ -174,6 +181,7 @@ int64_t check(const ostinato_run& run) {
 
 int64_t check(const ostinato_program& run) {
     if (run.isa < 0 || run.isa >= isa_count) return OSTINATO_BAD_ISA;
+    if (run.precision < OSTINATO_HIGHEST || run.precision > OSTINATO_MEDIUM) return OSTINATO_BAD_PRECISION;
     if (run.N < 0 || run.N > INT32_MAX || run.T < 0 || run.threads < 1) return OSTINATO_BAD_SIZE;
     for (int64_t n = 0; run.lengths && n < run.N; ++n)
         if (run.lengths[n] < 0 || run.lengths[n] > run.T) return OSTINATO_BAD_LENGTH;
@@ -260,21 +268,23 @@ int64_t ostinato_exponentials(const ostinato_softmax* run) {
 int64_t ostinato_program_saved(const ostinato_program* run) { return run->N * run->T * run->kept_size; }
 
 int64_t ostinato_program_workspace(const ostinato_program* run, int64_t backward) {
-    if (run->isa < 0 || run->isa >= ostinato::isa_count) return 0;
-    return ostinato::isas[run->isa].program_workspace(*run, backward != 0);
+    return ostinato::check(*run) ? 0 : ostinato::program_of(*run).workspace(*run, backward != 0);
 }
 
 int64_t ostinato_program_forward(const ostinato_program* run) {
     if (int64_t wrong = ostinato::check(*run)) return wrong;
+    const int64_t rows = run->T * run->N;
     ostinato::expect_large(run->saved, ostinato_program_saved(run));
-    ostinato::expect_large(run->output, run->T * run->N * run->output_width);
-    ostinato::isas[run->isa].program_compute(*run, false);
+    ostinato::expect_large(run->output, rows * run->output_width);
+    for (int64_t f = 0; f < run->fields; ++f) ostinato::expect_large(run->every_state[f], rows * run->field_width[f]);
+    ostinato::program_of(*run).compute(*run, false);
     return OSTINATO_OK;
 }
 
 int64_t ostinato_program_backward(const ostinato_program* run) {
     if (int64_t wrong = ostinato::check(*run)) return wrong;
-    ostinato::isas[run->isa].program_compute(*run, true);
+    for (int64_t i = 0; i < run->inputs; ++i) ostinato::expect_large(run->grad_input[i], run->T * run->N * run->input_width[i]);
+    ostinato::program_of(*run).compute(*run, true);
     return OSTINATO_OK;
 }
 

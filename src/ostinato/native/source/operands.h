@@ -121,13 +121,21 @@ using Tiles = Blocks<1>;
 using SplitTiles = Blocks<2>;
 #endif
 
-// dst[k * stride + l] = word k of row l of src: rows of a weight matrix as columns; those from `rows` on are zero.
+// A row of n numbers as words, W of them at a time.
 template <class P>
-static void pack_transposed(const float* src, int64_t rows, int64_t K, Word* dst, int64_t stride) {
+OSTINATO_INLINE void pack_row(const float* numbers, int64_t n, Word* to) {
+    for (int64_t at = 0; at < P::words(n); at += W) store(to + at, P::row(numbers + P::number(at), n - P::number(at), at));
+}
+
+// dst[k * stride + l] = word k of row l of src: rows of a weight matrix as columns; those from `rows` on are zero. Rows of K
+// numbers may be part of longer ones, `between` from one to the next.
+template <class P>
+static void pack_transposed(const float* src, int64_t rows, int64_t K, Word* dst, int64_t stride, int64_t between = 0) {
+    between = between ? between : K;
     for (int64_t at = 0; at < P::words(K); at += W) {
         const int64_t k = P::number(at);
         V block[W];
-        for (int l = 0; l < W; ++l) block[l] = l < rows ? P::row(src + l * K + k, K - k, at) : broadcast(0.0f);
+        for (int l = 0; l < W; ++l) block[l] = l < rows ? P::row(src + l * between + k, K - k, at) : broadcast(0.0f);
         transpose(block);
         const int lines = static_cast<int>(smaller<int64_t>(W, P::words(K) - at));
         for (int i = 0; i < lines; ++i) store(dst + (at + i) * stride, block[i]);

@@ -1,7 +1,7 @@
 /* Cells that are compiled from their equations: the C interface of their recurrence.
  *
  * A program says which products a step has and where the numbers of a row lie; generated functions, its stages, do the rest of
- * a step, row by row. Everything is float32. Offsets and sizes count floats; a plane, the numbers of one value of a row,
+ * a step, row by row. Everything is float32, but for what is rounded for a product of less precision. Offsets and sizes count floats; a plane, the numbers of one value of a row,
  * begins at a multiple of 16 and may be written up to the next. N, T, lengths and directions are as in ostinato.h.
  *
  * A step forward:   stage 0, products of level 1, stage 1, products of level 2, ...
@@ -61,7 +61,7 @@ typedef struct {
     const int64_t *numbers;        /* what the stages ask for */
 } ostinato_direction;
 
-typedef struct {
+typedef struct ostinato_program {
     int64_t isa, N, T, threads, split, reverse;
     const int64_t *lengths;
     const uint8_t *resets;         /* [T, N], or NULL: before these steps a sequence's state is `reset_state` */
@@ -94,6 +94,7 @@ typedef struct {
     /* Written by backward, each or NULL */
     float *const *grad_input, *const *grad_matrix, *const *grad_vector, *const *grad_state, *const *grad_reset_state;
     void *workspace;                   /* ostinato_program_workspace bytes, aligned to 64 */
+    int64_t precision;                 /* of the products: OSTINATO_HIGHEST, _HIGH or _MEDIUM */
 } ostinato_program;
 
 __attribute__((visibility("default"))) int64_t ostinato_program_saved(const ostinato_program *run);
