@@ -62,7 +62,7 @@ def test_every_precision_is_as_close_as_its_numbers_allow(wanted, isa, on_set):
             FeedbackMGU(17, 33),
             Scan(5, 50),
         ):
-            assert compare(cell, wanted, N, T, ragged=N == 5) < 1, (cell, N, T)
+            assert compare(cell, wanted, N, T, ragged=N == 5, resets=N == 5) < 1, (cell, N, T)
 
 
 @pytest.mark.parametrize("split", [1, 2], ids=["by sequences", "by units"])
@@ -79,7 +79,8 @@ def test_both_ways_to_share_the_work(split, on_set, monkeypatch):
     for isa in {ISAS[0], ISAS[-1]}:
         for wanted in ("highest", "medium"):
             on_set(isa, wanted)
-            assert compare(Everything(19, 34), "medium", 5, 11, ragged=True) < 1
+            # its powers and quotients magnify what is rounded
+            assert compare(Everything(19, 34), "medium", 5, 11, ragged=True, resets=True) < 3
 
 
 def test_tensors_of_bf16_are_multiplied_as_they_are(on_set, library, monkeypatch):
