@@ -58,7 +58,7 @@ def _sides(name: str, N: int, T: int, H: int) -> tuple[Callable[[], Any], Callab
     module = getattr(torchrecurrent, name)(H, H)
     cell = CELLS[name](H, H)
     for parameter in module.parameters():
-        torch.nn.init.normal_(parameter, std=H**-0.5)  # as they come, gradients of some have no bounds
+        torch.nn.init.normal_(parameter, std=0.5 * H**-0.5)  # as they come, some are chaotic
     own = {key.removeprefix("cells.0."): tensor for key, tensor in module.named_parameters()}
     p = {key: own[key].detach().reshape(d.shape).clone().requires_grad_() for key, d in cell.parameters().items()}
     x, upstream = torch.randn(T, N, H), torch.randn(T, N, H) / H
