@@ -51,9 +51,10 @@ schemas: .venv/installed-dev
 docs: .venv/installed-dev
 	$(BIN)/mkdocs build --strict --quiet
 
-# Half an hour, on a machine that does nothing else.
+# Three quarters of an hour, on a machine that does nothing else.
 bench: .venv/installed-bench
 	status=0; $(BIN)/ostinato bench layers --threads 2 1 --out benchmarks/results || status=$$?; \
+	$(BIN)/ostinato bench cells --out benchmarks/results || status=$$?; \
 	$(BIN)/ostinato bench lm --out benchmarks/results && exit $$status
 
 # What of the native sources is generated, and committed: after a change of native/operands.py, or of a cell that is native.
