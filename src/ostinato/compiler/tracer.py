@@ -214,7 +214,7 @@ def refuse(what: str) -> CannotCompileError:
 
 _TRUTHS = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "logical_not", "logical_and", "logical_or", "isnan"})
 _AS_WIDE = frozenset({"clamp", "clamp_min", "clamp_max", "_softmax"})
-_LEFT_TO_TORCH = frozenset({"_to_copy", "clone", "detach", "alias", "lift_fresh", "contiguous", "log_sigmoid_forward"})
+_LEFT_TO_TORCH = frozenset({"_to_copy", "clone", "detach", "alias", "lift_fresh", "contiguous"})
 
 
 def _shaped(name: str, args: Any) -> Any:
@@ -229,7 +229,7 @@ def _shaped(name: str, args: Any) -> Any:
             return first.new_empty(*first.shape[:dim], len(args[0]), *first.shape[dim:])
         dim %= first.dim()
         return first.new_empty(*first.shape[:dim], sum(t.shape[dim] for t in args[0]), *first.shape[dim + 1 :])
-    if name == "_fused_rms_norm":
+    if name in ("_fused_rms_norm", "log_sigmoid_forward"):
         return args[0].new_empty(args[0].shape), args[0].new_empty(0)
     if name == "native_layer_norm":
         return args[0].new_empty(args[0].shape), args[0].new_empty(0), args[0].new_empty(0)
