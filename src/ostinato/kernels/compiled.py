@@ -91,24 +91,19 @@ def _run(
     resets: Resets | None,
     rounded: bool = False,
 ) -> Unrolled:
-    mask, zoneout = (noise.recurrent_mask, noise.zoneout) if noise else (None, None)
-    key, why = _key(cell, mask is not None, zoneout is not None, rounded)
-    if why:
+    if why := _key(cell, *_kind(noise), rounded)[1]:  # with noise alone
         _say_once(f"the cell {cell.name!r} runs on the reference: {why}")
         how: How = {"lengths": lengths, "reverse": reverse, "noise": noise, "resets": resets}
         how["keep_states"] = keep_states
         return unroll(cell, p, x, state, **how)
     readout = getattr(cell, "readout", None)
     every = keep_states or readout is not None
-    if _is_projected(key):
+    if leaves_projection(cell, noise, rounded):
         if lengths is not None:
             valid = valid_steps(lengths, x.shape[0])
             x = x.masked_fill(~per_sequence(valid, x), 0)
         x = cell.project(p, x)
-    before, anew = (resets.before, tuple(resets.state)) if resets else (None, ())
-    factors, shares = _factors(key, p, x), tuple(zoneout or ())
-    given = Inputs(key, x, factors, tuple(state), lengths, mask, shares, reverse, before, anew)
-    output, *rest = recurrence(given, every)
+    output, *rest = recurrence(inputs(cell, p, x, state, lengths, noise, reverse, resets, rounded), every)
     final, states = cell.State(*rest[: len(state)]), None
     if every:
         kept = rest[len(state) :]
@@ -122,6 +117,39 @@ def _run(
         if lengths is not None:
             output = output.masked_fill(~per_sequence(valid_steps(lengths, x.shape[0]), output), 0)
     return Unrolled(output, final, states if keep_states else None)
+
+
+def inputs(
+    cell: Cell,
+    p: Parameters,
+    x: Tensor,
+    state: Any,
+    lengths: Tensor | None = None,
+    noise: StateNoise | None = None,
+    reverse: bool = False,
+    resets: Resets | None = None,
+    rounded: bool = False,
+) -> Inputs:
+    """What the operators take for a compiled cell over a sequence; its projection where torch runs `project`."""
+    mask, zoneout = (noise.recurrent_mask, noise.zoneout) if noise else (None, None)
+    key, _ = _key(cell, *_kind(noise), rounded)
+    before, anew = (resets.before, tuple(resets.state)) if resets else (None, ())
+    shares = tuple(zoneout or ())
+    return Inputs(key, x, _factors(key, p, x), tuple(state), lengths, mask, shares, reverse, before, anew)
+
+
+def leaves_projection(cell: Cell, noise: StateNoise | None, rounded: bool = False) -> bool:
+    """Whether torch runs a compiled cell's `project`."""
+    return _is_projected(_key(cell, *_kind(noise), rounded)[0])
+
+
+def failed(cell: Cell, request: Request) -> str:
+    """Why a cell that could be compiled was not, once that has been tried; empty where it was."""
+    return _key(cell, False, request.noise)[1]
+
+
+def _kind(noise: StateNoise | None) -> tuple[bool, bool]:
+    return (noise.recurrent_mask is not None, noise.zoneout is not None) if noise else (False, False)
 
 
 def _in_float32(cell: Cell, p: Parameters, x: Tensor, state: Any, *rest: Any) -> Unrolled:

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ostinato.compiler.kernel import Kernel
-from ostinato.kernels.native_calls import scratch
+from ostinato.kernels.native_calls import aligned, resolved, scratch
 from ostinato.native.library import PRECISIONS, load
 from ostinato.native.programs import Program, addresses, numbers, programs_of
 
 Optional = Tensor | None
 # A process that was forked off works alone: the team of threads was not copied.
 _PROCESS = os.getpid()
+
+
+def rows(tensor: Tensor, dims: int) -> Tensor:
+    """A tensor whose first `dims` dimensions are left as they are, and the others are one, of 1 where there are none."""
+    return tensor.flatten(dims) if tensor.dim() > dims else tensor.unsqueeze(dims)
 
 
 class Arguments(NamedTuple):
@@ -149,7 +154,7 @@ class _Call:
         run.isa, run.T, run.N = self.library.isas[self.library.isa], x.shape[0], x.shape[1]
         run.threads, run.reverse = torch.get_num_threads() if os.getpid() == _PROCESS else 1, given.reverse
         run.precision = PRECISIONS.index(kernel.precision or torch.get_float32_matmul_precision())
-        inputs = [t if t.stride(-1) == 1 else t.contiguous() for t in given.inputs]
+        inputs = [resolved(t if t.stride(-1) == 1 else t.contiguous()) for t in given.inputs]
         self._alive.append(inputs)
         self._places: dict[str, list[int | None]] = {"input": [t.data_ptr() for t in inputs]}
         for name in ("matrix", "vector", "state", "reset_state"):
@@ -165,25 +170,61 @@ class _Call:
             return None
         if not tensor.is_contiguous():
             tensor = tensor.contiguous()
+        tensor = resolved(tensor)
         self._alive.append(tensor)
         return tensor.data_ptr()
 
-    def compute(self, arrays: Mapping[str, Sequence[Optional]], *, backward: bool) -> None:
-        """Call the library, with these arrays of arrays beside those that are read in both directions."""
+    def prepare(
+        self, arrays: Mapping[str, Sequence[Optional]], *, backward: bool, scratch: Callable[[int], Tensor] = scratch
+    ) -> Callable[[Program], None]:
+        """The library's function for a direction, once the run has these arrays of arrays beside those that it reads.
+
+        Args:
+            arrays: by what the library calls them.
+            backward: which direction.
+            scratch: gives so many bytes of memory.
+        """
         run = self.run
         for name, tensors in arrays.items():
             self._places[name] = [self.address(tensor) for tensor in tensors]
-        places = addresses([place for group in self._places.values() for place in group])
-        at = ctypes.addressof(places)
+        self.places = addresses([place for group in self._places.values() for place in group])
+        at = ctypes.addressof(self.places)
         for name, group in self._places.items():
             setattr(run, name, at)
             at += 8 * len(group)
         if self._functions:
             fused = self._functions[backward]
-            workspace = scratch(fused.workspace(run))
-            run.workspace = workspace.data_ptr()
-            return fused.compute(run)
-        programs = programs_of(self.library)
-        workspace = scratch(programs.workspace(run, backward=backward))
+            size, function = fused.workspace(run), fused.compute
+        else:
+            programs = programs_of(self.library)
+            size = programs.workspace(run, backward=backward)
+            function = programs.backward if backward else programs.forward
+        workspace = scratch(size)
+        self._alive.append(workspace)
         run.workspace = workspace.data_ptr()
-        return (programs.backward if backward else programs.forward)(run)
+        return function
+
+    def compute(self, arrays: Mapping[str, Sequence[Optional]], *, backward: bool) -> None:
+        """Call the library."""
+        self.prepare(arrays, backward=backward)(self.run)
+
+
+class Step:
+    """One step of a compiled cell, again and again; the state is read and overwritten where it lies.
+
+    Args:
+        kernel: the cell's, compiled.
+        given: a step: T is 1, the state dense. What its input holds does not matter.
+    """
+
+    def __init__(self, kernel: Kernel, given: Arguments) -> None:
+        self._call = _Call(kernel, given)
+        final = {"final_state": given.state, "every_state": [None] * len(given.state)}
+        self._compute = self._call.prepare(final, backward=False, scratch=aligned)
+        self._run, self._places = self._call.run, self._call.places
+
+    def __call__(self, x: int, output: int) -> None:
+        """Take a step: addresses of the inputs `[N, width]` and of the outputs, both dense."""
+        self._places[0] = x
+        self._run.output = output
+        self._compute(self._run)

@@ -13,6 +13,7 @@ from torch import Tensor
 from ostinato.compiler.kernel import Kernel
 from ostinato.core.torch_private import below_autograd, is_batched, unchecked_saved_tensors
 from ostinato.kernels import compiled_calls
+from ostinato.kernels.compiled_calls import rows
 from ostinato.kernels.compiled_kernels import kernel_by
 from ostinato.kernels.compiled_reference import differentiate
 from ostinato.kernels.native_operators import may_skip_operator
@@ -75,9 +76,9 @@ class Inputs(
         """As the library takes them."""
         T, masks = self.x.shape[0], []
         if self.mask is not None:
-            flat = self.mask.flatten(1)
+            flat = rows(self.mask, 1)
             masks = [flat.expand(T, *flat.shape)]
-        inputs = (self.x.flatten(2), *masks, *[share.flatten(2) for share in self.zoneout])
+        inputs = (rows(self.x, 2), *masks, *[rows(share, 2) for share in self.zoneout])
         count = len(kernel.traced.matrices)
         return compiled_calls.Arguments(
             inputs,

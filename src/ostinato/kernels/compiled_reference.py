@@ -11,6 +11,7 @@ from torch import Tensor
 from ostinato.compiler.kernel import Kernel
 from ostinato.compiler.program import Node, run
 from ostinato.core.lengths import per_sequence, valid_steps
+from ostinato.kernels.compiled_calls import rows
 from ostinato.kernels.transforms import own_node
 
 Optional = Tensor | None
@@ -42,14 +43,14 @@ def _unrolled(kernel: Kernel, given: Any) -> list[Tensor]:
     """Output, final state and every step's."""
     x, T = given.x, given.x.shape[0]
     factors = [factor.double() for factor in given.factors]
-    state = [field.double().flatten(1) for field in given.state]
-    anew = [field.double().flatten(1) for field in given.reset_state]
+    state = [rows(field.double(), 1) for field in given.state]
+    anew = [rows(field.double(), 1) for field in given.reset_state]
     valid = None
     if given.lengths is not None:
         valid = valid_steps(given.lengths, T)
         x = x.masked_fill(~per_sequence(valid, x), 0)
     noise = [*([] if given.mask is None else [given.mask.expand(T, *given.mask.shape)]), *given.zoneout]
-    inputs = [one.double().flatten(2) for one in (x, *noise)]
+    inputs = [rows(one.double(), 2) for one in (x, *noise)]
     outputs, states = [x.new_zeros(())] * T, [state] * T
     for t in reversed(range(T)) if given.reverse else range(T):
         before = state

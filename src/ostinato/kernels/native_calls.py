@@ -290,6 +290,11 @@ def _places(tensors: Sequence[Optional]) -> Places:
     return tuple([None if tensor is None else (tensor.data_ptr(), tensor.stride()) for tensor in tensors])
 
 
+def aligned(size: int) -> Tensor:
+    """At least as many bytes of any content, to keep; the library asks for addresses that 64 divides."""
+    return torch.empty(-(-size // 64) * 16, dtype=torch.float32, device="cpu")
+
+
 _scratch = threading.local()
 
 

@@ -1,7 +1,8 @@
-"""Native kernels one time step at a time, the weights of every layer packed once."""
+"""Kernels one time step at a time, what they read prepared once."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,35 +10,73 @@ from torch import Tensor
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.core.legend import Parameters
-from ostinato.kernels import native_calls
+from ostinato.kernels import compiled, native_calls
 from ostinato.kernels import native_cells as native
+from ostinato.kernels.compiled_calls import Step
+from ostinato.kernels.compiled_kernels import kernel_by
+from ostinato.kernels.native_calls import aligned
+from ostinato.kernels.request import Request
 from ostinato.native.library import NativeLibrary, Run, Steps
 
-#: Floats in 64 bytes, the alignment that the library asks for.
-_ALIGNED = 16
+#: Takes a step: inputs `[N, D]`, dense, and where to write the outputs `[N, O]`.
+Take = Callable[[Tensor, Tensor], None]
+
+
+class Layer(NamedTuple):
+    """A layer of a stream.
+
+    Attributes:
+        cell: its cell.
+        p: the parameters by name.
+        state: `[N, ...]` a field, dense; read and overwritten by every step.
+        noise: for one step.
+    """
+
+    cell: Cell
+    p: Parameters
+    state: Any
+    noise: StateNoise
+
+
+def refuses(cells: Sequence[Cell], request: Request) -> str:
+    """Why these cells' steps cannot all be run by the library; empty where they can."""
+    if request.dtype != torch.float32:
+        return "a stream's steps only in float32"
+    for cell in cells:
+        own = native.refuses(cell, request)
+        if own and (why := compiled.refuses(cell, request) or compiled.failed(cell, request)):
+            return f"{native.NAME}: {own}; {compiled.NAME}: {why}"
+    return ""
+
+
+def steps(layers: Sequence[Layer], request: Request) -> Take:
+    """Layers one above the other, a step a call, where `refuses` says nothing.
+
+    Args:
+        layers: the lowest first.
+        request: what was asked of each.
+    """
+    if all(native.refuses(layer.cell, request) is None for layer in layers):
+        return NativeSteps(layers)
+    takes: list[Take] = [
+        NativeSteps([layer]) if native.refuses(layer.cell, request) is None else CompiledStep(layer) for layer in layers
+    ]
+    return takes[0] if len(takes) == 1 else _Chain(layers, takes)
 
 
 class NativeSteps:
-    """Layers one above the other, a step a call; the state lives in the tensors it was made with.
+    """Layers of the package's own kernels one above the other, their weights packed once.
 
     Args:
-        cells: the cells, the lowest first; `native.refuses` must take each.
-        parameters: those of each cell, by name.
-        states: of each cell, `[N, size]` a field, dense; read and overwritten by every step.
-        noise: of each cell, for one step.
+        layers: the lowest first; `native.refuses` must take each.
     """
 
-    def __init__(
-        self,
-        cells: Sequence[Cell],
-        parameters: Sequence[Parameters],
-        states: Sequence[Any],
-        noise: Sequence[StateNoise],
-    ) -> None:
-        self._alive: list[Any] = [*states]  # all that the runs point to
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self._alive: list[Any] = [layer.state for layer in layers]  # all that the runs point to
         runs: list[tuple[NativeLibrary, Run]] = []
-        x = states[0][0].new_zeros(1, len(states[0][0]), cells[0].input_size)
-        for cell, p, fields, held in zip(cells, parameters, states, noise, strict=True):
+        first = layers[0]
+        x = first.state[0].new_zeros(1, len(first.state[0]), first.cell.input_size)
+        for cell, p, fields, held in layers:
             output = x.new_empty(1, x.shape[1], cell.output_size)
             runs.append(self._prepare(native.inputs(cell, p, x, fields, noise=held), output))
             x = output
@@ -49,15 +88,51 @@ class NativeSteps:
 
     def _prepare(self, given: native_calls.Inputs, output: Tensor) -> tuple[NativeLibrary, Run]:
         library, run, _, read = native_calls.described(given)
-        packed = _bytes(library.packed_size(run))
+        packed = aligned(library.packed_size(run))
         run.packed = packed.data_ptr()
         library.pack(run)
-        workspace = _bytes(library.workspace_size(run, backward=False))
+        workspace = aligned(library.workspace_size(run, backward=False))
         run.workspace = workspace.data_ptr()
         run.output, run.final_h, run.final_c = output.data_ptr(), run.h0, run.c0
         self._alive += [read, packed, workspace, output]
         return library, run
 
 
-def _bytes(size: int) -> Tensor:
-    return torch.empty(-(-size // (4 * _ALIGNED)) * _ALIGNED, dtype=torch.float32, device="cpu")
+class CompiledStep:
+    """A step of a compiled cell. What torch makes of its parameters is made once; `project`, where torch runs it, and
+    `readout` run in each step."""
+
+    def __init__(self, layer: Layer) -> None:
+        cell, p, state, noise = layer
+        x = state[0].new_zeros(1, len(state[0]), cell.input_size)
+        self._project = partial(cell.project, p) if compiled.leaves_projection(cell, noise) else None
+        readout = getattr(cell, "readout", None)
+        self._readout = None if readout is None else partial(readout, p, cell.State(*[f.unsqueeze(0) for f in state]))
+        with torch.no_grad():
+            given = compiled.inputs(cell, p, x if self._project is None else self._project(x), state, noise=noise)
+        kernel = kernel_by(given.key)
+        self._step = Step(kernel, given.arguments(kernel))
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, output: Tensor) -> None:
+        """Take a step: `[N, D]` to `[N, O]`, both float32 and dense."""
+        if self._project is not None:
+            x = self._project(x.unsqueeze(0)).contiguous()
+        self._step(x.data_ptr(), output.data_ptr())
+        if self._readout is not None:
+            output.copy_(self._readout()[0])
+
+
+class _Chain:
+    """Of layers of which some are compiled."""
+
+    def __init__(self, layers: Sequence[Layer], takes: Sequence[Take]) -> None:
+        between = [layer.state[0].new_empty(len(layer.state[0]), layer.cell.output_size) for layer in layers[:-1]]
+        self._lower = list(zip(takes, between, strict=False))
+        self._last = takes[-1]
+
+    def __call__(self, x: Tensor, output: Tensor) -> None:
+        for take, between in self._lower:
+            take(x, between)
+            x = between
+        self._last(x, output)

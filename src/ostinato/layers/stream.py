@@ -10,9 +10,8 @@ from ostinato import kernels
 from ostinato.cells.contract import Cell
 from ostinato.cells.noise import StateNoise
 from ostinato.core.errors import ConfigError, TensorError
-from ostinato.core.legend import Parameters
 from ostinato.core.torch_private import own_parameters, version
-from ostinato.kernels.steps import NativeSteps
+from ostinato.kernels import steps
 from ostinato.layers import shapes
 from ostinato.layers.stack import Stack
 
@@ -41,10 +40,11 @@ class Layer(Protocol):
 class Stream:
     """Steps of a layer, for inference: made by `Recurrent.stream`.
 
-    It computes what the layer computes in evaluation, and keeps no graph. The native kernels run it where they have the
-    cell: the weights are then packed once, and again when a parameter has changed (an optimiser's step,
-    `load_state_dict`, another tensor in its place; a write through `.data` cannot be seen: call `refresh`). Otherwise
-    it calls the cell's `step`. Several streams of one layer may run in several threads, each in one.
+    It computes what the layer computes in evaluation, and keeps no graph. Kernels run it where they have the cell, the
+    package's own or compiled ones: what they read of the weights is then made once, and again when a parameter has
+    changed (an optimiser's step, `load_state_dict`, another tensor in its place; a write through `.data` cannot be
+    seen: call `refresh`). Otherwise it calls the cell's `step`. Several streams of one layer may run in several
+    threads, each in one.
 
     Args:
         layer: the layer, of one direction.
@@ -52,7 +52,7 @@ class Stream:
 
     Attributes:
         batch_size: N.
-        reason: why it runs on the reference; empty where the native kernels do it.
+        reason: why it runs on the reference; empty where kernels do it.
 
     Raises:
         ConfigError: a layer that reads from the end, in one direction or both, or a batch size below 0.
@@ -150,11 +150,10 @@ class Stream:
         with torch.inference_mode(False), torch.no_grad():
             initial = layer.initial_state(self.batch_size) if before is None else before
             self._state = [field.to(self._like, copy=True).contiguous() for field in initial]
-            self.reason = self._refused()
-            if self.reason:
-                self._take = _ReferenceSteps(layer.cells, parameters, self._parts(), self._noise())
-            else:
-                self._take = NativeSteps(layer.cells, parameters, self._parts(), self._noise())
+            request = kernels.Request(self._like.dtype, self._like.device.type, 1, noise=bool(layer.zoneout))
+            layers = list(map(steps.Layer, layer.cells, parameters, self._parts(), self._noise()))
+            self.reason = steps.refuses(layer.cells, request)
+            self._take = _ReferenceSteps(layers) if self.reason else steps.steps(layers, request)
         self._packed = packed  # last: what fails before is tried again
 
     def _read(self, state: Any) -> tuple[Tensor, ...]:
@@ -168,12 +167,6 @@ class Stream:
         """Of each layer: zoneout's expectation, where there is zoneout."""
         rates = {"recurrent_dropout": 0.0, "zoneout": self._layer.zoneout}
         return [StateNoise.draw(state, 1, training=False, **rates) for state in self._parts()]
-
-    def _refused(self) -> str:
-        if self._like.dtype != torch.float32:
-            return "native: a stream's steps only in float32"
-        request = kernels.Request(self._like.dtype, self._like.device.type, 1, noise=bool(self._layer.zoneout))
-        return next(filter(None, (kernels.native.refuses(cell, request) for cell in self._layer.cells)), "")
 
     def _stamp(self) -> list[Any]:
         """What changes when a weight does, or the number of threads, the precision of products, or zoneout."""
@@ -191,14 +184,8 @@ class Stream:
 class _ReferenceSteps:
     """The same by the cells' own `step`, on any device and in any dtype."""
 
-    def __init__(
-        self,
-        cells: Sequence[Cell],
-        parameters: Sequence[Parameters],
-        states: Sequence[Any],
-        noise: Sequence[StateNoise],
-    ) -> None:
-        self._layers = list(zip(cells, parameters, states, noise, strict=True))
+    def __init__(self, layers: Sequence[steps.Layer]) -> None:
+        self._layers = layers
 
     @torch.no_grad()
     def __call__(self, x: Tensor, output: Tensor) -> None:
