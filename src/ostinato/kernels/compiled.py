@@ -24,7 +24,7 @@ from ostinato.compiler.tracer import CannotCompileError
 from ostinato.core.legend import Parameters
 from ostinato.core.lengths import per_sequence, valid_steps
 from ostinato.core.torch_private import constant_when_compiled
-from ostinato.kernels.compiled_kernels import kernel_by, key_of, named_by
+from ostinato.kernels.compiled_kernels import kernel_by, key_of, named_by, unwatched
 from ostinato.kernels.compiled_operators import Inputs, recurrence
 from ostinato.kernels.request import Request
 from ostinato.native import library as native_library
@@ -145,7 +145,7 @@ def leaves_projection(cell: Cell, noise: StateNoise | None, rounded: bool = Fals
 
 def failed(cell: Cell, request: Request) -> str:
     """Why a cell that could be compiled was not, once that has been tried; empty where it was."""
-    return _key(cell, False, request.noise)[1]
+    return _key(cell, False, request.noise, False)[1]
 
 
 def _kind(noise: StateNoise | None) -> tuple[bool, bool]:
@@ -219,7 +219,7 @@ def _lacks(cell: Cell) -> str:
     """Why a cell has no kernel; empty where it has one, compiled or not yet."""
     named = named_by(cell)
     if named not in _reasons:
-        _reasons[named] = cell, _untraceable(cell)
+        _reasons[named] = cell, unwatched(_untraceable, cell)
     return _reasons[named][1]
 
 

@@ -24,7 +24,7 @@ _PROCESS = os.getpid()
 
 
 def rows(tensor: Tensor, dims: int) -> Tensor:
-    """A tensor whose first `dims` dimensions are left as they are, and the others are one, of 1 where there are none."""
+    """A tensor whose first `dims` dimensions are as they are, and the others are one: of 1 where there are none."""
     return tensor.flatten(dims) if tensor.dim() > dims else tensor.unsqueeze(dims)
 
 

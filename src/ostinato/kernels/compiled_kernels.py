@@ -9,19 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from torch import Tensor
 
+import ostinato.cells  # noqa: F401  registers those of the package, which a key may name
 from ostinato.cells.contract import Cell
 from ostinato.compiler import build
 from ostinato.compiler.build import NoCompilerError
 from ostinato.compiler.kernel import Kernel, kernel_of
 from ostinato.compiler.trace import Traced
-from ostinato.compiler.tracer import CannotCompileError, mapped
+from ostinato.compiler.tracer import CannotCompileError
 from ostinato.core import registry
 from ostinato.core.errors import ConfigError, OstinatoError
 from ostinato.native import library as native_library
+
+R = TypeVar("R")
 
 _kernels: dict[str, Kernel] = {}
 _keys: dict[Any, tuple[Cell, str, str]] = {}  # of a cell with or without noise: its key, or why it has none
@@ -38,7 +43,7 @@ def key_of(cell: Cell, masked: bool, zoned: bool, precision: str | None = "highe
     """
     named = named_by(cell, masked, zoned, precision)
     if named not in _keys:
-        _keys[named] = cell, *_compiled(cell, masked, zoned, precision)
+        _keys[named] = cell, *unwatched(_compiled, cell, masked, zoned, precision)
     return _keys[named][1:]
 
 
@@ -60,6 +65,12 @@ def kernel_by(key: str) -> Kernel:
     if found is None:
         found = _kernels[key] = _made_from(key)
     return found
+
+
+def unwatched(function: Callable[..., R], *arguments: Any) -> R:
+    """What a function gives where no mode sees it: modes, a graph that is being captured among them, are a thread's."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(function, *arguments).result()
 
 
 def named_by(cell: Cell, *rest: bool | str | None) -> Any:
@@ -113,9 +124,6 @@ def _options(cell: Cell) -> dict[str, Any] | None:
 def _hash(traced: Traced) -> str:
     """Of all that a cell computes."""
 
-    def plain(value: Any) -> Any:
-        return (str(value.dtype), value.tolist()) if isinstance(value, Tensor) else value
-
     graph = traced.graph
     ends = [*traced.state, *([] if traced.output is None else [traced.output])]
     told = [(at, graph[at]) for at in graph.needed(ends)], traced.state, traced.output
@@ -127,8 +135,17 @@ def _hash(traced: Traced) -> str:
         traced.shapes,
         traced.matrix_shapes,
     )
-    notes = traced.matrices, traced.vectors, [mapped(tuple(note), plain) for note in traced.notes]
+    notes = traced.matrices, traced.vectors, _written(traced.notes)
     return hashlib.sha256(repr((told, shapes, notes)).encode()).hexdigest()[:16]
+
+
+def _written(tree: Any) -> Any:
+    """Nested tuples and dicts as lists, and tensors as their numbers: all that `repr` says in full."""
+    if isinstance(tree, Tensor):
+        return str(tree.dtype), tree.tolist()
+    if isinstance(tree, dict):
+        return _written(list(tree.items()))
+    return list(map(_written, tree)) if isinstance(tree, (tuple, list)) else tree
 
 
 def _made_from(key: str) -> Kernel:

@@ -11,7 +11,7 @@ from ostinato.kernels import native_cells as native
 from tests.unit.kernels.test_native import CELLS, Problem, cell_of
 
 
-class _Listening(TorchDispatchMode):
+class Listening(TorchDispatchMode):
     """Counts the package's operators."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class _Listening(TorchDispatchMode):
 def test_both_ways_give_the_same_bits(name, ragged, noise, library):
     problem = Problem(cell_of(name, 3, 18), 5, 3, ragged=ragged, noise=noise)
     past = problem.results(native.run, torch.float32, keep_states=True)
-    with _Listening() as mode:
+    with Listening() as mode:
         by = problem.results(native.run, torch.float32, keep_states=True)
     assert mode.heard == ["recurrence_saving", "recurrence_backward"]
     for key, tensor in past.items():
@@ -89,7 +89,7 @@ def test_one_gradient_alone(only, listening, library):
     tensors = [tensor.detach() for tensor in problem.tensors()]
     index = [*"xhc", *problem.p].index(only)
     tensors[index].requires_grad_()
-    with _Listening() if listening else nullcontext():
+    with Listening() if listening else nullcontext():
         ran = problem.run(native.run, tensors)
         outputs = (ran.output, *ran.final)
         generator = torch.Generator().manual_seed(1)
