@@ -128,11 +128,6 @@ def test_a_saved_graph_runs_where_the_cell_is(cell, imports):
     try:
         ran = loaded(torch.export.export(layer, (x,)), imports)
         assert float(ran.stdout) == layer(x)[0].double().sum().item(), ran.stderr.decode()
-        if imports:
-            assert (
-                b"this graph runs the cell 'feedback_mgu': unknown cell"
-                in loaded(torch.export.export(layer, (x,))).stderr
-            )
     finally:
         if imports:
             unregister(cell.name)
