@@ -51,7 +51,7 @@ def keep(cell: Cell, kernel: Kernel) -> str:
     """Have a cell run by a kernel from now on, which is compiled; its key."""
     key = _key(cell, kernel)
     _kernels[key] = kernel
-    _keys[named_by(cell, kernel.masked, kernel.zoned)] = cell, key, ""
+    _keys[named_by(cell, kernel.masked, kernel.zoned, kernel.precision)] = cell, key, ""
     return key
 
 
