@@ -36,7 +36,7 @@ def main() -> int:
             wanted = min(BATCH, given.cells - done)
             drawn = [*cases(seed, wanted - wanted // 10), *cases(seed, wanted // 10, draw_gated)]
             seed, done = max(case.seed for case in drawn) + 1, done + wanted
-            found = faults(drawn)
+            found = faults(drawn, "-O0")
             for kind, places in by_kind(found).items():
                 seen[kind] = seen.get(kind, 0) + len(places)
                 if seen[kind] == len(places):
