@@ -205,6 +205,10 @@ def test_a_vocabulary_that_is_not_the_models_is_refused(capsys: pytest.CaptureFi
     assert "expected 31 tokens" in refusal(capsys, "model.pt", "--vocabulary", "few.txt")
     assert "twice" in refusal(capsys, "model.pt", "--vocabulary", "twice.txt")
     assert "not in the vocabulary" in refusal(capsys, "model.pt", "--text", "text.txt", "--eos", "END")
+    assert "--pooling: a model of task 'lm'" in refusal(capsys, "model.pt", "--text", "text.txt", "--pooling", "max")
+    assert "--mapping no.toml: cannot be read" in refusal(
+        capsys, "model.pt", "--text", "text.txt", "--mapping", "no.toml"
+    )
     assert "has 3 gates" in refusal(capsys, "model.pt", "--text", "text.txt", "--cell", "gru")
 
 

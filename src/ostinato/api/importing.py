@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Position
 from ostinato.checkpoint.resume_point import model_tensors
 from ostinato.config.commands import Import
-from ostinato.config.merge import read_toml
+from ostinato.config.merge import toml_of
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.core.memory import require_room
 from ostinato.interop import Found, Stack, read
@@ -24,6 +25,9 @@ from ostinato.interop.assembling import assemble
 from ostinato.interop.parts import Left, Part, Pooling
 from ostinato.tasks import PICTURES, find
 from ostinato.tasks.contract import Adopted, Adopts
+
+#: Options that do not depend on the task.
+_COMMON = frozenset({"source", "out", "task", "cell", "forget_bias", "mapping", "overwrite", "json"})
 
 
 def import_model(options: Import) -> Imported:
@@ -44,6 +48,7 @@ def import_model(options: Import) -> Imported:
         adopting = find(task)
         if not isinstance(adopting, Adopts):
             raise ConfigError(f"--task {task}: takes over no models of other programs")
+        _require_used(task, adopting, options)
         adopted = adopting.adopt(found, options)
         config = _configuration(task, adopted, found)
         model = _model(config, folder, adopted)
@@ -54,9 +59,19 @@ def import_model(options: Import) -> Imported:
     return said
 
 
+def _require_used(task: str, adopting: Adopts, options: Import) -> None:
+    """That no option was given that the task has no use for."""
+    for item in fields(options):
+        given = getattr(options, item.name) != item.default
+        if given and item.name not in _COMMON | adopting.ADOPTING:
+            raise ConfigError(
+                f"--{item.name.replace('_', '-')}: a model of task {task!r} has no use for it; leave it out"
+            )
+
+
 def _mapping(path: str | None) -> dict[str, str]:
     """Their names to ours."""
-    found = {} if path is None else read_toml(path)
+    found = {} if path is None else toml_of("--mapping", path, '"rnn" = "recurrent"')
     names = found.get("names", found)
     if not isinstance(names, dict) or not all(isinstance(ours, str) for ours in names.values()):
         raise ConfigError(f'--mapping {path}: expected lines "their name" = "our name"')

@@ -135,15 +135,24 @@ def read_toml(path: str) -> dict[str, Any]:
     Raises:
         ConfigError: the file is missing or not TOML.
     """
-    try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"--config {path}: cannot be read: {error.strerror}") from None
-    except RecursionError:
-        raise ConfigError(f"--config {path}: brackets within brackets, too deep to be read") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--config {path}: expected TOML such as 'hidden = 256': {error}") from None
+    content = toml_of("--config", path, "hidden = 256")
     return {name.replace("-", "_"): value for name, value in content.items()}
+
+
+def toml_of(option: str, path: str, example: str) -> dict[str, Any]:
+    """What a TOML file says; a message begins with the option, and shows an example.
+
+    Raises:
+        ConfigError: the file is missing or not TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{option} {path}: cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise ConfigError(f"{option} {path}: brackets within brackets, too deep to be read") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{option} {path}: expected TOML such as {example!r}: {error}") from None
 
 
 def _require_known(command: type[Any], flat: Mapping[str, Any], source: str) -> None:

@@ -116,6 +116,9 @@ class Adopted(NamedTuple):
 class Adopts(Protocol):
     """A task that can take over a model of another program."""
 
+    #: The options of `import` that it has a use for, besides those that are everybody's.
+    ADOPTING: frozenset[str]
+
     def adopt(self, found: Found, asked: Import) -> Adopted:
         """The run that a file's layers make.
 

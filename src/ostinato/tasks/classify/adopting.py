@@ -21,6 +21,9 @@ from ostinato.tasks.sequence_data import recorded
 #: What stands between the labels of an example where each is told by itself.
 SEPARATOR = ";"
 
+#: The options of `import` that are used here.
+USED = frozenset({"vocabulary", "text", "level", "eos", "unk", "labels", "pooling"})
+
 
 def adopt(found: Found, asked: Import) -> Adopted:
     """Embedding or features as they are, recurrent layers, pooling, and an output for each label."""

@@ -25,7 +25,7 @@ from ostinato.inspection.observed import Observed
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.plots.style import available
 from ostinato.tasks.card import CardFacts
-from ostinato.tasks.classify.adopting import adopt
+from ostinato.tasks.classify.adopting import USED, adopt
 from ostinato.tasks.classify.data import Part, PreparedExamples, prepare_labelled, record_of
 from ostinato.tasks.classify.figures import classification_figures, confusion
 from ostinato.tasks.classify.loss import balanced_weights, label_loss, labels_loss, rarity
@@ -175,7 +175,7 @@ class Classification(SequenceTask):
                 answer.id = example.key
             yield builtins(answer)
 
-    adopt = staticmethod(adopt)
+    adopt, ADOPTING = staticmethod(adopt), USED
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first example; the scalar is the loss of the label that the model gives it."""

@@ -11,6 +11,9 @@ from ostinato.interop.parts import Found
 from ostinato.interop.vocabulary import words_of
 from ostinato.tasks.contract import Adopted
 
+#: The options of `import` that are used here.
+USED = frozenset({"vocabulary", "text", "level", "eos", "unk"})
+
 
 def adopt(found: Found, asked: Import) -> Adopted:
     """Embedding, recurrent layers and output layer, the vocabulary in our order."""

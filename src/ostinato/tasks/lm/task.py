@@ -23,7 +23,7 @@ from ostinato.optim import takes_sparse
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.lm import inspection
-from ostinato.tasks.lm.adopting import adopt
+from ostinato.tasks.lm.adopting import USED, adopt
 from ostinato.tasks.lm.figures import evaluate_language_model, mean_loss
 from ostinato.tasks.lm.model import LanguageModel
 from ostinato.tasks.lm.options import TRAINED_SHARE, EvaluateLm, GenerateLm, TrainLm
@@ -173,7 +173,7 @@ class LanguageModelling:
         tokens = sample(run.model, ids, length, options.sampling, never=never)
         return until(stop, _text(tokenizer, prompt, tokens))
 
-    adopt = staticmethod(adopt)
+    adopt, ADOPTING = staticmethod(adopt), USED
     observe, follow = staticmethod(inspection.observe), staticmethod(inspection.follow)
     batches, read_text = staticmethod(inspection.batches), staticmethod(inspection.read_text)
 

@@ -15,6 +15,9 @@ from ostinato.tasks.adopting import names_of
 from ostinato.tasks.contract import Adopted
 from ostinato.tasks.tag.reading import TagVocabulary
 
+#: The options of `import` that are used here.
+USED = frozenset({"vocabulary", "text", "unk", "labels"})
+
 
 def adopt(found: Found, asked: Import) -> Adopted:
     """Embedding, recurrent layers of both directions, and an output for each tag."""

@@ -29,7 +29,7 @@ from ostinato.inspection.observed import Observed
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, required
 from ostinato.tasks.results import summed_up
-from ostinato.tasks.tag.adopting import adopt
+from ostinato.tasks.tag.adopting import USED, adopt
 from ostinato.tasks.tag.codec import TagCodec
 from ostinato.tasks.tag.data import PreparedSentences, prepare_tagged, record_of, tag_counts
 from ostinato.tasks.tag.figures import predict_with_loss, scores_by_type, tag_names, tagging_figures
@@ -259,7 +259,7 @@ class Tagging:
                 for example, tags in zip(block, run.codec.tag(run, words, features=features), strict=True):
                     yield TaggedSentence(example.words, tags, example.text(tags))
 
-    adopt = staticmethod(adopt)
+    adopt, ADOPTING = staticmethod(adopt), USED
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with tags or words in other columns, or reading plain sentences."""

@@ -16,6 +16,9 @@ from ostinato.tasks.contract import Adopted
 #: The file of the source's tokenizer, where it has its own.
 SOURCE_FILE = "tokenizer-source.json"
 
+#: The options of `import` that are used here.
+USED = frozenset({"vocabulary", "text", "level", "eos", "unk", "bos", "reverse", "pad", "max_length"})
+
 
 class Sides(NamedTuple):
     """The layers by their place."""

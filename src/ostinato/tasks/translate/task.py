@@ -33,7 +33,7 @@ from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.results import best_loss, summed_up
 from ostinato.tasks.trained import AnyRun, Trained
-from ostinato.tasks.translate.adopting import SOURCE_FILE, adopt
+from ostinato.tasks.translate.adopting import SOURCE_FILE, USED, adopt
 from ostinato.tasks.translate.data import EncodedPairs, Sampled, encode_sources
 from ostinato.tasks.translate.figures import score_translations
 from ostinato.tasks.translate.model import Seq2Seq
@@ -268,7 +268,7 @@ class Translation:
         there.config = run.config | {"columns": None, "separator": None, **given, "columns_named": "columns" in given}
         return there
 
-    adopt = staticmethod(adopt)
+    adopt, ADOPTING = staticmethod(adopt), USED
 
     def reads_texts(self, run: Trained) -> bool:
         """Each does."""
