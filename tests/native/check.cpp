@@ -57,6 +57,12 @@ struct Case {
 
     // How much larger errors may be where factors of products are rounded: what is watched there is memory.
     double loose() const { return precision == OSTINATO_MEDIUM ? 5000 : precision == OSTINATO_HIGH ? 200 : 1; }
+    // Whether there is a loop of it here.
+    static bool known(const std::string& cell) {
+        for (const char* name : {"rnn", "rnn_relu", "jordan", "gru", "gru_reset_before", "lstm", "lstm_peephole", "lstm_projected", "lstm_layer_norm"})
+            if (cell == name) return true;
+        return false;
+    }
     bool memory() const { return cell.rfind("lstm", 0) == 0; }
     bool normal() const { return cell == "lstm_layer_norm"; }
     bool output_layer() const { return cell == "lstm_projected" || cell == "jordan"; }
@@ -394,6 +400,10 @@ int main(int argc, char** argv) {
         }
         Random random;
         for (int64_t cell = 0; ostinato_cell(cell); ++cell) {
+            if (!Case::known(ostinato_cell(cell))) {
+                std::printf("%s: no loop to compare with, not checked\n", ostinato_cell(cell));
+                continue;
+            }
             for (int64_t precision : {OSTINATO_HIGHEST, OSTINATO_HIGH, OSTINATO_MEDIUM}) {
                 if (ostinato_precision(isa, cell, precision) != precision) continue;
                 // a set that rounds has another's cells for what it does not round

@@ -42,6 +42,7 @@ class ResetBeforeGRU(CellDefaults):
         "version 3, equations 5 to 8"
     )
     onnx: ClassVar[OnnxOperator] = OnnxOperator("GRU", ("z", "r", "n"))
+    native: ClassVar[bool] = True
 
     input_size: int
     hidden_size: int

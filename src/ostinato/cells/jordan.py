@@ -41,6 +41,7 @@ class JordanRNN(CellDefaults):
     State: ClassVar[type[OutputState]] = OutputState
     paper: ClassVar[str] = "Jordan 1986, Serial order: a parallel distributed processing approach, ICS report 8604"
     width_option: ClassVar[str] = "output_units"
+    native: ClassVar[bool] = True
 
     input_size: int
     hidden_size: int

@@ -42,6 +42,7 @@ class LayerNormLSTM(CellDefaults):
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
     State: ClassVar[type[MemoryState]] = MemoryState
     paper: ClassVar[str] = "Ba, Kiros, Hinton 2016, Layer normalization, arXiv:1607.06450, equations 20 to 22"
+    native: ClassVar[bool] = True
     eps: ClassVar[float] = 1e-5
 
     input_size: int

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from ostinato.compiler.pieces import Pieces, Step
-from ostinato.compiler.program import POINTWISE, Graph, Node, Rows
+from ostinato.compiler.program import NUMBERS, POINTWISE, Graph, Node, Rows
 
 
 class WeightGradient(NamedTuple):
@@ -110,7 +110,13 @@ class _Derivation:
             begin += self.graph[at].width
 
     def _gradient(self, at: int) -> int | None:
-        terms = list(self.terms[at])
+        terms: list[int] = []
+        for term in self.terms[at]:
+            # what a mean takes away from what came before it: the two may be large, and cancel
+            if terms and self.graph[term].op == "expand":
+                terms[-1] = self.graph.apply("add", terms[-1], term)
+            else:
+                terms.append(term)
         if backs := self.backs[at]:
             args, parts = zip(*backs, strict=True)
             terms.append(self.graph.add(Node("back", args, self.graph[at].width, parts)))
@@ -136,10 +142,10 @@ class _Derivation:
             self._add(node.args[0], widened)
         elif node.op == "largest":
             self._largest(node, at, gradient)
-        elif node.op != "constant":
+        elif node.op not in NUMBERS:
             rule = _RULES.get(node.op)
             for operand, term in zip(node.args, rule(g, at, gradient) if rule else (), strict=False):
-                if term is not None and g[operand].op != "constant":
+                if term is not None and g[operand].op not in NUMBERS:
                     self._add(operand, term)
 
     def _largest(self, node: Node, at: int, gradient: int) -> None:

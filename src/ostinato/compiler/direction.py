@@ -7,7 +7,12 @@ from typing import NamedTuple
 
 from ostinato.compiler.emit import Place, emit
 from ostinato.compiler.form import Form
-from ostinato.compiler.program import Graph
+from ostinato.compiler.program import NUMBERS, Graph
+
+
+def stride(size: int) -> int:
+    """From one row of planes to the next: an odd number of cache lines, as powers of two crowd few of its sets."""
+    return size + 16 * (size // 16 % 2 == 0 and size > 0)
 
 
 class Space:
@@ -19,8 +24,8 @@ class Space:
 
     @property
     def stride(self) -> int:
-        """From one row to the next: an odd number of cache lines, as powers of two crowd a few sets of the cache."""
-        return self.size + 16 * (self.size // 16 % 2 == 0 and self.size > 0)
+        """From one row to the next."""
+        return stride(self.size)
 
     def take(self, what: object, width: int) -> int:
         """The offset of a plane, which may be there already."""
@@ -38,16 +43,16 @@ class Direction(NamedTuple):
         code: its stages in C++.
         stages: which of the stages there are, by index.
         numbers: what they are called with.
-        scratch_size: floats of a row.
-        chunk_size: floats of a row.
+        scratch: floats of a row, without what `stride` adds.
+        chunk: the same.
     """
 
     form: Form
     code: str
     stages: tuple[bool, ...]
     numbers: tuple[int, ...]
-    scratch_size: int
-    chunk_size: int
+    scratch: int
+    chunk: int
 
 
 class Offsets:
@@ -72,7 +77,12 @@ class Offsets:
 
     def numbers(self, keys: Sequence[tuple[object, ...]]) -> tuple[int, ...]:
         """What stages are called with that ask for these."""
-        return tuple(self.graph[int(str(key[-1]))].width if key[0] == "width" else self._values[key] for key in keys)
+        return tuple(map(self._number, keys))
+
+    def _number(self, key: tuple[object, ...]) -> int:
+        if key[0] == "width":
+            return self.graph[int(str(key[-1]))].width
+        return int(self.graph[int(str(key[-1]))].value) if key[0] == "count" else self._values[key]
 
 
 class Plan:
@@ -128,7 +138,7 @@ class Plan:
             self.sources.setdefault(at, inside[0])
         code, keys = emit(made, self.name, self.sources, self.targets)
         stages = tuple(bool(stage.loops or any(stage.scalars.values())) for stage in made.stages)
-        return Direction(made, code, stages, self.offsets.numbers(keys), self.scratch.stride, self.chunk.stride)
+        return Direction(made, code, stages, self.offsets.numbers(keys), self.scratch.size, self.chunk.size)
 
     def _elsewhere(self, made: Form) -> set[int]:
         """Values that are used in another stage or loop than where they are computed, or as factors."""
@@ -149,7 +159,7 @@ class Plan:
                 loop = self.graph[arg].width == 1 or (
                     here.depths.get(arg) == depth and self.graph[arg].width == self.graph[inner].width
                 )
-                if self.graph[arg].op == "constant" and at not in made.level:
+                if self.graph[arg].op in NUMBERS and at not in made.level:
                     continue
                 if not (same and loop):
                     found.add(arg)

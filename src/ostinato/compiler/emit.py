@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ostinato.compiler.form import Form, Loop, Stage
-from ostinato.compiler.program import Graph
+from ostinato.compiler.lines import Lines, call, literal
+from ostinato.compiler.program import NUMBERS
 
 
 class Place(NamedTuple):
@@ -81,7 +82,6 @@ class _Stage:
         self.scalars: dict[int, str] = {}  # values of width 1 that are in a variable
         self.before: list[str] = []  # pointers, before everything else
         self.lines: list[str] = []
-        self.single = self._used_once()
 
     def function(self, name: str) -> str:
         for depth in range(1 + max([0, *self.stage.scalars, *(loop.depth for loop in self.stage.loops)])):
@@ -100,16 +100,6 @@ class _Stage:
             "}",
         ])  # fmt: skip
 
-    def _used_once(self) -> set[int]:
-        """Values that one other value uses, in the same loop, and nobody else."""
-        uses: dict[int, int] = {}
-        for loop in self.stage.loops:
-            for at in loop.nodes:
-                for arg in self.graph[at].args:
-                    same = self.stage.depths.get(arg) == loop.depth and self.graph[arg].width == loop.width
-                    uses[arg] = uses.get(arg, 0) + (1 if same and arg in loop.nodes else 2)
-        return {at for at, count in uses.items() if count == 1 and not self.targets.get(at)}
-
     def _pointer(self, place: Place, written: bool = False) -> str:
         if place not in self.pointers:
             self.pointers[place] = name = f"p{len(self.pointers)}"
@@ -127,7 +117,7 @@ class _Stage:
         value = self._single(at) if at in self.sources and self._is_given(at) else None
         if value is None:
             args = [self._single(arg) for arg in self.graph[at].args]
-            value = self._constant(at) if self.graph[at].op == "constant" else call(self.graph, at, args)
+            value = self._constant(at) if self.graph[at].op in NUMBERS else call(self.graph, at, args)
             self.lines.append(f"const V s{at} = {value};")
             self.scalars[at] = f"s{at}"
         for place in self.targets.get(at, ()):
@@ -148,7 +138,7 @@ class _Stage:
 
     def _single(self, at: int) -> str:
         """A value of width 1."""
-        if self.graph[at].op == "constant":
+        if self.graph[at].op in NUMBERS:
             return self._constant(at)
         if at not in self.scalars:
             if at not in self.sources:
@@ -158,6 +148,8 @@ class _Stage:
         return self.scalars[at]
 
     def _constant(self, at: int) -> str:
+        if self.graph[at].op == "reciprocal":
+            return f"broadcast(1.0f / static_cast<float>({self.numbers['count', at]}))"
         return f"broadcast({literal(self.graph[at].value)})"
 
     # Values of many units.
@@ -188,86 +180,63 @@ class _Stage:
                 self._store_scalar(place, f"s{at}")
 
 
-class _Body:
+class _Body(Lines):
     """What is inside one loop."""
 
     def __init__(self, stage: _Stage, loop: Loop) -> None:
-        self.stage, self.loop, self.graph = stage, loop, stage.graph
-        self.lines: list[str] = []
-        self.names: dict[int, str] = {}
+        super().__init__(stage.graph, {}, {})
+        self.stage, self.inside = stage, frozenset(loop.nodes)
         self.uses_there = False
+        for at in loop.nodes:
+            self.uses.update(self.graph[at].args)
+            self.uses[at] += len(stage.targets.get(at, ()))
 
     def node(self, at: int) -> None:
-        node = self.graph[at]
-        if node.op in ("sum", "largest"):
+        """Compute and store a value, unless somebody who alone uses it will."""
+        if self.graph[at].op in ("sum", "largest"):
             return self._reduce(at)
-        if node.op == "constant":
-            value = self.stage._constant(at)
-        elif self.stage._is_given(at):
-            value = self.value(at)
-        elif node.op == "expand":
-            value = self.stage._single(node.args[0])
-        elif at in self.stage.single and node.op == "mul" and self._will_fuse(at):
-            return None
-        else:
-            value = self._computed(at)
-        if at not in self.names:
-            if node.op not in ("constant",):
-                self.lines.append(f"const V v{at} = {value};")
-                value = f"v{at}"
-            self.names[at] = value
-        for place in self.stage.targets.get(at, ()):
-            self._store(place, self.names[at])
+        targets = self.stage.targets.get(at, ())
+        if targets or self.uses[at] > 1:
+            for place in targets:
+                self._store(place, self.text(at))
         return None
 
-    def value(self, at: int) -> str:
+    def text(self, at: int, least: int = 0) -> str:
         """A value as an operand: in a variable, or read from where it lies."""
-        if at in self.names:
-            return self.names[at]
-        if self.graph[at].width == 1 or self.graph[at].op == "constant":
-            return self.stage._single(at)
-        if self.graph[at].op == "expand" and at not in self.stage.sources:
-            return self.stage._single(self.graph[at].args[0])
+        node = self.graph[at]
+        if at not in self.names:
+            elsewhere = self._is_elsewhere(at)
+            if node.op == "expand" and (at in self.inside or at not in self.stage.sources):
+                return self.stage._single(node.args[0])
+            if node.op in NUMBERS or (elsewhere and node.width == 1):
+                return self.stage._single(at)
+            if elsewhere:
+                return self._read(at)
+        return super().text(at, least)
+
+    def _is_elsewhere(self, at: int) -> bool:
+        return at not in self.inside or self.stage._is_given(at)
+
+    def _is_open(self, at: int) -> bool:
+        return super()._is_open(at) and not self._is_elsewhere(at)
+
+    def _read(self, at: int) -> str:
         place = self.stage.sources[at]
         pointer = self.stage._pointer(place)
         read = f"load({pointer} + at)"
         if place.outside:
             read, self.uses_there = f"load_part({pointer} + at, there)", True
-        self.lines.append(f"const V v{at} = {read};")
-        self.names[at] = f"v{at}"
+        return self.named(at, read) if self.uses[at] > 1 else read
+
+    def _name(self, at: int) -> str:
         return f"v{at}"
-
-    def _will_fuse(self, at: int) -> bool:
-        """Whether the one who uses a product adds to it."""
-        for user in self.loop.nodes:
-            if at in self.graph[user].args:
-                if self.graph[user].op not in ("add", "sub"):
-                    return False
-                first, second = self.graph[user].args
-                other = second if first == at else first
-                # of two products, the first is fused
-                return not (other in self.stage.single and self.graph[other].op == "mul" and other < at)
-        return False
-
-    def _computed(self, at: int) -> str:
-        node = self.graph[at]
-        if node.op in ("add", "sub"):
-            first, second = node.args
-            for product, other in ((first, second), (second, first)):
-                fused = product in self.stage.single and self.graph[product].op == "mul" and product in self.loop.nodes
-                if fused and product not in self.names and self._will_fuse(product) and first != second:
-                    a, b = (self.value(arg) for arg in self.graph[product].args)
-                    c = self.value(other)
-                    if node.op == "add":
-                        return f"fma({a}, {b}, {c})"
-                    return f"fma({a}, {b}, -{c})" if product == first else f"fma(-{a}, {b}, {c})"
-        return call(self.graph, at, [self.value(arg) for arg in node.args])
 
     def _reduce(self, at: int) -> None:
         node = self.graph[at]
-        value, self.uses_there = self.value(node.args[0]), True
+        value, self.uses_there = self.text(node.args[0]), True
         if node.op == "sum":
-            self.lines.append(f"a{at} = a{at} + (there < W ? first_of({value}, there) : {value});")
+            whole = value if value.isidentifier() else self.named(node.args[0], value)
+            self.lines.append(f"a{at} = a{at} + (there < W ? first_of({whole}, there) : {whole});")
         else:
             self.lines.append(f"a{at} = larger_of(a{at}, first_or_least({value}, there));")
 
@@ -278,47 +247,3 @@ class _Body:
             self.lines.append(f"{self.stage._unless_null(place, pointer)}store_part({pointer} + at, {value}, there);")
         else:
             self.lines.append(f"store({pointer} + at, {value});")
-
-
-def literal(number: float) -> str:
-    """A float32 in C++."""
-    if number != number:
-        return '__builtin_nanf("")'
-    if number in (float("inf"), float("-inf")):
-        return "__builtin_inff()" if number > 0 else "-__builtin_inff()"
-    text = f"{number:.9g}"
-    return f"{text}f" if any(c in text for c in ".e") else f"{text}.0f"
-
-
-_SIGNS: Mapping[str, str] = {"add": "+", "sub": "-", "mul": "*"}
-_NAMES: Mapping[str, str] = {
-    "smaller": "smaller_of",
-    "larger": "larger_of",
-    "div": "quotient_of",
-    "pow": "power",
-    "exp": "exponential_of",
-}
-
-
-# Where the second operand is a number: least_of and most_of let a NaN in their own second operand through.
-_BOUNDS: Mapping[str, str] = {"smaller": "least_of", "larger": "most_of"}
-
-
-def call(graph: Graph, at: int, args: Sequence[str]) -> str:
-    """An operation on vectors.
-
-    Args:
-        graph: all values.
-        at: the operation's.
-        args: its operands as they are written.
-    """
-    op, operands = graph[at].op, graph[at].args
-    if op in _SIGNS:
-        return f"{args[0]} {_SIGNS[op]} {args[1]}"
-    if op == "neg":
-        return f"-{args[0]}"
-    if op == "stopped":
-        return args[0]
-    if op in _BOUNDS and (bound := graph.number(operands[1])) is not None and bound == bound:
-        return f"{_BOUNDS[op]}({args[1]}, {args[0]})"
-    return f"{_NAMES.get(op, op)}({', '.join(args)})"

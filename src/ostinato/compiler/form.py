@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ostinato.compiler.program import LEAVES, PLANE, POINTWISE, Graph
+from ostinato.compiler.program import LEAVES, NUMBERS, PLANE, POINTWISE, Graph
 
 _FACTORS = ("product", "back")
 # Beyond this, what is kept is what is used, without a search.
@@ -131,7 +131,7 @@ def _stages_of(
     return {
         at: stage
         for at, stage in latest.items()
-        if graph[at].op != "constant" or at in ends or _multiplied(at, users, level)
+        if graph[at].op not in NUMBERS or at in ends or _multiplied(at, users, level)
     }
 
 
@@ -175,7 +175,7 @@ def kept(graph: Graph, forward: Collection[int], ends: Iterable[int], fixed: Col
     """
     ends = list(ends)
     # the largest of a row is equal to one of its numbers only if both are computed together
-    never = (*LEAVES, "constant", "largest")
+    never = (*LEAVES, *NUMBERS, "largest")
     candidates = [at for at in graph.needed(ends) if at in forward and graph[at].op not in never]
     among = set(candidates)
     direct = {arg for at in graph.needed(ends) if at not in among for arg in graph[at].args if arg in among}

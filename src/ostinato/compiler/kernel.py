@@ -10,6 +10,7 @@ from typing import Any
 
 from ostinato.cells.contract import Cell
 from ostinato.compiler import build
+from ostinato.compiler.direction import stride
 from ostinato.compiler.fused import Fused, fused, masks_all_products
 from ostinato.compiler.layout import Layout
 from ostinato.compiler.pieces import in_pieces
@@ -128,7 +129,7 @@ class Kernel:
         for name, direction in (("forward", layout.forward), ("backward", layout.backward)):
             part = getattr(run, name)
             part.levels = len(direction.stages) - 1
-            part.scratch_size, part.chunk_size = direction.scratch_size, direction.chunk_size
+            part.scratch_size, part.chunk_size = stride(direction.scratch), stride(direction.chunk)
             part.numbers = self._array(direction.numbers)
         return run
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-from ostinato.compiler.emit import call, literal
 from ostinato.compiler.program import Graph
 
 _LONGEST = 100  # characters of an expression, before its parts get names
@@ -74,11 +73,14 @@ class Lines:
             return f"broadcast({literal(self.graph[at].value)})"
         text, holds = self._computed(at)
         if self.uses[at] > 1 or len(text) > _LONGEST:
-            name = self._name(at)
-            self.lines.append(f"const V {name} = {text};")
-            self.names[at] = name
-            return name
+            return self.named(at, text)
         return text if holds >= least else f"({text})"
+
+    def named(self, at: int, text: str) -> str:
+        """A variable of that value."""
+        self.names[at] = name = self._name(at)
+        self.lines.append(f"const V {name} = {text};")
+        return name
 
     def _computed(self, at: int) -> tuple[str, int]:
         op, args = self.graph[at].op, self.graph[at].args
@@ -96,10 +98,14 @@ class Lines:
             return f"chosen({condition}, {self.text(args[1])}, {self.text(args[2])})", _ATOM
         return call(self.graph, at, [self.text(arg) for arg in args]), _ATOM
 
+    def _is_open(self, at: int) -> bool:
+        """Whether a value is still to be computed, for one user."""
+        return at not in self.names and self.uses[at] == 1
+
     def _compared(self, at: int) -> str | None:
         """A comparison that only chooses."""
         sign = _COMPARISONS.get(self.graph[at].op)
-        if sign is None or at in self.names or self.uses[at] > 1:
+        if sign is None or not self._is_open(at):
             return None
         first, second = self.graph[at].args
         return f"{self.text(first, _ATOM)} {sign} {self.text(second, _ATOM)}"
@@ -111,7 +117,7 @@ class Lines:
             return None
         first, second = node.args
         for product, other in ((first, second), (second, first)):
-            if self.graph[product].op == "mul" and product not in self.names and self.uses[product] == 1:
+            if self.graph[product].op == "mul" and self._is_open(product):
                 a, b = self.graph[product].args
                 minus = node.op == "sub"
                 by, factor = (f"-{self.text(a, _ATOM)}" if minus and product == second else self.text(a)), self.text(b)
@@ -139,3 +145,47 @@ class Lines:
     def _word(self, at: int) -> str:
         name = self.names.get(at, self.words.get(at, "")).removeprefix("s.")
         return name if name.isidentifier() else ""
+
+
+def literal(number: float) -> str:
+    """A float32 in C++."""
+    if number != number:
+        return '__builtin_nanf("")'
+    if number in (float("inf"), float("-inf")):
+        return "__builtin_inff()" if number > 0 else "-__builtin_inff()"
+    text = f"{number:.9g}"
+    return f"{text}f" if any(c in text for c in ".e") else f"{text}.0f"
+
+
+_SIGNS: Mapping[str, str] = {"add": "+", "sub": "-", "mul": "*"}
+_NAMES: Mapping[str, str] = {
+    "smaller": "smaller_of",
+    "larger": "larger_of",
+    "div": "quotient_of",
+    "pow": "power",
+    "exp": "exponential_of",
+}
+
+
+# Where the second operand is a number: least_of and most_of let a NaN in their own second operand through.
+_BOUNDS: Mapping[str, str] = {"smaller": "least_of", "larger": "most_of"}
+
+
+def call(graph: Graph, at: int, args: Sequence[str]) -> str:
+    """An operation on vectors.
+
+    Args:
+        graph: all values.
+        at: the operation's.
+        args: its operands as they are written.
+    """
+    op, operands = graph[at].op, graph[at].args
+    if op in _SIGNS:
+        return f"{args[0]} {_SIGNS[op]} {args[1]}"
+    if op == "neg":
+        return f"-{args[0]}"
+    if op == "stopped":
+        return args[0]
+    if op in _BOUNDS and (bound := graph.number(operands[1])) is not None and bound == bound:
+        return f"{_BOUNDS[op]}({args[1]}, {args[0]})"
+    return f"{_NAMES.get(op, op)}({', '.join(args)})"

@@ -106,6 +106,8 @@ class _Cutter:
             return self._range(node.args[0], node.value + begin, width)
         if node.op == "constant":
             return [self.graph.constant(node.value, width)]
+        if node.op == "reciprocal":
+            return [self.graph.add(node)]
         if node.op == "expand":
             return self._range(node.args[0], 0, 1) * 1 if width == 1 else [self._widened(node.args[0], width)]
         if node.op == "concatenation":

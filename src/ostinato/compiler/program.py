@@ -17,15 +17,20 @@ from torch import Tensor
 LEAVES = ("time", "state", "vector", "upstream", "upstream_state")
 
 
+#: What is no leaf, and made of nothing.
+NUMBERS = ("constant", "reciprocal")
+
+
 class Node(NamedTuple):
     """One value.
 
     Attributes:
-        op: a name of LEAVES or POINTWISE, or constant, product, back, sum, largest, expand, slice or concatenation.
+        op: a name of LEAVES or POINTWISE, or constant, reciprocal, product, back, sum, largest, expand, slice or
+            concatenation.
         args: the operands' places in the graph.
         width: numbers of the row.
-        value: a constant's number; a slice's first number; a leaf's (index, first number); of a product, a `Rows` for
-            each operand; of the way back, one for each gradient.
+        value: a constant's number; what a reciprocal is of; a slice's first number; a leaf's (index, first number); of
+            a product, a `Rows` for each operand; of the way back, one for each gradient.
     """
 
     op: str
@@ -73,6 +78,10 @@ class Graph:
     def constant(self, number: float, width: int = 1) -> int:
         """The same number everywhere."""
         return self.add(Node("constant", (), width, float(number)))
+
+    def reciprocal(self, count: int) -> int:
+        """One over a count of units: unlike a constant, another one in layers of other sizes."""
+        return self.add(Node("reciprocal", (), 1, count))
 
     def number(self, at: int) -> float | None:
         """Of a constant."""
@@ -225,6 +234,8 @@ def run(
             found[at] = leaves(node)
         elif node.op == "constant":
             found[at] = torch.full((node.width,), node.value, dtype=torch.float64)
+        elif node.op == "reciprocal":
+            found[at] = torch.full((1,), 1 / node.value, dtype=torch.float64)
         elif node.op == "product":
             parts = zip(args, node.value, strict=True)
             found[at] = sum((arg @ _part(matrices, rows).T for arg, rows in parts), torch.zeros(()))

@@ -49,7 +49,7 @@ def _reduction(op: str, mean: bool = False) -> Callable[..., Nodes]:
         shape = row_shape(tensor)
         at = _reduced(graph, op, tracer.node_of(tensor), shape, first, last)
         if mean:
-            at = graph.apply("mul", at, graph.constant(1 / math.prod(shape[first : last + 1])))
+            at = graph.apply("mul", at, graph.reciprocal(math.prod(shape[first : last + 1])))
         return [at]
 
     return rule
@@ -71,7 +71,7 @@ def _variance(tracer: Tracer, args: Any, kwargs: Any, result: Tensor) -> Nodes:
     correction = kwargs.get("correction", 1)
     off = _centred(graph, at, shape, first, last)
     total = _reduced(graph, "sum", graph.apply("mul", off, off), shape, first, last)
-    return [graph.apply("mul", total, graph.constant(1 / (count - (1 if correction is None else correction))))]
+    return [graph.apply("mul", total, graph.reciprocal(count - (1 if correction is None else correction)))]
 
 
 def _deviation(tracer: Tracer, args: Any, kwargs: Any, result: Tensor) -> Nodes:
@@ -85,7 +85,7 @@ def _spread(graph: Graph, at: int, shape: Sequence[int], first: int, last: int) 
 
 def _centred(graph: Graph, at: int, shape: Sequence[int], first: int, last: int) -> int:
     count = math.prod(shape[first : last + 1])
-    mean = graph.apply("mul", _reduced(graph, "sum", at, shape, first, last), graph.constant(1 / count))
+    mean = graph.apply("mul", _reduced(graph, "sum", at, shape, first, last), graph.reciprocal(count))
     return graph.apply("sub", at, _spread(graph, mean, shape, first, last))
 
 
@@ -94,7 +94,7 @@ def _normalised(tracer: Tracer, tensor: Tensor, over: int, eps: float, centre: b
     first, last = len(shape) - over, len(shape) - 1
     off = _centred(graph, at, shape, first, last) if centre else at
     squares = _reduced(graph, "sum", graph.apply("mul", off, off), shape, first, last)
-    mean = graph.apply("mul", squares, graph.constant(1 / math.prod(shape[first:])))
+    mean = graph.apply("mul", squares, graph.reciprocal(math.prod(shape[first:])))
     scale = graph.apply("rsqrt", graph.apply("add", mean, graph.constant(eps)))
     return graph.apply("mul", off, _spread(graph, scale, shape, first, last))
 

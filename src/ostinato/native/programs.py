@@ -50,6 +50,7 @@ class Program(ctypes.Structure):
         ("backward", Direction),
         *((name, c_void_p) for name in (*_TABLES, *_SHAPES, *_READ, *_RESULTS, *_GRADIENTS)),
         ("precision", c_int64),
+        ("packed", c_void_p),
     ]
 
 

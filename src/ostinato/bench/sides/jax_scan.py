@@ -152,6 +152,8 @@ def _evaluate(
             values[at] = leaf(node)
         elif node.op == "constant":
             values[at] = jnp.full((node.width,), node.value, jnp.float32)
+        elif node.op == "reciprocal":
+            values[at] = jnp.full((1,), 1 / node.value, jnp.float32)
         elif node.op == "product":
             values[at] = product(args, node.value)
         elif node.op == "slice":

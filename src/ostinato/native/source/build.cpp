@@ -1,18 +1,12 @@
 // The recurrence of every cell for one instruction set and the precision of its products: compiled once for each, with
 // OSTINATO_ISA the name of the set and OSTINATO_OPERANDS that of the precision's struct in operands.h.
-#include <type_traits>
 
+#include "adapted.h"
 #include "backward.h"
 #include "cells/all.h"
-#include "cells/gru_reset_before.h"
-#include "cells/jordan.h"
-#include "cells/lstm_layer_norm.h"
-#include "cells/lstm_projected.h"
 #include "forward.h"
 #include "kernels.h"
 #include "noise.h"
-#include "phased_backward.h"
-#include "phased_forward.h"
 
 namespace ostinato {
 namespace OSTINATO_ISA {
@@ -62,37 +56,18 @@ static constexpr CellKernels kernels_of(const char* name) {
     };
 }
 
-// The same of cells whose step takes phases, which deal with noise as they run. Their products are of float32 always, so a
-// build for another precision has no more than their names.
+// The same of cells of any other form.
 template <class C>
-static constexpr CellKernels phased(const char* name) {
-    if constexpr (!std::is_same_v<P, Single>) return {name};
-    else return {
-        name,
-        C::memory >= 0,
-        C::second_apart,
-        [](int64_t H, int64_t R, bool) { return Kept<C>(H, R).size; },
-        [](const ostinato_run& run, bool backward) {
-            return backward ? PhasedBackwardPass<C>(run, nullptr).bytes() : PhasedForwardPass<C>(run, nullptr).bytes();
-        },
-        [](const ostinato_run& run) { return PhasedForwardPass<C>(run, nullptr).packed_bytes(); },
-        [](const ostinato_run& run) { PhasedForwardPass<C>(run, nullptr).pack_all(); },
-        [](const ostinato_run& run) { PhasedForwardPass<C>(run, run.workspace).compute(); },
-        [](const ostinato_run& run) { PhasedBackwardPass<C>(run, run.workspace).compute(); },
-    };
+static constexpr CellKernels adapted(const char* name) {
+    using A = AdaptedKernels<C>;
+    return {name, C::memory, C::projects, A::saved, A::workspace, A::packed_size, A::pack, A::template compute<false>, A::template compute<true>};
 }
 
 #define OSTINATO_FUSED(C, name) kernels_of<C>(name),
+#define OSTINATO_ADAPTED(C, name) adapted<C>(name),
 
 extern const CellKernels cells[];
-const CellKernels cells[] = {
-    OSTINATO_FUSED_CELLS(OSTINATO_FUSED)
-    phased<GruResetBefore>("gru_reset_before"),
-    phased<LstmLayerNorm>("lstm_layer_norm"),
-    phased<LstmProjected>("lstm_projected"),
-    phased<Jordan>("jordan"),
-    {},
-};
+const CellKernels cells[] = {OSTINATO_FUSED_CELLS(OSTINATO_FUSED) OSTINATO_ADAPTED_CELLS(OSTINATO_ADAPTED) {}};
 
 }  // namespace OSTINATO_ISA
 }  // namespace ostinato

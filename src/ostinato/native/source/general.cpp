@@ -18,6 +18,8 @@ const ProgramKernels program = {
         else
             GeneralForward<P>(run, run.workspace).compute();
     },
+    [](const ostinato_program& run) { return GeneralForward<P>(run, nullptr).packed_bytes(); },
+    [](const ostinato_program& run) { GeneralForward<P>(run, nullptr).pack_all(); },
 };
 
 }  // namespace OSTINATO_ISA

@@ -151,7 +151,8 @@ struct GeneralProblem {
     void pack_vectors(float* to) const {
         for (int64_t i = 0; i < run.vector_parts; ++i) {
             const ostinato_vector_part& part = run.vector_part[i];
-            copy_padded(run.vector[part.vector] + part.begin, part.width, to + part.plane, static_cast<int>(plane(part.width) / W));
+            const float* from = run.vector[part.vector];
+            copy_padded(from ? from + part.begin : nullptr, part.width, to + part.plane, static_cast<int>(plane(part.width) / W));
         }
     }
     // A dense row of a state field from, or to, a row of planes.

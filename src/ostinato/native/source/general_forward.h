@@ -17,14 +17,11 @@ public:
         const int64_t bytes = 4 * larger<int64_t>(run.forward.chunk_size, 64);
         chunk_steps_ = smaller(larger<int64_t>(larger<int64_t>(second_level_cache() / 8 / bytes, 96) / rows, 1), larger<int64_t>(T, 1));
         const int64_t all = chunk_steps_ * (by_units ? N : N + threads);
-        for (int64_t i = 0; i < run.products; ++i) {
-            const ostinato_product& product = run.product[i];
-            const int64_t width = columns(run, product), depth = words<P>(run, product);
-            Packed packed{carver.take<Word>(width * depth), carver.take<float>(width), nullptr, depth};
-            if (P::converts) packed.factors = carver.take<Word>((product.level ? N : all) * words_stride(depth));
-            if (workspace) weights_[i] = packed;
+        carve_weights(run.packed, carver);
+        for (int64_t i = 0; P::converts && i < run.products; ++i) {
+            Word* factors = carver.take<Word>((run.product[i].level ? N : all) * words_stride(words<P>(run, run.product[i])));
+            if (workspace) weights_[i].factors = factors;
         }
-        vectors_ = carver.take<float>(run.vectors_size);
         for (float*& state : states_) state = carver.take<float>(N * run.state_size);
         scratch_ = carver.take<float>(N * run.forward.scratch_size);
         kept_ = carver.take<float>(run.saved ? 0 : N * run.kept_size);
@@ -37,6 +34,17 @@ public:
     }
 
     int64_t bytes() const { return bytes_; }
+
+    int64_t packed_bytes() const {
+        Carver carver(nullptr);
+        for (int64_t i = 0; i < run.products; ++i) packed(i, carver);
+        carver.take<float>(run.vectors_size);
+        return carver.used();
+    }
+
+    void pack_all() {
+        in_parallel(threads, [this](int thread, int team) { pack(run.packed, thread, team); });
+    }
 
     void compute() {
         schedule.fill();
@@ -61,7 +69,7 @@ private:
     };
 
     void work(int thread, int team) {
-        pack(thread, team);
+        if (!run.packed) pack(packed_, thread, team);
         begin(thread, team);
         barrier_.wait(team);
         const int64_t slot = chunk_steps_ * (by_units ? N : ceil_div(N, team)) * thread;
@@ -216,7 +224,7 @@ private:
         Span spans[MOST];
         for (int64_t o = 0; !P::converts && o < product.operands; ++o) spans[o] = span(run.operand[product.first_operand + o], t, parity);
         if (P::converts) spans[0] = {weights.factors, words_stride(weights.words), weights.words};
-        const Panels panels = Panels::of(columns(run, product), COLUMNS, by_units ? part.team : 1);
+        const Panels panels = panels_of(product, part.team);
         const Share own = shared(panels.count, part.thread, part.team);
         const Segment& rows = part.segment;
         for (int64_t k = own.begin; k < own.end; ++k) {
@@ -233,19 +241,39 @@ private:
         }
     }
 
-    void pack(int thread, int team) {
-        if (thread == 0) pack_vectors(vectors_);
+    // Weights in the order in which they are read, one product after the other, then the vectors.
+    Packed packed(int64_t i, Carver& carver) const {
+        const int64_t width = columns(run, run.product[i]), depth = words<P>(run, run.product[i]);
+        return {carver.take<Word>(width * depth), carver.take<float>(width), nullptr, depth};
+    }
+    void carve_weights(void* elsewhere, Carver& carver) {
+        Carver there(elsewhere);
+        Carver& from = elsewhere ? there : carver;
+        packed_ = from.take<char>(0);
         for (int64_t i = 0; i < run.products; ++i) {
-            const ostinato_product& product = run.product[i];
-            const Panels panels = Panels::of(columns(run, product), COLUMNS, by_units && product.level ? team : 1);
+            const Packed one = packed(i, from);
+            if (weights_) weights_[i] = one;
+        }
+        vectors_ = from.take<float>(run.vectors_size);
+    }
+    // Panels of a product within a step: a piece for each thread, but where the weights are packed for any number of them.
+    Panels panels_of(const ostinato_product& product, int team) const {
+        return Panels::of(columns(run, product), COLUMNS, by_units && product.level && !run.packed ? team : 1);
+    }
+    void pack(void* to, int thread, int team) const {
+        Carver carver(to);
+        for (int64_t i = 0; i < run.products; ++i) {
+            const Packed one = packed(i, carver);
+            const Panels panels = panels_of(run.product[i], team);
             const Share own = Share::of(panels.count, thread, team);
             for (int p = static_cast<int>(own.begin); p < own.end; ++p)
-                for (int u = 0; u < panels.width(p); ++u) pack_columns(i, panels, p, u);
+                for (int u = 0; u < panels.width(p); ++u) pack_columns(i, one, panels, p, u);
         }
+        if (thread == 0) pack_vectors(carver.take<float>(run.vectors_size));
     }
 
     // One vector of columns of a product, of all its operands.
-    void pack_columns(int64_t i, const Panels& panels, int panel, int u) {
+    void pack_columns(int64_t i, const Packed& packed, const Panels& panels, int panel, int u) const {
         const ostinato_product& product = run.product[i];
         int64_t column = static_cast<int64_t>(panels.begin(panel) + u) * W, first = product.first_piece;
         const int64_t at = column;
@@ -253,15 +281,15 @@ private:
         const ostinato_piece& piece = run.piece[first];
         const int there = within(piece.rows - column);
         const int64_t stride = panels.width(panel) * W, K = run.matrix_shape[2 * piece.matrix + 1];
-        Word* to = weights_[i].lines + static_cast<int64_t>(panels.begin(panel)) * W * weights_[i].words + u * W;
+        Word* to = packed.lines + static_cast<int64_t>(panels.begin(panel)) * W * packed.words + u * W;
         for (int64_t o = 0; o < product.operands; ++o) {
             const ostinato_operand& operand = run.operand[product.first_operand + o];
             pack_transposed<P>(run.matrix[piece.matrix] + (piece.row + column) * K + operand.column, there, operand.width, to, stride, K);
             to += P::words(operand.width) * stride;
         }
         V bias = broadcast(0.0f);
-        if (piece.vector >= 0) bias = load_first(run.vector[piece.vector] + piece.begin + column, there);
-        store(weights_[i].bias + at, bias);
+        if (piece.vector >= 0 && run.vector[piece.vector]) bias = load_first(run.vector[piece.vector] + piece.begin + column, there);
+        store(packed.bias + at, bias);
     }
 
     void begin(int thread, int team) {
@@ -281,6 +309,7 @@ private:
     }
 
     Packed* weights_;
+    void* packed_;  // where they begin
     float *vectors_, *states_[2], *scratch_, *kept_, *chunk_;
     ostinato_row* rows_;
     const float** inputs_;

@@ -27,6 +27,8 @@ struct CellKernels {
 struct ProgramKernels {
     int64_t (*workspace)(const ostinato_program&, bool backward);
     void (*compute)(const ostinato_program&, bool backward);
+    int64_t (*packed_size)(const ostinato_program&);
+    void (*pack)(const ostinato_program&);
 };
 
 // static: a copy for each build, see vectors.h

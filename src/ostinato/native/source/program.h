@@ -80,7 +80,7 @@ typedef struct ostinato_program {
     const ostinato_vector_part *vector_gradient, *vector_part;
     const ostinato_state_part *state_part;
     const int64_t *input_width, *field_width, *matrix_shape, *vector_width;  /* [inputs], [fields], [matrices, 2], [vectors] */
-    /* Read */
+    /* Read; a vector may be NULL: zeros */
     const float *const *input;         /* [T, N, width], units side by side */
     const int64_t *input_stride;       /* [inputs, 2]: from step to step, from sequence to sequence */
     const float *const *matrix, *const *vector, *const *state, *const *reset_state;
@@ -95,6 +95,7 @@ typedef struct ostinato_program {
     float *const *grad_input, *const *grad_matrix, *const *grad_vector, *const *grad_state, *const *grad_reset_state;
     void *workspace;                   /* ostinato_program_workspace bytes, aligned to 64 */
     int64_t precision;                 /* of the products: OSTINATO_HIGHEST, _HIGH or _MEDIUM */
+    void *packed;                      /* or NULL; where matrices and vectors lie as forward reads them */
 } ostinato_program;
 
 __attribute__((visibility("default"))) int64_t ostinato_program_saved(const ostinato_program *run);
