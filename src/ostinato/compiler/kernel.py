@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,6 +148,19 @@ def _size(shape: Sequence[int]) -> int:
     return size
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's collector, which would go through all of torch, longer than all else here takes."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+@_uncollected()
 def kernel_of(
     cell: Cell, isa: str, *, masked: bool = False, zoned: bool = False, precision: str | None = "highest"
 ) -> Kernel:

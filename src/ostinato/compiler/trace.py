@@ -7,6 +7,7 @@ of it where every row is computed from its own row of the input; otherwise torch
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,8 +85,8 @@ def _trace(cell: Cell, tracer: Tracer, masked: bool, zoned: bool, project: bool)
     for name, tensor in p.items():
         tracer.note(tensor, Note(None, name, None))
     x = torch.empty(TIME, BATCH, cell.input_size, device=meta)
-    before = cell.initial_state(BATCH, x)
-    widths = tuple(field.numel() // BATCH for field in before)
+    before, shapes = _state_of(cell)
+    widths = tuple(math.prod(shape[1:]) for shape in shapes)
     # a step that turns gradients off is seen by that
     with torch.inference_mode(False), torch.enable_grad():
         if project:
@@ -102,14 +103,14 @@ def _trace(cell: Cell, tracer: Tracer, masked: bool, zoned: bool, project: bool)
             at = graph.leaf("time", 0, 0, width)
         tracer.row(row, at)
         state = []
-        for index, field in enumerate(before):
-            state.append(torch.empty(field.shape, device=meta))
+        for index, shape in enumerate(shapes):
+            state.append(torch.empty(shape, device=meta))
             tracer.row(state[-1], graph.leaf("state", index, 0, widths[index]))
         if masked:
             p["recurrent_mask"] = torch.empty(state[0].shape, device=meta)
             tracer.row(p["recurrent_mask"], graph.leaf("time", 1, 0, widths[0]))
         with tracer.watching(cell):
-            output, after = cell.step(p, row, type(before)(*state))
+            output, after = cell.step(p, row, before(*state))
     ends = [tracer.node_of(field) for field in after]
     made = None if output is None else tracer.node_of(output)
     if zoned:
@@ -133,18 +134,24 @@ def trace_readout(cell: Cell) -> Traced:
     p = {name: torch.empty(declared.shape, device=meta) for name, declared in cell.parameters().items()}
     for name, tensor in p.items():
         tracer.note(tensor, Note(None, name, None))
-    before = cell.initial_state(BATCH, torch.empty(0, device=meta))
-    widths = tuple(field.numel() // BATCH for field in before)
-    states = [torch.empty(TIME, *field.shape, device=meta) for field in before]
+    before, shapes = _state_of(cell)
+    widths = tuple(math.prod(shape[1:]) for shape in shapes)
+    states = [torch.empty(TIME, *shape, device=meta) for shape in shapes]
     for index, field in enumerate(states):
         tracer.row(field, tracer.graph.leaf("time", index, 0, widths[index]))
     readout: Any = cell  # only asked for of a cell that has one
     with torch.inference_mode(False), torch.enable_grad(), tracer.watching(cell):
-        output = readout.readout(p, type(before)(*states))
+        output = readout.readout(p, before(*states))
     return Traced(
         tracer.graph, tracer.node_of(output), (), (), 0, False,
         tracer.notes, tracer.matrices, tracer.vectors, tracer.shapes, tracer.matrix_shapes,
     )  # fmt: skip
+
+
+def _state_of(cell: Cell) -> tuple[Any, list[tuple[int, ...]]]:
+    """The type of a cell's state, and its fields' shapes: of one with memory, as torch's arithmetic without is slow."""
+    one = cell.initial_state(1, torch.empty(0))
+    return type(one), [(BATCH, *field.shape[1:]) for field in one]
 
 
 def _held(graph: Graph, after: int, field: int, width: int, first: int) -> int:

@@ -213,7 +213,9 @@ def refuse(what: str) -> CannotCompileError:
 
 
 _TRUTHS = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "logical_not", "logical_and", "logical_or", "isnan"})
-_AS_WIDE = frozenset({"clamp", "clamp_min", "clamp_max", "_softmax"})
+_AS_WIDE = frozenset({"clamp", "clamp_min", "clamp_max", "_softmax", "_log_softmax"})
+#: Operations with results beside the first, which no step reads.
+_WITH_OTHERS = {"log_sigmoid_forward": 1, "_fused_rms_norm": 1, "native_layer_norm": 2}
 _LEFT_TO_TORCH = frozenset({"_to_copy", "clone", "detach", "alias", "lift_fresh", "contiguous"})
 
 
@@ -229,11 +231,9 @@ def _shaped(name: str, args: Any) -> Any:
             return first.new_empty(*first.shape[:dim], len(args[0]), *first.shape[dim:])
         dim %= first.dim()
         return first.new_empty(*first.shape[:dim], sum(t.shape[dim] for t in args[0]), *first.shape[dim + 1 :])
-    if name in ("_fused_rms_norm", "log_sigmoid_forward"):
-        return args[0].new_empty(args[0].shape), args[0].new_empty(0)
-    if name == "native_layer_norm":
-        return args[0].new_empty(args[0].shape), args[0].new_empty(0), args[0].new_empty(0)
-    if name in ("sum", "mean", "amax") and len(args) > 1 and args[1]:
+    if name in _WITH_OTHERS:
+        return args[0].new_empty(args[0].shape), *(args[0].new_empty(0) for _ in range(_WITH_OTHERS[name]))
+    if name in ("sum", "mean", "amax", "logsumexp") and len(args) > 1 and args[1]:
         dims = {dim % args[0].dim() for dim in ([args[1]] if isinstance(args[1], int) else args[1])}
         sizes = [1 if dim in dims else size for dim, size in enumerate(args[0].shape)]
         keep = len(args) > 2 and args[2]

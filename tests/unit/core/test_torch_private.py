@@ -292,7 +292,7 @@ def test_parameters_of_a_module_without_a_table():
 
 @pytest.mark.slow
 def test_a_mark_that_the_compiler_no_longer_reads(monkeypatch):
-    monkeypatch.delattr(native_cells._lacks, "_dynamo_marked_constant")
+    monkeypatch.delattr(native_cells._no_kernel, "_dynamo_marked_constant")
     check_compiled()
 
 
