@@ -57,7 +57,7 @@ class Compiler(NamedTuple):
 
     Attributes:
         command: what to call.
-        version: its first line of `--version`.
+        version: its first line of `--version`, behind the package's name where it is one of Python's.
     """
 
     command: tuple[str, ...]
@@ -66,11 +66,13 @@ class Compiler(NamedTuple):
     @property
     def is_gcc(self) -> bool:
         """Whether it is GCC, whose threads are those of torch and of the package's own library."""
-        return "clang" not in self.version.lower() and "ziglang" not in self.command
+        return "clang" not in self.version.lower()
 
     @property
     def flags(self) -> tuple[str, ...]:
         """Of every instruction set. What others than GCC compile starts no threads, and needs no library for them."""
+        if "ziglang" in self.command:  # Zig compiles for this very processor, if not told
+            return (*_FLAGS, "-mcpu=baseline")
         return (*_FLAGS, "-fopenmp") if self.is_gcc else _FLAGS
 
 
@@ -88,7 +90,8 @@ def compiler() -> Compiler | str:
             continue
         told = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
         if told.returncode == 0:
-            return Compiler(command, told.stdout.splitlines()[0])
+            version = told.stdout.splitlines()[0]
+            return Compiler(command, f"ziglang, {version}" if "ziglang" in command else version)
     return f"{wanted} cannot be run" if wanted else "no C++ compiler (GCC, Clang, or pip install 'ostinato[compiler]')"
 
 
@@ -295,6 +298,7 @@ class Job:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
+                start_new_session=True,  # Ctrl-C is for us: a step that is interrupted is still by the kernel
             )
         except OSError as error:
             self._folder.cleanup()

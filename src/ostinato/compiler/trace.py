@@ -8,7 +8,7 @@ of it where every row is computed from its own row of the input; otherwise torch
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from ostinato.cells.contract import Cell
 from ostinato.compiler.operations import translate
 from ostinato.compiler.program import Graph
-from ostinato.compiler.tracer import BATCH, TIME, CannotCompileError, Note, Ref, Tracer
+from ostinato.compiler.tracer import BATCH, TIME, CannotCompileError, Note, Ref, Tracer, mapped
 from ostinato.core import torch_private
 
 
@@ -184,19 +184,9 @@ def computed(traced: Traced, p: Mapping[str, Tensor], refs: Sequence[Ref], like:
         if at not in made:
             note = traced.notes[at]
             if note.function is not None:
-                made[at] = note.function(*_resolved(note.args, value), **_resolved(note.kwargs, value))
+                made[at] = note.function(*mapped(note.args, value), **mapped(note.kwargs, value))
             else:
                 made[at] = p[note.args] if isinstance(note.args, str) else note.args.to(like)
         return made[at]
 
     return [value(ref) for ref in refs]
-
-
-def _resolved(tree: Any, value: Callable[[Any], Any]) -> Any:
-    if isinstance(tree, Ref):
-        return value(tree)
-    if isinstance(tree, dict):
-        return {key: _resolved(part, value) for key, part in tree.items()}
-    if isinstance(tree, (tuple, list)):
-        return type(tree)(_resolved(part, value) for part in tree)
-    return value(tree)

@@ -284,8 +284,8 @@ def _flat(tree: Any) -> Iterator[Any]:
 
 
 def mapped(tree: Any, function: Callable[[Any], Any]) -> Any:
-    """The same lists, tuples and dicts, of what a function makes of what is in them."""
-    if isinstance(tree, (tuple, list)):
+    """The same lists, tuples and dicts, of what a function makes of what is in them; a named tuple is one thing."""
+    if isinstance(tree, (tuple, list)) and not hasattr(tree, "_fields"):
         return type(tree)(mapped(part, function) for part in tree)
     if isinstance(tree, dict):
         return {key: mapped(part, function) for key, part in tree.items()}

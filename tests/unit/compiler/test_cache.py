@@ -52,6 +52,11 @@ def test_the_second_use_needs_no_compiler(own_cache):
     assert len(list(own_cache.iterdir())) == 1
 
 
+def test_an_interrupt_is_not_for_the_compiler(own_cache):
+    with build.start("generic", SOURCE.format(42)) as job:
+        assert os.getpgid(job._process.pid) != os.getpgid(0)
+
+
 @pytest.mark.parametrize("damage", ["empty", "short", "half", "changed", "text"])
 def test_damaged_code_is_compiled_again(own_cache, damage):
     # Not loaded before: the system would give what this process has already.
@@ -147,6 +152,28 @@ def test_clang(fresh, own_cache, monkeypatch, name):
     monkeypatch.setenv(build.COMPILER_VARIABLE, next(found, None) or pytest.skip("no Clang"))
     Sample(lookup(name)(19, 37), ragged=True).compare()
     assert len(list(own_cache.iterdir())) == 2
+
+
+@pytest.fixture
+def ziglang_alone(fresh, monkeypatch):
+    """No compiler but that of the extra."""
+    pytest.importorskip("ziglang")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv(build.COMPILER_VARIABLE, raising=False)
+
+
+def test_ziglang_is_found_and_named(ziglang_alone):
+    found = build.compiler()
+    assert found.version.startswith("ziglang, clang version")
+    assert not build.fuses()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lstm", "lstm_layer_norm"])
+def test_ziglang(ziglang_alone, monkeypatch, tmp_path, name):
+    monkeypatch.setenv(build.CACHE_VARIABLE, str(tmp_path))  # Zig's own cache stays, which takes half a minute to fill
+    Sample(lookup(name)(19, 37), ragged=True).compare()
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_without_a_compiler(fresh, monkeypatch):

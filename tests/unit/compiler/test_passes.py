@@ -10,6 +10,7 @@ from ostinato.compiler.pieces import in_pieces
 from ostinato.compiler.program import Node, run
 from ostinato.compiler.shorter import shorter
 from ostinato.compiler.trace import computed, trace
+from ostinato.compiler.tracer import Ref, mapped
 from ostinato.config.cells import CELL_NAMES
 from ostinato.core.registry import lookup
 from tests.conformance.own_cell import FeedbackMGU
@@ -118,3 +119,7 @@ def _state_gradients(sample: Sample) -> list[Tensor]:
             parts.append(none if at is None else sample.value([at]))
         found.append(torch.cat(parts, -1).reshape(field.shape))
     return found
+
+
+def test_a_reference_to_a_tensor_is_one_thing():
+    assert mapped({"a": [Ref(3)], "b": (Ref(1, 2), 5)}, str) == {"a": [str(Ref(3))], "b": (str(Ref(1, 2)), "5")}
