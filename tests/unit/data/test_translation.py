@@ -3,8 +3,10 @@ import pytest
 import torch
 
 from ostinato.data.batching.buckets import Buckets
+from ostinato.data.text.pairs import Pairs
 from ostinato.data.text.tokenizer import Tokenizer, char_tokenizer
-from ostinato.tasks.translate.data import EncodedPairs, Sampled, encode_pairs, encode_sources
+from ostinato.tasks.translate.data import EncodedPairs, Sampled, encode_sources
+from ostinato.tasks.translate.task import PairCodec
 
 PAIRS = EncodedPairs([np.array(s) for s in ([5, 6, 0], [7, 0], [8, 9, 3, 0])], [np.array(t) for t in ([2], [3, 4], [])])
 
@@ -41,7 +43,7 @@ def test_sources_end_with_eos_and_keep_their_type():
     (ids,) = encode_sources(["ba?"], tokenizer)
     assert ids.tolist() == [3, 2, 1, 0]
     assert ids.dtype == np.uint16
-    pairs = encode_pairs(["a"], ["b"], tokenizer, tokenizer)
+    pairs = PairCodec(tokenizer, tokenizer).encode(Pairs(("a",), ("b",), (), "", 0))
     assert (pairs.sources[0].tolist(), pairs.targets[0].tolist()) == ([2, 0], [3])
 
 
