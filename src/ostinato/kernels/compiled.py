@@ -38,14 +38,7 @@ _reasons: dict[Any, tuple[Cell, str]] = {}  # why a cell has no kernel
 
 def refuses(cell: Cell, request: Request) -> str | None:
     """Why a cell is not compiled; None where it is, or will be when it is run."""
-    reasons = {
-        "only float32 and bfloat16": request.dtype not in (torch.float32, torch.bfloat16),
-        "only on the CPU": request.device not in ("cpu", "meta"),
-        "no torch.func transform or forward-mode gradient": request.transformed,
-        "no gradient by the noise": request.learned_noise,
-        "no ONNX": request.onnx,
-    }
-    return next((reason for reason, holds in reasons.items() if holds), None) or _means() or _lacks(cell) or None
+    return request.unfit() or _means() or _lacks(cell) or None
 
 
 @constant_when_compiled

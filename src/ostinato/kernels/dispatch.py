@@ -70,7 +70,7 @@ def run(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) ->
             how["resets"] = resets and resets.to(dtype)
             return run(cell, p, x.to(dtype), state, **how)
     transformed = is_transformed()
-    learned = noise is not None and noise.requires_grad
+    learned = noise.requires_grad if noise else False
     device = x.device.type
     ragged, exported = how.get("lengths") is not None, onnx.is_exported()
     request = Request(

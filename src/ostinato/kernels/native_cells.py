@@ -36,18 +36,8 @@ with suppress(ConfigError):
 
 def refuses(cell: Cell, request: Request) -> str | None:
     """Why the native kernels cannot run this; None where they can."""
-    reasons = {
-        "only float32 and bfloat16": request.dtype not in (torch.float32, torch.bfloat16),
-        "only on the CPU": request.device not in ("cpu", "meta"),
-        "no torch.func transform or forward-mode gradient": request.transformed,
-        "no gradient by the noise": request.learned_noise,
-        "no ONNX": request.onnx,
-    }
-    return (
-        _no_kernel(type(cell), cell.output_size != cell.hidden_size)
-        or no_other_form(cell)
-        or next((reason for reason, holds in reasons.items() if holds), None)
-    )
+    projected = cell.output_size != cell.hidden_size
+    return _no_kernel(type(cell), projected) or no_other_form(cell) or request.unfit()
 
 
 def no_other_form(cell: Cell) -> str | None:

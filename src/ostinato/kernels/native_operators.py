@@ -5,6 +5,7 @@ them: passing through torch's dispatcher four times takes longer than a short se
 """
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ torch_programs.register()
 _INPUTS = len(Inputs._fields)
 # Where the operands by which there are gradients stand among the arguments of `_Recurrence`, behind `direct`.
 _BY = [1 + (at if at < RUN.first else at + 1) for at in (RUN.arguments.index(row) for row in DIFFERENTIABLE)]
+_needed = itemgetter(*_BY)
 _PLAIN = frozenset({Tensor, nn.Parameter, type(None)})
 
 
@@ -84,7 +86,7 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Optional) -> tuple[Optional, ...]:
         *tensors, output, saved = _saved(ctx)
         given = Inputs.of(ctx.cell, tensors, ctx.reverse)
-        needed = [ctx.needs_input_grad[at] for at in _BY]
+        needed = list(_needed(ctx.needs_input_grad))
         grads: tuple[Optional, ...]
         if torch.is_grad_enabled():
             grads = differentiate(given, needed, upstream)

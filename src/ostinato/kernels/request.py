@@ -18,3 +18,15 @@ class Request(NamedTuple):
     learned_noise: bool = False
     onnx: bool = False
     resets: bool = False
+
+    def unfit(self) -> str | None:
+        """Why nothing in the native library can run this, whatever the cell; None where it might."""
+        if self.dtype not in (torch.float32, torch.bfloat16):
+            return "only float32 and bfloat16"
+        if self.device not in ("cpu", "meta"):
+            return "only on the CPU"
+        if self.transformed:
+            return "no torch.func transform or forward-mode gradient"
+        if self.learned_noise:
+            return "no gradient by the noise"
+        return "no ONNX" if self.onnx else None

@@ -327,6 +327,8 @@ class Recurrent(nn.Module):
         return [self._noise(state, steps) for state in self.stack.initial(batch_size, self._like)]
 
     def _noise(self, state: Any, steps: int) -> StateNoise:
+        if not (self.recurrent_dropout or self.zoneout):
+            return StateNoise()
         rates = {"recurrent_dropout": self.recurrent_dropout, "zoneout": self.zoneout}
         return StateNoise.draw(state, steps, training=self.training, **rates)
 
