@@ -60,7 +60,7 @@ class Cases:
         return Case("classify", words, {"": [test]}, ("accuracy", "macro_f1"))
 
     def imdb_stars(self) -> Case:
-        """One to ten stars: every fifth review to learn from, every tenth to test on, so that three seeds take minutes."""
+        """One to ten stars: every fifth review to learn from, every tenth to test on: three seeds in minutes."""
         files = []
         for part, every in (("train", 5), ("test", 10)):
             with gzip.open(self.data / "imdb" / f"imdb_{part}.tsv.gz", "rt", encoding="utf-8") as lines:
