@@ -15,8 +15,8 @@ from ostinato.compiler.trace import Traced
 from ostinato.compiler.tracer import CannotCompileError
 
 Pieces = tuple[int, ...]
-# More would be a program too long to compile: heads by the hundred, or units taken one by one.
-_MOST_NODES = 6000
+# More would take a minute to compile: heads by the hundred, or units taken one by one. Cells of papers have up to 150.
+_MOST_NODES = 1000
 _MOST_ROUNDS = 12
 
 
