@@ -148,7 +148,7 @@ def forward(
         given: all that is read.
         training: whether to save what backward needs.
         keep_states: whether to return c after every step.
-        fill: where there are lengths, put zeros for what lies beyond them; else it is of any content.
+        fill: put zeros for what lies beyond lengths and between what is saved; else it is of any content.
 
     Returns:
         RESULTS, None for what was not asked for or the cell has not; and the call, for `backward` to use again: None
@@ -159,9 +159,10 @@ def forward(
     """
     library, run, places, read = described(given)
     x, dtype = given.x, given.x.dtype
-    make = x.new_zeros if fill and given.lengths is not None else x.new_empty
     results: list[Optional] = []
     for row, want, shape in zip(RESULTS, *_made(given, training, keep_states), strict=True):
+        zeros = fill and (given.lengths is not None or row.name == "saved")
+        make = x.new_zeros if zeros else x.new_empty
         results.append(made := make(shape, dtype=torch.float32) if want else None)
         if made is not None:
             setattr(run, row.name, made.data_ptr())

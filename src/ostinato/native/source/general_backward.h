@@ -434,7 +434,10 @@ private:
         for (int64_t n = share.begin; n < share.end; ++n) {
             const int64_t steps = run.reverse ? schedule.length(schedule.order[n]) : schedule.steps;
             write_state(states_[steps & 1] + n * run.state_size, run.grad_state, schedule.order[n]);
-            if (run.resets) write_state(grad_reset_ + n * run.state_size, run.grad_reset_state, schedule.order[n]);
+            if (run.resets)
+                write_state(grad_reset_ + n * run.state_size, run.grad_reset_state, schedule.order[n]);
+            else
+                no_reset(n);
         }
         if (thread == 0) finish_vectors(by_units ? 1 : team);
         if (by_units) return;
@@ -443,6 +446,12 @@ private:
             const Share own = Share::of(run.matrix_shape[2 * m] * run.matrix_shape[2 * m + 1], thread, team);
             for (int other = 1; other < team; ++other) add(run.grad_matrix[m], matrix_gradient(m, other), own);
         }
+    }
+
+    // Resets of no step have no address.
+    void no_reset(int64_t n) const {
+        for (int64_t f = 0; run.grad_reset_state && f < run.fields; ++f)
+            if (run.grad_reset_state[f]) zero(run.grad_reset_state[f] + n * run.field_width[f], run.field_width[f]);
     }
 
     void finish_vectors(int copies) const {
