@@ -56,8 +56,8 @@ class RGLRU(CellDefaults):
         from torch.nn import functional as F
 
         r, i, n = projected.chunk(3, dim=-1)
-        log_a = 8 * F.logsigmoid(p["rate"]) * r.sigmoid()
-        h = log_a.exp() * state.h + (-(2 * log_a).expm1()).sqrt() * (i.sigmoid() * n)
+        less = (8 * F.logsigmoid(p["rate"]) * r.sigmoid()).expm1()  # a - 1: 1 - a^2 is exact where a is nearly 1
+        h = (1 + less) * state.h + (-less * (2 + less)).sqrt() * (i.sigmoid() * n)
         return h, HiddenState(h)
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ostinato.compiler.program import LEAVES, NUMBERS, PLANE, POINTWISE, Graph
+from ostinato.compiler.program import LEAVES, NUMBERS, PLANE, POINTWISE, READ, Graph
 
 _FACTORS = ("product", "back")
 # Beyond this, what is kept is what is used, without a search.
@@ -164,7 +164,9 @@ def _loop(stage: Stage, depth: int, width: int) -> Loop:
     return stage.loops[-1]
 
 
-def kept(graph: Graph, forward: Collection[int], ends: Iterable[int], fixed: Collection[int]) -> set[int]:
+def kept(
+    graph: Graph, forward: Collection[int], ends: Iterable[int], fixed: Collection[int], after: Mapping[int, int]
+) -> set[int]:
     """Which values of forward are kept for backward, the others computed again: as cheap as a search by hand finds.
 
     Args:
@@ -172,6 +174,7 @@ def kept(graph: Graph, forward: Collection[int], ends: Iterable[int], fixed: Col
         forward: the values that forward computes, products among them.
         ends: what backward has to compute.
         fixed: values that cannot be computed again, beside the products.
+        after: of values after the step, the state before it, for whose sake they are kept where it is needed.
     """
     ends = list(ends)
     # the largest of a row is equal to one of its numbers only if both are computed together
@@ -180,28 +183,38 @@ def kept(graph: Graph, forward: Collection[int], ends: Iterable[int], fixed: Col
     among = set(candidates)
     direct = {arg for at in graph.needed(ends) if at not in among for arg in graph[at].args if arg in among}
     chosen = direct | (among & set(ends)) | {at for at in candidates if graph[at].op == "product" or at in fixed}
-    best = _cost(graph, ends, among, chosen, fixed)
+    best = _cost(graph, ends, among, chosen, fixed, after)
+    users = graph.users(ends)
     if len(candidates) > _MOST_SEARCHED:
         return chosen & set(_needed(graph, ends, chosen))
     improved = True
     while improved:
         improved = False
         for at in reversed(candidates):
-            other = chosen ^ {at}
-            cost = _cost(graph, ends, among, other, fixed)
-            if cost < best:
-                chosen, best, improved = other, cost, True
+            # it or not, and it in place of all that is made of it
+            for other in (chosen ^ {at}, (chosen | {at}) - set(users[at])):
+                cost = _cost(graph, ends, among, other, fixed, after)
+                if cost < best:
+                    chosen, best, improved = other, cost, True
     return chosen & set(_needed(graph, ends, chosen))
 
 
 def _cost(
-    graph: Graph, ends: Iterable[int], among: Collection[int], chosen: Collection[int], fixed: Collection[int]
+    graph: Graph,
+    ends: Iterable[int],
+    among: Collection[int],
+    chosen: Collection[int],
+    fixed: Collection[int],
+    after: Mapping[int, int],
 ) -> float:
-    total = 0.0
-    for at in _needed(graph, ends, chosen):
+    total, needed = 0.0, _needed(graph, ends, chosen)
+    states = {at for at in needed if graph[at].op == "state"}
+    for at in needed:
         node = graph[at]
         width = 1.0 if node.width > 1 else 0.1
-        if at in chosen or node.op == "state":
+        if at in chosen and after.get(at) in states:
+            total += READ * width
+        elif at in chosen or node.op == "state":
             total += PLANE * width
         elif node.op == "product" or at in fixed:
             total += 1e6

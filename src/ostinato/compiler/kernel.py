@@ -17,6 +17,7 @@ from ostinato.compiler.fused import Fused, fused, masks_all_products
 from ostinato.compiler.layout import Layout
 from ostinato.compiler.pieces import in_pieces
 from ostinato.compiler.trace import Traced, trace
+from ostinato.compiler.tracer import CannotCompileError
 from ostinato.native.programs import FusedFunctions, Program, numbers
 
 
@@ -176,7 +177,10 @@ def kernel_of(
     Raises:
         CannotCompileError: the cell has an operation that no kernel has.
     """
-    traced = trace(cell, masked=masked, zoned=zoned)
+    try:
+        traced = trace(cell, masked=masked, zoned=zoned, read=True)
+    except CannotCompileError:
+        traced = trace(cell, masked=masked, zoned=zoned)
     layout = Layout(in_pieces(traced), fixed=range(1, 1 + len(traced.noise)))
     form = _fused(cell, traced, layout, masked, zoned) if precision == "highest" else None
     return Kernel(traced, layout, isa, form, masked, zoned, precision)

@@ -94,7 +94,8 @@ class Layout:
 
     def _choose_kept(self) -> set[int]:
         ends = self._backward_ends()
-        chosen = kept(self.graph, self.computed, ends, set(self.of_input))
+        after = {at: leaf for leaf, at in zip(self.part_of, self.after, strict=True)}
+        chosen = kept(self.graph, self.computed, ends, set(self.of_input), after)
         self.states_needed = {at for at in self._reached(ends, chosen) if self.graph[at].op == "state"}
         return chosen
 

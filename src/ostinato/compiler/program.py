@@ -181,6 +181,8 @@ class Pointwise(NamedTuple):
 
 #: What it costs to write a row of numbers to memory and to read it again.
 PLANE = 24.0
+#: To read it alone.
+READ = 8.0
 
 
 POINTWISE: Mapping[str, Pointwise] = {

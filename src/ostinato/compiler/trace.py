@@ -20,6 +20,7 @@ from ostinato.compiler.operations import translate
 from ostinato.compiler.program import Graph
 from ostinato.compiler.tracer import BATCH, TIME, CannotCompileError, Note, Ref, Tracer, mapped
 from ostinato.core import torch_private
+from ostinato.core.legend import Parameters
 
 
 @dataclass
@@ -28,7 +29,7 @@ class Traced:
 
     Attributes:
         graph: all values.
-        output: the cell's output; None where `readout` makes it of the states.
+        output: the cell's output; None where `readout` makes it of the states and was left out.
         state: the fields after the step.
         state_widths: numbers of each field.
         input_width: numbers of a row of the input.
@@ -55,13 +56,14 @@ class Traced:
     noise: tuple[int, ...] = ()
 
 
-def trace(cell: Cell, *, masked: bool = False, zoned: bool = False) -> Traced:
+def trace(cell: Cell, *, masked: bool = False, zoned: bool = False, read: bool = False) -> Traced:
     """The equations of a cell.
 
     Args:
         cell: the cell.
         masked: with a mask on what is fed back, as `unroll` puts it among the parameters; it is the second input.
         zoned: with shares of the state that stay, as `unroll` has them: the last inputs, one a field.
+        read: with the cell's `readout` of the state, where it has one, as part of the step.
 
     Raises:
         CannotCompileError: an operation that no kernel has, with its name and line.
@@ -71,14 +73,14 @@ def trace(cell: Cell, *, masked: bool = False, zoned: bool = False) -> Traced:
     for project in (True, False):
         tracer = Tracer(translate)
         try:
-            return _trace(cell, tracer, masked, zoned, project)
+            return _trace(cell, tracer, masked, zoned, project, read)
         except CannotCompileError:
             if not (project and tracer.projecting):
                 raise
     raise AssertionError
 
 
-def _trace(cell: Cell, tracer: Tracer, masked: bool, zoned: bool, project: bool) -> Traced:
+def _trace(cell: Cell, tracer: Tracer, masked: bool, zoned: bool, project: bool, read: bool) -> Traced:
     meta = torch.device("meta")
     graph = tracer.graph
     p = {name: torch.empty(declared.shape, device=meta) for name, declared in cell.parameters().items()}
@@ -117,6 +119,8 @@ def _trace(cell: Cell, tracer: Tracer, masked: bool, zoned: bool, project: bool)
         follows = getattr(cell, "output_is_state", output is after[0])
         ends = [_held(graph, at, index, widths[index], 1 + masked) for index, at in enumerate(ends)]
         made = ends[0] if follows and made is not None else made
+    if read and hasattr(cell, "readout"):
+        made = _read(cell, tracer, p, before, shapes, ends)
     noise = (*(widths[:1] if masked else ()), *(widths if zoned else ()))
     return Traced(
         graph, made, tuple(ends), widths, cell.input_size if project else width, not project,
@@ -136,16 +140,23 @@ def trace_readout(cell: Cell) -> Traced:
         tracer.note(tensor, Note(None, name, None))
     before, shapes = _state_of(cell)
     widths = tuple(math.prod(shape[1:]) for shape in shapes)
-    states = [torch.empty(TIME, *shape, device=meta) for shape in shapes]
-    for index, field in enumerate(states):
-        tracer.row(field, tracer.graph.leaf("time", index, 0, widths[index]))
-    readout: Any = cell  # only asked for of a cell that has one
-    with torch.inference_mode(False), torch.enable_grad(), tracer.watching(cell):
-        output = readout.readout(p, before(*states))
+    fields = [tracer.graph.leaf("time", index, 0, width) for index, width in enumerate(widths)]
+    output = _read(cell, tracer, p, before, shapes, fields)
     return Traced(
-        tracer.graph, tracer.node_of(output), (), (), 0, False,
+        tracer.graph, output, (), (), 0, False,
         tracer.notes, tracer.matrices, tracer.vectors, tracer.shapes, tracer.matrix_shapes,
     )  # fmt: skip
+
+
+def _read(
+    cell: Any, tracer: Tracer, p: Parameters, kind: Any, shapes: Sequence[tuple[int, ...]], fields: Sequence[int]
+) -> int:
+    """What `readout`, which the cell has, makes of the fields of a state, such as it is called: of all steps."""
+    states = [torch.empty(TIME, *shape, device="meta") for shape in shapes]
+    for state, at in zip(states, fields, strict=True):
+        tracer.row(state, at)
+    with torch.inference_mode(False), torch.enable_grad(), tracer.watching(cell):
+        return tracer.node_of(cell.readout(p, kind(*states)))
 
 
 def _state_of(cell: Cell) -> tuple[Any, list[tuple[int, ...]]]:

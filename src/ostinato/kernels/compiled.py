@@ -89,7 +89,7 @@ def _run(
         how: How = {"lengths": lengths, "reverse": reverse, "noise": noise, "resets": resets}
         how["keep_states"] = keep_states
         return unroll(cell, p, x, state, **how)
-    readout = getattr(cell, "readout", None)
+    readout = left_readout(cell, noise, rounded)
     every = keep_states or readout is not None
     if leaves_projection(cell, noise, rounded):
         if lengths is not None:
@@ -136,6 +136,11 @@ def leaves_projection(cell: Cell, noise: StateNoise | None, rounded: bool = Fals
     return _is_projected(_key(cell, *_kind(noise), rounded)[0])
 
 
+def left_readout(cell: Cell, noise: StateNoise | None, rounded: bool = False) -> Any:
+    """A compiled cell's `readout` where torch runs it; None where the kernel does, or the cell has none."""
+    return None if _is_read(_key(cell, *_kind(noise), rounded)[0]) else getattr(cell, "readout", None)
+
+
 def failed(cell: Cell, request: Request) -> str:
     """Why a cell that could be compiled was not, once that has been tried; empty where it was."""
     return _key(cell, False, request.noise, False)[1]
@@ -180,6 +185,11 @@ def _names(key: str) -> tuple[str, ...] | None:
 @constant_when_compiled
 def _is_projected(key: str) -> bool:
     return kernel_by(key).traced.projected
+
+
+@constant_when_compiled
+def _is_read(key: str) -> bool:
+    return kernel_by(key).traced.output is not None
 
 
 @constant_when_compiled

@@ -106,7 +106,7 @@ class CompiledStep:
         cell, p, state, noise = layer
         x = state[0].new_zeros(1, len(state[0]), cell.input_size)
         self._project = partial(cell.project, p) if compiled.leaves_projection(cell, noise) else None
-        readout = getattr(cell, "readout", None)
+        readout = compiled.left_readout(cell, noise)
         self._readout = None if readout is None else partial(readout, p, cell.State(*[f.unsqueeze(0) for f in state]))
         with torch.no_grad():
             given = compiled.inputs(cell, p, x if self._project is None else self._project(x), state, noise=noise)
