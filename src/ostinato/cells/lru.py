@@ -88,8 +88,8 @@ class LRU(CellDefaults):
         """One step of the recurrence."""
         re, im, _ = state
         x_re, x_im, skip = projected.chunk(3, dim=-1)
-        nu, theta, log_gamma = p["weight_ring"].exp().unbind()[:2] + p["weight_ring"].unbind()[2:]
-        size, gamma = (-nu).exp(), log_gamma.exp()
+        nu, theta, gamma = p["weight_ring"].exp().unbind()
+        size = (-nu).exp()
         cos, sin = size * theta.cos(), size * theta.sin()
         return None, ComplexState(cos * re - sin * im + gamma * x_re, sin * re + cos * im + gamma * x_im, skip)
 

@@ -101,6 +101,24 @@ class Scan:
         return [cls(3, 6), cls(2, 4, bias=False)]
 
 
+class Differences(Scan):
+    """Its outputs are differences between steps, which torch has to make."""
+
+    name: ClassVar[str] = "differences"
+    output_is_state: ClassVar[bool] = False
+
+    @property
+    def output_size(self) -> int:
+        return self.hidden_size
+
+    def step(self, p: Mapping[str, Tensor], projected: Tensor, state: Any) -> tuple[None, Any]:
+        z, n = projected.chunk(2, -1)
+        return None, HiddenState(torch.lerp(state.h, n, z.sigmoid()) * p["rate"])
+
+    def readout(self, p: Mapping[str, Tensor], states: HiddenState) -> Tensor:
+        return states.h - torch.cat([torch.zeros_like(states.h[:1]), states.h[:-1]])
+
+
 _OPERATIONS = {
     "exp": lambda x: x.clamp(max=2).exp(),
     "log": lambda x: (x * x + 0.1).log(),

@@ -11,7 +11,7 @@ from ostinato.compiler.kernel import kernel_of
 from ostinato.core.registry import lookup
 from ostinato.kernels import compiled
 from tests.conformance.own_cell import FeedbackMGU
-from tests.unit.compiler.cells import Everything, OneOperation, Scan
+from tests.unit.compiler.cells import Differences, Everything, OneOperation, Scan
 
 CELLS = [
     lookup("lstm")(3, 5),
@@ -22,6 +22,8 @@ CELLS = [
     FeedbackMGU(3, 5),
     Everything(3, 6),
     Scan(3, 6),
+    lookup("lru")(3, 5),  # its `readout` is part of the step
+    Differences(3, 5),
 ]
 
 
@@ -72,14 +74,15 @@ class Sample:
     def compare(self, dtype=torch.float32, tolerance=2e-6, **options):
         leaves, wanted = self.run(unroll, torch.float64, **options)
         upstream = [torch.randn_like(result) for result in wanted]
-        wanted += torch.autograd.grad(wanted, leaves, upstream)
+        wanted += torch.autograd.grad(wanted, leaves, upstream, materialize_grads=True)
         by_loop, by_kernel = (max(self.errors(run, dtype, upstream, wanted, options)) for run in (unroll, compiled.run))
         assert by_kernel <= max(tolerance, 5 * by_loop)
 
     def errors(self, run, dtype, upstream, wanted, options):
         """Of all results and gradients, in units of their largest number."""
         leaves, found = self.run(run, dtype, **options)
-        found += torch.autograd.grad(found, leaves, [gradient.to(dtype) for gradient in upstream])
+        upstream = [gradient.to(dtype) for gradient in upstream]
+        found += torch.autograd.grad(found, leaves, upstream, materialize_grads=True)
         for result, expected in zip(found, wanted, strict=True):
             assert result.shape == expected.shape
             if expected.numel():
@@ -179,9 +182,14 @@ def test_the_largest_of_a_row_with_nan_is_nan():
     torch.testing.assert_close(found[3], torch.tanh((torch.arange(H) - (H - 1)) * 1e-3))
 
 
+def test_who_reads_a_state_out(library):
+    made = {cell.name: kernel_of(cell, library.isa).output_width for cell in (lookup("lru")(3, 5), Differences(3, 5))}
+    assert made == {"lru": 5, "differences": 0}
+
+
 def test_which_cells_are_fused(library):
     fused = [kernel_of(cell, library.isa).fused is not None for cell in CELLS]
-    assert fused == [True, True, *[False] * 6]
+    assert fused == [True, True, *[False] * 8]
 
 
 def test_a_layer_of_another_size_needs_no_compiler(capsys):

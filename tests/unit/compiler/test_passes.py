@@ -1,11 +1,15 @@
 """The compiler's passes in float64, without a compiler: the graph is the step, and its way back is autograd's."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor
 
 import ostinato.cells  # noqa: F401 (registers them)
 from ostinato.compiler.derive import derive
+from ostinato.compiler.layout import Layout
 from ostinato.compiler.pieces import in_pieces
 from ostinato.compiler.program import Node, run
 from ostinato.compiler.shorter import shorter
@@ -16,6 +20,15 @@ from ostinato.core.registry import lookup
 from tests.conformance.own_cell import FeedbackMGU
 from tests.unit.compiler.cells import Everything, OneOperation, Scan
 
+TRACES_ALL = """
+import sys, torch, ostinato.cells
+from ostinato.compiler.trace import trace
+from ostinato.core.registry import lookup
+before = set(sys.modules)
+for name in sys.argv[1:]:
+    trace(lookup(name)(4, 4), read=True)
+print(len({name for name in set(sys.modules) - before if not name.startswith("ostinato")}))
+"""
 CELLS = [
     *(cell for name in CELL_NAMES for cell in lookup(name).examples()),
     *(cell for kind in (FeedbackMGU, Everything, Scan, OneOperation) for cell in kind.examples()),
@@ -123,3 +136,20 @@ def _state_gradients(sample: Sample) -> list[Tensor]:
 
 def test_a_reference_to_a_tensor_is_one_thing():
     assert mapped({"a": [Ref(3)], "b": (Ref(1, 2), 5)}, str) == {"a": [str(Ref(3))], "b": (str(Ref(1, 2)), "5")}
+
+
+def test_one_value_is_kept_in_place_of_what_is_made_of_it():
+    """Of rg_lru two gates, e^log a - 1, the product and the state, none of the three sums of e^log a - 1."""
+    layout = Layout(in_pieces(trace(lookup("rg_lru")(3, 5))))
+    assert sorted(layout.graph[at].op for at in layout.kept) == ["add", "add", "expm1", "sigmoid", "sigmoid"]
+
+
+def test_a_state_that_is_kept_is_not_kept_in_a_difference_too():
+    layout = Layout(in_pieces(trace(lookup("sru")(5, 5))))
+    assert sorted(layout.graph[at].op for at in layout.kept) == ["add", "product", "sigmoid", "sigmoid"]
+
+
+@pytest.mark.slow
+def test_tracing_imports_nothing_of_the_compiler_of_torch():
+    run_fresh = [sys.executable, "-c", TRACES_ALL, *CELL_NAMES]
+    assert subprocess.run(run_fresh, capture_output=True, text=True, check=True).stdout == "0\n"
