@@ -190,7 +190,7 @@ class _Call:
         self.places = addresses([place for group in self._places.values() for place in group])
         at = ctypes.addressof(self.places)
         for name, group in self._places.items():
-            setattr(run, name, at)
+            setattr(run, name, at if group else None)  # what there is none of has no array
             at += 8 * len(group)
         if self._functions:
             fused = self._functions[backward]
