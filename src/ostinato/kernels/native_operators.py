@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ostinato.core.torch_private import below_autograd, is_batched, is_traced, is_watched, unchecked_saved_tensors
 from ostinato.kernels import native_calls
-from ostinato.kernels.native_calls import DIFFERENTIABLE, Inputs, Optional
+from ostinato.kernels.native_calls import DIFFERENTIABLE, READ, Inputs, Optional
 from ostinato.kernels.native_reference import differentiate
 from ostinato.native import torch_programs
 from ostinato.native.operands import RUN
@@ -21,8 +21,8 @@ from ostinato.native.operands import RUN
 torch_programs.register()
 
 _INPUTS = len(Inputs._fields)
-# Where the operands by which there are gradients stand among the arguments of `_Recurrence`, behind `direct`.
-_BY = [1 + (at if at < RUN.first else at + 1) for at in (RUN.arguments.index(row) for row in DIFFERENTIABLE)]
+# Where the operands by which there are gradients stand among the arguments of `_Recurrence`.
+_BY = [3 + READ.index(row) for row in DIFFERENTIABLE]
 _needed = itemgetter(*_BY)
 _PLAIN = frozenset({Tensor, nn.Parameter, type(None)})
 
@@ -41,7 +41,7 @@ def recurrence(given: Inputs, training: bool, keep_states: bool) -> tuple[Option
     if given.x.is_meta or not may_skip_operator(given.tensors):
         return tuple(torch.ops.ostinato.recurrence(*_arguments(given, keep_states)))
     if training and any(tensor is not None and tensor.requires_grad for tensor in given.tensors):
-        return tuple(_Recurrence.apply(True, *_arguments(given, keep_states)))  # type: ignore[no-untyped-call]
+        return tuple(_Recurrence.apply(True, given, keep_states, *given.tensors))  # type: ignore[no-untyped-call]
     return native_calls.forward(given, False, keep_states)[0][:-1]
 
 
@@ -69,8 +69,7 @@ class _Recurrence(torch.autograd.Function):
     """What `torch.library.register_autograd` would make, without 40 microseconds a call."""
 
     @staticmethod
-    def forward(ctx: Any, direct: bool, *arguments: Any) -> tuple[Optional, ...]:
-        given, keep_states = _split(arguments)
+    def forward(ctx: Any, direct: bool, given: Inputs, keep_states: bool, *tensors: Optional) -> tuple[Optional, ...]:
         results: tuple[Optional, ...]
         ctx.cell, ctx.reverse, ctx.direct, ctx.before = given.cell, given.reverse, direct, None
         ctx.set_materialize_grads(False)
@@ -78,8 +77,9 @@ class _Recurrence(torch.autograd.Function):
             results, ctx.before = native_calls.forward(given, True, keep_states)
         else:
             saving = torch.ops.ostinato.recurrence_saving
+            arguments = _arguments(Inputs.of(given.cell, tensors, given.reverse), keep_states)
             results = below_autograd(saving, arguments, instead=saving)
-        ctx.save_for_backward(*given.tensors, results[0], results[-1])
+        ctx.save_for_backward(*tensors, results[0], results[-1])
         return results[:-1]
 
     @staticmethod
@@ -94,7 +94,7 @@ class _Recurrence(torch.autograd.Function):
             grads = native_calls.backward(given, (output, saved), upstream, needed, ctx.before)
         else:
             grads = torch.ops.ostinato.recurrence_backward(*given, output, saved, *upstream, needed)
-        found: list[Optional] = [None] * (2 + len(RUN.arguments))
+        found: list[Optional] = [None] * (3 + len(READ))
         for at, grad, need in zip(_BY, grads, needed, strict=True):
             found[at] = grad if need else None
         return tuple(found)
@@ -173,8 +173,8 @@ def recurrence_autograd(*arguments: Any) -> Any:
     """The operator `recurrence` where gradients may be wanted; whether they are is asked in each call, so that a graph
     captured without them can be trained."""
     if torch.is_grad_enabled() and any(isinstance(one, Tensor) and one.requires_grad for one in arguments):
-        left_out = (None,) * (1 + len(RUN.arguments) - len(arguments))  # as the dispatcher leaves out defaults
-        return _Recurrence.apply(False, *arguments, *left_out)  # type: ignore[no-untyped-call]
+        given, keep_states = _split(arguments)  # the dispatcher leaves out defaults, as `Inputs` may
+        return _Recurrence.apply(False, given, keep_states, *given.tensors)  # type: ignore[no-untyped-call]
     return below_autograd(torch.ops.ostinato.recurrence, arguments, instead=_without_saved)
 
 
