@@ -97,13 +97,13 @@ def form(graph: Graph, ends: Iterable[int], given: Collection[int]) -> Form:
 
 def _needed(graph: Graph, ends: Iterable[int], given: Collection[int]) -> list[int]:
     seen: set[int] = set()
-    waiting = list(ends)
+    nodes, waiting = graph.nodes, list(ends)
     while waiting:
         at = waiting.pop()
         if at not in seen:
             seen.add(at)
             if at not in given:
-                waiting.extend(graph[at].args)
+                waiting.extend(nodes[at].args)
     return sorted(seen)
 
 
@@ -191,8 +191,10 @@ def kept(
     while improved:
         improved = False
         for at in reversed(candidates):
-            # it or not, and it in place of all that is made of it
-            for other in (chosen ^ {at}, (chosen | {at}) - set(users[at])):
+            others = [chosen ^ {at}]
+            if not chosen.isdisjoint(users[at]):  # it in place of what is made of it
+                others.append((chosen | {at}) - set(users[at]))
+            for other in others:
                 cost = _cost(graph, ends, among, other, fixed, after)
                 if cost < best:
                     chosen, best, improved = other, cost, True
