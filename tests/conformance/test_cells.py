@@ -1,11 +1,13 @@
 """Every cell in the package: the checks, an oracle, and the names and shapes that weights files rely on."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ import ostinato.cells  # noqa: F401 (registers them)
 from ostinato.cells.contract import Cell
 from ostinato.config.cells import CELL_NAMES
 from ostinato.core.registry import lookup
+from ostinato.kernels import Request, native_cells
 from ostinato.testing import CHECKS, agrees_with_oracle
 
 TESTS = Path(__file__).parents[1]
@@ -37,10 +40,29 @@ def label(cell: Cell) -> str:
     return " ".join(options).replace("input_size", "D").replace("hidden_size", "H")
 
 
-@pytest.mark.parametrize("name", CELL_NAMES)
-@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
-def test_conformance(name: str, check: Callable[[Cell], None]):
-    for cell in lookup(name).examples():
+#: Checks in which cells are compiled, some seconds for each where nothing is kept yet.
+COMPILING = {"bfloat16", "fused"}
+#: Of the compiled cells, those of which no check is slow: one of products, heads and reductions, one without a product.
+QUICK = {"slstm", "min_gru"}
+
+
+def by_check() -> Iterator[Any]:
+    """Each check and cell, with the examples that it is for; apart from the rest those for which it is slow."""
+    request = Request(torch.float32, "cpu", 5)
+    for check, name in product(CHECKS, CELL_NAMES):
+        quick, slow = [], []
+        for cell in lookup(name).examples():
+            waits = check in COMPILING and name not in QUICK and native_cells.refuses(cell, request) is not None
+            (slow if waits else quick).append(cell)
+        if quick:
+            yield pytest.param(CHECKS[check], quick, id=f"{check}-{name}")
+        if slow:
+            yield pytest.param(CHECKS[check], slow, id=f"{check}-{name}-compiled", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("check", "cells"), list(by_check()))
+def test_conformance(check: Callable[[Cell], None], cells: Sequence[Cell]):
+    for cell in cells:
         check(cell)
 
 
