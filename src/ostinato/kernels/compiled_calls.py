@@ -66,7 +66,7 @@ class Results(NamedTuple):
     saved: Optional
 
 
-def forward(kernel: Kernel, given: Arguments, training: bool, keep_states: bool) -> Results:
+def forward(kernel: Kernel, given: Arguments, training: bool, keep_states: bool, *, fill: bool = False) -> Results:
     """Run the cell over the sequences.
 
     Args:
@@ -74,6 +74,7 @@ def forward(kernel: Kernel, given: Arguments, training: bool, keep_states: bool)
         given: all that is read.
         training: whether to keep what backward needs.
         keep_states: whether to return the state after every step; zero beyond the lengths.
+        fill: put zeros between what is kept; else it is of any content.
     """
     call = _Call(kernel, given)
     run, x = call.run, given.inputs[0]
@@ -81,7 +82,8 @@ def forward(kernel: Kernel, given: Arguments, training: bool, keep_states: bool)
     output = x.new_empty(T, N, kernel.output_width)
     final = tuple([field.new_empty(field.shape) for field in given.state])
     every = tuple([field.new_empty(T, *field.shape) for field in given.state]) if keep_states else ()
-    saved = x.new_empty(T * N * run.kept_size) if training or (kernel.fused and keep_states) else None
+    make = x.new_zeros if fill else x.new_empty
+    saved = make(T * N * run.kept_size) if training or (kernel.fused and keep_states) else None
     run.output, run.saved = output.data_ptr(), None if saved is None else saved.data_ptr()
     call.compute({"final_state": final, "every_state": every or [None] * len(final)}, backward=False)
     if kernel.fused and every:

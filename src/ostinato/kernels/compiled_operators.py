@@ -164,9 +164,9 @@ def _saved(ctx: Any) -> Sequence[Any]:
     return *tensors, output, saved
 
 
-def _all_of(given: Inputs, keep_states: bool) -> tuple[Tensor, ...]:
+def _all_of(given: Inputs, keep_states: bool, *, fill: bool = False) -> tuple[Tensor, ...]:
     kernel = kernel_by(given.key)
-    ran = compiled_calls.forward(kernel, given.arguments(kernel), True, keep_states)
+    ran = compiled_calls.forward(kernel, given.arguments(kernel), True, keep_states, fill=fill)
     assert ran.saved is not None
     return (ran.output, *ran.final, *ran.every, ran.saved)
 
@@ -199,7 +199,7 @@ def compiled_fake(*arguments: Any) -> list[Tensor]:
 def compiled_saving_cpu(*arguments: Any) -> list[Tensor]:
     """The operator `compiled_saving`."""
     *given, keep_states = arguments
-    return list(_all_of(Inputs(*given), keep_states))
+    return list(_all_of(Inputs(*given), keep_states, fill=True))
 
 
 def compiled_saving_fake(*arguments: Any) -> list[Tensor]:
