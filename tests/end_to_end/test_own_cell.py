@@ -61,8 +61,11 @@ def test_two_processes_compile_once_and_the_run_answers(book, work, spawn, tmp_p
     assert json.loads(evaluated.out)["loss"] < losses(work / "run")[0]
     told = spawn("generate", "run", *PLUGIN, "--prompt", "the ", "--length", "9", "--seed", "1").wait()
     assert len(told.out.rstrip("\n")) == 13, told.err
-    (work / "rows.tsv").write_text("".join(f"{line}\t{line[0]}\n" for line in prose(30).splitlines()))
-    trained = spawn("train", "classify", "rows.tsv", *CELL, "--hidden", "8", "--epochs", "1", "--out", "by").wait()
+    rows = ("text\tfirst\n", *(f"{line}\t{line[0]}\n" for line in prose(30).splitlines()))
+    (work / "rows.tsv").write_text("".join(rows))
+    columns = ("--text", "text", "--label", "first")
+    asked = (*columns, *CELL, "--hidden", "8", "--epochs", "1", "--out", "by")
+    trained = spawn("train", "classify", "rows.tsv", *asked).wait()
     assert trained.status == 0, trained.err
     answered = spawn("predict", "by", "the cat sat", *PLUGIN).wait()
     assert answered.status == 0, answered.err
