@@ -75,7 +75,16 @@ def _variance(tracer: Tracer, args: Any, kwargs: Any, result: Tensor) -> Nodes:
 
 
 def _deviation(tracer: Tracer, args: Any, kwargs: Any, result: Tensor) -> Nodes:
-    return [tracer.graph.apply("sqrt", at) for at in _variance(tracer, args, kwargs, result) if at is not None]
+    return [_root(tracer.graph, at) for at in _variance(tracer, args, kwargs, result) if at is not None]
+
+
+def _root(graph: Graph, squares: int) -> int:
+    """The square root of a sum of squares; at zero its gradient is zero, as that of torch's norm and deviation."""
+    zero = graph.constant(0.0)
+    none = graph.apply("equal", squares, zero)
+    return graph.apply(
+        "where", none, zero, graph.apply("sqrt", graph.apply("where", none, graph.constant(1.0), squares))
+    )
 
 
 def _spread(graph: Graph, at: int, shape: Sequence[int], first: int, last: int) -> int:
@@ -155,7 +164,7 @@ def _norm(tracer: Tracer, args: Any, kwargs: Any, result: Tensor) -> Nodes:
         raise refuse("a norm other than the Euclidean")
     graph, shape, at = tracer.graph, row_shape(tensor), tracer.node_of(tensor)
     first, last = _dims(tensor, dims)
-    return [graph.apply("sqrt", _reduced(graph, "sum", graph.apply("mul", at, at), shape, first, last))]
+    return [_root(graph, _reduced(graph, "sum", graph.apply("mul", at, at), shape, first, last))]
 
 
 #: By torch's name, what gives the values of the results from the tracer, arguments, keywords and results.
