@@ -116,8 +116,8 @@ def backward(
         grad_output = grad_every[0] if grad_output is None else grad_output + grad_every[0]
     run.grad_output = call.address(grad_output)
     grads = [
-        saved.new_empty(tensor.shape) if want else None
-        for tensor, want in zip(given.differentiable, wanted, strict=True)
+        None if not want else saved.new_empty(tensor.shape) if there else saved.new_zeros(tensor.shape)
+        for tensor, want, there in zip(given.differentiable, wanted, _written(kernel, given), strict=True)
     ]
     arrays: dict[str, Sequence[Optional]] = {
         "grad_final": grad_final,
@@ -130,6 +130,17 @@ def backward(
         begin += count
     call.compute(arrays, backward=True)
     return grads
+
+
+def _written(kernel: Kernel, given: Arguments) -> list[bool]:
+    """By which of `differentiable` the library writes a gradient: a fused cell has no place for what it never uses."""
+    written = [True] * len(given.differentiable)
+    if kernel.fused:
+        roles, first, matrices = kernel.fused.roles, len(given.inputs), len(given.matrices)
+        used = (*roles[:2], *(matrices + vector for vector in (*roles[2:], *kernel.fused.extra) if vector >= 0))
+        for index in range(matrices + len(given.vectors)):
+            written[first + index] = index in used
+    return written
 
 
 #: What the library calls them.

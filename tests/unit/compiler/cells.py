@@ -121,8 +121,8 @@ class Differences(Scan):
 
 _OPERATIONS = {
     # never both above zero: the norm and deviation of nothing
-    "norm": lambda x: x + (x.relu() * (-x).relu()).norm(dim=-1, keepdim=True),
-    "std": lambda x: x + (x.relu() * (-x).relu()).std(dim=-1, keepdim=True),
+    "norm_of_nothing": lambda x: x + (x.relu() * (-x).relu()).norm(dim=-1, keepdim=True),
+    "std_of_equals": lambda x: x + (x.relu() * (-x).relu()).std(dim=-1, keepdim=True),
     "exp": lambda x: x.clamp(max=2).exp(),
     "log": lambda x: (x * x + 0.1).log(),
     "pow": lambda x: (x * x + 0.5).pow(1.7),

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import ostinato.cells  # noqa: F401 (registers them)
+from ostinato.cells.contract import Parameter
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.resets import Resets
 from ostinato.cells.unroll import unroll
@@ -180,6 +181,30 @@ def test_the_largest_of_a_row_with_nan_is_nan():
     found = compiled.run(cell, p, torch.zeros(1, 4, 3), cell.State(h)).output[0]
     assert found[:3].isnan().all()
     torch.testing.assert_close(found[3], torch.tanh((torch.arange(H) - (H - 1)) * 1e-3))
+
+
+def test_what_a_fused_cell_makes_no_use_of_has_no_gradient(library):
+    class Idle(type(lookup("rnn")(3, 4))):
+        name = "idle"
+
+        def parameters(self):
+            return {**super().parameters(), "weight_idle": Parameter((4,))}
+
+        def step(self, p, projected, state):
+            p["weight_idle"] * state.h
+            return super().step(p, projected, state)
+
+    cell = Idle(3, 4)
+    assert kernel_of(cell, library.isa).fused
+    p = {name: torch.zeros(declared.shape, requires_grad=True) for name, declared in cell.parameters().items()}
+    x = torch.ones(2, 1, 3)
+    torch.use_deterministic_algorithms(True)  # fills what is not written with NaN
+    try:
+        compiled.run(cell, p, x, cell.initial_state(1, x)).output.sum().backward()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert not p["weight_idle"].grad.any()
+    assert p["weight_ih"].grad.any()
 
 
 def test_who_reads_a_state_out(library):
