@@ -373,6 +373,9 @@ def test_documents_are_read_each_by_itself(cli, work):
     assert refused.status == 2
     assert "--document-separator: expected one character, or several without white space" in refused.err
 
+    alone = cli("train", "lm", "docs.txt", "--document-separator", "<|other|>", "--out", "alone", *TINY)
+    assert "--document-separator '<|other|>' never stands in the text: all of it is one document" in alone.err
+
 
 def test_each_file_is_a_document(cli, work):
     for number in range(40):

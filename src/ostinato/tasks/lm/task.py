@@ -66,6 +66,9 @@ class LanguageModelling:
             Streams(ids, options.training.batch_for(len(ids)), options.training.steps)  # long enough for one batch?
         except DataError as error:
             raise DataError(f"{', '.join(train.names)}: {error}") from None
+        if options.document_separator is not None and tokenizer.begin_id not in ids:
+            asked = f"--document-separator {options.document_separator!r}"
+            warnings.warn(f"{asked} never stands in the text: all of it is one document", stacklevel=2)
         held = token_ids(valid, tokenizer, progress=progress)
         data["train"] |= unknown_of([ids], tokenizer)
         data["valid"] |= unknown_of([held], tokenizer)
