@@ -235,7 +235,7 @@ def libraries(isa: str, texts: Sequence[str]) -> list[Library]:
     there = [library for library in found if library is not None]
     if len(there) == len(texts):
         return there
-    with _alone(places[found.index(None)]), ExitStack() as jobs:
+    with _alone(places[0]), ExitStack() as jobs:  # whichever is lacking: another may be making that just now
         started = []
         for text in texts:
             started.append(start(isa, text))
