@@ -89,6 +89,7 @@ def test_reviews_from_table_to_labels(trained, work, cli):
         assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-6)
         assert answer["probabilities"][answer["label"]] > 0.5
     assert cli("predict", "run", "test.csv", "--output", "answers.csv").status == 0
+    assert cli("predict", "run", "test.csv", "--output", "-").out == cli("predict", "run", "test.csv").out != ""
     table = read_table("answers.csv")
     assert list(table.columns) == ["label", "probabilities.neg", "probabilities.pos"]
     assert table.numbers("probabilities.pos").tolist() == [answer["probabilities"]["pos"] for answer in answers]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ def predict(options: Predict, output: Output) -> None:
     from ostinato.data.tables.writing import format_of, require_writer, table_pieces
     from ostinato.tasks.contract import Predicts, Tabulates
 
+    if options.output == "-":  # standard output, as elsewhere
+        options = replace(options, output=None)
     run = opened(options)
     task = run.config["task"]
     asking, writing = apart(task, "predict", said(options)) if isinstance(run.task, Predicts) else ({}, {})
