@@ -12,6 +12,7 @@ from ostinato.cli.refusals import refusing
 from ostinato.config import commands, merge
 from ostinato.config.bench import BENCHMARKS
 from ostinato.config.inspect import Inspect
+from ostinato.config.serving import Serve
 from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.core.visible import visible
 from ostinato.tasks import TRAIN_OPTIONS
@@ -25,6 +26,7 @@ COMMANDS: dict[tuple[str, ...], type[Any]] = {
     ("generate",): Generate,
     ("plot",): Plot,
     ("inspect",): Inspect,
+    ("serve",): Serve,
     **{("bench", name): kind for name, kind in BENCHMARKS.items()},
     ("check-cell",): commands.CheckCell,
     ("info",): commands.Info,

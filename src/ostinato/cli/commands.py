@@ -16,10 +16,12 @@ from ostinato.cli.importing import import_model
 from ostinato.cli.inspect import inspect
 from ostinato.cli.output import Output
 from ostinato.cli.progress import ProgressLine
+from ostinato.cli.serve import serve
 from ostinato.config import commands
 from ostinato.config.bench import BenchCells, BenchLayers, BenchLm
 from ostinato.config.commands import Evaluate, Generate, Plot, Predict
 from ostinato.config.inspect import Inspect
+from ostinato.config.serving import Serve
 from ostinato.core import cluster
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.figures import shown
@@ -48,6 +50,7 @@ def run(options: Any, started: float) -> int:
         Generate: _generate,
         Plot: _plot,
         Inspect: inspect,
+        Serve: serve,
         commands.CheckCell: check_cell,
         commands.Info: _info,
         commands.Import: import_model,

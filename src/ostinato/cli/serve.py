@@ -1,0 +1,38 @@
+"""`ostinato serve`."""
+
+from __future__ import annotations
+
+from ostinato.cli.output import Output
+from ostinato.config.serving import Serve, is_loopback
+from ostinato.core.errors import ConfigError
+
+
+def serve(options: Serve, output: Output) -> None:
+    """Load runs, listen, and answer until told to end."""
+    require_installed()
+    from ostinato.api.compute import compute_settings
+    from ostinato.api.plugins import import_plugins
+    from ostinato.serving import running
+    from ostinato.serving.app import create_app
+
+    if not options.runs:
+        raise ConfigError("RUN: expected at least one run folder")
+    import_plugins(options.plugin)
+    app = create_app(options.runs, options.net, local=is_loopback(options.host))
+    app.state.serving.runs.load_all()  # what is wrong with a run is said before anybody asks
+    opened = running.listen(options.host, options.port)
+    with compute_settings(options.threads, "highest"):
+        running.serve(app, opened, lambda address: output.text(f"serving at {address}; Ctrl-C ends it"))
+
+
+def require_installed() -> None:
+    """That what a server takes is there.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    try:
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError:
+        raise ConfigError("a server needs more packages: pip install 'ostinato[serve]'") from None
