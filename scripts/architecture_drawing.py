@@ -13,6 +13,7 @@ IMAGES = ROOT / "docs" / "images"
 #: What each room is for, in a few words.
 ROOMS = {
     "cli": "parse, call, print",
+    "studio": "the page in the browser, and its routes",
     "testing": "checks of a cell",
     "bench": "beside peers",
     "sklearn": "estimators",

@@ -13,6 +13,7 @@ from ostinato.config import commands, merge
 from ostinato.config.bench import BENCHMARKS
 from ostinato.config.inspect import Inspect
 from ostinato.config.serving import Serve
+from ostinato.config.studio import Studio
 from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.core.visible import visible
 from ostinato.tasks import TRAIN_OPTIONS
@@ -27,6 +28,7 @@ COMMANDS: dict[tuple[str, ...], type[Any]] = {
     ("plot",): Plot,
     ("inspect",): Inspect,
     ("serve",): Serve,
+    ("studio",): Studio,
     **{("bench", name): kind for name, kind in BENCHMARKS.items()},
     ("check-cell",): commands.CheckCell,
     ("info",): commands.Info,

@@ -17,11 +17,13 @@ from ostinato.cli.inspect import inspect
 from ostinato.cli.output import Output
 from ostinato.cli.progress import ProgressLine
 from ostinato.cli.serve import serve
+from ostinato.cli.studio import studio
 from ostinato.config import commands
 from ostinato.config.bench import BenchCells, BenchLayers, BenchLm
 from ostinato.config.commands import Evaluate, Generate, Plot, Predict
 from ostinato.config.inspect import Inspect
 from ostinato.config.serving import Serve
+from ostinato.config.studio import Studio
 from ostinato.core import cluster
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.figures import shown
@@ -51,6 +53,7 @@ def run(options: Any, started: float) -> int:
         Plot: _plot,
         Inspect: inspect,
         Serve: serve,
+        Studio: studio,
         commands.CheckCell: check_cell,
         commands.Info: _info,
         commands.Import: import_model,

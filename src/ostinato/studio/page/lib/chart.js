@@ -1,0 +1,73 @@
+// Curves by uPlot, in the page's colours, as wide as their place. Screen readers get `label`, which should say what the
+// curves say; everybody else gets the numbers under the pointer in the legend.
+import uPlot from "uplot";
+import { html, useEffect, useRef } from "./ui.js";
+import { number } from "./i18n.js";
+import { colour, shade, useTheme } from "./theme.js";
+
+export const SERIES_COLOURS = 8;
+
+/** The colour of the n-th series, from 0. */
+export const seriesColour = (n) => colour(`--series-${(n % SERIES_COLOURS) + 1}`);
+
+/**
+ * @param data    as uPlot takes it: the abscissae, then the values of each series; null where there is none
+ * @param series  of each series { label, colour?, dash?, width?, points?, scale? }
+ * @param bands   pairs of series' numbers (from 1) whose space between is filled
+ * @param x, y    names of the axes; `log` makes y logarithmic; `height` in pixels
+ */
+export function Chart({ data, series, bands = [], x = "", y = "", log = false, height = 240, label, range }) {
+  const place = useRef(null);
+  const plot = useRef(null);
+  const theme = useTheme();
+  const shape = JSON.stringify([series, bands, x, y, log, height, theme, shade(), range]);
+  useEffect(() => {
+    const options = optionsOf({ series, bands, x, y, log, height, range, width: place.current.clientWidth });
+    plot.current = new uPlot(options, data, place.current);
+    const resized = new ResizeObserver(() => plot.current.setSize({ width: place.current.clientWidth, height }));
+    resized.observe(place.current);
+    return () => {
+      resized.disconnect();
+      plot.current.destroy();
+    };
+  }, [shape]);
+  useEffect(() => plot.current.setData(data), [data]);
+  // the legend's line is kept free below the canvas, so that nothing jumps
+  return html`<div class="chart" role="img" aria-label=${label} style=${{ minHeight: `${height}px` }} ref=${place}></div>`;
+}
+
+function optionsOf({ series, bands, x, y, log, height, range, width }) {
+  const axis = (name) => ({
+    label: name,
+    labelSize: name ? 18 : 0,
+    labelFont: "12px system-ui, sans-serif",
+    font: "12px system-ui, sans-serif",
+    stroke: colour("--muted"),
+    grid: { stroke: colour("--line"), width: 1 },
+    ticks: { stroke: colour("--line"), width: 1 },
+    values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : number(tick))),
+  });
+  const value = (_, shown) => number(shown);
+  return {
+    width,
+    height: Math.max(80, height - 30),
+    scales: { x: { time: false }, y: { distr: log ? 3 : 1, ...(range ? { range } : {}) } },
+    axes: [axis(x), { ...axis(y), size: 56 }],
+    legend: { live: true },
+    cursor: { points: { size: 6 } },
+    series: [
+      { label: x || " ", value },
+      ...series.map((one, n) => ({
+        label: one.label,
+        stroke: one.colour ?? seriesColour(n),
+        width: one.width ?? 1.8,
+        dash: one.dash,
+        points: one.points ?? { show: false },
+        paths: one.paths,
+        spanGaps: one.gaps !== true,
+        value,
+      })),
+    ],
+    bands: bands.map(([upper, lower, fill]) => ({ series: [upper, lower], fill: fill ?? colour("--band") })),
+  };
+}

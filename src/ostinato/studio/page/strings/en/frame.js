@@ -1,0 +1,22 @@
+export default {
+  "frame.navigation": "Views",
+  "frame.skip": "Skip to the content",
+  "frame.language": "Language",
+  "frame.theme": "Colours",
+  "frame.theme.system": "as the system",
+  "frame.theme.light": "light",
+  "frame.theme.dark": "dark",
+  "frame.nowhere": "No such page",
+  "frame.nowhere.detail": "There is no page at {place}. The navigation above has those there are.",
+  "error.title": "That did not work",
+  "error.again": "Try again",
+  "error.unreached": "The server does not answer",
+  "error.unreached.detail":
+    "Nothing answers at this address any more. A training that runs goes on; start `ostinato studio` again and open the address that it prints.",
+  "error.status": "The server answered with status {status}",
+  "command.same": "The command that does the same",
+  "command.copy": "Copy",
+  "command.copied": "Copied",
+  "unit.seconds": "{n} s",
+  waiting: "One moment …",
+};

@@ -1,0 +1,3 @@
+export default {
+  "inside.title": "Inside",
+};

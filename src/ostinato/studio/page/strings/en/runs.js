@@ -1,0 +1,3 @@
+export default {
+  "runs.title": "Runs",
+};

@@ -1,0 +1,22 @@
+export default {
+  "frame.navigation": "화면",
+  "frame.skip": "본문으로 건너뛰기",
+  "frame.language": "언어",
+  "frame.theme": "색상",
+  "frame.theme.system": "시스템 설정",
+  "frame.theme.light": "밝게",
+  "frame.theme.dark": "어둡게",
+  "frame.nowhere": "없는 화면입니다",
+  "frame.nowhere.detail": "{place}에는 화면이 없습니다. 위의 메뉴에서 고르세요.",
+  "error.title": "실행하지 못했습니다",
+  "error.again": "다시 시도",
+  "error.unreached": "서버가 응답하지 않습니다",
+  "error.unreached.detail":
+    "이 주소에서 더 이상 응답이 없습니다. 진행 중인 학습은 계속됩니다. `ostinato studio`를 다시 실행하고 출력된 주소를 여세요.",
+  "error.status": "서버가 상태 코드 {status}로 응답했습니다",
+  "command.same": "같은 일을 하는 명령",
+  "command.copy": "복사",
+  "command.copied": "복사했습니다",
+  "unit.seconds": "{n}초",
+  waiting: "잠시만 기다려 주세요 …",
+};

@@ -1,0 +1,3 @@
+export default {
+  "inside.title": "속 들여다보기",
+};

@@ -1,0 +1,3 @@
+export default {
+  "learn.title": "배우기",
+};

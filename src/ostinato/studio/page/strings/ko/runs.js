@@ -1,0 +1,3 @@
+export default {
+  "runs.title": "학습 기록",
+};

@@ -1,0 +1,3 @@
+export default {
+  "train.title": "학습",
+};

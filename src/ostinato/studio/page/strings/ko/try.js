@@ -1,0 +1,3 @@
+export default {
+  "try.title": "사용해 보기",
+};

@@ -1,0 +1,9 @@
+import { html } from "../lib/ui.js";
+import { t } from "../lib/i18n.js";
+
+export const title = "inside.title";
+export const route = "inside";
+
+export function render() {
+  return html`<h1>${t(title)}</h1>`;
+}

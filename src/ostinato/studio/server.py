@@ -1,0 +1,57 @@
+"""The studio's server: at the loopback, from a secret of its own, until Ctrl-C."""
+
+import secrets
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from ostinato.core.errors import ConfigError
+from ostinato.studio.app import studio_app
+
+HOST = "127.0.0.1"
+#: Where the studio listens unless it is told, or the next free place after it.
+PORT = 8400
+_PLACES = 100
+
+
+def serve(runs: Path, port: int | None, show: Callable[[str], None], *, browse: bool) -> None:
+    """Serve the page until Ctrl-C or SIGTERM.
+
+    Args:
+        runs: folder of run folders.
+        port: to listen at; None: `PORT`, or the next one that is free.
+        show: called with the address, once it answers.
+        browse: whether to open it in the browser.
+
+    Raises:
+        ConfigError: the port is taken.
+    """
+    listening = _listen(port)
+    place = listening.getsockname()[1]
+    secret = secrets.token_urlsafe(24)
+    address = f"http://{HOST}:{place}/?key={secret}"
+    config = uvicorn.Config(studio_app(runs, secret, place), log_level="warning", timeout_graceful_shutdown=2)
+    show(address)
+    if browse:
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    with listening:
+        uvicorn.Server(config).run([listening])
+
+
+def _listen(port: int | None) -> socket.socket:
+    for place in range(PORT, PORT + _PLACES) if port is None else (port,):
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((HOST, place))
+        except OSError:
+            listening.close()
+            continue
+        listening.listen(128)
+        return listening
+    taken = f"--port {port} is" if port is not None else f"ports {PORT} to {PORT + _PLACES - 1} are"
+    raise ConfigError(f"{taken} taken by another program; choose another --port")
