@@ -12,7 +12,8 @@ from ostinato.inspection.gradients import (
     spectral_radii,
     spectral_radius,
 )
-from ostinato.inspection.observed import Batches, Observed, ObservedText
+from ostinato.inspection.live import Live, LivePlace, Series
+from ostinato.inspection.observed import Batches, Observed, ObservedText, Typed
 from ostinato.inspection.training import training_curves
 from ostinato.inspection.units import PROPERTIES, Follower, auc, correlation, followers, text_properties
 from ostinato.inspection.views.gates import GatesView
@@ -28,13 +29,17 @@ __all__ = [
     "Follower",
     "GatesView",
     "GradientsView",
+    "Live",
+    "LivePlace",
     "LossView",
     "Observed",
     "ObservedText",
     "Predictions",
     "Record",
     "Saturation",
+    "Series",
     "TrainingView",
+    "Typed",
     "UnitsView",
     "auc",
     "clipped",

@@ -78,7 +78,7 @@ def record(
     records: list[Record] = []
 
     def watcher(place: Place, cell: Cell, p: Parameters, x: Tensor, state: Any, **options: Any) -> Unrolled:
-        eye = _Eye(cell, p) if gates else None
+        eye = Eye(cell, p) if gates else None
         options["keep_states"] = True
         if eye is None:
             ran = kernels.run(cell, p, x, state, **options)
@@ -86,7 +86,8 @@ def record(
             ran = unroll(SteppedCell(cell, eye.step).as_cell(), p, x, state, **options)
         fields = zip(cell.State._fields, ran.states, strict=True)
         states = {name: array(field) for name, field in fields}
-        seen = eye.gates(place.reverse) if eye else {}
+        taken = eye.taken(place.reverse) if eye else {}
+        seen = {gate: array(values) for gate, values in taken.items()}
         functions, unseen = (eye.functions, eye.unseen) if eye else ({}, ())
         records.append(Record(place, cell.name, seen, states, functions, unseen))
         return ran
@@ -96,17 +97,29 @@ def record(
     return records
 
 
-class _Eye:
-    """Takes a cell's steps, and keeps what its gates are in each."""
+class Eye:
+    """Takes a cell's steps, and keeps what its gates are in each.
+
+    Attributes:
+        seen: gates whose values come to light, in the cell's order.
+        unseen: the others; see `watching.probe`.
+        functions: by gate, the name of the squashing function, once a step has been taken.
+    """
 
     def __init__(self, cell: Cell, p: Parameters) -> None:
         self._cell, self._found = cell, probe(cell, p)
-        self._values: dict[str, list[Tensor]] = {gate: [] for gate in cell.gates if gate in self._found}
+        self.seen = tuple(gate for gate in cell.gates if gate in self._found)
+        self.unseen = tuple(gate for gate in cell.gates if gate not in self._found)
+        self._values: dict[str, list[Tensor]] = {gate: [] for gate in self.seen}
         self._uses: tuple[str, ...] = ()
         self.functions: dict[str, str] = {}
-        self.unseen = tuple(gate for gate in cell.gates if gate not in self._found)
 
     def step(self, p: Parameters, projected: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """The cell's own, looked at.
+
+        Raises:
+            ConfigError: it computes something else than in the steps before.
+        """
         with Activations() as activations:
             stepped = self._cell.step(p, projected, state)
         uses = tuple(activation.function for activation in activations.seen)
@@ -122,13 +135,12 @@ class _Eye:
             values.append(activations.seen[index].after[..., part * H : (part + 1) * H])
         return stepped
 
-    def gates(self, reverse: bool) -> dict[str, Array]:
-        """`[T, N, H]` by gate, in the order of the sequence."""
-        return {
-            gate: array(torch.stack(values[::-1] if reverse else values))
-            for gate, values in self._values.items()
-            if values
-        }
+    def taken(self, reverse: bool) -> dict[str, Tensor]:
+        """`[T, N, H]` by gate, in the order of the sequence: of the steps since this was asked before."""
+        values = {gate: torch.stack(steps[::-1] if reverse else steps) for gate, steps in self._values.items() if steps}
+        for steps in self._values.values():
+            steps.clear()
+        return values
 
 
 def saturation(values: Array, limits: tuple[float, float]) -> Saturation:

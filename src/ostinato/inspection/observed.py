@@ -33,6 +33,18 @@ class Observed(NamedTuple):
     pooled: bool = False
 
 
+class Typed(NamedTuple):
+    """What a run's model reads of a text that somebody types.
+
+    Attributes:
+        spans: `[T]` where each step's piece stands in the text: begin and end, in characters.
+        upto: the first so many steps, from 1 to T, with what the model says behind the last of them.
+    """
+
+    spans: list[tuple[int, int]]
+    upto: Callable[[int], Observed]
+
+
 class ObservedText(NamedTuple):
     """A text as a language model reads it, which predicts each token from those in front of it.
 

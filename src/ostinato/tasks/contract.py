@@ -14,7 +14,7 @@ from ostinato.checkpoint import RunFolder
 from ostinato.config.commands import Import
 from ostinato.core.errors import ConfigError
 from ostinato.core.results import Result
-from ostinato.inspection.observed import Batches, Observed, ObservedText
+from ostinato.inspection.observed import Batches, Observed, ObservedText, Typed
 from ostinato.interop import Found
 from ostinato.tasks.card import CardFacts
 from ostinato.tasks.trained import AnyRun, Trained
@@ -244,6 +244,22 @@ class Observes(Protocol):
             DataError: data that cannot be used, or is not there any more.
             ConfigError: no source, where one is needed.
         """
+
+
+@runtime_checkable
+class ReadsTyped(Protocol):
+    """A task whose model can be watched while somebody types what it reads."""
+
+    def typed(self, run: Trained, text: str) -> Typed:
+        """What the model reads of a text: of words, tags or numbers, as the run has them. Where it reads numbers, each
+        step's stand on a line of their own.
+
+        Raises:
+            DataError: a text that cannot be read.
+        """
+
+    def example(self, run: Trained) -> str:
+        """A text to begin with, empty where the task knows none."""
 
 
 @runtime_checkable

@@ -24,12 +24,13 @@ from ostinato.data.text.short_texts import learn_from_texts
 from ostinato.data.text.tokenizer import Tokenizer
 from ostinato.data.text.unknown_words import unknown_note, unknown_of, warn_unknown
 from ostinato.data.text.word_vectors import word_vectors
-from ostinato.inspection.observed import Observed
+from ostinato.inspection.observed import Observed, Typed
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.tasks.contract import Progress, required
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.sequence_options import TrainSequences
 from ostinato.tasks.trained import Trained
+from ostinato.tasks.typed import typed_numbers
 from ostinato.training import Job, Processes
 
 #: N encoded examples, ids `[T]` or features `[T, D]`.
@@ -211,10 +212,35 @@ def observed(run: Trained, source: str | None, scalar: Callable[[Any], Tensor], 
     read = [str(t + 1) for t in range(len(values))] if codec.tokenizer is None else codec.tokenizer.pieces(values)
     if not read:
         raise DataError(f"{raw.places(0)}: expected a sequence of at least one step")
+    return _observed(run, values, read, scalar, what)
+
+
+def typed(run: Trained, text: str, scalar: Callable[[Any], Tensor], what: str) -> Typed:
+    """What a run reads of a text that somebody types, with a scalar as `observed` takes it.
+
+    Raises:
+        DataError: a line that is not the numbers it should be, of a run that reads such.
+    """
+    codec: SequenceCodec = run.codec.reads
+    steps: npt.NDArray[Any]
+    if codec.tokenizer is not None:
+        steps, spans = codec.tokenizer.encode_with_spans(text)
+    else:
+        assert codec.scale is not None
+        names = ", ".join(codec.columns.values) or "one of each channel"
+        values, spans = typed_numbers(text, len(codec.scale.mean), names)
+        steps = codec.scale.apply(values)
+    pieces = [text[begin:end] for begin, end in spans]
+    return Typed(spans, lambda count: _observed(run, steps[:count], pieces[:count], scalar, what))
+
+
+def _observed(
+    run: Trained, values: npt.NDArray[Any], pieces: list[str], scalar: Callable[[Any], Tensor], what: str
+) -> Observed:
     batch, pooling = batch_of([values]), run.config["model"]["pooling"]
     if pooled := pooling != "last":
         what += f", which {pooling} pooling hands to every step"
-    return Observed(read, batch.inputs, batch.arguments(), scalar, what, pooled=pooled)
+    return Observed(pieces, batch.inputs, batch.arguments(), scalar, what, pooled=pooled)
 
 
 def codec_of(folder: RunFolder, config: Mapping[str, Any]) -> SequenceCodec:

@@ -14,6 +14,7 @@ from ostinato.tasks.card import CardFacts, files_of
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.trained import AnyRun, Trained
+from ostinato.tasks.typed import waves
 
 Summary = TypeVar("Summary", bound=Result)
 
@@ -39,6 +40,11 @@ class SequenceTask:
     def reads_texts(self, run: Trained) -> bool:
         """Not one that reads numbers."""
         return run.codec.tokenizer is not None
+
+    def example(self, run: Trained) -> str:
+        """Numbers like those trained on; no text."""
+        scale = run.codec.reads.scale
+        return "" if scale is None else waves(scale.mean, scale.deviation, 24)
 
     def lines(self, run: Trained, answers: Iterable[Any]) -> Iterator[str]:
         """One JSON object a line."""

@@ -128,6 +128,12 @@ class Tokenizer:
         ids: list[int] = self._encode_batch([text])[0].tolist()
         return ids
 
+    def encode_with_spans(self, text: str) -> tuple[TokenIds, list[tuple[int, int]]]:
+        """The same, with where in the text each token stands: begin and end, in characters. Tokens that share a
+        character, as parts of its bytes, have the same."""
+        encoding = self._library.encode(whole_characters(text))
+        return np.array(encoding.ids, self.dtype), encoding.offsets
+
     def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
         """Ids of each text, without `<eos>`."""
         return list(self.each_encoded(texts))

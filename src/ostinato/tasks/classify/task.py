@@ -21,7 +21,7 @@ from ostinato.data.labelled.labels import tell_doubtful, unknown_labels
 from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns, read_all_labelled, read_labelled
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.evaluation.multi_label import multi_label_figures
-from ostinato.inspection.observed import Observed
+from ostinato.inspection.observed import Observed, Typed
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.plots.style import available
 from ostinato.tasks.card import CardFacts
@@ -41,6 +41,7 @@ from ostinato.tasks.sequence_data import (
     outputs_of,
     recorded,
     sizes,
+    typed,
 )
 from ostinato.tasks.sequence_task import SequenceTask, card_of, training_of
 from ostinato.tasks.trained import Trained
@@ -179,8 +180,11 @@ class Classification(SequenceTask):
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first example; the scalar is the loss of the label that the model gives it."""
-        loss = _own_loss if run.codec.columns.several is None else _own_losses
-        return observed(run, source, loss, "the loss of the label it gives", steps)
+        return observed(run, source, *_scalar(run), steps)
+
+    def typed(self, run: Trained, text: str) -> Typed:
+        """A text, or lines of numbers, with the same scalar."""
+        return typed(run, text, *_scalar(run))
 
     def labels(self, run: Trained, answers: Iterable[Any]) -> Iterator[str]:
         """One a line; a line's end within a label becomes a blank."""
@@ -219,6 +223,11 @@ def _loss(options: TrainClassify, train: Part) -> Callable[[Any, Batch], Tensor]
 def _marks(scores: npt.NDArray[np.float32], part: Part) -> npt.NDArray[np.bool_]:
     """Which labels are said; none of those that the model does not know."""
     return np.pad(scores > 0, ((0, 0), (0, len(part.names) - scores.shape[1])))
+
+
+def _scalar(run: Trained) -> tuple[Callable[[Any], Tensor], str]:
+    several = run.codec.columns.several is not None
+    return _own_losses if several else _own_loss, "the loss of the label it gives"
 
 
 def _own_losses(output: Any) -> Tensor:

@@ -36,6 +36,7 @@ from ostinato.tasks.forecast.model import Forecaster
 from ostinato.tasks.forecast.options import AskForecast, EvaluateForecast, TrainForecast
 from ostinato.tasks.forecast.results import Answer, Figures, StepFigures, Summary, TargetFigures
 from ostinato.tasks.forecast.split import PreparedSeries, Unseen, split, unseen
+from ostinato.tasks.forecast.typed import example, typed
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import ALONE, Job, Processes
@@ -226,6 +227,8 @@ class Forecasting:
         )
         return Observed(list(steps_read), inputs.past, inputs.arguments(), lambda output: output.location.sum(),
                         "the sum of the forecasts", ("encoder",))  # fmt: skip
+
+    typed, example = staticmethod(typed), staticmethod(example)
 
     def lines(self, run: Trained, answers: Iterable[dict[str, Any]]) -> Iterator[str]:
         """CSV with a line of column names."""

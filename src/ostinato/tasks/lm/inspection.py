@@ -15,13 +15,18 @@ from ostinato.data.sources.encodings import read_as
 from ostinato.data.text.corpus import token_ids
 from ostinato.data.text.reading import open_text
 from ostinato.data.text.tokenizer import TokenIds
-from ostinato.inspection.observed import Batches, Observed, ObservedText
+from ostinato.inspection.observed import Batches, Observed, ObservedText, Typed
 from ostinato.losses import activation_penalty, sequence_cross_entropy
-from ostinato.tasks.lm.options import TRAINED_SHARE
+from ostinato.tasks.lm.model import LanguageModel
+from ostinato.tasks.lm.options import TRAINED_SHARE, SamplingOptions
+from ostinato.tasks.lm.sampling import sample
 from ostinato.tasks.trained import Trained
 
 #: Places of a text that gradients are followed in.
 WINDOWS = 16
+
+#: Tokens of a text to begin with.
+EXAMPLE = 80
 
 
 def observe(run: Trained, source: str | None, steps: int) -> Observed:
@@ -29,6 +34,28 @@ def observe(run: Trained, source: str | None, steps: int) -> Observed:
     ids = text_ids(run, source, steps + 1)
     row = torch.from_numpy(np.concatenate([[run.tokenizer.begin_id], ids[:-1]]).astype(np.int64)).unsqueeze(1)
     return _observed(["", *run.tokenizer.pieces(ids[:-1])], row, {}, torch.tensor([int(ids[-1])]))
+
+
+def typed(run: Trained, text: str) -> Typed:
+    """A text behind what its first token is predicted from, which is a step without a piece. The loss is that of the
+    token that comes next; at the end of the text, of the one that the model expects most."""
+    ids, spans = run.tokenizer.encode_with_spans(text)
+    row = torch.from_numpy(np.concatenate([[run.tokenizer.begin_id], ids]).astype(np.int64)).unsqueeze(1)
+    spans = [(0, 0), *spans]
+
+    def upto(steps: int) -> Observed:
+        pieces = [text[begin:end] for begin, end in spans[:steps]]
+        return _observed(pieces, row[:steps], {}, row[steps] if steps < len(row) else None)
+
+    return Typed(spans, upto)
+
+
+def example(run: Trained) -> str:
+    """What the model writes itself."""
+    assert isinstance(run.model, LanguageModel)
+    tokenizer, how = run.tokenizer, SamplingOptions(temperature=0.7, seed=1)
+    never = [tokenizer.begin_id, *([] if tokenizer.unk_id is None else [tokenizer.unk_id])]
+    return str(tokenizer.decode(list(sample(run.model, [tokenizer.begin_id], EXAMPLE, how, never=never))))
 
 
 def follow(run: Trained, model: nn.Module, source: str | None, steps: int) -> Observed:
@@ -44,15 +71,16 @@ def follow(run: Trained, model: nn.Module, source: str | None, steps: int) -> Ob
     return _observed([], batch.inputs, {"state": state}, batch.targets[-1])
 
 
-def _observed(pieces: list[str], inputs: Tensor, arguments: dict[str, Any], targets: Tensor) -> Observed:
+def _observed(pieces: list[str], inputs: Tensor, arguments: dict[str, Any], targets: Tensor | None) -> Observed:
     what = "the loss of the last token"
     return Observed(pieces, inputs, arguments, lambda output: _last_loss(output, targets), what, ("recurrent", "last"))
 
 
-def _last_loss(output: Any, targets: Tensor) -> Tensor:
-    """The loss of the token after the last step, in nats: a sum over the sequences, whose targets are `[N]`."""
+def _last_loss(output: Any, targets: Tensor | None) -> Tensor:
+    """The loss of the token after the last step, in nats: a sum over the sequences, whose targets are `[N]`; None for
+    those that are expected most."""
     logits = output._replace(hidden=output.hidden[-1:]).logits()[0]
-    return F.cross_entropy(logits, targets, reduction="sum")
+    return F.cross_entropy(logits, logits.argmax(-1) if targets is None else targets, reduction="sum")
 
 
 def batches(run: Trained, source: str | None, count: int) -> Batches:

@@ -178,6 +178,7 @@ class LanguageModelling:
 
     adopt, ADOPTING = staticmethod(adopt), USED
     observe, follow = staticmethod(inspection.observe), staticmethod(inspection.follow)
+    typed, example = staticmethod(inspection.typed), staticmethod(inspection.example)
     batches, read_text = staticmethod(inspection.batches), staticmethod(inspection.read_text)
 
     def summary(self, run: Trained) -> Summary:

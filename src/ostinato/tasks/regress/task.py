@@ -20,7 +20,7 @@ from ostinato.core.results import builtins
 from ostinato.data.labelled.examples import Example, Raw, with_targets
 from ostinato.data.labelled.reading import LabelledColumns, read_all_labelled, read_labelled
 from ostinato.data.labelled.sequences import Scale
-from ostinato.inspection.observed import Observed
+from ostinato.inspection.observed import Observed, Typed
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.tasks.card import CardFacts
 from ostinato.tasks.contract import Progress, Task
@@ -37,6 +37,7 @@ from ostinato.tasks.sequence_data import (
     outputs_of,
     recorded,
     sizes,
+    typed,
 )
 from ostinato.tasks.sequence_task import SequenceTask, card_of, training_of
 from ostinato.tasks.trained import Trained
@@ -169,6 +170,10 @@ class Regression(SequenceTask):
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first example; the scalar is the sum of the standardised values that the model gives it."""
         return observed(run, source, _summed, "the value it gives, standardised", steps)
+
+    def typed(self, run: Trained, text: str) -> Typed:
+        """A text, or lines of numbers, with the same scalar."""
+        return typed(run, text, _summed, "the value it gives, standardised")
 
     def summary(self, run: Trained) -> Summary:
         """Examples trained on, and the validation with the lowest error."""

@@ -1,6 +1,7 @@
 """tag: a tag for every word, from files of tagged sentences to accuracy, span F1 and files with other tags."""
 
 import copy
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, groupby, islice
@@ -25,7 +26,7 @@ from ostinato.data.text.conll_layout import Layout, read_layout
 from ostinato.data.text.plain_sentences import WORDS, is_plain, plain_sentences
 from ostinato.data.text.unknown_words import unknown_note
 from ostinato.evaluation.collapse import tell_collapsed
-from ostinato.inspection.observed import Observed
+from ostinato.inspection.observed import Observed, Typed
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, required
 from ostinato.tasks.results import summed_up
@@ -273,16 +274,18 @@ class Tagging:
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first sentence; the scalar is the loss of the tag that scores best where a direction ends."""
         data = read_tagged([required(source)], _columns(run))
-        words = data.words[0][:steps]
         features = [[column[:steps] for column in own] for own in data.features[:1]]
-        batch = WordSequences([words], run.codec.vocabulary, features=features).collate(np.array([0]))
+        return _observed(run, data.words[0][:steps], features)
 
-        def loss(output: Any, word: int = -1) -> Tensor:
-            scores = output.emissions[word]
-            return nn.functional.cross_entropy(scores, scores.argmax(-1), reduction="sum")
+    def typed(self, run: Trained, text: str) -> Typed:
+        """Words between white space, as one sentence; the scalar is that of `observe`."""
+        found = [(match.group(), match.span()) for match in re.finditer(r"\S+", whole_characters(text))]
+        words = [word for word, _ in found]
+        return Typed([span for _, span in found], lambda steps: _observed(run, words[:steps]))
 
-        what = "the loss of the last word, of the first in reverse"
-        return Observed(words, batch.inputs, batch.arguments(), loss, what, backward_loss=partial(loss, word=0))
+    def example(self, run: Trained) -> str:
+        """Its most frequent words, which have the lowest ids."""
+        return " ".join(islice(run.codec.vocabulary.words, 12))
 
     def reads_texts(self, run: Trained) -> bool:
         """Each does."""
@@ -319,6 +322,18 @@ class Tagging:
 
 
 TASK: Task[TrainTag, PreparedSentences] = Tagging()
+
+
+def _observed(run: Trained, words: list[str], features: Sequence[Sequence[list[str]]] = ()) -> Observed:
+    """One sentence; the scalar is the loss of the tag that scores best where a direction ends."""
+    batch = WordSequences([words], run.codec.vocabulary, features=features).collate(np.array([0]))
+
+    def loss(output: Any, word: int = -1) -> Tensor:
+        scores = output.emissions[word]
+        return nn.functional.cross_entropy(scores, scores.argmax(-1), reduction="sum")
+
+    what = "the loss of the last word, of the first in reverse"
+    return Observed(words, batch.inputs, batch.arguments(), loss, what, backward_loss=partial(loss, word=0))
 
 
 def _columns(run: Trained) -> TagColumns:
