@@ -126,6 +126,7 @@ def _wait_for_group(pid: int) -> None:
 
 def _run(arguments: list[str], folder: str, streams: list[str], environment: dict[str, str]) -> None:
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run in the background, which ignores it
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -116,11 +116,7 @@ class Info(Result):
 
     versions: Annotated[dict[str, str], "version by name: `python` and the packages that matter"]
     threads: Annotated[Positive, "threads torch computes with"]
-    native: Annotated[
-        str,
-        "instruction set that the native kernels use here, or why there are none. `amx` has been tested on an "
-        "emulation only, not yet on hardware",
-    ]
+    native: Annotated[str, "instruction set that the native kernels use here, or why there are none"]
     precision: Annotated[
         dict[str, Product],
         "by each value of torch.set_float32_matmul_precision, what the native kernels' products are computed in: "

@@ -179,8 +179,6 @@ def _info(options: commands.Info, output: Output) -> None:
     if found.precision:
         products = ", ".join(f"{wanted} {computed}" for wanted, computed in found.precision.items())
         output.text(f"{'matmul precision':<20}{products}")
-    if found.native == "amx":
-        output.text(f"{'':<20}AMX was tested on an emulation only, not yet on hardware")
     output.text(f"{'compiler of cells':<20}{found.compiler}; kept in {found.compiled}")
     output.text("")
     output.text(f"{'cell':<20}{'runs on':<20}why nothing faster")
