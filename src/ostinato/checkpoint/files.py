@@ -1,18 +1,21 @@
 """JSON and tensors on the disk; a RunFolderError names what is missing or damaged, or cannot be written."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
 
 from ostinato.core.errors import RunFolderError
 from ostinato.core.files import in_utf8, replacing
+
+if TYPE_CHECKING:  # what is said of runs needs no torch
+    from torch import Tensor
 
 
 @contextmanager
@@ -43,6 +46,8 @@ def write_json(path: Path, content: Any, *, like: Path | None = None) -> None:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], *, like: Path | None = None) -> None:
     """As `write_bytes`, in safetensors' format. Tensors that share memory must come under one name."""
+    from safetensors.torch import save
+
     write_bytes(path, save({name: tensor.detach().contiguous() for name, tensor in tensors.items()}), like=like)
 
 

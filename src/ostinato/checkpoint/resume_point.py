@@ -1,21 +1,25 @@
 """Where training stands: everything it takes to go on to the last bit."""
 
+from __future__ import annotations
+
 import re
 import secrets
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import torch
-from torch import Tensor, nn
 
 from ostinato.checkpoint.files import read_json, read_tensors, unless, write_json, write_tensors
 from ostinato.checkpoint.position import Position, SavedTensors
 from ostinato.core.errors import RunFolderError
 from ostinato.core.files import remove_left_over
 from ostinato.core.results import builtins
+
+if TYPE_CHECKING:  # where training stands is said without torch
+    import torch
+    from torch import Tensor, nn
 
 #: Names of tensor files.
 _STATE = re.compile(r"state-[0-9a-f]{8}\.safetensors")
@@ -65,7 +69,7 @@ class ResumePoint:
             with suppress(OSError):  # it takes some room, no more
                 old.unlink()
 
-    def take_over(self, new: "ResumePoint") -> None:
+    def take_over(self, new: ResumePoint) -> None:
         """Put what another has saved in the place of what is saved here; after a kill, it can be done again."""
         name = new.values()["tensors"]
         self.clear(but=name)
@@ -167,6 +171,8 @@ def model_tensors(model: nn.Module) -> dict[str, Tensor]:
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """What an optimiser has gathered, as `parameter index.name`; rates are set anew each step and not kept."""
+    import torch
+
     return {
         f"{index}.{name}": torch.as_tensor(value)
         for index, gathered in optimizer.state_dict()["state"].items()
@@ -181,6 +187,8 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor])
     Raises:
         ValueError: tensors of other shapes or types than the parameters'.
     """
+    import torch
+
     state: dict[int, dict[str, Tensor]] = {}
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for key, tensor in tensors.items():

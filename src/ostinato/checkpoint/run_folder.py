@@ -1,5 +1,7 @@
 """The files of a run, by name."""
 
+from __future__ import annotations
+
 import re
 import stat
 import tempfile
@@ -8,11 +10,9 @@ from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import torch
-from torch import Tensor, nn
 
 from ostinato.checkpoint.files import (
     read_json,
@@ -31,6 +31,9 @@ from ostinato.core.errors import RunFolderError
 from ostinato.core.files import is_temporary, remove_left_over
 from ostinato.core.results import builtins
 from ostinato.core.visible import visible
+
+if TYPE_CHECKING:  # what stands in a folder is said without torch
+    from torch import Tensor, nn
 
 #: Raised by one when an older version could not read a folder any more.
 FORMAT = 1
@@ -103,7 +106,7 @@ class RunFolder:
     def _no_run(self, why: str) -> RunFolderError:
         return RunFolderError(f"--out {self.path}: holds files that are not a run ({why}); choose another name")
 
-    def start(self, config: dict[str, Any], files: Mapping[str, bytes] = MappingProxyType({})) -> "RunFolder":
+    def start(self, config: dict[str, Any], files: Mapping[str, bytes] = MappingProxyType({})) -> RunFolder:
         """Begin a run: write the configuration and what else a run holds from its start.
 
         They are written to a folder within this one, to train in, so that what stands here stays until `settle`."""
@@ -118,7 +121,7 @@ class RunFolder:
         return new
 
     @property
-    def settled(self) -> "RunFolder":
+    def settled(self) -> RunFolder:
         """The folder of the run, where this is what `start` gave; else itself."""
         return RunFolder(self.path.parent, self._pictures) if self.path.name == _NEW else self
 
@@ -321,6 +324,8 @@ class RunFolder:
 
     def load_weights(self, model: nn.Module) -> None:
         """Read the best weights into a model; they have to be finite."""
+        import torch
+
         self.require_fitting(model)
         tensors = read_tensors(self.weights)
         for name, tensor in model_tensors(model).items():
