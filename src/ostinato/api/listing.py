@@ -19,7 +19,12 @@ class _Config(msgspec.Struct):
 
 def list_runs(folder: Path) -> list[RunRow]:
     """One row a run, by name."""
-    return [_row(RunFolder(path)) for path in sorted(folder.iterdir()) if _is_run(path)]
+    return [row_of(path) for path in run_folders(folder)]
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """Those that a folder holds, by name."""
+    return [path for path in sorted(folder.iterdir()) if _is_run(path)]
 
 
 def _is_run(path: Path) -> bool:
@@ -29,7 +34,9 @@ def _is_run(path: Path) -> bool:
         return False
 
 
-def _row(run: RunFolder) -> RunRow:
+def row_of(path: Path) -> RunRow:
+    """A run folder at a glance; a damaged one is no error."""
+    run = RunFolder(path)
     try:
         return _found(run)
     except (RunFolderError, msgspec.ValidationError, OSError, ValueError, RecursionError):

@@ -73,6 +73,12 @@ class RunFolder:
         self._made: list[Path] = []
         self.resume_point = ResumePoint(self.path / "checkpoint", like=self.config)
 
+    @property
+    def under_way(self) -> RunFolder:
+        """The folder that a training here writes to for now: until its first checkpoint, one within this."""
+        new = RunFolder(self.path / _NEW, self._pictures)
+        return new if new.is_run() else self
+
     def is_run(self) -> bool:
         """Whether a run was started here."""
         return self.config.is_file()

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
-from ostinato.cli.options import Option, options_of
+from ostinato.tasks.described import Option, options_of
 
 #: Columns of the names; a longer one has a line to itself.
 NAMES = 26

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ostinato.cli.options import ELSEWHERE, Option, options_of
 from ostinato.config.merge import refuse_unused
 from ostinato.core.errors import ConfigError
+from ostinato.tasks.described import ELSEWHERE, Option, options_of
 
 
 @contextmanager

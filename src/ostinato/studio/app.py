@@ -1,55 +1,102 @@
-"""The studio's application: the page, what it asks, and the guard in front of both."""
+"""The studio's application: the page, what it asks, and the guard in front of both.
 
-from dataclasses import dataclass
+What needs no torch is answered at once. The rest, the server's own routes among it, stands behind a door that opens
+once torch is there: the page shows before.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ostinato.core.errors import OstinatoError
-from ostinato.studio import page
+from ostinato.serving.problems import Problem, respond
+from ostinato.studio import page, runs
 from ostinato.studio.guard import Guard
-from ostinato.studio.problems import problem
+from ostinato.studio.studio import Studio
 
-#: What the page asks, under /studio. A module of this room that answers some of it lists its routes here.
-ROUTES: list[Route] = []
-
-
-@dataclass(frozen=True)
-class Studio:
-    """What the routes work on: `request.app.state.studio`.
-
-    Attributes:
-        runs: the folder whose run folders are shown, and where new ones go.
-    """
-
-    runs: Path
+#: Seconds after the start at which torch is loaded, unless somebody has asked for it: the page is there by then.
+_SETTLED = 2.0
 
 
-def studio_app(runs: Path, secret: str, port: int) -> Starlette:
+def routes() -> list[BaseRoute]:
+    """What needs no torch. A module of this room that answers some of it has them as `ROUTES`."""
+    return [*page.ROUTES, *runs.ROUTES]
+
+
+def computing_routes() -> list[BaseRoute]:
+    """What computes with runs; called once torch may be loaded."""
+    return []
+
+
+def studio_app(folder: Path, secret: str, port: int) -> Starlette:
     """The application.
 
     Args:
-        runs: folder of run folders; made when the first training starts.
+        folder: of run folders; made when the first training starts.
         secret: what whoever opens the page must show; see `Guard`.
         port: that the server listens at.
     """
+    studio = Studio(folder)
+    door = Door(studio)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        opening = asyncio.create_task(door.open_soon())
+        yield
+        opening.cancel()
+        await door.close()
+
     app = Starlette(
-        routes=[*page.ROUTES, *ROUTES],
-        exception_handlers={OstinatoError: _mendable, HTTPException: _refused},
+        routes=[*routes(), Mount("/", door)],
+        exception_handlers={Exception: respond, Problem: respond, 404: respond, 405: respond},
+        lifespan=lifespan,
     )
-    app.state.studio = Studio(runs)
+    app.state.studio = studio
     app.add_middleware(Guard, secret=secret, port=port, scripts=page.inline_scripts())
     return app
 
 
-def _mendable(request: Request, error: Exception) -> Response:
-    return problem(422, "This cannot be used", str(error))
+class Door:
+    """Answers what computes: the server's routes, and the page's that stand beside them. Torch is loaded in a thread
+    the first time that somebody asks, who waits."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        self._app: ASGIApp | None = None
+        self._opening = asyncio.Lock()
+        self._stack = AsyncExitStack()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
+        app = await self._opened()
+        # the paths of a mount's own application begin behind it
+        await app({**scope, "root_path": "", "app": app}, receive, send)
+
+    async def open_soon(self) -> None:
+        """Load what is needed, once the page has been served."""
+        await asyncio.sleep(_SETTLED)
+        await self._opened()
+
+    async def close(self) -> None:
+        """End what `create_app` began."""
+        await self._stack.aclose()
+
+    async def _opened(self) -> ASGIApp:
+        async with self._opening:
+            if self._app is None:
+                app = await asyncio.get_running_loop().run_in_executor(None, _computing_app, self._studio)
+                await self._stack.enter_async_context(app.router.lifespan_context(app))
+                self._app = app
+            return self._app
 
 
-def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return problem(error.status_code, error.detail, "")
+def _computing_app(studio: Studio) -> Starlette:
+    from ostinato.serving.app import create_app
+
+    app = create_app(discover=studio.runs, routes=computing_routes(), local=True)
+    app.state.studio = studio
+    return app

@@ -17,7 +17,7 @@ from starlette.datastructures import URL, Headers, MutableHeaders
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ostinato.studio.problems import problem
+from ostinato.serving.problems import Problem
 
 _READING = {"GET", "HEAD", "OPTIONS"}
 _HOW_IN = "Open the address that `ostinato studio` printed when it started: it has the key to this page."
@@ -59,15 +59,15 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         if headers.get("host", "") not in self._hosts:
-            return problem(421, "Another server", "This server answers at 127.0.0.1 and localhost only.")
+            return Problem(421, "the studio answers at 127.0.0.1 and localhost alone").response()
         url = URL(scope=scope)
         if scope["type"] == "http" and scope["path"] == "/" and (key := _key(url)) is not None:
             return self._enter(key)
         if not self._known(headers):
-            return HTMLResponse(_CLOSED, 401) if scope["path"] == "/" else problem(401, "Not open", _HOW_IN)
+            return HTMLResponse(_CLOSED, 401) if scope["path"] == "/" else Problem(401, _HOW_IN).response()
         changes = scope["type"] == "websocket" or scope["method"] not in _READING
         if changes and not self._from_here(headers):
-            return problem(403, "Another page", "This request comes from another page, which may change nothing here.")
+            return Problem(403, "this request comes from another page, which may change nothing here").response()
         return None
 
     def _enter(self, key: str) -> Response:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from ostinato.cli.arguments import COMMANDS, parse
-from ostinato.cli.options import options_of
 from ostinato.config.merge import build, flatten
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.commands import Evaluate, Generate
+from ostinato.tasks.described import options_of
 from ostinato.tasks.lm.options import TrainLm
 
 CELL = ["--cell-options", "a=1", "b=2"]

@@ -10,10 +10,10 @@ import ostinato.api
 from ostinato.api.run import Run
 from ostinato.checkpoint import RunFolder
 from ostinato.cli.main import main
-from ostinato.cli.options import options_of
 from ostinato.core.errors import ConfigError, OptionTypeError
 from ostinato.tasks import OPTIONS
 from ostinato.tasks.commands import DECLARED, Evaluate, Generate, Plot, Predict, asked, declared
+from ostinato.tasks.described import options_of
 
 COMMANDS = {"evaluate": Evaluate, "predict": Predict, "generate": Generate, "plot": Plot}
 BY_COMMAND = {

@@ -1,0 +1,49 @@
+"""What the studio's routes work on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.requests import HTTPConnection
+
+from ostinato.api.listing import run_folders
+from ostinato.checkpoint import RunFolder
+from ostinato.serving.problems import Problem
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A folder of runs. What comes from the net is looked up among what stands in it, and never becomes a path.
+
+    Attributes:
+        folder: of the runs that are shown, where new ones go.
+    """
+
+    folder: Path
+
+    def runs(self) -> dict[str, Path]:
+        """The run folders that there are now, by name."""
+        return {path.name: path for path in run_folders(self.folder)} if self.folder.is_dir() else {}
+
+    def run(self, name: str) -> Path:
+        """The run folder of a name.
+
+        Raises:
+            Problem: 404, there is none.
+        """
+        return self._named(name, self.runs())
+
+    def begun(self, name: str) -> Path:
+        """As `run`; one whose training has not come to its first checkpoint is there too."""
+        there = self.folder.iterdir() if self.folder.is_dir() else ()
+        return self._named(name, {path.name: path for path in there if RunFolder(path).under_way.is_run()})
+
+    def _named(self, name: str, known: dict[str, Path]) -> Path:
+        if name not in known:
+            raise Problem(404, f"there is no run {name[:100]!r} in {self.folder} any more")
+        return known[name]
+
+
+def studio_of(request: HTTPConnection) -> Studio:
+    """The studio of a request."""
+    found: Studio = request.app.state.studio
+    return found
