@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -158,6 +159,7 @@ class _Call:
 
     def __init__(self, kernel: Kernel, given: Arguments) -> None:
         self._alive: list[Any] = []
+        self.workspace_size: Callable[[], int]
         library = load()
         assert not isinstance(library, str)  # or the kernel had not been compiled
         self.library = library
@@ -207,12 +209,12 @@ class _Call:
             at += 8 * len(group)
         if self._functions:
             fused = self._functions[backward]
-            size, function = fused.workspace(run), fused.compute
+            self.workspace_size, function = partial(fused.workspace, run), fused.compute
         else:
             programs = programs_of(self.library)
-            size = programs.workspace(run, backward=backward)
+            self.workspace_size = partial(programs.workspace, run, backward=backward)
             function = programs.backward if backward else programs.forward
-        workspace = scratch(size)
+        workspace = scratch(self.workspace_size())
         self._alive.append(workspace)
         run.workspace = workspace.data_ptr()
         return function
@@ -235,6 +237,15 @@ class Step:
         final = {"final_state": given.state, "every_state": [None] * len(given.state)}
         self._compute = self._call.prepare(final, backward=False, scratch=aligned)
         self._run, self._places = self._call.run, self._call.places
+        self._workspace = aligned(0)  # beside the call's own, where that is too small
+        self._room = self._call.workspace_size()
+
+    def resize(self, rows: int) -> None:
+        """Take the first sequences alone from now on."""
+        self._run.N = rows
+        if (size := self._call.workspace_size()) > self._room:
+            self._room, self._workspace = size, aligned(size)
+            self._run.workspace = self._workspace.data_ptr()
 
     def __call__(self, x: int, output: int) -> None:
         """Take a step: addresses of the inputs `[N, width]` and of the outputs, both dense."""

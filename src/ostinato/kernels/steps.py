@@ -1,8 +1,8 @@
 """Kernels one time step at a time, what they read prepared once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -18,8 +18,21 @@ from ostinato.kernels.native_calls import aligned
 from ostinato.kernels.request import Request
 from ostinato.native.library import NativeLibrary, Run, Steps
 
-#: Takes a step: inputs `[N, D]`, dense, and where to write the outputs `[N, O]`.
-Take = Callable[[Tensor, Tensor], None]
+
+class Take(Protocol):
+    """Takes steps.
+
+    Attributes:
+        independent: whether a sequence's numbers are the same, to the last bit, whatever is read beside it.
+    """
+
+    independent: bool
+
+    def __call__(self, x: Tensor, output: Tensor) -> None:
+        """Take a step: inputs `[N, D]`, dense, and where to write the outputs `[N, O]`."""
+
+    def resize(self, rows: int) -> None:
+        """Take the first sequences alone from now on: so many, of the N that there are states of."""
 
 
 class Layer(NamedTuple):
@@ -71,8 +84,11 @@ class NativeSteps:
         layers: the lowest first; `native.refuses` must take each.
     """
 
+    independent = True  # each row's sums are added up in one order
+
     def __init__(self, layers: Sequence[Layer]) -> None:
         self._alive: list[Any] = [layer.state for layer in layers]  # all that the runs point to
+        self._workspaces: list[Tensor] = []
         runs: list[tuple[NativeLibrary, Run]] = []
         first = layers[0]
         x = first.state[0].new_zeros(1, len(first.state[0]), first.cell.input_size)
@@ -80,11 +96,20 @@ class NativeSteps:
             output = x.new_empty(1, x.shape[1], cell.output_size)
             runs.append(self._prepare(native.inputs(cell, p, x, fields, noise=held), output))
             x = output
-        self._steps = Steps(runs)
+        self._runs, self._steps = runs, Steps(runs)
 
     def __call__(self, x: Tensor, output: Tensor) -> None:
         """Take a step: `[N, D]` to `[N, O]`, both float32 and dense."""
         self._steps(x.data_ptr(), output.data_ptr())
+
+    def resize(self, rows: int) -> None:
+        """Take the first sequences alone; packed weights have one order for any number."""
+        for number, (library, run) in enumerate(self._runs):
+            run.N = rows
+            size = library.workspace_size(run, backward=False)
+            if size > self._workspaces[number].nbytes:  # fewer rows may be divided otherwise among threads
+                self._workspaces[number] = aligned(size)
+                run.workspace = self._workspaces[number].data_ptr()
 
     def _prepare(self, given: native_calls.Inputs, output: Tensor) -> tuple[NativeLibrary, Run]:
         library, run, _, read = native_calls.described(given)
@@ -94,16 +119,18 @@ class NativeSteps:
         workspace = aligned(library.workspace_size(run, backward=False))
         run.workspace = workspace.data_ptr()
         run.output, run.final_h, run.final_c = output.data_ptr(), run.h0, run.c0
-        self._alive += [read, packed, workspace, output]
+        self._workspaces.append(workspace)
+        self._alive += [read, packed, output]
         return library, run
 
 
 class CompiledStep:
     """A step of a compiled cell. What torch makes of its parameters is made once; `project`, where torch runs it, and
-    `readout` run in each step."""
+    `readout` run in each step: what torch computes may depend on how many rows there are."""
 
     def __init__(self, layer: Layer) -> None:
         cell, p, state, noise = layer
+        self._rows = len(state[0])
         x = state[0].new_zeros(1, len(state[0]), cell.input_size)
         self._project = partial(cell.project, p) if compiled.leaves_projection(cell, noise) else None
         readout = compiled.left_readout(cell, noise)
@@ -112,6 +139,12 @@ class CompiledStep:
             given = compiled.inputs(cell, p, x if self._project is None else self._project(x), state, noise=noise)
         kernel = kernel_by(given.key)
         self._step = Step(kernel, given.arguments(kernel))
+        self.independent = self._project is None and self._readout is None
+
+    def resize(self, rows: int) -> None:
+        """Take the first sequences alone."""
+        self._rows = rows
+        self._step.resize(rows)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, output: Tensor) -> None:
@@ -120,7 +153,7 @@ class CompiledStep:
             x = self._project(x.unsqueeze(0)).contiguous()
         self._step(x.data_ptr(), output.data_ptr())
         if self._readout is not None:
-            output.copy_(self._readout()[0])
+            output.copy_(self._readout()[0][: self._rows])
 
 
 class _Chain:
@@ -128,11 +161,17 @@ class _Chain:
 
     def __init__(self, layers: Sequence[Layer], takes: Sequence[Take]) -> None:
         between = [layer.state[0].new_empty(len(layer.state[0]), layer.cell.output_size) for layer in layers[:-1]]
-        self._lower = list(zip(takes, between, strict=False))
-        self._last = takes[-1]
+        self._takes, self._between, self._rows = list(takes), between, len(layers[0].state[0])
+        self.independent = all(take.independent for take in takes)
+
+    def resize(self, rows: int) -> None:
+        """Take the first sequences alone."""
+        self._rows = rows
+        for take in self._takes:
+            take.resize(rows)
 
     def __call__(self, x: Tensor, output: Tensor) -> None:
-        for take, between in self._lower:
-            take(x, between)
-            x = between
-        self._last(x, output)
+        for take, between in zip(self._takes, [*self._between, output], strict=True):
+            y = between[: self._rows]
+            take(x, y)
+            x = y

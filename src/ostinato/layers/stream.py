@@ -1,6 +1,6 @@
 """A layer fed one time step at a time, its weights packed once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
@@ -53,6 +53,8 @@ class Stream:
     Attributes:
         batch_size: N.
         reason: why it runs on the reference; empty where kernels do it.
+        independent: whether a sequence's numbers are the same, to the last bit, whatever is read beside it. They are
+            where kernels do all of it.
 
     Raises:
         ConfigError: a layer that reads from the end, in one direction or both, or a batch size below 0.
@@ -68,11 +70,13 @@ class Stream:
             raise ConfigError("a layer that reads from the end begins with what comes last: it cannot stream")
         if not isinstance(batch_size, int) or batch_size < 0:
             raise ConfigError(f"batch_size: expected a whole number of at least 0, got {batch_size!r}")
-        self._layer, self.batch_size = layer, batch_size
+        self._layer, self.batch_size, self._rows = layer, batch_size, batch_size
         self._names = [[f"{name}_l{index}" for name in cell.parameters()] for index, cell in enumerate(layer.cells)]
         self.reason = ""
         self._packed: list[Any] = []
-        self._take: Callable[[Tensor, Tensor], None]
+        self._take: steps.Take
+        self._x_shape: tuple[int, int]
+        self._out_shape: tuple[int, int]
         self.refresh()
 
     def step(self, x: Tensor, out: Tensor | None = None) -> Tensor:
@@ -104,6 +108,45 @@ class Stream:
             x = x.clone()
         self._take(x, out)
         return out
+
+    @property
+    def rows(self) -> int:
+        """Sequences that steps take, the first ones: N until it is set. `x` and the outputs have as many rows; the
+        states of the others stay as they are.
+
+        Raises:
+            ConfigError: it is set to less than 0, or more than there are.
+        """
+        return self._rows
+
+    @rows.setter
+    def rows(self, rows: int) -> None:
+        if not 0 <= rows <= self.batch_size:
+            raise ConfigError(f"rows: expected 0 to {self.batch_size}, got {rows}")
+        self._rows = rows
+        self._take.resize(rows)
+        self._x_shape, self._out_shape = (rows, self._x_shape[1]), (rows, self._out_shape[1])
+
+    def put(self, row: int, state: Any) -> None:
+        """Set the state of one sequence: each field `[L, 1, ...]`.
+
+        Raises:
+            TensorError: it does not fit.
+        """
+        fields = self._layer.stack.read(state, 1, self._like, batched=True, batch_first=False)
+        with torch.no_grad():
+            for field, given in zip(self._state, fields, strict=True):
+                field[:, row] = given[:, 0]
+
+    def get(self, row: int) -> tuple[Tensor, ...]:
+        """The state of one sequence, a copy: each field `[L, 1, ...]`."""
+        return tuple(field[:, row : row + 1].clone() for field in self._state)
+
+    def move(self, row: int, to: int) -> None:
+        """Give one sequence the state of another."""
+        with torch.no_grad():
+            for field in self._state:
+                field[:, to] = field[:, row]
 
     @property
     def state(self) -> Any:
@@ -145,7 +188,7 @@ class Stream:
             for cell, names in zip(layer.cells, self._names, strict=True)
         ]
         packed, self._like = self._stamp(), next(iter(parameters[0].values())).detach()
-        self._x_shape, self._out_shape = (self.batch_size, first.input_size), (self.batch_size, layer.output_size)
+        self._x_shape, self._out_shape = (self._rows, first.input_size), (self._rows, layer.output_size)
         # A state made in inference mode could not be written outside of it.
         with torch.inference_mode(False), torch.no_grad():
             initial = layer.initial_state(self.batch_size) if before is None else before
@@ -154,6 +197,9 @@ class Stream:
             layers = list(map(steps.Layer, layer.cells, parameters, self._parts(), self._noise()))
             self.reason = steps.refuses(layer.cells, request)
             self._take = _ReferenceSteps(layers) if self.reason else steps.steps(layers, request)
+            self.independent = self._take.independent
+            if self._rows != self.batch_size:
+                self._take.resize(self._rows)
         self._packed = packed  # last: what fails before is tried again
 
     def _read(self, state: Any) -> tuple[Tensor, ...]:
@@ -184,12 +230,21 @@ class Stream:
 class _ReferenceSteps:
     """The same by the cells' own `step`, on any device and in any dtype."""
 
+    independent = False  # torch chooses the order of a product's sums by the number of rows
+
     def __init__(self, layers: Sequence[steps.Layer]) -> None:
-        self._layers = layers
+        self._layers, self._rows = layers, len(layers[0].state[0])
+
+    def resize(self, rows: int) -> None:
+        """Take the first sequences alone."""
+        self._rows = rows
 
     @torch.no_grad()
     def __call__(self, x: Tensor, output: Tensor) -> None:
-        for cell, p, state, noise in self._layers:
+        for cell, p, whole, noise in self._layers:
+            state = type(whole)(*(field[: self._rows] for field in whole))
+            if noise:
+                noise = StateNoise(None, [share[:, : self._rows] for share in noise.zoneout or ()])
             ran = kernels.reference(cell, p, x.unsqueeze(0), state, noise=noise)
             # copied first: a field after may be another one before, as in a cell that remembers two steps
             for field, after in zip(state, [after.clone() for after in ran.final], strict=True):

@@ -36,9 +36,10 @@ async def answer(request: Request) -> Response:
 
 
 def _answers(served: ServedRun, asked: AnswerRequest, most: int) -> list[Any]:
-    run = served.run
+    model = served.model
+    run = model.run
     options = options_for(run, asked.options)
-    with served.computing:
+    with model.computing:
         return [_named(each) for each in itertools.islice(run.answers(asked.inputs, **options), most * 1_000)]
 
 

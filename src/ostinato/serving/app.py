@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from os import PathLike
 from pathlib import Path
 
@@ -17,14 +16,18 @@ from starlette.routing import BaseRoute, Route
 
 from ostinato.config.serving import ServeSettings
 from ostinato.core.errors import OstinatoError
+from ostinato.serving import keeping
 from ostinato.serving.answers import answer
 from ostinato.serving.bodies import Health, Served, ServedRuns
 from ostinato.serving.exchange import answered
 from ostinato.serving.generation import generate
 from ostinato.serving.guard import Guard, read_token
 from ostinato.serving.problems import Problem, respond
-from ostinato.serving.served import Registry, ServedRun
+from ostinato.serving.served import ServedRun
 from ostinato.serving.serving import Serving, serving_of
+
+_SESSIONS = "/v1/runs/{name}/sessions"
+_SESSION = _SESSIONS + "/{session}"
 
 
 def create_app(
@@ -49,16 +52,15 @@ def create_app(
     """
     settings = settings or ServeSettings()
     token = None if settings.token_file is None else read_token(settings.token_file)
-    serving = Serving(Registry(runs, discover), settings)
+    serving = Serving(runs, settings, discover)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        await asyncio.get_running_loop().run_in_executor(None, serving.runs.load_all)
-        serving.ready = True
+        await serving.start()
         try:
             yield
         finally:
-            serving.close()
+            await serving.end()
 
     middleware = [Middleware(Guard, token=token, origins=settings.allow_origin, local=local)]
     if settings.allow_origin:
@@ -78,10 +80,17 @@ def _routes() -> list[BaseRoute]:
     return [
         Route("/health", health),
         Route("/ready", ready),
+        Route("/metrics", metrics),
         Route("/v1/runs", list_runs),
         Route("/v1/runs/{name}", one_run),
         Route("/v1/runs/{name}/answer", answer, methods=["POST"]),
         Route("/v1/runs/{name}/generate", generate, methods=["POST"]),
+        Route(f"{_SESSIONS}", keeping.create, methods=["POST"]),
+        Route(f"{_SESSION}", keeping.forget, methods=["DELETE"]),
+        Route(f"{_SESSION}/generate", keeping.go_on, methods=["POST"]),
+        Route(f"{_SESSION}/fork", keeping.fork, methods=["POST"]),
+        Route(f"{_SESSION}/state", keeping.save, methods=["GET"]),
+        Route(f"{_SESSION}/state", keeping.restore, methods=["PUT"]),
     ]
 
 
@@ -98,19 +107,22 @@ async def ready(request: Request) -> Response:
     return answered(Health(status="ok"))
 
 
+async def metrics(request: Request) -> Response:
+    """What Prometheus reads."""
+    return Response(serving_of(request).metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
 async def list_runs(request: Request) -> Response:
     """The runs that are served; one that is damaged is left out."""
     serving = serving_of(request)
-    return answered(ServedRuns(runs=await serving.compute(_described, list(serving.runs))))
+    return answered(ServedRuns(runs=await serving.compute(_described, serving, list(serving.runs))))
 
 
-def _described(runs: list[ServedRun]) -> list[Served]:
+def _described(serving: Serving, runs: list[ServedRun]) -> list[Served]:
     found = []
     for run in runs:
-        try:
-            found.append(run.described())
-        except OstinatoError:
-            continue
+        with suppress(OstinatoError):
+            found.append(run.described(serving.sessions.count(run.name)))
     return found
 
 
@@ -118,4 +130,4 @@ async def one_run(request: Request) -> Response:
     """One of them."""
     serving = serving_of(request)
     served = serving.runs[request.path_params["name"]]
-    return answered(await serving.compute(served.described))
+    return answered(await serving.compute(served.described, serving.sessions.count(served.name)))

@@ -56,6 +56,18 @@ class GenerateRequest(Body):
         return {name: getattr(self, name) for name in ("temperature", "top_k", "top_p", "greedy", "seed")}
 
 
+class SessionRequest(Body):
+    """How a session begins."""
+
+    prompt: Annotated[str, Meta(description="what it has read; by default it is at the beginning of a text")] = ""
+
+
+class SessionMade(Result):
+    """A new session."""
+
+    id: Annotated[str, "by which requests call it; nobody else can guess it"]
+
+
 class GenerateResponse(Result):
     """What was written."""
 

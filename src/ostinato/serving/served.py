@@ -2,53 +2,96 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
-from ostinato.api import Run, load
-from ostinato.core.errors import ConfigError, unknown_name
+from ostinato.config.serving import ServeLimits
+from ostinato.core.errors import ConfigError, OstinatoError, unknown_name
 from ostinato.serving.bodies import Served
+from ostinato.serving.metrics import Metrics
+from ostinato.serving.model import LoadedModel, stamp_of
 from ostinato.serving.problems import Problem
 from ostinato.tasks.contract import Generates, Predicts
 
+_log = logging.getLogger("ostinato.serving")
 
-@dataclass
+
 class ServedRun:
     """A run, loaded when it is first asked for, and again when its folder has another model.
 
-    Attributes:
+    Args:
         name: by which requests call it.
         path: its folder, as the server was told.
-        computing: held by whoever computes with it outside of a batch.
+        limits: of the server.
+        metrics: of the server.
     """
 
-    name: str
-    path: Path
-    computing: threading.Lock = field(default_factory=threading.Lock)
-    _loading: threading.Lock = field(default_factory=threading.Lock)
-    _run: Run | None = None
-    _stamp: tuple[int, ...] = ()
+    def __init__(self, name: str, path: Path, limits: ServeLimits, metrics: Metrics) -> None:
+        self.name, self.path, self._limits, self._metrics = name, path, limits, metrics
+        self._loading = threading.Lock()
+        self._model: LoadedModel | None = None
+        self._refused: tuple[int, ...] = ()  # of a folder that could not be loaded
 
     @property
-    def run(self) -> Run:
-        """The run as it was last loaded. May take long: never call it where requests are taken.
+    def model(self) -> LoadedModel:
+        """The model as it was last loaded. May take long: never call it where requests are taken.
 
         Raises:
             OstinatoError: the folder is missing or damaged, and was never whole.
         """
         with self._loading:
-            if self._run is None:
-                stamp = _stamp(self.path)
-                self._run, self._stamp = load(self.path), stamp
-            return self._run
+            if self._model is None:
+                self._model = LoadedModel(self.name, self.path, self._limits, self._metrics)
+            return self._model
+
+    @property
+    def loaded(self) -> LoadedModel | None:
+        """The model, where it is loaded."""
+        return self._model
+
+    def ready_model(self) -> LoadedModel:
+        """The model, ready to write.
+
+        Raises:
+            Problem: 409, it writes nothing.
+        """
+        model = self.model
+        _ = model.engine
+        return model
+
+    def renew(self) -> tuple[LoadedModel, LoadedModel] | None:
+        """Take another model, where the folder has one; texts under way are written to their end by the old one.
+
+        A folder that is damaged, or being written, leaves the old one in place.
+
+        Returns:
+            The old and the new, where there is a new one.
+        """
+        old, stamp = self._model, stamp_of(self.path)
+        if old is None or stamp in (old.stamp, self._refused):
+            return None
+        try:
+            new = LoadedModel(self.name, self.path, self._limits, self._metrics)
+        except OstinatoError as error:
+            self._refused = stamp
+            self._metrics.reloads.labels("refused").inc()
+            _log.warning("run not taken anew", extra={"run": self.name, "why": str(error)})
+            return None
+        if old.ready:
+            _ = new.engine  # before anybody waits for it
+        with self._loading:
+            self._model = new
+        old.close()
+        self._metrics.reloads.labels("taken").inc()
+        _log.info("run taken anew", extra={"run": self.name})
+        return old, new
 
     def described(self, sessions: int = 0) -> Served:
         """What a client is told of it."""
-        run = self.run
+        run = self.model.run
         return Served(
             name=self.name,
             task=run.config["task"],
@@ -68,6 +111,8 @@ class Registry:
     Args:
         paths: run folders; each goes by its last name.
         discover: names and folders of those that come and go, asked for whenever a name is not among `paths`.
+        limits: of the server.
+        metrics: of the server.
 
     Raises:
         ConfigError: two of one name.
@@ -75,17 +120,19 @@ class Registry:
 
     def __init__(
         self,
-        paths: Iterable[str | PathLike[str]] = (),
-        discover: Callable[[], dict[str, Path]] | None = None,
+        paths: Iterable[str | PathLike[str]],
+        discover: Callable[[], dict[str, Path]] | None,
+        limits: ServeLimits,
+        metrics: Metrics,
     ) -> None:
-        self._discover, self._lock = discover, threading.Lock()
+        self._discover, self._lock, self._limits, self._metrics = discover, threading.Lock(), limits, metrics
         self._runs: dict[str, ServedRun] = {}
         for path in paths:
             folder = Path(path)
             name = folder.name or folder.resolve().name
             if name in self._runs:
                 raise ConfigError(f"RUN {path}: another run is called {name!r} already; rename one of the folders")
-            self._runs[name] = ServedRun(name, folder)
+            self._runs[name] = ServedRun(name, folder, limits, metrics)
         self._fixed = frozenset(self._runs)
 
     def __iter__(self) -> Iterator[ServedRun]:
@@ -98,13 +145,16 @@ class Registry:
         Raises:
             Problem: 404, there is none.
         """
-        found = self._runs.get(name)
-        if found is None or name not in self._fixed:
+        if name not in self._fixed:
             self._look()
-            found = self._runs.get(name)
+        found = self._runs.get(name)
         if found is None:
             raise Problem(404, unknown_name("there is no run", name[:100], sorted(self._runs)))
         return found
+
+    def loaded(self) -> list[LoadedModel]:
+        """The models that are in memory."""
+        return [run.loaded for run in list(self._runs.values()) if run.loaded is not None]
 
     def load_all(self) -> None:
         """Load those that were named.
@@ -113,7 +163,12 @@ class Registry:
             OstinatoError: one is missing or damaged.
         """
         for name in sorted(self._fixed):
-            _ = self._runs[name].run
+            _ = self._runs[name].model
+
+    def renew(self) -> list[tuple[LoadedModel, LoadedModel]]:
+        """Take other models where folders have them; the old and the new of each."""
+        found = [run.renew() for run in list(self._runs.values())]
+        return [pair for pair in found if pair is not None]
 
     def _look(self) -> None:
         """Find out which of those that come and go are there."""
@@ -122,24 +177,8 @@ class Registry:
         found = self._discover()
         with self._lock:
             for name in [name for name in self._runs if name not in self._fixed and name not in found]:
-                del self._runs[name]
+                if (model := self._runs.pop(name).loaded) is not None:
+                    model.close()
             for name, path in found.items():
                 if name not in self._runs or (name not in self._fixed and self._runs[name].path != path):
-                    self._runs[name] = ServedRun(name, path)
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    """What changes when a folder has another model; empty where that cannot be told."""
-    found: list[int] = []
-    for name in ("config.json", "model.safetensors", "tokenizer.json"):
-        try:
-            status = (path / name).stat()
-        except OSError:
-            continue
-        found += [status.st_mtime_ns, status.st_size, status.st_ino]
-    return tuple(found)
-
-
-def any_json(value: Any) -> Any:
-    """A value as JSON has it: NumPy's numbers and arrays as Python's."""
-    return value.tolist() if hasattr(value, "tolist") else value
+                    self._runs[name] = ServedRun(name, path, self._limits, self._metrics)

@@ -16,7 +16,7 @@ from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.results import builtins
 from ostinato.native import library as native_library
 from ostinato.tasks.lm.model import LanguageModelStream
-from ostinato.tasks.lm.task import until
+from ostinato.tasks.lm.writing import Stop
 from tests.support import prose
 
 TEXT = prose(60) + "ein Mäusebär\n"
@@ -181,7 +181,12 @@ def test_bytes_know_every_prompt(runs):
     ],
 )
 def test_writing_ends_with_the_stop_text_across_pieces(pieces, stop, expected):
-    assert "".join(until(stop, iter(pieces))) == expected
+    passed, written = Stop(stop), ""
+    for piece in pieces:
+        written += passed(piece)
+        if passed.met:
+            break
+    assert written == expected
 
 
 def test_after_the_stop_text_no_more_is_computed(runs, monkeypatch):

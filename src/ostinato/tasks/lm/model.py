@@ -210,11 +210,15 @@ class LanguageModelStream:
 
     The recurrent layers run as `Recurrent.stream`, whose weights are packed once: what a call of the model sets up for
     every token costs more than the token.
+
+    Attributes:
+        independent: whether a sequence's scores are the same, to the last bit, whatever is read beside it.
     """
 
     def __init__(self, model: LanguageModel, batch_size: int, state: Any = None) -> None:
         self._model = model
         self._layers = [layer.stream(batch_size) for layer in (model.recurrent, model.last) if layer is not None]
+        self.independent = all(layer.independent for layer in self._layers)
         if state is not None:
             for layer, own in zip(self._layers, model._split(state), strict=True):
                 layer.state = own
@@ -223,21 +227,72 @@ class LanguageModelStream:
     def step(self, ids: Tensor) -> Tensor:
         """Take a step: ids `[N]` to scores of the next token `[N, V]`; log-probabilities from an adaptive softmax."""
         x, separator = F.embedding(ids, self._model.embedding.weight), self._model.separator
-        anew = None if separator is None else ids == separator
+        if separator is not None and (anew := ids == separator).any():
+            for layer in self._layers:
+                layer.reset(anew.nonzero().flatten())
         for layer in self._layers:
-            if anew is not None and anew.any():
-                layer.reset(anew)
             x = layer.step(x)
-        decoder = self._model.decoder
-        if isinstance(decoder, nn.Linear):
-            return F.linear(x, decoder.weight, decoder.bias)
-        scores: Tensor = decoder.log_prob(x)
-        return scores
+        return row_scores(self._model.decoder, x)
+
+    @property
+    def rows(self) -> int:
+        """Sequences that steps take, as `Stream.rows`."""
+        return self._layers[0].rows
+
+    @rows.setter
+    def rows(self, rows: int) -> None:
+        for layer in self._layers:
+            layer.rows = rows
+
+    def put(self, row: int, state: Any) -> None:
+        """Set the state of one sequence: an output's, of a batch of one; None is that of the beginning."""
+        for layer, own in zip(self._layers, [None] * 2 if state is None else self._model._split(state), strict=False):
+            if own is None:
+                layer.reset([row])
+            else:
+                layer.put(row, own)
+
+    def get(self, row: int) -> tuple[Tensor, ...]:
+        """The state of one sequence, a copy, as an output of the model has it."""
+        return tuple(field for layer in self._layers for field in layer.get(row))
+
+    def move(self, row: int, to: int) -> None:
+        """Give one sequence the state of another."""
+        for layer in self._layers:
+            layer.move(row, to)
+
+    @property
+    def form(self) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+        """Shape and dtype of each field of one sequence's state, by name: `recurrent.h`, `last.h`."""
+        names = [f"recurrent.{name}" for name in self._model.recurrent.stack.names]
+        names += [f"last.{name}" for name in self._model.last.stack.names] if self._model.last is not None else []
+        return {
+            name: ((len(field), 1, *field.shape[2:]), field.dtype)
+            for name, field in zip(names, self.state, strict=True)
+        }
 
     @property
     def state(self) -> tuple[Tensor, ...]:
         """The state after the last step, a copy, as an output of the model has it."""
         return tuple(field for layer in self._layers for field in layer.state)
+
+
+@torch.no_grad()
+def row_scores(decoder: nn.Module, x: Tensor) -> Tensor:
+    """Scores `[N, V]` of hidden states `[N, E]`, each row the same to the last bit whatever stands beside it.
+
+    A product of matrices adds up in an order that depends on how many rows there are. Products of two rows each, as
+    many as it takes, have one order, and cost no more than those of one row.
+    """
+    rows = len(x)
+    if isinstance(decoder, nn.AdaptiveLogSoftmaxWithLoss):
+        return torch.cat([decoder.log_prob(x[row : row + 1]) for row in range(rows)])
+    assert isinstance(decoder, nn.Linear)
+    pairs = (rows + 1) // 2
+    if rows % 2:
+        x = torch.cat([x, x[-1:]])
+    weight = decoder.weight.t().expand(pairs, -1, -1)
+    return torch.baddbmm(decoder.bias, x.view(pairs, 2, -1), weight).flatten(0, 1)[:rows]
 
 
 def _adaptive(width: int, vocab_size: int, cutoffs: Sequence[int]) -> nn.AdaptiveLogSoftmaxWithLoss:

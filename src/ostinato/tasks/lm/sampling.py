@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ostinato.tasks.lm.model import LanguageModel
+from ostinato.tasks.lm.model import LanguageModel, row_scores
 from ostinato.tasks.lm.options import SamplingOptions
 
 
@@ -24,7 +24,7 @@ def sample(
     forbidden = torch.tensor(sorted(never), dtype=torch.long)
     output = model(torch.tensor(prompt).unsqueeze(1))
     # only the last step's scores, however long the prompt
-    scores = output._replace(hidden=output.hidden[-1:]).logits()[0, 0].float()
+    scores = row_scores(model.decoder, output.hidden[-1])[0].float()
     stream = None
     while True:
         if never:
@@ -58,20 +58,31 @@ def choose(logits: Tensor, options: SamplingOptions, numbers: Iterator[float]) -
     Top k comes before top p, and both look at the probabilities at the given temperature. A draw takes one of
     `numbers`, uniform between 0 and 1.
     """
+    return choose_each(logits.unsqueeze(0), options, [numbers])[0]
+
+
+def choose_each(logits: Tensor, options: SamplingOptions, numbers: Sequence[Iterator[float]]) -> list[int]:
+    """The same for each of several, by their scores `[N, V]` and with numbers of their own: what one alone would be."""
+    best: list[int]
     if options.greedy or options.temperature == 0:
-        return int(logits.argmax())
+        best = logits.argmax(-1).tolist()
+        return best
     if options.temperature != 1:
         # from the best one down, so that no temperature, however low, makes infinities of several
-        logits = (logits - logits.max()) / max(options.temperature, 1e-30)
-    if 0 < options.top_k < len(logits):
+        logits = (logits - logits.amax(-1, keepdim=True)) / max(options.temperature, 1e-30)
+    if 0 < options.top_k < logits.shape[-1]:
         kept = logits.topk(options.top_k).indices
-        logits = torch.full_like(logits, -torch.inf).index_copy(0, kept, logits[kept])
-    probabilities = logits.softmax(0)
+        logits = torch.full_like(logits, -torch.inf).scatter(-1, kept, logits.gather(-1, kept))
+    probabilities = logits.softmax(-1)
     if options.top_p < 1:
         ordered, order = probabilities.sort(descending=True)
-        beyond = ordered.cumsum(0) - ordered >= options.top_p  # the token that crosses the line still counts
-        probabilities[order[beyond]] = 0
+        beyond = ordered.cumsum(-1) - ordered >= options.top_p  # the token that crosses the line still counts
+        probabilities.scatter_(-1, order, ordered.masked_fill(beyond, 0))
     # torch.multinomial draws a number for each token of the vocabulary: at 10,000 that takes longer than the model
-    below = probabilities.cumsum(0, dtype=torch.float64)
-    drawn = int(torch.searchsorted(below, next(numbers) * float(below[-1]), right=True))
-    return drawn if drawn < len(logits) else int(logits.argmax())  # where rounding made the point the sum itself
+    below = probabilities.cumsum(-1, dtype=torch.float64)
+    points = torch.tensor([next(own) for own in numbers], dtype=torch.float64).unsqueeze(-1) * below[:, -1:]
+    drawn: list[int] = torch.searchsorted(below, points, right=True).flatten().tolist()
+    if max(drawn) == logits.shape[-1]:  # where rounding made a point the sum itself
+        best = logits.argmax(-1).tolist()
+        drawn = [own if own < logits.shape[-1] else top for own, top in zip(drawn, best, strict=True)]
+    return drawn

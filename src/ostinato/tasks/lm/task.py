@@ -29,6 +29,7 @@ from ostinato.tasks.lm.model import LanguageModel
 from ostinato.tasks.lm.options import TRAINED_SHARE, EvaluateLm, GenerateLm, TrainLm
 from ostinato.tasks.lm.results import Figures, Summary
 from ostinato.tasks.lm.sampling import sample
+from ostinato.tasks.lm.writing import Writing, WritingRows
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.results import best_loss, summed_up
 from ostinato.tasks.trained import Trained
@@ -161,20 +162,27 @@ class LanguageModelling:
         self, run: Trained, prompt: str, length: int, options: GenerateLm, *, stop: str | None
     ) -> Iterator[str]:
         """Write on from a prompt."""
+        assert isinstance(run.model, LanguageModel)
+        ids, writing = self.writing(run, prompt, length, options, stop=stop)
+        tokens = sample(run.model, [run.tokenizer.begin_id, *ids], length, options.sampling, never=_never(run))
+        return _pieces(writing, tokens)
+
+    def writing(
+        self, run: Trained, prompt: str, length: int, options: GenerateLm, *, stop: str | None, after: str = ""
+    ) -> tuple[list[int], Writing]:
+        """The ids of a prompt, and the text that goes on from it; the prompt may stand `after` a text."""
         tokenizer = run.tokenizer
         if unknown := tokenizer.unknown(prompt):
             shown = ", ".join(map(repr, unknown))
             if tokenizer.level != "word":
                 raise DataError(f"prompt: characters that the model has never seen: {shown}; leave them out")
-            warnings.warn(f"prompt: words that the model has never seen, read as {UNK}: {shown}", stacklevel=3)
-        eos, unk = tokenizer.eos_id, tokenizer.unk_id
-        never = {unk} if unk is not None else set()
+            warnings.warn(f"prompt: words that the model has never seen, read as {UNK}: {shown}", stacklevel=4)
+        return tokenizer.encode(prompt), Writing(tokenizer, options.sampling, length, stop=stop, after=prompt or after)
+
+    def rows(self, run: Trained, capacity: int) -> WritingRows:
+        """Texts side by side."""
         assert isinstance(run.model, LanguageModel)
-        if tokenizer.level == "char" and run.model.separator != eos:
-            never.add(eos)
-        ids = [tokenizer.begin_id, *tokenizer.encode(prompt)]
-        tokens = sample(run.model, ids, length, options.sampling, never=never)
-        return until(stop, _text(tokenizer, prompt, tokens))
+        return WritingRows(run.model, capacity, never=_never(run))
 
     adopt, ADOPTING = staticmethod(adopt), USED
     observe, follow = staticmethod(inspection.observe), staticmethod(inspection.follow)
@@ -246,25 +254,18 @@ def _record(text: Text) -> dict[str, Any]:
     return record(text.names, text.digest, characters=text.characters)
 
 
-def _text(tokenizer: Tokenizer, prompt: str, tokens: Iterator[int]) -> Iterator[str]:
-    decoder = tokenizer.decoder(after=prompt)
+def _never(run: Trained) -> set[int]:
+    """Tokens that are not written: the unknown one, and what ends a text of characters."""
+    tokenizer = run.tokenizer
+    never = {tokenizer.unk_id} if tokenizer.unk_id is not None else set()
+    if tokenizer.level == "char" and run.model.separator != tokenizer.eos_id:
+        never.add(tokenizer.eos_id)
+    return never
+
+
+def _pieces(writing: Writing, tokens: Iterator[int]) -> Iterator[str]:
     for token in tokens:
-        if piece := decoder.step(token):
+        if piece := writing.take(token):
             yield piece
-    if rest := decoder.finish():
-        yield rest
-
-
-def until(stop: str | None, pieces: Iterator[str]) -> Iterator[str]:
-    """Pass pieces on up to and including the stop text."""
-    written = ""
-    for piece in pieces:
-        if stop:
-            written += piece
-            at = written.find(stop)
-            if at >= 0:
-                end = at + len(stop) - (len(written) - len(piece))
-                yield piece[:end]
-                return
-            written = written[-len(stop) :] if len(stop) > 1 else ""
-        yield piece
+        if writing.done:
+            return

@@ -1,0 +1,156 @@
+"""Texts that are written side by side: a row each of one batch, which come and go between its steps."""
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import compress
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ostinato.data.text.tokenizer import Tokenizer
+from ostinato.tasks.lm.model import LanguageModel, row_scores
+from ostinato.tasks.lm.options import SamplingOptions
+from ostinato.tasks.lm.sampling import choose_each, uniform
+
+
+class Writing:
+    """A text under way: makes pieces of it of the tokens that it is given.
+
+    Args:
+        tokenizer: the model's.
+        sampling: how tokens are chosen.
+        length: tokens to write.
+        stop: end once this text has been written.
+        after: what stands in front.
+
+    Attributes:
+        sampling: as given.
+        numbers: what draws are made by.
+        done: whether nothing more is to be written.
+        after: the last sign of what stands in front of the next token.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, sampling: SamplingOptions, length: int, *, stop: str | None = None, after: str = ""
+    ) -> None:
+        self.sampling, self.numbers = sampling, uniform(sampling.seed)
+        self.done, self.after = length < 1, after[-1:]
+        self._left, self._decoder, self._stop = length, tokenizer.decoder(after=after), Stop(stop)
+
+    def take(self, token: int) -> str:
+        """The text that one more token settles."""
+        self._left -= 1
+        piece = self._stop(self._decoder.step(token))
+        if not self._left and not self._stop.met:
+            piece += self._stop(self._decoder.finish())
+        self.done = self._stop.met or not self._left
+        self.after = piece[-1:] or self.after
+        return piece
+
+
+class Stop:
+    """Passes pieces of a text on, up to and including a text that ends it; `met` says whether that has come."""
+
+    def __init__(self, text: str | None) -> None:
+        self._text, self._before, self.met = text, "", False
+
+    def __call__(self, piece: str) -> str:
+        """A piece, or what of it is not behind the end."""
+        if not self._text:
+            return piece
+        written = self._before + piece
+        at = written.find(self._text)
+        if at >= 0:
+            self.met = True
+            return piece[: at + len(self._text) - len(self._before)]
+        self._before = written[-len(self._text) :] if len(self._text) > 1 else ""
+        return piece
+
+
+class WritingRows:
+    """A model's sequences side by side.
+
+    A sequence has the same numbers as alone, to the last bit, whatever is beside it. Kernels see to that; where torch
+    computes a layer, whose sums depend on how many rows there are, the sequences take their steps one by one.
+
+    Args:
+        model: in eval mode.
+        capacity: sequences at most.
+        never: tokens that are not written.
+
+    Attributes:
+        batched: whether one step of the model is a step of all of them; texts may then be read in parts, too.
+        form: shape and dtype of each field of a sequence's state, by name.
+    """
+
+    def __init__(self, model: LanguageModel, capacity: int, *, never: Collection[int] = ()) -> None:
+        self._model, self._never = model, torch.tensor(sorted(never), dtype=torch.long)
+        stream = model.stream(capacity)
+        self.batched = stream.independent
+        self._stream = stream if self.batched else model.stream(1)
+        self.form = self._stream.form
+        self._apart: list[Any] = []  # states, where steps are taken one by one
+        self._count = 0
+        if self.batched:
+            stream.rows = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def read(self, ids: Sequence[int], state: Any) -> Any:
+        """Read a text from a state, None for the beginning; returns the state behind it."""
+        return self._model(torch.tensor(ids).unsqueeze(1), state).state
+
+    def begin(self, ids: Sequence[int], state: Any) -> tuple[Tensor, Any]:
+        """The same, and the scores `[1, V]` of the next token."""
+        output = self._model(torch.tensor(ids).unsqueeze(1), state)
+        return self._allowed(row_scores(self._model.decoder, output.hidden[-1])), output.state
+
+    def join(self, state: Any) -> None:
+        """Add a sequence, as the last row."""
+        if self.batched:
+            self._stream.rows = self._count + 1
+            self._stream.put(self._count, state)
+        else:
+            self._apart.append(state)
+        self._count += 1
+
+    def leave(self, row: int) -> Any:
+        """Take a sequence out and return its state; the last row then has its place."""
+        self._count -= 1
+        if not self.batched:
+            state, self._apart[row] = self._apart[row], self._apart[-1]
+            self._apart.pop()
+            return state
+        state = self._stream.get(row)
+        if row != self._count:
+            self._stream.move(self._count, row)
+        self._stream.rows = self._count
+        return state
+
+    def step(self, tokens: Sequence[int]) -> Tensor:
+        """Let each sequence read a token; the scores of their next ones, `[N, V]`."""
+        if self.batched:
+            return self._allowed(self._stream.step(torch.tensor(tokens)))
+        scores = []
+        for row, token in enumerate(tokens):
+            self._stream.put(0, self._apart[row])
+            scores.append(self._stream.step(torch.tensor([token])))
+            self._apart[row] = self._stream.get(0)
+        return self._allowed(torch.cat(scores))
+
+    def choose(self, scores: Tensor, writings: Sequence[Writing]) -> list[int]:
+        """The next token of each, by its scores; those that choose alike at once."""
+        chosen = [0] * len(writings)
+        for sampling in dict.fromkeys(writing.sampling for writing in writings):
+            alike = [writing.sampling == sampling for writing in writings]
+            rows = [row for row, there in enumerate(alike) if there]
+            own = scores if len(rows) == len(writings) else scores[rows]
+            numbers: list[Iterator[float]] = [writing.numbers for writing in compress(writings, alike)]
+            for row, token in zip(rows, choose_each(own, sampling, numbers), strict=True):
+                chosen[row] = token
+        return chosen
+
+    def _allowed(self, scores: Tensor) -> Tensor:
+        scores = scores.float()
+        return scores.index_fill_(-1, self._never, -torch.inf) if len(self._never) else scores
