@@ -37,6 +37,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "info": schema("info", results.Info),
         "runs": schema("runs", results.Runs),
         "import": schema("import", results.Imported),
+        "export": schema("export", results.Exported),
         "trim": schema("trim", results.TrimmedRuns),
         "demo": schema("demo", Demonstrated),
         "bench-layers": schema("bench layers", LayersMeasured),

@@ -26,6 +26,7 @@ _HOME = {
     "check_cell": "ostinato.testing.report",
     "OstinatoError": "ostinato.core.errors",
     "train": "ostinato.api",
+    "export": "ostinato.api.exporting",
     "load": "ostinato.api",
     "Run": "ostinato.api",
 }
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ostinato.api import Run as Run
     from ostinato.api import load as load
     from ostinato.api import train as train
+    from ostinato.api.exporting import export as export
     from ostinato.core.batch import Batch as Batch
     from ostinato.core.errors import OstinatoError as OstinatoError
     from ostinato.core.kept_state import KeptState as KeptState

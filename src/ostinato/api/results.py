@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, field
 
 from ostinato.core.results import Count, Measure, Positive, Result, when
 
@@ -192,3 +192,37 @@ class Imported(Result):
     run: Annotated[str | None, "the run folder; null without --out"] = None
     task: Annotated[str | None, "its task; null without --out"] = None
     parameters: Annotated[Count, "numbers in its model; 0 without --out"] = 0
+
+
+class ExportedTensor(Result):
+    """What goes into an exported model, or comes out of it."""
+
+    name: Annotated[str, "what it is called there"]
+    axes: Annotated[list[str], "its shape: a letter where a size is free (N sequences, T steps), else the size"]
+    kind: Annotated[str, "its dtype"]
+    meaning: Annotated[str, "what it is"]
+
+
+class ExportedFile(Result):
+    """A file of an exported model."""
+
+    file: Annotated[str, "its path"]
+    bytes: Annotated[Positive, "its size"]
+    inputs: Annotated[list[ExportedTensor], "what goes in; empty of a file that is not run by itself"] = field(
+        default_factory=list
+    )
+    outputs: Annotated[list[ExportedTensor], "what comes out; empty as above"] = field(default_factory=list)
+
+
+class Exported(Result):
+    """Of `export`."""
+
+    run: Annotated[str, "the run folder"]
+    task: Annotated[str, "its task"]
+    to: Annotated[str, "the format"]
+    files: Annotated[list[ExportedFile], "what was written"]
+    checked: Annotated[Count, "random inputs, of random sizes, on which the files were compared with the run"] = 0
+    difference: Annotated[
+        Measure | None,
+        "largest difference from the run: absolute of numbers up to 1, relative of larger ones; null where unchecked",
+    ] = None

@@ -11,6 +11,7 @@ from ostinato.cli.help import help_of
 from ostinato.cli.refusals import refusing
 from ostinato.config import commands, merge
 from ostinato.config.bench import BENCHMARKS
+from ostinato.config.export import Export
 from ostinato.config.inspect import Inspect
 from ostinato.config.serving import Serve
 from ostinato.config.studio import Studio
@@ -33,6 +34,7 @@ COMMANDS: dict[tuple[str, ...], type[Any]] = {
     ("check-cell",): commands.CheckCell,
     ("info",): commands.Info,
     ("import",): commands.Import,
+    ("export",): Export,
     ("runs",): commands.Runs,
     ("trim",): commands.Trim,
 }

@@ -12,6 +12,7 @@ from ostinato.cli.answers import opened, predict, write_backtest
 from ostinato.cli.bench import bench_cells, bench_layers, bench_lm
 from ostinato.cli.check_cell import check_cell
 from ostinato.cli.demo import demo
+from ostinato.cli.exporting import export_model
 from ostinato.cli.importing import import_model
 from ostinato.cli.inspect import inspect
 from ostinato.cli.output import Output
@@ -21,6 +22,7 @@ from ostinato.cli.studio import studio
 from ostinato.config import commands
 from ostinato.config.bench import BenchCells, BenchLayers, BenchLm
 from ostinato.config.commands import Evaluate, Generate, Plot, Predict
+from ostinato.config.export import Export
 from ostinato.config.inspect import Inspect
 from ostinato.config.serving import Serve
 from ostinato.config.studio import Studio
@@ -57,6 +59,7 @@ def run(options: Any, started: float) -> int:
         commands.CheckCell: check_cell,
         commands.Info: _info,
         commands.Import: import_model,
+        Export: export_model,
         commands.Runs: _runs,
         commands.Trim: _trim,
     }

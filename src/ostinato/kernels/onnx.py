@@ -55,7 +55,10 @@ def refuses(cell: Cell, request: Request) -> str | None:
 
 
 def run(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) -> Unrolled:
-    """As `unroll`, by one node; `refuses` has kept noise and resets away. ONNX Runtime takes lengths of at least 1."""
+    """As `unroll`, by one node; `refuses` has kept noise and resets away.
+
+    ONNX Runtime takes lengths of at least 1: of a sequence of none, one step is computed and nothing of it is kept.
+    """
     operator, lengths = form.onnx_operator(cell), how.get("lengths")
     assert operator is not None
     order = tuple(map(cell.gates.index, operator.gates))
@@ -64,7 +67,7 @@ def run(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) ->
         x,
         *(_reordered(p[name], order).unsqueeze(0) for name in ("weight_ih", "weight_hh")),
         torch.cat(biases).unsqueeze(0) if biases else None,
-        None if lengths is None else lengths.to(torch.int32),
+        None if lengths is None else lengths.clamp(min=1).to(torch.int32),
         *(field.unsqueeze(0) for field in state),
     ]
     if operator.peepholes:
@@ -81,6 +84,10 @@ def run(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) ->
     else:
         made = _Node.apply(len(state), operator.name, attributes, *inputs)  # type: ignore[no-untyped-call]
     output, final = made[0].squeeze(1), cell.State(*(field.squeeze(0) for field in made[1:]))
+    if lengths is not None:
+        some = (lengths > 0).unsqueeze(1)
+        output = torch.where(some, output, torch.zeros_like(output))
+        final = cell.State(*(torch.where(some, new, old) for new, old in zip(final, state, strict=True)))
     return Unrolled(output, final, cell.State(output) if how.get("keep_states") else None)
 
 

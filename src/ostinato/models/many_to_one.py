@@ -136,7 +136,7 @@ class ManyToOne(nn.Module):
             return hidden.sum(0) / lengths.clamp(min=1).unsqueeze(-1).to(hidden.dtype), None
         if self.pooling == "last":
             return self._last(hidden, lengths), None
-        beyond = ~valid_steps(lengths, len(hidden))
+        beyond = ~valid_steps(lengths, hidden.shape[0])
         if self.attention is None:
             largest = hidden.masked_fill(beyond.unsqueeze(-1), -torch.inf).amax(0)
             return largest.masked_fill((lengths == 0).unsqueeze(-1), 0.0), None

@@ -16,6 +16,7 @@ from ostinato.core.errors import ConfigError
 from ostinato.core.results import Result
 from ostinato.inspection.observed import Batches, Observed, ObservedText, Typed
 from ostinato.interop import Found
+from ostinato.interop.outgoing.graphs import Graph
 from ostinato.tasks.card import CardFacts
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.training import ALONE, Job, Processes
@@ -125,6 +126,21 @@ class Adopts(Protocol):
         Raises:
             DataError: layers that are not a model of the task, or a vocabulary that is not theirs.
             ConfigError: an option that does not go with them.
+        """
+
+
+@runtime_checkable
+class Exports(Protocol):
+    """A task whose models can be written for other programs."""
+
+    def metadata(self, run: Trained) -> Mapping[str, Any]:
+        """What whoever feeds the model without us has to know, by name, of JSON's types: vocabulary, labels, scales."""
+
+    def graphs(self, run: Trained) -> Mapping[str, Graph]:
+        """The model as graphs by name: one, called "model", or one that reads and one that takes a step.
+
+        Raises:
+            DataError: a model that is no graph.
         """
 
 

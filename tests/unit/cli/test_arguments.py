@@ -159,7 +159,7 @@ def test_the_file_is_named_where_it_is_wrong(content):
     ("words", "message"),
     [
         (["evalute"], "unknown command 'evalute': did you mean 'evaluate'"),
-        (["zzz"], "unknown command 'zzz': there are bench, check-cell, demo, evaluate, generate, "),
+        (["zzz"], "unknown command 'zzz': there are bench, check-cell, demo, evaluate, export, "),
         (["train", "lms"], r"unknown task 'lms': did you mean 'lm'\? there are caption"),
         ([*TRAIN, "--preset", "rnn"], "unknown preset 'rnn': did you mean 'rnnlm'"),
     ],

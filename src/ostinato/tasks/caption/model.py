@@ -143,7 +143,7 @@ def _mean_and_max(memory: Tensor, lengths: Tensor | None) -> Tensor:
     """`[N, 2 M]`, over the places that count; zeros where there are none."""
     if lengths is None:
         return torch.cat([memory.mean(0), memory.amax(0)], dim=-1)
-    absent = ~valid_steps(lengths, len(memory)).unsqueeze(-1)
+    absent = ~valid_steps(lengths, memory.shape[0]).unsqueeze(-1)
     mean = memory.masked_fill(absent, 0).sum(0) / lengths.clamp(min=1).unsqueeze(1)
     highest = memory.masked_fill(absent, torch.finfo(memory.dtype).min).amax(0)
     return torch.cat([mean, highest.masked_fill((lengths == 0).unsqueeze(1), 0)], dim=-1)

@@ -25,6 +25,7 @@ from ostinato.inspection.observed import Observed, Typed
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.plots.style import available
 from ostinato.tasks.card import CardFacts
+from ostinato.tasks.classify import exporting
 from ostinato.tasks.classify.adopting import USED, adopt
 from ostinato.tasks.classify.data import Part, PreparedExamples, prepare_labelled, record_of
 from ostinato.tasks.classify.figures import classification_figures, confusion
@@ -177,6 +178,7 @@ class Classification(SequenceTask):
             yield builtins(answer)
 
     adopt, ADOPTING = staticmethod(adopt), USED
+    metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first example; the scalar is the loss of the label that the model gives it."""

@@ -158,8 +158,11 @@ class LanguageModel(nn.Module):
             nn.init.uniform_(self.decoder.weight, -0.1, 0.1)
             nn.init.zeros_(self.decoder.bias)
 
-    def forward(self, inputs: Tensor, state: Any = None) -> LanguageModelOutput | AdaptiveOutput:
-        """Read token ids `[T, N]`, from an earlier output's state, or zeros."""
+    def forward(
+        self, inputs: Tensor, state: Any = None, lengths: Tensor | None = None
+    ) -> LanguageModelOutput | AdaptiveOutput:
+        """Read token ids `[T, N]`, from an earlier output's state, or zeros; of each sequence as many as `lengths`
+        `[N]` say, where they do."""
         weight = None  # the embedding's, where it is the output's too
         if self.tied and torch.is_grad_enabled():
             embedded, weight = tied_embedding(inputs, self.embedding.weight)
@@ -169,7 +172,7 @@ class LanguageModel(nn.Module):
             kept = word_mask(len(self.embedding.weight), self.embedding_dropout, embedded)
             embedded = embedded * kept[inputs].unsqueeze(-1)
         resets = None if self.separator is None else inputs == self.separator
-        raw, state = self._read(self._drop(embedded, self.input_dropout), state, resets)
+        raw, state = self._read(self._drop(embedded, self.input_dropout), state, lengths, resets)
         hidden = self._drop(raw, self.output_dropout)
         if not isinstance(self.decoder, nn.Linear):
             return AdaptiveOutput(hidden, self.decoder, state, raw)
@@ -186,19 +189,24 @@ class LanguageModel(nn.Module):
         """
         return LanguageModelStream(self, batch_size, state)
 
+    def initial_state(self, batch_size: int) -> Any:
+        """What a call without a state starts from."""
+        states = [layer.initial_state(batch_size) for layer in (self.recurrent, self.last) if layer is not None]
+        return states[0] if self.last is None else tuple(field for state in states for field in state)
+
     def _split(self, state: Any) -> list[Any]:
         """A state's fields by stack."""
         fields = len(self.recurrent.cell.State._fields)
         return [state] if self.last is None else [state[:fields], state[fields:]]
 
-    def _read(self, x: Tensor, state: Any, resets: Tensor | None) -> tuple[Tensor, Any]:
+    def _read(self, x: Tensor, state: Any, lengths: Tensor | None, resets: Tensor | None) -> tuple[Tensor, Any]:
         """All recurrent layers. The state of a last layer of its own follows that of the others."""
         if self.last is None:
-            x, state = self.recurrent(x, state, resets=resets)
+            x, state = self.recurrent(x, state, lengths, resets=resets)
             return x, state
         below, top = (None, None) if state is None else self._split(state)
-        x, below = self.recurrent(x, below, resets=resets)
-        x, top = self.last(self._drop(x, self.hidden_dropout), top, resets=resets)
+        x, below = self.recurrent(x, below, lengths, resets=resets)
+        x, top = self.last(self._drop(x, self.hidden_dropout), top, lengths, resets=resets)
         return x, (*below, *top)
 
     def _drop(self, x: Tensor, rate: float) -> Tensor:

@@ -22,7 +22,7 @@ from ostinato.losses import activation_penalty, sequence_cross_entropy
 from ostinato.optim import takes_sparse
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, record
-from ostinato.tasks.lm import inspection
+from ostinato.tasks.lm import exporting, inspection
 from ostinato.tasks.lm.adopting import USED, adopt
 from ostinato.tasks.lm.figures import evaluate_language_model, mean_loss
 from ostinato.tasks.lm.model import LanguageModel
@@ -185,6 +185,7 @@ class LanguageModelling:
         return WritingRows(run.model, capacity, never=_never(run))
 
     adopt, ADOPTING = staticmethod(adopt), USED
+    metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
     observe, follow = staticmethod(inspection.observe), staticmethod(inspection.follow)
     typed, example = staticmethod(inspection.typed), staticmethod(inspection.example)
     batches, read_text = staticmethod(inspection.batches), staticmethod(inspection.read_text)

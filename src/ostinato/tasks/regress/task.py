@@ -24,6 +24,7 @@ from ostinato.inspection.observed import Observed, Typed
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.tasks.card import CardFacts
 from ostinato.tasks.contract import Progress, Task
+from ostinato.tasks.regress import exporting
 from ostinato.tasks.regress.data import Part, PreparedTargets, RegressCodec, prepare_targets, record_of, targets_of
 from ostinato.tasks.regress.figures import errors, regression_figures, scaled_rmse, tell_no_better
 from ostinato.tasks.regress.options import EvaluateRegress, PredictRegress, TrainRegress
@@ -166,6 +167,8 @@ class Regression(SequenceTask):
         for example, values in zip(examples, found.astype(np.float32), strict=True):
             answer: Values = dict(zip(codec.targets, shortest(values), strict=True))
             yield builtins(Answer(id=UNSET if example.key is None else example.key), answer)
+
+    metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first example; the scalar is the sum of the standardised values that the model gives it."""

@@ -26,7 +26,7 @@ def decode(output: TaggerOutput, constraints: Chain | None) -> Tensor:
     best = output.emissions.argmax(dim=2)
     if output.lengths is None:
         return best
-    return best.where(valid_steps(output.lengths, len(best)), 0)
+    return best.where(valid_steps(output.lengths, best.shape[0]), 0)
 
 
 def probabilities(output: TaggerOutput) -> Tensor:
@@ -34,4 +34,4 @@ def probabilities(output: TaggerOutput) -> Tensor:
     each = output.emissions.softmax(dim=2)
     if output.lengths is None:
         return each
-    return each.where(valid_steps(output.lengths, len(each)).unsqueeze(2), 0)
+    return each.where(valid_steps(output.lengths, each.shape[0]).unsqueeze(2), 0)

@@ -1,0 +1,63 @@
+"""Format onnx: a file for each graph of the run's task, checked in ONNX Runtime."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+from ostinato.api.results import Exported, ExportedFile, ExportedTensor
+from ostinato.api.run import Run
+from ostinato.config.export import Export
+from ostinato.core.errors import ConfigError, DataError
+from ostinato.interop.outgoing.graphs import Port
+from ostinato.interop.outgoing.onnx import require_onnx, write_onnx
+from ostinato.interop.outgoing.onnx_runtime import largest_difference
+from ostinato.tasks.contract import Exports
+
+SUFFIX = ".onnx"
+
+#: Random inputs that each graph is checked on.
+_CHECKS = 20
+
+#: Largest difference that is let pass: other kernels add in another order; one of another meaning is far above.
+_MOST = 1e-4
+
+
+def write(run: Run, options: Export, folder: Path, *, single: bool) -> Exported:
+    """Write, and check, each graph."""
+    require_onnx()
+    task = run.config["task"]
+    if not isinstance(run.task, Exports):
+        raise DataError(f"--to onnx: a model of task {task!r} is no graph yet")
+    graphs, metadata = run.task.graphs(run), _metadata(run)
+    if single and len(graphs) > 1:
+        raise ConfigError(
+            f"--out {options.out}: a model of task {task!r} is {len(graphs)} graphs, {', '.join(graphs)}: "
+            "expected a folder, so a name without .onnx"
+        )
+    files, most = [], 0.0
+    for name, graph in graphs.items():
+        path = folder / f"{name}{SUFFIX}"
+        write_onnx(graph, path, metadata | {"graph": name}, options.opset)
+        apart = largest_difference(graph, path, _CHECKS)
+        if not apart <= _MOST:
+            raise DataError(
+                f"--to onnx: {path.name} gives other numbers than the run in ONNX Runtime, {apart:.1e} apart at most "
+                f"where {_MOST:.0e} is allowed; nothing is written"
+            )
+        most = max(most, apart)
+        given, said = (list(map(_tensor, ports)) for ports in (graph.inputs, graph.outputs))
+        files.append(ExportedFile(file=path.name, bytes=path.stat().st_size, inputs=given, outputs=said))
+    checked = _CHECKS * len(graphs)
+    return Exported(run=options.run, task=task, to="onnx", files=files, checked=checked, difference=most)
+
+
+def _metadata(run: Run) -> dict[str, object]:
+    """What every file says of the run, and what its task has to say."""
+    assert isinstance(run.task, Exports)
+    known = {"task": run.config["task"], "cell": run.config["model"]["cell"], "ostinato": version("ostinato")}
+    return known | dict(run.task.metadata(run))
+
+
+def _tensor(port: Port) -> ExportedTensor:
+    return ExportedTensor(name=port.name, axes=list(map(str, port.axes)), kind=port.kind, meaning=port.meaning)

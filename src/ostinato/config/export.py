@@ -1,0 +1,57 @@
+"""What `ostinato export` takes: the formats there are, and which options each has a use for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Literal, TypeAlias
+
+import tyro
+
+from ostinato.config.checks import at_least
+from ostinato.config.fields import Flag, Json, Plugins, RunFolder
+from ostinato.core.errors import ConfigError
+
+Format: TypeAlias = Literal["onnx"]
+
+#: The options that a format has a use for, besides those that are every format's; `api/exporting` has a module each.
+FORMATS: Mapping[Format, frozenset[str]] = {
+    "onnx": frozenset({"opset"}),
+}
+
+#: Of ONNX, that torch's exporter can write.
+OLDEST_OPSET = 15
+
+_COMMON = frozenset({"run", "to", "out", "overwrite", "plugin", "json"})
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a trained model for programs that know nothing of Ostinato, and check what was written against the run.
+
+    onnx: a graph of tokens or numbers, with lengths, to the model's answers, for ONNX Runtime and whatever else reads
+    ONNX; batch and time are free. Vocabulary, labels and scales stand in its metadata. A model that writes, such as a
+    translator, is two graphs: one that reads, and one that takes a step.
+    """
+
+    run: RunFolder
+
+    to: Annotated[Format, tyro.conf.arg(help="The format.")]
+
+    out: Annotated[
+        str,
+        tyro.conf.arg(metavar="PATH", help="Folder to write to; or a file, of a format that is one, by its ending."),
+    ]
+
+    opset: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Of onnx: the version of its operators, from 15 on. By default 20."""
+
+    overwrite: Annotated[Flag, tyro.conf.arg(help="Replace files of the same names in --out.")] = False
+    plugin: Plugins = ()
+    json: Json = False
+
+    def __post_init__(self) -> None:
+        if self.opset is not None:
+            at_least(opset=(self.opset, OLDEST_OPSET))
+        used = _COMMON | FORMATS.get(self.to, frozenset())
+        for item in fields(self):
+            if item.name not in used and getattr(self, item.name) != item.default:
+                raise ConfigError(f"--{item.name.replace('_', '-')}: --to {self.to} has no use for it; leave it out")

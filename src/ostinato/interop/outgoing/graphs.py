@@ -1,0 +1,72 @@
+"""A model as graphs: tensors in and tensors out, with names, axes and meanings for whoever has to feed them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+#: An axis: a letter of the legend where its size is free, else the size.
+Axis: TypeAlias = str | int
+
+
+@dataclass(frozen=True)
+class Port:
+    """A tensor that goes into a graph, or comes out of it.
+
+    Attributes:
+        name: what it is called in the file.
+        axes: its shape, such as `("T", "N", 64)`.
+        meaning: what it is, for those who read the file.
+        kind: its dtype.
+        below: of int64: values are from 0 up to, and not including, this. A letter is an axis' size, included: lengths.
+    """
+
+    name: str
+    axes: tuple[Axis, ...]
+    meaning: str
+    kind: Literal["float32", "int64", "bool"] = "float32"
+    below: Axis = 1
+
+    def example(self, sizes: Mapping[str, int], generator: torch.Generator | None = None) -> Tensor:
+        """A random tensor of this kind: numbers of N(0, 1), ids, lengths, of which the first is the longest.
+
+        Args:
+            sizes: of the axes that are free.
+            generator: torch's own by default.
+        """
+        shape = [sizes[axis] if isinstance(axis, str) else axis for axis in self.axes]
+        if self.kind == "float32":
+            return torch.randn(shape, generator=generator)
+        if self.kind == "bool":
+            return torch.rand(shape, generator=generator) < 0.5
+        if isinstance(self.below, int):
+            return torch.randint(0, self.below, shape, generator=generator)
+        return torch.randint(0, sizes[self.below] + 1, shape, generator=generator)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One graph of a model.
+
+    Attributes:
+        module: takes the inputs by place, gives a tuple of the outputs; in eval mode.
+        inputs: what goes in.
+        outputs: what comes out.
+    """
+
+    module: nn.Module
+    inputs: Sequence[Port]
+    outputs: Sequence[Port]
+
+    @property
+    def free(self) -> list[str]:
+        """The free axes of the inputs, each once."""
+        return list(dict.fromkeys(axis for port in self.inputs for axis in port.axes if isinstance(axis, str)))
+
+    def examples(self, sizes: Mapping[str, int], generator: torch.Generator | None = None) -> tuple[Tensor, ...]:
+        """Random inputs of these sizes."""
+        return tuple(port.example(sizes, generator) for port in self.inputs)

@@ -1,0 +1,49 @@
+"""A language model for other programs: a piece of text and a state in, the next tokens and the state out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ostinato.interop.outgoing.graphs import Graph, Port
+from ostinato.tasks.exporting import LENGTHS, initial_fields, state_ports, tokens, vocabulary
+from ostinato.tasks.lm.model import LanguageModel
+from ostinato.tasks.trained import Trained
+
+
+class Pieces(nn.Module):
+    """A language model of tensors alone, its state a tensor a field."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        super().__init__()
+        self.model = model
+        self.kind = type(model.initial_state(1))
+
+    def forward(self, tokens: Tensor, lengths: Tensor, *fields: Tensor) -> tuple[Tensor, ...]:
+        """The outputs of `graphs`."""
+        state = self.kind(*fields) if hasattr(self.kind, "_fields") else tuple(fields)
+        output = self.model(tokens, state, lengths)
+        scores = output.logits()
+        return (scores, torch.softmax(scores, -1), *output.state)
+
+
+def metadata(run: Trained) -> dict[str, Any]:
+    """The vocabulary, and what a text begins with: token and state."""
+    assert isinstance(run.model, LanguageModel)
+    begin = {"begin": run.tokenizer.begin_id, "separator": run.model.separator}
+    return vocabulary(run.tokenizer) | begin | {"initial_state": initial_fields(run.model.initial_state(1))}
+
+
+def graphs(run: Trained) -> dict[str, Graph]:
+    """One, for whole texts, for pieces of them and for single tokens: the state goes in and comes out."""
+    model = run.model
+    assert isinstance(model, LanguageModel)
+    V = run.tokenizer.size
+    before, after = state_ports(model.initial_state(1))
+    outputs = [
+        Port("scores", ("T", "N", V), "of each token to come next, before probabilities"),
+        Port("probabilities", ("T", "N", V), "of each token to come next"),
+    ]
+    return {"model": Graph(Pieces(model).eval(), [tokens(V), LENGTHS, *before], [*outputs, *after])}

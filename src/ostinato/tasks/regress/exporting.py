@@ -1,0 +1,22 @@
+"""Regression for other programs: values, standardised."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ostinato.interop.outgoing.graphs import Graph, Port
+from ostinato.tasks.exporting import reads, scaling, sequence_graph
+from ostinato.tasks.trained import Trained
+
+
+def metadata(run: Trained) -> dict[str, Any]:
+    """Vocabulary or scaling, and the targets with theirs."""
+    codec = run.codec
+    return reads(codec.reads) | {"targets": list(codec.targets), "target_scaling": scaling(codec.scale)}
+
+
+def graphs(run: Trained) -> dict[str, Graph]:
+    """One."""
+    meaning = "of each target, standardised: times deviation plus mean of the metadata's target_scaling"
+    outputs = [Port("values", ("N", len(run.codec.targets)), meaning)]
+    return {"model": sequence_graph(run.model, run.codec.reads, outputs, None)}
