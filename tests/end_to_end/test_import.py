@@ -134,7 +134,8 @@ def test_names_by_a_mapping(capsys: pytest.CaptureFixture[str]):
     torch.save(model.state_dict() | {"aside.weight": extra.weight, "aside.bias": extra.bias}, "model.pt")
     assert '"aside" = "output"' in refusal(capsys, "model.pt", "--text", "text.txt")
     Path("names.toml").write_text('"encoder" = "embedding"\n"rnn" = "recurrent"\n"decoder" = "output"\n')
-    imported(capsys, "model.pt", "--text", "text.txt", "--mapping", "names.toml", "--out", "run")
+    imported(capsys, "model.pt", "--text", "text.txt", "--mapping", "names.toml", "--out", "early")  # its first name
+    imported(capsys, "model.pt", "--text", "text.txt", "--map", "names.toml", "--out", "run")
     assert ostinato.load("run").evaluate("text.txt")["loss"] == pytest.approx(loss_by(model, ids()), abs=1e-5)
 
 
@@ -206,9 +207,7 @@ def test_a_vocabulary_that_is_not_the_models_is_refused(capsys: pytest.CaptureFi
     assert "twice" in refusal(capsys, "model.pt", "--vocabulary", "twice.txt")
     assert "not in the vocabulary" in refusal(capsys, "model.pt", "--text", "text.txt", "--eos", "END")
     assert "--pooling: a model of task 'lm'" in refusal(capsys, "model.pt", "--text", "text.txt", "--pooling", "max")
-    assert "--mapping no.toml: cannot be read" in refusal(
-        capsys, "model.pt", "--text", "text.txt", "--mapping", "no.toml"
-    )
+    assert "--map no.toml: cannot be read" in refusal(capsys, "model.pt", "--text", "text.txt", "--map", "no.toml")
     assert "has 3 gates" in refusal(capsys, "model.pt", "--text", "text.txt", "--cell", "gru")
 
 

@@ -12,7 +12,8 @@ from torch import nn
 
 from ostinato.api.loading import build_model
 from ostinato.api.results import Imported, ImportedLeft, ImportedPart
-from ostinato.api.training import saved_defaults, versions
+from ostinato.api.saved import saved_defaults
+from ostinato.api.training import versions
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Position
 from ostinato.checkpoint.resume_point import model_tensors
@@ -27,7 +28,7 @@ from ostinato.tasks import PICTURES, find
 from ostinato.tasks.contract import Adopted, Adopts
 
 #: Options that do not depend on the task.
-_COMMON = frozenset({"source", "out", "task", "cell", "forget_bias", "mapping", "overwrite", "json"})
+_COMMON = frozenset({"source", "out", "task", "cell", "forget_bias", "map", "overwrite", "json"})
 
 
 def import_model(options: Import) -> Imported:
@@ -39,11 +40,11 @@ def import_model(options: Import) -> Imported:
         RunFolderError: the folder is in the way or cannot be written.
     """
     if options.out is None:
-        return _said(read(options.source, _mapping(options.mapping), forget_bias=options.forget_bias))
+        return _said(read(options.source, _mapping(options.map), forget_bias=options.forget_bias))
     folder = RunFolder(options.out, PICTURES)
     folder.claim(resume=False, overwrite=options.overwrite)
     with folder.locked():
-        found = read(options.source, _mapping(options.mapping), forget_bias=options.forget_bias)
+        found = read(options.source, _mapping(options.map), forget_bias=options.forget_bias)
         task = options.task or _task(found, options)
         adopting = find(task)
         if not isinstance(adopting, Adopts):
@@ -71,10 +72,10 @@ def _require_used(task: str, adopting: Adopts, options: Import) -> None:
 
 def _mapping(path: str | None) -> dict[str, str]:
     """Their names to ours."""
-    found = {} if path is None else toml_of("--mapping", path, '"rnn" = "recurrent"')
+    found = {} if path is None else toml_of("--map", path, '"rnn" = "recurrent"')
     names = found.get("names", found)
     if not isinstance(names, dict) or not all(isinstance(ours, str) for ours in names.values()):
-        raise ConfigError(f'--mapping {path}: expected lines "their name" = "our name"')
+        raise ConfigError(f'--map {path}: expected lines "their name" = "our name"')
     return names
 
 

@@ -14,11 +14,13 @@ from typing import Any, TypeAlias, cast
 
 import torch
 
+from ostinato.api.beginning import Beginning, begin, load_weights, taken_over
 from ostinato.api.compute import compute_settings
 from ostinato.api.launching import Launcher
 from ostinato.api.loading import build_model
 from ostinato.api.plugins import import_plugins
 from ostinato.api.run import Run, load
+from ostinato.api.saved import saved_options, to_save
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import fingerprint
 from ostinato.config.columns import as_option
@@ -38,12 +40,6 @@ from ostinato.training import Clock, MetricsFile, Observer, Processes, Trainer
 
 #: Options that may differ when a run is resumed: they say how long and where, not what.
 _MAY_CHANGE = {"epochs", "time_limit", "patience", "save_every", "test", "encoding"}
-#: Options of one invocation, which no run keeps; the data is another.
-_PASSING = {"out", "config", "resume", "overwrite", "json"}
-#: Written down, but given anew when a run is resumed: what a folder holds runs no code.
-_ONLY_NOTED = {"plugin"}
-
-
 #: Called with the name of a long piece of work; gives what is then called with how far it is.
 Reporting: TypeAlias = Callable[[str], Progress | None]
 
@@ -80,7 +76,15 @@ def train(task: str, *sources: Any, out: str | PathLike[str], **options: Any) ->
     refuse_unused(kind, options)
     saved = saved_options(kind, str(out)) if options.get("resume") and RunFolder(str(out)).is_run() else {}
     timed = options.get("time_limit") is not None
-    base = defaults_below(options.get("preset"), saved, options.get("config"), kind.PRESETS, timed=timed)
+    base = defaults_below(
+        options.get("preset"),
+        saved,
+        options.get("config"),
+        kind.PRESETS,
+        timed=timed,
+        begun=partial(taken_over, kind),
+        from_run=options.get("from_run"),
+    )
     parts = [name for name in ("valid", "test") if options.get(name) is not None]
     data = given([*sources, *(options[name] for name in parts)])
     options |= dict(zip(parts, data.names[len(sources) :], strict=True))
@@ -153,8 +157,9 @@ def _train_alone(
             return _as_it_was(load(folder.path), options, progress_of, "test" in others)
         if not finished:
             folder.resume_point.require_tensors()
-    prepared = task.prepare(options, progress_of("reading"))
-    config = _configuration(options, prepared)
+    begun = begin(options, folder if resuming else None)
+    prepared = _prepared(options, begun, progress_of)
+    config = _configuration(options, prepared, None if resuming else begun)
     if resuming:
         _require_same_data(options, config, folder)
         if finished:
@@ -193,7 +198,7 @@ def _as_it_was(run: Run, options: TrainOptions, progress_of: Reporting, tested_o
 def _named_otherwise(options: TrainOptions, folder: RunFolder, progress_of: Reporting) -> set[str]:
     """The parts of the data that are not those of a finished run; says so, as they change nothing of it."""
     try:
-        config = _configuration(options, find(options.TASK).prepare(options, progress_of("reading")))
+        config = _configuration(options, _prepared(options, begin(options, folder), progress_of))
     except DataError as error:
         others = {"train": f"the data named now cannot be read: {error}"}
     else:
@@ -243,9 +248,16 @@ def train_prepared(options: TrainOptions, prepared: Any, *, shown: bool = True) 
         return load(folder.path)
 
 
-def _configuration(options: TrainOptions, prepared: Any) -> dict[str, Any]:
+def _prepared(options: TrainOptions, begun: Beginning | None, progress_of: Reporting) -> Any:
+    return find(options.TASK).prepare(options, progress_of("reading"), None if begun is None else begun.codec)
+
+
+def _configuration(options: TrainOptions, prepared: Any, begun: Beginning | None = None) -> dict[str, Any]:
     """What config.json will say, once a model has been built by it: sizes that do not fit show here."""
-    config = {"task": options.TASK, "options": _saved(options), **find(options.TASK).configuration(options, prepared)}
+    configuring = partial(find(options.TASK).configuration, prepared=prepared)
+    config = {"task": options.TASK, "options": to_save(options), **configuring(options)}
+    if begun is not None:
+        config |= {"model": begun.model_sizes(options, configuring), "begun_from": begun.record()}
     with torch.device("meta"):
         model = build_model(config, RunFolder(options.out))
     _require_room(options, sum(parameter.numel() for parameter in model.parameters()))
@@ -260,32 +272,6 @@ def _require_room(options: TrainOptions, parameters: int) -> None:
     if training.devices > 1:
         what += f" in {training.devices} processes"
     require_room(4.0 * parameters * copies * training.devices, what, "choose a smaller --hidden, --embed or --layers")
-
-
-def saved_options(kind: type[TrainOptions], out: str) -> dict[str, Any]:
-    """The options a run was started with, by plain name.
-
-    Args:
-        kind: the class of the task's options.
-        out: the run folder.
-
-    Raises:
-        RunFolderError: missing, damaged, or of another task.
-    """
-    folder = RunFolder(out)
-    config = folder.read_config(kind.TASK)
-    try:
-        earlier = getattr(kind, "EARLIER", {})
-        given = {kind.SOURCES: ["-"], "out": "", **earlier, **config["options"]}
-        flat = flatten(build(kind, given, str(folder.config)))
-    except (KeyError, TypeError):
-        raise RunFolderError(f"{folder.config}: damaged, it holds no options") from None
-    return {name: value for name, value in flat.items() if name not in _PASSING | _ONLY_NOTED | {kind.SOURCES}}
-
-
-def _saved(options: TrainOptions) -> dict[str, Any]:
-    """Options that belong to the run, not to one invocation."""
-    return {name: value for name, value in flatten(options).items() if name not in _PASSING | {options.SOURCES}}
 
 
 def _train(
@@ -307,7 +293,11 @@ def _train(
         if processes.rank:
             torch.manual_seed(training.seed + 1_000_003 * processes.rank)  # other masks than the first process
         job = task.job(options, model, prepared, processes)
-        job = replace(job, about=task.describe(model, prepared))
+        about = task.describe(model, prepared)
+        if (run := options.start.from_run) is not None and not folder.resume_point.exists():
+            load_weights(run, model)  # over what the job has begun with
+            about += f"; begins with the weights of {run}"
+        job = replace(job, about=about)
         limit = None if training.time_limit is None else job.time_share * training.time_limit
         observers: list[Observer] = [MetricsFile(), TerminalProgress()] if shown else [MetricsFile()]
         trainer = Trainer(job, folder, training, Clock(limit, started), observers, processes)
@@ -353,12 +343,6 @@ def _finished(options: TrainOptions, folder: RunFolder) -> bool:
     planned = position.planned_epochs
     last = options.training.epochs
     return position.finished and not (last is not None and last > (position.epoch if planned is None else planned))
-
-
-def saved_defaults(task: str, given: dict[str, Any]) -> dict[str, Any]:
-    """What config.json says of a task's options: its defaults, but for those given."""
-    kind = TRAIN_OPTIONS[task]
-    return _saved(unchecked(kind, {kind.SOURCES: ("-",), "out": "", **given}, "import"))
 
 
 def versions() -> dict[str, str]:

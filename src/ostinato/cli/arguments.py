@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import sys
+from functools import partial
 from typing import Any, NoReturn
 
 import tyro
@@ -74,7 +75,7 @@ def _default(command: type[Any], words: list[str]) -> Any:
     if command not in TRAIN_OPTIONS.values():
         return tyro.MISSING_NONPROP
     peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for option in ("--preset", "--config", "--out"):
+    for option in ("--preset", "--config", "--out", "--from"):
         peek.add_argument(option)
     peek.add_argument("--time-limit", "--time_limit")  # tyro takes both
     peek.add_argument("--resume", action="store_true")
@@ -85,7 +86,15 @@ def _default(command: type[Any], words: list[str]) -> Any:
     out = found.out or (merge.read_toml(found.config).get("out") if found.config else None)
     saved = _saved(command, out) if found.resume and isinstance(out, str) else {}
     merge.refuse_unused(command, merge.read_toml(found.config) if found.config else {}, f"--config {found.config}: ")
-    flat = merge.defaults_below(found.preset, saved, found.config, command.PRESETS, timed=found.time_limit is not None)
+    flat = merge.defaults_below(
+        found.preset,
+        saved,
+        found.config,
+        command.PRESETS,
+        timed=found.time_limit is not None,
+        begun=partial(_taken_over, command),
+        from_run=getattr(found, "from"),
+    )
     options = merge.unchecked(command, flat, f"--config {found.config}")
     for item in dataclasses.fields(command):
         required = item.default is item.default_factory is dataclasses.MISSING
@@ -99,9 +108,15 @@ def _saved(command: type[Any], out: str) -> dict[str, Any]:
 
     if not RunFolder(out).is_run():
         return {}
-    from ostinato.api.training import saved_options
+    from ostinato.api.saved import saved_options
 
     return saved_options(command, out) | {command.SOURCES: []}
+
+
+def _taken_over(command: type[Any], run: str) -> dict[str, Any]:
+    from ostinato.api.beginning import taken_over
+
+    return taken_over(command, run)
 
 
 def _find(arguments: list[str]) -> tuple[tuple[str, ...], list[str]]:

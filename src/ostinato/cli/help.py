@@ -13,7 +13,7 @@ from ostinato.tasks.described import Option, options_of
 NAMES = 26
 
 #: What `train` shows first of the options that all tasks share.
-COMMON_IN_TRAINING = ("cell", "layers", "hidden", "epochs", "time_limit", "seed", "resume")
+COMMON_IN_TRAINING = ("cell", "layers", "hidden", "epochs", "time_limit", "seed", "from", "resume")
 
 
 def help_of(command: type[Any], prog: str, *, everything: bool, defaults: Any = None) -> str:

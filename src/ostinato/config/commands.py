@@ -272,7 +272,7 @@ class Import:
     forget_bias: float | None = None
     """Of TensorFlow 1's BasicLSTMCell, which keeps it outside of its weights. By default 1, as there."""
 
-    mapping: Annotated[str | None, tyro.conf.arg(metavar="FILE.toml")] = None
+    map: Annotated[str | None, tyro.conf.arg(aliases=("--mapping",), metavar="FILE.toml")] = None
     """Names of the file's parts to ours, as "encoder" = "embedding", "rnn" = "recurrent", "decoder" = "output"."""
 
     overwrite: Overwrite = False

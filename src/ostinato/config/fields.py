@@ -33,4 +33,13 @@ NoPreset = Annotated[str | None, tyro.conf.Suppress]  # of a task without preset
 Resume = Annotated[
     Flag, tyro.conf.arg(help="Go on from the last checkpoint in --out; starts afresh where there is none.")
 ]
+From = Annotated[
+    str | None,
+    tyro.conf.arg(
+        name="from",
+        metavar="RUN",
+        help="Run of the same task whose weights to begin with. What it learned of its data (tokenizer, labels, "
+        "scales) is taken over, and its model with its sizes.",
+    ),
+]
 Overwrite = Annotated[Flag, tyro.conf.arg(help="Replace what stands in --out.")]

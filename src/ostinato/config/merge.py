@@ -2,7 +2,7 @@
 
 import dataclasses
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 T = TypeVar("T")
+
+#: Options whose name is none that Python can have.
+_CALLED = {"from": "from_run"}
 
 
 def flatten(options: Any) -> dict[str, Any]:
@@ -76,8 +79,11 @@ def defaults_below(
     presets: Mapping[str, Mapping[str, Any]],
     *,
     timed: bool = False,
+    begun: Callable[[str], Mapping[str, Any]] = lambda run: {},
+    from_run: str | None = None,
 ) -> dict[str, Any]:
-    """What stands below the options given explicitly: --config over a saved run over the preset.
+    """What stands below the options given explicitly: --config over a saved run, over the one begun from, over the
+    preset.
 
     A preset's number of epochs gives way to a time limit: the learning rate falls by the one that ends the training.
 
@@ -87,6 +93,8 @@ def defaults_below(
         config: a TOML file.
         presets: those of the task.
         timed: whether a time limit is given explicitly.
+        begun: the options that a training takes over which begins with a run's weights.
+        from_run: that run; where None, the one that --config names.
 
     Raises:
         ConfigError: an unknown preset, or a file that is missing or not TOML.
@@ -109,7 +117,9 @@ def defaults_below(
     of_preset = {} if name is None else dict(presets[name])
     if timed or from_file.get("time_limit") is not None:
         of_preset.pop("epochs", None)
-    return {**of_preset, **saved, **from_file}
+    run = from_file.get("from_run") if from_run is None else from_run
+    taken_over = {} if run is None or saved else begun(str(run))
+    return {**of_preset, **taken_over, **saved, **from_file}
 
 
 def refuse_unused(command: type[Any], given: Iterable[str], source: str = "") -> None:
@@ -136,7 +146,7 @@ def read_toml(path: str) -> dict[str, Any]:
         ConfigError: the file is missing or not TOML.
     """
     content = toml_of("--config", path, "hidden = 256")
-    return {name.replace("-", "_"): value for name, value in content.items()}
+    return {_CALLED.get(name, name.replace("-", "_")): value for name, value in content.items()}
 
 
 def toml_of(option: str, path: str, example: str) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
-from ostinato.config.fields import Overwrite, Plugins, Resume
+from ostinato.config.fields import From, Overwrite, Plugins, Resume
 from ostinato.core.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class StartOptions:
-    """What becomes of a run that is there already, and what is imported first."""
+    """What it begins with, what becomes of a run that is there already, and what is imported first."""
 
+    from_run: From = None
     resume: Resume = False
     overwrite: Overwrite = False
     plugin: Plugins = ()

@@ -176,7 +176,7 @@ def _chain(found: Found, stacks: Sequence[Stack]) -> list[Stack]:
         if above.input_size != below.output_size:
             raise DataError(
                 f"{found.source}: {above.name} reads {above.input_size} features, {below.name} before it gives "
-                f"{below.output_size}: not one stack; say which belong to the model by --mapping"
+                f"{below.output_size}: not one stack; say which belong to the model by --map"
             )
     return list(stacks)
 
@@ -244,7 +244,7 @@ def _output(found: Found, width: int, embedding: Embedding | None) -> Dense | No
     if len(with_bias) > 1:
         names = ", ".join(f"{part.name} {part.weight.shape}" for part in with_bias)
         raise DataError(
-            f"{found.source}: several layers could be the output of {width} inputs: {names}; name one in --mapping: "
+            f"{found.source}: several layers could be the output of {width} inputs: {names}; name one in --map: "
             f'"{with_bias[-1].name}" = "output"'
         )
     return with_bias[0] if with_bias else None

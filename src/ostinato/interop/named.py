@@ -34,7 +34,7 @@ def renamed(source: str, arrays: Mapping[str, Any], names: Mapping[str, str]) ->
             name for name in arrays if name == theirs or name.startswith((f"{theirs}.", f"{theirs}_", f"{theirs}/"))
         ]
         if not begins:
-            raise DataError(f"{source}: --mapping names {theirs!r}, which is not there; there are {_some(arrays)}")
+            raise DataError(f"{source}: --map names {theirs!r}, which is not there; there are {_some(arrays)}")
         found |= {ours + name[len(theirs) :]: arrays[name] for name in begins}
     return found
 

@@ -172,10 +172,10 @@ class Found:
         known = {part.name for part in self.parts}
         if unknown := [name for name in names if name not in known and name not in names.values()]:
             there = ", ".join(sorted(known))
-            raise DataError(f"{self.source}: --mapping names {unknown[0]!r}, which is not there; there are {there}")
+            raise DataError(f"{self.source}: --map names {unknown[0]!r}, which is not there; there are {there}")
         kept = [replace(part, name=names.get(part.name, part.name)) for part in self.parts]
         wanted = set(names.values())
-        gone = [Left(part.name, "not in --mapping") for part in kept if part.name not in wanted]
+        gone = [Left(part.name, "not in --map") for part in kept if part.name not in wanted]
         return replace(self, parts=[part for part in kept if part.name in wanted], left=[*self.left, *gone])
 
 

@@ -35,8 +35,14 @@ class Task(Protocol[Options, PreparedData]):
     #: within another.
     RECORDED: Mapping[str, Any]
 
-    def prepare(self, options: Options, progress: Progress | None = None) -> PreparedData:
+    def prepare(self, options: Options, progress: Progress | None = None, codec: Any = None) -> PreparedData:
         """Read all data, the test data included, so that what is wrong with it shows before anything is written.
+
+        Args:
+            options: of the command.
+            progress: told how far it is.
+            codec: of the run whose weights are begun with, as `codec` gives it: data are read with it. None: one is
+                learned of them.
 
         Raises:
             DataError: data that cannot be used.

@@ -140,7 +140,7 @@ def _option(
     settings = next((mark for mark in marks if hasattr(mark, "metavar") and hasattr(mark, "help")), None)
     metavar, expected = _kind(kind)
     text = (settings and settings.help) or texts.get(item.name, "")
-    name = item.name.replace("_", "-")
+    name = (settings and settings.name) or item.name.replace("_", "-")
     positional = _mark_of(Positional) in marks
     return Option(
         name=name,

@@ -21,6 +21,9 @@ class TrainFacts:
         PRESETS: named settings, options by name.
         EARLIER: what runs went by that were made before there was such an option.
         UNUSED: fields of the shared groups that the task has no use for; they are refused, and help leaves them out.
+        LEARNED: fields that say how what reads the data is learned of them; a training that begins with a run's weights
+            has these as that run has them.
+        FRESH: fields of the task's own that such a training does not take over.
         COMMON: fields that the first page of help shows, before those that it shows of every task.
     """
 
@@ -31,6 +34,8 @@ class TrainFacts:
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
     EARLIER: ClassVar[dict[str, Any]] = {}
     UNUSED: ClassVar[frozenset[str]] = frozenset()
+    LEARNED: ClassVar[frozenset[str]] = frozenset()
+    FRESH: ClassVar[frozenset[str]] = frozenset()
     COMMON: ClassVar[tuple[str, ...]]
 
 
@@ -43,6 +48,8 @@ class TrainOptions(Protocol):
     FIXED: ClassVar[frozenset[str]]
     PRESETS: ClassVar[dict[str, dict[str, Any]]]
     UNUSED: ClassVar[frozenset[str]]
+    LEARNED: ClassVar[frozenset[str]]
+    FRESH: ClassVar[frozenset[str]]
     COMMON: ClassVar[tuple[str, ...]]
 
     @property

@@ -285,10 +285,17 @@ def passes(examples: int, tokens: int) -> int:
 
 
 def learn_codec(
-    options: TrainSequences, columns: LabelledColumns, train: Raw, unseen: Raw | None
+    options: TrainSequences,
+    columns: LabelledColumns,
+    train: Raw,
+    unseen: Raw | None,
+    known: SequenceCodec | None = None,
 ) -> tuple[SequenceCodec, float | None]:
     """Tokenizer or scale for columns that the run is to read later; where words would not do, the share of them that is
-    unknown, else None. How well words are known shows on `unseen` examples; None where there are none."""
+    unknown, else None. How well words are known shows on `unseen` examples; None where there are none. What is `known`
+    of a run that is begun with is not learned again."""
+    if known is not None:
+        return dataclasses.replace(known, columns=columns), None
     limit = options.sequence.max_length
     if not isinstance(train.inputs[0], str):
         return SequenceCodec(columns, limit, scale=Scale.of(train.inputs)), None

@@ -1,7 +1,7 @@
 """Options that tasks from a sequence to one answer share."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import tyro
 
@@ -167,6 +167,8 @@ class TrainSequences(TrainFacts):
     """What training takes, besides what is to be learned."""
 
     UNUSED = frozenset({"steps", "tied"})
+    LEARNED: ClassVar[frozenset[str]] = frozenset({"level", "vocab_size", "lowercase", "max_length"})
+    FRESH: ClassVar[frozenset[str]] = frozenset({"hold_out"})
 
     data: tuple[str, ...]
     out: Out

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from ostinato.core.errors import DataError
 from ostinato.data.tables.numbers import is_number
+from ostinato.data.tables.spelling import spelt_as
 
 #: Labels that a message names, at most.
 _SHOWN = 12
@@ -59,6 +60,21 @@ def tell_unknown(kind: str, counts: Mapping[str, int], places: Mapping[str, str]
             stacklevel=3,
         )
     return unknown
+
+
+def require_known(kind: str, counts: Mapping[str, int], places: Mapping[str, str], known: Sequence[str]) -> None:
+    """Check that labels to train on are all those of the run that is begun with.
+
+    Raises:
+        DataError: one is not; names where. The arguments are those of `unknown_labels`.
+    """
+    spell = spelt_as(known)
+    trained = set(known)
+    if unknown := [label for label in counts if spell(label) not in trained]:
+        raise DataError(
+            f"{_never_seen(kind, unknown[0], places, known)}: the run to begin with has no output for it; leave out "
+            f"what has other {kind}s, or train anew without --from"
+        )
 
 
 def _never_seen(kind: str, label: str, places: Mapping[str, str], known: Sequence[str]) -> str:

@@ -110,19 +110,23 @@ class SeriesCodec:
             tuple(map(coding, columns.future + columns.static)),
             tuple(more_seasons),
         )
-        given = {}
-        for each, part in zip(series, targets, strict=True):
-            naive = seasonal_naive_error(each.target, season)
+        return cls(columns, shape, {}).given_anew(series, rows)
+
+    def given_anew(self, series: Sequence[Series], trained: Sequence[int]) -> Self:
+        """The same for a training on other series, of so many rows each: how they are scaled, what it was given."""
+        shape, given = self.shape, {}
+        for each, count in zip(series, trained, strict=True):
+            part = each.target[:count]
             given[each.key] = Given(
                 each.first,
                 len(each),
                 digest(each.target),
-                _or_none(_scale(part, transforms, window)),
-                _or_none(naive),
+                _or_none(_scale(part, shape.transforms, shape.window)),
+                _or_none(seasonal_naive_error(each.target, shape.season)),
                 tuple(map(_size, part.T)),
-                digests(each.target) if spacing.unit == "row" else (),
+                digests(each.target) if shape.spacing.unit == "row" else (),
             )
-        return cls(columns, shape, given)
+        return replace(self, given=given)
 
     def renamed(self, names: Mapping[str, str]) -> Self:
         """The same for tables whose columns have other names.

@@ -25,6 +25,8 @@ class TrainCaption(TrainFacts):
     TASK = "caption"
     FIXED = frozenset({"test", "valid"})  # a list of names says which captions are not trained on
     UNUSED = frozenset({"steps"})
+    LEARNED: ClassVar[frozenset[str]] = frozenset({"level", "vocab_size"})
+    FRESH: ClassVar[frozenset[str]] = frozenset({"images", "features"})
     COMMON: ClassVar[tuple[str, ...]] = ("out", "images", "features", "valid", "test")
 
     data: Annotated[

@@ -76,7 +76,9 @@ class Captioning:
         "data.held_out": bool,
     }
 
-    def prepare(self, options: TrainCaption, progress: Progress | None = None) -> PreparedCaptions:
+    def prepare(
+        self, options: TrainCaption, progress: Progress | None = None, codec: TextCodec | None = None
+    ) -> PreparedCaptions:
         """Read captions, split by picture, look at every picture once."""
         if len(options.data) != 1:
             raise ConfigError("DATA: expected one file of captions")
@@ -88,7 +90,9 @@ class Captioning:
         seen = {name: _usable(part, views) for name, part in parts.items()}
         data: dict[str, Any] = {name: _record(part) for name, part in seen.items()}
         data["held_out"] = options.valid is None
-        tokenizer = learn_tokenizer(seen["train"].lines(), options.tokens.level, options.tokens.vocab_limit)
+        if codec is None:
+            codec = TextCodec(learn_tokenizer(seen["train"].lines(), options.tokens.level, options.tokens.vocab_limit))
+        tokenizer = codec.tokenizer
         encoded = [_encoded(seen[name], tokenizer, views) for name in ("train", "valid")]
         for name, part in zip(("train", "valid"), encoded, strict=True):
             data[name] |= unknown_of(part.targets, tokenizer)
@@ -102,7 +106,7 @@ class Captioning:
         valid = valid.spread(VALIDATED)
         data["valid"]["used"] = len(valid)
         sees = {"feature_size": views.size} if isinstance(views, Features) else {"picture_size": options.picture_size}
-        return Prepared(TextCodec(tokenizer), train, valid, data, sees)
+        return Prepared(codec, train, valid, data, sees)
 
     def configuration(self, options: TrainCaption, prepared: PreparedCaptions) -> dict[str, Any]:
         """The model's sizes, records of the captions, and how to decode."""

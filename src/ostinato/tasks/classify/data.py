@@ -9,6 +9,7 @@ import numpy.typing as npt
 from ostinato.core.errors import DataError
 from ostinato.data.batching.splits import HELD_OUT
 from ostinato.data.labelled.examples import Raw, count_labels
+from ostinato.data.labelled.labels import require_known
 from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns
 from ostinato.tasks.classify.options import TrainClassify
 from ostinato.tasks.contract import Progress, record
@@ -43,26 +44,33 @@ def prepare_labelled(
     valid: Raw | None = None,
     share: float = HELD_OUT,
     progress: Progress | None = None,
+    codec: LabelledCodec | None = None,
 ) -> PreparedExamples:
     """Labelled examples in memory, made ready: split, labels and tokenizer or scale learned, encoded.
 
     Without `valid` a share of every class of `whole` is held out to validate on. Where that is 0, or fewer than
     `TELLING` examples, nothing is, and validation measures what is trained on. `columns` are what the run is to read
-    later; `progress` is told how far the word vectors are.
+    later; `progress` is told how far the word vectors are; `codec` reads where another run is begun with.
     """
     several = columns.several is not None
     train, out, held = divided(options, options.hold_out, whole, valid, share, by_label=not several)
-    classes = tuple(sorted(count_labels(train)[0]))
-    if len(classes) < 2:
-        raise DataError(f"{train.name}: expected at least two different labels to tell apart, found {classes}")
+    if codec is None:
+        classes = tuple(sorted(count_labels(train)[0]))
+        if len(classes) < 2:
+            raise DataError(f"{train.name}: expected at least two different labels to tell apart, found {classes}")
+    else:
+        classes = codec.classes
+        require_known("label", *count_labels(whole), classes)
     # how well words are known shows on texts that they were not learned from
-    reads, beyond = learn_codec(options, columns, train, out if out is not whole else None)
-    codec = LabelledCodec(classes, reads)
+    reads, beyond = learn_codec(
+        options, columns, train, out if out is not whole else None, None if codec is None else codec.reads
+    )
+    vectors, codec = codec is None, LabelledCodec(classes, reads)
     own, other = (Part(codec.reads.encode(raw), *codec.numbers(raw)) for raw in (train, out))
     data = data_of(reads, (train, out), (own.inputs, other.inputs), record_of) | {"held_out": held}
     if beyond is not None:
         data["unknown_words"] = beyond
-    return Prepared(codec, own, other, data, start_vectors(options, reads, own.inputs, progress))
+    return Prepared(codec, own, other, data, start_vectors(options, reads, own.inputs, progress) if vectors else None)
 
 
 def record_of(raw: Raw) -> dict[str, Any]:

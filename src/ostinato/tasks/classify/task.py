@@ -61,15 +61,18 @@ class Classification(SequenceTask):
         "data.held_out": bool,
     }
 
-    def prepare(self, options: TrainClassify, progress: Progress | None = None) -> PreparedExamples:
+    def prepare(
+        self, options: TrainClassify, progress: Progress | None = None, codec: LabelledCodec | None = None
+    ) -> PreparedExamples:
         """Read, split, learn labels and tokenizer or scale, encode."""
         several = options.classify.multi_label
         at = options.columns
         columns = LabelledColumns(options.label, at.text, at.id, at.time, at.value_columns, several)
         whole = with_labels(read_all_labelled(options.data, columns))
-        tell_doubtful(whole.name, "label", count_labels(whole)[0])
+        if codec is None:
+            tell_doubtful(whole.name, "label", count_labels(whole)[0])
         valid = None if options.valid is None else with_labels(read_labelled(options.valid, columns))
-        prepared = prepare_labelled(options, columns, whole, valid, progress=progress)
+        prepared = prepare_labelled(options, columns, whole, valid, progress=progress, codec=codec)
         if options.test is not None:
             test = with_labels(read_labelled(options.test, columns))
             unknown_labels("label", *count_labels(test), prepared.codec.classes)

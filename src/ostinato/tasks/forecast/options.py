@@ -34,6 +34,10 @@ class TrainForecast(TrainFacts):
 
     TASK = "forecast"
     UNUSED = frozenset({"steps", "tied", "embed"})
+    LEARNED: ClassVar[frozenset[str]] = frozenset(
+        ("target", "time", "id", "past", "future", "static", "wide", "window", "horizon", "season", "transform")
+    ) | {"floor"}
+    FRESH: ClassVar[frozenset[str]] = frozenset({"refit"})
     COMMON: ClassVar[tuple[str, ...]] = (
         "out",
         "target",

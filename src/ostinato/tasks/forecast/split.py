@@ -23,9 +23,16 @@ VALIDATED = 1_000
 PreparedSeries: TypeAlias = Prepared[SeriesCodec, Windows, None]
 
 
-def split(options: TrainForecast, read: Read, columns: SeriesColumns, share: float = HELD_OUT) -> PreparedSeries:
+def split(
+    options: TrainForecast,
+    read: Read,
+    columns: SeriesColumns,
+    share: float = HELD_OUT,
+    codec: SeriesCodec | None = None,
+) -> PreparedSeries:
     """Rows to learn from and rows to validate on, with scales and codings of the former. Where no table is given to
-    validate on, a share of each series is held out, from its end; 0 validates on what is trained on.
+    validate on, a share of each series is held out, from its end; 0 validates on what is trained on. `codec` is of the
+    run that is begun with: its columns, transforms and codings stay, scales are those of these series.
 
     Raises:
         DataError: no series is long enough, or the tables of --valid and --test have nothing new.
@@ -40,7 +47,10 @@ def split(options: TrainForecast, read: Read, columns: SeriesColumns, share: flo
     if not any(len(each) for each in train):
         raise DataError(f"{read.name}: {_too_short(options, series, held_out)}")
     try:
-        codec = SeriesCodec.learn(series, read.spacing, columns, **sizes | facts)
+        if codec is None:
+            codec = SeriesCodec.learn(series, read.spacing, columns, **sizes | facts)
+        else:
+            codec = codec.in_zone_of(read.spacing).given_anew(series, ends)
     except DataError as error:
         raise DataError(f"{read.name}: {error}") from None
     record_train = record([read.name], read.digest, **_summary(series, codec))

@@ -68,10 +68,16 @@ class Forecasting:
         "data.held_out": bool,
     }
 
-    def prepare(self, options: TrainForecast, progress: Progress | None = None) -> PreparedSeries:
+    def prepare(
+        self, options: TrainForecast, progress: Progress | None = None, codec: SeriesCodec | None = None
+    ) -> PreparedSeries:
         """Read, split, and learn scales and codings."""
         roles = ("target", "time", "id", "past", "future", "static")
         columns, source = SeriesColumns(**{role: options.columns(role) for role in roles}), _one(options.data)
+        if codec is not None:
+            if options.refit:
+                raise ConfigError("--refit trains from the beginning, and --from begins with a run: give one of them")
+            return split(options, codec.read(source), codec.columns, codec=codec)
         if not options.wide:
             return split(options, read_file(source, columns), columns)
         table = read_table(source, columns.all if columns.target else None)

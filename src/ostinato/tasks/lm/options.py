@@ -49,6 +49,7 @@ class TrainLm(TrainFacts):
     SOURCES = "text"
     NAMING_DATA: ClassVar[tuple[str, ...]] = ("text",)
     PRESETS = LANGUAGE_MODEL
+    LEARNED: ClassVar[frozenset[str]] = frozenset({"level", "vocab_size", "document_separator"})
     COMMON: ClassVar[tuple[str, ...]] = ("out", "valid", "test", "level", "preset")
 
     text: Annotated[

@@ -47,7 +47,9 @@ class LanguageModelling:
 
     RECORDED: Mapping[str, Any] = {"data.train.characters": Count, "data.held_out": bool}
 
-    def prepare(self, options: TrainLm, progress: Progress | None = None) -> PreparedText:
+    def prepare(
+        self, options: TrainLm, progress: Progress | None = None, codec: TextCodec | None = None
+    ) -> PreparedText:
         """Read, split and tokenise."""
         if not options.text:
             raise ConfigError("TEXT: expected at least one file, folder, or - for standard input")
@@ -60,8 +62,11 @@ class LanguageModelling:
         data: dict[str, Any] = {"train": _record(train), "valid": _record(valid), "held_out": options.valid is None}
         if options.test is not None:
             data["test"] = _record(open_text([options.test]))
-        separator = None if options.document_separator == EOS else options.document_separator
-        tokenizer = learned_tokenizer(train, level, options.tokens.vocab_limit, separator=separator)
+        if codec is None:
+            separator = None if options.document_separator == EOS else options.document_separator
+            tokenizer = learned_tokenizer(train, level, options.tokens.vocab_limit, separator=separator)
+        else:
+            tokenizer = codec.tokenizer
         ids = token_ids(train, tokenizer, progress=progress)
         try:
             Streams(ids, options.training.batch_for(len(ids)), options.training.steps)  # long enough for one batch?
@@ -72,6 +77,8 @@ class LanguageModelling:
             warnings.warn(f"{asked} never stands in the text: all of it is one document", stacklevel=2)
         held = token_ids(valid, tokenizer, progress=progress)
         data["train"] |= unknown_of([ids], tokenizer)
+        if codec is not None:
+            _warn_of_unknown(train, ids, tokenizer, "the vocabulary is that of the run begun with")
         data["valid"] |= unknown_of([held], tokenizer)
         _warn_of_unknown(valid, held, tokenizer, "a larger --vocab-size or --level bpe would know more")
         return Prepared(TextCodec(tokenizer), ids, held, data, None)

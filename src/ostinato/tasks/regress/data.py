@@ -81,6 +81,7 @@ def prepare_targets(
     valid: Raw | None = None,
     share: float = HELD_OUT,
     progress: Progress | None = None,
+    codec: RegressCodec | None = None,
 ) -> PreparedTargets:
     """Examples in memory, all with their targets, made ready.
 
@@ -91,12 +92,16 @@ def prepare_targets(
         valid: to validate on.
         share: to hold out where neither there is `valid` nor the options say.
         progress: told how far the word vectors are.
+        codec: of the run that is begun with, whose scales stay.
 
     Raises:
-        DataError: a target that is the same everywhere, or not as many of them to validate on.
+        DataError: a target that is the same everywhere, or not as many of them to validate on, or as the run has that
+            is begun with.
     """
     train, out, held = divided(options, options.hold_out, whole, valid, share, by_label=False)
-    reads, beyond = learn_codec(options, columns, train, out if out is not whole else None)
+    reads, beyond = learn_codec(
+        options, columns, train, out if out is not whole else None, None if codec is None else codec.reads
+    )
     measured = targets_of(train)
     names = names_in(columns.label) or (IN_PLACE,) * measured.shape[1]
     for name, values in zip(names, measured.T, strict=True):
@@ -105,12 +110,18 @@ def prepare_targets(
                 f"{train.name}: expected different numbers to learn, got {values[0]:g} as {name!r} of all "
                 f"{len(values):,} examples"
             )
-    codec = RegressCodec(reads, names, Scale.of([measured]))
+    if codec is not None and len(names) != len(codec.targets):
+        raise DataError(
+            f"{train.name}: expected {len(codec.targets)} targets, as the run to begin with has "
+            f"({', '.join(codec.targets)}), got {len(names)}"
+        )
+    vectors = codec is None
+    codec = RegressCodec(reads, names, Scale.of([measured]) if codec is None else codec.scale)
     own, other = (Part(reads.encode(raw), targets_of(raw)) for raw in (train, out))
     data = data_of(reads, (train, out), (own.inputs, other.inputs), record_of) | {"held_out": held}
     if beyond is not None:
         data["unknown_words"] = beyond
-    return Prepared(codec, own, other, data, start_vectors(options, reads, own.inputs, progress))
+    return Prepared(codec, own, other, data, start_vectors(options, reads, own.inputs, progress) if vectors else None)
 
 
 def targets_of(raw: Raw) -> npt.NDArray[np.float64]:

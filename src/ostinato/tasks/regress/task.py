@@ -65,7 +65,9 @@ class Regression(SequenceTask):
         "data.held_out": bool,
     }
 
-    def prepare(self, options: TrainRegress, progress: Progress | None = None) -> PreparedTargets:
+    def prepare(
+        self, options: TrainRegress, progress: Progress | None = None, codec: RegressCodec | None = None
+    ) -> PreparedTargets:
         """Read, split, standardise the targets, learn tokenizer or scale, encode."""
         at = options.columns
         columns = LabelledColumns(options.target, at.text, at.id, at.time, at.value_columns)
@@ -73,7 +75,7 @@ class Regression(SequenceTask):
         valid = None
         if options.valid is not None:
             valid = with_targets(read_labelled(options.valid, columns, numbers=True))
-        prepared = prepare_targets(options, columns, whole, valid, progress=progress)
+        prepared = prepare_targets(options, columns, whole, valid, progress=progress, codec=codec)
         if options.test is not None:
             test = with_targets(read_labelled(options.test, columns, numbers=True))
             prepared.data["test"] = record_of(test)

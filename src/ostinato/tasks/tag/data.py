@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 from ostinato.core.errors import DataError
 from ostinato.core.span_tags import Scheme, scheme_of
 from ostinato.data.batching.splits import HELD_OUT, held_out
-from ostinato.data.labelled.labels import tell_unknown
+from ostinato.data.labelled.labels import require_known, tell_unknown
 from ostinato.data.text.conll import Tagged
 from ostinato.tasks.contract import record
 from ostinato.tasks.prepared import Prepared
@@ -33,20 +33,29 @@ PreparedSentences: TypeAlias = Prepared[TagCodec, WordSequences, Beside]
 
 
 def prepare_tagged(
-    options: TrainTag, whole: Tagged, valid: Tagged | None = None, share: float = HELD_OUT
+    options: TrainTag,
+    whole: Tagged,
+    valid: Tagged | None = None,
+    share: float = HELD_OUT,
+    codec: TagCodec | None = None,
 ) -> PreparedSentences:
     """Sentences in memory, made ready. Without `valid` a share of `whole` is held out to validate on; of 0, validation
-    is on the sentences that are trained on.
+    is on the sentences that are trained on. `codec` reads them where another run is begun with.
 
     Raises:
-        DataError: there is nothing to learn, or too little to hold some of it out; `valid` has none of its tags.
+        DataError: there is nothing to learn, or too little to hold some of it out; `valid` has none of its tags; a tag
+            that the run begun with does not have.
     """
     if valid is None:
         train, held = _split(whole, options.training.seed, share) if share else (whole, whole)
     else:
         train, held = whole, valid
     # the tags are those of the sentences held out too: whether a rare one is known must not hang on the draw
-    vocabulary = TagVocabulary.learn(train.words, whole.tags, options.spelling.vocab_size, train.features)
+    if codec is None:
+        vocabulary = TagVocabulary.learn(train.words, whole.tags, options.spelling.vocab_size, train.features)
+    else:
+        vocabulary = codec.vocabulary
+        require_known("tag", tag_counts(whole), whole.where, vocabulary.tags)
     if len(vocabulary.tags) < 2:
         raise DataError(
             f"{', '.join(train.files)}: every word has the tag {vocabulary.tags[0]!r}, so there is nothing to learn; "
@@ -68,7 +77,7 @@ def prepare_tagged(
         "held_out": valid is None and share > 0,
     }
     more = Beside(held.tags, {"name": whole.name, "index": whole.index}, scheme)
-    return Prepared(TagCodec.of(vocabulary, constrained=kept), own, other, data, more)
+    return Prepared(codec or TagCodec.of(vocabulary, constrained=kept), own, other, data, more)
 
 
 def _split(whole: Tagged, seed: int, share: float) -> tuple[Tagged, Tagged]:

@@ -67,6 +67,7 @@ class TrainTag(TrainFacts):
 
     TASK = "tag"
     UNUSED = frozenset({"steps", "tied"})
+    LEARNED: ClassVar[frozenset[str]] = frozenset({"vocab_size", "features"})
     COMMON: ClassVar[tuple[str, ...]] = ("out", "column", "valid", "test")
 
     data: Annotated[

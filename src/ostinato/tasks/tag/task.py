@@ -100,15 +100,18 @@ class Tagging:
         "data.held_out": bool,
     }
 
-    def prepare(self, options: TrainTag, progress: Progress | None = None) -> PreparedSentences:
+    def prepare(
+        self, options: TrainTag, progress: Progress | None = None, codec: TagCodec | None = None
+    ) -> PreparedSentences:
         """Read, split, number."""
         if not options.data:
             raise ConfigError("DATA: expected at least one file of tagged sentences, or - for standard input")
         columns = TagColumns(options.column, options.word_column, options.feature_columns)
         whole = read_tagged(options.data, columns)
-        tell_doubtful(", ".join(whole.files), "tag", tag_counts(whole))
+        if codec is None:
+            tell_doubtful(", ".join(whole.files), "tag", tag_counts(whole))
         valid = None if options.valid is None else read_tagged([options.valid], columns)
-        prepared = prepare_tagged(options, whole, valid)
+        prepared = prepare_tagged(options, whole, valid, codec=codec)
         if options.test is not None:
             test = read_tagged([options.test], columns)
             prepared.data["test"] = record_of(test)

@@ -88,6 +88,8 @@ class TrainTranslate(TrainFacts):
         ),
     ]
 
+    LEARNED: ClassVar[frozenset[str]] = frozenset({"level", "vocab_size", "vocabularies"})
+
     out: Out
 
     source: File = None

@@ -123,7 +123,9 @@ class Translation:
         "data.held_out": bool,
     }
 
-    def prepare(self, options: TrainTranslate, progress: Progress | None = None) -> PreparedPairs:
+    def prepare(
+        self, options: TrainTranslate, progress: Progress | None = None, codec: PairCodec | None = None
+    ) -> PreparedPairs:
         """Read, split and tokenise."""
         layout = PairLayout(options.separator, options.columns, columns_named=options.columns is not None)
         whole = _read(options, layout)
@@ -135,7 +137,7 @@ class Translation:
         data: dict[str, Any] = {"train": _record(train), "valid": _record(valid), "held_out": options.valid is None}
         if options.test is not None:
             data["test"] = _record(open_pairs([options.test], layout))
-        codec = _learn(options, train)
+        codec = codec or _learn(options, train)
         encoded = codec.encode(train)
         fitting = encoded.within(options.max_length)
         if too_long := len(encoded) - len(fitting):
