@@ -29,7 +29,9 @@ def routes() -> list[BaseRoute]:
 
 def computing_routes() -> list[BaseRoute]:
     """What computes with runs; called once torch may be loaded."""
-    return []
+    from ostinato.studio import inside
+
+    return [*inside.ROUTES]
 
 
 def studio_app(folder: Path, secret: str, port: int) -> Starlette:
