@@ -21,6 +21,8 @@ NAME_TASKS = {
     "config/bench.py": "the command `bench lm`",
     "config/commands.py": "the tasks that `import` can make runs of",
     "interop/": "which models other programs' files hold",
+    "studio/columns.py": "which tables are which task's",
+    "studio/guessing.py": "which files are which task's",
 }
 
 #: Words that are a task's name and something else besides: a column of captions, of tags.

@@ -13,8 +13,9 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ostinato.core.errors import OstinatoError
 from ostinato.serving.problems import Problem, respond
-from ostinato.studio import page, runs
+from ostinato.studio import page, runs, training
 from ostinato.studio.guard import Guard
 from ostinato.studio.studio import Studio
 
@@ -24,7 +25,7 @@ _SETTLED = 2.0
 
 def routes() -> list[BaseRoute]:
     """What needs no torch. A module of this room that answers some of it has them as `ROUTES`."""
-    return [*page.ROUTES, *runs.ROUTES]
+    return [*page.ROUTES, *runs.ROUTES, *training.ROUTES]
 
 
 def computing_routes() -> list[BaseRoute]:
@@ -54,7 +55,7 @@ def studio_app(folder: Path, secret: str, port: int) -> Starlette:
 
     app = Starlette(
         routes=[*routes(), Mount("/", door)],
-        exception_handlers={Exception: respond, Problem: respond, 404: respond, 405: respond},
+        exception_handlers={Exception: respond, Problem: respond, OstinatoError: respond, 404: respond, 405: respond},
         lifespan=lifespan,
     )
     app.state.studio = studio

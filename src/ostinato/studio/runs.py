@@ -17,7 +17,7 @@ from ostinato.core.errors import OstinatoError
 from ostinato.core.results import builtins
 from ostinato.serving.exchange import answered, encoded
 from ostinato.studio.course import Course
-from ostinato.studio.studio import studio_of
+from ostinato.studio.studio import Studio, studio_of
 
 #: Seconds between looks at the files of a training that is watched, and at the folder of all runs.
 _PACE, _PACE_OF_FOLDER = 0.4, 2.0
@@ -89,16 +89,18 @@ async def course(request: Request) -> Response:
 
 
 async def watch(request: Request) -> Response:
-    """Server-sent events: `runs` when the list has changed, `course` with what a followed run has written since."""
+    """Server-sent events: `runs` when the list has changed, `course` with what a followed run has written since,
+    `training` with how one stands that was started here."""
     studio = studio_of(request)
     names = request.query_params.getlist("run")[:_MOST_FOLLOWED]
-    courses = {name: Course(studio.begun(name)) for name in names}
-    return events(_watching(request, studio.folder, courses))
+    courses = {name: Course(studio.expected(name)) for name in names}
+    return events(_watching(request, studio, courses))
 
 
-async def _watching(request: Request, folder: Path, courses: dict[str, Course]) -> AsyncIterator[bytes]:
+async def _watching(request: Request, studio: Studio, courses: dict[str, Course]) -> AsyncIterator[bytes]:
+    folder = studio.folder
     before, turns = None, max(1, round(_PACE_OF_FOLDER / _PACE))
-    turn = 0
+    turn, states = 0, dict[str, Any]()
     while not await request.is_disconnected():
         if turn % turns == 0:
             found = await asyncio.to_thread(rows, folder)
@@ -111,6 +113,10 @@ async def _watching(request: Request, folder: Path, courses: dict[str, Course]) 
             news = await asyncio.to_thread(one.read)
             if news["lines"] or news["afresh"]:
                 yield event("course", {"name": name, **news})
+            state = await asyncio.to_thread(studio.trainings.state, name)
+            if state != states.get(name) and (state["here"] or name not in states):
+                states[name] = state
+                yield event("training", {"name": name, **state})
         turn += 1
         await asyncio.sleep(_PACE)
 

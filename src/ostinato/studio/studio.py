@@ -1,6 +1,7 @@
 """What the studio's routes work on."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from starlette.requests import HTTPConnection
@@ -8,9 +9,11 @@ from starlette.requests import HTTPConnection
 from ostinato.api.listing import run_folders
 from ostinato.checkpoint import RunFolder
 from ostinato.serving.problems import Problem
+from ostinato.studio.trainings import Trainings
+from ostinato.studio.uploads import Uploads
 
 
-@dataclass(frozen=True)
+@dataclass
 class Studio:
     """A folder of runs. What comes from the net is looked up among what stands in it, and never becomes a path.
 
@@ -19,6 +22,16 @@ class Studio:
     """
 
     folder: Path
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """What was dropped on the page."""
+        return Uploads(self.folder)
+
+    @cached_property
+    def trainings(self) -> Trainings:
+        """What was started from it."""
+        return Trainings(self.folder)
 
     def runs(self) -> dict[str, Path]:
         """The run folders that there are now, by name."""
@@ -36,6 +49,10 @@ class Studio:
         """As `run`; one whose training has not come to its first checkpoint is there too."""
         there = self.folder.iterdir() if self.folder.is_dir() else ()
         return self._named(name, {path.name: path for path in there if RunFolder(path).under_way.is_run()})
+
+    def expected(self, name: str) -> Path:
+        """As `begun`; one whose training has been started and still reads its data is there too."""
+        return self.trainings.place(name) if self.trainings.written(name) else self.begun(name)
 
     def _named(self, name: str, known: dict[str, Path]) -> Path:
         if name not in known:

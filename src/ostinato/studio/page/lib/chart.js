@@ -22,19 +22,25 @@ export function Chart({ data, series, bands = [], x = "", y = "", log = false, h
   const theme = useTheme();
   const shape = JSON.stringify([series, bands, x, y, log, height, theme, shade(), range]);
   useEffect(() => {
-    const options = optionsOf({ series, bands, x, y, log, height, range, width: place.current.clientWidth });
-    plot.current = new uPlot(options, data, place.current);
-    const resized = new ResizeObserver(() => plot.current.setSize({ width: place.current.clientWidth, height }));
-    resized.observe(place.current);
+    const element = place.current;
+    if (!element) return undefined; // it has gone in the meantime
+    const drawn = new uPlot(optionsOf({ series, bands, x, y, log, height, range, width: element.clientWidth }), data, element);
+    plot.current = drawn;
+    const resized = new ResizeObserver(() => drawn.setSize({ width: element.clientWidth, height: inner(height) }));
+    resized.observe(element);
     return () => {
       resized.disconnect();
-      plot.current.destroy();
+      drawn.destroy();
+      plot.current = null;
     };
   }, [shape]);
-  useEffect(() => plot.current.setData(data), [data]);
+  useEffect(() => plot.current?.setData(data), [data]);
   // the legend's line is kept free below the canvas, so that nothing jumps
   return html`<div class="chart" role="img" aria-label=${label} style=${{ minHeight: `${height}px` }} ref=${place}></div>`;
 }
+
+/** Height of the canvas: the legend has its line below. */
+const inner = (height) => Math.max(80, height - 30);
 
 function optionsOf({ series, bands, x, y, log, height, range, width }) {
   const axis = (name) => ({
@@ -50,7 +56,7 @@ function optionsOf({ series, bands, x, y, log, height, range, width }) {
   const value = (_, shown) => number(shown);
   return {
     width,
-    height: Math.max(80, height - 30),
+    height: inner(height),
     scales: { x: { time: false }, y: { distr: log ? 3 : 1, ...(range ? { range } : {}) } },
     axes: [axis(x), { ...axis(y), size: 56 }],
     legend: { live: true },

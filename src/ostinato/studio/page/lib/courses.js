@@ -4,10 +4,14 @@ import { follow } from "./api.js";
 
 const COUNTED = new Set(["step", "epoch", "seconds", "best", "tokens", "examples", "windows"]);
 
-/** { folder, runs, courses, lost }: `runs` is null before the first answer; `courses` has the lines of each name. */
+/**
+ * { folder, runs, courses, trainings, lost }: `runs` is null before the first answer; `courses` has the lines of each
+ * name, `trainings` how those stand that were started here.
+ */
 export function useCourses(names) {
   const [list, setList] = useState({ folder: "", runs: null });
   const [courses, setCourses] = useState({});
+  const [trainings, setTrainings] = useState({});
   const [lost, setLost] = useState(false);
   const key = names.map(encodeURIComponent).join("&run=");
   useEffect(() => {
@@ -16,11 +20,12 @@ export function useCourses(names) {
       open: () => setLost(false),
       lost: () => setLost(true),
       runs: setList,
+      training: ({ name, ...state }) => setTrainings((before) => ({ ...before, [name]: state })),
       course: ({ name, lines, afresh }) =>
         setCourses((before) => ({ ...before, [name]: afresh ? lines : [...(before[name] ?? []), ...lines] })),
     });
   }, [key]);
-  return { ...list, courses, lost };
+  return { ...list, courses, trainings, lost };
 }
 
 /** Names of what the lines measure, training and validation under one name: loss, perplexity, lr, ... */

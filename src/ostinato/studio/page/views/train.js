@@ -1,9 +1,11 @@
+// Train: #/train puts a training together, #/train/NAME watches one.
 import { html } from "../lib/ui.js";
-import { t } from "../lib/i18n.js";
+import { Setup } from "./train/setup.js";
+import { Watching } from "./train/watching.js";
 
 export const title = "train.title";
 export const route = "train";
 
-export function render() {
-  return html`<h1>${t(title)}</h1>`;
+export function render({ parts }) {
+  return parts[0] ? html`<${Watching} key=${parts[0]} name=${parts[0]} />` : html`<${Setup} />`;
 }
