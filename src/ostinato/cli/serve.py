@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Annotated
+
 from ostinato.cli.output import Output
 from ostinato.config.serving import Serve, is_loopback
 from ostinato.core.errors import ConfigError
+from ostinato.core.results import Result
+
+
+class ServerEnded(Result):
+    """Of `serve`, once it has ended."""
+
+    address: Annotated[str, "where it could be reached"]
+    runs: Annotated[list[str], "names of the runs that it served"]
 
 
 def serve(options: Serve, output: Output) -> None:
@@ -14,6 +25,7 @@ def serve(options: Serve, output: Output) -> None:
     from ostinato.api.plugins import import_plugins
     from ostinato.serving import running
     from ostinato.serving.app import create_app
+    from ostinato.serving.logs import log_to
 
     if not options.runs:
         raise ConfigError("RUN: expected at least one run folder")
@@ -21,8 +33,11 @@ def serve(options: Serve, output: Output) -> None:
     app = create_app(options.runs, options.net, local=is_loopback(options.host))
     app.state.serving.runs.load_all()  # what is wrong with a run is said before anybody asks
     opened = running.listen(options.host, options.port)
+    log_to(sys.stderr)
+    address = running.address_of(opened)
     with compute_settings(options.threads, "highest"):
-        running.serve(app, opened, lambda address: output.text(f"serving at {address}; Ctrl-C ends it"))
+        running.serve(app, opened, lambda: output.text(f"serving at {address}; Ctrl-C ends it"))
+    output.result(ServerEnded(address=address, runs=[run.name for run in app.state.serving.runs]))
 
 
 def require_installed() -> None:

@@ -40,10 +40,10 @@ def _answers(served: ServedRun, asked: AnswerRequest, most: int) -> list[Any]:
     run = model.run
     options = options_for(run, asked.options)
     with model.computing:
-        return [_named(each) for each in itertools.islice(run.answers(asked.inputs, **options), most * 1_000)]
+        return [plain(each) for each in itertools.islice(run.answers(asked.inputs, **options), most * 1_000)]
 
 
-def _named(output: Any) -> Any:
+def plain(output: Any) -> Any:
     """An answer of several parts as an object."""
     return output._asdict() if hasattr(output, "_asdict") else output
 

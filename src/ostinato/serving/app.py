@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from ostinato.config.serving import ServeSettings
 from ostinato.core.errors import OstinatoError
@@ -22,9 +22,11 @@ from ostinato.serving.bodies import Health, Served, ServedRuns
 from ostinato.serving.exchange import answered
 from ostinato.serving.generation import generate
 from ostinato.serving.guard import Guard, read_token
+from ostinato.serving.logs import Watched
 from ostinato.serving.problems import Problem, respond
 from ostinato.serving.served import ServedRun
 from ostinato.serving.serving import Serving, serving_of
+from ostinato.serving.streams import stream
 
 _SESSIONS = "/v1/runs/{name}/sessions"
 _SESSION = _SESSIONS + "/{session}"
@@ -62,7 +64,8 @@ def create_app(
         finally:
             await serving.end()
 
-    middleware = [Middleware(Guard, token=token, origins=settings.allow_origin, local=local)]
+    middleware = [Middleware(Watched, metrics=serving.metrics)]
+    middleware.append(Middleware(Guard, token=token, origins=settings.allow_origin, local=local))
     if settings.allow_origin:
         origins = settings.allow_origin
         middleware.append(Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"]))
@@ -91,6 +94,7 @@ def _routes() -> list[BaseRoute]:
         Route(f"{_SESSION}/fork", keeping.fork, methods=["POST"]),
         Route(f"{_SESSION}/state", keeping.save, methods=["GET"]),
         Route(f"{_SESSION}/state", keeping.restore, methods=["PUT"]),
+        WebSocketRoute("/v1/runs/{name}/stream", stream),
     ]
 
 

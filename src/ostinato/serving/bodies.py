@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from ostinato.core.results import Count, Positive, Result
 
@@ -72,6 +72,31 @@ class GenerateResponse(Result):
     """What was written."""
 
     text: Annotated[str, "without the prompt"]
+
+
+class StreamRequest(GenerateRequest):
+    """Of WebSocket: how to write on, or to write no more."""
+
+    cancel: Annotated[bool, Meta(description="write no more of the text under way; all else then says nothing")] = False
+
+
+class PushSteps(Body):
+    """Of WebSocket: steps of a sequence, one or some."""
+
+    step: Annotated[
+        Any, Meta(description="a number, numbers of each channel, a piece of text, or a row: its cells by column")
+    ] = UNSET
+    steps: Annotated[list[Any] | UnsetType, Meta(description="several in order")] = UNSET
+
+    def taken(self) -> list[Any]:
+        """All of them in order."""
+        return [*([] if self.step is UNSET else [self.step]), *(self.steps or [])]
+
+
+class Output(Result):
+    """Of WebSocket: the answer to a step."""
+
+    output: Annotated[Any, "as `ostinato predict` has it, of all steps so far; null where there is nothing to say yet"]
 
 
 class Piece(Result):

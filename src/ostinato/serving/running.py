@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import signal
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
 
 from ostinato.core.errors import ConfigError
+from ostinato.serving.serving import Serving
+
+_log = logging.getLogger("ostinato.serving")
+
+#: Seconds after which a thread lets another one have Python: a step of a batch must not keep a new request waiting.
+_TURN = 0.0005
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens, before anything slow begins.
+    """An address that is ours, before anything slow begins; nobody is answered yet.
 
     Raises:
-        ConfigError: the address cannot be had.
+        ConfigError: it cannot be had.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -27,17 +39,77 @@ def listen(host: str, port: int) -> socket.socket:
     return opened
 
 
-def serve(app: Starlette, opened: socket.socket, started: Callable[[str], None] | None = None) -> None:
-    """Serve until SIGTERM or Ctrl-C: then what runs finishes, what is new is refused with 503.
+def address_of(opened: socket.socket) -> str:
+    """Where a browser finds it."""
+    host, port = opened.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def serve(app: Starlette, opened: socket.socket, started: Callable[[], None] | None = None) -> None:
+    """Serve until SIGTERM or Ctrl-C: then what runs finishes, what is new is refused with 503; a second Ctrl-C ends at
+    once.
 
     Args:
         app: of `create_app`.
         opened: of `listen`.
-        started: told the address, once requests are taken.
+        started: called once requests are taken.
     """
-    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, ws="websockets-sansio")
-    server = uvicorn.Server(config)
-    if started is not None:
-        host, port = opened.getsockname()[:2]
-        started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-    server.run(sockets=[opened])
+    serving: Serving = app.state.serving
+    limits = serving.limits
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # whoever is in front is told apart by nothing here
+        ws="websockets-sansio",
+        ws_max_size=limits.body_bytes,
+        limit_concurrency=limits.limit_connections,
+        h11_max_incomplete_event_size=64 * 1024,
+        timeout_graceful_shutdown=int(limits.limit_time) + 1,
+    )
+    with _turns():
+        _Server(config, serving, started).run(sockets=[opened])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which closes its door at once when told to end; this one goes on to say 503 as long as answers run."""
+
+    def __init__(self, config: uvicorn.Config, serving: Serving, started: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._serving, self._started = serving, started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn."""
+        await super().startup(sockets)
+        self._loop = asyncio.get_running_loop()
+        if self._started is not None and self.started:
+            self._started()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Of SIGTERM and Ctrl-C."""
+        if self._serving.ending:
+            super().handle_exit(sig, frame)
+            return
+        self._serving.ending = True
+        _log.info("ending", extra={"signal": signal.Signals(sig).name, "under_way": self._serving.under_way})
+        self._loop.call_soon_threadsafe(self._begin_to_end, sig, frame)
+
+    def _begin_to_end(self, sig: int, frame: FrameType | None) -> None:
+        self._ending = asyncio.create_task(self._end(sig, frame))
+
+    async def _end(self, sig: int, frame: FrameType | None) -> None:
+        deadline = self._loop.time() + self._serving.limits.limit_time
+        while self._serving.under_way and self._loop.time() < deadline:
+            await asyncio.sleep(0.05)
+        super().handle_exit(sig, frame)
+
+
+@contextmanager
+def _turns() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

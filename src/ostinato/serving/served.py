@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
 from pathlib import Path
 
+from ostinato.api import Run
 from ostinato.config.serving import ServeLimits
 from ostinato.core.errors import ConfigError, OstinatoError, unknown_name
 from ostinato.serving.bodies import Served
 from ostinato.serving.metrics import Metrics
 from ostinato.serving.model import LoadedModel, stamp_of
 from ostinato.serving.problems import Problem
-from ostinato.tasks.contract import Generates, Predicts
+from ostinato.tasks.contract import AnswersSteps, Generates, Predicts
 
 _log = logging.getLogger("ostinato.serving")
 
@@ -99,10 +100,21 @@ class ServedRun:
             parameters=max(1, sum(p.numel() for p in run.model.parameters())),
             generates=isinstance(run.task, Generates),
             answers=isinstance(run.task, Predicts),
-            streams=False,
+            streams=_streams(run),
             model=run.config["model"],
             sessions=sessions,
         )
+
+
+def _streams(run: Run) -> bool:
+    """Whether a run takes steps of a sequence."""
+    if not isinstance(run.task, AnswersSteps):
+        return False
+    try:
+        run.task.steps(run)
+    except ConfigError:
+        return False
+    return True
 
 
 class Registry:

@@ -85,6 +85,11 @@ class Serving:
         for pool in (self._pool, self._loading):
             pool.shutdown(wait=False, cancel_futures=True)
 
+    @property
+    def under_way(self) -> int:
+        """Answers and texts under way or waiting."""
+        return self._waiting + sum(model.busy for model in self.runs.loaded())
+
     async def compute(self, work: Callable[..., Found], *arguments: Any) -> Found:
         """Do some work in a thread, when its turn comes.
 

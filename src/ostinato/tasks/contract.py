@@ -318,6 +318,29 @@ class WritesTogether(Protocol):
         """Its model's sequences, so many at most."""
 
 
+class StepAnswers(Protocol):
+    """A sequence that comes step by step."""
+
+    def push(self, step: Any) -> Any:
+        """What is said after one more step, as `predict` says it; None as long as there is nothing to say.
+
+        Raises:
+            DataError: a step that the model cannot read.
+        """
+
+
+@runtime_checkable
+class AnswersSteps(Protocol):
+    """A task some of whose runs answer each step of a sequence, as it comes."""
+
+    def steps(self, run: Trained) -> StepAnswers:
+        """A new sequence.
+
+        Raises:
+            ConfigError: a model that has to see the end of a sequence first.
+        """
+
+
 @runtime_checkable
 class Observes(Protocol):
     """A task whose model can be watched while it reads a sequence."""

@@ -45,6 +45,7 @@ from ostinato.tasks.sequence_data import (
     typed,
 )
 from ostinato.tasks.sequence_task import SequenceTask, card_of, training_of
+from ostinato.tasks.stepwise import StepsOfSequence
 from ostinato.tasks.trained import Trained
 from ostinato.training import ALONE, Job, Processes
 
@@ -168,17 +169,14 @@ class Classification(SequenceTask):
         if not (examples := list(examples)):
             return
         scores = torch.from_numpy(outputs_of(run.model, run.codec.reads.encode(Raw.of(examples)), progress))
-        several = run.codec.columns.several
-        found = (scores.softmax(-1) if several is None else scores.sigmoid()).numpy()
-        for example, probabilities in zip(examples, found, strict=True):
-            by_class = dict(zip(run.codec.classes, shortest(probabilities), strict=True))
-            answer = Answer(label=max(by_class, key=by_class.__getitem__), probabilities=by_class)
-            if several is not None:
-                answer.labels = [label for label, probability in by_class.items() if probability > 0.5]
-                answer.label = several.join(answer.labels)
+        for example, answer in zip(examples, _answers(run.codec, scores), strict=True):
             if example.key is not None:
                 answer.id = example.key
             yield builtins(answer)
+
+    def steps(self, run: Trained) -> StepsOfSequence:
+        """After each step the label of all so far."""
+        return StepsOfSequence(run, lambda scores: builtins(next(_answers(run.codec, scores))))
 
     adopt, ADOPTING = staticmethod(adopt), USED
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
@@ -214,6 +212,18 @@ TASK: Task[TrainClassify, PreparedExamples] = Classification()
 def _figures_line(figures: Mapping[str, float]) -> str:
     """Figures as the card has them."""
     return f"accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}"
+
+
+def _answers(codec: LabelledCodec, scores: Tensor) -> Iterator[Answer]:
+    """What is said by scores `[N, C]`."""
+    several = codec.columns.several
+    for probabilities in (scores.softmax(-1) if several is None else scores.sigmoid()).numpy():
+        by_class = dict(zip(codec.classes, shortest(probabilities), strict=True))
+        answer = Answer(label=max(by_class, key=by_class.__getitem__), probabilities=by_class)
+        if several is not None:
+            answer.labels = [label for label, probability in by_class.items() if probability > 0.5]
+            answer.label = several.join(answer.labels)
+        yield answer
 
 
 def _loss(options: TrainClassify, train: Part) -> Callable[[Any, Batch], Tensor]:

@@ -106,10 +106,15 @@ def _next_block(model: Forecaster, windows: Windows, shares: np.ndarray) -> np.n
     return in_units(paths, inputs, windows.shape.transforms).swapaxes(0, 1)
 
 
+def rows_looked_at(shape: Shape) -> int:
+    """Rows from the end that forecasts are made of, at most."""
+    longest = max(shape.seasons)
+    return shape.window + longest * (SEASONS + 1) + shape.horizon + longest
+
+
 def _recent(series: Series, shape: Shape) -> Series:
     """As many rows from the end as forecasts are made of, so that hundreds of paths take little room."""
-    longest = max(shape.seasons)
-    begin = max(0, len(series) - shape.window - longest * (SEASONS + 1) - shape.horizon - longest)
+    begin = max(0, len(series) - rows_looked_at(shape))
     if not begin:
         return series
     first = series.first + begin * shape.spacing.step

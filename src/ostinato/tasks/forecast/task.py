@@ -36,6 +36,7 @@ from ostinato.tasks.forecast.model import Forecaster
 from ostinato.tasks.forecast.options import AskForecast, EvaluateForecast, TrainForecast
 from ostinato.tasks.forecast.results import Answer, Figures, StepFigures, Summary, TargetFigures
 from ostinato.tasks.forecast.split import PreparedSeries, Unseen, split, unseen
+from ostinato.tasks.forecast.stepwise import StepsOfSeries
 from ostinato.tasks.forecast.typed import example, typed
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.trained import AnyRun, Trained
@@ -213,6 +214,15 @@ class Forecasting:
             for number, each in enumerate(series):
                 quantiles = None if found.quantiles is None else found.quantiles[number]
                 yield from forecast_rows(codec, each, found.point[number], quantiles, levels)
+
+    def steps(self, run: Trained) -> StepsOfSeries:
+        """After each row how the series goes on, once there is a window of them."""
+        if run.codec.columns.future:
+            raise ConfigError(
+                f"{run.folder.path.name}: its forecasts take what is known of the rows to come "
+                f"({', '.join(run.codec.columns.future)}): send the table with these rows to /answer"
+            )
+        return StepsOfSeries(self, run)
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with columns of other names."""

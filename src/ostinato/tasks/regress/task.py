@@ -41,6 +41,7 @@ from ostinato.tasks.sequence_data import (
     typed,
 )
 from ostinato.tasks.sequence_task import SequenceTask, card_of, training_of
+from ostinato.tasks.stepwise import StepsOfSequence
 from ostinato.tasks.trained import Trained
 from ostinato.training import ALONE, Job, Processes
 
@@ -165,10 +166,13 @@ class Regression(SequenceTask):
         if not (examples := list(examples)):
             return
         codec: RegressCodec = run.codec
-        found = codec.scale.undo(outputs_of(run.model, codec.reads.encode(Raw.of(examples)), progress))
-        for example, values in zip(examples, found.astype(np.float32), strict=True):
-            answer: Values = dict(zip(codec.targets, shortest(values), strict=True))
+        found = outputs_of(run.model, codec.reads.encode(Raw.of(examples)), progress)
+        for example, answer in zip(examples, _values(codec, found), strict=True):
             yield builtins(Answer(id=UNSET if example.key is None else example.key), answer)
+
+    def steps(self, run: Trained) -> StepsOfSequence:
+        """After each step the numbers of all so far."""
+        return StepsOfSequence(run, lambda outputs: next(_values(run.codec, outputs.numpy())))
 
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
 
@@ -204,6 +208,12 @@ def _figures(codec: RegressCodec, part: Part, found: npt.NDArray[np.float32]) ->
     values = codec.scale.undo(found)
     own = {name: float(each.mean()) for name, each in errors(part.targets, values).items()}
     return {"scaled_rmse": scaled_rmse(part.targets, values, codec.scale), **own}
+
+
+def _values(codec: RegressCodec, outputs: npt.NDArray[np.float32]) -> Iterator[Values]:
+    """What is said by outputs `[N, K]`."""
+    for values in codec.scale.undo(outputs).astype(np.float32):
+        yield dict(zip(codec.targets, shortest(values), strict=True))
 
 
 def _figures_line(figures: Mapping[str, float]) -> str:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, groupby, islice
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from ostinato.inspection.observed import Observed, Typed
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, required
 from ostinato.tasks.results import summed_up
+from ostinato.tasks.stepwise import require_one_way
 from ostinato.tasks.tag.adopting import USED, adopt
 from ostinato.tasks.tag.codec import TagCodec
 from ostinato.tasks.tag.data import PreparedSentences, prepare_tagged, record_of, tag_counts
@@ -262,6 +263,11 @@ class Tagging:
                 features = [example.features for example in block] if any(one.features for one in block) else []
                 for example, tags in zip(block, run.codec.tag(run, words, features=features), strict=True):
                     yield TaggedSentence(example.words, tags, example.text(tags))
+
+    def steps(self, run: Trained) -> NoReturn:
+        """None: a tag rests on the words behind it, too."""
+        require_one_way(run)
+        raise ConfigError("a tagger reads whole sentences: send them to /answer")
 
     adopt, ADOPTING = staticmethod(adopt), USED
 
