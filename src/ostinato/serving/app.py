@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 
@@ -12,24 +13,30 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute, WebSocketRoute
 
 from ostinato.config.serving import ServeSettings
-from ostinato.core.errors import OstinatoError
-from ostinato.serving import keeping
-from ostinato.serving.answers import answer
-from ostinato.serving.bodies import Health, Served, ServedRuns
+from ostinato.serving import about, keeping, operations
+from ostinato.serving.answers import FORMAT, FORMATS, answer
+from ostinato.serving.bodies import (
+    AnswerRequest,
+    AnswerResponse,
+    GenerateRequest,
+    GenerateResponse,
+    Health,
+    Served,
+    ServedRuns,
+    SessionMade,
+    SessionRequest,
+)
 from ostinato.serving.exchange import answered
 from ostinato.serving.generation import generate
 from ostinato.serving.guard import Guard, read_token
 from ostinato.serving.logs import Watched
+from ostinato.serving.operations import OCTETS, Operation, openapi
 from ostinato.serving.problems import Problem, respond
-from ostinato.serving.served import ServedRun
 from ostinato.serving.serving import Serving, serving_of
 from ostinato.serving.streams import stream
-
-_SESSIONS = "/v1/runs/{name}/sessions"
-_SESSION = _SESSIONS + "/{session}"
 
 
 def create_app(
@@ -70,7 +77,7 @@ def create_app(
         origins = settings.allow_origin
         middleware.append(Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"]))
     app = Starlette(
-        routes=[*routes, *_routes()],
+        routes=[*routes, *operations.routes(OPERATIONS), WebSocketRoute(f"{_RUN}/stream", stream)],
         middleware=middleware,
         exception_handlers={Exception: respond, Problem: respond, 404: respond, 405: respond},
         lifespan=lifespan,
@@ -79,59 +86,46 @@ def create_app(
     return app
 
 
-def _routes() -> list[BaseRoute]:
-    return [
-        Route("/health", health),
-        Route("/ready", ready),
-        Route("/metrics", metrics),
-        Route("/v1/runs", list_runs),
-        Route("/v1/runs/{name}", one_run),
-        Route("/v1/runs/{name}/answer", answer, methods=["POST"]),
-        Route("/v1/runs/{name}/generate", generate, methods=["POST"]),
-        Route(f"{_SESSIONS}", keeping.create, methods=["POST"]),
-        Route(f"{_SESSION}", keeping.forget, methods=["DELETE"]),
-        Route(f"{_SESSION}/generate", keeping.go_on, methods=["POST"]),
-        Route(f"{_SESSION}/fork", keeping.fork, methods=["POST"]),
-        Route(f"{_SESSION}/state", keeping.save, methods=["GET"]),
-        Route(f"{_SESSION}/state", keeping.restore, methods=["PUT"]),
-        WebSocketRoute("/v1/runs/{name}/stream", stream),
-    ]
+async def page(request: Request) -> Response:
+    """What there is, as OpenAPI."""
+    token = serving_of(request).settings.token_file is not None
+    return answered(openapi(OPERATIONS, version("ostinato"), token=token))
 
 
-async def health(request: Request) -> Response:
-    """Whether the server is there."""
-    return answered(Health(status="ending" if serving_of(request).ending else "ok"))
+_RUN = "/v1/runs/{name}"
+_SESSION = _RUN + "/sessions/{session}"
+_JSON = "application/json"
+_WRITTEN = {_JSON: GenerateResponse, "text/event-stream": str}
 
-
-async def ready(request: Request) -> Response:
-    """Whether it takes requests: 503 until runs are loaded, and once it is ending."""
-    serving = serving_of(request)
-    if serving.ending or not serving.ready:
-        raise Problem(503, "ending" if serving.ending else "runs are being loaded", {"Retry-After": "1"})
-    return answered(Health(status="ok"))
-
-
-async def metrics(request: Request) -> Response:
-    """What Prometheus reads."""
-    return Response(serving_of(request).metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-async def list_runs(request: Request) -> Response:
-    """The runs that are served; one that is damaged is left out."""
-    serving = serving_of(request)
-    return answered(ServedRuns(runs=await serving.compute(_described, serving, list(serving.runs))))
-
-
-def _described(serving: Serving, runs: list[ServedRun]) -> list[Served]:
-    found = []
-    for run in runs:
-        with suppress(OstinatoError):
-            found.append(run.described(serving.sessions.count(run.name)))
-    return found
-
-
-async def one_run(request: Request) -> Response:
-    """One of them."""
-    serving = serving_of(request)
-    served = serving.runs[request.path_params["name"]]
-    return answered(await serving.compute(served.described, serving.sessions.count(served.name)))
+#: Every route but the WebSocket.
+OPERATIONS = (
+    Operation("GET", "/health", about.health, gives={_JSON: Health}),
+    Operation("GET", "/ready", about.ready, gives={_JSON: Health}),
+    Operation("GET", "/metrics", about.metrics, gives={"text/plain": str}),
+    Operation("GET", "/openapi.json", page, gives={_JSON: dict}),
+    Operation("GET", "/v1/runs", about.list_runs, gives={_JSON: ServedRuns}),
+    Operation("GET", _RUN, about.one_run, gives={_JSON: Served}),
+    Operation(
+        "POST",
+        f"{_RUN}/answer",
+        answer,
+        {_JSON: AnswerRequest, OCTETS: bytes},
+        {_JSON: AnswerResponse},
+        parameters={"format": {"description": FORMAT, "schema": {"type": "string", "enum": [*FORMATS]}}},
+    ),
+    Operation("POST", f"{_RUN}/generate", generate, {_JSON: GenerateRequest}, _WRITTEN),
+    Operation(
+        "POST",
+        f"{_RUN}/sessions",
+        keeping.create,
+        {_JSON: SessionRequest, OCTETS: bytes},
+        {_JSON: SessionMade},
+        status=201,
+        optional=True,
+    ),
+    Operation("DELETE", _SESSION, keeping.forget, status=204),
+    Operation("POST", f"{_SESSION}/generate", keeping.go_on, {_JSON: GenerateRequest}, _WRITTEN),
+    Operation("POST", f"{_SESSION}/fork", keeping.fork, gives={_JSON: SessionMade}, status=201),
+    Operation("GET", f"{_SESSION}/state", keeping.save, gives={OCTETS: bytes}),
+    Operation("PUT", f"{_SESSION}/state", keeping.restore, {OCTETS: bytes}, status=204),
+)

@@ -17,13 +17,11 @@ from ostinato.serving.engine import Job, Place
 from ostinato.serving.exchange import answered, body_of, read
 from ostinato.serving.generation import TextResponse, begin, model_of
 from ostinato.serving.model import LoadedModel
+from ostinato.serving.operations import OCTETS
 from ostinato.serving.problems import Problem
 from ostinato.serving.served import ServedRun
 from ostinato.serving.serving import Serving, serving_of
 from ostinato.serving.sessions import Session
-
-#: Of a state.
-_OCTETS = "application/octet-stream"
 
 
 async def create(request: Request) -> Response:
@@ -31,7 +29,7 @@ async def create(request: Request) -> Response:
     serving, served = _asked(request)
     serving.sessions.require_room()
     model = await model_of(serving, served)
-    if request.headers.get("content-type", "") == _OCTETS:
+    if request.headers.get("content-type", "") == OCTETS:
         return _made(serving, model.kept(_place(model, await body_of(request, serving.limits))))
     asked = await read(request, SessionRequest, serving.limits, empty=True)
     session = model.kept(model.begin())
@@ -71,7 +69,7 @@ async def save(request: Request) -> Response:
     session = _session(request, serving)
     model = await model_of(serving, served)
     tensors = _saved(model.place(session), model.engine.rows.form)
-    return Response(safetensors.torch.save(tensors), media_type=_OCTETS)
+    return Response(safetensors.torch.save(tensors), media_type=OCTETS)
 
 
 async def restore(request: Request) -> Response:
