@@ -29,7 +29,7 @@ def test_every_public_name_is_there_and_others_are_named():
         "except AttributeError as error: print(error)"
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert "no attribute 'LSTMM'; it has Batch, GRU, GRUCell" in found.stdout
+    assert "no attribute 'LSTMM'; it has Batch, Client, GRU, GRUCell" in found.stdout
 
 
 def test_examples_import_public_names_alone():
