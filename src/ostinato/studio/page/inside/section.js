@@ -83,10 +83,10 @@ export class RunSection {
   }
 
   button({ place, series, unit, auc, inside, outside }) {
-    const { cell, layer, reverse, series: all } = this.store.places[place];
+    const { layer, reverse, series: all } = this.store.places[place];
     const { name } = all[series];
     const where = `${this.t("inside.layer", { n: layer + 1 })}${reverse ? `, ${this.t("inside.reverse")}` : ""}`;
-    const label = this.t("inside.unit", { name, unit, where, cell });
+    const label = `${name} ${unit}${this.store.places.length > 1 ? `, ${where}` : ""}`;
     const said = this.t("inside.ranked", { inside: inside.toFixed(2), outside: outside.toFixed(2), auc: auc.toFixed(2) });
     return element(
       "button",

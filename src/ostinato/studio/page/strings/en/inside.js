@@ -28,7 +28,6 @@ export default {
   "inside.unseen": "Gates that no squashing function shows: {gates}. The states are there.",
   "inside.units": "Units of the selection",
   "inside.select": "Select a part of the text: the units that tell it from the rest come here.",
-  "inside.unit": "{name} {unit}",
   "inside.ranked": "{inside} in the selection, {outside} elsewhere, AUC {auc}",
   "inside.flow": "Norm of the gradient by the state, so many steps back",
   "inside.flow.said": "{name}: {here} at the caret, {first} {steps} steps before",

@@ -28,7 +28,6 @@ export default {
   "inside.unseen": "활성화 함수를 거치지 않아 볼 수 없는 게이트: {gates}. 상태는 볼 수 있습니다.",
   "inside.units": "선택한 부분의 유닛",
   "inside.select": "글의 일부를 선택하면 그 부분을 나머지와 구별하는 유닛이 여기에 나옵니다.",
-  "inside.unit": "{name} {unit}",
   "inside.ranked": "선택한 곳 {inside}, 다른 곳 {outside}, AUC {auc}",
   "inside.flow": "상태에 대한 기울기의 크기(노름), 거슬러 간 단계별",
   "inside.flow.said": "{name}: 커서 위치에서 {here}, {steps}단계 전 {first}",
