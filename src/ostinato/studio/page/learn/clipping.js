@@ -1,11 +1,11 @@
 // 3: a cliff in the loss, and gradient descent that is thrown off it or not.
 import { html, useEffect, useMemo, useRef, useState } from "../lib/ui.js";
 import { Chart } from "../lib/chart.js";
-import { number, t } from "../lib/i18n.js";
+import { t } from "../lib/i18n.js";
 import { colour, shade, useTheme } from "../lib/theme.js";
 import { palette } from "../inside/colours.js";
 import { cliff, descend } from "./maths/cliff.js";
-import { Slider } from "./parts.js";
+import { Slider, short } from "./parts.js";
 
 const FIELD = { w: [1.5, 8], b: [-4, 5.5] };
 const COLUMNS = 130;
@@ -13,6 +13,7 @@ const ROWS = 95;
 const COUNT = 60;
 
 export function Lesson() {
+  useTheme();
   const [threshold, setThreshold] = useState(0.1);
   const [rate, setRate] = useState(4);
   const [start, setStart] = useState({ w: 5.6, b: -2.4 });
@@ -23,11 +24,11 @@ export function Lesson() {
     [plain, clipped],
   );
   const series = [
-    { label: t("learn.clipping.plain") },
-    { label: t("learn.clipping.clipped") },
-    { label: t("learn.clipping.threshold"), dash: [6, 5], width: 1.2 },
+    { label: t("learn.clipping.plain"), colour: colour("--text"), dash: [5, 4] },
+    { label: t("learn.clipping.clipped"), colour: colour("--series-3") },
+    { label: t("learn.clipping.threshold"), colour: colour("--series-1"), dash: [2, 4], width: 1.2 },
   ];
-  const said = t("learn.clipping.said", { plain: number(plain.at(-1).loss, 2), clipped: number(clipped.at(-1).loss, 2), count: COUNT });
+  const said = t("learn.clipping.said", { plain: short(plain.at(-1).loss), clipped: short(clipped.at(-1).loss), count: COUNT });
   return html`
     <div class="controls">
       <${Slider} label=${t("learn.clipping.threshold")} value=${threshold} onValue=${setThreshold} min=${0.02} max=${2} step=${0.02} />

@@ -13,6 +13,8 @@ const CELLS = {
   gru: { gates: ["r", "z"], shown: ["x", "n", "h"], states: ["r", "z"], candidate: "n" },
   rnn: { gates: [], shown: ["x", "h"], states: [], candidate: "h" },
 };
+// Weight of the state in the candidate, to begin with.
+const BACK = { lstm: 0, gru: 0.9, rnn: 0.9 };
 // How open each gate stands by itself: the bias, before the sigmoid.
 const PRESETS = {
   lstm: {
@@ -26,10 +28,11 @@ export function Lesson() {
   const [cell, setCell] = useState("lstm");
   const [biases, setBiases] = useState(PRESETS.lstm.keeps);
   const [write, setWrite] = useState(6);
-  const [back, setBack] = useState(0.9);
+  const [back, setBack] = useState(BACK.lstm);
   const [height, setHeight] = useState(1);
   const choose = (name) => {
     setCell(name);
+    setBack(BACK[name]);
     setBiases(PRESETS[name].keeps);
   };
   const { gates, shown, states, candidate } = CELLS[cell];
@@ -38,6 +41,7 @@ export function Lesson() {
   const data = useMemo(() => [steps, ...shown.map((name) => course.map((at) => at[name]))], [course]);
   const open = useMemo(() => [steps, ...states.map((name) => course.map((at) => at[name]))], [course]);
   const left = course.at(-1).h;
+  const most = Math.max(1.25, Math.ceil(course.reduce((so, at) => Math.max(so, Math.abs(at.c ?? 0)), 0)));
   const said = t("learn.gates.said", { h: number(course[PULSE].h, 2), left: number(left, 2), steps: STEPS - 1 - PULSE });
   return html`
     <${Choice} legend=${t("learn.gates.cell")} value=${cell} onValue=${choose} options=${[["lstm", "LSTM"], ["gru", "GRU"], ["rnn", t("learn.gates.simple")]]} />
@@ -60,7 +64,7 @@ export function Lesson() {
     </div>
     <p class="reading" role="status">${said}</p>
     <${Chart} data=${data} series=${shown.map((name) => ({ label: t(`learn.gates.line.${name}`), dash: name === "x" ? [4, 4] : undefined }))}
-      x=${t("learn.steps")} height=${240} range=${[-1.3, 1.3]} label=${said} />
+      x=${t("learn.steps")} height=${240} range=${[-most, most]} label=${said} />
     ${states.length > 0 && html`
       <h2>${t("learn.gates.gates")}</h2>
       <${Chart} data=${open} series=${states.map((name) => ({ label: t(`learn.gates.${name}`) }))} x=${t("learn.steps")}

@@ -58,6 +58,15 @@ export function Heat({ rows, least = -1, most = 1, cell = 16, label, onCanvas })
   return html`<canvas class="heat" ref=${place} role="img" aria-label=${label} width=${width} height=${height} style=${style}></canvas>`;
 }
 
+/** A number to two digits, as 1.2 × 10⁻⁷ where it is very small or large. */
+export function short(value) {
+  const far = Math.abs(value);
+  if (!Number.isFinite(value) || value === 0 || (far >= 1e-3 && far < 1e4)) return number(value, 2);
+  const [digits, power] = value.toExponential(1).split("e");
+  const raised = [...String(Number(power))].map((sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign])).join("");
+  return `${number(Number(digits), 2)} × 10${raised}`;
+}
+
 /** A matrix { rows, columns, data } as rows. */
 export const rowsOf = ({ rows, columns, data }) =>
   Array.from({ length: rows }, (_, row) => Array.from(data.subarray(row * columns, (row + 1) * columns)));

@@ -36,14 +36,14 @@ function Pieces({ length, delay }) {
         <span key=${n} class="piece" style=${{ flexGrow: size }}>${Array.from({ length: size }, (_, k) => html`<i key=${k}></i>`)}</span>
       `)}
     </div>
-    <p class="reading" role="status">${t(reaches ? "learn.truncation.reaches" : "learn.truncation.short", { length, delay })}</p>
+    <p class="reading" role="status">${t(reaches ? "learn.truncation.reaches" : "learn.truncation.beyond", { length, delay })}</p>
   `;
 }
 
 function Reach({ length, delay }) {
   const rows = useMemo(() => {
     const { inputs, targets } = signs(STEPS, delay, uniform(4));
-    return reach(createRnn(1, 12, 1, 2), inputs, targets, length).map((row) => row.map((size) => Math.max(-1, 1 + Math.log10(size + 1e-12) / 3)));
+    return reach(createRnn(1, 12, 1, 2), inputs, targets, length).map((row) => row.map((size) => Math.max(0, 1 + Math.log10(size + 1e-12) / 4)));
   }, [length, delay]);
   return html`
     <h2>${t("learn.truncation.reach")}</h2>
@@ -79,6 +79,6 @@ function Race({ length, delay }) {
       <output class="figures">${t("learn.truncation.passes", { n: count, of: PASSES })}</output>
     </p>
     <${Chart} data=${data} series=${names.map((label) => ({ label }))} x=${t("learn.truncation.pass")} y=${t("learn.loss")} height=${240} range=${[0, 1.6]} label=${said} />
-    <p class="reading" role="status">${count >= PASSES || !running ? said : ""}</p>
+    <p class="reading" role="status">${count && !running ? said : ""}</p>
   `;
 }

@@ -1,10 +1,10 @@
 // 2: why gradients vanish and explode.
 import { html, useMemo, useState } from "../lib/ui.js";
 import { Chart } from "../lib/chart.js";
-import { number, t } from "../lib/i18n.js";
+import { t } from "../lib/i18n.js";
 import { scaled } from "./maths/linear.js";
 import { drivenStates, gradientBack, norms, recurrentMatrix } from "./maths/vanishing.js";
-import { Choice, Heat, Slider } from "./parts.js";
+import { Choice, Heat, Slider, short } from "./parts.js";
 
 const UNITS = 16;
 const STEPS = 50;
@@ -31,7 +31,7 @@ export function Lesson() {
     { label: t("learn.vanishing.squashed") },
     { label: t("learn.vanishing.power"), dash: [6, 5], width: 1.2 },
   ];
-  const said = t("learn.vanishing.said", { steps: STEPS - 1, linear: number(sizes[0], 2), squashed: number(small[0], 2) });
+  const said = t("learn.vanishing.said", { steps: STEPS - 1, linear: short(sizes[0]), squashed: short(small[0]) });
   return html`
     <div class="controls">
       <${Slider} label=${t("learn.vanishing.radius")} value=${radius} onValue=${setRadius} min=${0.5} max=${1.5} />
@@ -52,5 +52,5 @@ export function Lesson() {
   `;
 }
 
-/** Units from top to bottom, steps from left to right. */
-const columns = (gradients) => Array.from({ length: UNITS }, (_, unit) => gradients.map((gradient) => gradient[unit]));
+/** Units from top to bottom, steps back from left to right. */
+const columns = (gradients) => Array.from({ length: UNITS }, (_, unit) => gradients.map((gradient) => gradient[unit]).reverse());

@@ -37,13 +37,22 @@ function Chapter({ place }) {
     <article class="lesson">
       <p class="quiet"><a href=${address("learn")}>${t(title)}</a> · ${place + 1} / ${CHAPTERS.length}</p>
       <h1>${t(`learn.${name}.title`)}</h1>
-      ${t(`learn.${name}.text`).split("\n").map((paragraph) => html`<p class="prose">${paragraph}</p>`)}
+      <${Prose} text=${t(`learn.${name}.text`)} />
       <${Failure} error=${error} again=${again} />
       ${data ? html`<${data.Lesson} />` : !error && html`<${Waiting} />`}
-      ${t(`learn.${name}.more`).split("\n").map((paragraph) => html`<p class="prose">${paragraph}</p>`)}
+      <${Prose} text=${t(`learn.${name}.more`)} />
       <${Neighbours} place=${place} />
     </article>
   `;
+}
+
+/** Paragraphs, in which `words` in backticks are code and W_xh has an index. */
+function Prose({ text }) {
+  const set = (part) => {
+    if (part.startsWith("`")) return html`<code>${part.slice(1, -1)}</code>`;
+    return part.startsWith("W_") ? html`<i>W</i><sub>${part.slice(2)}</sub>` : part;
+  };
+  return text.split("\n").map((paragraph) => html`<p class="prose">${paragraph.split(/(`[^`]+`|W_\w\w)/).map(set)}</p>`);
 }
 
 function Neighbours({ place }) {

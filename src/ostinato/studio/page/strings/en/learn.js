@@ -48,14 +48,14 @@ export default {
   "learn.vanishing.back": "steps back",
   "learn.vanishing.norm": "norm of the gradient",
   "learn.vanishing.each": "The gradient of each unit, with tanh",
-  "learn.vanishing.each.about": "Units from top to bottom, steps from left to right; the gradient comes from the right.",
+  "learn.vanishing.each.about": "Units from top to bottom, steps back from left to right.",
 
   "learn.clipping.title": "Clipping",
   "learn.clipping.short": "A cliff in the loss throws gradient descent far away. A bound on the gradient's norm holds it.",
   "learn.clipping.text":
     "Where gradients explode, the loss has cliffs: walls that are almost upright. This is the loss of a network with one unit after 50 steps, over its weight w and its bias b (Pascanu, Mikolov and Bengio 2013). Right at the wall the gradient is huge, and one step of gradient descent flies far off.",
   "learn.clipping.more":
-    "Clipping by norm keeps the direction and shortens the step: where the gradient's norm is above a threshold, the gradient is multiplied by threshold / norm. Away from cliffs nothing changes. In ostinato train it is --clip.\nIt helps against gradients that explode. Against gradients that vanish it does nothing: there gates and good initial weights help.",
+    "Clipping by norm keeps the direction and shortens the step: where the gradient's norm is above a threshold, the gradient is multiplied by threshold / norm. Away from cliffs nothing changes. In `ostinato train` it is `--clip`.\nIt helps against gradients that explode. Against gradients that vanish it does nothing: there gates and good initial weights help.",
   "learn.clipping.threshold": "Threshold of the norm",
   "learn.clipping.rate": "Learning rate",
   "learn.clipping.start": "Start: {name}",
@@ -99,16 +99,16 @@ export default {
   "learn.truncation.text":
     "A text of a million letters is too long to go back through as a whole. It is cut into pieces, and the gradient ends where a piece begins. The hidden state can still be handed on: each piece then begins with the state that the one before ended with. The network remembers across the cut; it only cannot learn across it.\nThe task here: say at each step what was read some steps before.",
   "learn.truncation.more":
-    "Pieces longer than what has to be remembered are enough, as long as the state is kept: then every step has a memory, and enough steps have a gradient that reaches what they need. From zeros, the first steps of each piece know nothing, however long one trains. In pieces that are too short no gradient ever connects the answer with its cause.\nIn ostinato train lm the length of a piece is --steps, and the state is always kept.",
+    "Pieces longer than what has to be remembered are enough, as long as the state is kept: then every step has a memory, and enough steps have a gradient that reaches what they need. From zeros, the first steps of each piece know nothing, however long one trains. In pieces that are too short no gradient ever connects the answer with its cause.\nIn `ostinato train lm` the length of a piece is `--steps`, and the state is always kept.",
   "learn.truncation.length": "Length of a piece",
   "learn.truncation.delay": "To be remembered",
   "learn.truncation.steps": "{n} steps",
   "learn.truncation.pieces": "24 steps in {n} pieces of {length}",
   "learn.truncation.reaches": "Pieces of {length} steps reach {delay} steps back: this can be learned, where the state is kept.",
-  "learn.truncation.short": "Pieces of {length} steps do not reach {delay} steps back.",
+  "learn.truncation.beyond": "Pieces of {length} steps do not reach {delay} steps back.",
   "learn.truncation.reach": "How far the error of each step reaches",
   "learn.truncation.reach.about":
-    "A row for each step's error, a column for each state that it has a gradient by. Orange: large; blue: none. Outside of the pieces there is none.",
+    "A row for each step's error, a column for each state that it has a gradient by. The stronger the colour, the larger. Outside of the pieces there is none.",
   "learn.truncation.race": "Three networks learn it",
   "learn.truncation.race.about":
     "All three read the same sequences and answer with what was read {delay} steps before. A loss of 1 is to know nothing.",

@@ -22,7 +22,7 @@ export default {
   "learn.unrolling.step": "한 단계 앞으로",
   "learn.unrolling.state": "갱신 {updates}회, 손실 {loss}",
   "learn.unrolling.picture": "단계마다 한 열씩 펼친 신경망",
-  "learn.unrolling.said": "{step}단계: {read}을(를) 읽고 {best}을(를) 예측 ({share} %). 정답은 {right} ({chance} %).",
+  "learn.unrolling.said": "{step}단계: 입력 {read}, 예측 {best} ({share} %), 정답 {right} ({chance} %)",
   "learn.unrolling.weights": "가중치",
   "learn.unrolling.shared": "{n}개 단계가 모두 이 가중치를 쓰고, 저마다 어떻게 바뀌어야 하는지를 알려 줍니다. 파란색은 음수, 주황색은 양수입니다.",
   "learn.unrolling.xh": "글자에서 은닉 상태로",
@@ -44,18 +44,18 @@ export default {
   "learn.vanishing.linear": "선형 신경망",
   "learn.vanishing.squashed": "tanh를 쓸 때",
   "learn.vanishing.power": "반지름의 거듭제곱",
-  "learn.vanishing.said": "크기가 1인 기울기는 {steps}단계를 거슬러 가면 선형 신경망에서 {linear}, tanh를 쓸 때 {squashed}이(가) 됩니다.",
+  "learn.vanishing.said": "노름이 1인 기울기를 {steps}단계 거슬러 보낸 뒤의 노름: 선형 신경망 {linear}, tanh를 쓸 때 {squashed}",
   "learn.vanishing.back": "거슬러 간 단계 수",
   "learn.vanishing.norm": "기울기의 노름",
   "learn.vanishing.each": "유닛별 기울기 (tanh를 쓸 때)",
-  "learn.vanishing.each.about": "위에서 아래로 유닛, 왼쪽에서 오른쪽으로 시간 단계입니다. 기울기는 오른쪽에서 왼쪽으로 전해집니다.",
+  "learn.vanishing.each.about": "위에서 아래로 유닛, 왼쪽에서 오른쪽으로 거슬러 간 단계입니다.",
 
   "learn.clipping.title": "기울기 클리핑",
   "learn.clipping.short": "손실의 절벽은 경사 하강법을 멀리 내던집니다. 기울기의 노름을 제한하면 막을 수 있습니다.",
   "learn.clipping.text":
     "기울기가 폭발하는 곳에서는 손실 함수에 거의 수직인 절벽이 생깁니다. 아래 그림은 유닛이 하나인 신경망이 50단계를 지난 뒤의 손실을 가중치 w와 편향 b에 대해 그린 것입니다(Pascanu, Mikolov, Bengio 2013). 절벽에서는 기울기가 매우 커서 경사 하강법이 단 한 번의 갱신으로 멀리 날아갑니다.",
   "learn.clipping.more":
-    "노름 클리핑은 방향은 그대로 두고 보폭만 줄입니다. 기울기의 노름이 문턱값보다 크면 기울기에 (문턱값 / 노름)을 곱합니다. 절벽이 없는 곳에서는 아무것도 바뀌지 않습니다. ostinato train에서는 --clip 옵션입니다.\n클리핑은 기울기 폭발을 막는 방법입니다. 기울기 소실에는 도움이 되지 않으며, 그때는 게이트와 좋은 초깃값이 필요합니다.",
+    "노름 클리핑은 방향은 그대로 두고 보폭만 줄입니다. 기울기의 노름이 문턱값보다 크면 기울기에 (문턱값 / 노름)을 곱합니다. 절벽이 없는 곳에서는 아무것도 바뀌지 않습니다. `ostinato train`에서는 `--clip` 옵션입니다.\n클리핑은 기울기 폭발을 막는 방법입니다. 기울기 소실에는 도움이 되지 않으며, 그때는 게이트와 좋은 초깃값이 필요합니다.",
   "learn.clipping.threshold": "노름의 문턱값",
   "learn.clipping.rate": "학습률",
   "learn.clipping.start": "출발점 {name}",
@@ -99,16 +99,16 @@ export default {
   "learn.truncation.text":
     "글자가 백만 개인 글을 통째로 역전파하기에는 너무 깁니다. 그래서 조각으로 자르고, 기울기는 조각이 시작하는 곳에서 끊습니다. 은닉 상태는 그대로 넘겨줄 수 있습니다. 각 조각은 앞 조각이 끝난 상태에서 시작합니다. 신경망은 자른 곳을 넘어 기억할 수 있지만, 그것을 넘어 배울 수는 없습니다.\n여기서 풀 문제는 몇 단계 전에 읽은 값을 단계마다 말하는 것입니다.",
   "learn.truncation.more":
-    "상태를 유지한다면, 조각은 기억해야 할 길이보다 길기만 하면 됩니다. 모든 단계에 기억이 있고, 필요한 곳까지 기울기가 닿는 단계도 충분하기 때문입니다. 0에서 다시 시작하면 조각의 앞쪽 단계는 아무리 오래 학습해도 아무것도 알지 못합니다. 조각이 너무 짧으면 답과 원인을 잇는 기울기가 한 번도 생기지 않습니다.\nostinato train lm에서 조각의 길이는 --steps 옵션이며, 상태는 언제나 유지됩니다.",
+    "상태를 유지한다면, 조각은 기억해야 할 길이보다 길기만 하면 됩니다. 모든 단계에 기억이 있고, 필요한 곳까지 기울기가 닿는 단계도 충분하기 때문입니다. 0에서 다시 시작하면 조각의 앞쪽 단계는 아무리 오래 학습해도 아무것도 알지 못합니다. 조각이 너무 짧으면 답과 원인을 잇는 기울기가 한 번도 생기지 않습니다.\n`ostinato train lm`에서 조각의 길이는 `--steps` 옵션이며, 상태는 언제나 유지됩니다.",
   "learn.truncation.length": "조각의 길이",
   "learn.truncation.delay": "기억할 길이",
   "learn.truncation.steps": "{n}단계",
   "learn.truncation.pieces": "24단계를 길이 {length}인 조각 {n}개로 나눔",
   "learn.truncation.reaches": "길이 {length}인 조각에서는 기울기가 {delay}단계 전까지 닿습니다. 상태를 유지하면 배울 수 있습니다.",
-  "learn.truncation.short": "길이 {length}인 조각에서는 기울기가 {delay}단계 전까지 닿지 않습니다.",
+  "learn.truncation.beyond": "길이 {length}인 조각에서는 기울기가 {delay}단계 전까지 닿지 않습니다.",
   "learn.truncation.reach": "각 단계의 오차가 닿는 곳",
   "learn.truncation.reach.about":
-    "행은 각 단계의 오차, 열은 그 오차의 기울기를 받는 상태입니다. 주황색은 크고 파란색은 없습니다. 조각 밖에는 기울기가 없습니다.",
+    "행은 각 단계의 오차, 열은 그 오차의 기울기를 받는 상태입니다. 색이 진할수록 큽니다. 조각 밖에는 기울기가 없습니다.",
   "learn.truncation.race": "세 신경망의 학습",
   "learn.truncation.race.about":
     "셋 모두 같은 시퀀스를 읽고 {delay}단계 전에 읽은 값을 답합니다. 손실이 1이면 아무것도 모르는 것입니다.",
