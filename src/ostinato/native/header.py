@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ostinato.native.operands import ABI, RUN, SOFTMAX, Operand, Role, Table
+from ostinato.native.operands import ABI, LINEAR, RUN, SOFTMAX, Operand, Role, Table
 
 #: Where it is committed; a test holds the two together.
 PATH = Path(__file__).parent / "source" / "structs.h"
@@ -48,6 +48,9 @@ def text() -> str:
             "",
             "/* A softmax over each of M rows of V scores. All results are the same bits however many threads run. */",
             struct("ostinato_softmax", SOFTMAX),
+            "",
+            "/* A linear layer over M rows, its weights in 8 bits. The results of a row are the same bits in any company. */",
+            struct("ostinato_linear", LINEAR),
             "",
             "#endif",
             "",

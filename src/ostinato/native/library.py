@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from ostinato.core.errors import ConfigError
-from ostinato.native.operands import ABI, RUN, SOFTMAX, Role, Table
+from ostinato.native.operands import ABI, LINEAR, RUN, SOFTMAX, Role, Table
 
 #: Forces an instruction set.
 ISA_VARIABLE = "OSTINATO_ISA"
 
 #: Names of OSTINATO_HIGHEST and those that follow: the values of `torch.set_float32_matmul_precision`.
 PRECISIONS = ("highest", "high", "medium")
+
+#: Beside them, of inference that asks for it: factors are whole numbers of 8 bits.
+INT8 = "int8"
+_ALL = (*PRECISIONS, INT8)
 
 _PROBLEMS = {1: "instruction set", 2: "cell", 3: "size", 4: "length", 5: "precision"}
 
@@ -41,13 +45,22 @@ class Softmax(ctypes.Structure):
     _fields_ = _fields(SOFTMAX)
 
 
+class Linear(ctypes.Structure):
+    """`ostinato_linear`."""
+
+    _fields_ = _fields(LINEAR)
+
+
+_TABLES: dict[type, Table] = {Run: RUN, Softmax: SOFTMAX, Linear: LINEAR}
+
 _ARGUMENTS: dict[str, list[Any]] = {
-    **{name: [c_int64] for name in ("isa", "cell", "isa_supported")},
+    **{name: [c_int64] for name in ("isa", "cell", "isa_supported", "int8")},
     "precision": [c_int64] * 3,
     "saved_size": [c_int64] * 6,
     "workspace_size": [POINTER(Run), c_int64],
     **{name: [POINTER(Run)] for name in ("packed_size", "pack", "forward", "backward")},
     "exponentials": [POINTER(Softmax)],
+    **{f"linear_{name}": [POINTER(Linear)] for name in ("workspace_size", "packed_size", "pack", "forward")},
 }
 
 
@@ -74,7 +87,7 @@ class NativeLibrary:
             raise OSError(f"{path} has interface {found}, expected {ABI}: install the package again")
         for name, arguments in _ARGUMENTS.items():
             function = getattr(library, f"ostinato_{name}")
-            function.argtypes, function.restype = arguments, c_char_p if name in ("isa", "cell") else c_int64
+            function.argtypes, function.restype = arguments, c_char_p if name in ("isa", "cell", "int8") else c_int64
         self.cells = {name: index for index, name in enumerate(_names(library.ostinato_cell))}
         self.isas = {name: index for index, name in enumerate(_names(library.ostinato_isa))}
         self.supported = tuple(name for name, index in self.isas.items() if library.ostinato_isa_supported(index))
@@ -96,14 +109,14 @@ class NativeLibrary:
         return self.isa.startswith("amx")
 
     def precision(self, wanted: str, cell: str | None = None) -> str:
-        """What a cell's products are computed in where one of PRECISIONS is asked for: the same or a higher one.
+        """What a cell's products are computed in where one of PRECISIONS, or INT8, is asked for: the same or a higher one.
 
         Args:
             wanted: what is asked for.
             cell: its name; by default the first one.
         """
-        index, number = PRECISIONS.index(wanted), 0 if cell is None else self.cells[cell]
-        return PRECISIONS[self._library.ostinato_precision(self.isas[self.isa], number, index)]
+        index, number = _ALL.index(wanted), 0 if cell is None else self.cells[cell]
+        return _ALL[self._library.ostinato_precision(self.isas[self.isa], number, index)]
 
     def saved_size(self, cell: str, N: int, T: int, H: int, R: int, *, noisy: bool) -> int:
         """Floats that forward keeps for backward."""
@@ -132,6 +145,28 @@ class NativeLibrary:
     def exponentials(self, run: Softmax) -> None:
         """Turn scores into what is in proportion to their softmax."""
         _check(self._library.ostinato_exponentials(run), run)
+
+    @property
+    def int8(self) -> str:
+        """How the set in use multiplies numbers of 8 bits: "vnni", "avx2", "neon" or "plain"."""
+        name: bytes = self._library.ostinato_int8(self.isas[self.isa])
+        return name.decode()
+
+    def linear_workspace_size(self, run: Linear) -> int:
+        """Bytes of scratch that a linear layer needs."""
+        return int(self._library.ostinato_linear_workspace_size(run))
+
+    def linear_packed_size(self, run: Linear) -> int:
+        """Bytes that its packed weights take."""
+        return int(self._library.ostinato_linear_packed_size(run))
+
+    def linear_pack(self, run: Linear) -> None:
+        """Write its weights to `run.packed`, in 8 bits."""
+        _check(self._library.ostinato_linear_pack(run), run)
+
+    def linear(self, run: Linear) -> None:
+        """Compute a linear layer from packed weights."""
+        _check(self._library.ostinato_linear_forward(run), run)
 
 
 class Steps:
@@ -162,9 +197,9 @@ def _names(entry: Any) -> Iterator[str]:
         index += 1
 
 
-def _check(status: int, run: Run | Softmax) -> None:
+def _check(status: int, run: Run | Softmax | Linear) -> None:
     if status:
-        rows = (RUN if isinstance(run, Run) else SOFTMAX).of(Role.CHOICE, Role.SIZE)
+        rows = _TABLES[type(run)].of(Role.CHOICE, Role.SIZE)
         sizes = ", ".join(f"{row.name}={getattr(run, row.name)}" for row in rows)
         raise ValueError(f"the native library refuses the {_PROBLEMS[status]} in {sizes}")
 

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 #: Of the C interface: goes up where a struct or what a function expects has changed.
-ABI = 7
+ABI = 8
 
 
 class Role(Enum):
@@ -129,7 +129,7 @@ _MAY: dict[str, Any] = {"optional": True, "differentiable": True}
 RUN = Table(
     Operand("cell", _C, "", "index by ostinato_cell", "str"),
     Operand("isa", _C, "", "index by ostinato_isa; the machine must support it"),
-    Operand("precision", _C, "", "OSTINATO_HIGHEST, _HIGH or _MEDIUM"),
+    Operand("precision", _C, "", "OSTINATO_HIGHEST, _HIGH, _MEDIUM or _INT8"),
     Operand("threads", _C, "", "at most this many, 1 or more"),
     Operand("split", _C, "", "OSTINATO_SPLIT_*"),
     *(Operand(letter, _S, "") for letter in "NTDHR"),
@@ -172,4 +172,17 @@ SOFTMAX = Table(
     Operand("sum", _OUT, "M", "each row's sum of exponentials", "float32"),
     Operand("total", _OUT, "V", "the rows' probabilities, times `weights`, added up", "float32", optional=True),
     Operand("scores", Role.CHANGED, "M, V", "become exp(score - the row's largest)", "bytes"),
+)
+
+#: A linear layer over M rows, its weights in 8 bits: `ostinato_linear`.
+LINEAR = Table(
+    Operand("isa", _C, "", "as above"),
+    Operand("threads", _C, "", "at most this many, 1 or more"),
+    *(Operand(letter, _S, "") for letter in "MDV"),
+    Operand("x", _IN, "M, D", dtype="float32"),
+    Operand("weight", _IN, "V, D", "read when it is packed", "float32", optional=True),
+    Operand("bias", _IN, "V", "the same", "float32", optional=True),
+    Operand("output", _OUT, "M, V", dtype="float32"),
+    Operand("workspace", Role.SCRATCH, "", "of ostinato_linear_workspace_size; of any content", "bytes"),
+    Operand("packed", Role.SCRATCH, "", "from ostinato_linear_pack", "bytes"),
 )

@@ -3,6 +3,7 @@
 
 #include "adapted.h"
 #include "backward.h"
+#include "bytes.h"
 #include "cells/all.h"
 #include "forward.h"
 #include "kernels.h"
@@ -40,27 +41,44 @@ static void pack(const ostinato_run& run) {
 }
 
 template <class C>
+static int64_t workspace(const ostinato_run& run, bool backward) {
+    if constexpr (!P::quantised)
+        if (backward) return bytes<BackwardPass, C>(run);
+    return bytes<ForwardPass, C>(run);
+}
+
+// There are no gradients of what is quantised.
+template <class C>
+static constexpr auto backward_of() -> void (*)(const ostinato_run&) {
+    if constexpr (P::quantised)
+        return nullptr;
+    else
+        return compute<BackwardPass, C>;
+}
+
+template <class C>
 static constexpr CellKernels kernels_of(const char* name) {
     return {
         name,
         C::memory >= 0,
         false,
         [](int64_t H, int64_t, bool noisy) { return (noisy ? Noisy<C>::saved : C::saved) * ceil_div(H, 16) * 16; },
-        [](const ostinato_run& run, bool backward) {
-            return backward ? bytes<BackwardPass, C>(run) : bytes<ForwardPass, C>(run);
-        },
+        workspace<C>,
         packed_size<C>,
         pack<C>,
         compute<ForwardPass, C>,
-        compute<BackwardPass, C>,
+        backward_of<C>(),
     };
 }
 
-// The same of cells of any other form.
+// The same of cells of any other form, which are not quantised.
 template <class C>
 static constexpr CellKernels adapted(const char* name) {
     using A = AdaptedKernels<C>;
-    return {name, C::memory, C::projects, A::saved, A::workspace, A::packed_size, A::pack, A::template compute<false>, A::template compute<true>};
+    if constexpr (P::quantised)
+        return {name};
+    else
+        return {name, C::memory, C::projects, A::saved, A::workspace, A::packed_size, A::pack, A::template compute<false>, A::template compute<true>};
 }
 
 #define OSTINATO_FUSED(C, name) kernels_of<C>(name),

@@ -5,149 +5,11 @@
 // holds all gates of its units, the equations follow while the sums are still in registers.
 #pragma once
 
-#include "cells/cell.h"
 #include "schedule.h"
-#if defined(OSTINATO_TILES)
-#include "tiles.h"
-#endif
+#include "step.h"
 
 namespace ostinato {
 namespace OSTINATO_ISA {
-
-// Some rows of one panel at one step.
-struct StepTile {
-    const float* h;        // state before, whole rows
-    float* h_after;
-    int64_t h_stride;
-    const Word* factor;    // the same as the left factor of a product, where that is not the state itself
-    Word* factor_after;
-    int64_t factor_stride;
-    int64_t unit;          // the panel's first
-    const Word* weights;   // [words][gates][U][W]
-    int64_t words;
-    const float* input;    // [R][gates][U][W], biases included
-    const float* bias;     // [apart][U][W]
-    const float* extra;    // [extra][U][W]
-    float* c;
-    int64_t c_stride;
-    float* saved;          // null: nothing is kept
-    int64_t saved_stride, saved_vector;
-    float* const* output;  // a row each, at the panel's first unit
-    int last;
-    // With noise
-    const float *const *mask, *const *hold_h, *const *hold_c;  // a row each, at the panel's first unit, or null
-};
-
-// Whether h as it is fed back is written apart from h itself.
-template <class C, class P>
-constexpr bool separate_factor = P::converts || C::noisy;
-
-OSTINATO_INLINE V load_or(V otherwise, const float* row, int offset, int n) {
-    if (!row) return otherwise;
-    return n == W ? load(row + offset) : load_first(row + offset, n);
-}
-
-// What the sums of a row begin with.
-template <class C, int U>
-OSTINATO_INLINE void begin_row(const StepTile& s, int r, V (&sums)[C::gates * U]) {
-    constexpr int NV = C::gates * U, merged = (C::gates - C::apart) * U;
-    const float* input = s.input + r * NV * W;
-#pragma GCC unroll 16
-    for (int i = 0; i < NV; ++i) sums[i] = i < merged ? load(input + (i + C::apart * U) * W) : load(s.bias + (i - merged) * W);
-}
-
-// The equations of a row.
-template <class C, class P, int U>
-OSTINATO_INLINE void end_row(const StepTile& s, int r, const V (&sums)[C::gates * U]) {
-    constexpr int NV = C::gates * U;
-#pragma GCC unroll 4
-    for (int u = 0; u < U; ++u) {
-        Forward f;
-        for (int g = 0; g < C::gates; ++g) f.sum[g] = sums[g * U + u];
-        for (int a = 0; a < C::apart; ++a) f.input[a] = load(s.input + (r * NV + a * U + u) * W);
-        for (int e = 0; e < C::extra; ++e) f.extra[e] = load(s.extra + (e * U + u) * W);
-        f.h_before = load(s.h + r * s.h_stride + s.unit + u * W);
-        if constexpr (C::memory >= 0) f.c_before = load(s.c + r * s.c_stride + u * W);
-        const int there = u < U - 1 ? W : s.last;
-        if (there < W) {  // an infinite input times the padding's weights is no number, and would spread in pairs of units
-            for (int g = 0; g < C::gates; ++g) f.sum[g] = first_of(f.sum[g], there);
-            for (int a = 0; a < C::apart; ++a) f.input[a] = first_of(f.input[a], there);
-        }
-        if constexpr (C::noisy) {
-            f.hold_h = load_or(broadcast(0.0f), s.hold_h[r], u * W, there);
-            f.hold_c = load_or(broadcast(0.0f), s.hold_c[r], u * W, there);
-        }
-        C::forward(f);
-        if constexpr (C::memory >= 0) store(s.c + r * s.c_stride + u * W, f.c);
-        store(s.h_after + r * s.h_stride + s.unit + u * W, f.h);
-        if constexpr (separate_factor<C, P>) {
-            V fed = f.h;
-            if constexpr (C::noisy) fed = fed * load_or(broadcast(1.0f), s.mask[r], u * W, there);
-            P::write(s.factor_after + r * s.factor_stride, s.unit + u * W, fed);
-        }
-        if (there < W)
-            store_first(s.output[r] + u * W, f.h, there);
-        else
-            store(s.output[r] + u * W, f.h);
-        if (C::saved && s.saved)
-            for (int k = 0; k < C::saved; ++k) store(s.saved + u * s.saved_vector + r * s.saved_stride + k * W, f.saved[k]);
-    }
-}
-
-template <class C, class P, int R, int U>
-static void step_tile(const StepTile& s) {
-    V acc[R][C::gates * U];
-    const Word* factor[R];
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-        factor[r] = separate_factor<C, P> ? s.factor + r * s.factor_stride : s.h + r * s.h_stride;
-        begin_row<C, U>(s, r, acc[r]);
-    }
-    multiply<P>(acc, factor, s.weights, s.words);
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) end_row<C, P, U>(s, r, acc[r]);
-}
-
-#if defined(OSTINATO_TILES)
-template <class C, class P, int U>
-static void step_in_tiles(const StepTile& s, int rows) {
-    constexpr int NV = C::gates * U;
-    Sums<P> all;
-    V sums[NV];
-    for (int r = 0; r < rows; ++r) {
-        begin_row<C, U>(s, r, sums);
-        for (int i = 0; i < NV; ++i) store(all.at + (r * NV + i) * W, sums[i]);
-    }
-    const amx::Factor factor{s.factor, s.factor_stride, amx::SIDE, s.words / amx::SIDE};
-    amx::multiply<P>(all.at, rows, NV, &factor, 1, s.weights);
-    for (int r = 0; r < rows; ++r) {
-        for (int i = 0; i < NV; ++i) sums[i] = load(all.at + (r * NV + i) * W);
-        end_row<C, P, U>(s, r, sums);
-    }
-}
-#endif
-
-template <class C, class P, int U>
-static void step_rows(const StepTile& s, int64_t rows) {
-#if defined(OSTINATO_TILES)
-    step_in_tiles<C, P, U>(s, static_cast<int>(rows));
-#else
-    constexpr int most = tile_rows<P>(C::gates * U);
-    switch (rows) {
-        case 1: return step_tile<C, P, 1, U>(s);
-        case 2: return step_tile<C, P, 2, U>(s);
-        case 3: return step_tile<C, P, 3, U>(s);
-        case 4:
-            if constexpr (most >= 4) return step_tile<C, P, 4, U>(s);
-            return;
-        case 5:
-            if constexpr (most >= 5) return step_tile<C, P, 5, U>(s);
-            return;
-        case 6:
-            if constexpr (most >= 6) return step_tile<C, P, 6, U>(s);
-    }
-#endif
-}
 
 template <class C, class P>
 class ForwardPass : Problem<C, P> {
@@ -164,6 +26,7 @@ public:
         carve_weights(run.packed ? packed : carver);
         for (float*& h : h_) h = carver.take<float>(N * state_stride);
         for (Word*& factor : factor_) factor = carver.take<Word>(separate_factor<C, P> ? N * state_stride : 0);
+        quantised_ = carver.take<Word>(P::quantised ? N * h_stride() * (division.by_units ? division.threads : 1) : 0);
         c_ = carver.take<float>(C::memory >= 0 ? padded * N : 0);
         plan_chunks();
         // Split by sequences, each thread of a team has a slot of its own; a team may be smaller than asked for.
@@ -195,8 +58,8 @@ public:
 private:
     void carve_weights(Carver& carver) {
         const int64_t padded = static_cast<int64_t>(panels.vectors) * W;
-        weight_ih_ = carver.take<Word>(padded * G * x_words_);
-        weight_hh_ = carver.take<Word>(padded * G * h_words_);
+        weight_ih_ = carver.take<Word>(padded * G * (x_words_ + P::quantised));
+        weight_hh_ = carver.take<Word>(padded * G * (h_words_ + P::quantised));
         bias_ = carver.take<float>(padded * G);
         bias_apart_ = carver.take<float>(padded * C::apart);
         extra_ = carver.take<float>(padded * C::extra);
@@ -236,10 +99,11 @@ private:
             int64_t row = 0;
             for (int64_t i = 0; i < steps; ++i, parity ^= 1) {
                 const int64_t t = time(done + i), count = segment.count(schedule.active(t));
+                Word* factor = P::quantised ? quantise(segment, count, parity, thread) : factor_[parity];
                 // On every other step the other way round: what is in cache of the weights is used first.
                 for (int64_t p = own.begin; p < own.end; ++p) {
                     const int panel = static_cast<int>(parity ? own.begin + own.end - 1 - p : p);
-                    step(panel, t, segment, count, chunk + panels.begin(panel) * rows * G * W, row, parity);
+                    step(panel, t, segment, count, chunk + panels.begin(panel) * rows * G * W, row, parity, factor);
                 }
                 row += count;
                 if (run.resets) restart(run.reverse ? t - 1 : t + 1, segment, own, parity ^ 1);
@@ -255,11 +119,30 @@ private:
     // The left factor of a product from a row of x; a buffer takes it where it is not the row itself.
     const Word* x_row(const float* x, Word* buffer) const {
         if (!P::converts) return x;
-        for (int64_t at = 0; at < x_words_; at += W) store(buffer + at, P::row(x + P::number(at), D - P::number(at), at));
+        if constexpr (P::quantised)
+            P::quantise(x, D, buffer);
+        else
+            pack_row<P>(x, D, buffer);
         return buffer;
     }
-    int64_t x_stride() const { return ceil_div(x_words_, W) * W; }
+    int64_t x_stride() const { return row_words(x_words_); }
+    int64_t h_stride() const { return row_words(h_words_); }
+    // From one row of words to the next.
+    static int64_t row_words(int64_t words) {
+        if constexpr (P::quantised) words += P::behind;
+        return ceil_div(words, W) * W;
+    }
 
+    // Rows of h as they are fed back, as left factors: of all units, by each thread for itself.
+    Word* quantise(const Segment& segment, int64_t count, int parity, int thread) const {
+        Word* rows = quantised_ + (division.by_units ? thread * N * h_stride() : 0);
+        if constexpr (P::quantised)
+            for (int64_t i = 0; i < count; ++i) {
+                const int64_t n = segment.row(i);
+                P::quantise(h_[parity] + n * state_stride, H, rows + n * h_stride());
+            }
+        return rows;
+    }
     int64_t time(int64_t i) const { return run.reverse ? schedule.steps - 1 - i : i; }
 
     // Weights of a panel: [k][gate][unit], so that one tile ends with all gates of its units.
@@ -272,8 +155,8 @@ private:
                     const int64_t unit = static_cast<int64_t>(first + u) * W, lane = (g * width + u) * W;
                     const int64_t there = smaller<int64_t>(W, H - unit);
                     const int64_t in = C::input_order[g] * H + unit, rec = C::recurrent_order[g] * H + unit;
-                    pack_transposed<P>(run.weight_ih + in * D, there, D, weight_ih(first) + lane, line);
-                    pack_transposed<P>(run.weight_hh + rec * H, there, H, weight_hh(first) + lane, line);
+                    pack_columns(run.weight_ih + in * D, there, D, weight_ih(first) + lane, line);
+                    pack_columns(run.weight_hh + rec * H, there, H, weight_hh(first) + lane, line);
                     const int n = static_cast<int>(there);
                     V bias = run.bias_ih ? load_first(run.bias_ih + in, n) : broadcast(0.0f);
                     if (g >= C::apart && run.bias_hh) bias = bias + load_first(run.bias_hh + in, n);
@@ -288,6 +171,13 @@ private:
                 copy_padded(e < run.E ? run.extra + e * H + Base::unit(p) : nullptr, Base::units(p),
                             extra_ + (first * C::extra + e * width) * W, width);
         }
+    }
+
+    static void pack_columns(const float* src, int64_t rows, int64_t K, Word* dst, int64_t stride) {
+        if constexpr (P::quantised)
+            P::pack(src, rows, K, dst, stride);
+        else
+            pack_transposed<P>(src, rows, K, dst, stride);
     }
 
     // Both copies of h, as a row may begin at any step; c by panels.
@@ -358,8 +248,8 @@ private:
             for (int64_t n = schedule.active(t); n < N; ++n) zero(Base::output(t, n), H);
     }
 
-    Word* weight_ih(int vector) const { return weight_ih_ + vector * G * W * x_words_; }
-    Word* weight_hh(int vector) const { return weight_hh_ + vector * G * W * h_words_; }
+    Word* weight_ih(int vector) const { return weight_ih_ + vector * G * W * (x_words_ + P::quantised); }
+    Word* weight_hh(int vector) const { return weight_hh_ + vector * G * W * (h_words_ + P::quantised); }
     static const float* at_unit(const float* row, int64_t unit) { return row ? row + unit : nullptr; }
     float* c(int panel, int64_t n) const { return c_ + (panels.begin(panel) * N + n * panels.width(panel)) * W; }
 
@@ -375,11 +265,12 @@ private:
         }
     }
 
-    void step(int panel, int64_t t, const Segment& segment, int64_t count, const float* input, int64_t row, int parity) const {
+    void step(int panel, int64_t t, const Segment& segment, int64_t count, const float* input, int64_t row, int parity, Word* factor) const {
         const int width = panels.width(panel), first = panels.begin(panel), NV = G * width;
         const int64_t tile_count = tiles(count, tile_rows<P>(NV));
         StepTile s;
-        s.h_stride = s.factor_stride = state_stride * segment.step;
+        const int64_t factor_stride = P::quantised ? h_stride() : state_stride;
+        s.h_stride = state_stride * segment.step, s.factor_stride = factor_stride * segment.step;
         s.unit = Base::unit(panel);
         s.weights = weight_hh(first), s.words = h_words_;
         s.bias = bias_apart_ + first * C::apart * W;
@@ -397,7 +288,7 @@ private:
             const int64_t n = segment.row(begin);
             s.h = h_[parity] + n * state_stride;
             s.h_after = h_[parity ^ 1] + n * state_stride;
-            s.factor = factor_[parity] + n * state_stride;
+            s.factor = factor + n * factor_stride;
             s.factor_after = factor_[parity ^ 1] + n * state_stride;
             s.input = input + (row + begin) * NV * W;
             s.c = C::memory >= 0 ? c(panel, n) : nullptr;
@@ -425,7 +316,7 @@ private:
     }
 
     const int64_t x_words_, h_words_;  // of a row of x and of h, as left factors
-    Word *weight_ih_, *weight_hh_, *factor_[2], *x_factor_;
+    Word *weight_ih_, *weight_hh_, *factor_[2], *quantised_, *x_factor_;
     float *bias_, *bias_apart_, *extra_, *h_[2], *c_, *chunk_;
     const Word** x_rows_;
     int64_t chunk_steps_, bytes_;

@@ -34,6 +34,14 @@ struct ProgramKernels {
 // static: a copy for each build, see vectors.h
 static inline bool noisy(const ostinato_run& run) { return run.recurrent_mask || run.zoneout_h || run.zoneout_c; }
 
+// A linear layer of 8 bits.
+struct LinearKernels {
+    int64_t (*workspace)(const ostinato_linear&);
+    int64_t (*packed_size)(const ostinato_linear&);
+    void (*pack)(const ostinato_linear&);
+    void (*compute)(const ostinato_linear&);
+};
+
 // In the same order in every build; the last has no name. A cell without functions is not computed in the build's precision.
 using CellTable = const CellKernels*;
 

@@ -20,6 +20,7 @@ namespace ostinato {
 
 #define OSTINATO_OF_A_PRECISION extern const CellKernels cells[]; extern const ProgramKernels program;
 #define OSTINATO_OF_A_SET OSTINATO_OF_A_PRECISION void softmax(const ostinato_softmax&);
+#define OSTINATO_OF_BYTES extern const CellKernels cells[]; extern const LinearKernels linear;
 
 #if defined(__x86_64__)
 #if !defined(OSTINATO_WITHOUT_AMX)
@@ -36,10 +37,15 @@ namespace amx_bf16x3_emulated { OSTINATO_OF_A_PRECISION }
 namespace avx512 { OSTINATO_OF_A_SET }
 namespace avx2 { OSTINATO_OF_A_SET }
 namespace baseline { OSTINATO_OF_A_SET }
+namespace vnni { OSTINATO_OF_BYTES }
+namespace avx2_int8 { OSTINATO_OF_BYTES }
+namespace baseline_int8 { OSTINATO_OF_BYTES }
 #elif defined(__aarch64__)
 namespace neon { OSTINATO_OF_A_SET }
+namespace neon_int8 { OSTINATO_OF_BYTES }
 #else
 namespace generic { OSTINATO_OF_A_SET }
+namespace generic_int8 { OSTINATO_OF_BYTES }
 #endif
 
 bool in_forked_process = false;
@@ -73,6 +79,12 @@ bool has_avx512() {
     constexpr unsigned needed = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
     unsigned a, b, c, d;
     return has_avx2() && system_saves(0xe6) && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & needed) == needed;
+}
+
+bool has_vnni() {
+    constexpr unsigned bit_vnni = 1 << 11;
+    unsigned a, b, c, d;
+    return has_avx512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_vnni);
 }
 
 [[maybe_unused]] bool has_avx512_bf16() {
@@ -111,9 +123,34 @@ struct Kernels {
     const ProgramKernels* program = nullptr;
 };
 
+// Those that multiply bytes.
+struct ByteKernels {
+    const char* name;
+    CellTable cells;
+    const LinearKernels* linear;
+};
+#define OSTINATO_BYTES(name, set) static const ByteKernels kernels{name, set::cells, &set::linear}; return kernels
+#if defined(__x86_64__)
+const ByteKernels& plain() { OSTINATO_BYTES("plain", baseline_int8); }
+const ByteKernels& by_avx2() { OSTINATO_BYTES("avx2", avx2_int8); }
+// Some of the machines with AVX-512 have no VNNI.
+const ByteKernels& by_vnni() {
+    static int8_t answer = -1;  // asking the processor is slow on a virtual machine
+    int8_t known = __atomic_load_n(&answer, __ATOMIC_RELAXED);
+    if (known < 0) __atomic_store_n(&answer, known = has_vnni(), __ATOMIC_RELAXED);
+    if (!known) return by_avx2();
+    OSTINATO_BYTES("vnni", vnni);
+}
+#elif defined(__aarch64__)
+const ByteKernels& plain() { OSTINATO_BYTES("neon", neon_int8); }
+#else
+const ByteKernels& plain() { OSTINATO_BYTES("plain", generic_int8); }
+#endif
+
 struct Isa {
     const char* name;
     bool (*supported)();
+    const ByteKernels& (*bytes)();
     void (*softmax)(const ostinato_softmax&);  // the same in every precision
     Kernels kernels[3];                        // by precision
 };
@@ -124,27 +161,31 @@ struct Isa {
 const Isa isas[] = {
 #if defined(__x86_64__)
 #if !defined(OSTINATO_WITHOUT_AMX)
-    {"amx", has_amx, avx512::softmax, {OSTINATO_KERNELS(avx512), OSTINATO_KERNELS(amx_bf16x3), OSTINATO_KERNELS(amx_bf16)}},
+    {"amx", has_amx, by_vnni, avx512::softmax, {OSTINATO_KERNELS(avx512), OSTINATO_KERNELS(amx_bf16x3), OSTINATO_KERNELS(amx_bf16)}},
 #endif
 #if !defined(OSTINATO_WITHOUT_BF16)
-    {"avx512_bf16", has_avx512_bf16, avx512::softmax, {OSTINATO_KERNELS(avx512), {}, OSTINATO_KERNELS(avx512_bf16)}},
+    {"avx512_bf16", has_avx512_bf16, by_vnni, avx512::softmax, {OSTINATO_KERNELS(avx512), {}, OSTINATO_KERNELS(avx512_bf16)}},
 #endif
-    {"avx512", has_avx512, avx512::softmax, {OSTINATO_KERNELS(avx512)}},
-    {"avx2", has_avx2, avx2::softmax, {OSTINATO_KERNELS(avx2)}},
-    {"baseline", always, baseline::softmax, {OSTINATO_KERNELS(baseline)}},
+    {"avx512", has_avx512, by_vnni, avx512::softmax, {OSTINATO_KERNELS(avx512)}},
+    {"avx2", has_avx2, by_avx2, avx2::softmax, {OSTINATO_KERNELS(avx2)}},
+    {"baseline", always, plain, baseline::softmax, {OSTINATO_KERNELS(baseline)}},
 #if defined(OSTINATO_EMULATE_AMX)  // for tests: after all others, so that it runs only where it is named
-    {"amx_emulated", has_avx512_bf16, avx512::softmax,
+    {"amx_emulated", has_avx512_bf16, by_vnni, avx512::softmax,
      {OSTINATO_KERNELS(avx512), OSTINATO_KERNELS(amx_bf16x3_emulated), OSTINATO_KERNELS(amx_bf16_emulated)}},
 #endif
 #elif defined(__aarch64__)
-    {"neon", always, neon::softmax, {OSTINATO_KERNELS(neon)}},
+    {"neon", always, plain, neon::softmax, {OSTINATO_KERNELS(neon)}},
 #else
-    {"generic", always, generic::softmax, {OSTINATO_KERNELS(generic)}},
+    {"generic", always, plain, generic::softmax, {OSTINATO_KERNELS(generic)}},
 #endif
 };
 constexpr int64_t isa_count = sizeof isas / sizeof *isas;
 
 int64_t computed(const Isa& isa, int64_t cell, int64_t precision) {
+    if (precision == OSTINATO_INT8) {
+        if (isa.bytes().cells[cell].forward) return precision;
+        --precision;
+    }
     while (!isa.kernels[precision].cells || !isa.kernels[precision].cells[cell].forward) --precision;
     return precision;
 }
@@ -157,6 +198,7 @@ const ProgramKernels& program_of(const ostinato_program& run) {
 
 const CellKernels* cell_of(const ostinato_run& run) {
     const Isa& isa = isas[run.isa];
+    if (computed(isa, run.cell, run.precision) == OSTINATO_INT8) return &isa.bytes().cells[run.cell];
     return &isa.kernels[computed(isa, run.cell, run.precision)].cells[run.cell];
 }
 
@@ -168,12 +210,27 @@ int64_t cell_count() {
     return count;
 }
 
+// Of products of two numbers up to 127, so that it is a whole number of 32 bits.
+constexpr int64_t longest_sum = 1 << 17;
+
+int64_t check(const ostinato_linear& run) {
+    if (run.isa < 0 || run.isa >= isa_count) return OSTINATO_BAD_ISA;
+    if (run.M < 0 || run.D < 1 || run.D > longest_sum || run.V < 1 || run.threads < 1) return OSTINATO_BAD_SIZE;
+    return OSTINATO_OK;
+}
+
+const LinearKernels& linear_of(const ostinato_linear& run) { return *isas[run.isa].bytes().linear; }
+
 int64_t check(const ostinato_run& run) {
     if (run.isa < 0 || run.isa >= isa_count) return OSTINATO_BAD_ISA;
-    if (run.precision < OSTINATO_HIGHEST || run.precision > OSTINATO_MEDIUM) return OSTINATO_BAD_PRECISION;
+    if (run.precision < OSTINATO_HIGHEST || run.precision > OSTINATO_INT8) return OSTINATO_BAD_PRECISION;
     if (run.cell < 0 || run.cell >= cell_count()) return OSTINATO_BAD_CELL;
     if (run.N < 0 || run.N > INT32_MAX || run.T < 0 || run.D < 1 || run.H < 1 || run.R < 1 || run.threads < 1) return OSTINATO_BAD_SIZE;
     if (run.R != run.H && !cell_of(run)->projects) return OSTINATO_BAD_SIZE;
+    if (run.precision == OSTINATO_INT8) {
+        if (computed(isas[run.isa], run.cell, run.precision) != OSTINATO_INT8 || run.recurrent_mask) return OSTINATO_BAD_PRECISION;
+        if (run.D > longest_sum || run.H > longest_sum) return OSTINATO_BAD_SIZE;
+    }
     for (int64_t n = 0; run.lengths && n < run.N; ++n)
         if (run.lengths[n] < 0 || run.lengths[n] > run.T) return OSTINATO_BAD_LENGTH;
     return OSTINATO_OK;
@@ -216,8 +273,12 @@ int64_t ostinato_isa_supported(int64_t index) {
 
 int64_t ostinato_precision(int64_t isa, int64_t cell, int64_t precision) {
     if (isa < 0 || isa >= ostinato::isa_count || cell < 0 || cell >= ostinato::cell_count()) return OSTINATO_HIGHEST;
-    if (precision < OSTINATO_HIGHEST || precision > OSTINATO_MEDIUM) return OSTINATO_HIGHEST;
+    if (precision < OSTINATO_HIGHEST || precision > OSTINATO_INT8) return OSTINATO_HIGHEST;
     return ostinato::computed(ostinato::isas[isa], cell, precision);
+}
+
+const char* ostinato_int8(int64_t isa) {
+    return isa >= 0 && isa < ostinato::isa_count ? ostinato::isas[isa].bytes().name : nullptr;
 }
 
 const char* ostinato_cell(int64_t index) {
@@ -253,6 +314,7 @@ int64_t ostinato_forward(const ostinato_run* run) {
 
 int64_t ostinato_backward(const ostinato_run* run) {
     if (int64_t wrong = ostinato::check(*run)) return wrong;
+    if (run->precision == OSTINATO_INT8) return OSTINATO_BAD_PRECISION;
     ostinato::expect_large(run->grad_x, run->T * run->N * run->D);
     ostinato::cell_of(*run)->backward(*run);
     return OSTINATO_OK;
@@ -262,6 +324,26 @@ int64_t ostinato_exponentials(const ostinato_softmax* run) {
     if (run->isa < 0 || run->isa >= ostinato::isa_count) return OSTINATO_BAD_ISA;
     if (run->M < 0 || run->V < 1 || run->threads < 1) return OSTINATO_BAD_SIZE;
     ostinato::isas[run->isa].softmax(*run);
+    return OSTINATO_OK;
+}
+
+int64_t ostinato_linear_workspace_size(const ostinato_linear* run) {
+    return ostinato::check(*run) ? 0 : ostinato::linear_of(*run).workspace(*run);
+}
+
+int64_t ostinato_linear_packed_size(const ostinato_linear* run) {
+    return ostinato::check(*run) ? 0 : ostinato::linear_of(*run).packed_size(*run);
+}
+
+int64_t ostinato_linear_pack(const ostinato_linear* run) {
+    if (int64_t wrong = ostinato::check(*run)) return wrong;
+    ostinato::linear_of(*run).pack(*run);
+    return OSTINATO_OK;
+}
+
+int64_t ostinato_linear_forward(const ostinato_linear* run) {
+    if (int64_t wrong = ostinato::check(*run)) return wrong;
+    ostinato::linear_of(*run).compute(*run);
     return OSTINATO_OK;
 }
 

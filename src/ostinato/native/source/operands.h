@@ -20,6 +20,7 @@ struct Single {
     static constexpr int depth = 1;           // numbers in a word
     static constexpr bool converts = false;   // whether a row of numbers has to be made a row of words
     static constexpr bool tiled = false;      // whether the products are those of tiles.h
+    static constexpr bool quantised = false;  // whether factors are whole numbers with scales: see bytes.h
     static constexpr int block = W;           // rows of words are padded to as many numbers
     static constexpr int lines = 1;           // and lines to a multiple of this
     static constexpr int rows = 6;            // of a tile of sums, at most
@@ -64,7 +65,7 @@ struct Bf16 {
 
 struct Pairs {
     static constexpr int depth = 2;
-    static constexpr bool converts = true, tiled = false;
+    static constexpr bool converts = true, tiled = false, quantised = false;
     static constexpr int block = W, lines = 1, rows = 6;
 
     static constexpr int64_t words(int64_t numbers) { return (numbers + 1) / 2; }
@@ -90,7 +91,7 @@ struct Pairs {
 template <int parts>
 struct Blocks {
     static constexpr int depth = 2;
-    static constexpr bool converts = true, tiled = true;
+    static constexpr bool converts = true, tiled = true, quantised = false;
     static constexpr int block = 32, lines = 16 * parts, rows = 32;
 
     static constexpr int64_t words(int64_t numbers) { return (numbers + block - 1) / block * lines; }

@@ -24,6 +24,9 @@
  * the one asked for, for all cells or for this one, computes the next higher: ostinato_precision says which it will be.
  * Every array is float32 in all.
  *
+ * Whole numbers of 8 bits, for inference alone: each row of a weight matrix is 127 steps up and down, as large as its largest number
+ * asks for; so is each row that is multiplied with it, whenever it is. D and H are then at most 131072, and there is no mask.
+ *
  * Bits. With the same instruction set and precision, the outputs of a sequence are the same bits whatever else is in the batch and
  * however many threads run; gradients are the same bits on every run with the same number of threads.
  */
@@ -32,7 +35,7 @@
 
 #include <stdint.h>
 
-#include "structs.h"  /* OSTINATO_ABI, ostinato_run, ostinato_softmax */
+#include "structs.h"  /* OSTINATO_ABI, ostinato_run, ostinato_softmax, ostinato_linear */
 
 #define OSTINATO_API __attribute__((visibility("default")))
 
@@ -43,8 +46,9 @@ extern "C" {
 enum { OSTINATO_OK = 0, OSTINATO_BAD_ISA = 1, OSTINATO_BAD_CELL = 2, OSTINATO_BAD_SIZE = 3, OSTINATO_BAD_LENGTH = 4,
        OSTINATO_BAD_PRECISION = 5 };
 
-/* Factors as they are; each as the sum of two bf16, of whose four products the three larger count; rounded to bf16. */
-enum { OSTINATO_HIGHEST = 0, OSTINATO_HIGH = 1, OSTINATO_MEDIUM = 2 };
+/* Factors as they are; each as the sum of two bf16, of whose four products the three larger count; rounded to bf16; whole
+ * numbers of 8 bits, forward only. */
+enum { OSTINATO_HIGHEST = 0, OSTINATO_HIGH = 1, OSTINATO_MEDIUM = 2, OSTINATO_INT8 = 3 };
 
 /* How the work is shared among threads: by sequences (no waiting for one another within a chunk of steps), or by units
  * (all threads meet after every step). */
@@ -59,6 +63,9 @@ OSTINATO_API int64_t ostinato_isa_supported(int64_t index);
 
 /* The precision that an instruction set computes a cell in where this one is asked for: the same or a higher one. */
 OSTINATO_API int64_t ostinato_precision(int64_t isa, int64_t cell, int64_t precision);
+
+/* How it multiplies numbers of 8 bits: "vnni", "avx2", "neon" or "plain"; NULL past the last. */
+OSTINATO_API const char *ostinato_int8(int64_t isa);
 
 /* Names of the cells, NULL past the last. */
 OSTINATO_API const char *ostinato_cell(int64_t index);
@@ -81,6 +88,12 @@ OSTINATO_API int64_t ostinato_pack(const ostinato_run *run);
 OSTINATO_API int64_t ostinato_forward(const ostinato_run *run);
 OSTINATO_API int64_t ostinato_backward(const ostinato_run *run);
 OSTINATO_API int64_t ostinato_exponentials(const ostinato_softmax *run);
+
+/* The same four of a linear layer in 8 bits; `packed` has to be there, and may be kept for any M and number of threads. */
+OSTINATO_API int64_t ostinato_linear_workspace_size(const ostinato_linear *run);
+OSTINATO_API int64_t ostinato_linear_packed_size(const ostinato_linear *run);
+OSTINATO_API int64_t ostinato_linear_pack(const ostinato_linear *run);
+OSTINATO_API int64_t ostinato_linear_forward(const ostinato_linear *run);
 
 #ifdef __cplusplus
 }

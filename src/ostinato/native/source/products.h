@@ -68,6 +68,23 @@ OSTINATO_INLINE void multiply_transposed(V (&acc)[R][NV], const Word* a, int64_t
     }
 }
 
+// acc = a b, of factors with scales behind them: see bytes.h.
+template <class P, int R, int NV>
+OSTINATO_INLINE void multiply_quantised(V (&acc)[R][NV], const Word* const (&a)[R], const Word* b, int64_t words) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; ++v) acc[r][v] = broadcast(a[r][words + 1]);
+    }
+    multiply<P>(acc, a, b, words);
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) {
+        const V scales = load(b + (words * NV + v) * W);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) acc[r][v] = P::value(acc[r][v]) * (scales * broadcast(a[r][words]));
+    }
+}
+
 // Adds what rows of a result hold already. Added last: the sums of one block are a chain of their own, and a long sum of
 // short chains loses far less to rounding than one long chain. `last` floats of the last vector exist in memory.
 template <int R, int NV>
@@ -105,6 +122,17 @@ OSTINATO_INLINE void fill_tile(V (&acc)[R][NV], const float* row) {
     }
 }
 
+// Adds the same vectors to every row.
+template <int R, int NV>
+OSTINATO_INLINE void add_row(V (&acc)[R][NV], const float* row) {
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) {
+        const V value = load(row + v * W);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) acc[r][v] = acc[r][v] + value;
+    }
+}
+
 // c = bias + a b, one row of a by pointer each; `stride` lies between them where rows are converted.
 template <class P>
 struct RowsProduct {
@@ -121,8 +149,13 @@ struct RowsProduct {
         V acc[R][NV];
         const Word* a[R];
         for (int r = 0; r < R; ++r) a[r] = p.a[r];
-        fill_tile(acc, p.bias);
-        multiply<P>(acc, a, p.b, p.words);
+        if constexpr (P::quantised) {
+            multiply_quantised<P>(acc, a, p.b, p.words);
+            add_row(acc, p.bias);
+        } else {
+            fill_tile(acc, p.bias);
+            multiply<P>(acc, a, p.b, p.words);
+        }
         store_tile(acc, p.c, W);
     }
 };

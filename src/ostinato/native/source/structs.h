@@ -4,14 +4,14 @@
 
 #include <stdint.h>
 
-#define OSTINATO_ABI 7
+#define OSTINATO_ABI 8
 
 /* A cell over whole sequences. */
 typedef struct {
     /* What to compute */
     int64_t cell;                    /* index by ostinato_cell */
     int64_t isa;                     /* index by ostinato_isa; the machine must support it */
-    int64_t precision;               /* OSTINATO_HIGHEST, _HIGH or _MEDIUM */
+    int64_t precision;               /* OSTINATO_HIGHEST, _HIGH, _MEDIUM or _INT8 */
     int64_t threads;                 /* at most this many, 1 or more */
     int64_t split;                   /* OSTINATO_SPLIT_* */
     int64_t reverse;                 /* 0 or 1 */
@@ -91,5 +91,25 @@ typedef struct {
     /* Read and written */
     void *scores;                    /* [M, V]; become exp(score - the row's largest) */
 } ostinato_softmax;
+
+/* A linear layer over M rows, its weights in 8 bits. The results of a row are the same bits in any company. */
+typedef struct {
+    /* What to compute */
+    int64_t isa;                     /* as above */
+    int64_t threads;                 /* at most this many, 1 or more */
+    /* Sizes */
+    int64_t M;
+    int64_t D;
+    int64_t V;
+    /* Read by forward and backward */
+    const float *x;                  /* [M, D] */
+    const float *weight;             /* [V, D], or NULL; read when it is packed */
+    const float *bias;               /* [V], or NULL; the same */
+    /* Written by forward */
+    float *output;                   /* [M, V] */
+    /* Scratch, aligned to 64 bytes */
+    void *workspace;                 /* of ostinato_linear_workspace_size; of any content */
+    void *packed;                    /* from ostinato_linear_pack */
+} ostinato_linear;
 
 #endif
