@@ -10,7 +10,9 @@ from torch import nn
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.recorded import require_recorded
 from ostinato.config.model import MOST_LAYERS
-from ostinato.core.errors import ConfigError, OstinatoError, RunFolderError
+from ostinato.core.errors import ConfigError, OstinatoError, RunFolderError, unknown_name
+from ostinato.layers.eight_bits import INT8, WEIGHTS
+from ostinato.layers.quantise import quantise
 from ostinato.tasks import TRAIN_OPTIONS, find
 
 
@@ -24,8 +26,10 @@ class Opened(NamedTuple):
     test: dict[str, Any] | None
 
 
-def open_folder(path: str | PathLike[str]) -> Opened:
+def open_folder(path: str | PathLike[str], weights: str | None = None) -> Opened:
     """Read a run folder, as `ostinato.load` does."""
+    if weights not in (None, *WEIGHTS):
+        raise ConfigError(unknown_name("weights", str(weights), WEIGHTS))
     folder = RunFolder(str(path))
     config = folder.read_config()
     if config.get("task") not in list(TRAIN_OPTIONS):
@@ -41,6 +45,8 @@ def open_folder(path: str | PathLike[str]) -> Opened:
     except ConfigError as error:
         raise ConfigError(f"{folder.config}: {error}") from None
     folder.load_weights(model)
+    if (weights or config.get("weights")) == INT8:
+        quantise(model)
     test = None
     try:
         test = folder.test_figures()

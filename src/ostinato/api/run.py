@@ -333,17 +333,19 @@ class Run:
         return f"Run({str(self.folder.path)!r}, task={self.config['task']!r})"
 
 
-def load(path: str | PathLike[str]) -> Run:
+def load(path: str | PathLike[str], weights: str | None = None) -> Run:
     """Open a run folder. No code from the folder is run.
 
     Args:
         path: what `out` was in training.
+        weights: what those of recurrent layers and of large linear ones are: "float32", or "int8", of 8 bits each with
+            a scale for a row, for a quarter of the memory to read and no gradients. By default as the folder holds them.
 
     Raises:
         RunFolderError: missing, damaged, or of a task this version does not know.
-        ConfigError: it uses a cell that is not registered.
+        ConfigError: it uses a cell that is not registered, or one that there is no kernel for with such weights.
     """
-    *parts, test = open_folder(path)
+    *parts, test = open_folder(path, weights)
     run = Run(*parts)
     run.test = test
     return run

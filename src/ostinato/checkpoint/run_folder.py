@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ostinato.checkpoint import eight_bits
 from ostinato.checkpoint.files import (
     read_json,
     read_shapes,
@@ -302,9 +303,10 @@ class RunFolder:
         where = SavedTraining(position=position, schedule=schedule, metrics_bytes=size)
         self.resume_point.save(tensors, builtins(where))
 
-    def save_weights(self, model: nn.Module) -> None:
-        """Write the best weights."""
-        write_tensors(self.weights, model_tensors(model), like=self.config)
+    def save_weights(self, model: nn.Module, in_eight_bits: bool = False) -> None:
+        """Write the best weights; matrices of 8 bits each number where that is asked for."""
+        tensors = model_tensors(model)
+        write_tensors(self.weights, eight_bits.encoded(tensors) if in_eight_bits else tensors, like=self.config)
 
     def require_fitting(self, model: nn.Module) -> None:
         """Check, by the header of the weights alone, that they are a model's.
@@ -317,7 +319,7 @@ class RunFolder:
                 f"{self.path}: holds no weights yet, its training was stopped before the first validation; "
                 f"go on with ostinato train ... --out {self.path} --resume"
             )
-        there, expected = read_shapes(self.weights), model_tensors(model)
+        there, expected = self._shapes(), model_tensors(model)
         unfit = f"{self.weights}: does not fit config.json:"
         if missing := sorted(set(expected) ^ set(there)):
             raise RunFolderError(f"{unfit} {', '.join(missing)} in one of them only")
@@ -328,12 +330,19 @@ class RunFolder:
             if tensor.is_floating_point() != kind.startswith(("F", "BF")) or kind.startswith("F8"):
                 raise RunFolderError(f"{unfit} expected {name} as {tensor.dtype}, got {kind}")
 
+    def _shapes(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        there = read_shapes(self.weights)
+        try:
+            return eight_bits.restored_shapes(there)
+        except RunFolderError as error:
+            raise RunFolderError(f"{self.weights}: damaged: {error}") from None
+
     def load_weights(self, model: nn.Module) -> None:
         """Read the best weights into a model; they have to be finite."""
         import torch
 
         self.require_fitting(model)
-        tensors = read_tensors(self.weights)
+        tensors = eight_bits.restored(read_tensors(self.weights))
         for name, tensor in model_tensors(model).items():
             if not bool(tensors[name].isfinite().all()):
                 raise RunFolderError(

@@ -5,7 +5,7 @@ Beside it, the softmax of an output layer.
 
 from ostinato.cells.unroll import unroll as reference
 from ostinato.core.torch_private import is_batched, is_transformed
-from ostinato.kernels import flops
+from ostinato.kernels import eight_bits, flops
 from ostinato.kernels import native_cells as native
 from ostinato.kernels.dispatch import Choice, find, run
 from ostinato.kernels.native_calls import resolved
@@ -19,6 +19,7 @@ __all__ = [
     "Choice",
     "Exponentials",
     "Request",
+    "eight_bits",
     "exponentials",
     "find",
     "flops",

@@ -19,7 +19,7 @@ from ostinato.cells import form
 from ostinato.core.errors import TensorError
 from ostinato.core.registry import lookup
 from ostinato.native import library as native_library
-from ostinato.native.library import PRECISIONS, NativeLibrary, Run
+from ostinato.native.library import EVERY_PRECISION, PRECISIONS, NativeLibrary, Run
 from ostinato.native.operands import RUN, Operand, Role, shapes_of
 
 Optional = Tensor | None
@@ -140,7 +140,7 @@ def _wanted(memory: bool, saving: bool, keep_states: bool) -> tuple[bool, ...]:
 
 
 def forward(
-    given: Inputs, training: bool, keep_states: bool, *, fill: bool = False
+    given: Inputs, training: bool, keep_states: bool, *, fill: bool = False, precision: str | None = None
 ) -> tuple[tuple[Optional, ...], Before | None]:
     """Run the cell over the sequences.
 
@@ -149,6 +149,7 @@ def forward(
         training: whether to save what backward needs.
         keep_states: whether to return c after every step.
         fill: put zeros for what lies beyond lengths and between what is saved; else it is of any content.
+        precision: of the products; by default what torch's switch says. `INT8` has no way back.
 
     Returns:
         RESULTS, None for what was not asked for or the cell has not; and the call, for `backward` to use again: None
@@ -157,7 +158,7 @@ def forward(
     Raises:
         TensorError: a shape, dtype or device that does not fit, with what was expected.
     """
-    library, run, places, read = described(given)
+    library, run, places, read = described(given, precision)
     x, dtype = given.x, given.x.dtype
     results: list[Optional] = []
     for row, want, shape in zip(RESULTS, *_made(given, training, keep_states), strict=True):
@@ -228,8 +229,8 @@ def having_gradients(given: Inputs, wanted: Sequence[bool]) -> list[Optional]:
     return [tensor if want or (is_matrix and matrices) else None for tensor, want, is_matrix in every]
 
 
-def described(given: Inputs) -> Call:
-    """A call with everything that both directions read.
+def described(given: Inputs, precision: str | None = None) -> Call:
+    """A call with everything that both directions read; `precision` as of `forward`.
 
     Raises:
         TensorError: a shape, dtype or device that does not fit, with what was expected.
@@ -265,6 +266,8 @@ def described(given: Inputs) -> Call:
                 for field, stride in zip(strides, place[1], strict=False):  # the last is 1
                     setattr(run, field, stride)
     _set_up(run, dtype)
+    if precision is not None:
+        run.precision = EVERY_PRECISION.index(precision)
     return Call(library, run, places, read)
 
 

@@ -17,6 +17,7 @@ from ostinato.core.legend import Parameters
 from ostinato.core.lengths import valid_steps
 from ostinato.core.registry import is_ours
 from ostinato.core.torch_private import constant_when_compiled
+from ostinato.kernels import native_calls
 from ostinato.kernels.native_calls import Inputs, Optional
 from ostinato.kernels.native_operators import recurrence
 from ostinato.kernels.request import Request
@@ -37,7 +38,8 @@ with suppress(ConfigError):
 def refuses(cell: Cell, request: Request) -> str | None:
     """Why the native kernels cannot run this; None where they can."""
     projected = cell.output_size != cell.hidden_size
-    return _no_kernel(type(cell), projected) or no_other_form(cell) or request.unfit()
+    own = _no_kernel(type(cell), projected) or no_other_form(cell) or request.unfit()
+    return own if own or request.weights != native_library.INT8 else _no_bytes(type(cell), projected)
 
 
 def no_other_form(cell: Cell) -> str | None:
@@ -48,16 +50,32 @@ def no_other_form(cell: Cell) -> str | None:
 
 def run(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) -> Unrolled:
     """As `unroll`, by one call into the native library."""
-    lengths, reverse, keep_states = how.get("lengths"), how.get("reverse", False), how.get("keep_states", False)
-    given = inputs(cell, p, x, state, lengths, how.get("noise"), reverse, how.get("resets"))
-    keep_c = keep_states and given.c0 is not None
-    ran = recurrence(given, torch.is_grad_enabled(), keep_c)
+    given = inputs(cell, p, x, state, **_told(how))
+    ran = recurrence(given, torch.is_grad_enabled(), bool(how.get("keep_states")) and given.c0 is not None)
+    return _unrolled(cell, ran, state, x.shape[0], how)
+
+
+def run_eight_bits(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) -> Unrolled:
+    """As `run`, with weights of 8 bits, made in each call; without gradients, for nobody to trace."""
+    given = inputs(cell, p, x, state, **_told(how))
+    keep_c = bool(how.get("keep_states")) and given.c0 is not None
+    ran, _ = native_calls.forward(given, False, keep_c, precision=native_library.INT8)
+    return _unrolled(cell, ran[:-1], state, x.shape[0], how)
+
+
+def _told(how: How) -> dict[str, Any]:
+    return {name: how[name] for name in ("lengths", "reverse", "noise", "resets") if name in how}  # type: ignore[literal-required]
+
+
+def _unrolled(cell: Cell, ran: tuple[Optional, ...], state: Any, steps: int, how: How) -> Unrolled:
+    """The operators' results as those of `unroll`."""
+    lengths, reverse = how.get("lengths"), how.get("reverse", False)
     output, states_c = cast(Tensor, ran[0]), cast(Tensor, ran[3])
     final, states = ran[1 : 1 + len(state)], None
-    if keep_states:
+    if how.get("keep_states"):
         every = (output, states_c)[: len(state)]
         if lengths is not None:  # a sequence that is over, or has not begun, holds its state
-            valid = valid_steps(lengths, x.shape[0]).unsqueeze(-1)
+            valid = valid_steps(lengths, steps).unsqueeze(-1)
             held = state if reverse else final
             every = tuple(torch.where(valid, field, still) for field, still in zip(every, held, strict=True))
         states = cell.State(*every)
@@ -107,6 +125,15 @@ def inputs(
         reset_h=None if resets is None else resets.state[0],
         reset_c=resets.state[1] if memory and resets is not None else None,
     )
+
+
+def _no_bytes(kind: type[Cell], projected: bool) -> str | None:
+    kernel = form.kernel(kind, projected)
+    library = native_library.holding(kernel)
+    if isinstance(library, str):
+        return library
+    there = [name for name in library.cells if library.precision(native_library.INT8, name) == native_library.INT8]
+    return None if kernel in there else f"weights of 8 bits only for {', '.join(there)}"
 
 
 @constant_when_compiled  # it need not look into the loading of a library

@@ -18,6 +18,7 @@ class Request(NamedTuple):
     learned_noise: bool = False
     onnx: bool = False
     resets: bool = False
+    weights: str = "float32"
 
     def unfit(self) -> str | None:
         """Why nothing in the native library can run this, whatever the cell; None where it might."""

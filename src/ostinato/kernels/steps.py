@@ -16,7 +16,7 @@ from ostinato.kernels.compiled_calls import Step
 from ostinato.kernels.compiled_kernels import kernel_by
 from ostinato.kernels.native_calls import aligned
 from ostinato.kernels.request import Request
-from ostinato.native.library import NativeLibrary, Run, Steps
+from ostinato.native.library import INT8, NativeLibrary, Run, Steps
 
 
 class Take(Protocol):
@@ -57,6 +57,8 @@ def refuses(cells: Sequence[Cell], request: Request) -> str:
         return "a stream's steps only in float32"
     for cell in cells:
         own = native.refuses(cell, request)
+        if own and request.weights == INT8:
+            return f"{cell.name}: {own}"
         if own and (why := compiled.refuses(cell, request) or compiled.failed(cell, request)):
             return f"{native.NAME}: {own}; {compiled.NAME}: {why}"
     return ""
@@ -70,7 +72,7 @@ def steps(layers: Sequence[Layer], request: Request) -> Take:
         request: what was asked of each.
     """
     if all(native.refuses(layer.cell, request) is None for layer in layers):
-        return NativeSteps(layers)
+        return NativeSteps(layers, INT8 if request.weights == INT8 else None)
     takes: list[Take] = [
         NativeSteps([layer]) if native.refuses(layer.cell, request) is None else CompiledStep(layer) for layer in layers
     ]
@@ -82,11 +84,12 @@ class NativeSteps:
 
     Args:
         layers: the lowest first; `native.refuses` must take each.
+        precision: of the products; by default what torch's switch says.
     """
 
     independent = True  # each row's sums are added up in one order
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
+    def __init__(self, layers: Sequence[Layer], precision: str | None = None) -> None:
         self._alive: list[Any] = [layer.state for layer in layers]  # all that the runs point to
         self._workspaces: list[Tensor] = []
         runs: list[tuple[NativeLibrary, Run]] = []
@@ -94,7 +97,7 @@ class NativeSteps:
         x = first.state[0].new_zeros(1, len(first.state[0]), first.cell.input_size)
         for cell, p, fields, held in layers:
             output = x.new_empty(1, x.shape[1], cell.output_size)
-            runs.append(self._prepare(native.inputs(cell, p, x, fields, noise=held), output))
+            runs.append(self._prepare(native.inputs(cell, p, x, fields, noise=held), output, precision))
             x = output
         self._runs, self._steps = runs, Steps(runs)
 
@@ -111,8 +114,8 @@ class NativeSteps:
                 self._workspaces[number] = aligned(size)
                 run.workspace = self._workspaces[number].data_ptr()
 
-    def _prepare(self, given: native_calls.Inputs, output: Tensor) -> tuple[NativeLibrary, Run]:
-        library, run, _, read = native_calls.described(given)
+    def _prepare(self, given: native_calls.Inputs, output: Tensor, precision: str | None) -> tuple[NativeLibrary, Run]:
+        library, run, _, read = native_calls.described(given, precision)
         packed = aligned(library.packed_size(run))
         run.packed = packed.data_ptr()
         library.pack(run)

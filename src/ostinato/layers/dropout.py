@@ -1,9 +1,13 @@
 """Dropout: a mask a step, one for all steps, one a word, or one on the weights."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from ostinato import kernels
+from ostinato.cells import form
+from ostinato.cells.contract import Cell
 from ostinato.core.errors import ConfigError
 
 #: Random bits that decide on an element, the fewest that hold a rate exactly, or to 2^-33.
@@ -86,3 +90,20 @@ def check_rates(**rates: float) -> None:
     for name, rate in rates.items():
         if isinstance(rate, bool) or not 0 <= rate <= 1:
             raise ConfigError(f"{name} is a probability: expected 0 to 1, got {rate}")
+
+
+def check_fed_back(**rates: float) -> None:
+    """Refuse to drop all that is fed back."""
+    for label, rate in rates.items():
+        if rate == 1:
+            raise ConfigError(f"{label} 1 would feed nothing back; use a value below 1")
+
+
+def check_products(cells: Sequence[Cell], **rates: float) -> None:
+    """Refuse noise on what a cell does not feed back, or has no weights for."""
+    for label, rate in rates.items():
+        for cell in cells if rate else ():
+            if not form.feeds_back(cell) or (label == "weight_drop" and not form.recurrent_weights(cell)):
+                raise ConfigError(
+                    f"{label} acts on a recurrent product, which the cell {cell.name!r} has not: leave it out"
+                )

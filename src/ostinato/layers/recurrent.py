@@ -1,7 +1,6 @@
 """`Recurrent`: any registered cell as a layer."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +10,6 @@ from torch.compiler import is_compiling
 from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
 
-from ostinato import kernels
 from ostinato.cells import form
 from ostinato.cells.contract import Cell, Parameter, check_flags
 from ostinato.cells.noise import StateNoise
@@ -20,8 +18,9 @@ from ostinato.core.errors import ConfigError, TensorError, unknown_name
 from ostinato.core.registry import options_set
 from ostinato.core.torch_private import own_parameters
 from ostinato.layers import shapes
-from ostinato.layers.dropout import check_rates
+from ostinato.layers.dropout import check_fed_back, check_products, check_rates
 from ostinato.layers.dropout import dropout as drop
+from ostinato.layers.eight_bits import Weights, runner
 from ostinato.layers.leaf import Quantization, leaf
 from ostinato.layers.restarts import CHOICES, Restarts
 from ostinato.layers.stack import Cells, Stack, stacked
@@ -80,7 +79,7 @@ class Recurrent(nn.Module):
     #: Whether a state is returned as the cell's NamedTuple; else as torch.nn does, a tuple or, of one field, a tensor.
     named_state = True
 
-    qconfig = Quantization()
+    qconfig, weights = Quantization(), Weights()
 
     # Of layers that were pickled before there were these options.
     reverse, merge, hold_output, _mixed = False, "concat", False, False
@@ -115,7 +114,7 @@ class Recurrent(nn.Module):
     ) -> None:
         super().__init__()
         check_rates(dropout=dropout, recurrent_dropout=recurrent_dropout, weight_drop=weight_drop, zoneout=zoneout)
-        _check_fed_back(recurrent_dropout=recurrent_dropout, weight_drop=weight_drop)
+        check_fed_back(recurrent_dropout=recurrent_dropout, weight_drop=weight_drop)
         check_flags(bias=bias, batch_first=batch_first)
         if recompute is not None and (not isinstance(recompute, int) or recompute < 1):
             raise ConfigError(f"recompute: expected a whole number of at least 1 (steps), or None, got {recompute!r}")
@@ -135,7 +134,7 @@ class Recurrent(nn.Module):
             len(self.cells),
         )
         self.bias = self.cell.bias
-        _check_products(self.cells, recurrent_dropout=recurrent_dropout, weight_drop=weight_drop)
+        check_products(self.cells, recurrent_dropout=recurrent_dropout, weight_drop=weight_drop)
         self._declared: dict[str, Parameter] = {}
         self._names = {}  # by layer and direction: declaring them takes longer than a call can wait
         for index, layer_cell in enumerate(self.cells):
@@ -260,8 +259,7 @@ class Recurrent(nn.Module):
             batch_first = self.batch_first_state
             state = stack.read(hx, view.batch_size, like, batched=view.batched, batch_first=batch_first)
         restarts = self._restarts(resets, reset_to, view, state)
-        run = partial(kernels.run_recomputing, every=self.recompute) if self.recompute else kernels.run
-        run = self.runner or run
+        run = self.runner or runner(self)
         x = view.x
         finals: list[Any] = []
         history: list[Any] = []
@@ -332,16 +330,18 @@ class Recurrent(nn.Module):
         rates = {"recurrent_dropout": self.recurrent_dropout, "zoneout": self.zoneout}
         return StateNoise.draw(state, steps, training=self.training, **rates)
 
-    def stream(self, batch_size: int) -> Stream:
+    def stream(self, batch_size: int, weights: str | None = None) -> Stream:
         """The layer one time step at a time, for inference: `y = stream.step(x_t)`, `[N, D] -> [N, O]`.
 
         Args:
             batch_size: N, sequences side by side.
+            weights: "float32" or "int8", of 8 bits; by default the layer's own `weights`.
 
         Raises:
-            ConfigError: a layer of both directions, or of the reverse one; a batch size below 0.
+            ConfigError: a layer of both directions, or of the reverse one; a batch size below 0; other weights than
+                these, or a cell that has no kernel for them.
         """
-        return Stream(self, batch_size)
+        return Stream(self, batch_size, weights)
 
     def _weights(self, cell: Cell, suffix: str) -> dict[str, Tensor]:
         """The parameters of one layer and direction by the cell's names, as this call uses them."""
@@ -386,19 +386,3 @@ def _check_directions(bidirectional: bool, reverse: bool, merge: str) -> None:
         raise ConfigError("bidirectional=True reads in reverse already: pass it or reverse=True, not both")
     if merge != "concat" and not bidirectional:
         raise ConfigError(f"merge={merge!r} joins two directions: pass bidirectional=True with it")
-
-
-def _check_fed_back(**rates: float) -> None:
-    for label, rate in rates.items():
-        if rate == 1:
-            raise ConfigError(f"{label} 1 would feed nothing back; use a value below 1")
-
-
-def _check_products(cells: Sequence[Cell], **rates: float) -> None:
-    """Refuse noise on what a cell does not feed back, or has no weights for."""
-    for label, rate in rates.items():
-        for cell in cells if rate else ():
-            if not form.feeds_back(cell) or (label == "weight_drop" and not form.recurrent_weights(cell)):
-                raise ConfigError(
-                    f"{label} acts on a recurrent product, which the cell {cell.name!r} has not: leave it out"
-                )

@@ -12,7 +12,8 @@ from ostinato.cells.noise import StateNoise
 from ostinato.core.errors import ConfigError, TensorError
 from ostinato.core.torch_private import own_parameters, version
 from ostinato.kernels import steps
-from ostinato.layers import shapes
+from ostinato.kernels.eight_bits import INT8
+from ostinato.layers import eight_bits, shapes
 from ostinato.layers.stack import Stack
 
 
@@ -24,6 +25,7 @@ class Layer(Protocol):
     reverse: bool
     zoneout: float
     named_state: bool
+    weights: str
 
     @property
     def stack(self) -> Stack:
@@ -49,6 +51,7 @@ class Stream:
     Args:
         layer: the layer, of one direction.
         batch_size: N.
+        weights: what the weights are; by default, at each `refresh`, the layer's own `weights`.
 
     Attributes:
         batch_size: N.
@@ -57,10 +60,11 @@ class Stream:
             where kernels do all of it.
 
     Raises:
-        ConfigError: a layer that reads from the end, in one direction or both, or a batch size below 0.
+        ConfigError: a layer that reads from the end, in one direction or both, a batch size below 0, or weights that
+            there are not, or not of its cells.
     """
 
-    def __init__(self, layer: Layer, batch_size: int) -> None:
+    def __init__(self, layer: Layer, batch_size: int, weights: str | None = None) -> None:
         if layer.bidirectional:
             raise ConfigError(
                 "a bidirectional layer reads each sequence to its end before the first output: it cannot stream; "
@@ -70,7 +74,9 @@ class Stream:
             raise ConfigError("a layer that reads from the end begins with what comes last: it cannot stream")
         if not isinstance(batch_size, int) or batch_size < 0:
             raise ConfigError(f"batch_size: expected a whole number of at least 0, got {batch_size!r}")
-        self._layer, self.batch_size, self._rows = layer, batch_size, batch_size
+        if weights is not None:
+            eight_bits.check(layer.cells, weights)
+        self._layer, self.batch_size, self._rows, self._weights = layer, batch_size, batch_size, weights
         self._names = [[f"{name}_l{index}" for name in cell.parameters()] for index, cell in enumerate(layer.cells)]
         self.reason = ""
         self._packed: list[Any] = []
@@ -193,9 +199,17 @@ class Stream:
         with torch.inference_mode(False), torch.no_grad():
             initial = layer.initial_state(self.batch_size) if before is None else before
             self._state = [field.to(self._like, copy=True).contiguous() for field in initial]
-            request = kernels.Request(self._like.dtype, self._like.device.type, 1, noise=bool(layer.zoneout))
+            request = kernels.Request(
+                self._like.dtype,
+                self._like.device.type,
+                1,
+                noise=bool(layer.zoneout),
+                weights=self._weights or layer.weights,
+            )
             layers = list(map(steps.Layer, layer.cells, parameters, self._parts(), self._noise()))
             self.reason = steps.refuses(layer.cells, request)
+            if self.reason and request.weights == INT8:
+                raise ConfigError(f"weights of 8 bits: {self.reason}")
             self._take = _ReferenceSteps(layers) if self.reason else steps.steps(layers, request)
             self.independent = self._take.independent
             if self._rows != self.batch_size:
@@ -215,9 +229,10 @@ class Stream:
         return [StateNoise.draw(state, 1, training=False, **rates) for state in self._parts()]
 
     def _stamp(self) -> list[Any]:
-        """What changes when a weight does, or the number of threads, the precision of products, or zoneout."""
+        """What changes when a weight does, or the number of threads, the products' precision, zoneout or `weights`."""
         own = own_parameters(self._layer)
         stamp: list[Any] = [torch.get_num_threads(), torch.get_float32_matmul_precision(), self._layer.zoneout]
+        stamp.append(self._layer.weights)
         for names in self._names:
             for name in names:
                 tensor = own.get(name)

@@ -49,7 +49,7 @@ def text() -> str:
             "/* A softmax over each of M rows of V scores. All results are the same bits however many threads run. */",
             struct("ostinato_softmax", SOFTMAX),
             "",
-            "/* A linear layer over M rows, its weights in 8 bits. The results of a row are the same bits in any company. */",
+            "/* A linear layer over M rows, its weights in 8 bits. Whatever else is in it, a row's bits stay. */",
             struct("ostinato_linear", LINEAR),
             "",
             "#endif",

@@ -24,7 +24,7 @@ PRECISIONS = ("highest", "high", "medium")
 
 #: Beside them, of inference that asks for it: factors are whole numbers of 8 bits.
 INT8 = "int8"
-_ALL = (*PRECISIONS, INT8)
+EVERY_PRECISION = (*PRECISIONS, INT8)
 
 _PROBLEMS = {1: "instruction set", 2: "cell", 3: "size", 4: "length", 5: "precision"}
 
@@ -109,14 +109,14 @@ class NativeLibrary:
         return self.isa.startswith("amx")
 
     def precision(self, wanted: str, cell: str | None = None) -> str:
-        """What a cell's products are computed in where one of PRECISIONS, or INT8, is asked for: the same or a higher one.
+        """What a cell's products are computed in where one of EVERY_PRECISION is asked for: the same or a higher one.
 
         Args:
             wanted: what is asked for.
             cell: its name; by default the first one.
         """
-        index, number = _ALL.index(wanted), 0 if cell is None else self.cells[cell]
-        return _ALL[self._library.ostinato_precision(self.isas[self.isa], number, index)]
+        index, number = EVERY_PRECISION.index(wanted), 0 if cell is None else self.cells[cell]
+        return EVERY_PRECISION[self._library.ostinato_precision(self.isas[self.isa], number, index)]
 
     def saved_size(self, cell: str, N: int, T: int, H: int, R: int, *, noisy: bool) -> int:
         """Floats that forward keeps for backward."""

@@ -92,7 +92,7 @@ typedef struct {
     void *scores;                    /* [M, V]; become exp(score - the row's largest) */
 } ostinato_softmax;
 
-/* A linear layer over M rows, its weights in 8 bits. The results of a row are the same bits in any company. */
+/* A linear layer over M rows, its weights in 8 bits. A row's results are the same bits in any company. */
 typedef struct {
     /* What to compute */
     int64_t isa;                     /* as above */

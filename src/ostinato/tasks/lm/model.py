@@ -12,6 +12,7 @@ from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.errors import ConfigError
 from ostinato.layers.dropout import check_rates, word_mask
 from ostinato.layers.dropout import dropout as drop
+from ostinato.layers.eight_bits import EightBitLinear
 from ostinato.layers.recurrent import Recurrent
 from ostinato.layers.tied import tied_embedding
 
@@ -60,6 +61,24 @@ class AdaptiveOutput(NamedTuple):
         """Scores of every token at every step, `[T, N, V]`: their log-probabilities."""
         found: Tensor = self.softmax.log_prob(self.hidden.flatten(0, 1))
         return found.view(*self.hidden.shape[:2], -1)
+
+
+class EightBitOutput(NamedTuple):
+    """The same where the weights of the output layer are of 8 bits, which has no gradients."""
+
+    hidden: Tensor
+    output: EightBitLinear
+    state: Any
+    raw: Tensor | None = None
+
+    @property
+    def vocab_size(self) -> int:
+        """V."""
+        return self.output.out_features
+
+    def logits(self) -> Tensor:
+        """Scores of every token at every step, `[T, N, V]`."""
+        return self.output.eight_bits(self.hidden)
 
 
 class LanguageModel(nn.Module):
@@ -160,7 +179,7 @@ class LanguageModel(nn.Module):
 
     def forward(
         self, inputs: Tensor, state: Any = None, lengths: Tensor | None = None
-    ) -> LanguageModelOutput | AdaptiveOutput:
+    ) -> LanguageModelOutput | AdaptiveOutput | EightBitOutput:
         """Read token ids `[T, N]`, from an earlier output's state, or zeros; of each sequence as many as `lengths`
         `[N]` say, where they do."""
         weight = None  # the embedding's, where it is the output's too
@@ -176,6 +195,8 @@ class LanguageModel(nn.Module):
         hidden = self._drop(raw, self.output_dropout)
         if not isinstance(self.decoder, nn.Linear):
             return AdaptiveOutput(hidden, self.decoder, state, raw)
+        if isinstance(self.decoder, EightBitLinear) and not self.training:
+            return EightBitOutput(hidden, self.decoder, state, raw)
         if weight is None:
             weight = self.decoder.weight
         return LanguageModelOutput(hidden, weight, self.decoder.bias, state, raw)
@@ -292,6 +313,8 @@ def row_scores(decoder: nn.Module, x: Tensor) -> Tensor:
     A product of matrices adds up in an order that depends on how many rows there are. Products of two rows each, as
     many as it takes, have one order, and cost no more than those of one row.
     """
+    if isinstance(decoder, EightBitLinear):  # whose sums are exact
+        return decoder.eight_bits(x)
     rows = len(x)
     if isinstance(decoder, nn.AdaptiveLogSoftmaxWithLoss):
         return torch.cat([decoder.log_prob(x[row : row + 1]) for row in range(rows)])
