@@ -338,8 +338,8 @@ def load(path: str | PathLike[str], weights: str | None = None) -> Run:
 
     Args:
         path: what `out` was in training.
-        weights: what those of recurrent layers and of large linear ones are: "float32", or "int8", of 8 bits each with
-            a scale for a row, for a quarter of the memory to read and no gradients. By default as the folder holds them.
+        weights: what those of recurrent layers and of large linear ones are: "float32", or "int8": of 8 bits, with a
+            scale for a row, so that a quarter of the memory is read; without gradients. By default as in the folder.
 
     Raises:
         RunFolderError: missing, damaged, or of a task this version does not know.

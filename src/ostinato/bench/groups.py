@@ -53,6 +53,8 @@ ROWS = tuple(
     )
 )
 
+_EIGHT_BITS = tuple(map(Row.parse, ("N1T1H128", "N1T1H256", "N1T1H512", "N1T1H1024", "N16T1H512")))
+
 Work = Literal["training", "inference", "step"]
 
 
@@ -68,7 +70,8 @@ class Group:
         work: training is forward and backward with all gradients; inference forward over the whole sequence; step one
             step of a stream.
         options: of the layer, such as zoneout.
-        precision: of this package's side, as torch.set_float32_matmul_precision.
+        precision: of this package's side, as torch.set_float32_matmul_precision; of a step, "int8" too: weights of 8
+            bits.
         dtype: of this package's side.
         ragged: lengths drawn uniformly from 1 to T.
         isa: instruction set forced on all sides.
@@ -109,6 +112,7 @@ def _beyond_torch(name: str, cell: str, **options: Any) -> Group:
 _FAST = ("torch", "jax")
 _BF16 = ("torch-bf16", "torch")
 _STEP = ("torch", "torch-cell", "onnxruntime")
+_INT8 = ("float32", "onnxruntime-int8", "onnxruntime", "torch")
 _INFER = ("torch", "onnxruntime", "jax")
 
 GROUPS = (
@@ -127,6 +131,7 @@ GROUPS = (
     Group("inference-lstm", "lstm", _INFER, ("torch", "onnxruntime"), "inference"),
     Group("inference-gru", "gru", _INFER, ("torch", "onnxruntime"), "inference"),
     Group("step", "lstm", _STEP, _STEP, "step"),
+    Group("int8", "lstm", _INT8, ("float32",), "step", precision="int8", sizes=_EIGHT_BITS),
 )
 
 

@@ -90,7 +90,9 @@ class Table(Result):
     group: Annotated[str, "name of the comparison"]
     cell: Annotated[str, "the cell"]
     work: Annotated[Literal["training", "inference", "step"], "what is timed"]
-    precision: Annotated[Precision, "of ostinato's products"]
+    precision: Annotated[
+        Literal["highest", "high", "medium", "int8"], "of ostinato's products; `int8`: weights of 8 bits"
+    ]
     dtype: Annotated[str, "of ostinato's layer and input"]
     ragged: Annotated[bool, "lengths drawn uniformly from 1 to T"]
     options: Annotated[dict[str, Any], "of the layer"]

@@ -41,6 +41,7 @@ TARGETS = (
     Target("ragged batches, LSTM", ("ragged",), 3.0, 2.0),
     Target("inference, LSTM and GRU", ("inference-lstm", "inference-gru"), 1.5, 1.05),
     Target("one step of a stream, LSTM", ("step",), 5.0, None),
+    Target("weights of 8 bits, one step of a stream, beside float32", ("int8",), 1.5, None),
 )
 
 #: Training rows of the LSTM with at least so many units and sequences should reach this share of the sgemm rate.

@@ -15,16 +15,16 @@ class BenchLayers:
     """Time the layers side by side with torch.nn, JAX, ONNX Runtime and the plain loop, after checking the numbers."""
 
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="GROUP")] = ()
-    """Groups to measure, such as lstm, gru, rnn, lstm-avx2, ragged, inference-lstm; a registered cell's name is a group
-    too, against the loop. By default those in the guide."""
+    """Groups to measure, such as lstm, gru, rnn, lstm-avx2, ragged, inference-lstm, int8; a registered cell's name is
+    a group too, against the loop. By default those in the guide."""
 
     rows: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ROW")] = ()
     """Sizes: batch, time steps, features (D, where they are not H), units, such as N20T35H100 or N128T10D1H32. By
     default the list in the guide."""
 
     peers: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PEER")] = ()
-    """Peers to measure: torch, torch-bf16, torch-padded, torch-cell, jax, onnxruntime, loop. By default all that are
-    installed."""
+    """Peers to measure: torch, torch-bf16, torch-padded, torch-cell, jax, onnxruntime, onnxruntime-int8, float32 (this
+    package's, beside weights of 8 bits), loop. By default all that are installed."""
 
     threads: Annotated[tuple[int, ...], tyro.conf.arg(metavar="N")] = ()
     """Numbers of threads, one process and as many cores for each. By default 2, or 1 where there is one core."""

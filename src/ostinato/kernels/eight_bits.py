@@ -18,7 +18,8 @@ from ostinato.kernels import native_calls, onnx
 from ostinato.kernels import native_cells as native
 from ostinato.kernels.request import Request
 from ostinato.native import library as native_library
-from ostinato.native.library import INT8, Linear
+from ostinato.native.library import INT8 as INT8
+from ostinato.native.library import Linear
 
 #: What the weights of a layer may be, in evaluation.
 WEIGHTS = ("float32", INT8)

@@ -64,7 +64,7 @@ def run_eight_bits(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpa
 
 
 def _told(how: How) -> dict[str, Any]:
-    return {name: how[name] for name in ("lengths", "reverse", "noise", "resets") if name in how}  # type: ignore[literal-required]
+    return {name: how[name] for name in ("lengths", "reverse", "noise", "resets") if name in how}
 
 
 def _unrolled(cell: Cell, ran: tuple[Optional, ...], state: Any, steps: int, how: How) -> Unrolled:

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from ostinato import kernels
 from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.core.torch_private import version
-from ostinato.kernels.eight_bits import INT8, WEIGHTS, EightBits
+from ostinato.kernels.eight_bits import INT8 as INT8
+from ostinato.kernels.eight_bits import WEIGHTS as WEIGHTS
+from ostinato.kernels.eight_bits import EightBits
 
 
 class Weights:

@@ -10,10 +10,13 @@ from ostinato.cells.noise import StateNoise
 from ostinato.cells.resets import Resets
 from ostinato.core.errors import ConfigError, TensorError
 from ostinato.core.registry import lookup
+from ostinato.kernels import native_cells as native
 from ostinato.kernels.eight_bits import EightBits
 from ostinato.native.library import INT8, Run
-from tests.unit.kernels.test_native import ISAS
+from tests.unit.kernels.test_native import ISAS as ALL
 
+# Every other set multiplies bytes as one of these does.
+ISAS = [name for name in ALL if name in (ALL[0], "avx2", "baseline")]
 CELLS = ["gru", "lstm", "lstm_peephole", "rnn", "rnn_relu"]
 F = np.float32
 
@@ -60,7 +63,7 @@ class Emulated:
         T, N, _ = x.shape
         lengths = np.full(N, T) if lengths is None else lengths.numpy()
         w_ih, w_hh = whole(p["weight_ih"]), whole(p["weight_hh"])
-        peep = [p[name].astype(np.float64) for name in p if name not in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        peep = [p[name].astype(np.float64) for name in p if name not in native.SHARED]
         self.output, self.c = np.zeros((T, N, len(h0[0]))), [field.astype(np.float64) for field in c0]
         for n in range(N):
             order = range(lengths[n])
@@ -127,7 +130,7 @@ def test_zoneout_resets_and_every_state(isa):
 def test_bits_are_the_same_in_any_company_and_on_every_instruction_set(library, monkeypatch):
     cell, p, x, state = problem("rnn", 1, 9, 50, 40)
     first = None
-    for name in [one for one in ISAS if one in library.supported]:
+    for name in ISAS:
         monkeypatch.setattr(library, "isa", name)
         whole_batch = kernels.eight_bits.run(cell, p, x, state).output
         for n in range(9):
@@ -176,12 +179,13 @@ def test_nothing_but_inference(library, isa):
         EightBits(torch.zeros(3, 4, dtype=torch.float64), None)
     with pytest.raises(TensorError, match=r"\(\.\.\., 4\)"):
         EightBits(torch.zeros(3, 4), None)(torch.zeros(2, 5))
-    run = Run(cell=library.cells["lstm"], isa=library.isas[library.isa], precision=3, threads=1, N=1, T=1, D=1, H=1, R=1)
+    sizes = dict.fromkeys(("threads", "N", "T", "D", "H", "R"), 1)
+    run = Run(cell=library.cells["lstm"], isa=library.isas[library.isa], precision=3, **sizes)
     for wrong in (library.backward, library.forward):
         broken = Run.from_buffer_copy(run)
         if wrong == library.forward:
             broken.D = (1 << 17) + 1
-        with pytest.raises(ValueError, match="refuses the (precision|size)"):
+        with pytest.raises(ValueError, match=r"refuses the (precision|size)"):
             wrong(broken)
 
 
@@ -192,7 +196,7 @@ def test_layers_and_streams(isa):
     with torch.no_grad():
         exact, _ = layer(x)
         layer.weights = INT8
-        output, (h, c) = layer(x)
+        output, (_, c) = layer(x)
     assert 0 < (output - exact).abs().max() < 0.02
     for weights in (None, INT8):
         stream = layer.stream(3, weights=weights)

@@ -38,7 +38,9 @@ def sides() -> Mapping[str, Callable[[Problem], Side]]:
         "torch-bf16": lambda problem: torch_nn(problem, dtype=torch.bfloat16),
         "torch-compile": CompiledLoop,
         "jax": JaxScan,
+        "float32": lambda problem: OurStream(problem, weights="float32"),
         "onnxruntime": either(OnnxRuntime, OnnxStream),
+        "onnxruntime-int8": lambda problem: OnnxStream(problem, eight_bits=True),
         "loop": loop,
         "torchrecurrent": TorchRecurrent,
         "sru": Sru,
@@ -58,6 +60,7 @@ ENVIRONMENT = {
 NEEDS = {
     "jax": ("jax",),
     "onnxruntime": ("onnx", "onnxruntime"),
+    "onnxruntime-int8": ("onnx", "onnxruntime"),
     "torchrecurrent": ("torchrecurrent",),
     "sru": ("sru",),
     "flashrnn": ("flashrnn", "einops"),

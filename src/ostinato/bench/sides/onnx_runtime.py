@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import tempfile
 from contextlib import nullcontext
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,6 +85,23 @@ def model(problem: Problem, steps: int, *, stateful: bool = False) -> bytes:
     opset = [helper.make_opsetid("", 17)]
     made = helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString()
     return bytes(made)
+
+
+def quantised(graph: bytes) -> bytes:
+    """A graph whose LSTM has weights of 8 bits, a scale for each row, by ONNX Runtime's own tool."""
+    quantization = import_module("onnxruntime.quantization")
+    with tempfile.TemporaryDirectory() as folder:
+        before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
+        before.write_bytes(graph)
+        kind = quantization.QuantType.QInt8
+        logging.disable(logging.WARNING)  # that a graph of one node was not simplified before
+        try:
+            quantization.quantize_dynamic(
+                before, after, op_types_to_quantize=["LSTM"], weight_type=kind, per_channel=True
+            )
+        finally:
+            logging.disable(logging.NOTSET)
+        return after.read_bytes()
 
 
 def _reordered(tensor: torch.Tensor, order: tuple[int, ...]) -> Any:

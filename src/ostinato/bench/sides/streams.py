@@ -10,17 +10,18 @@ import numpy as np
 import torch
 
 from ostinato.bench.problem import Problem, Results
-from ostinato.bench.sides.onnx_runtime import model
+from ostinato.bench.sides.onnx_runtime import model, quantised
 
 
 class OurStream:
-    """`layer.stream`, written to the same tensor at each step."""
+    """`layer.stream`, written to the same tensor at each step; its weights by default as the group says."""
 
     within = staticmethod(torch.no_grad)
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, *, weights: str | None = None) -> None:
         self._x = problem.x
-        self._stream = copy.deepcopy(problem.layer).stream(problem.row.N)
+        weights = weights or ("int8" if problem.group.precision == "int8" else "float32")
+        self._stream = copy.deepcopy(problem.layer).stream(problem.row.N, weights)
         self._out = torch.empty_like(problem.upstream[0])
 
     def run(self) -> Any:
@@ -64,17 +65,18 @@ class TorchStream:
 
 
 class OnnxStream:
-    """A graph of one step; two bindings in turn, so that each reads the state where the other has written it."""
+    """A graph of one step; two bindings in turn, so that each reads the state where the other has written it. With
+    `eight_bits` as ONNX Runtime's own tool quantises it."""
 
     within = staticmethod(torch.no_grad)
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, *, eight_bits: bool = False) -> None:
         ort = import_module("onnxruntime")
         options = ort.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        session = ort.InferenceSession(
-            model(problem, steps=1, stateful=True), options, providers=["CPUExecutionProvider"]
-        )
+        graph = model(problem, steps=1, stateful=True)
+        graph = quantised(graph) if eight_bits else graph
+        session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         N, H = problem.row.N, problem.row.H
         self._x = problem.x.numpy()
         self._session = session

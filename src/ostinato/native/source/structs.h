@@ -92,7 +92,7 @@ typedef struct {
     void *scores;                    /* [M, V]; become exp(score - the row's largest) */
 } ostinato_softmax;
 
-/* A linear layer over M rows, its weights in 8 bits. A row's results are the same bits in any company. */
+/* A linear layer over M rows, its weights in 8 bits. Whatever else is in it, a row's bits stay. */
 typedef struct {
     /* What to compute */
     int64_t isa;                     /* as above */
