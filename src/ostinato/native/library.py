@@ -54,12 +54,17 @@ class Linear(ctypes.Structure):
 _TABLES: dict[type, Table] = {Run: RUN, Softmax: SOFTMAX, Linear: LINEAR}
 
 _ARGUMENTS: dict[str, list[Any]] = {
-    **{name: [c_int64] for name in ("isa", "cell", "isa_supported", "int8")},
+    **{name: [c_int64] for name in ("isa", "cell", "isa_supported")},
     "precision": [c_int64] * 3,
     "saved_size": [c_int64] * 6,
     "workspace_size": [POINTER(Run), c_int64],
     **{name: [POINTER(Run)] for name in ("packed_size", "pack", "forward", "backward")},
     "exponentials": [POINTER(Softmax)],
+}
+
+# What a library that was compiled before does not have.
+_EIGHT_BITS: dict[str, list[Any]] = {
+    "int8": [c_int64],
     **{f"linear_{name}": [POINTER(Linear)] for name in ("workspace_size", "packed_size", "pack", "forward")},
 }
 
@@ -85,7 +90,8 @@ class NativeLibrary:
         library.ostinato_abi.restype = c_int64
         if (found := library.ostinato_abi()) != ABI:
             raise OSError(f"{path} has interface {found}, expected {ABI}: install the package again")
-        for name, arguments in _ARGUMENTS.items():
+        self._has_int8 = hasattr(library, "ostinato_int8")
+        for name, arguments in (_ARGUMENTS | (_EIGHT_BITS if self._has_int8 else {})).items():
             function = getattr(library, f"ostinato_{name}")
             function.argtypes, function.restype = arguments, c_char_p if name in ("isa", "cell", "int8") else c_int64
         self.cells = {name: index for index, name in enumerate(_names(library.ostinato_cell))}
@@ -147,8 +153,11 @@ class NativeLibrary:
         _check(self._library.ostinato_exponentials(run), run)
 
     @property
-    def int8(self) -> str:
-        """How the set in use multiplies numbers of 8 bits: "vnni", "avx2", "neon" or "plain"."""
+    def int8(self) -> str | None:
+        """How the set in use multiplies numbers of 8 bits: "vnni", "avx2", "neon" or "plain"; None where the library is
+        older than that."""
+        if not self._has_int8:
+            return None
         name: bytes = self._library.ostinato_int8(self.isas[self.isa])
         return name.decode()
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-#: Of the C interface: goes up where a struct or what a function expects has changed.
-ABI = 8
+#: Of the C interface: goes up where a struct or what a function expects has changed; not where there is another one.
+ABI = 7
 
 
 class Role(Enum):

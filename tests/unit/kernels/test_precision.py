@@ -297,7 +297,7 @@ def test_a_mixture_of_dtypes_is_refused(library):
 
 def test_a_precision_there_is_not_is_refused(library, monkeypatch):
     monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
-    monkeypatch.setattr(native_calls, "PRECISIONS", ("highest", "high", "and", "medium"))
+    monkeypatch.setattr(native_calls, "PRECISIONS", ("highest", "high", "and", "so", "medium"))
     problem = Problem(lookup("gru")(3, 5), 4, 3)
     with pytest.raises(ValueError, match="refuses the precision"):
         problem.run(native.run, problem.tensors())
