@@ -12,7 +12,7 @@ from ostinato.cells.contract import Cell
 from ostinato.compiler import build
 from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.registry import registered
-from ostinato.kernels import Request, find
+from ostinato.kernels import Request, eight_bits, find
 from ostinato.native import library as native_library
 
 _PLAIN = Request(torch.float32, "cpu", steps=1)
@@ -64,6 +64,8 @@ def describe() -> Info:
         threads=torch.get_num_threads(),
         native=library if isinstance(library, str) else library.isa,
         precision=_products(library),
+        int8=None if isinstance(library, str) else library.int8,
+        int8_cells=[name for name, kind in registered().items() if eight_bits.refuses(kind.examples()[0]) is None],
         compiler=found if isinstance(found := build.compiler(), str) else found.version,
         compiled=str(build.cache_folder()),
         cells=cells,

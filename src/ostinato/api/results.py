@@ -123,6 +123,11 @@ class Info(Result):
         "`float32`, `bf16x3` (each factor the sum of two bf16) or `bf16`; empty where there are none. Those of "
         "bfloat16 layers and under autocast are as under `medium`",
     ]
+    int8: Annotated[
+        str | None,
+        "how weights of 8 bits are multiplied here: `vnni`, `avx2`, `neon` or `plain`; null where there are no kernels",
+    ]
+    int8_cells: Annotated[list[str], "the cells that can have such weights"]
     compiler: Annotated[str, "what compiles cells, its first line of `--version`, or why nothing does"]
     compiled: Annotated[str, "the folder in which compiled cells are kept"]
     cells: Annotated[list[CellInfo], "every registered cell"]

@@ -182,6 +182,8 @@ def _info(options: commands.Info, output: Output) -> None:
     if found.precision:
         products = ", ".join(f"{wanted} {computed}" for wanted, computed in found.precision.items())
         output.text(f"{'matmul precision':<20}{products}")
+    if found.int8:
+        output.text(f"{'weights of 8 bits':<20}{found.int8}; {', '.join(found.int8_cells)}")
     output.text(f"{'compiler of cells':<20}{found.compiler}; kept in {found.compiled}")
     output.text("")
     output.text(f"{'cell':<20}{'runs on':<20}why nothing faster")
