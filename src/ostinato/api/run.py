@@ -22,7 +22,8 @@ from ostinato.data.sources.memory import Given, given
 from ostinato.data.tables.layout import Layout, laid_out, layout_of
 from ostinato.tasks import TABLES, find
 from ostinato.tasks.commands import asked, reading_given
-from ostinato.tasks.contract import Generates, Labels, Plots, Predicts, Progress, Reads, ReadsTexts, Task
+from ostinato.tasks.contract import Ensembles, Generates, Labels, Plots, Predicts, Progress, Reads, ReadsTexts, Task
+from ostinato.tasks.trained import Trained, each_of, require_alike
 
 
 class Run:
@@ -38,6 +39,7 @@ class Run:
         details: what the last evaluation found besides its figures, such as a confusion matrix.
         encoding: of the files it is given, where that is said.
         layout: of the tables it is given: as in training, where `reading` does not say.
+        members: the runs it consists of, where it is an ensemble.
     """
 
     def __init__(self, folder: RunFolder, config: dict[str, Any], model: nn.Module, codec: Any) -> None:
@@ -45,6 +47,7 @@ class Run:
         self.task: Task[Any, Any] = find(config["task"])
         self.test: dict[str, Any] | None = None
         self.details: dict[str, Any] = {}
+        self.members: tuple[Trained, ...] = ()
         self.encoding: str | None = None
         self.layout = layout_of(config.get("options", {})) if config["task"] in TABLES else Layout()
 
@@ -246,6 +249,8 @@ class Run:
         """
         from ostinato.api.inspecting import inspect
 
+        if self.members:
+            raise ConfigError("inspect looks into one run, and this is an ensemble of several: load one of them")
         return inspect(self, view, out, load=load, **options)
 
     @torch.no_grad()
@@ -330,22 +335,39 @@ class Run:
         return self.task
 
     def __repr__(self) -> str:
-        return f"Run({str(self.folder.path)!r}, task={self.config['task']!r})"
+        folders = ", ".join(repr(str(one.folder.path)) for one in each_of(self))
+        return f"Run({folders}, task={self.config['task']!r})"
 
 
-def load(path: str | PathLike[str], weights: str | None = None) -> Run:
+def load(path: str | PathLike[str], *others: str | PathLike[str], weights: str | None = None) -> Run:
     """Open a run folder. No code from the folder is run.
 
     Args:
         path: what `out` was in training.
+        *others: further run folders of the same task: all of them answer as one, an ensemble. Probabilities, values or
+            quantiles are averaged; how answers are made (`beam`, what is written where) is as the first run has it.
         weights: what those of recurrent layers and of large linear ones are: "float32", or "int8": of 8 bits, with a
             scale for a row, so that a quarter of the memory is read; without gradients. By default as in the folder.
 
     Raises:
         RunFolderError: missing, damaged, or of a task this version does not know.
-        ConfigError: it uses a cell that is not registered, or one that there is no kernel for with such weights.
+        ConfigError: it uses a cell that is not registered, or one that there is no kernel for with such weights; or
+            runs that do not read and answer alike.
     """
+    if others:
+        return _together([load(one, weights=weights) for one in (path, *others)])
     *parts, test = open_folder(path, weights)
     run = Run(*parts)
     run.test = test
     return run
+
+
+def _together(runs: Sequence[Run]) -> Run:
+    """An ensemble."""
+    first = runs[0]
+    require_alike("the task", [run.config["task"] for run in runs])
+    if not isinstance(first.task, Ensembles):
+        raise ConfigError(f"runs of task {first.config['task']!r} make no ensemble")
+    made = Run(first.folder, first.config, first.task.together(runs).eval(), first.codec)
+    made.members = tuple(runs)
+    return made

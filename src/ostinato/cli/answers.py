@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,19 @@ if TYPE_CHECKING:
     from ostinato.api import Run
 
 
-def opened(options: Any) -> Run:
-    """The run of a command, its cells registered."""
+def opened(options: Any, more: Sequence[str] = ()) -> Run:
+    """The run of a command, its cells registered; where several are named, an ensemble."""
     from ostinato.api import load
     from ostinato.api.plugins import import_plugins
 
     import_plugins(options.plugin)
-    return load(options.run)
+    return load(options.run, *more)
+
+
+def apart_from_runs(places: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Further run folders at the beginning of what was named, and the data behind them."""
+    runs = list(takewhile(lambda place: (Path(place) / "config.json").is_file(), places))
+    return runs, list(places[len(runs) :])
 
 
 def predict(options: Predict, output: Output) -> None:
@@ -35,7 +42,10 @@ def predict(options: Predict, output: Output) -> None:
 
     if options.output == "-":  # standard output, as elsewhere
         options = replace(options, output=None)
-    run = opened(options)
+    more, data = apart_from_runs(options.data)
+    if len(data) != 1:
+        raise ConfigError(f"DATA: expected one file, text, or - for standard input, got {len(data)}")
+    run = opened(options, more)
     task = run.config["task"]
     asking, writing = apart(task, "predict", said(options)) if isinstance(run.task, Predicts) else ({}, {})
     labels = writing.get("labels", False)
@@ -49,7 +59,7 @@ def predict(options: Predict, output: Output) -> None:
     require_writer(kind)
     counted = Counted()
     with compute_settings(options.threads, options.precision):
-        answers = counted(run.answers(options.data, progress=ProgressLine("predicting"), **asking))
+        answers = counted(run.answers(data[0], progress=ProgressLine("predicting"), **asking))
         if options.output is not None and kind is not None and isinstance(run.task, Tabulates) and tabular:
             write_pieces(Path(options.output), table_pieces(run.task.rows(run, answers), kind))
             written = counted.count

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from ostinato.cli.answers import opened, predict, write_backtest
+from ostinato.cli.answers import apart_from_runs, opened, predict, write_backtest
 from ostinato.cli.bench import bench_cells, bench_layers, bench_lm
 from ostinato.cli.check_cell import check_cell
 from ostinato.cli.demo import demo
@@ -108,14 +108,15 @@ def _evaluate(options: Evaluate, output: Output) -> None:
     from ostinato.data.tables.writing import format_of, require_writer
     from ostinato.tasks.contract import Backtests
 
-    if not options.data:
+    more, data = apart_from_runs(options.data)
+    if not data:
         raise ConfigError("DATA: expected at least one file, folder, or - for standard input")
-    run = opened(options)
+    run = opened(options, more)
     asking, writing = apart(run.config["task"], "evaluate", said(options))
     path = writing.get("output")
     require_writer(format_of(path or ""))
     with compute_settings(options.threads, options.precision):
-        figures = run.evaluate(*options.data, progress=ProgressLine("evaluating"), **asking)
+        figures = run.evaluate(*data, progress=ProgressLine("evaluating"), **asking)
     output.figures(figures)
     if path is not None and isinstance(run.task, Backtests):
         written = write_backtest(run.task.backtested(run), path)

@@ -19,7 +19,11 @@ class Evaluate:
 
     data: Annotated[
         Positional[tuple[str, ...]],
-        tyro.conf.arg(metavar="DATA", help="Files as train takes them, or - for standard input."),
+        tyro.conf.arg(
+            metavar="[RUN...] DATA",
+            help="Files as train takes them, or - for standard input. Further run folders in front of them make an "
+            "ensemble: all answer as one.",
+        ),
     ]
 
     threads: Threads = 0
@@ -38,10 +42,11 @@ class Predict:
     run: RunFolder
 
     data: Annotated[
-        Positional[str],
+        Positional[tuple[str, ...]],
         tyro.conf.arg(
-            metavar="DATA",
-            help="A file as train takes it, a text in quotation marks, or - for standard input, one text a line.",
+            metavar="[RUN...] DATA",
+            help="A file as train takes it, a text in quotation marks, or - for standard input, one text a line. "
+            "Further run folders in front of it make an ensemble: all answer as one.",
         ),
     ]
 

@@ -213,6 +213,18 @@ class Plots(Protocol):
 
 
 @runtime_checkable
+class Ensembles(Protocol):
+    """A task of whose runs several can answer as one."""
+
+    def together(self, runs: Sequence[Trained]) -> nn.Module:
+        """The model of all of them; where each run reads and answers by itself (`each_of`), the list of theirs.
+
+        Raises:
+            ConfigError: runs that do not read or answer alike; says in what.
+        """
+
+
+@runtime_checkable
 class Refits(Protocol):
     """A task that can train once more, when it is known for how long."""
 

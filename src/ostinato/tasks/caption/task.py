@@ -28,6 +28,7 @@ from ostinato.decoding import best_sequences
 from ostinato.evaluation import perplexity
 from ostinato.evaluation.decoded import decoded_loss
 from ostinato.losses import decoded_cross_entropy
+from ostinato.models.ensemble import WriterEnsemble
 from ostinato.tasks.caption.figures import score_captions
 from ostinato.tasks.caption.model import Captioner
 from ostinato.tasks.caption.options import AskCaption, TrainCaption
@@ -36,7 +37,7 @@ from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.results import best_loss, summed_up
-from ostinato.tasks.trained import AnyRun, Trained
+from ostinato.tasks.trained import AnyRun, Trained, require_alike
 from ostinato.training import ALONE, Job, Processes
 
 #: Default width of the beam.
@@ -216,6 +217,12 @@ class Captioning:
         captions = iter(found)
         return ("" if picture.views is None else next(captions) for picture in examples)
 
+    def together(self, runs: Sequence[Trained]) -> nn.Module:
+        """The mean of the next token's probabilities, searched together; vocabulary and pictures must be the same."""
+        require_alike("the vocabulary", [run.tokenizer.to_json() for run in runs])
+        require_alike("pictures", [run.config["views"] for run in runs])
+        return WriterEnsemble([run.model for run in runs])
+
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is with its pictures elsewhere."""
         then = run.config["views"]
@@ -259,7 +266,7 @@ class Captioning:
         self, run: Trained, views: Views, names: Sequence[str], progress: Progress | None, beam: int | None
     ) -> list[str]:
         """What the model writes of pictures that can be seen."""
-        model = cast(Captioner, run.model)
+        model = cast(Captioner | WriterEnsemble, run.model)
         tokenizer, decoding, written = run.tokenizer, run.config["decoding"], []
         never = set() if tokenizer.unk_id is None else {tokenizer.unk_id}
         for start in range(0, len(names), AT_ONCE):

@@ -1,7 +1,7 @@
 """classify: a text or a sequence of numbers in, its label out."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns, read_
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.evaluation.multi_label import multi_label_figures
 from ostinato.inspection.observed import Observed, Typed
+from ostinato.models.ensemble import mean_of_classes, mean_of_labels
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.plots.style import available
 from ostinato.tasks.card import CardFacts
@@ -34,6 +35,7 @@ from ostinato.tasks.classify.options import EvaluateClassify, PredictClassify, T
 from ostinato.tasks.classify.results import Answer, Figures, Summary
 from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.sequence_data import (
+    Inputs,
     codec_of,
     description,
     encoded,
@@ -46,7 +48,7 @@ from ostinato.tasks.sequence_data import (
 )
 from ostinato.tasks.sequence_task import SequenceTask, card_of, training_of
 from ostinato.tasks.stepwise import StepsOfSequence
-from ostinato.tasks.trained import Trained
+from ostinato.tasks.trained import Trained, require_alike
 from ostinato.training import ALONE, Job, Processes
 
 
@@ -125,7 +127,8 @@ class Classification(SequenceTask):
 
         counts, names, which = run.details.get("confusion"), run.details.get("labels"), "test data"
         if counts is None:
-            counts, names = _confusion(run, prepared.valid), prepared.valid.names
+            valid = prepared.valid
+            counts, names = _confusion(outputs_of(run.model, valid.inputs), valid), valid.names
             which = "validation data" if prepared.data["validated"] else "training data"
         if counts is not None and len(counts) > MOST_CLASSES:
             warnings.warn(f"no confusion matrix is drawn of more than {MOST_CLASSES} classes", stacklevel=2)
@@ -153,9 +156,9 @@ class Classification(SequenceTask):
         part = Part(inputs, *codec.numbers(raw))
         if codec.columns.several is not None:
             never_seen = int(part.labels[:, len(codec.classes) :].any(1).sum())
-            found = multi_label_figures(part.labels > 0, _marks(outputs_of(run.model, part.inputs, progress), part))
+            found = multi_label_figures(part.labels > 0, _marks(_scores(run, raw, progress, inputs), part))
             return Figures(**found | unknown, unknown_labels=never_seen)
-        counts = _confusion(run, part, progress)
+        counts = _confusion(_scores(run, raw, progress, inputs), part)
         run.details |= {"confusion": counts, "labels": part.names}
         tell_collapsed("label", np.repeat(part.names, counts.sum(0)).tolist(), raw.labels, kinds=True)
         never_seen = int((part.labels >= len(codec.classes)).sum())
@@ -168,7 +171,7 @@ class Classification(SequenceTask):
         there may be several labels, `labels` lists those of more than one half, and `label` has them as a file does."""
         if not (examples := list(examples)):
             return
-        scores = torch.from_numpy(outputs_of(run.model, run.codec.reads.encode(Raw.of(examples)), progress))
+        scores = torch.from_numpy(_scores(run, Raw.of(examples), progress))
         for example, answer in zip(examples, _answers(run.codec, scores), strict=True):
             if example.key is not None:
                 answer.id = example.key
@@ -177,6 +180,12 @@ class Classification(SequenceTask):
     def steps(self, run: Trained) -> StepsOfSequence:
         """After each step the label of all so far."""
         return StepsOfSequence(run, lambda scores: builtins(next(_answers(run.codec, scores))))
+
+    def together(self, runs: Sequence[Trained]) -> nn.Module:
+        """Each reads by itself; their labels must be the same."""
+        require_alike("labels", [sorted(run.codec.classes) for run in runs])
+        require_alike("--multi-label", [run.codec.columns.several for run in runs])
+        return nn.ModuleList([run.model for run in runs])
 
     adopt, ADOPTING = staticmethod(adopt), USED
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
@@ -254,8 +263,24 @@ def _own_loss(output: Any) -> Tensor:
     return nn.functional.cross_entropy(output.logits, output.logits.argmax(-1), reduction="sum")
 
 
-def _confusion(run: Trained, part: Part, progress: Progress | None = None) -> npt.NDArray[np.int64]:
-    return confusion(part.labels, outputs_of(run.model, part.inputs, progress).argmax(-1), len(part.names))
+def _scores(
+    run: Trained, raw: Raw, progress: Progress | None = None, inputs: Inputs | None = None
+) -> npt.NDArray[np.float32]:
+    """`[N, C]` of each class, in the order of the run's; of an ensemble, those of its mean probabilities. `inputs` are
+    the examples as the run's own codec has them, where it has read them already."""
+    if not run.members:
+        return outputs_of(run.model, run.codec.reads.encode(raw) if inputs is None else inputs, progress)
+    found = []
+    for member in run.members:
+        place = {label: number for number, label in enumerate(member.codec.classes)}
+        scores = outputs_of(member.model, member.codec.reads.encode(raw), progress)
+        found.append(torch.from_numpy(scores[:, [place[label] for label in run.codec.classes]]))
+    mean = mean_of_classes if run.codec.columns.several is None else mean_of_labels
+    return mean(found).numpy()
+
+
+def _confusion(scores: npt.NDArray[np.float32], part: Part) -> npt.NDArray[np.int64]:
+    return confusion(part.labels, scores.argmax(-1), len(part.names))
 
 
 def _figures(model: nn.Module, part: Part) -> dict[str, float]:

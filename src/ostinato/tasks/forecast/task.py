@@ -30,6 +30,7 @@ from ostinato.tasks.forecast.ahead import LEVELS
 from ostinato.tasks.forecast.answers import Backtest, can_go_on, forecast_rows, shares_of
 from ostinato.tasks.forecast.continuing import continued
 from ostinato.tasks.forecast.decoding import Forecast, forecast, forecaster_of
+from ostinato.tasks.forecast.ensemble import ForecasterEnsemble
 from ostinato.tasks.forecast.figures import CRPS_SHARES, Said, Windowed, accuracy, evaluate_forecast, windowed
 from ostinato.tasks.forecast.loss import forecast_loss
 from ostinato.tasks.forecast.model import Forecaster
@@ -39,7 +40,7 @@ from ostinato.tasks.forecast.split import PreparedSeries, Unseen, split, unseen
 from ostinato.tasks.forecast.stepwise import StepsOfSeries
 from ostinato.tasks.forecast.typed import example, typed
 from ostinato.tasks.results import summed_up
-from ostinato.tasks.trained import AnyRun, Trained
+from ostinato.tasks.trained import AnyRun, Trained, require_alike
 from ostinato.training import ALONE, Job, Processes
 
 #: Validations without improvement after which training ends, where only a time limit says how long.
@@ -179,6 +180,8 @@ class Forecasting:
         model trained on all rows before it."""
         new = unseen(run.codec, _one(tuple(sources)))
         windows, shares = new.windows, (*shares_of(LEVELS), *CRPS_SHARES)
+        if options.retrain and run.members:
+            raise ConfigError("--retrain trains one run anew; an ensemble has several: leave it out")
         if not options.retrain:
             return _evaluated(run, new, windows, forecast(forecaster_of(run), windows, shares, progress=progress))
         from ostinato.tasks.forecast.backtest import retrained
@@ -223,6 +226,12 @@ class Forecasting:
                 f"({', '.join(run.codec.columns.future)}): send the table with these rows to /answer"
             )
         return StepsOfSeries(self, run)
+
+    def together(self, runs: Sequence[Trained]) -> nn.Module:
+        """The mean of their quantiles; what they read and forecast must be the same."""
+        require_alike("columns", [run.codec.columns for run in runs])
+        require_alike("windows and scales", [run.codec.shape for run in runs])
+        return ForecasterEnsemble([forecaster_of(run) for run in runs])
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with columns of other names."""

@@ -5,13 +5,19 @@ from collections.abc import Collection, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from ostinato.tasks.lm.ensemble import LanguageModelEnsemble
 from ostinato.tasks.lm.model import LanguageModel, row_scores
 from ostinato.tasks.lm.options import SamplingOptions
 
 
 @torch.inference_mode()
 def sample(
-    model: LanguageModel, prompt: Sequence[int], length: int, options: SamplingOptions, *, never: Collection[int] = ()
+    model: LanguageModel | LanguageModelEnsemble,
+    prompt: Sequence[int],
+    length: int,
+    options: SamplingOptions,
+    *,
+    never: Collection[int] = (),
 ) -> Iterator[int]:
     """Yield `length` tokens that go on from a prompt of one id or more, none of those in `never`; the model is in eval
     mode.
@@ -23,8 +29,10 @@ def sample(
     numbers = uniform(options.seed)
     forbidden = torch.tensor(sorted(never), dtype=torch.long)
     output = model(torch.tensor(prompt).unsqueeze(1))
-    # only the last step's scores, however long the prompt
-    scores = row_scores(model.decoder, output.hidden[-1])[0].float()
+    if isinstance(model, LanguageModelEnsemble):
+        scores = output.last()[0]
+    else:  # only the last step's scores, however long the prompt
+        scores = row_scores(model.decoder, output.hidden[-1])[0].float()
     stream = None
     while True:
         if never:

@@ -1,7 +1,7 @@
 """lm: a language model, from text to its perplexity and to text."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -24,6 +24,7 @@ from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.lm import exporting, inspection
 from ostinato.tasks.lm.adopting import USED, adopt
+from ostinato.tasks.lm.ensemble import LanguageModelEnsemble
 from ostinato.tasks.lm.figures import evaluate_language_model, mean_loss
 from ostinato.tasks.lm.model import LanguageModel
 from ostinato.tasks.lm.options import TRAINED_SHARE, EvaluateLm, GenerateLm, TrainLm
@@ -32,7 +33,7 @@ from ostinato.tasks.lm.sampling import sample
 from ostinato.tasks.lm.writing import Writing, WritingRows
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.results import best_loss, summed_up
-from ostinato.tasks.trained import Trained
+from ostinato.tasks.trained import Trained, require_alike
 from ostinato.training import ALONE, Job, Processes
 
 #: Tokens to validate on while training, at most: the first ones of a longer validation text.
@@ -158,6 +159,8 @@ class LanguageModelling:
             text, ids, tokenizer, "its figures are not to be compared with those of a model that knows them"
         )
         adapting = options.adapting
+        if run.members and adapting.settings_in_use():
+            raise ConfigError("--dynamic and --cache adapt one model: an ensemble has several; leave them out")
         steps = adapting.dynamic_steps if adapting.dynamic else evaluated_at_once(tokenizer.size)
         pieces, level = single_stream(ids, steps, tokenizer.begin_id), tokenizer.level
         figures = evaluate_language_model(
@@ -169,7 +172,7 @@ class LanguageModelling:
         self, run: Trained, prompt: str, length: int, options: GenerateLm, *, stop: str | None
     ) -> Iterator[str]:
         """Write on from a prompt."""
-        assert isinstance(run.model, LanguageModel)
+        assert isinstance(run.model, LanguageModel | LanguageModelEnsemble)
         ids, writing = self.writing(run, prompt, length, options, stop=stop)
         tokens = sample(run.model, [run.tokenizer.begin_id, *ids], length, options.sampling, never=_never(run))
         return _pieces(writing, tokens)
@@ -190,6 +193,12 @@ class LanguageModelling:
         """Texts side by side."""
         assert isinstance(run.model, LanguageModel)
         return WritingRows(run.model, capacity, never=_never(run))
+
+    def together(self, runs: Sequence[Trained]) -> nn.Module:
+        """The mean of the next token's probabilities; their vocabularies must be the same."""
+        require_alike("the vocabulary", [run.tokenizer.to_json() for run in runs])
+        require_alike("--document-separator", [run.config["model"].get("separator") for run in runs])
+        return LanguageModelEnsemble([run.model for run in runs])
 
     adopt, ADOPTING = staticmethod(adopt), USED
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)

@@ -1,7 +1,7 @@
 """regress: a text or a sequence of numbers in, one or several real numbers out."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from ostinato.tasks.regress.figures import errors, regression_figures, scaled_rm
 from ostinato.tasks.regress.options import EvaluateRegress, PredictRegress, TrainRegress
 from ostinato.tasks.regress.results import Answer, Figures, Summary, TargetFigures, Values
 from ostinato.tasks.sequence_data import (
+    Inputs,
     codec_of,
     description,
     encoded,
@@ -42,7 +43,7 @@ from ostinato.tasks.sequence_data import (
 )
 from ostinato.tasks.sequence_task import SequenceTask, card_of, training_of
 from ostinato.tasks.stepwise import StepsOfSequence
-from ostinato.tasks.trained import Trained
+from ostinato.tasks.trained import Trained, each_of, require_alike
 from ostinato.training import ALONE, Job, Processes
 
 #: Of standardised targets `[N, K]`: means over examples and targets. Huber's turns at one standard deviation.
@@ -152,7 +153,7 @@ class Regression(SequenceTask):
         codec: RegressCodec = run.codec
         raw = with_targets(read_all_labelled(list(sources), codec.reads.columns, numbers=True))
         inputs, unknown = encoded(codec.reads, raw)
-        found = codec.scale.undo(outputs_of(run.model, inputs, progress))
+        found = _values(run, raw, progress, inputs)
         figures = regression_figures(targets_of(raw), found, codec.scale, codec.targets)
         tell_no_better(figures)
         if "targets" in figures:
@@ -166,13 +167,18 @@ class Regression(SequenceTask):
         if not (examples := list(examples)):
             return
         codec: RegressCodec = run.codec
-        found = outputs_of(run.model, codec.reads.encode(Raw.of(examples)), progress)
-        for example, answer in zip(examples, _values(codec, found), strict=True):
+        found = _values(run, Raw.of(examples), progress)
+        for example, answer in zip(examples, _said(codec, found), strict=True):
             yield builtins(Answer(id=UNSET if example.key is None else example.key), answer)
 
     def steps(self, run: Trained) -> StepsOfSequence:
         """After each step the numbers of all so far."""
-        return StepsOfSequence(run, lambda outputs: next(_values(run.codec, outputs.numpy())))
+        return StepsOfSequence(run, lambda outputs: next(_said(run.codec, run.codec.scale.undo(outputs.numpy()))))
+
+    def together(self, runs: Sequence[Trained]) -> nn.Module:
+        """Each reads by itself; their targets must be the same."""
+        require_alike("targets", [sorted(run.codec.targets) for run in runs])
+        return nn.ModuleList([run.model for run in runs])
 
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
 
@@ -210,15 +216,27 @@ def _figures(codec: RegressCodec, part: Part, found: npt.NDArray[np.float32]) ->
     return {"scaled_rmse": scaled_rmse(part.targets, values, codec.scale), **own}
 
 
-def _values(codec: RegressCodec, outputs: npt.NDArray[np.float32]) -> Iterator[Values]:
-    """What is said by outputs `[N, K]`."""
-    for values in codec.scale.undo(outputs).astype(np.float32):
-        yield dict(zip(codec.targets, shortest(values), strict=True))
+def _said(codec: RegressCodec, values: npt.NDArray[Any]) -> Iterator[Values]:
+    """What is said of targets `[N, K]` in their own units."""
+    for row in values.astype(np.float32):
+        yield dict(zip(codec.targets, shortest(row), strict=True))
 
 
 def _figures_line(figures: Mapping[str, float]) -> str:
     """Figures as the card has them."""
     return f"MAE {figures['mae']:.4g}, RMSE {figures['rmse']:.4g}, R2 {figures['r2']:.4f}"
+
+
+def _values(run: Trained, raw: Raw, progress: Progress | None = None, inputs: Inputs | None = None) -> npt.NDArray[Any]:
+    """`[N, K]` of each target in its own units, in the order of the run's; of an ensemble the mean. `inputs` are the
+    examples as the run's own codec has them, where it has read them already."""
+    found = []
+    for member in each_of(run):
+        codec: RegressCodec = member.codec
+        own = codec.reads.encode(raw) if inputs is None or run.members else inputs
+        values = codec.scale.undo(outputs_of(member.model, own, progress))
+        found.append(values[:, [codec.targets.index(target) for target in run.codec.targets]])
+    return np.mean(found, axis=0) if run.members else found[0]
 
 
 def _summed(output: Any) -> Tensor:

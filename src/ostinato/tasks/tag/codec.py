@@ -8,6 +8,7 @@ from ostinato.core.span_tags import scheme_of
 from ostinato.layers.crf import Chain
 from ostinato.tasks.contract import Progress
 from ostinato.tasks.tag.decoding import span_constraints
+from ostinato.tasks.tag.ensemble import tagged_together
 from ostinato.tasks.tag.figures import predict_tags, tag_names
 from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
 from ostinato.tasks.trained import Trained
@@ -34,7 +35,9 @@ class TagCodec:
         progress: Progress | None = None,
         features: Sequence[Sequence[Sequence[str]]] = (),
     ) -> list[list[str]]:
-        """The tags of some sentences."""
+        """The tags of some sentences; of an ensemble, those of its mean probabilities."""
+        if run.members:
+            return tagged_together(run, sentences, progress, features)
         longest = run.config["max_length"]
         sequences = WordSequences(sentences, self.vocabulary, features=features, longest=longest)
         return tag_names(

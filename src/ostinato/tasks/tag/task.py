@@ -40,7 +40,7 @@ from ostinato.tasks.tag.model import Tagger
 from ostinato.tasks.tag.options import EvaluateTag, PredictTag, TrainTag
 from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
 from ostinato.tasks.tag.results import Figures, Scores, Summary
-from ostinato.tasks.trained import AnyRun, Trained
+from ostinato.tasks.trained import AnyRun, Trained, require_alike
 from ostinato.training import ALONE, Job, Processes
 
 #: Sentences that predict reads and answers at once.
@@ -268,6 +268,12 @@ class Tagging:
         """None: a tag rests on the words behind it, too."""
         require_one_way(run)
         raise ConfigError("a tagger reads whole sentences: send them to /answer")
+
+    def together(self, runs: Sequence[Trained]) -> nn.Module:
+        """Each reads by itself; their tags, and the columns they read beside the words, must be the same."""
+        require_alike("tags", [sorted(run.codec.vocabulary.tags) for run in runs])
+        require_alike("columns", [run.config["columns"] for run in runs])
+        return nn.ModuleList([run.model for run in runs])
 
     adopt, ADOPTING = staticmethod(adopt), USED
 

@@ -26,13 +26,14 @@ from ostinato.decoding import best_sequences
 from ostinato.evaluation import perplexity
 from ostinato.evaluation.decoded import decoded_loss
 from ostinato.losses import decoded_cross_entropy
+from ostinato.models.ensemble import WriterEnsemble
 from ostinato.plots.alignment import alignment_matrix
 from ostinato.plots.style import available
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.results import best_loss, summed_up
-from ostinato.tasks.trained import AnyRun, Trained
+from ostinato.tasks.trained import AnyRun, Trained, require_alike
 from ostinato.tasks.translate.adopting import SOURCE_FILE, USED, adopt
 from ostinato.tasks.translate.data import EncodedPairs, Sampled, encode_sources
 from ostinato.tasks.translate.figures import score_translations
@@ -270,6 +271,13 @@ class Translation:
         there.config = run.config | {"columns": None, "separator": None, **given, "columns_named": "columns" in given}
         return there
 
+    def together(self, runs: Sequence[Trained]) -> nn.Module:
+        """The mean of the next token's probabilities, searched together; their vocabularies must be the same."""
+        codecs: list[PairCodec] = [run.codec for run in runs]
+        require_alike("the vocabulary", [(own.source.to_json(), own.target.to_json()) for own in codecs])
+        require_alike("how sources are written", [(own.ends, own.width) for own in codecs])
+        return WriterEnsemble([run.model for run in runs])
+
     adopt, ADOPTING = staticmethod(adopt), USED
 
     def reads_texts(self, run: Trained) -> bool:
@@ -342,7 +350,7 @@ class Translation:
         if not sources:
             return []
         decoding, codec = run.config["decoding"], run.codec
-        model = cast(Seq2Seq, run.model)
+        model = cast(Seq2Seq | WriterEnsemble, run.model)
         ids, lengths = pad_ids(sources)
         with torch.no_grad():
             state = model.start(ids, lengths)
