@@ -185,7 +185,7 @@ def test_what_is_unknown_is_named(words, message):
         ([*TRAIN, "--resume", "--overwrite"], "give one of them"),
         ([*TRAIN, "--hidden", "0"], "--hidden: expected at least 1, got 0"),
         (["generate"], "expected RUN"),
-        (["predict", "r", "a", "b"], "unexpected 'b'"),
+        (["predict", "r", "a", "--beam", "b"], "--beam"),
         (["train", "classify", "t.csv", "--out", "r", "--steps", "5"], "--steps: train classify has no use for it"),
         (["train", "tag", "t.txt", "--out", "r", "--tied"], "--tied: train tag has no use for it"),
     ],

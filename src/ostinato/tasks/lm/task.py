@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from torch import nn
 
@@ -198,7 +198,7 @@ class LanguageModelling:
         """The mean of the next token's probabilities; their vocabularies must be the same."""
         require_alike("the vocabulary", [run.tokenizer.to_json() for run in runs])
         require_alike("--document-separator", [run.config["model"].get("separator") for run in runs])
-        return LanguageModelEnsemble([run.model for run in runs])
+        return LanguageModelEnsemble([cast(LanguageModel, run.model) for run in runs])
 
     adopt, ADOPTING = staticmethod(adopt), USED
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
