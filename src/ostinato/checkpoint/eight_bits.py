@@ -4,12 +4,15 @@ A row's numbers are read as these times its scale, which is its largest magnitud
 whole numbers are the same.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ostinato.core.errors import RunFolderError
+
+if TYPE_CHECKING:  # what is said of runs needs no torch
+    from torch import Tensor
 
 #: A smaller matrix stays as it is.
 FEWEST = 1024
@@ -19,6 +22,8 @@ _MOST = 127
 
 def encoded(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors to write: of each matrix whole numbers, and their scales as `NAME.scale`."""
+    import torch
+
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if tensor.dim() == 2 and tensor.is_floating_point() and tensor.numel() >= FEWEST:
@@ -33,6 +38,8 @@ def encoded(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def restored(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors that were encoded, in float32."""
+    import torch
+
     scales = {name + _SCALE for name, tensor in tensors.items() if tensor.dtype == torch.int8} & tensors.keys()
     return {
         name: tensor * tensors[name + _SCALE].unsqueeze(1) if name + _SCALE in scales else tensor

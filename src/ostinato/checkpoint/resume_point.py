@@ -92,6 +92,11 @@ class ResumePoint:
             freed += size
         return freed
 
+    def copy_position(self, to: ResumePoint) -> None:
+        """Say elsewhere too where training stood, without the tensors."""
+        to.folder.mkdir()
+        write_json(to._latest, self.values() | {"tensors": None}, like=self._latest)
+
     def tensor_bytes(self) -> int:
         """What the tensors take on the disk; 0 where they were removed."""
         name = self.values()["tensors"]

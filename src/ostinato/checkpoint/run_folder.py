@@ -303,10 +303,27 @@ class RunFolder:
         where = SavedTraining(position=position, schedule=schedule, metrics_bytes=size)
         self.resume_point.save(tensors, builtins(where))
 
-    def save_weights(self, model: nn.Module, in_eight_bits: bool = False) -> None:
-        """Write the best weights; matrices of 8 bits each number where that is asked for."""
-        tensors = model_tensors(model)
-        write_tensors(self.weights, eight_bits.encoded(tensors) if in_eight_bits else tensors, like=self.config)
+    def save_weights(self, model: nn.Module) -> None:
+        """Write the best weights."""
+        write_tensors(self.weights, model_tensors(model), like=self.config)
+
+    def copy_in_eight_bits(self, to: Path, model: nn.Module) -> None:
+        """Write the run to another folder, there and empty, its matrices in 8 bits: with its metrics and where its
+        training stood, but neither what that would go on from nor figures of the weights as they were.
+
+        Args:
+            to: the folder.
+            model: with the run's weights.
+        """
+        copy = RunFolder(to)
+        write_json(copy.config, self.read_config() | {"weights": "int8"}, like=self.config)
+        for name in (*self.files(), *(file.name for file in (self.metrics,) if file.is_file())):
+            with unless(self.path / name, "cannot be read"):
+                content = (self.path / name).read_bytes()
+            write_bytes(to / name, content, like=self.config)
+        write_tensors(copy.weights, eight_bits.encoded(model_tensors(model)), like=self.config)
+        if self.resume_point.exists():
+            self.resume_point.copy_position(copy.resume_point)
 
     def require_fitting(self, model: nn.Module) -> None:
         """Check, by the header of the weights alone, that they are a model's.
