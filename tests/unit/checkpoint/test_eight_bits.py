@@ -42,6 +42,7 @@ def test_shapes_are_those_of_the_model():
 def test_a_model_is_read_from_a_folder_of_8_bits(tmp_path):
     torch.manual_seed(0)
     model = torch.nn.Linear(40, 50)
+    (tmp_path / "run").mkdir()
     run = RunFolder(tmp_path / "run").start({"task": "lm", "model": {}})
     run.save_weights(model)
     to = tmp_path / "copy"
