@@ -223,7 +223,8 @@ def _table(path: Path, options: dict[str, Any], times: float = 1.0) -> Guess:
     with laid_out(layout_of(options)):
         table = read_table(str(path))
         columns = Columns.of(table)
-    tasks = {task: {**options, **more} for task, more in table_tasks(columns, round(len(table) * times)).items()}
+        likely = table_tasks(columns, round(len(table) * times))
+    tasks = {task: {**options, **more} for task, more in likely.items()}
     if not tasks:
         raise DataError(
             f"{path.name}: no column of it seems to be one of texts or of numbers to learn from; "

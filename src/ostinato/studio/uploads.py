@@ -20,7 +20,7 @@ from ostinato.studio.pictures import unpacked
 MOST_BYTES = 4 << 30
 #: Endings that are kept, as readers go by them; any other file is text.
 _ENDINGS = {".txt", ".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".parquet", ".conllu", ".conll", ".iob",
-            ".iob2", ".bio", ".ts", ".zip", ".md"}  # fmt: skip
+            ".iob2", ".bio", ".ts", ".zip", ".md", ".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"}  # fmt: skip
 _PACKED = {".gz", ".bz2", ".xz"}
 
 

@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -29,6 +30,7 @@ from ostinato.evaluation import perplexity
 from ostinato.evaluation.decoded import decoded_loss
 from ostinato.losses import decoded_cross_entropy
 from ostinato.models.ensemble import WriterEnsemble
+from ostinato.tasks.attending import Alignment
 from ostinato.tasks.caption.figures import score_captions
 from ostinato.tasks.caption.model import Captioner
 from ostinato.tasks.caption.options import AskCaption, TrainCaption
@@ -223,6 +225,25 @@ class Captioning:
         require_alike("pictures", [run.config["views"] for run in runs])
         return WriterEnsemble([run.model for run in runs])
 
+    def look(self, run: Trained, picture: Path, beam: int | None = None) -> Alignment:
+        """Caption a picture, and see what attention looked at.
+
+        Raises:
+            DataError: no picture.
+            ConfigError: the model has no attention, or was trained on features.
+        """
+        given, model = run.config["views"], cast(Captioner, run.model)
+        if model.pictures is None or run.config["model"]["attention"] is None:
+            raise ConfigError(f"{run.folder.path}: the model has no attention over pictures to show")
+        views = _views(str(picture.parent), None, given["picture_size"])
+        if not views.usable([picture.name])[0]:
+            raise DataError(f"{picture.name}: missing or damaged; expected a picture that Pillow can read")
+        (tokens,) = self._written(run, views, [picture.name], beam)
+        batch = EncodedCaptions([picture.name], [np.array(tokens, np.int64)], views).batch(np.zeros(1, np.int64))
+        with torch.no_grad():
+            weights = model(batch.inputs, **batch.arguments()).attention[:, 0]
+        return Alignment([], [*(run.tokenizer.decode([token]) for token in tokens), "<eos>"], weights)
+
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is with its pictures elsewhere."""
         then = run.config["views"]
@@ -266,20 +287,23 @@ class Captioning:
         self, run: Trained, views: Views, names: Sequence[str], progress: Progress | None, beam: int | None
     ) -> list[str]:
         """What the model writes of pictures that can be seen."""
-        model = cast(Captioner | WriterEnsemble, run.model)
-        tokenizer, decoding, written = run.tokenizer, run.config["decoding"], []
-        never = set() if tokenizer.unk_id is None else {tokenizer.unk_id}
+        written: list[str] = []
         for start in range(0, len(names), AT_ONCE):
             some = names[start : start + AT_ONCE]
-            with torch.no_grad():
-                state = model.start(*views.batch(some))
-            limits = torch.full((len(some),), decoding["max_length"])
-            width, alpha = BEAM if beam is None else beam, decoding["length_penalty"]
-            found = best_sequences(model.decoder.step, state, limits, width=width, alpha=alpha, never=never)
-            written += [tokenizer.decode(tokens).strip() for tokens in found]
+            written += [run.tokenizer.decode(tokens).strip() for tokens in self._written(run, views, some, beam)]
             if progress is not None:
                 progress(len(written), len(names))
         return written
+
+    def _written(self, run: Trained, views: Views, names: Sequence[str], beam: int | None) -> list[list[int]]:
+        """The same as tokens, of pictures that fit side by side."""
+        model, decoding = cast(Captioner | WriterEnsemble, run.model), run.config["decoding"]
+        never = set() if run.tokenizer.unk_id is None else {run.tokenizer.unk_id}
+        with torch.no_grad():
+            state = model.start(*views.batch(names))
+        limits = torch.full((len(names),), decoding["max_length"])
+        width, alpha = BEAM if beam is None else beam, decoding["length_penalty"]
+        return best_sequences(model.decoder.step, state, limits, width=width, alpha=alpha, never=never)
 
 
 TASK: Task[TrainCaption, PreparedCaptions] = Captioning()

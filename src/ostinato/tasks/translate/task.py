@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Count
@@ -29,6 +29,7 @@ from ostinato.losses import decoded_cross_entropy
 from ostinato.models.ensemble import WriterEnsemble
 from ostinato.plots.alignment import alignment_matrix
 from ostinato.plots.style import available
+from ostinato.tasks.attending import Alignment
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.prepared import Prepared
@@ -102,14 +103,6 @@ class Beside(NamedTuple):
 
 
 PreparedPairs: TypeAlias = Prepared[PairCodec, EncodedPairs, Beside]
-
-
-class Alignment(NamedTuple):
-    """A translation, tokens read and written, `<eos>` last, and the weights `[T, S]` of attention meanwhile."""
-
-    source: list[str]
-    target: list[str]
-    weights: Tensor
 
 
 class Translation:

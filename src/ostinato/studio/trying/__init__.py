@@ -1,0 +1,1 @@
+"""What the view Try asks: a run's answers, with what stands behind them. It computes, and so comes after torch."""
