@@ -51,7 +51,7 @@ function Form({ files, guess, tasks }) {
   const [said, setSaid] = useState(null);
   const runs = useAnswer((signal) => get("/studio/runs", signal), []);
   useEffect(() => {
-    if (!name && runs.data) setName(free(files[0].name, runs.data.runs));
+    if (runs.data) setName((typed) => typed || free(files[0].name, runs.data.runs));
   }, [runs.data]);
   const change = (next) => {
     setTask(next);
