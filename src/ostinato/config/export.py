@@ -10,11 +10,12 @@ from ostinato.config.checks import at_least
 from ostinato.config.fields import Flag, Json, Plugins, RunFolder
 from ostinato.core.errors import ConfigError
 
-Format: TypeAlias = Literal["onnx", "int8"]
+Format: TypeAlias = Literal["onnx", "numpy", "int8"]
 
 #: The options that a format has a use for, besides those that are every format's; `api/exporting` has a module each.
 FORMATS: Mapping[Format, frozenset[str]] = {
     "onnx": frozenset({"opset"}),
+    "numpy": frozenset(),
     "int8": frozenset(),
 }
 
@@ -31,6 +32,8 @@ class Export:
     onnx: a graph of tokens or numbers, with lengths, to the model's answers, for ONNX Runtime and whatever else reads
     ONNX; batch and time are free. Vocabulary, labels and scales stand in its metadata. A model that writes, such as a
     translator, is two graphs: one that reads, and one that takes a step.
+    numpy: one .npz file that `ostinato.runtime.load` makes a model of, texts and numbers to answers, where torch is not
+    installed.
 
     int8: a run folder again, a quarter as large: whole numbers of 8 bits with a scale for each row, which recurrent
     layers and large linear ones multiply by as they are. Of it evaluate, predict, generate and serve give nearly the

@@ -1,34 +1,47 @@
-"""A trained layer from a file of weights or a run folder."""
+"""A whole model from its file, or a trained layer from a file of weights or a run folder."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from ostinato.config.cells import USUAL
 from ostinato.core.errors import ConfigError, RunFolderError
+from ostinato.runtime.archive import read, require_usual
 from ostinato.runtime.recurrent import Recurrent
+from ostinato.runtime.whole import whole_model
 
 #: Types that safetensors writes and NumPy has by itself.
 _OF_NUMPY = {"F16", "F32", "F64"}
 
 
-def load(path: str | Path, cell: str | None = None, prefix: str | None = None, **options: Any) -> Recurrent:
-    """A trained layer from a file of weights, or the recurrent stack of a run.
+def load(path: str | Path, cell: str | None = None, prefix: str | None = None, **options: Any) -> Any:
+    """A whole model that `ostinato export RUN --to numpy` wrote; or a trained layer from a file of weights, or the
+    recurrent stack of a run, as `Recurrent`.
 
     Args:
-        path: a safetensors file that holds a layer's `state_dict`, or a run folder.
+        path: an .npz file of `ostinato export`; a safetensors file that holds a layer's `state_dict`, or a run folder.
         cell: the cell's name; a run folder knows its own.
         prefix: of the layer's names within the file, such as "encoder."; by default none, in a run "recurrent.".
-        **options: of `Recurrent`.
+        **options: of `Recurrent`; of a whole model `threads` alone.
+
+    Returns:
+        A `LanguageModel`, `SequenceModel`, `Tagger` or `Forecaster`; else a `Recurrent`.
 
     Raises:
         ConfigError: no such file or a damaged one, no cell named, weights that do not fit, or a run whose last layer
             stands apart.
         RunFolderError: a folder that is no run.
     """
+    file = Path(path)
+    if file.suffix == ".npz":
+        if cell or prefix or options.keys() - {"threads"}:
+            raise ConfigError(f"{file}: a whole model knows its cell and its options; give threads= alone")
+        return whole_model(read(file), **options)
+    return _layer(file, cell, prefix, options)
+
+
+def _layer(file: Path, cell: str | None, prefix: str | None, options: dict[str, Any]) -> Recurrent:
     from safetensors import SafetensorError, safe_open
 
-    file = Path(path)
     if file.is_dir():
         try:
             model = json.loads((file / "config.json").read_text(encoding="utf-8"))["model"]
@@ -41,8 +54,7 @@ def load(path: str | Path, cell: str | None = None, prefix: str | None = None, *
                 f"{file}: the last layer of this run has a width of its own and stands apart; load both parts, with "
                 "prefix='recurrent.' and prefix='last.'"
             )
-        if other := [f"{name}={model[name]}" for name, usual in USUAL.items() if model.get(name, usual) != usual]:
-            raise ConfigError(f"{file}: the native kernels have the cells' usual form only, not {', '.join(other)}")
+        require_usual(str(file), model)
         cell = cell or model.get("cell")
         spelling = prefix is not None and prefix.startswith("spelling.")  # a tagger's, which has no zoneout
         whole = prefix is None  # an encoder's `reverse` is of what it reads, not of its layer

@@ -16,6 +16,7 @@ from ostinato.core.errors import ConfigError
 from ostinato.core.results import Result
 from ostinato.inspection.observed import Batches, Observed, ObservedText, Typed
 from ostinato.interop import Found
+from ostinato.interop.outgoing.described import Described
 from ostinato.interop.outgoing.graphs import Graph
 from ostinato.tasks.card import CardFacts
 from ostinato.tasks.trained import AnyRun, Trained
@@ -147,6 +148,18 @@ class Exports(Protocol):
 
         Raises:
             DataError: a model that is no graph.
+        """
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """A task whose models can be written whole, to be built again by what knows nothing of tasks."""
+
+    def described(self, run: Trained) -> Described:
+        """Which kind of model it is, what it reads and answers, and random inputs of it.
+
+        Raises:
+            DataError: a model that is of no such kind.
         """
 
 

@@ -1,21 +1,36 @@
 """Windows over series, made when they are asked for: what was, what is known of what comes, and what came."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from ostinato.core.batch import Batch
 from ostinato.data.series.covariates import Coding, filled
 from ostinato.data.series.reading import Series
 from ostinato.data.series.scaling import Transform, in_float32
 from ostinato.data.series.times import Spacing, calendar, calendar_names
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ostinato.core.batch import Batch
+
 #: Earlier seasons that a seasonal profile is averaged over, at most.
 SEASONS = 5
+
+
+class WindowArrays(NamedTuple):
+    """What a forecaster reads, as `WindowTensors` has it, where torch is not installed."""
+
+    past: np.ndarray
+    known: np.ndarray
+    bases: np.ndarray
+    before: np.ndarray
+    centre: np.ndarray
+    scale: np.ndarray
 
 
 class WindowTensors(NamedTuple):
@@ -150,6 +165,12 @@ class Windows:
 
     def inputs(self, indices: np.ndarray) -> WindowTensors:
         """What the model reads, of the windows of these numbers."""
+        import torch
+
+        return WindowTensors(*map(torch.from_numpy, self.arrays(indices)))
+
+    def arrays(self, indices: np.ndarray) -> WindowArrays:
+        """The same without torch."""
         shape, which, origins = self.shape, self._which[indices], self._origins[indices]
         first = self._starts[which]
         back, ahead = np.arange(-shape.window, 0)[:, None], np.arange(shape.horizon)[:, None]
@@ -166,14 +187,16 @@ class Windows:
         before = (self._targets[inside] - centre) / scale
         bases = (self._bases(first, origins) - centre[..., None]) / scale[..., None]
         read = (np.concatenate(values, axis=-1), self._known[known_rows + ahead], bases, before)
-        past, known, simple, earliest = (torch.from_numpy(np.ascontiguousarray(in_float32(part))) for part in read)
-        return WindowTensors(past, known, simple, earliest, torch.from_numpy(centre), torch.from_numpy(scale))
+        past, known, simple, earliest = (np.ascontiguousarray(in_float32(part)) for part in read)
+        return WindowArrays(past, known, simple, earliest, centre, scale)
 
     def targets(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
         """What came, scaled as the inputs are, `[H, N, K]`; and 1 where it is known, 0 where it is missing.
 
         A target of which nothing is known before the window's steps weighs nothing: there is nothing to forecast by.
         """
+        import torch
+
         shape, which = self.shape, self._which[indices]
         rows = self._starts[which] + self._origins[indices] + np.arange(shape.horizon)[:, None]
         back = self._starts[which] + self._origins[indices] + np.arange(-shape.window, 0)[:, None]
@@ -183,6 +206,8 @@ class Windows:
 
     def batch(self, indices: np.ndarray) -> Batch:
         """Windows to train on or to measure a loss by; it is a mean over the targets that are known."""
+        from ostinato.core.batch import Batch
+
         inputs, (targets, weights) = self.inputs(indices), self.targets(indices)
         return Batch(inputs.past, targets, weights=weights, more=inputs.arguments(), counted=int(weights.sum()))
 

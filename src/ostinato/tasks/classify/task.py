@@ -32,6 +32,7 @@ from ostinato.tasks.classify.data import Part, PreparedExamples, prepare_labelle
 from ostinato.tasks.classify.figures import classification_figures, confusion
 from ostinato.tasks.classify.loss import balanced_weights, label_loss, labels_loss, rarity
 from ostinato.tasks.classify.options import EvaluateClassify, PredictClassify, TrainClassify
+from ostinato.tasks.classify.portable import described
 from ostinato.tasks.classify.results import Answer, Figures, Summary
 from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.sequence_data import (
@@ -189,6 +190,7 @@ class Classification(SequenceTask):
 
     adopt, ADOPTING = staticmethod(adopt), USED
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
+    described = staticmethod(described)
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first example; the scalar is the loss of the label that the model gives it."""

@@ -35,6 +35,7 @@ from ostinato.tasks.forecast.figures import CRPS_SHARES, Said, Windowed, accurac
 from ostinato.tasks.forecast.loss import forecast_loss
 from ostinato.tasks.forecast.model import Forecaster
 from ostinato.tasks.forecast.options import AskForecast, EvaluateForecast, TrainForecast
+from ostinato.tasks.forecast.portable import described
 from ostinato.tasks.forecast.results import Answer, Figures, StepFigures, Summary, TargetFigures
 from ostinato.tasks.forecast.split import PreparedSeries, Unseen, split, unseen
 from ostinato.tasks.forecast.stepwise import StepsOfSeries
@@ -187,6 +188,8 @@ class Forecasting:
         from ostinato.tasks.forecast.backtest import retrained
 
         return _evaluated(run, new, windows, retrained(self, run, windows, shares, progress))
+
+    described = staticmethod(described)
 
     def backtested(self, run: Trained) -> Iterator[dict[str, Any]]:
         """The forecasts behind the last figures, a row a step of each window."""

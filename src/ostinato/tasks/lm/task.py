@@ -28,6 +28,7 @@ from ostinato.tasks.lm.ensemble import LanguageModelEnsemble
 from ostinato.tasks.lm.figures import evaluate_language_model, mean_loss
 from ostinato.tasks.lm.model import LanguageModel
 from ostinato.tasks.lm.options import TRAINED_SHARE, EvaluateLm, GenerateLm, TrainLm
+from ostinato.tasks.lm.portable import described
 from ostinato.tasks.lm.results import Figures, Summary
 from ostinato.tasks.lm.sampling import sample
 from ostinato.tasks.lm.writing import Writing, WritingRows
@@ -202,6 +203,7 @@ class LanguageModelling:
 
     adopt, ADOPTING = staticmethod(adopt), USED
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
+    described = staticmethod(described)
     observe, follow = staticmethod(inspection.observe), staticmethod(inspection.follow)
     typed, example = staticmethod(inspection.typed), staticmethod(inspection.example)
     batches, read_text = staticmethod(inspection.batches), staticmethod(inspection.read_text)

@@ -28,6 +28,7 @@ from ostinato.tasks.regress import exporting
 from ostinato.tasks.regress.data import Part, PreparedTargets, RegressCodec, prepare_targets, record_of, targets_of
 from ostinato.tasks.regress.figures import errors, regression_figures, scaled_rmse, tell_no_better
 from ostinato.tasks.regress.options import EvaluateRegress, PredictRegress, TrainRegress
+from ostinato.tasks.regress.portable import described
 from ostinato.tasks.regress.results import Answer, Figures, Summary, TargetFigures, Values
 from ostinato.tasks.sequence_data import (
     Inputs,
@@ -181,6 +182,7 @@ class Regression(SequenceTask):
         return nn.ModuleList([run.model for run in runs])
 
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
+    described = staticmethod(described)
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first example; the scalar is the sum of the standardised values that the model gives it."""

@@ -38,6 +38,7 @@ from ostinato.tasks.tag.figures import predict_with_loss, scores_by_type, tag_na
 from ostinato.tasks.tag.loss import tag_loss
 from ostinato.tasks.tag.model import Tagger
 from ostinato.tasks.tag.options import EvaluateTag, PredictTag, TrainTag
+from ostinato.tasks.tag.portable import described
 from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
 from ostinato.tasks.tag.results import Figures, Scores, Summary
 from ostinato.tasks.trained import AnyRun, Trained, require_alike
@@ -276,6 +277,7 @@ class Tagging:
         return nn.ModuleList([run.model for run in runs])
 
     adopt, ADOPTING = staticmethod(adopt), USED
+    described = staticmethod(described)
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with tags or words in other columns, or reading plain sentences."""

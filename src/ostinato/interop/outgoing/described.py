@@ -1,0 +1,71 @@
+"""A model without us: which kind it is, what it reads and answers, its weights by name, and random inputs of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Described:
+    """What formats of whole models write.
+
+    Attributes:
+        kind: one of `runtime.whole.KINDS`.
+        about: what is read and answered: vocabulary, labels, scales; of JSON's types.
+        example: random inputs, by the names of the arguments of the model's `forward`: of N sequences of T steps.
+        outputs: what the model computes of tensors by these names.
+        arrays: what belongs to the model besides its weights.
+    """
+
+    kind: str
+    about: Mapping[str, Any]
+    example: Callable[[np.random.Generator, int, int], Arrays]
+    outputs: Callable[[nn.Module, Mapping[str, Tensor]], list[Tensor]]
+    arrays: Arrays = field(default_factory=dict)
+
+
+def largest_difference(
+    model: nn.Module,
+    described: Described,
+    other: Callable[[Arrays], list[Any]],
+    checks: int,
+    seed: int = 1,
+) -> float:
+    """How far another program is from the model on random inputs: absolute of numbers up to 1, else relative.
+
+    Args:
+        model: in eval mode.
+        described: it.
+        other: gives the same outputs of the inputs as arrays.
+        checks: how many inputs of random sizes.
+        seed: of them.
+    """
+    draw, most = np.random.default_rng(seed), 0.0
+    for _ in range(checks):
+        inputs = described.example(draw, int(draw.integers(1, 6)), int(draw.integers(1, 24)))
+        with torch.no_grad():
+            wanted = described.outputs(model, {name: torch.from_numpy(array) for name, array in inputs.items()})
+        for one, two in zip(wanted, other(inputs), strict=True):
+            expected, found = np.asarray(one, np.float64), np.asarray(two, np.float64)
+            if expected.shape != found.shape:
+                raise ValueError(f"expected an output of shape {expected.shape}, got {found.shape}")
+            if expected.size:
+                apart = np.abs(expected - found) / np.maximum(np.abs(expected), 1)
+                most = max(most, float(np.where(expected == found, 0, apart).max()))
+    return most
+
+
+def lengths(draw: np.random.Generator, N: int, T: int) -> npt.NDArray[np.int64]:
+    """Of N sequences, from 0 to T, the first the longest."""
+    found = draw.integers(0, T + 1, N)
+    found[0] = T
+    return found.astype(np.int64)
