@@ -10,11 +10,12 @@ from ostinato.config.checks import at_least
 from ostinato.config.fields import Flag, Json, Plugins, RunFolder
 from ostinato.core.errors import ConfigError
 
-Format: TypeAlias = Literal["onnx", "numpy", "int8"]
+Format: TypeAlias = Literal["onnx", "torch", "numpy", "int8"]
 
 #: The options that a format has a use for, besides those that are every format's; `api/exporting` has a module each.
 FORMATS: Mapping[Format, frozenset[str]] = {
     "onnx": frozenset({"opset"}),
+    "torch": frozenset(),
     "numpy": frozenset(),
     "int8": frozenset(),
 }
@@ -32,6 +33,7 @@ class Export:
     onnx: a graph of tokens or numbers, with lengths, to the model's answers, for ONNX Runtime and whatever else reads
     ONNX; batch and time are free. Vocabulary, labels and scales stand in its metadata. A model that writes, such as a
     translator, is two graphs: one that reads, and one that takes a step.
+    torch: weights for torch.nn's own layers, and a script of torch.nn alone that loads them.
     numpy: one .npz file that `ostinato.runtime.load` makes a model of, texts and numbers to answers, where torch is not
     installed.
 

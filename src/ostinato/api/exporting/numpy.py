@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ostinato.api.exporting.describing import apart_from_run, described_or_refused
 from ostinato.api.results import Exported, ExportedFile
 from ostinato.api.run import Run
 from ostinato.checkpoint.resume_point import model_tensors
 from ostinato.config.export import Export
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.interop.outgoing.described import Arrays
+from ostinato.interop.outgoing.described import Arrays, flat
 from ostinato.runtime.archive import read
 from ostinato.runtime.archive import write as write_archive
 from ostinato.runtime.whole import whole_model
@@ -36,18 +34,9 @@ def write(run: Run, options: Export, folder: Path, *, single: bool) -> Exported:
         ) from None
 
     def answers(inputs: Arrays) -> list[Any]:
-        return list(_flat(loaded.numbers(**inputs)))
+        return list(flat(loaded.numbers(**inputs)))
 
     checked, apart = apart_from_run(run, described, answers, "numpy")
     files = [ExportedFile(file=path.name, bytes=path.stat().st_size)]
     task = run.config["task"]
     return Exported(run=options.run, task=task, to="numpy", files=files, checked=checked, difference=apart)
-
-
-def _flat(found: Any) -> Any:
-    """Arrays within tuples, one after the other."""
-    if isinstance(found, np.ndarray):
-        yield found
-    else:
-        for one in found:
-            yield from _flat(one)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -62,6 +62,15 @@ def largest_difference(
                 apart = np.abs(expected - found) / np.maximum(np.abs(expected), 1)
                 most = max(most, float(np.where(expected == found, 0, apart).max()))
     return most
+
+
+def flat(found: Any) -> Iterator[Any]:
+    """Arrays, or tensors, within tuples and lists, one after the other."""
+    if isinstance(found, tuple | list):
+        for one in found:
+            yield from flat(one)
+    else:
+        yield found
 
 
 def lengths(draw: np.random.Generator, N: int, T: int) -> npt.NDArray[np.int64]:

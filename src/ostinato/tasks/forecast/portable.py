@@ -22,6 +22,7 @@ def described(run: Trained) -> Described:
         "quantiles": list(QUANTILES),
         "levels": list(LEVELS),
         "certain": run.model.certain,
+        "parameters": run.model.parameters_each,
     }
     W, H, K = codec.shape.window, codec.shape.horizon, sizes["targets"]
 

@@ -1,0 +1,167 @@
+"""A model as torch.nn's own classes: a script that builds it, its weights, and what it reads and answers."""
+
+from __future__ import annotations
+
+import ast
+import pprint
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from ostinato.cells import form
+from ostinato.config.cells import USUAL
+from ostinato.core.errors import DataError
+from ostinato.core.registry import lookup
+from ostinato.interop.outgoing.described import Described
+
+#: The module in `plain` of each kind of model, and the class there.
+_PLAIN: Mapping[str, tuple[str, str]] = {
+    "language model": ("language_model", "LanguageModel"),
+    "sequence model": ("sequence_model", "SequenceModel"),
+    "tagger": ("tagger", "Tagger"),
+    "forecaster": ("forecaster", "Forecaster"),
+}
+
+#: What torch.nn calls its layers: class and `nonlinearity`.
+_LAYERS = {"LSTM": ("LSTM", None), "GRU": ("GRU", None), "RNN_TANH": ("RNN", "tanh"), "RNN_RELU": ("RNN", "relu")}
+
+
+def sizes(described: Described, model: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of the class in `plain`.
+
+    Args:
+        described: the model.
+        model: the arguments of the run's model.
+
+    Raises:
+        DataError: a cell, or an option of one, that torch.nn has no layer of.
+    """
+    if described.kind not in _PLAIN:
+        raise DataError(f"--to torch: a {described.kind} is not written so; --to onnx has it")
+    make = {"language model": _language_model, "sequence model": _sequence_model, "tagger": _tagger,
+            "forecaster": _forecaster}[described.kind]  # fmt: skip
+    return {name: value for name, value in make(described, model).items() if value not in (None, ())}
+
+
+def script(described: Described, arguments: Mapping[str, Any], title: str) -> str:
+    """The script: the modules of `plain` that the model is made of, one behind the other, and what loads it."""
+    module, name = _PLAIN[described.kind]
+    imports, bodies = set[str](), []
+    for own in ("padded", module):
+        source = files("ostinato.interop.outgoing.plain").joinpath(f"{own}.py").read_text(encoding="utf-8")
+        found, body = _taken_apart(source)
+        imports |= found
+        bodies.append(body)
+    shown = pprint.pformat(dict(arguments), width=100, sort_dicts=False)
+    lines = sorted(imports | {"from pathlib import Path"}, key=lambda line: (line.startswith("from"), line))
+    standard, others = ([line for line in lines if ("torch" in line) == theirs] for theirs in (False, True))
+    said = f'"""{title}: PyTorch alone runs it.\n\nabout.json says what its numbers stand for.\n"""'
+    head = [said, "", *standard, "", *others, "", "", ""]
+    return "\n".join(head) + "\n\n\n".join(bodies) + _LOADING.format(name=name, shown=shown)
+
+
+_LOADING = '''
+
+
+#: Of this model.
+SIZES = {shown}
+
+
+def load(weights: str | Path = Path(__file__).parent / "weights.pt") -> {name}:
+    """The trained model, in evaluation."""
+    model = {name}(**SIZES)
+    model.load_state_dict(torch.load(weights, weights_only=True))
+    return model.eval()
+
+
+if __name__ == "__main__":
+    print(load())
+'''
+
+
+def _taken_apart(source: str) -> tuple[set[str], str]:
+    """The imports of a module, without ours, and what stands behind them."""
+    tree = ast.parse(source)
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    kept = {ast.unparse(node) for node in imports if not (getattr(node, "module", None) or "").startswith("ostinato")}
+    lines = source.splitlines()
+    return kept, "\n".join(lines[imports[-1].end_lineno or 0 :]).strip("\n")
+
+
+def _layers(model: Mapping[str, Any], **own: Any) -> dict[str, Any]:
+    """The arguments of `plain.padded.recurrent`, of layers as the model's arguments say, or `own` ones.
+
+    Raises:
+        DataError: torch.nn has no such layer.
+    """
+    mode = form.torch_mode(lookup(model["cell"]))
+    if not mode:
+        raise DataError(f"--to torch: torch.nn has no layer of cell {model['cell']!r}; --to onnx has every cell")
+    other = {name: model[name] for name, usual in USUAL.items() if model.get(name, usual) != usual}
+    usual = {"zoneout": 0.0, "merge": "concat", "reverse": False, "hold_output": False}
+    other |= {name: model[name] for name, value in usual.items() if model.get(name, value) != value}
+    if other:
+        shown = ", ".join(f"{name}={value}" for name, value in other.items())
+        raise DataError(f"--to torch: torch.nn's layers have no {shown}; --to onnx has it")
+    kind, nonlinearity = _LAYERS[mode]
+    found: dict[str, Any] = {"kind": kind, "hidden_size": model["hidden_size"], "num_layers": model["num_layers"]}
+    found |= own
+    if nonlinearity:
+        found["nonlinearity"] = nonlinearity
+    if not model.get("bias", True):
+        found["bias"] = False
+    if model.get("proj_size"):
+        found["proj_size"] = model["proj_size"]
+    return found
+
+
+def _language_model(described: Described, model: Mapping[str, Any]) -> dict[str, Any]:
+    apart = model.get("last_size") not in (None, model["hidden_size"])
+    return {
+        "vocab_size": model["vocab_size"],
+        "embed_size": model["embed_size"],
+        "layers": _layers(model, num_layers=model["num_layers"] - apart),
+        "last": _layers(model, hidden_size=model["last_size"], num_layers=1) if apart else None,
+        "cutoffs": tuple(model.get("cutoffs") or ()),
+        "separator": model.get("separator"),
+    }
+
+
+def _sequence_model(described: Described, model: Mapping[str, Any]) -> dict[str, Any]:
+    text = model.get("vocab_size") is not None
+    return {
+        "outputs": model["classes"] if "classes" in model else model["outputs"],
+        "layers": _layers(model, bidirectional=model["bidirectional"]),
+        "pooling": model["pooling"],
+        "vocab_size": model.get("vocab_size"),
+        "features": model.get("features"),
+        "embed_size": (model.get("embed_size") or model["hidden_size"]) if text else model.get("embed_size"),
+    }
+
+
+def _tagger(described: Described, model: Mapping[str, Any]) -> dict[str, Any]:
+    H, cell = model.get("character_hidden_size", 64), model["cell"]
+    spelling = None
+    if H:
+        plain = {"cell": cell, "hidden_size": H, "num_layers": 1}
+        layers = _layers(plain, bidirectional=True)
+        E = model.get("character_embed_size", 32)
+        spelling = {"num_characters": model["num_characters"], "embed_size": E, "layers": layers}
+    return {
+        "num_words": model["num_words"],
+        "num_tags": model["num_tags"],
+        "embed_size": model["embed_size"],
+        "layers": _layers(model, bidirectional=True),
+        "spelling": spelling,
+        "num_features": tuple(model.get("num_features", ())),
+        "feature_embed_size": model.get("feature_embed_size"),
+        "chained": "chain.transitions" in described.arrays,
+    }
+
+
+def _forecaster(described: Described, model: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **{name: model[name] for name in ("past_size", "known_size", "targets", "bases", "head", "autoregressive")},
+        "layers": _layers(model),
+        "parameters": described.about["parameters"],
+    }
