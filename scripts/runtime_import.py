@@ -1,6 +1,6 @@
-"""Milliseconds that importing the runtime takes, torch out of reach; median of several fresh processes.
+"""Milliseconds that importing the runtime takes, and loading whole models, torch out of reach; median of fresh processes.
 
-python scripts/runtime_import.py
+python scripts/runtime_import.py [MODEL.npz ...]
 """
 
 import statistics
@@ -10,13 +10,24 @@ import sys
 MEASURE = """
 import sys, time
 sys.modules["torch"] = None
+{before}
 begin = time.perf_counter()
-import {module}
+{what}
 print((time.perf_counter() - begin) * 1e3)
 """
 
+
+def median(what: str, before: str = "") -> float:
+    """Of eleven processes."""
+    script = MEASURE.format(what=what, before=before)
+    runs = [subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, check=True)
+            for _ in range(11)]  # fmt: skip
+    return statistics.median(float(run.stdout) for run in runs)
+
+
 if __name__ == "__main__":
     for module in ("numpy", "ostinato.runtime"):
-        script = MEASURE.format(module=module)
-        runs = [subprocess.run([sys.executable, "-c", script], capture_output=True, check=True) for _ in range(11)]
-        print(f"import {module}: {statistics.median(float(run.stdout) for run in runs):.0f} ms")
+        print(f"import {module}: {median(f'import {module}'):.0f} ms")
+    for path in sys.argv[1:]:
+        loading = f"from ostinato import runtime; runtime.load({path!r})"
+        print(f"{path}: import and load {median(loading):.0f} ms, without NumPy's {median(loading, 'import numpy'):.0f}")
