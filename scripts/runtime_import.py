@@ -1,4 +1,4 @@
-"""Milliseconds that importing the runtime takes, and loading whole models, torch out of reach; median of fresh processes.
+"""Milliseconds that importing the runtime and loading whole models take, torch out of reach; medians.
 
 python scripts/runtime_import.py [MODEL.npz ...]
 """
@@ -30,4 +30,4 @@ if __name__ == "__main__":
         print(f"import {module}: {median(f'import {module}'):.0f} ms")
     for path in sys.argv[1:]:
         loading = f"from ostinato import runtime; runtime.load({path!r})"
-        print(f"{path}: import and load {median(loading):.0f} ms, without NumPy's {median(loading, 'import numpy'):.0f}")
+        print(f"{path}: import and load {median(loading):.0f} ms, NumPy aside {median(loading, 'import numpy'):.0f}")
