@@ -1,8 +1,8 @@
-"""Measure `ostinato serve`: sessions that write at once, steps under load, idle sessions, first bytes, hours of requests.
+"""Measure `ostinato serve`: sessions that write at once, steps under load, idle sessions, first bytes, a long soak.
 
     python scripts/serving_load.py --out benchmarks/results/serving.md [--soak MINUTES] [--only speed,steps,idle,first]
 
-The server is a process of its own; who asks it runs here, on the same machine, so that figures are those of both together.
+The server is a process of its own; who asks it runs here, on the same machine: figures are of both together.
 """
 
 import argparse
@@ -66,6 +66,7 @@ def served(folder, *more):
 
 @asynccontextmanager
 async def client(address):
+    """Any number of connections to it."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     async with httpx.AsyncClient(base_url=address, timeout=300, limits=limits) as http:
         yield http
@@ -78,6 +79,7 @@ def memory(process):
 
 
 async def session(http, prompt=PROMPT):
+    """The address of a new one."""
     made = await http.post(f"{TEXT}/sessions", json={"prompt": prompt})
     return f"{TEXT}/sessions/{made.json()['id']}"
 
@@ -195,7 +197,7 @@ async def first(address):
             async with http.stream(
                 "POST", f"{TEXT}/generate", json={"prompt": PROMPT, "length": 20, "stream": True}
             ) as r:
-                async for line in r.aiter_lines():
+                async for _ in r.aiter_lines():
                     found.append(time.perf_counter() - began)
                     break
             await asyncio.sleep(0.02)
@@ -213,22 +215,8 @@ class Soak:
         self.done, self.lost, self.saved = Counter(), [], None
 
     async def one(self):
-        kind = self.draw.choice(
-            (
-                "text",
-                "text",
-                "stream",
-                "session",
-                "session",
-                "answer",
-                "answer",
-                "socket",
-                "numbers",
-                "gone",
-                "bad",
-                "bad",
-            )
-        )
+        """Of a kind that is drawn."""
+        kind = self.draw.choice(KINDS)
         try:
             async with asyncio.timeout(120):
                 await getattr(self, kind)()
