@@ -18,6 +18,7 @@ from ostinato.bench.results import CellsMeasured, LanguageMeasured, LayersMeasur
 from ostinato.checkpoint.position import SavedTensors, SavedTraining
 from ostinato.checkpoint.recorded import LineEnd, LineFigures, LineStart, TrainingLine, ValidationLine
 from ostinato.cli.demo import Demonstrated
+from ostinato.cli.serve import ServerEnded
 from ostinato.config.inspect import VIEWS
 from ostinato.inspection import facts
 from ostinato.tasks import TRAIN_OPTIONS
@@ -39,6 +40,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "import": schema("import", results.Imported),
         "export": schema("export", results.Exported),
         "trim": schema("trim", results.TrimmedRuns),
+        "serve": schema("serve", ServerEnded),
         "demo": schema("demo", Demonstrated),
         "bench-layers": schema("bench layers", LayersMeasured),
         "bench-cells": schema("bench cells", CellsMeasured),

@@ -52,7 +52,7 @@ def _waves():
 def served(paths, *, settings=None, **more):
     """A server in a thread; its address and its application."""
     app = create_app(paths, settings, **more)
-    opened = socket.socket()
+    opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     opened.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="websockets-sansio", backlog=2048))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
