@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, WebSocketRoute
 
 from ostinato.config.serving import ServeSettings
+from ostinato.core.errors import OstinatoError, TensorError
 from ostinato.serving import about, keeping, operations
 from ostinato.serving.answers import FORMAT, FORMATS, answer
 from ostinato.serving.bodies import (
@@ -37,6 +39,9 @@ from ostinato.serving.operations import OCTETS, Operation, openapi
 from ostinato.serving.problems import Problem, respond
 from ostinato.serving.serving import Serving, serving_of
 from ostinato.serving.streams import stream
+
+#: What routes raise, as problem JSON. What is raised beyond the expected is a 500, and is logged.
+_REFUSED = (Problem, OstinatoError, TensorError, HTTPException, Exception)
 
 
 def create_app(
@@ -79,7 +84,7 @@ def create_app(
     app = Starlette(
         routes=[*routes, *operations.routes(OPERATIONS), WebSocketRoute(f"{_RUN}/stream", stream)],
         middleware=middleware,
-        exception_handlers={Exception: respond, Problem: respond, 404: respond, 405: respond},
+        exception_handlers=dict.fromkeys(_REFUSED, respond),
         lifespan=lifespan,
     )
     app.state.serving = serving
