@@ -151,7 +151,7 @@ async def steps(address):
         second = await step_histogram(http)
         alone = await timed_steps(http, path, 400)
         third = await step_histogram(http)
-        writing = [asyncio.create_task(write(http, other, 6000)) for other in others]
+        writing = [asyncio.create_task(write(http, other, 3000)) for other in others]
         await asyncio.sleep(0.5)
         beside = []
         while not any(task.done() for task in writing) and len(beside) < 2000:
@@ -174,7 +174,8 @@ async def idle(address, process):
     """Memory of 10,000 sessions, above their states."""
     async with client(address) as http:
         path = await session(http)
-        await asyncio.gather(*(write(http, await session(http), 50) for _ in range(SESSIONS)))
+        warm = [await session(http) for _ in range(SESSIONS)]
+        await asyncio.gather(*(write(http, each, 50) for each in warm))
         state = sum(len(part) for part in [(await http.get(f"{path}/state")).content]) - 300  # its header aside
         before, begin = memory(process), time.perf_counter()
         for start in range(0, IDLE, 50):
