@@ -1,0 +1,113 @@
+"""A header and a source file, put together of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ostinato.interop.outgoing.c import mathematics
+from ostinato.interop.outgoing.c.arrays import Arrays
+from ostinato.interop.outgoing.c.steps import StepFunction
+from ostinato.interop.outgoing.c.text import comment, indented, named
+
+
+@dataclass
+class Source:
+    """What is written, in the order of the files.
+
+    Attributes:
+        name: begins all names that the files make public.
+        about: lines of what the model is, for the comment at the head.
+        arrays: the weights.
+        functions: of mathematics that are called.
+        stack_bytes: of the arrays of the deepest function.
+        defines: name without the prefix, value and what it is.
+        types: structs of the header.
+        declarations: functions of the header, each with its comment.
+        code: functions of the source.
+        usage: lines of C for the comment at the head.
+    """
+
+    name: str
+    about: Sequence[str]
+    arrays: Arrays
+    functions: frozenset[str] = frozenset()
+    stack_bytes: int = 0
+    defines: dict[str, tuple[str, str]] = field(default_factory=dict)
+    types: list[str] = field(default_factory=list)
+    declarations: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+    code: list[str] = field(default_factory=list)
+    usage: list[str] = field(default_factory=list)
+    rows: bool = False  # whether rows of a matrix are looked up
+
+    def define(self, name: str, value: int | str, meaning: str) -> None:
+        """A number of the header."""
+        self.defines[name] = str(value), meaning
+
+    def add_step(self, step: StepFunction) -> None:
+        """A layer's struct and its step."""
+        members = [f"float {name}[{width}];" for name, width in step.fields.items()]
+        self.types.append("\n".join([f"struct @_{step.name} {{", *indented(members), "};"]))
+        self.steps.append(step.text.replace(f"struct {step.name} ", f"struct @_{step.name} "))
+
+    def declare(self, text: str, meaning: str) -> None:
+        """A function, or a table, of the header."""
+        self.declarations.append(f"/* {meaning} */\n{text}")
+
+    def header(self, file: str) -> str:
+        """The .h."""
+        guard = "@@_H"
+        self.defines["WEIGHTS_BYTES"] = str(self.arrays.bytes), "bytes of constants: weights, scales, tables"
+        self.defines["STACK_BYTES"] = str(self.stack_bytes), "bytes of the largest function's arrays on the stack"
+        width = max(len(name) for name in self.defines) + len(self.name) + 1
+        values = max(len(value) for value, _ in self.defines.values())
+        lines = [
+            f"#define {(self.name.upper() + '_' + name).ljust(width)} {value.ljust(values)} /* {comment(meaning)} */"
+            for name, (value, meaning) in self.defines.items()
+        ]
+        parts = [
+            self._head(file),
+            f"#ifndef {guard}\n#define {guard}",
+            "#include <stdint.h>",
+            "#ifdef __cplusplus\nextern \"C\" {\n#endif",
+            "\n".join(lines),
+            *self.types,
+            *self.declarations,
+            "#ifdef __cplusplus\n}\n#endif",
+            "#endif",
+        ]
+        return named("\n\n".join(parts), self.name) + "\n"
+
+    def _head(self, file: str) -> str:
+        kept = "int8, a scale for each row" if self.arrays.quantized else "float32"
+        how = [
+            f"Weights are {kept}. C99; nothing is allocated; of the C library only <math.h> is used,",
+            "and with -D@@_NO_LIBM nothing. Compile @.c along; all state is in structs of yours, so that several",
+            "may be in use at once, on several threads.",
+        ]
+        lines = [*(comment(line) for line in self.about), "", *how, "", *(f"    {line}" for line in self.usage)]
+        body = "\n".join(f" * {line}" if line else " *" for line in lines)
+        return f"/* {file}, made by ostinato export.\n *\n{body}\n */"
+
+    def text(self) -> str:
+        """The .c."""
+        product = mathematics.MULTIPLY_INT8 if self.arrays.quantized else mathematics.MULTIPLY
+        row = mathematics.ROW_OF_INT8 if self.arrays.quantized else mathematics.ROW_OF
+        parts = [
+            "/* See @.h. What is public comes last but for the weights, which the file ends with. */",
+            '#include "@.h"\n#include <stddef.h>',
+            mathematics.mathematics(self.functions),
+            product,
+            *([row] if self.rows else []),
+            self.arrays.declarations(),
+            *self.steps,
+            *self.code,
+            self.arrays.definitions(),
+        ]
+        return named("\n\n".join(part for part in parts if part), self.name) + "\n"
+
+
+def table(values: Mapping[str, int]) -> str:
+    """Sizes in one line, for comments."""
+    return ", ".join(f"{name} {value:,}" for name, value in values.items())

@@ -1,0 +1,81 @@
+"""Small parts of C: numbers, strings, names, arrays in lines."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from ostinato.core.errors import ConfigError
+
+_WIDTH = 118
+
+#: Words of C99, and what the generated files call their own helpers.
+_TAKEN = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
+    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main".split()
+)
+
+
+def literal(number: float) -> str:
+    """A float32 in C.
+
+    Raises:
+        ConfigError: it is not finite.
+    """
+    if number != number or number in (float("inf"), float("-inf")):
+        raise ConfigError(f"--to c: expected finite weights, got {number}: C99 has no constant for it")
+    text = f"{number:.9g}"
+    return f"{text}f" if any(c in text for c in ".e") else f"{text}.0f"
+
+
+def string(text: str) -> str:
+    """A string constant, in ASCII: all else by its UTF-8 bytes."""
+    found = []
+    for byte in text.encode("utf-8", "surrogatepass"):
+        character = chr(byte)
+        plain = 32 <= byte < 127 and character not in '"\\?@'
+        found.append(character if plain else f"\\{byte:03o}")
+    return '"' + "".join(found) + '"'
+
+
+def comment(text: str) -> str:
+    """Text that can stand in a comment: nothing that ends it, no line's end, nothing that is not ASCII."""
+    line = " ".join(text.replace("@", "(at)").split()).replace("*/", "* /").replace("/*", "/ *")
+    return line.encode("ascii", "replace").decode()
+
+
+def identifier(name: str) -> str:
+    """The name itself, where C takes it as the beginning of others.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in _TAKEN:
+        raise ConfigError(
+            f"--name: expected small letters, digits and _, a letter first, and no word of C, got {name!r}: "
+            "it begins all names of the files"
+        )
+    return name
+
+
+def named(text: str, name: str) -> str:
+    """A text in which `@@` stands for the name in capitals, and `@` for the name."""
+    return text.replace("@@", name.upper()).replace("@", name)
+
+
+def filled(values: Iterable[str], indent: str = "    ") -> str:
+    """Values with commas between, in lines."""
+    return textwrap.fill(
+        ", ".join(values),
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def indented(lines: Sequence[str], by: int = 1) -> list[str]:
+    """Lines so much deeper."""
+    return ["    " * by + line if line else "" for line in lines]

@@ -1,0 +1,69 @@
+"""What tokens are, as tables of C."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ostinato.interop.outgoing.c.source import Source
+from ostinato.interop.outgoing.c.text import comment
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A vocabulary.
+
+    Attributes:
+        level: "char", "word" or "bpe".
+        entries: of each token its text.
+        unknown: the token for what is not among them; None where everything is.
+    """
+
+    level: str
+    entries: Sequence[str]
+    unknown: int | None
+
+
+def add_tokens(tokens: Tokens, source: Source) -> None:
+    """A table of code points of characters, with the way there and back; of words their texts; of pieces a note."""
+    if tokens.level == "char":
+        _add_characters(tokens, source)
+    elif tokens.level == "word":
+        source.arrays.strings("@_tokens", tokens.entries)
+        source.declare(f"extern const char *const @_tokens[{len(tokens.entries)}];", "The words, in UTF-8, by token.")
+    else:
+        source.about = [
+            *source.about,
+            comment("Its tokens are pieces of words: tokenizer.json of the run says which, read by Hugging Face's "
+                    "tokenizers library."),
+        ]  # fmt: skip
+
+
+def _add_characters(tokens: Tokens, source: Source) -> None:
+    pairs = sorted((ord(text), number) for number, text in enumerate(tokens.entries) if len(text) == 1)
+    codes = source.arrays.whole("character_codes", "uint32_t", [code for code, _ in pairs], 4)
+    numbers = source.arrays.whole("character_tokens", "int32_t", [number for _, number in pairs], 4)
+    count, unknown = len(pairs), -1 if tokens.unknown is None else tokens.unknown
+    source.code.append(f"""\
+int @_token_of(uint32_t code_point)
+{{
+    int low = 0, high = {count};
+    while (low < high) {{
+        const int middle = (low + high) / 2;
+        if ({codes}[middle] < code_point) low = middle + 1;
+        else high = middle;
+    }}
+    return low < {count} && {codes}[low] == code_point ? (int){numbers}[low] : {unknown};
+}}
+
+uint32_t @_code_point_of(int token)
+{{
+    for (int k = 0; k < {count}; ++k) {{
+        if ({numbers}[k] == token) return {codes}[k];
+    }}
+    return 0;
+}}""")
+    source.declare(
+        "int @_token_of(uint32_t code_point);", f"The token of a character of Unicode; {unknown} of one that is unknown."
+    )
+    source.declare("uint32_t @_code_point_of(int token);", "The character of a token; 0 of one that is no character.")
