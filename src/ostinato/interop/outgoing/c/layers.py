@@ -119,14 +119,15 @@ def step_lines(stack: LayerStack, state: str, x: str) -> tuple[list[str], str]:
     return lines, x
 
 
-def sequence_function(stack: LayerStack, most: str) -> str:
+def sequence_function(stack: LayerStack, room: str, widest: int) -> str:
     """A function that reads a whole sequence: rows in `rows`, which are then its outputs; `other` is as large.
 
     Args:
         stack: the layers.
-        most: what the most steps are called.
+        room: the struct that has their states.
+        widest: numbers of a row.
     """
-    widest, body = stack.widest, []
+    body = []
     for index, steps in enumerate(stack.layers):
         begin = 0
         for number, (step, direction) in enumerate(zip(steps, stack.directions, strict=True)):
@@ -149,7 +150,7 @@ def sequence_function(stack: LayerStack, most: str) -> str:
         ]
     return "\n".join([
         "/* Read a whole sequence, in place: `length` rows in, their outputs out. */",
-        f"static void {stack.name}_read(struct @_{stack.name} *state, float (*rows)[{widest}], float (*other)[{widest}], "
+        f"static void {stack.name}_read(struct @_{room} *state, float (*rows)[{widest}], float (*other)[{widest}], "
         "int length)",
         "{",
         *indented(body),

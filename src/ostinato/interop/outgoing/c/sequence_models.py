@@ -1,0 +1,348 @@
+"""A model of one answer to a whole sequence in C: step by step, or whole where it reads from the end too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import Tensor
+
+from ostinato.interop.outgoing.c.arrays import Arrays, Weights
+from ostinato.interop.outgoing.c.layers import LayerStack, fields, layer_stack, reset, sequence_function, step_lines
+from ostinato.interop.outgoing.c.pooling import Pooling, pooling
+from ostinato.interop.outgoing.c.program import Program
+from ostinato.interop.outgoing.c.source import Source
+from ostinato.interop.outgoing.c.text import indented, named
+from ostinato.interop.outgoing.c.tokens import Tokens, add_tokens
+from ostinato.layers.recurrent import Recurrent
+
+#: Steps that a workspace holds where the run sets no limit.
+STEPS = 256
+
+
+@dataclass(frozen=True)
+class SequenceParts:
+    """What C needs of a model of one answer to each sequence.
+
+    Attributes:
+        about: lines on what it is.
+        recurrent: the layers.
+        pooling: "last", "mean", "max" or "attention".
+        weight: `[C, O]` of the output layer.
+        bias: `[C]`.
+        answer: "softmax", "sigmoid" or "scale".
+        names: of the C outputs: labels, or what is measured.
+        embedding: `[V, E]`, of tokens.
+        linear: `[E, D]` and `[E]`, in front of the layers, of features.
+        attention: W `[O, O]`, b `[O]` and v `[O]` of attention pooling.
+        tokens: what tokens are.
+        mean, deviation: `[D]`, of features.
+        target_mean, target_deviation: `[C]`, of "scale".
+        max_length: steps kept of a longer sequence, its first and last halves; None for all.
+    """
+
+    about: Sequence[str]
+    recurrent: Recurrent
+    pooling: str
+    weight: Tensor
+    bias: Tensor
+    answer: str
+    names: Sequence[str]
+    embedding: Tensor | None = None
+    linear: tuple[Tensor, Tensor] | None = None
+    attention: tuple[Tensor, Tensor, Tensor] | None = None
+    tokens: Tokens | None = None
+    mean: Sequence[float] = ()
+    deviation: Sequence[float] = ()
+    target_mean: Sequence[float] = ()
+    target_deviation: Sequence[float] = ()
+    max_length: int | None = None
+
+
+def sequence_model(parts: SequenceParts, name: str, weights: Weights) -> Program:
+    """The files of a classifier, or of a model of real numbers.
+
+    Raises:
+        ConfigError: what C has no form of.
+    """
+    return _Writer(parts, name, weights).program()
+
+
+@dataclass
+class _Writer:
+    parts: SequenceParts
+    name: str
+    weights: Weights
+    inputs: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.source = Source(self.name, list(self.parts.about), Arrays(self.weights))
+
+    def program(self) -> Program:
+        parts, source = self.parts, self.source
+        self._answers()
+        self._input()
+        self.stack: LayerStack = layer_stack(parts.recurrent, "layer", source)
+        self.pooled: Pooling = pooling(parts, self.stack, source)
+        source.functions |= self.pooled.functions
+        if self.stack.streams:
+            self._step_by_step()
+        else:
+            self._whole()
+        if parts.tokens is not None:
+            add_tokens(parts.tokens, source)
+        return Program(
+            self.name, source.header(f"{self.name}.h"), source.text(), self._driver(), source.arrays.bytes
+        )
+
+    # What goes in.
+
+    @property
+    def _of_tokens(self) -> bool:
+        return self.parts.embedding is not None
+
+    def _input(self) -> None:
+        """A function that makes a row of what a step is given."""
+        parts, source = self.parts, self.source
+        if parts.embedding is not None:
+            V, E = parts.embedding.shape
+            source.define("TOKENS", V, "tokens of the vocabulary")
+            source.rows = True
+            self.width, table = E, source.arrays.matrix("embedding", _array(parts.embedding))
+            self.read = f"row_of({table}, {{0}}, {E}, {{1}});"
+            return
+        D = len(parts.mean)
+        source.define("FEATURES", D, "numbers of a step")
+        mean = source.arrays.doubles("feature_mean", parts.mean)
+        deviation = source.arrays.doubles("feature_deviation", parts.deviation)
+        self.width = D
+        lines = [
+            "const double scaled = (features[k] - MEAN[k]) / DEVIATION[k];",
+            "const double bounded = scaled > 1e9 ? 1e9 : (scaled < -1e9 ? -1e9 : scaled);",
+            "ROW[k] = features[k] == features[k] ? (float)bounded : 0.0f; /* NAN: missing, as the mean */",
+        ]
+        body = [line.replace("MEAN", mean).replace("DEVIATION", deviation) for line in lines]
+        row = "x"
+        before: list[str] = []
+        after: list[str] = []
+        if parts.linear is not None:
+            weight, bias = parts.linear
+            self.width = weight.shape[0]
+            matrix = source.arrays.matrix("input_weight", _array(weight))
+            row, start = "scaled_features", source.arrays.vector("input_bias", _array(bias))
+            before = [f"float {row}[{D}];"]
+            after = [f"multiply({matrix}, {self.width}, {D}, {row}, {start}, x);"]
+        source.code.append("\n".join([
+            "/* Standardise the numbers of a step. */",
+            "static void standardise(const double *features, float *x)",
+            "{",
+            *indented([*before, f"for (int k = 0; k < {D}; ++k) {{",
+                       *indented([line.replace("ROW", row) for line in body]), "}", *after]),
+            "}",
+        ]))  # fmt: skip
+        self.read = "standardise({0}, {1});"
+
+    # What comes out.
+
+    def _answers(self) -> None:
+        parts, source = self.parts, self.source
+        if parts.answer == "scale":
+            source.define("TARGETS", len(parts.names), f"numbers of an answer: {', '.join(parts.names)}")
+        else:
+            source.define("LABELS", len(parts.names), "labels")
+            source.arrays.strings("@_labels", parts.names)
+            source.declare("extern const char *const @_labels[@@_LABELS];", "The labels, in UTF-8.")
+            source.functions |= {"softmax" if parts.answer == "softmax" else "sigmoid"}
+
+    @property
+    def _count(self) -> str:
+        return "@@_TARGETS" if self.parts.answer == "scale" else "@@_LABELS"
+
+    @property
+    def _said(self) -> tuple[str, str]:
+        """The type and the name of what an answer is written to."""
+        return ("double", "values") if self.parts.answer == "scale" else ("float", "probabilities")
+
+    def _finish(self, pooled: str) -> list[str]:
+        """Lines from the pooled vector to the answer, and what is returned."""
+        parts, source = self.parts, self.source
+        O, C = parts.weight.shape[1], len(parts.names)
+        matrix = source.arrays.matrix("output_weight", _array(parts.weight))
+        bias = source.arrays.vector("output_bias", _array(parts.bias))
+        if parts.answer == "scale":
+            mean = source.arrays.doubles("target_mean", parts.target_mean)
+            deviation = source.arrays.doubles("target_deviation", parts.target_deviation)
+            return [
+                f"multiply({matrix}, {C}, {O}, {pooled}, {bias}, scaled);",
+                f"for (int k = 0; k < {C}; ++k) values[k] = (double)scaled[k] * {deviation}[k] + {mean}[k];",
+            ]
+        lines = [f"multiply({matrix}, {C}, {O}, {pooled}, {bias}, probabilities);"]
+        if parts.answer == "softmax":
+            lines.append(f"softmax(probabilities, {C});")
+        else:
+            lines.append(f"for (int k = 0; k < {C}; ++k) probabilities[k] = sigmoid(probabilities[k]);")
+        return [
+            *lines,
+            f"for (int k = 1; k < {C}; ++k) best = probabilities[k] > probabilities[best] ? k : best;",
+            "return best;",
+        ]
+
+    @property
+    def _locals(self) -> list[str]:
+        return [f"float scaled[{len(self.parts.names)}];"] if self.parts.answer == "scale" else ["int best = 0;"]
+
+    @property
+    def _returns(self) -> str:
+        return "void" if self.parts.answer == "scale" else "int"
+
+    @property
+    def _meaning(self) -> str:
+        if self.parts.answer == "scale":
+            return "`values`, @@_TARGETS of them, are in the units of the training data."
+        each = "each label's" if self.parts.answer == "sigmoid" else "the labels'"
+        return f"Returns the number of the best label; `probabilities`, @@_LABELS of them, are {each}."
+
+    # The two ways of reading.
+
+    def _step_by_step(self) -> None:
+        source, parts = self.source, self.parts
+        kind, what = ("int token", "token") if self._of_tokens else ("const double *features", "features")
+        members = [*fields(self.stack), *self.pooled.fields]
+        source.types.append("\n".join(["struct @_state {", *indented(members), "};"]))
+        steps, row = step_lines(self.stack, "state->", "x")
+        said, answer = self._said
+        body = [f"float x[{self.width}];", *self.pooled.step_locals, self.read.format(what, "x"), *steps]
+        body += self.pooled.step(row)
+        source.stack_bytes += 4 * (self.width + self.stack.output_size)
+        source.code += [
+            _function("void @_reset(struct @_state *state)", [*reset(self.stack, "state->"), *self.pooled.reset]),
+            _function(f"void @_step(struct @_state *state, {kind})", body),
+        ]
+        pooled, lines = self.pooled.pooled(row)
+        source.code.append(_function(
+            f"{self._returns} @_answer(const struct @_state *state, {said} *{answer})",
+            [*self._locals, *self.pooled.answer_locals, *lines, *self._finish(pooled)],
+        ))  # fmt: skip
+        source.declare("void @_reset(struct @_state *state);", "Begin a sequence.")
+        given = "a token, from 0 to @@_TOKENS - 1" if self._of_tokens else (
+            "a step: @@_FEATURES numbers as they were measured, NAN where one is missing"
+        )  # fmt: skip
+        limit = f" The run reads no more than {parts.max_length} steps." if parts.max_length else ""
+        source.declare(f"void @_step(struct @_state *state, {kind});", f"Read {given}.{limit}")
+        source.declare(
+            f"{self._returns} @_answer(const struct @_state *state, {said} *{answer});",
+            f"The answer to what was read so far. {self._meaning}",
+        )
+        shown = "labels" if self._returns == "int" else "targets"
+        source.usage += [
+            "static struct @_state state;",
+            f"{said} {answer}[@@_{shown.upper()}];",
+            "@_reset(&state);",
+            f"@_step(&state, {what});  // for every step of the sequence",
+            f"@_answer(&state, {answer});",
+        ]
+
+    def _whole(self) -> None:
+        source, parts = self.source, self.parts
+        most, widest = parts.max_length or STEPS, max(self.stack.widest, self.width)
+        source.define("MAX_STEPS", most, "steps that a workspace holds; of a longer sequence "
+                      "the first and the last halves are read")  # fmt: skip
+        members = [f"float rows[@@_MAX_STEPS][{widest}];", f"float other[@@_MAX_STEPS][{widest}];"]
+        members += [*fields(self.stack), *self.pooled.fields]
+        source.types.append("\n".join([
+            "/* Room to work in, of @@_WORKSPACE_BYTES; what is in it before a call does not matter. */",
+            "struct @_workspace {", *indented(members), "};",
+        ]))  # fmt: skip
+        source.define("WORKSPACE_BYTES", "sizeof(struct @_workspace)", "bytes of a workspace")
+        source.code.append(sequence_function(self.stack, "workspace", widest))
+        kind = "const int32_t *tokens" if self._of_tokens else "const double *features"
+        given = "tokens[from]" if self._of_tokens else f"features + (size_t)from * {len(parts.mean)}"
+        given = f"(int){given}" if self._of_tokens else given
+        said, answer = self._said
+        steps = self.pooled.reset_of("workspace")
+        pooled, lines = self.pooled.whole()
+        body = [
+            *self._locals,
+            *self.pooled.answer_locals,
+            *self.pooled.step_locals,
+            "const int read = length > @@_MAX_STEPS ? @@_MAX_STEPS : length;",
+            "for (int t = 0; t < read; ++t) {",
+            "    const int from = t < (read + 1) / 2 ? t : length - read + t; /* leaves out what is in the middle */",
+            f"    {self.read.format(given, 'workspace->rows[t]')}",
+            "}",
+            "layer_read(workspace, workspace->rows, workspace->other, read);",
+            *steps, *lines, *self._finish(pooled),
+        ]  # fmt: skip
+        head = f"{self._returns} @_answer(struct @_workspace *workspace, {kind}, int length, {said} *{answer})"
+        source.code.append(_function(head, body))
+        told = "tokens, from 0 to @@_TOKENS - 1" if self._of_tokens else (
+            "steps of @@_FEATURES numbers each, as they were measured, NAN where one is missing"
+        )  # fmt: skip
+        source.declare(f"{head};", f"The answer to a sequence of {told}. {self._meaning}")
+        shown = "LABELS" if self._returns == "int" else "TARGETS"
+        source.usage += [
+            "static struct @_workspace workspace;",
+            f"{said} {answer}[@@_{shown}];",
+            f"@_answer(&workspace, {kind.rsplit('*', 1)[1]}, length, {answer});",
+        ]
+
+    def _driver(self) -> str:
+        said, answer = self._said
+        kind = "int32_t" if self._of_tokens else "double"
+        width = "1" if self._of_tokens else "@@_FEATURES"
+        if self.stack.streams:
+            what = "(int)given[t]" if self._of_tokens else f"given + (size_t)t * {width}"
+            run = f"@_reset(&room); for (int32_t t = 0; t < length; ++t) @_step(&room, {what}); @_answer(&room, said);"
+            room = "state"
+        else:
+            run, room = "@_answer(&room, given, (int)length, said);", "workspace"
+        text = _DRIVER.replace("ROOM", room).replace("KIND", kind).replace("WIDTH", width).replace("SAID", said)
+        return named(text.replace("COUNT", self._count).replace("RUN", run), self.name)
+
+
+def _function(head: str, body: Sequence[str]) -> str:
+    return "\n".join([head, "{", *indented(body), "}"])
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().float().numpy()
+
+
+#: Reads, again and again, an int32 length and as many steps; writes the answer to each sequence.
+_DRIVER = """\
+#include "@.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+int main(int argc, char **argv)
+{
+    static struct @_ROOM room;
+    static SAID said[COUNT];
+    const long repeats = argc > 1 ? atol(argv[1]) : 0;
+    KIND *given = NULL;
+    int32_t length, longest = 0;
+    long steps = 0;
+    clock_t begun;
+    while (fread(&length, sizeof length, 1, stdin) == 1) {
+        if (length > longest) longest = length;
+        given = realloc(given, sizeof *given * WIDTH * (size_t)(longest + 1));
+        if (given == NULL) return 1;
+        if (fread(given, sizeof *given * WIDTH, (size_t)length, stdin) != (size_t)length) return 1;
+        RUN
+        fwrite(said, sizeof said[0], COUNT, stdout);
+    }
+    length = longest;
+    begun = clock();
+    while (steps < repeats && length > 0) {
+        RUN
+        steps += length;
+    }
+    if (steps > 0) fprintf(stderr, "%.9g\\n", (double)(clock() - begun) / CLOCKS_PER_SEC / (double)steps);
+    free(given);
+    return 0;
+}
+"""
