@@ -12,7 +12,7 @@ from ostinato.interop.outgoing.c.arrays import Arrays, Weights
 from ostinato.interop.outgoing.c.layers import fields, layer_stack, reset, step_lines
 from ostinato.interop.outgoing.c.program import Program
 from ostinato.interop.outgoing.c.source import Source
-from ostinato.interop.outgoing.c.text import indented, named
+from ostinato.interop.outgoing.c.text import function, indented, named
 from ostinato.interop.outgoing.c.tokens import Tokens, add_tokens
 from ostinato.layers.recurrent import Recurrent
 
@@ -74,9 +74,9 @@ def language_model(parts: LanguageModelParts, name: str, weights: Weights) -> Pr
     source.stack_bytes += 4 * E
     resets = [line for stack in stacks for line in reset(stack, "state->")]
     source.code += [
-        "\n".join(["void @_reset(struct @_state *state)", "{", *indented(resets), "}"]),
-        "\n".join(["void @_step(struct @_state *state, int token, float *scores)", "{", *indented(body), "}"]),
-        "void @_probabilities(float *scores)\n{\n    softmax(scores, @@_TOKENS);\n}",
+        function("void @_reset(struct @_state *state)", resets),
+        function("void @_step(struct @_state *state, int token, float *scores)", body),
+        function("void @_probabilities(float *scores)", ["softmax(scores, @@_TOKENS);"]),
     ]
     source.declare("void @_reset(struct @_state *state);", "Begin a text.")
     source.declare(

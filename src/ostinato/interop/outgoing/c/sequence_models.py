@@ -13,7 +13,7 @@ from ostinato.interop.outgoing.c.layers import LayerStack, fields, layer_stack, 
 from ostinato.interop.outgoing.c.pooling import Pooling, pooling
 from ostinato.interop.outgoing.c.program import Program
 from ostinato.interop.outgoing.c.source import Source
-from ostinato.interop.outgoing.c.text import indented, named
+from ostinato.interop.outgoing.c.text import comment, function, indented, named
 from ostinato.interop.outgoing.c.tokens import Tokens, add_tokens
 from ostinato.layers.recurrent import Recurrent
 
@@ -148,7 +148,7 @@ class _Writer:
     def _answers(self) -> None:
         parts, source = self.parts, self.source
         if parts.answer == "scale":
-            source.define("TARGETS", len(parts.names), f"numbers of an answer: {', '.join(parts.names)}")
+            source.define("TARGETS", len(parts.names), "numbers of an answer: " + comment(", ".join(parts.names)))
         else:
             source.define("LABELS", len(parts.names), "labels")
             source.arrays.strings("@_labels", parts.names)
@@ -216,11 +216,11 @@ class _Writer:
         body += self.pooled.step(row)
         source.stack_bytes += 4 * (self.width + self.stack.output_size)
         source.code += [
-            _function("void @_reset(struct @_state *state)", [*reset(self.stack, "state->"), *self.pooled.reset]),
-            _function(f"void @_step(struct @_state *state, {kind})", body),
+            function("void @_reset(struct @_state *state)", [*reset(self.stack, "state->"), *self.pooled.reset]),
+            function(f"void @_step(struct @_state *state, {kind})", body),
         ]
         pooled, lines = self.pooled.pooled(row)
-        source.code.append(_function(
+        source.code.append(function(
             f"{self._returns} @_answer(const struct @_state *state, {said} *{answer})",
             [*self._locals, *self.pooled.answer_locals, *lines, *self._finish(pooled)],
         ))  # fmt: skip
@@ -255,7 +255,7 @@ class _Writer:
             "struct @_workspace {", *indented(members), "};",
         ]))  # fmt: skip
         source.define("WORKSPACE_BYTES", "sizeof(struct @_workspace)", "bytes of a workspace")
-        source.code.append(sequence_function(self.stack, "workspace", widest))
+        source.code.append(sequencefunction(self.stack, "workspace", widest))
         kind = "const int32_t *tokens" if self._of_tokens else "const double *features"
         given = "tokens[from]" if self._of_tokens else f"features + (size_t)from * {len(parts.mean)}"
         given = f"(int){given}" if self._of_tokens else given
@@ -275,7 +275,7 @@ class _Writer:
             *steps, *lines, *self._finish(pooled),
         ]  # fmt: skip
         head = f"{self._returns} @_answer(struct @_workspace *workspace, {kind}, int length, {said} *{answer})"
-        source.code.append(_function(head, body))
+        source.code.append(function(head, body))
         told = "tokens, from 0 to @@_TOKENS - 1" if self._of_tokens else (
             "steps of @@_FEATURES numbers each, as they were measured, NAN where one is missing"
         )  # fmt: skip
@@ -299,10 +299,6 @@ class _Writer:
             run, room = "@_answer(&room, given, (int)length, said);", "workspace"
         text = _DRIVER.replace("ROOM", room).replace("KIND", kind).replace("WIDTH", width).replace("SAID", said)
         return named(text.replace("COUNT", self._count).replace("RUN", run), self.name)
-
-
-def _function(head: str, body: Sequence[str]) -> str:
-    return "\n".join([head, "{", *indented(body), "}"])
 
 
 def _array(tensor: Tensor) -> np.ndarray:

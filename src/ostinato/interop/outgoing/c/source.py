@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ostinato.interop.outgoing.c import mathematics
 from ostinato.interop.outgoing.c.arrays import Arrays
 from ostinato.interop.outgoing.c.steps import StepFunction
 from ostinato.interop.outgoing.c.text import comment, indented, named
+
+
+#: Defines that may be given to the compiler instead.
+_CHANGED = ("MAX_STEPS",)
 
 
 @dataclass
@@ -62,10 +66,11 @@ class Source:
         self.defines["STACK_BYTES"] = str(self.stack_bytes), "bytes of the largest function's arrays on the stack"
         width = max(len(name) for name in self.defines) + len(self.name) + 1
         values = max(len(value) for value, _ in self.defines.values())
-        lines = [
-            f"#define {(self.name.upper() + '_' + name).ljust(width)} {value.ljust(values)} /* {comment(meaning)} */"
-            for name, (value, meaning) in self.defines.items()
-        ]
+        lines = []
+        for name, (value, meaning) in self.defines.items():
+            full = f"{self.name.upper()}_{name}"
+            line = f"#define {full.ljust(width)} {value.ljust(values)} /* {meaning} */"
+            lines += [f"#ifndef {full}", line, "#endif"] if name in _CHANGED else [line]
         parts = [
             self._head(file),
             f"#ifndef {guard}\n#define {guard}",
@@ -106,8 +111,3 @@ class Source:
             self.arrays.definitions(),
         ]
         return named("\n\n".join(part for part in parts if part), self.name) + "\n"
-
-
-def table(values: Mapping[str, int]) -> str:
-    """Sizes in one line, for comments."""
-    return ", ".join(f"{name} {value:,}" for name, value in values.items())

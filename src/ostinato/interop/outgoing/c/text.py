@@ -79,3 +79,8 @@ def filled(values: Iterable[str], indent: str = "    ") -> str:
 def indented(lines: Sequence[str], by: int = 1) -> list[str]:
     """Lines so much deeper."""
     return ["    " * by + line if line else "" for line in lines]
+
+
+def function(head: str, body: Sequence[str]) -> str:
+    """A function."""
+    return "\n".join([head, "{", *indented(body), "}"])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ostinato.interop.outgoing.c.source import Source
-from ostinato.interop.outgoing.c.text import comment
+from ostinato.interop.outgoing.c.text import comment, function
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Tokens:
 def add_tokens(tokens: Tokens, source: Source) -> None:
     """A table of code points of characters, with the way there and back; of words their texts; of pieces a note."""
     if tokens.level == "char":
-        _add_characters(tokens, source)
+        add_characters(tokens, source, "token")
     elif tokens.level == "word":
         source.arrays.strings("@_tokens", tokens.entries)
         source.declare(f"extern const char *const @_tokens[{len(tokens.entries)}];", "The words, in UTF-8, by token.")
@@ -39,31 +39,29 @@ def add_tokens(tokens: Tokens, source: Source) -> None:
         ]  # fmt: skip
 
 
-def _add_characters(tokens: Tokens, source: Source) -> None:
+def add_characters(tokens: Tokens, source: Source, what: str) -> None:
+    """Tables of code points, with the way there and back, for what is called a token, or otherwise."""
     pairs = sorted((ord(text), number) for number, text in enumerate(tokens.entries) if len(text) == 1)
-    codes = source.arrays.whole("character_codes", "uint32_t", [code for code, _ in pairs], 4)
-    numbers = source.arrays.whole("character_tokens", "int32_t", [number for _, number in pairs], 4)
+    codes = source.arrays.whole("code_points", "uint32_t", [code for code, _ in pairs], 4)
+    numbers = source.arrays.whole(f"{what}_of_code_point", "int32_t", [number for _, number in pairs], 4)
     count, unknown = len(pairs), -1 if tokens.unknown is None else tokens.unknown
-    source.code.append(f"""\
-int @_token_of(uint32_t code_point)
-{{
-    int low = 0, high = {count};
-    while (low < high) {{
-        const int middle = (low + high) / 2;
-        if ({codes}[middle] < code_point) low = middle + 1;
-        else high = middle;
-    }}
-    return low < {count} && {codes}[low] == code_point ? (int){numbers}[low] : {unknown};
-}}
-
-uint32_t @_code_point_of(int token)
-{{
-    for (int k = 0; k < {count}; ++k) {{
-        if ({numbers}[k] == token) return {codes}[k];
-    }}
-    return 0;
-}}""")
-    source.declare(
-        "int @_token_of(uint32_t code_point);", f"The token of a character of Unicode; {unknown} of one that is unknown."
-    )
-    source.declare("uint32_t @_code_point_of(int token);", "The character of a token; 0 of one that is no character.")
+    there, back = f"int @_{what}_of(uint32_t code_point)", f"uint32_t @_code_point_of(int {what})"
+    source.code += [
+        function(there, [
+            f"int low = 0, high = {count};",
+            "while (low < high) {",
+            "    const int middle = (low + high) / 2;",
+            f"    if ({codes}[middle] < code_point) low = middle + 1;",
+            "    else high = middle;",
+            "}",
+            f"return low < {count} && {codes}[low] == code_point ? (int){numbers}[low] : {unknown};",
+        ]),
+        function(back, [
+            f"for (int k = 0; k < {count}; ++k) {{",
+            f"    if ({numbers}[k] == {what}) return {codes}[k];",
+            "}",
+            "return 0;",
+        ]),
+    ]  # fmt: skip
+    source.declare(f"{there};", f"The {what} of a character of Unicode; {unknown} of one that is unknown.")
+    source.declare(f"{back};", f"The character of a {what}; 0 where it is none.")
