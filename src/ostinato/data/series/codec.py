@@ -214,11 +214,11 @@ class SeriesCodec:
             return np.array(known, np.float64)
         first = series.target[: self.shape.window]
         begun = _scale(first, self.shape.transforms, self.shape.window)
-        even = [self._scale_of_even(k, _size(first[:, k])) for k in range(len(known))]
+        even = [self.scale_of_even(k, _size(first[:, k])) for k in range(len(known))]
         begun = np.where(np.isnan(begun), even, begun)
         return np.array([one or other for one, other in zip(known, begun, strict=True)], np.float64)
 
-    def _scale_of_even(self, target: int, size: float) -> float:
+    def scale_of_even(self, target: int, size: float) -> float:
         """Of a series that has not changed yet: as much of its size as other series change by."""
         log = self.shape.transforms[target].log
         others = [(scale, each.size[target]) for each in self.given.values() if each.size

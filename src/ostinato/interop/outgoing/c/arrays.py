@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ostinato.interop.outgoing.c.text import filled, literal, string
+from ostinato.interop.outgoing.c.text import double, filled, literal, string
 
 Weights = Literal["float32", "int8"]
 Array = npt.NDArray[np.float32]
@@ -56,7 +56,7 @@ class Arrays:
     def doubles(self, name: str, values: Sequence[float]) -> str:
         """A vector of double precision."""
         name = self._unused(name)
-        self._array("double", name, str(len(values)), [_double(v) for v in values], 8 * len(values))
+        self._array("double", name, str(len(values)), [double(v) for v in values], 8 * len(values))
         return name
 
     def whole(self, name: str, kind: str, values: Sequence[int], size: int) -> str:
@@ -108,8 +108,3 @@ def dequantized(values: Array) -> Array:
 
 def _floats(values: Array) -> list[str]:
     return [literal(v) for v in values.ravel().tolist()]
-
-
-def _double(number: float) -> str:
-    text = f"{number:.17g}"
-    return text if any(c in text for c in ".en") else f"{text}.0"

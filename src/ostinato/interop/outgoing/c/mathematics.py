@@ -147,6 +147,56 @@ static float logarithm_of_one_more(float x)
     "power": ("static float power(float x, float y) { return powf(x, y); }", ""),
 }
 
+_LIBRARY = {
+    **_LIBRARY,
+    "root_double": (
+        "static double root_double(double x) { return sqrt(x); }",
+        """\
+static double root_double(double x)
+{
+    double root = x > 1.0 ? x : 1.0;
+    if (x <= 0.0) return 0.0;
+    for (int k = 0; k < 600; ++k) { /* Newton's method */
+        const double next = 0.5 * (root + x / root);
+        if (next >= root) break;
+        root = next;
+    }
+    return root;
+}""",
+    ),
+    "exponential_double": (
+        "static double exponential_double(double x) { return exp(x); }",
+        """\
+static double exponential_double(double x)
+{
+    /* the series of a 1024th, squared ten times */
+    const double r = x / 1024.0;
+    double term = 1.0, sum = 0.0;
+    for (int n = 1; n < 16; ++n) sum += term *= r / n;
+    for (int n = 0; n < 10; ++n) sum = sum * (sum + 2.0); /* e^r - 1, which loses nothing by being small */
+    return sum + 1.0;
+}""",
+    ),
+    "logarithm_double": (
+        "static double logarithm_double(double x) { return log(x); }",
+        """\
+static double logarithm_double(double x)
+{
+    double s, term, sum;
+    int twos = 0;
+    for (; x > 1.4142135623730951; x *= 0.5) ++twos;
+    for (; x < 0.7071067811865476; x *= 2.0) --twos;
+    s = (x - 1.0) / (x + 1.0);
+    sum = term = s;
+    for (int n = 3; n < 40; n += 2) {
+        term *= s * s;
+        sum += term / n;
+    }
+    return 2.0 * sum + twos * 0.69314718055994531;
+}""",
+    ),
+}
+
 #: Of what is computed from these.
 _OTHERS: Mapping[str, str] = {
     "sigmoid": "static float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }",

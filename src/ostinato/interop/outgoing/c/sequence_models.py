@@ -255,7 +255,7 @@ class _Writer:
             "struct @_workspace {", *indented(members), "};",
         ]))  # fmt: skip
         source.define("WORKSPACE_BYTES", "sizeof(struct @_workspace)", "bytes of a workspace")
-        source.code.append(sequencefunction(self.stack, "workspace", widest))
+        source.code.append(sequence_function(self.stack, "workspace", widest))
         kind = "const int32_t *tokens" if self._of_tokens else "const double *features"
         given = "tokens[from]" if self._of_tokens else f"features + (size_t)from * {len(parts.mean)}"
         given = f"(int){given}" if self._of_tokens else given

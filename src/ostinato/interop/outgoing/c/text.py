@@ -29,6 +29,12 @@ def literal(number: float) -> str:
     return f"{text}f" if any(c in text for c in ".e") else f"{text}.0f"
 
 
+def double(number: float) -> str:
+    """A number of double precision in C."""
+    text = f"{number:.17g}"
+    return text if any(c in text for c in ".en") else f"{text}.0"
+
+
 def string(text: str) -> str:
     """A string constant, in ASCII: all else by its UTF-8 bytes."""
     found = []

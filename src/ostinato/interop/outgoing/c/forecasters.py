@@ -1,0 +1,257 @@
+"""A forecaster in C: rows of a series, as they were measured, in; those that follow out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from torch import Tensor
+
+from ostinato.data.series.windows import Shape
+from ostinato.interop.outgoing.c import series
+from ostinato.interop.outgoing.c.arrays import Arrays, Weights
+from ostinato.interop.outgoing.c.layers import LayerStack, fields, layer_stack, reset, step_lines
+from ostinato.interop.outgoing.c.program import Program
+from ostinato.interop.outgoing.c.source import Source
+from ostinato.interop.outgoing.c.text import comment, function, indented, literal, named
+from ostinato.layers.recurrent import Recurrent
+
+
+@dataclass(frozen=True)
+class ForecasterParts:
+    """What C needs of a forecaster.
+
+    Attributes:
+        about: lines on what it is.
+        shape: sizes, transforms and codings of its windows.
+        names: of the K targets.
+        encoder, decoder: layers of the same cells.
+        weights: `[K*C, O]` and `[K*C]`, of how simple forecasts are weighed.
+        correction: `[K*(1+P), O]` and `[K*(1+P)]`.
+        autoregressive: whether a step is fed the forecast of the one before.
+        spread: what the P numbers beside a forecast are: "quantiles", the deviation of a "normal" distribution, or
+            nothing that C makes use of.
+        shares: of quantiles, the middle one the median.
+        away: how many deviations of a normal distribution each lies from its mean.
+        scales: of each series `[S, K]`, NaN where training found none.
+        keys: of each series, its id.
+        even: `[K]` the scale of a series that does not change, as a share of its size; and in itself.
+    """
+
+    about: Sequence[str]
+    shape: Shape
+    names: Sequence[str]
+    encoder: Recurrent
+    decoder: Recurrent
+    weights: tuple[Tensor, Tensor]
+    correction: tuple[Tensor, Tensor]
+    autoregressive: bool
+    spread: Literal["quantiles", "normal", "none"]
+    shares: Sequence[float]
+    away: Sequence[float]
+    scales: np.ndarray
+    keys: Sequence[str]
+    even: tuple[Sequence[float], Sequence[float]]
+
+    @property
+    def quantiles(self) -> int:
+        """Quantiles that are given beside the forecast."""
+        return 0 if self.spread == "none" else len(self.shares)
+
+
+def forecaster(parts: ForecasterParts, name: str, weights: Weights) -> Program:
+    """The files of a forecaster.
+
+    Raises:
+        ConfigError: what C has no form of.
+    """
+    shape = parts.shape
+    source = Source(name, list(parts.about), Arrays(weights), frozenset({"softmax"}))
+    source.define("TARGETS", shape.targets, "numbers of a row: " + comment(", ".join(parts.names)))
+    source.define("WINDOW", shape.window, "rows of history that there have to be at least")
+    source.define("HISTORY", series.history(shape), "rows of it that are looked at, at most")
+    source.define("HORIZON", shape.horizon, "rows that are forecast")
+    values = f"1 + {parts.quantiles} quantiles" if parts.quantiles else "1"
+    source.define("VALUES", 1 + parts.quantiles, f"numbers of a forecast, {values}")
+    encoder = layer_stack(parts.encoder, "encoder", source)
+    decoder = layer_stack(parts.decoder, "decoder", source)
+    features = series.add_series(parts.shape, parts.scales, parts.keys, parts.even, source)
+    K, C = shape.targets, shape.bases
+    source.define("WORKSPACE_BYTES", "sizeof(struct @_workspace)", "bytes of a workspace")
+    source.types.append("\n".join([
+        "/* Room to work in, of @@_WORKSPACE_BYTES; what is in it before a call does not matter. */",
+        "struct @_workspace {",
+        *indented([*features.fields, f"float bases[{K}][{C}]; /* simple forecasts of a row, scaled */",
+                   *fields(encoder), *fields(decoder)]),
+        "};",
+    ]))  # fmt: skip
+    source.code += [*features.functions, *([series.last_of()] if parts.autoregressive else [])]
+    _decode(parts, source, decoder)
+    _entry(parts, source, encoder, decoder, features)
+    return Program(
+        name, source.header(f"{name}.h"), source.text(), named(_driver(features), name), source.arrays.bytes
+    )
+
+
+def _decode(parts: ForecasterParts, source: Source, decoder: LayerStack) -> None:
+    """A function from the decoder's output to a row's forecasts, scaled."""
+    K, C, O = parts.shape.targets, parts.shape.bases, decoder.output_size
+    each = parts.correction[0].shape[0] // K
+    mixing = source.arrays.matrix("mixing_weight", _array(parts.weights[0]))
+    mixing_bias = source.arrays.vector("mixing_bias", _array(parts.weights[1]))
+    matrix = source.arrays.matrix("correction_weight", _array(parts.correction[0]))
+    bias = source.arrays.vector("correction_bias", _array(parts.correction[1]))
+    body = [
+        f"float weights[{K * C}], correction[{K * each}];",
+        f"multiply({mixing}, {K * C}, {O}, h, {mixing_bias}, weights);",
+        f"multiply({matrix}, {K * each}, {O}, h, {bias}, correction);",
+        f"for (int k = 0; k < {K}; ++k) {{",
+        f"    const float *own = correction + k * {each};",
+        "    float location = own[0];",
+        f"    softmax(weights + k * {C}, {C});",
+        f"    for (int c = 0; c < {C}; ++c) location += weights[k * {C} + c] * room->bases[k][c];",
+        "    values[k][0] = location;",
+        *indented(_spread(parts, source)),
+        "}",
+    ]
+    source.code.append(
+        "/* The forecast of a row, scaled, by the decoder's output: a mixture of simple ones, and a correction. */\n"
+        + function("static void forecast_row(struct @_workspace *room, const float *h, float (*values)[@@_VALUES])", body)
+    )
+
+
+def _spread(parts: ForecasterParts, source: Source) -> list[str]:
+    """Lines from what stands beside a location to quantiles."""
+    if parts.spread != "none":
+        source.functions |= {"softplus"}
+    if parts.spread == "normal":
+        away = ", ".join(literal(number) for number in parts.away)
+        return [
+            f"static const float away[{len(parts.away)}] = {{{away}}};",
+            "const float deviation = softplus(own[1]) + 1e-3f;",
+            f"for (int q = 0; q < {len(parts.away)}; ++q) values[k][1 + q] = location + deviation * away[q];",
+        ]
+    if parts.spread == "none":
+        return []
+    middle = len(parts.shares) // 2
+    return [
+        "/* the median, and on either side of it positive distances, summed up */",
+        f"values[k][{1 + middle}] = location;",
+        f"for (int q = {middle - 1}; q >= 0; --q) values[k][1 + q] = values[k][2 + q] - softplus(own[1 + q]);",
+        f"for (int q = {middle + 1}; q < {len(parts.shares)}; ++q) {{",
+        "    values[k][1 + q] = values[k][q] + softplus(own[1 + q]);",
+        "}",
+    ]
+
+
+def _entry(
+    parts: ForecasterParts, source: Source, encoder: LayerStack, decoder: LayerStack, features: series.SeriesCode
+) -> None:
+    shape = parts.shape
+    K, C, F = shape.targets, shape.bases, shape.known_size
+    reading, _ = step_lines(encoder, "room->", "x")
+    writing, h = step_lines(decoder, "room->", "x")
+    fed = F + K * C + (K if parts.autoregressive else 0)
+    handed = [
+        f"for (int j = 0; j < {width}; ++j) room->{after.name}.{name}[j] = room->{before.name}.{name}[j];"
+        for before, after in zip(encoder.steps, decoder.steps, strict=True)
+        for name, width in before.fields.items()
+        if name != "output" or "output" not in after.fields
+    ]
+    back = [
+        f"for (int k = 0; k < {K}; ++k) x[{F + K * C} + k] = t > 0 ? scaled[k][0] : last_of(room, k);",
+    ]
+    body = [
+        f"float x[{max(shape.past_size, fed)}], scaled[{K}][@@_VALUES];",
+        features.prepare,
+        *reset(encoder, "room->"),
+        "for (int t = 0; t < @@_WINDOW; ++t) {",
+        "    row_looked_back_on(room, t, x);",
+        *indented(reading),
+        "}",
+        *handed,
+        "for (int t = 0; t < @@_HORIZON; ++t) {",
+        "    simple_forecasts(room, t);",
+        f"    for (int k = 0; k < {F}; ++k) x[k] = room->known[@@_WINDOW + t][k];" if F else "",
+        f"    for (int k = 0; k < {K}; ++k) {{",
+        f"        for (int c = 0; c < {C}; ++c) x[{F} + k * {C} + c] = room->bases[k][c];",
+        "    }",
+        *(indented(back) if parts.autoregressive else []),
+        *indented(writing),
+        f"    forecast_row(room, {h}, scaled);",
+        f"    for (int k = 0; k < {K}; ++k) {{",
+        "        for (int q = 0; q < @@_VALUES; ++q) {",
+        f"            values[(t * {K} + k) * @@_VALUES + q] = in_units(room, k, scaled[k][q]);",
+        "        }",
+        "    }",
+        "}",
+    ]
+    head = f"void @_forecast(struct @_workspace *room, {features.arguments}, double *values)"
+    source.code.append(function(head, [line for line in body if line]))
+    shares = ", ".join(f"{share:g}" for share in parts.shares)
+    told = f" then its quantiles of {shares}" if parts.quantiles else ""
+    source.declare(
+        f"{head};",
+        f"Forecast @@_HORIZON rows. {features.meaning}\n   `values`: of each row and target the forecast, the median,"
+        f"{told}; all in the units of the history.",
+    )
+    source.usage += [
+        "static struct @_workspace room;",
+        "double values[@@_HORIZON * @@_TARGETS * @@_VALUES];",
+        f"@_forecast(&room, {features.passed}, values);",
+    ]
+    source.stack_bytes += 4 * max(shape.past_size, fed)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().float().numpy()
+
+
+def _driver(features: series.SeriesCode) -> str:
+    lines = [line for line in _DRIVER.splitlines() if not any(f"/*{one}*/" in line for one in features.absent)]
+    text = "\n".join(lines) + "\n"
+    for one in ("past", "known", "times"):
+        text = text.replace(f"/*{one}*/ ", "")
+    return text.replace("PASSED", features.passed)
+
+
+#: Reads, again and again, int32 rows and series, the history, and what the model reads beside it; writes the values.
+_DRIVER = """\
+#include "@.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define MOST 4096
+
+static struct @_workspace room;
+static double history[MOST * @@_TARGETS], values[@@_HORIZON * @@_TARGETS * @@_VALUES];
+/*past*/ static double past[MOST * @@_PAST];
+/*known*/ static double known[(MOST + @@_HORIZON) * @@_KNOWN];
+/*times*/ static int64_t times[MOST + @@_HORIZON];
+
+int main(int argc, char **argv)
+{
+    const long repeats = argc > 1 ? atol(argv[1]) : 0;
+    int32_t rows, series;
+    clock_t begun;
+    while (fread(&rows, sizeof rows, 1, stdin) == 1) {
+        const size_t count = (size_t)rows;
+        if (rows > MOST || fread(&series, sizeof series, 1, stdin) != 1) return 1;
+        if (fread(history, sizeof history[0] * @@_TARGETS, count, stdin) != count) return 1;
+        /*past*/ if (fread(past, sizeof past[0] * @@_PAST, count, stdin) != count) return 1;
+        /*known*/ if (fread(known, sizeof known[0] * @@_KNOWN, count + @@_HORIZON, stdin) != count + @@_HORIZON) return 1;
+        /*times*/ if (fread(times, sizeof times[0], count + @@_HORIZON, stdin) != count + @@_HORIZON) return 1;
+        @_forecast(&room, PASSED, values);
+        fwrite(values, sizeof values, 1, stdout);
+    }
+    begun = clock();
+    for (long k = 0; k < repeats; ++k) @_forecast(&room, PASSED, values);
+    if (repeats > 0) fprintf(stderr, "%.9g\\n", (double)(clock() - begun) / CLOCKS_PER_SEC / (double)repeats);
+    return 0;
+}
+"""
