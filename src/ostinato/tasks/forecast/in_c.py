@@ -38,16 +38,16 @@ def program(run: Trained, name: str, weights: Weights) -> Program:
     model, codec, sizes = forecaster_of(run), run.codec, run.config["model"]
     if model.autoregressive and not model.certain:
         raise ConfigError(
-            "--to c: with --decoding autoregressive a distribution is forecast by hundreds of paths drawn, which has no "
-            "form in C; train with --head point, or --decoding direct"
+            "--to c: with --decoding autoregressive a distribution is forecast by hundreds of paths drawn, which has "
+            "no form in C; train with --head point, or --decoding direct"
         )
     shape: Shape = codec.shape
     spread = _spread(model)
     without = "; its intervals are not among what C gives" if spread == "none" and not model.certain else ""
     parts = ForecasterParts(
         about=[
-            f"A forecaster ({sizes['cell']}, {sizes['num_layers']} x {sizes['hidden_size']} units in encoder and decoder "
-            f"each): {shape.window} rows or more of a series in, the next {shape.horizon} out, "
+            f"A forecaster ({sizes['cell']}, {sizes['num_layers']} x {sizes['hidden_size']} units in encoder and "
+            f"decoder each): {shape.window} rows or more of a series in, the next {shape.horizon} out, "
             f"{shape.spacing.describe()} apart{without}."
         ],
         shape=shape,
@@ -73,7 +73,7 @@ def _spread(model: Forecaster) -> Literal["quantiles", "normal", "none"]:
 
 
 def _even(codec: SeriesCodec) -> tuple[list[float], list[float]]:
-    """The scales of series that do not change: as a share of their size, 0 where that does not matter, and of size 0."""
+    """The scales of series that do not change: as a share of their size, 0 where that says nothing, and of size 0."""
     logs = [one.log for one in codec.shape.transforms]
     shares = [0.0 if log else codec.scale_of_even(k, 1.0) for k, log in enumerate(logs)]
     return shares, [codec.scale_of_even(k, 0.0) for k in range(len(logs))]
@@ -151,4 +151,5 @@ def _units(shape: Shape, values: np.ndarray, scale: Sequence[float] | np.ndarray
     for k, transform in enumerate(shape.transforms):
         units[:, k] = np.abs(values[:, k]) + transform.shift if transform.log else 1.0
         units[:, k] *= scale[k]
-    return np.maximum(units, 1e-300)
+    found: np.ndarray = np.maximum(units, 1e-300)
+    return found

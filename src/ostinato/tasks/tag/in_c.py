@@ -83,7 +83,8 @@ def _tagger(run: Trained) -> Tagger:
 
 def _chain(run: Trained) -> Chain | None:
     """Learned scores of neighbours, and what the tags' scheme forbids."""
-    learned = getattr(run.model, run.model.head)
+    model = _tagger(run)
+    learned = getattr(model, model.head)
     if learned is None:
         return run.codec.constraints  # type: ignore[no-any-return]
     chain: Chain = learned.chain().plus(run.codec.constraints)

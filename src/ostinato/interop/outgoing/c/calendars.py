@@ -6,7 +6,7 @@ from ostinato.data.series.times import Spacing, calendar_names
 from ostinato.interop.outgoing.c.text import function
 
 
-def WIDTH(spacing: Spacing) -> int:
+def width(spacing: Spacing) -> int:
     """How many there are."""
     return len(calendar_names(spacing))
 
@@ -22,7 +22,7 @@ def told(spacing: Spacing) -> str:
 def function_of(spacing: Spacing) -> str:
     """A function that writes the features to the rows of the workspace's `known`."""
     if spacing.unit == "month":
-        count = WIDTH(spacing)
+        count = width(spacing)
         lines = [
             "const int month = (int)((times[r] % 12 + 12) % 12);",
             f"for (int c = 0; c < {count}; ++c) x[c] = month / {spacing.step} == c ? 1.0f : 0.0f;",

@@ -46,7 +46,9 @@ def _column(name: str, coding: Coding, column: int, columns: int, begin: int, ah
     ]
     if coding.categories is not None:
         count = len(coding.categories)
-        lines.append(f"        for (int c = 0; c < {count}; ++c) room->{name}[t][{begin} + c] = last == c ? 1.0f : 0.0f;")
+        lines.append(
+            f"        for (int c = 0; c < {count}; ++c) room->{name}[t][{begin} + c] = last == c ? 1.0f : 0.0f;"
+        )
     else:
         lines.append(
             f"        room->{name}[t][{begin}] = bounded((last - {double(coding.mean)}) / {double(coding.std)});"

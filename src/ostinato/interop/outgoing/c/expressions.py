@@ -82,23 +82,24 @@ class Expressions:
 
     def loop(
         self, nodes: Sequence[int], targets: Mapping[int, Sequence[tuple[str, int]]]
-    ) -> tuple[list[str], list[str], list[str]]:
-        """Lines before a loop, of its body and after it, which computes these values and writes some of them."""
+    ) -> tuple[list[str], list[str]]:
+        """Lines before a loop and of its body, which computes these values and writes some of them."""
         self._begin(nodes)
         for at in nodes:
             self._uses.update(self.graph[at].args)
             self._uses[at] += len(targets.get(at, ()))
-        before, after, stores = [], [], []
+        before, stores = list[str](), list[str]()
         for at in nodes:
             node = self.graph[at]
             if node.op in ("sum", "largest"):
                 before.append(self._start(at))
                 self._lines.append(self._gathered(at))
             elif at in targets:
-                text = self._stored(at, {array for other in nodes if other != at for array, _ in targets.get(other, ())})
+                others = {array for other in nodes if other != at for array, _ in targets.get(other, ())}
+                text = self._stored(at, others)
                 for array, begin in targets[at]:
                     stores.append(f"{array}[{f'{begin} + ' if begin else ''}j] = {text};")
-        return before, [*self._lines, *stores], after
+        return before, [*self._lines, *stores]
 
     def _stored(self, at: int, others: Collection[str]) -> str:
         """What is written: in a variable where others use it too, or where it reads what others overwrite."""

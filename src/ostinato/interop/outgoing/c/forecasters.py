@@ -90,14 +90,12 @@ def forecaster(parts: ForecasterParts, name: str, weights: Weights) -> Program:
     source.code += [*features.functions, *([series.last_of()] if parts.autoregressive else [])]
     _decode(parts, source, decoder)
     _entry(parts, source, encoder, decoder, features)
-    return Program(
-        name, source.header(f"{name}.h"), source.text(), named(_driver(features), name), source.arrays.bytes
-    )
+    return Program(name, source.header(f"{name}.h"), source.text(), named(_driver(features), name), source.arrays.bytes)
 
 
 def _decode(parts: ForecasterParts, source: Source, decoder: LayerStack) -> None:
     """A function from the decoder's output to a row's forecasts, scaled."""
-    K, C, O = parts.shape.targets, parts.shape.bases, decoder.output_size
+    K, C, width = parts.shape.targets, parts.shape.bases, decoder.output_size
     each = parts.correction[0].shape[0] // K
     mixing = source.arrays.matrix("mixing_weight", _array(parts.weights[0]))
     mixing_bias = source.arrays.vector("mixing_bias", _array(parts.weights[1]))
@@ -105,8 +103,8 @@ def _decode(parts: ForecasterParts, source: Source, decoder: LayerStack) -> None
     bias = source.arrays.vector("correction_bias", _array(parts.correction[1]))
     body = [
         f"float weights[{K * C}], correction[{K * each}];",
-        f"multiply({mixing}, {K * C}, {O}, h, {mixing_bias}, weights);",
-        f"multiply({matrix}, {K * each}, {O}, h, {bias}, correction);",
+        f"multiply({mixing}, {K * C}, {width}, h, {mixing_bias}, weights);",
+        f"multiply({matrix}, {K * each}, {width}, h, {bias}, correction);",
         f"for (int k = 0; k < {K}; ++k) {{",
         f"    const float *own = correction + k * {each};",
         "    float location = own[0];",
@@ -118,7 +116,9 @@ def _decode(parts: ForecasterParts, source: Source, decoder: LayerStack) -> None
     ]
     source.code.append(
         "/* The forecast of a row, scaled, by the decoder's output: a mixture of simple ones, and a correction. */\n"
-        + function("static void forecast_row(struct @_workspace *room, const float *h, float (*values)[@@_VALUES])", body)
+        + function(
+            "static void forecast_row(struct @_workspace *room, const float *h, float (*values)[@@_VALUES])", body
+        )
     )
 
 
@@ -240,12 +240,12 @@ int main(int argc, char **argv)
     int32_t rows, series;
     clock_t begun;
     while (fread(&rows, sizeof rows, 1, stdin) == 1) {
-        const size_t count = (size_t)rows;
-        if (rows > MOST || fread(&series, sizeof series, 1, stdin) != 1) return 1;
+        const size_t count = (size_t)rows, all = count + @@_HORIZON;
+        if (rows > MOST || all < count || fread(&series, sizeof series, 1, stdin) != 1) return 1;
         if (fread(history, sizeof history[0] * @@_TARGETS, count, stdin) != count) return 1;
         /*past*/ if (fread(past, sizeof past[0] * @@_PAST, count, stdin) != count) return 1;
-        /*known*/ if (fread(known, sizeof known[0] * @@_KNOWN, count + @@_HORIZON, stdin) != count + @@_HORIZON) return 1;
-        /*times*/ if (fread(times, sizeof times[0], count + @@_HORIZON, stdin) != count + @@_HORIZON) return 1;
+        /*known*/ if (fread(known, sizeof known[0] * @@_KNOWN, all, stdin) != all) return 1;
+        /*times*/ if (fread(times, sizeof times[0], all, stdin) != all) return 1;
         @_forecast(&room, PASSED, values);
         fwrite(values, sizeof values, 1, stdout);
     }

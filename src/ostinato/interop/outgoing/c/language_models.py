@@ -53,7 +53,9 @@ def language_model(parts: LanguageModelParts, name: str, weights: Weights) -> Pr
     source.define("TOKENS", V, "tokens of the vocabulary")
     source.define("BEGIN", parts.begin, "the token in front of a text")
     embedding = source.arrays.matrix("embedding", _array(parts.embedding))
-    stacks = [layer_stack(module, which, source) for module, which in zip(parts.stacks, ("layer", "last"))]
+    stacks = [
+        layer_stack(module, which, source) for module, which in zip(parts.stacks, ("layer", "last"), strict=False)
+    ]
     output = embedding if parts.weight is None else source.arrays.matrix("output_weight", _array(parts.weight))
     bias = source.arrays.vector("output_bias", _array(parts.bias))
     members = [line for stack in stacks for line in fields(stack)]

@@ -76,8 +76,7 @@ def layer_stack(module: Recurrent, name: str, source: Source) -> LayerStack:
             if lacking := [one for one in full if one not in weights]:
                 raise ConfigError(f"--to c: {lacking[0]} is computed when the layer runs; --to onnx takes it")
             own: dict[str, Tensor] = {
-                parameter: weights[one].detach().float()
-                for parameter, one in zip(cell.parameters(), full, strict=True)
+                parameter: weights[one].detach().float() for parameter, one in zip(cell.parameters(), full, strict=True)
             }
             called = f"{name}_{index}" + (f"_{direction}" if len(directions) == 2 else "")
             made = step_function(cell, own, called, source.arrays, module.zoneout)
@@ -86,9 +85,7 @@ def layer_stack(module: Recurrent, name: str, source: Source) -> LayerStack:
             source.add_step(made)
             steps.append(made)
         layers.append(tuple(steps))
-    return LayerStack(
-        name, tuple(layers), directions, module.merge, module.input_size, module.output_size
-    )
+    return LayerStack(name, tuple(layers), directions, module.merge, module.input_size, module.output_size)
 
 
 def fields(stack: LayerStack) -> list[str]:

@@ -114,7 +114,8 @@ static float logarithm(float x)
     mantissa.bits -= (int32_t)n * 8388608;
     s = (mantissa.number - 1.0f) / (mantissa.number + 1.0f);
     q = s * s;
-    return n * 0.693147181f + 2.0f * s * (1.0f + q * (0.333333333f + q * (0.2f + q * (0.142857143f + q * 0.111111111f))));
+    q = 0.333333333f + q * (0.2f + q * (0.142857143f + q * 0.111111111f));
+    return n * 0.693147181f + 2.0f * s * (1.0f + s * s * q);
 }""",
     ),
     "exponential_less_one": (
@@ -249,7 +250,7 @@ def mathematics(functions: Collection[str]) -> str:
     without = [_LIBRARY[name][1] for name in own]
     missing = [name for name in library if not _LIBRARY[name][1]]
     if missing:
-        without = [f"#error \"{', '.join(missing)}: only the C library has it; compile without @@_NO_LIBM\""]
+        without = [f'#error "{", ".join(missing)}: only the C library has it; compile without @@_NO_LIBM"']
     return "\n".join([
         "#ifdef @@_NO_LIBM",
         "/* Without the C library's functions: right to about one part in ten million. */",

@@ -55,7 +55,9 @@ class Pooling:
 
     @property
     def _numbers(self) -> Sequence[str]:
-        return {"last": (), "mean": ("steps",), "max": ("steps",), "attention": ("steps", "weight", "largest")}[self.kind]
+        return {"last": (), "mean": ("steps",), "max": ("steps",), "attention": ("steps", "weight", "largest")}[
+            self.kind
+        ]
 
     def step(self, row: str, room: str = "state") -> list[str]:
         """Lines that add a step's output."""
@@ -72,7 +74,7 @@ class Pooling:
             ]
         return [
             f"score = {self.score.format(row)};",
-            "/* the softmax over all steps, whose largest score is not known yet: what was summed up shrinks with it */",
+            "/* the softmax over all steps, whose largest score is not known yet: the sum shrinks with it */",
             f"shrink = {room}->steps == 0 || score > {room}->largest ? exponential({room}->largest - score) : 1.0f;",
             f"if ({room}->steps == 0) shrink = 0.0f;",
             f"if ({room}->steps == 0 || score > {room}->largest) {room}->largest = score;",
@@ -105,7 +107,11 @@ class Pooling:
                 f"for (int j = 0; j < {width} && read > 0; ++j) {room}->pooled[j] = "
                 f"{room}->rows[j < {split} ? {first} : 0][j];"
             ]
-        lines = ["for (int t = 0; t < read; ++t) {", *(f"    {line}" for line in self.step(f"{room}->rows[t]", room)), "}"]
+        lines = [
+            "for (int t = 0; t < read; ++t) {",
+            *(f"    {line}" for line in self.step(f"{room}->rows[t]", room)),
+            "}",
+        ]
         where, more = self._finished(room)
         return where, [*lines, *more]
 

@@ -33,13 +33,13 @@ class Sample(NamedTuple):
         given: what a program's driver reads.
         expected: what it is to write, of its dtype.
         unit: what a difference is measured by, of a shape that goes with `expected`.
-        count: inputs.
+        inputs: how many.
     """
 
     given: bytes
     expected: npt.NDArray[Any]
-    unit: npt.NDArray[Any]
-    count: int
+    unit: npt.NDArray[Any] | np.float32
+    inputs: int
 
     def difference(self, output: bytes) -> float:
         """The largest difference of an output: absolute of numbers up to 1 in these units, relative of larger ones.

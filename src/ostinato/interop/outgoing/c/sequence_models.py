@@ -92,9 +92,7 @@ class _Writer:
             self._whole()
         if parts.tokens is not None:
             add_tokens(parts.tokens, source)
-        return Program(
-            self.name, source.header(f"{self.name}.h"), source.text(), self._driver(), source.arrays.bytes
-        )
+        return Program(self.name, source.header(f"{self.name}.h"), source.text(), self._driver(), source.arrays.bytes)
 
     # What goes in.
 
@@ -167,17 +165,17 @@ class _Writer:
     def _finish(self, pooled: str) -> list[str]:
         """Lines from the pooled vector to the answer, and what is returned."""
         parts, source = self.parts, self.source
-        O, C = parts.weight.shape[1], len(parts.names)
+        width, C = parts.weight.shape[1], len(parts.names)
         matrix = source.arrays.matrix("output_weight", _array(parts.weight))
         bias = source.arrays.vector("output_bias", _array(parts.bias))
         if parts.answer == "scale":
             mean = source.arrays.doubles("target_mean", parts.target_mean)
             deviation = source.arrays.doubles("target_deviation", parts.target_deviation)
             return [
-                f"multiply({matrix}, {C}, {O}, {pooled}, {bias}, scaled);",
+                f"multiply({matrix}, {C}, {width}, {pooled}, {bias}, scaled);",
                 f"for (int k = 0; k < {C}; ++k) values[k] = (double)scaled[k] * {deviation}[k] + {mean}[k];",
             ]
-        lines = [f"multiply({matrix}, {C}, {O}, {pooled}, {bias}, probabilities);"]
+        lines = [f"multiply({matrix}, {C}, {width}, {pooled}, {bias}, probabilities);"]
         if parts.answer == "softmax":
             lines.append(f"softmax(probabilities, {C});")
         else:
@@ -288,7 +286,7 @@ class _Writer:
         ]
 
     def _driver(self) -> str:
-        said, answer = self._said
+        said, _ = self._said
         kind = "int32_t" if self._of_tokens else "double"
         width = "1" if self._of_tokens else "@@_FEATURES"
         if self.stack.streams:

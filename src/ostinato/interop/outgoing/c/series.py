@@ -79,11 +79,11 @@ def add_series(
     arguments, passed = ["const double *history", "int rows"], ["history", "rows"]
     meaning = [
         "`history`: rows of @@_TARGETS numbers, the oldest first, NAN where one is missing: @@_WINDOW at least,",
-        "   and up to @@_HISTORY make seasons better known; `series`: its number among those of the training data, -1 for",
-        "   another, whose first @@_WINDOW rows then say how far it strays.",
+        "   and up to @@_HISTORY make seasons better known; `series`: its number among those of the training data,",
+        "   -1 for another, whose first @@_WINDOW rows then say how far it strays.",
     ]
     functions = [_transform(shape, source), *_fill(shape, source), _scale(shape, table, even, source)]
-    width = calendars.WIDTH(shape.spacing) if dated else 0
+    width = calendars.width(shape.spacing) if dated else 0
     for name, codings, count in (("past", shape.past, "rows"), ("known", shape.known, "rows + @@_HORIZON")):
         if not codings:
             absent.append(name)
@@ -141,8 +141,8 @@ def _transform(shape: Shape, source: Source) -> str:
 def _fill(shape: Shape, source: Source) -> list[str]:
     K = shape.targets
     return [
-        "/* Keep the last rows, transformed: the last known value in place of one that is missing, before there is any the\n"
-        "   first; and the mean of the window, which all is centred on. */\n"
+        "/* Keep the last rows, transformed: the last known value in place of one that is missing, before there is any\n"
+        "   the first; and the mean of the window, which all is centred on. */\n"
         + function("static void fill(struct @_workspace *room, const double *history, int rows)", [
             "const int kept = rows < @@_HISTORY ? rows : @@_HISTORY;",
             "room->rows = kept;",
@@ -302,8 +302,7 @@ def _units(shape: Shape, source: Source) -> str:
     floors = [-1e308 if one.floor is None else one.floor for one in shape.transforms]
     if any(one.floor is not None for one in shape.transforms):
         lines.append(f"if (y < {source.arrays.doubles('target_floor', floors)}[k]) y = target_floor[k];")
-    back = function("static double in_units(const struct @_workspace *room, int k, float value)", [*lines, "return y;"])
-    return back
+    return function("static double in_units(const struct @_workspace *room, int k, float value)", [*lines, "return y;"])
 
 
 def last_of() -> str:
@@ -312,4 +311,3 @@ def last_of() -> str:
         "static float last_of(const struct @_workspace *room, int k)",
         ["return bounded((room->target[room->rows - 1][k] - room->centre[k]) / room->scale[k]);"],
     )
-

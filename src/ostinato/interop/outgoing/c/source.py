@@ -10,7 +10,6 @@ from ostinato.interop.outgoing.c.arrays import Arrays
 from ostinato.interop.outgoing.c.steps import StepFunction
 from ostinato.interop.outgoing.c.text import comment, indented, named
 
-
 #: Defines that may be given to the compiler instead.
 _CHANGED = ("MAX_STEPS",)
 
@@ -75,7 +74,7 @@ class Source:
             self._head(file),
             f"#ifndef {guard}\n#define {guard}",
             "#include <stdint.h>",
-            "#ifdef __cplusplus\nextern \"C\" {\n#endif",
+            '#ifdef __cplusplus\nextern "C" {\n#endif',
             "\n".join(lines),
             *self.types,
             *self.declarations,

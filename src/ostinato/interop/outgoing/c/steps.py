@@ -19,6 +19,7 @@ from ostinato.core.errors import ConfigError
 from ostinato.interop.outgoing.c.arrays import Arrays
 from ostinato.interop.outgoing.c.expressions import Expressions
 from ostinato.interop.outgoing.c.text import indented, literal
+from ostinato.interop.outgoing.c.words import words_of
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class _Writer:
         self.vectors: dict[int, str] = {}
         self.products: dict[tuple[object, ...], str] = {}
         self.taken = {"x", "state", "j"}
+        self.words = words_of(self.cell, self.traced, self.step)
         self.biases: dict[int, int] = {}  # of a product the vector that is added to it
         self.folded: dict[int, int] = {}  # the sum of both, and its product
 
@@ -104,7 +106,7 @@ class _Writer:
         self._place_leaves(leaves)
         self._fold_biases(ends)
         self._choose_places(ends)
-        writer = Expressions(self.graph, self._read, self._words(), self.taken, self.folded)
+        writer = Expressions(self.graph, self._read, self.words, self.taken, self.folded)
         for index, stage in enumerate(self.form.stages):
             for depth in range(1 + max([0, *stage.scalars, *(loop.depth for loop in stage.loops)])):
                 for at in stage.scalars.get(depth, ()):
@@ -238,7 +240,8 @@ class _Writer:
             if piece == at:
                 break
             begin += self.graph[piece].width
-        for leaf in (other for other in users if self.graph[other].op == "state" and self.graph[other].value[0] == index):
+        leaves = [at for at in users if self.graph[at].op == "state" and self.graph[at].value[0] == index]
+        for leaf in leaves:
             if leaf in {end for pieces in self.step.after for end in pieces}:
                 return False
             for user in users[leaf]:
@@ -255,7 +258,7 @@ class _Writer:
         return True
 
     def _described(self, at: int) -> str:
-        return self._words().get(at, "part")
+        return self.words.get(at, "part")
 
     def _local(self, wanted: str, width: int) -> str:
         name, number = wanted, 2
@@ -265,39 +268,6 @@ class _Writer:
         self.locals.append(f"float {name}[{width}];")
         self.scratch += 4 * width
         return name
-
-    # Names.
-
-    def _words(self) -> dict[int, str]:
-        """What values are called: gates by their letter, fields by their name."""
-        if not hasattr(self, "_known_words"):
-            self._known_words = self._find_words()
-        return self._known_words
-
-    def _find_words(self) -> dict[int, str]:
-        found: dict[int, str] = {}
-        gates: dict[int, frozenset[str]] = {}
-        H = self.cell.hidden_size
-        ends = [*(at for pieces in self.step.after for at in pieces), *self.step.output]
-        for at in self.graph.needed(ends):
-            node = self.graph[at]
-            if node.op == "product":
-                rows: Rows = node.value[0]
-                whole = self.traced.matrix_shapes[rows.matrix][0] == len(self.cell.gates) * H and rows.row % H == 0
-                one = whole and rows.rows == H
-                gates[at] = frozenset({self.cell.gates[rows.row // H]} if one else {f"?{at}"})
-            else:
-                gates[at] = frozenset().union(*(gates[arg] for arg in node.args))
-            if node.op in ("sigmoid", "tanh", "exp") and len(gates[at]) == 1:
-                (letter,) = gates[at]
-                if letter.isidentifier() and letter not in found.values():
-                    found[at] = letter
-            if node.op in ("sigmoid", "tanh", "exp"):
-                gates[at] = frozenset({f"?{at}"})
-        for name, pieces in zip(self.names, self.step.after, strict=True):
-            if len(pieces) == 1 and name not in found.values() and self.graph[pieces[0]].op not in LEAVES:
-                found.setdefault(pieces[0], name)
-        return {at: word.lower() for at, word in found.items()}
 
     # Lines.
 
@@ -314,10 +284,9 @@ class _Writer:
         return f"{array}[{begin} + {unit}]" if begin else f"{array}[{unit}]"
 
     def _loop(self, loop: Loop, writer: Expressions) -> None:
-        before, body, after = writer.loop(loop.nodes, self.written)
+        before, body = writer.loop(loop.nodes, self.written)
         self.lines += before
         self.lines += [f"for (int j = 0; j < {loop.width}; ++j) {{", *indented(body), "}"]
-        self.lines += after
 
     def _copy(self, array: str, begin: int, at: int, writer: Expressions) -> None:
         width = self.graph[at].width

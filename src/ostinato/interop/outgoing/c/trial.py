@@ -37,11 +37,8 @@ class Trial:
 
 def compiler() -> str | None:
     """The C compiler here: `CC` of the environment, or what is called cc, gcc or clang; None where there is none."""
-    return next((found for name in (os.environ.get("CC"), "cc", "gcc", "clang") if name and (found := _which(name))), None)
-
-
-def _which(name: str) -> str | None:
-    return shutil.which(name)
+    names = (os.environ.get("CC"), "cc", "gcc", "clang")
+    return next((found for name in names if name and (found := shutil.which(name))), None)
 
 
 def tried(
