@@ -231,3 +231,7 @@ class Exported(Result):
         Measure | None,
         "largest difference from the run: absolute of numbers up to 1, relative of larger ones; null where unchecked",
     ] = None
+    unchecked: Annotated[str | None, "why nothing was compared; null where it was"] = None
+    weight_bytes: Annotated[Count | None, "of c: bytes of constants"] = None
+    code_bytes: Annotated[Count | None, "of c: bytes of machine code by -O2; null where unknown"] = None
+    seconds: Annotated[Measure | None, "of c: of a step, or of a forecast, compiled so; null where unchecked"] = None

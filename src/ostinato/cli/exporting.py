@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ostinato.cli.answers import opened
 from ostinato.cli.output import Output
 from ostinato.config.export import Export
+
+if TYPE_CHECKING:
+    from ostinato.api.results import Exported
 
 
 def export_model(options: Export, output: Output) -> None:
@@ -20,4 +25,14 @@ def export_model(options: Export, output: Output) -> None:
                 output.text(f"  {way:<5}{one.name:<16}{shape:<16}{one.kind:<9}{one.meaning}")
     if said.difference is not None:
         output.text(f"checked on {said.checked} random inputs: {said.difference:.1e} from the run at most")
+    if said.unchecked is not None:
+        output.text(f"not compared with the run: {said.unchecked}")
+    if said.weight_bytes is not None:
+        output.text(f"{said.weight_bytes:,} bytes of constants{_compiled(said)}")
     output.result(said)
+
+
+def _compiled(said: Exported) -> str:
+    """What else a compiler tells."""
+    code = "" if said.code_bytes is None else f", {said.code_bytes:,} of machine code"
+    return code + ("" if said.seconds is None else f"; {said.seconds * 1e6:.3g} microseconds a step here")

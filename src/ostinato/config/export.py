@@ -10,7 +10,7 @@ from ostinato.config.checks import at_least
 from ostinato.config.fields import Flag, Json, Plugins, RunFolder
 from ostinato.core.errors import ConfigError
 
-Format: TypeAlias = Literal["onnx", "torch", "numpy", "int8"]
+Format: TypeAlias = Literal["onnx", "torch", "numpy", "int8", "c"]
 
 #: The options that a format has a use for, besides those that are every format's; `api/exporting` has a module each.
 FORMATS: Mapping[Format, frozenset[str]] = {
@@ -18,6 +18,7 @@ FORMATS: Mapping[Format, frozenset[str]] = {
     "torch": frozenset(),
     "numpy": frozenset(),
     "int8": frozenset(),
+    "c": frozenset({"weights", "name"}),
 }
 
 #: Of ONNX, that torch's exporter can write.
@@ -40,6 +41,9 @@ class Export:
     int8: a run folder again, a quarter as large: whole numbers of 8 bits with a scale for each row, which recurrent
     layers and large linear ones multiply by as they are. Of it evaluate, predict, generate and serve give nearly the
     same answers, sooner where one sequence is read at a time.
+
+    c: NAME.h and NAME.c in C99, which allocate nothing and need no library but the mathematics of C's, or none; for
+    language models, classifiers, regression, taggers and forecasters. The header says how they are used.
     """
 
     run: RunFolder
@@ -53,6 +57,12 @@ class Export:
 
     opset: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Of onnx: the version of its operators, from 15 on. By default 20."""
+
+    weights: Literal["float32", "int8"] = "float32"
+    """Of c: float32; or int8 with a scale for each row, a quarter of the bytes, whose answers are a little off."""
+
+    name: str = "model"
+    """Of c: begins the names of the files, and all names in them that others see."""
 
     overwrite: Annotated[Flag, tyro.conf.arg(help="Replace files of the same names in --out.")] = False
     plugin: Plugins = ()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
+from numpy.random import Generator
 from torch import nn
 
 from ostinato.checkpoint import RunFolder
@@ -16,6 +17,7 @@ from ostinato.core.errors import ConfigError
 from ostinato.core.results import Result
 from ostinato.inspection.observed import Batches, Observed, ObservedText, Typed
 from ostinato.interop import Found
+from ostinato.interop.outgoing import c
 from ostinato.interop.outgoing.described import Described
 from ostinato.interop.outgoing.graphs import Graph
 from ostinato.tasks.card import CardFacts
@@ -161,6 +163,21 @@ class Describes(Protocol):
         Raises:
             DataError: a model that is of no such kind.
         """
+
+
+@runtime_checkable
+class ExportsC(Protocol):
+    """A task whose models can be written in C."""
+
+    def program(self, run: Trained, name: str, weights: c.Weights) -> c.Program:
+        """The files, whose names begin with `name`.
+
+        Raises:
+            ConfigError: a model, or a cell, that has no form in C.
+        """
+
+    def sample(self, run: Trained, random: Generator, count: int) -> c.Sample:
+        """So many random inputs, as the program's driver reads them, and what the run makes of them."""
 
 
 @runtime_checkable

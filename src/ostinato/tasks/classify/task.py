@@ -26,7 +26,7 @@ from ostinato.models.ensemble import mean_of_classes, mean_of_labels
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.plots.style import available
 from ostinato.tasks.card import CardFacts
-from ostinato.tasks.classify import exporting
+from ostinato.tasks.classify import exporting, in_c
 from ostinato.tasks.classify.adopting import USED, adopt
 from ostinato.tasks.classify.data import Part, PreparedExamples, prepare_labelled, record_of
 from ostinato.tasks.classify.figures import classification_figures, confusion
@@ -191,6 +191,7 @@ class Classification(SequenceTask):
     adopt, ADOPTING = staticmethod(adopt), USED
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
     described = staticmethod(described)
+    program, sample = staticmethod(in_c.program), staticmethod(in_c.sample)
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first example; the scalar is the loss of the label that the model gives it."""

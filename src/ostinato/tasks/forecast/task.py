@@ -26,6 +26,7 @@ from ostinato.data.tables.writing import csv_lines
 from ostinato.inspection.observed import Observed
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, required
+from ostinato.tasks.forecast import in_c
 from ostinato.tasks.forecast.ahead import LEVELS
 from ostinato.tasks.forecast.answers import Backtest, can_go_on, forecast_rows, shares_of
 from ostinato.tasks.forecast.continuing import continued
@@ -235,6 +236,8 @@ class Forecasting:
         require_alike("columns", [run.codec.columns for run in runs])
         require_alike("windows and scales", [run.codec.shape for run in runs])
         return ForecasterEnsemble([forecaster_of(run) for run in runs])
+
+    program, sample = staticmethod(in_c.program), staticmethod(in_c.sample)
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with columns of other names."""

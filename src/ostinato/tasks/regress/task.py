@@ -24,7 +24,7 @@ from ostinato.inspection.observed import Observed, Typed
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.tasks.card import CardFacts
 from ostinato.tasks.contract import Progress, Task
-from ostinato.tasks.regress import exporting
+from ostinato.tasks.regress import exporting, in_c
 from ostinato.tasks.regress.data import Part, PreparedTargets, RegressCodec, prepare_targets, record_of, targets_of
 from ostinato.tasks.regress.figures import errors, regression_figures, scaled_rmse, tell_no_better
 from ostinato.tasks.regress.options import EvaluateRegress, PredictRegress, TrainRegress
@@ -183,6 +183,7 @@ class Regression(SequenceTask):
 
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
     described = staticmethod(described)
+    program, sample = staticmethod(in_c.program), staticmethod(in_c.sample)
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first example; the scalar is the sum of the standardised values that the model gives it."""

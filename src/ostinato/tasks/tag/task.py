@@ -31,6 +31,7 @@ from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, required
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.stepwise import require_one_way
+from ostinato.tasks.tag import in_c
 from ostinato.tasks.tag.adopting import USED, adopt
 from ostinato.tasks.tag.codec import TagCodec
 from ostinato.tasks.tag.data import PreparedSentences, prepare_tagged, record_of, tag_counts
@@ -278,6 +279,7 @@ class Tagging:
 
     adopt, ADOPTING = staticmethod(adopt), USED
     described = staticmethod(described)
+    program, sample = staticmethod(in_c.program), staticmethod(in_c.sample)
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with tags or words in other columns, or reading plain sentences."""

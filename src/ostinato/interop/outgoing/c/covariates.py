@@ -50,9 +50,8 @@ def _column(name: str, coding: Coding, column: int, columns: int, begin: int, ah
             f"        for (int c = 0; c < {count}; ++c) room->{name}[t][{begin} + c] = last == c ? 1.0f : 0.0f;"
         )
     else:
-        lines.append(
-            f"        room->{name}[t][{begin}] = bounded((last - {double(coding.mean)}) / {double(coding.std)});"
-        )
+        offset = f"- {double(coding.mean)}" if coding.mean >= 0 else f"+ {double(-coding.mean)}"
+        lines.append(f"        room->{name}[t][{begin}] = bounded((last {offset}) / {double(coding.std)});")
         if coding.indicator:
             lines.append(f"        room->{name}[t][{begin + 1}] = value == value ? 0.0f : 1.0f;")
     return [*lines, "    }", "}"]

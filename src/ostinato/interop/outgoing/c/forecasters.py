@@ -165,6 +165,7 @@ def _entry(
     ]
     body = [
         f"float x[{max(shape.past_size, fed)}], scaled[{K}][@@_VALUES];",
+        "if (rows < @@_WINDOW) return -1;",
         features.prepare,
         *reset(encoder, "room->"),
         "for (int t = 0; t < @@_WINDOW; ++t) {",
@@ -187,15 +188,16 @@ def _entry(
         "        }",
         "    }",
         "}",
+        "return 0;",
     ]
-    head = f"void @_forecast(struct @_workspace *room, {features.arguments}, double *values)"
+    head = f"int @_forecast(struct @_workspace *room, {features.arguments}, double *values)"
     source.code.append(function(head, [line for line in body if line]))
     shares = ", ".join(f"{share:g}" for share in parts.shares)
     told = f" then its quantiles of {shares}" if parts.quantiles else ""
     source.declare(
         f"{head};",
-        f"Forecast @@_HORIZON rows. {features.meaning}\n   `values`: of each row and target the forecast, the median,"
-        f"{told}; all in the units of the history.",
+        f"Forecast @@_HORIZON rows; returns 0, or -1 where the history is too short.\n   {features.meaning}\n"
+        f"   `values`: of each row and target the forecast, the median,{told}; all in the units of the history.",
     )
     source.usage += [
         "static struct @_workspace room;",
@@ -246,7 +248,7 @@ int main(int argc, char **argv)
         /*past*/ if (fread(past, sizeof past[0] * @@_PAST, count, stdin) != count) return 1;
         /*known*/ if (fread(known, sizeof known[0] * @@_KNOWN, all, stdin) != all) return 1;
         /*times*/ if (fread(times, sizeof times[0], all, stdin) != all) return 1;
-        @_forecast(&room, PASSED, values);
+        if (@_forecast(&room, PASSED, values) != 0) return 1;
         fwrite(values, sizeof values, 1, stdout);
     }
     begun = clock();

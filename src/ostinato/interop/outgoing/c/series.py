@@ -70,7 +70,7 @@ def add_series(
     members = [
         f"double target[@@_HISTORY][{K}]; /* transformed, gaps filled */",
         f"double centre[{K}], scale[{K}];",
-        "int first, rows; /* of the history, those kept */",
+        "int rows; /* of the history, those kept */",
         f"unsigned char missing[@@_WINDOW][{K}];",
         *([f"float past[@@_WINDOW][{P}];"] if P else []),
         *([f"float known[@@_WINDOW + @@_HORIZON][{F}];"] if F else []),
@@ -88,14 +88,16 @@ def add_series(
         if not codings:
             absent.append(name)
             continue
-        source.define(name.upper(), len(codings), f"numbers of a row of `{name}`: "
-                      + covariates.told(codings))  # fmt: skip
+        told = covariates.told(codings)
+        source.define(name.upper(), len(codings), f"numbers of a row of `{name}`: {told}")
         functions.append(covariates.function_of(name, codings, width if name == "known" else 0, source))
         arguments.append(f"const double *{name}")
         passed.append(name)
         calls.append(f"read_{name}(room, {name}, rows);")
-        meaning.append(f"   `{name}`: {count.replace('@@_', '@@_')} rows of @@_{name.upper()} numbers; NAN where missing, "
-                       "of a text its number in the order given there, -1 for any other.")  # fmt: skip
+        meaning += [
+            f"   `{name}`: {count} rows of @@_{name.upper()} numbers; NAN where missing, of a text its number in the",
+            "   order given there, -1 for any other.",
+        ]
     if dated:
         functions.append(calendars.function_of(shape.spacing))
         arguments.append("const int64_t *times")
@@ -141,8 +143,8 @@ def _transform(shape: Shape, source: Source) -> str:
 def _fill(shape: Shape, source: Source) -> list[str]:
     K = shape.targets
     return [
-        "/* Keep the last rows, transformed: the last known value in place of one that is missing, before there is any\n"
-        "   the first; and the mean of the window, which all is centred on. */\n"
+        "/* Keep the last rows, transformed: the last known value in place of one that is missing, before there is\n"
+        "   any the first; and the mean of the window, which all is centred on. */\n"
         + function("static void fill(struct @_workspace *room, const double *history, int rows)", [
             "const int kept = rows < @@_HISTORY ? rows : @@_HISTORY;",
             "room->rows = kept;",

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from ostinato.interop.outgoing.c import mathematics
 from ostinato.interop.outgoing.c.arrays import Arrays
 from ostinato.interop.outgoing.c.steps import StepFunction
-from ostinato.interop.outgoing.c.text import comment, indented, named
+from ostinato.interop.outgoing.c.text import comment, indented, named, wrapped
+
+_WIDE = 12  # letters of a value beyond which others are not lined up with it
 
 #: Defines that may be given to the compiler instead.
 _CHANGED = ("MAX_STEPS",)
@@ -56,15 +58,15 @@ class Source:
 
     def declare(self, text: str, meaning: str) -> None:
         """A function, or a table, of the header."""
-        self.declarations.append(f"/* {meaning} */\n{text}")
+        self.declarations.append(f"{wrapped(f'/* {meaning} */', '   ')}\n{wrapped(text)}")
 
     def header(self, file: str) -> str:
         """The .h."""
         guard = "@@_H"
         self.defines["WEIGHTS_BYTES"] = str(self.arrays.bytes), "bytes of constants: weights, scales, tables"
-        self.defines["STACK_BYTES"] = str(self.stack_bytes), "bytes of the largest function's arrays on the stack"
+        self.defines["STACK_BYTES"] = str(self.stack_bytes), "bytes of arrays on the stack, about"
         width = max(len(name) for name in self.defines) + len(self.name) + 1
-        values = max(len(value) for value, _ in self.defines.values())
+        values = max(len(value) for value, _ in self.defines.values() if len(value) < _WIDE)
         lines = []
         for name, (value, meaning) in self.defines.items():
             full = f"{self.name.upper()}_{name}"
@@ -90,7 +92,14 @@ class Source:
             "and with -D@@_NO_LIBM nothing. Compile @.c along; all state is in structs of yours, so that several",
             "may be in use at once, on several threads.",
         ]
-        lines = [*(comment(line) for line in self.about), "", *how, "", *(f"    {line}" for line in self.usage)]
+        about = wrapped("\n".join(map(comment, self.about)), "").split("\n")
+        lines = [
+            *about,
+            "",
+            *how,
+            "",
+            *(f"    {line}" for line in self.usage),
+        ]
         body = "\n".join(f" * {line}" if line else " *" for line in lines)
         return f"/* {file}, made by ostinato export.\n *\n{body}\n */"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from ostinato.core.errors import ConfigError
 
-_WIDTH = 118
+_WIDTH = 116
 
 #: Words of C99, and what the generated files call their own helpers.
 _TAKEN = frozenset(
@@ -124,4 +124,14 @@ def indented(lines: Sequence[str], by: int = 1) -> list[str]:
 
 def function(head: str, body: Sequence[str]) -> str:
     """A function."""
-    return "\n".join([head, "{", *indented(body), "}"])
+    return "\n".join([wrapped(head), "{", *indented(body), "}"])
+
+
+def wrapped(text: str, indent: str = "    ") -> str:
+    """Text in lines that are not too long, all but the first with an indent; lines that it has stay."""
+    return "\n".join(
+        textwrap.fill(line, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        if len(line) > _WIDTH
+        else line
+        for line in text.split("\n")
+    )

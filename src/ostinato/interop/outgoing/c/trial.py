@@ -48,6 +48,7 @@ def tried(
     *,
     compiler: str,
     flags: Sequence[str] = ("-O2",),
+    strict: Sequence[str] = STRICT,
     emulator: Sequence[str] = (),
     repeats: int = 0,
 ) -> Trial:
@@ -58,7 +59,8 @@ def tried(
         folder: for its files, and those of the compiler.
         given: examples, as its driver reads them.
         compiler: the command.
-        flags: of the compiler beside `STRICT`.
+        flags: of the compiler.
+        strict: more of them, for the program itself.
         emulator: the command that runs programs of another machine.
         repeats: steps to time.
 
@@ -70,7 +72,7 @@ def tried(
     (folder / "driver.c").write_text(program.driver)
     library = [] if "-D" + program.name.upper() + "_NO_LIBM" in flags else ["-lm"]
     one = folder / f"{program.name}.o"
-    _run([compiler, *STRICT, *flags, "-c", f"{program.name}.c", "-o", one.name], folder)
+    _run([compiler, *strict, *flags, "-c", f"{program.name}.c", "-o", one.name], folder)
     _run([compiler, "-std=c99", *flags, "driver.c", one.name, "-o", "driver", *library], folder)
     made = _run([*emulator, str(folder / "driver"), str(repeats)], folder, given)
     timed = made.stderr.decode().split()
