@@ -86,6 +86,6 @@ def _chain(run: Trained) -> Chain | None:
     model = _tagger(run)
     learned = getattr(model, model.head)
     if learned is None:
-        return run.codec.constraints  # type: ignore[no-any-return]
+        return run.codec.constraints
     chain: Chain = learned.chain().plus(run.codec.constraints)
     return chain
