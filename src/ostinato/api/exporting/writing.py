@@ -62,7 +62,7 @@ def export(run: Run | str | PathLike[str], *, to: str, out: str | PathLike[str],
 
     Args:
         run: a run, or its folder.
-        to: the format: "onnx", "int8" or "c".
+        to: the format: "onnx", "torch", "numpy", "int8" or "c".
         out: folder to write to; or, where the format is one file, a file of its ending.
         **options: those of `ostinato export` that the format takes, with underscores: `opset=18`, `overwrite=True`.
 
