@@ -29,6 +29,7 @@ _HOME = {
     "export": "ostinato.api.exporting",
     "load": "ostinato.api",
     "Run": "ostinato.api",
+    "view": "ostinato.studio.notebook",
     "Client": "ostinato.serving.client",
 }
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from ostinato.layers.single_step import LSTMCell as LSTMCell
     from ostinato.layers.single_step import RNNCell as RNNCell
     from ostinato.serving.client import Client as Client
+    from ostinato.studio.notebook import view as view
     from ostinato.testing.report import check_cell as check_cell
 
 __all__ = sorted(_HOME)

@@ -2,11 +2,14 @@
 import { element } from "./elements.js";
 
 export class TypedText {
-  /** @param on  { change(), caret(), select() } */
-  constructor(t, on) {
+  /**
+   * @param hint  id of what tells how it is used
+   * @param on    { change(), caret() }: what is written has changed; the caret, or what is selected, has
+   */
+  constructor(t, hint, on) {
     this.behind = element("div", { class: "behind", "aria-hidden": "true" });
     this.field = element("textarea", { spellcheck: "false", autocomplete: "off", autocapitalize: "off", rows: 5,
-                                       "aria-label": t("inside.text"), "aria-describedby": "inside-hint" });
+                                       "aria-label": t("inside.text"), "aria-describedby": hint });
     this.root = element("div", { class: "typed" }, this.behind, this.field);
     this.pieces = []; // an element for each step, null where its piece is empty
     this.marked = null;

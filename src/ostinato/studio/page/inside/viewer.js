@@ -8,6 +8,8 @@ import { decadesOf, linesOf } from "./flow.js";
 
 const SETTLED = 120; // milliseconds after which a selection, or the caret, is asked about
 
+let hints = 0;
+
 export class Viewer {
   /**
    * @param host   element to fill
@@ -26,7 +28,8 @@ export class Viewer {
     this.step = null; // that is pointed at, of run 0's counting
     this.following = false; // gradients
     this.flows = [];
-    this.typed = new TypedText(t, { change: () => this.changed(), caret: () => this.moved() });
+    const hint = `inside-hint-${(hints += 1)}`; // a notebook may show several
+    this.typed = new TypedText(t, hint, { change: () => this.changed(), caret: () => this.moved() });
     this.status = element("p", { class: "reading" }, t("inside.hint.point"));
     this.spoken = element("p", { class: "unseen", role: "status" });
     this.failure = element("p", { class: "failure", role: "alert", hidden: true });
@@ -34,7 +37,7 @@ export class Viewer {
     this.back = element("input", { type: "checkbox", onchange: () => this.follow(this.back.checked) });
     this.unpin = element("button", { type: "button", disabled: true, onclick: () => this.pin(null) }, t("inside.unpin"));
     host.replaceChildren(
-      element("p", { class: "quiet", id: "inside-hint" }, t("inside.hint")),
+      element("p", { class: "quiet", id: hint }, t("inside.hint")),
       this.typed.root,
       element("div", { class: "tools" }, element("label", {}, this.back, ` ${t("inside.back")}`), this.unpin, this.key()),
       this.status, this.spoken, this.failure,

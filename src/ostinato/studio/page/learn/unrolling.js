@@ -91,11 +91,11 @@ function Unrolled({ net, run, chosen, choose }) {
       <ol class="unrolled">
         ${net.inputs.map((_, at) => html`
           <li key=${at} class=${at === chosen ? "here" : ""}>
-            <button type="button" aria-pressed=${at === chosen} onClick=${() => choose(at)} aria-label=${said(net, run, at)}>
+            <button type="button" aria-pressed=${at === chosen} onClick=${() => choose(at)}>
               <${Shares} net=${net} shares=${softmax(run.scores[at])} right=${net.targets[at]} />
-              <span class="arrow">↑ W<sub>hy</sub></span>
-              <${Heat} rows=${Array.from(run.states[at], (value) => [value])} cell=${16} label=${`h ${at + 1}`} />
-              <span class="arrow">↑ W<sub>xh</sub></span>
+              <span class="arrow" aria-hidden="true">↑ W<sub>hy</sub></span>
+              <${Heat} rows=${Array.from(run.states[at], (value) => [value])} cell=${16} label=${said(net, run, at)} />
+              <span class="arrow" aria-hidden="true">↑ W<sub>xh</sub></span>
               <span class="letter">${net.word[at]}</span>
             </button>
             ${at + 1 < net.inputs.length && html`<span class="across" aria-hidden="true">W<sub>hh</sub><br />→</span>`}
