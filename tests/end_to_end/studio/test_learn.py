@@ -33,6 +33,7 @@ def test_all_pages_one_after_the_other(reader):
             page.get_by_role("link", name="Next:").click()
 
 
+@pytest.mark.slow
 def test_a_word_is_learned_before_ones_eyes(reader):
     page = opened(reader, "unrolling")
     before = page.locator(".matrices canvas").nth(1).evaluate("(canvas) => canvas.toDataURL()")
@@ -57,6 +58,7 @@ def test_a_gradient_vanishes_and_explodes_with_the_slider(reader):
     assert "49 steps back" in said.inner_text()
 
 
+@pytest.mark.slow
 def test_clipping_keeps_what_is_thrown_off_without(reader):
     page = opened(reader, "clipping")
     page.get_by_text("the loss is 0.09 without clipping, 4.5 × 10⁻⁴ with it").wait_for()
@@ -64,6 +66,7 @@ def test_clipping_keeps_what_is_thrown_off_without(reader):
     page.get_by_text("the loss is 0.09 without clipping, 0.09 with it").wait_for()
 
 
+@pytest.mark.slow
 def test_a_forget_gate_that_is_shut_forgets(reader):
     page = opened(reader, "gates")
     page.get_by_role("button", name="It keeps", exact=True).click()
@@ -76,6 +79,7 @@ def test_a_forget_gate_that_is_shut_forgets(reader):
     reader.require_open_to_all()
 
 
+@pytest.mark.slow
 def test_pieces_that_reach_far_enough_learn(reader):
     page = opened(reader, "truncation")
     slid(page, "To be remembered", "3")
