@@ -101,4 +101,4 @@ def style() -> str:
     rules = "".join(
         (_PAGE / "style" / f"{name}.css").read_text(encoding="utf-8") for name in ("base", "parts", "inside")
     )
-    return ".ostinato {\n" + rules.replace(":root", "&") + "}\n"
+    return ".ostinato {\n" + re.sub(r"(?m)^(:root|html)", "&", rules) + "padding: 0.75rem;\n}\n"

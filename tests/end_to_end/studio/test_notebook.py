@@ -82,6 +82,10 @@ def test_the_viewer_stands_in_a_notebook_of_either_shade(browser, widget, ground
     shade = page.evaluate("() => document.querySelector('.ostinato').dataset.theme")
     assert shade == ("light" if ground == "white" else "dark")
     assert own.evaluate(look) == before  # the viewer's rules end where it does
+    letters = page.locator("h2").first.evaluate("(one) => getComputedStyle(one).color")
+    assert letters == ("rgb(30, 31, 36)" if shade == "light" else "rgb(236, 234, 228)")  # as the studio has them
+    layer = page.locator(".behind").evaluate("(one) => getComputedStyle(one).position")
+    assert layer == "absolute"  # behind the field that is typed in
     from tests.end_to_end.studio.browsing import PICTURES
 
     PICTURES.mkdir(parents=True, exist_ok=True)

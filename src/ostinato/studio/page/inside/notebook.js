@@ -15,6 +15,7 @@ function render({ model, el }) {
   const place = document.createElement("div");
   place.className = "ostinato";
   el.append(place);
+  const host = place.appendChild(document.createElement("div"));
   const shade = () => {
     const found = isDark(el) ? "dark" : "light";
     place.dataset.theme = found;
@@ -24,7 +25,7 @@ function render({ model, el }) {
   const send = (message) => model.send(message);
   const received = (_, [view]) => viewer.receive(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
   model.on("msg:custom", received);
-  const viewer = new Viewer(place, { names: model.get("names"), send, t, shade, text: model.get("text") });
+  const viewer = new Viewer(host, { names: model.get("names"), send, t, shade, text: model.get("text") });
   return () => {
     model.off("msg:custom", received);
     viewer.destroy();
