@@ -26,7 +26,7 @@ def gates(run, text):
 
 def opened(reader, *names):
     reader.go("/".join(["inside", *names]))
-    reader.page.locator(".panel").first.wait_for()
+    reader.page.locator(".panel").first.wait_for(timeout=60_000)  # torch is loaded, the first time
     return reader.page
 
 
