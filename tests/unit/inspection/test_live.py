@@ -5,11 +5,13 @@ import pytest
 import torch
 from torch import nn
 
+import ostinato
 from ostinato.cells.gru import GRU
 from ostinato.config.cells import CELL_NAMES
 from ostinato.core.errors import ConfigError
 from ostinato.inspection import Live, Observed, record
 from ostinato.inspection.spans import standing_out
+from tests.conformance.own_cell import FeedbackMGU
 from tests.unit.inspection.conftest import D, H, layer
 
 
@@ -101,6 +103,14 @@ def test_an_output_that_is_no_state_is_shown():
         (place,) = Live(model).read(observed(x))
         assert (place.series[-1].kind, place.series[-1].name) == ("output", "y")
         np.testing.assert_allclose(place.series[-1].values, model(x)[:, 0].detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_cell_written_outside_the_package_is_watched():
+    """What it feeds back is its output, which is a field of its state too."""
+    model = Model(ostinato.Recurrent(FeedbackMGU(D, H), dtype=torch.float64).eval())
+    live = Live(model)
+    for x in versions():
+        compare(live.read(observed(x)), model, x)
 
 
 def test_after_a_failure_all_is_read_anew(monkeypatch):
