@@ -39,6 +39,7 @@ lint: .venv/installed-dev
 # Two at a time: the tensors of tests are small, and more threads in each would only get in the others' way.
 # Tests marked slow are left to check-all.
 check: .venv/installed-dev
+	@command -v chromium >/dev/null || echo "no chromium: the studio's page is not tested in a browser"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
 check-all: .venv/installed-dev

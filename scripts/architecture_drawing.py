@@ -14,6 +14,7 @@ IMAGES = ROOT / "docs" / "images"
 ROOMS = {
     "cli": "parse, call, print",
     "studio": "the page in the browser, and its routes",
+    "serving": "HTTP, sessions",
     "testing": "checks of a cell",
     "bench": "beside peers",
     "sklearn": "estimators",

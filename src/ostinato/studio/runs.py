@@ -101,7 +101,7 @@ async def _watching(request: Request, studio: Studio, courses: dict[str, Course]
     folder = studio.folder
     before, turns = None, max(1, round(_PACE_OF_FOLDER / _PACE))
     turn, states = 0, dict[str, Any]()
-    while not await request.is_disconnected():
+    while not studio.ending and not await request.is_disconnected():
         if turn % turns == 0:
             found = await asyncio.to_thread(rows, folder)
             if found != before:

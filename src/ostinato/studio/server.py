@@ -6,8 +6,11 @@ import threading
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import cast
 
 import uvicorn
+from starlette.applications import Starlette
 
 from ostinato.core.errors import ConfigError
 from ostinato.studio.app import studio_app
@@ -34,12 +37,22 @@ def serve(runs: Path, port: int | None, show: Callable[[str], None], *, browse: 
     place = listening.getsockname()[1]
     secret = secrets.token_urlsafe(24)
     address = f"http://{HOST}:{place}/?key={secret}"
-    config = uvicorn.Config(studio_app(runs, secret, place), log_level="warning", timeout_graceful_shutdown=2)
+    app = studio_app(runs, secret, place)
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
     show(address)
     if browse:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     with listening:
-        uvicorn.Server(config).run([listening])
+        _Server(config).run([listening])
+
+
+class _Server(uvicorn.Server):
+    """Lets go of those who follow something, once it is told to end."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Ctrl-C, or SIGTERM."""
+        cast("Starlette", self.config.app).state.studio.ending = True
+        super().handle_exit(sig, frame)
 
 
 def _listen(port: int | None) -> socket.socket:

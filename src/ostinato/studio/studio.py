@@ -19,9 +19,11 @@ class Studio:
 
     Attributes:
         folder: of the runs that are shown, where new ones go.
+        ending: whether the server is about to end: who follows something is let go.
     """
 
     folder: Path
+    ending: bool = False
 
     @cached_property
     def uploads(self) -> Uploads:
