@@ -1,5 +1,6 @@
 """The loop over time: the reference that defines what every kernel has to compute."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypedDict
 
 import torch
@@ -34,6 +35,42 @@ class Unrolled(NamedTuple):
     output: Tensor
     final: Any
     states: Any = None
+
+
+class Now(NamedTuple):
+    """What acts on a step besides the cell's equations.
+
+    Attributes:
+        valid: `[N]` bool, whether the step is within its sequence.
+        zoneout: the share of the old value that stays, `[N, ...]` a field of the state.
+        anew: `[N]` bool, whether a sequence starts anew before the step.
+        start: the state that it then has, `[N, ...]` a field.
+    """
+
+    valid: Tensor | None = None
+    zoneout: Sequence[Tensor] | None = None
+    anew: Tensor | None = None
+    start: Any = None
+
+
+def advance(cell: Cell, p: Parameters, projected: Tensor, state: Any, now: Now) -> tuple[Tensor, Any]:
+    """One step: the cell's output, and the state after it."""
+    before = state if now.anew is None else _chosen(cell, now.anew, now.start, state)
+    output, after = cell.step(p, projected, before)
+    if now.zoneout is not None:
+        follows = getattr(cell, "output_is_state", None)
+        follows = output is after[0] if follows is None else follows
+        after = cell.State(*(torch.lerp(n, o, z) for n, o, z in zip(after, before, now.zoneout, strict=True)))
+        output = after[0] if follows else output
+    if now.valid is not None:
+        after = _chosen(cell, now.valid, after, state)
+    return output, after
+
+
+def _chosen(cell: Cell, flags: Tensor, one: Any, other: Any) -> Any:
+    """A state where flags `[N]` hold, else the other."""
+    pairs = zip(one, other, strict=True)
+    return cell.State(*(torch.where(per_sequence(flags, a), a, b) for a, b in pairs))
 
 
 def unroll(
@@ -73,21 +110,19 @@ def unroll(
         x = x.masked_fill(~per_sequence(valid, x), 0)
     if noise and noise.recurrent_mask is not None:
         p = {**p, "recurrent_mask": noise.recurrent_mask}
-    follows, readout = getattr(cell, "output_is_state", None), getattr(cell, "readout", None)
+    readout = getattr(cell, "readout", None)
 
     projected = cell.project(p, x).unbind()  # the way back of an index is as large as the whole, at every step
     outputs, states = [state[0]] * T, [state] * T
     for t in reversed(range(T)) if reverse else range(T):
-        before = state if resets is None else resets.applied(t, state)
-        output, after = cell.step(p, projected[t], before)
-        if noise and noise.zoneout is not None:
-            follows = output is after[0] if follows is None else follows
-            after = cell.State(*(torch.lerp(n, o, z[t]) for n, o, z in zip(after, before, noise.zoneout, strict=True)))
-            output = after[0] if follows else output
-        if valid is not None:
-            pairs = zip(after, state, strict=True)
-            after = cell.State(*(torch.where(per_sequence(valid[t], new), new, old) for new, old in pairs))
-        outputs[t], states[t], state = output, after, after
+        now = Now(
+            None if valid is None else valid[t],
+            None if noise is None or noise.zoneout is None else [share[t] for share in noise.zoneout],
+            None if resets is None else resets.before[t],
+            None if resets is None else resets.state,
+        )
+        outputs[t], state = advance(cell, p, projected[t], state, now)
+        states[t] = state
 
     kept = None
     if keep_states or readout:

@@ -184,6 +184,17 @@ def check_when_run(condition: Tensor, message: str) -> None:
         return
 
 
+def scan_operator() -> Callable[..., Any] | None:
+    """What torch.export records a loop over time by: called with a step's function, states, sequences, and
+    `additional_inputs` that every step reads. Publicly there is none; without it a loop is written out."""
+    try:
+        from torch._higher_order_ops.scan import scan_op
+    except GONE:
+        return None
+    operator: Callable[..., Any] = scan_op
+    return operator
+
+
 def register_namedtuple(kind: type[Any], name: str) -> None:
     """Let `torch.export.save` write a NamedTuple by a name. The public `register_dataclass` takes dataclasses alone;
     without a way such programs run, and cannot be saved."""

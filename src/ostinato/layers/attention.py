@@ -113,6 +113,8 @@ class Attention(nn.Module):
         if self.score != "additive":
             return torch.bmm(query, keys.transpose(1, 2))
         query = self.query(query)
+        if query.shape[1] == 1:
+            return self._additive(query, keys)
         most = max(1, _SUMS // max(1, keys.numel()))  # queries whose sums with all keys are held at once
         if query.shape[1] <= most:
             return self._additive(query, keys)

@@ -1,7 +1,7 @@
 """A recurrent decoder: writes a sequence, started from a state and, where it attends, looking at a memory."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -252,14 +252,13 @@ class SequenceDecoder(nn.Module):
     def _attend(self, h: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """As `Attention`, for h `[T, N*K, O]`: the K hypotheses of a sequence are queries to one memory."""
         assert self.attention is not None
-        (steps, rows, _), sequences = h.shape, len(memory.keys)
-        width = rows // max(sequences, 1)
-        if width > 1:
-            h = h.reshape(steps, sequences, width, -1).transpose(1, 2).flatten(0, 1)  # [T*K, N, O]
-        context, weights = self.attention(h, memory)
-        if width > 1:
-            shape = (steps, width, sequences, -1)
-            context, weights = (found.reshape(shape).transpose(1, 2).flatten(1, 2) for found in (context, weights))
+        (steps, rows, _), sequences = h.shape, memory.keys.shape[0]
+        if rows == sequences:
+            return cast("tuple[Tensor, Tensor]", self.attention(h, memory))
+        width = rows // sequences
+        h = h.reshape(steps, sequences, width, -1).transpose(1, 2).flatten(0, 1)  # [T*K, N, O]
+        shape = (steps, width, sequences, -1)
+        context, weights = (found.reshape(shape).transpose(1, 2).flatten(1, 2) for found in self.attention(h, memory))
         return context, weights
 
 

@@ -12,7 +12,11 @@ from ostinato.data.text.tokenizer import Tokenizer
 from ostinato.interop.outgoing.graphs import Graph, Port
 from ostinato.models.many_to_one import ManyToOne
 
-LENGTHS = Port("lengths", ("N",), "valid steps of each sequence, 0 to T; what stands behind is not read", "int64", "T")
+
+def lengths(axis: str = "T", name: str = "lengths", rows: str = "N") -> Port:
+    """How many of an axis' steps each row has."""
+    meaning = f"valid steps of each sequence, 0 to {axis}; what stands behind is not read"
+    return Port(name, (rows,), meaning, "int64", upto=axis)
 
 
 def tokens(size: int, name: str = "tokens", time: str = "T") -> Port:
@@ -89,4 +93,4 @@ def sequence_graph(model: nn.Module, codec: SequenceCodec, outputs: list[Port], 
         inputs = Port("features", ("T", "N", width), "channels, standardised as the metadata's scaling says")
     if model.attention is not None:
         outputs = [*outputs, Port("attention", ("T", "N"), "weight of each step in the answer")]
-    return Graph(SequenceGraph(model, activation).eval(), [inputs, LENGTHS], outputs)
+    return Graph(SequenceGraph(model, activation).eval(), [inputs, lengths()], outputs)

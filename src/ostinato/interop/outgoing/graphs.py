@@ -22,17 +22,19 @@ class Port:
         axes: its shape, such as `("T", "N", 64)`.
         meaning: what it is, for those who read the file.
         kind: its dtype.
-        below: of int64: values are from 0 up to, and not including, this. A letter is an axis' size, included: lengths.
+        below: of integers: values are from 0 up to, and not including, this; a letter is the axis' size.
+        upto: of lengths: the axis that they count along, whose size is the largest of them.
     """
 
     name: str
     axes: tuple[Axis, ...]
     meaning: str
-    kind: Literal["float32", "int64", "bool"] = "float32"
+    kind: Literal["float32", "int64", "uint8", "bool"] = "float32"
     below: Axis = 1
+    upto: str | None = None
 
     def example(self, sizes: Mapping[str, int], generator: torch.Generator | None = None) -> Tensor:
-        """A random tensor of this kind: numbers of N(0, 1), ids, lengths, of which the first is the longest.
+        """A random tensor of this kind: numbers of N(0, 1), ids, lengths.
 
         Args:
             sizes: of the axes that are free.
@@ -43,9 +45,9 @@ class Port:
             return torch.randn(shape, generator=generator)
         if self.kind == "bool":
             return torch.rand(shape, generator=generator) < 0.5
-        if isinstance(self.below, int):
-            return torch.randint(0, self.below, shape, generator=generator)
-        return torch.randint(0, sizes[self.below] + 1, shape, generator=generator)
+        below = sizes[self.below] if isinstance(self.below, str) else self.below
+        below = below if self.upto is None else sizes[self.upto] + 1
+        return torch.randint(0, below, shape, generator=generator, dtype=getattr(torch, self.kind))
 
 
 @dataclass(frozen=True)

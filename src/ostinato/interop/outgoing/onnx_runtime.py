@@ -51,7 +51,7 @@ def largest_difference(graph: Graph, path: Path, times: int = 20, seed: int = 0)
 def _put_short_ones(graph: Graph, given: tuple[torch.Tensor, ...]) -> None:
     """Lengths of 0 and 1 among others, wherever there is more than one sequence."""
     for port, tensor in zip(graph.inputs, given, strict=True):
-        if isinstance(port.below, str) and len(tensor) > 1:
+        if port.upto is not None and len(tensor) > 1:
             tensor[-1] = 0
             if len(tensor) > 2:
                 tensor[-2] = 1

@@ -45,7 +45,7 @@ class PictureEncoder(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """From pictures `[N, 3, size, size]`, bytes, to a grid's places `[P, N, M]`, row by row."""
         colours = pictures.to(self.output.weight.dtype) / 127.5 - 1
-        where = self.coordinates.to(colours.dtype).expand(len(colours), -1, -1, -1)
+        where = self.coordinates.to(colours.dtype).expand(colours.shape[0], -1, -1, -1)
         found = self.convolutions(torch.cat([colours, where], dim=1))
         return self.output(found.flatten(2).permute(2, 0, 1))
 

@@ -31,6 +31,7 @@ from ostinato.evaluation.decoded import decoded_loss
 from ostinato.losses import decoded_cross_entropy
 from ostinato.models.ensemble import WriterEnsemble
 from ostinato.tasks.attending import Alignment
+from ostinato.tasks.caption import exporting
 from ostinato.tasks.caption.figures import score_captions
 from ostinato.tasks.caption.model import Captioner
 from ostinato.tasks.caption.options import AskCaption, TrainCaption
@@ -257,6 +258,8 @@ class Captioning:
     def lines(self, run: Trained, answers: Iterable[str]) -> Iterator[str]:
         """One a line; an empty one for a picture that cannot be seen."""
         return (" ".join(answer.splitlines()) for answer in answers)
+
+    metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
 
     def summary(self, run: Trained) -> Summary:
         """Tokens trained on, and the lowest validation loss."""

@@ -116,12 +116,16 @@ class Forecaster(nn.Module):
             before: `[H, N, K]`, the target one row earlier; only autoregressive decoding reads it.
         """
         _, encoded = self.encoder(past)
+        hidden, _ = self.decoder(self.fed(known, bases, before), encoded)
+        return self.distribution(hidden, bases)
+
+    def fed(self, known: Tensor, bases: Tensor, before: Tensor | None) -> Tensor:
+        """The decoder's inputs, of arguments as in `forward`."""
         fed = [known, bases.flatten(2)]
         if self.autoregressive:
             assert before is not None
             fed.append(before)
-        hidden, _ = self.decoder(torch.cat(fed, dim=-1), encoded)
-        return self.distribution(hidden, bases)
+        return torch.cat(fed, dim=-1)
 
     def distribution(self, hidden: Tensor, bases: Tensor) -> ForecastOutput:
         """From the decoder's output `[H, N, O]` and the simple forecasts `[H, N, K, C]`."""

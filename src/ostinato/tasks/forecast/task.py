@@ -26,7 +26,7 @@ from ostinato.data.tables.writing import csv_lines
 from ostinato.inspection.observed import Observed
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, required
-from ostinato.tasks.forecast import in_c
+from ostinato.tasks.forecast import exporting, in_c
 from ostinato.tasks.forecast.ahead import LEVELS
 from ostinato.tasks.forecast.answers import Backtest, can_go_on, forecast_rows, shares_of
 from ostinato.tasks.forecast.continuing import continued
@@ -268,6 +268,8 @@ class Forecasting:
     def rows(self, run: Trained, answers: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """They are rows already."""
         return iter(answers)
+
+    metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
 
     def summary(self, run: Trained) -> Summary:
         """The best validation."""

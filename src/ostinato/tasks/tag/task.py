@@ -31,7 +31,7 @@ from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, required
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.stepwise import require_one_way
-from ostinato.tasks.tag import in_c
+from ostinato.tasks.tag import exporting, in_c
 from ostinato.tasks.tag.adopting import USED, adopt
 from ostinato.tasks.tag.codec import TagCodec
 from ostinato.tasks.tag.data import PreparedSentences, prepare_tagged, record_of, tag_counts
@@ -318,6 +318,8 @@ class Tagging:
     def labels(self, run: Trained, answers: Iterable[TaggedSentence]) -> Iterator[str]:
         """The tags of a sentence in a line, with blanks between."""
         return (" ".join(answer.tags) for answer in answers if answer.tags)
+
+    metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
 
     def summary(self, run: Trained) -> Summary:
         """Words trained on, and the best figures on the validation data."""

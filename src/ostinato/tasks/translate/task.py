@@ -35,6 +35,7 @@ from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.results import best_loss, summed_up
 from ostinato.tasks.trained import AnyRun, Trained, require_alike
+from ostinato.tasks.translate import exporting
 from ostinato.tasks.translate.adopting import SOURCE_FILE, USED, adopt
 from ostinato.tasks.translate.data import EncodedPairs, Sampled, encode_sources
 from ostinato.tasks.translate.figures import score_translations
@@ -298,6 +299,8 @@ class Translation:
         read = [codec.source.decode([token]) for token in (source[:-1] if codec.ends else source).tolist()]
         written = [codec.target.decode([token]) for token in target]
         return Alignment([*read, *["<eos>"][: codec.ends]], [*written, "<eos>"], weights)
+
+    metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
 
     def summary(self, run: Trained) -> Summary:
         """Tokens trained on, and the lowest validation loss."""

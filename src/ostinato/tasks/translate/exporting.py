@@ -1,0 +1,34 @@
+"""A translator for other programs: a graph that reads a source, and one that writes a token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ostinato.interop.outgoing.graphs import Graph
+from ostinato.tasks.decoder_exporting import graphs_of
+from ostinato.tasks.exporting import lengths, tokens, vocabulary
+from ostinato.tasks.trained import Trained
+from ostinato.tasks.translate.model import Seq2Seq
+
+
+def metadata(run: Trained) -> dict[str, Any]:
+    """The vocabulary that is written, and that of the source where it is another; how a target begins and ends."""
+    codec = run.codec
+    source = {} if codec.source is codec.target else {"source": vocabulary(codec.source)}
+    never = sorted(codec.never_written)
+    return (
+        vocabulary(codec.target)
+        | source
+        | {"begin": codec.target.eos_id, "end": codec.target.eos_id, "never_written": never}
+    )
+
+
+def graphs(run: Trained) -> dict[str, Graph]:
+    """Two."""
+    model, codec = run.model, run.codec
+    assert isinstance(model, Seq2Seq)
+    inputs = [tokens(codec.source.size, "source", "S"), lengths("S")]
+    example = torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, dtype=torch.int64)
+    return graphs_of(model, codec.target.size, inputs, "S", example)
