@@ -9,6 +9,9 @@ import torch
 from torch import Tensor, nn
 
 import ostinato
+from ostinato.cells.form import onnx_operator
+from ostinato.config.cells import CELL_NAMES
+from ostinato.core.registry import build
 
 onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -137,33 +140,80 @@ def test_states_in_and_out(dynamo):
 
 @pytest.mark.parametrize(("name", "dynamo"), ways(["LSTM", "GRU"], quick=["GRU"]))
 def test_lengths(name, dynamo):
-    class Ragged(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = getattr(ostinato, name)(4, 5, bidirectional=True)
-
-        def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
-            return tuple(flat(self.layer(x, lengths=lengths)))
-
-    module = Ragged().eval()
-    given = (torch.randn(6, 3, 4), torch.tensor([6, 1, 4]))
+    module = Ragged(getattr(ostinato, name)(4, 5, bidirectional=True)).eval()
+    given = (torch.randn(6, 3, 4), torch.tensor([6, 0, 4]))
     model, run = exported(module, given, dynamo, [{0: "T", 1: "N"}, {0: "N"}])
     assert len(nodes(model)) == 2
     same(module, run, *given)
     same(module, run, torch.randn(4, 2, 4), torch.tensor([2, 4]))
 
 
-@pytest.mark.parametrize("dynamo", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("options", "why"), [({"proj_size": 2}, "projection"), ({"zoneout": 0.2}, "recurrent dropout or zoneout")]
 )
-def test_what_is_no_node_is_written_out_with_a_warning(options, why, dynamo):
+def test_what_is_no_node_is_written_out_with_a_warning_by_torchscript(options, why):
     layer, x = ostinato.LSTM(4, 5, **options).eval(), torch.randn(3, 2, 4)
-    where = {} if dynamo else {"f": io.BytesIO()}
     with pytest.warns(UserWarning, match=f"for sequences of 3 steps alone.*onnx: no {why}"):
-        torch.onnx.export(layer, (x,), dynamo=dynamo, verbose=False, **where)
-    _, run = exported(layer, (x,), dynamo, [{}])
+        torch.onnx.export(layer, (x,), io.BytesIO(), dynamo=False, verbose=False)
+    _, run = exported(layer, (x,), False, [{}])
     same(layer, run, x)
+
+
+class Ragged(nn.Module):
+    """As a model of one's own may use a layer."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer, self.output = layer, nn.Linear(layer.output_size, 2)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
+        output, state = self.layer(x, lengths=lengths)
+        return self.output(output), *flat(state)
+
+
+SCANNED = [name for name in CELL_NAMES if onnx_operator(build(name, 2, 2)) is None]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "indrnn" else pytest.mark.slow) for name in CELL_NAMES]
+)
+def test_every_cell_by_torch_export_for_any_length(name):
+    module = Ragged(ostinato.Recurrent(name, 4, 5, bidirectional=True)).eval()
+    given = (torch.randn(6, 3, 4), torch.tensor([6, 0, 4]))
+    model, run = exported(module, given, True, [{0: "T", 1: "N"}, {0: "N"}])
+    assert [node.op_type for node in model.graph.node].count("Scan") == (2 if name in SCANNED else 0)
+    axes = [[one.dim_param or one.dim_value for one in value.type.tensor_type.shape.dim] for value in model.graph.input]
+    assert axes == [["T", "N", 4], ["N"]]
+    same(module, run, *given)
+    same(module, run, torch.randn(9, 2, 4), torch.tensor([1, 9]))
+    same(module, run, torch.randn(1, 1, 4), torch.tensor([1]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{"proj_size": 2}, {"zoneout": 0.2}, {"recurrent_activation": "hard_sigmoid"}])
+def test_what_is_no_node_is_a_scan_by_torch_export(options):
+    module, given = Ragged(ostinato.LSTM(4, 5, **options)).eval(), (torch.randn(6, 3, 4), torch.tensor([6, 1, 4]))
+    model, run = exported(module, given, True, [{0: "T", 1: "N"}, {0: "N"}])
+    assert [node.op_type for node in model.graph.node].count("Scan") == 1
+    same(module, run, torch.randn(8, 2, 4), torch.tensor([8, 3]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reverse", [False, True])
+def test_resets_within_a_scan(reverse):
+    class Resetting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = ostinato.LSTM(4, 5, reverse=reverse)
+
+        def forward(self, x: Tensor, anew: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, ...]:
+            return tuple(flat(self.layer(x, (h, c), resets=anew)))
+
+    module = Resetting().eval()
+    given = (torch.randn(6, 3, 4), torch.rand(6, 3) < 0.3, torch.randn(1, 3, 5), torch.randn(1, 3, 5))
+    _, run = exported(module, given, True, [{0: "T", 1: "N"}, {0: "T", 1: "N"}, {1: "N"}, {1: "N"}])
+    same(module, run, *given)
+    same(module, run, torch.randn(9, 2, 4), torch.rand(9, 2) < 0.5, torch.randn(1, 2, 5), torch.randn(1, 2, 5))
 
 
 FORMS = {

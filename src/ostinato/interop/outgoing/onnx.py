@@ -14,6 +14,7 @@ import torch
 
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.interop.outgoing.graphs import Graph, Port
+from ostinato.interop.outgoing.onnx_translations import exact
 
 #: Sizes of the free axes that a graph is captured with: different ones, that none is taken for another.
 _CAPTURED = (5, 3, 7, 4)
@@ -82,6 +83,7 @@ def _captured(graph: Graph, opset: int) -> Any:
                 input_names=[port.name for port in graph.inputs],
                 output_names=[port.name for port in graph.outputs],
                 dynamic_shapes=(shapes,),
+                custom_translation_table=exact(),
                 verbose=False,
             )
         except torch.onnx.OnnxExporterError as error:
