@@ -133,7 +133,7 @@ def main(work: Path, tasks: list[str]) -> None:
     """Measure what is not there yet."""
     work.mkdir(parents=True, exist_ok=True)
     # torch reads all its translations anew for each export, a third of the time
-    ONNXRegistry.from_torchlib = functools.cache(ONNXRegistry.from_torchlib)
+    ONNXRegistry.from_torchlib = staticmethod(functools.cache(ONNXRegistry.from_torchlib))
     for task in tasks:
         with tempfile.TemporaryDirectory() as folder:
             run = TRAINED[task](Path(folder))
