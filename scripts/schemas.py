@@ -21,6 +21,7 @@ from ostinato.cli.demo import Demonstrated
 from ostinato.cli.serve import ServerEnded
 from ostinato.config.inspect import VIEWS
 from ostinato.inspection import facts
+from ostinato.search.results import Searched
 from ostinato.tasks import TRAIN_OPTIONS
 from ostinato.testing.results import CheckedCells
 
@@ -39,6 +40,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "runs": schema("runs", results.Runs),
         "import": schema("import", results.Imported),
         "export": schema("export", results.Exported),
+        "search": schema("search", Searched),
         "trim": schema("trim", results.TrimmedRuns),
         "serve": schema("serve", ServerEnded),
         "demo": schema("demo", Demonstrated),

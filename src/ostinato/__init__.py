@@ -31,6 +31,7 @@ _HOME = {
     "Run": "ostinato.api",
     "view": "ostinato.studio.notebook",
     "Client": "ostinato.serving.client",
+    "search": "ostinato.search.searching",
 }
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from ostinato.layers.single_step import GRUCell as GRUCell
     from ostinato.layers.single_step import LSTMCell as LSTMCell
     from ostinato.layers.single_step import RNNCell as RNNCell
+    from ostinato.search.searching import search as search
     from ostinato.serving.client import Client as Client
     from ostinato.studio.notebook import view as view
     from ostinato.testing.report import check_cell as check_cell

@@ -10,10 +10,12 @@ import tyro
 
 from ostinato.cli.help import help_of
 from ostinato.cli.refusals import refusing
+from ostinato.cli.search import apart
 from ostinato.config import commands, merge
 from ostinato.config.bench import BENCHMARKS
 from ostinato.config.export import Export
 from ostinato.config.inspect import Inspect
+from ostinato.config.search import Search
 from ostinato.config.serving import Serve
 from ostinato.config.studio import Studio
 from ostinato.core.errors import ConfigError, unknown_name
@@ -31,6 +33,7 @@ COMMANDS: dict[tuple[str, ...], type[Any]] = {
     ("inspect",): Inspect,
     ("serve",): Serve,
     ("studio",): Studio,
+    ("search",): Search,
     **{("bench", name): kind for name, kind in BENCHMARKS.items()},
     ("check-cell",): commands.CheckCell,
     ("info",): commands.Info,
@@ -64,10 +67,15 @@ def parse(arguments: list[str]) -> Any:
         # a default may come from a file of settings
         print(visible(help_of(command, prog, everything="--help-all" in asked, defaults=shown)))
         sys.exit(0)
+    words: list[str] = []
+    if command is Search:  # whose words are those of a training, besides its own
+        own, words = apart(rest)
+        rest = [*own, *words[:1]]
     with refusing(command, prog, rest):
-        return tyro.cli(
+        options = tyro.cli(
             command, prog=prog, args=rest, default=_default(command, rest), config=(tyro.conf.OmitArgPrefixes,)
         )
+    return dataclasses.replace(options, words=tuple(words[1:])) if words else options
 
 
 def _default(command: type[Any], words: list[str]) -> Any:

@@ -17,6 +17,7 @@ from ostinato.cli.importing import import_model
 from ostinato.cli.inspect import inspect
 from ostinato.cli.output import Output
 from ostinato.cli.progress import ProgressLine
+from ostinato.cli.search import search
 from ostinato.cli.serve import serve
 from ostinato.cli.studio import studio
 from ostinato.config import commands
@@ -24,6 +25,7 @@ from ostinato.config.bench import BenchCells, BenchLayers, BenchLm
 from ostinato.config.commands import Evaluate, Generate, Plot, Predict
 from ostinato.config.export import Export
 from ostinato.config.inspect import Inspect
+from ostinato.config.search import Search
 from ostinato.config.serving import Serve
 from ostinato.config.studio import Studio
 from ostinato.core import cluster
@@ -62,6 +64,7 @@ def run(options: Any, started: float) -> int:
         Export: export_model,
         commands.Runs: _runs,
         commands.Trim: _trim,
+        Search: search,
     }
     # some have options of tasks besides
     carry_out = next(simple[kind] for kind in type(options).__mro__ if kind in simple)

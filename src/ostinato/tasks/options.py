@@ -24,6 +24,7 @@ class TrainFacts:
         LEARNED: fields that say how what reads the data is learned of them; a training that begins with a run's weights
             has these as that run has them.
         FRESH: fields of the task's own that such a training does not take over.
+        SPACE: what a search draws besides what it draws of every task, options by name, as --space has them.
         COMMON: fields that the first page of help shows, before those that it shows of every task.
     """
 
@@ -36,6 +37,7 @@ class TrainFacts:
     UNUSED: ClassVar[frozenset[str]] = frozenset()
     LEARNED: ClassVar[frozenset[str]] = frozenset()
     FRESH: ClassVar[frozenset[str]] = frozenset()
+    SPACE: ClassVar[dict[str, dict[str, Any]]] = {}
     COMMON: ClassVar[tuple[str, ...]]
 
 
@@ -50,6 +52,7 @@ class TrainOptions(Protocol):
     UNUSED: ClassVar[frozenset[str]]
     LEARNED: ClassVar[frozenset[str]]
     FRESH: ClassVar[frozenset[str]]
+    SPACE: ClassVar[dict[str, dict[str, Any]]]
     COMMON: ClassVar[tuple[str, ...]]
 
     @property

@@ -1,0 +1,62 @@
+"""A search, killed on its way, ends as one that was not; what cannot be is said."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support import prose
+
+pytest.importorskip("optuna")
+SMALL = ["--level", "char", "--hidden", "8", "--epochs", "2", "--steps", "20", "--batch", "4", "--threads", "1"]
+
+
+@pytest.fixture
+def book(work):
+    (work / "book.txt").write_text(prose(40))
+
+
+@pytest.mark.slow
+def test_killed_and_resumed(book, work, cli, spawn):
+    search = ["search", "lm", "book.txt", "--out", "s", "--trials", "4", *SMALL]
+    command = spawn(*search)
+    assert command.wait_until((work / "s" / "trials" / "0001" / "config.json").exists)
+    command.kill()
+    time.sleep(0.5)
+    result = cli(*search, "--resume", "--json")
+    assert result.status == 0, result.err
+    found = json.loads(result.out)
+    trials = found["trials"]
+    assert [one["number"] for one in trials] == [0, 1, 2, 3]
+    assert {one["state"] for one in trials} <= {"complete", "pruned"}
+    assert found["best"]["value"] == min(one["value"] for one in trials if one["state"] == "complete")
+    best = Path(work / "s" / "best").resolve()
+    assert best.name == f"{found['best']['number']:04d}"
+    options = json.loads((best / "config.json").read_text())["options"]
+    assert options["hidden"] == 8  # as given
+    assert options["lr"] == pytest.approx(found["best"]["options"]["lr"], rel=1e-3)
+    assert "--lr" in found["command"]
+    assert "book.txt" in found["command"]
+    lines = [json.loads(line) for line in (best / "metrics.jsonl").read_text().splitlines()]
+    losses = [line["valid_loss"] for line in lines if "valid_loss" in line]
+    assert found["best"]["value"] == pytest.approx(min(losses))
+    assert (work / "s" / "search.png").stat().st_size > 5_000
+    assert cli("search", "lm", "--out", "s", "--resume", "--trials", "4", "--json").status == 0  # nothing is left
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["lm", "book.txt", "--hiden", "8"], "--hidden"),
+        (["poetry", "book.txt"], "unknown task 'poetry'"),
+        (["lm"], "its data"),
+        (["lm", "book.txt", "--space", "none.toml"], "--space none.toml: cannot be read"),
+    ],
+)
+def test_what_cannot_be(book, cli, work, words, message):
+    result = cli("search", *words, "--out", "s")
+    assert result.status == 2
+    assert message in result.err
+    assert "Traceback" not in result.err
+    assert not (work / "s").exists()
