@@ -10,7 +10,7 @@ import tyro
 
 from ostinato.cli.help import help_of
 from ostinato.cli.refusals import refusing
-from ostinato.cli.search import apart
+from ostinato.cli.search_words import apart
 from ostinato.config import commands, merge
 from ostinato.config.bench import BENCHMARKS
 from ostinato.config.export import Export
