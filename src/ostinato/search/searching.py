@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -21,6 +21,13 @@ from ostinato.tasks import TRAIN_OPTIONS
 
 #: What a search is, in its folder.
 _SEARCH = "search.json"
+
+#: What Optuna calls a trial's state, and what is said of it.
+_STATES: Mapping[str, Literal["complete", "pruned", "failed"]] = {
+    "COMPLETE": "complete",
+    "PRUNED": "pruned",
+    "FAIL": "failed",
+}
 
 #: Trials that there have to be before it is said which option matters.
 _TELLING = 4
@@ -132,7 +139,7 @@ def _result(study: Any, kept: _Kept, started: float) -> Searched:
 
 
 def _trial(study: Any, one: Any) -> SearchTrial:
-    state = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}.get(one.state.name, "under way")
+    state = _STATES.get(one.state.name, "under way")
     told = SearchTrial(number=one.number, run=str(study.place(one.number)), state=state, options=dict(one.params))
     for name, attribute in (("value", "best"), ("seconds", "seconds"), ("error", "error")):
         if attribute in one.user_attrs and (name != "error" or state == "failed"):

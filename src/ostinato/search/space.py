@@ -74,10 +74,8 @@ class Space(msgspec.Struct, frozen=True):
 
     def without(self, given: set[str]) -> "Space":
         """Without what was given on the command line."""
-        drawn, fixed = (
-            {name: one for name, one in part.items() if name not in given} for part in (self.drawn, self.fixed)
-        )
-        return Space(drawn, fixed)
+        drawn = {name: one for name, one in self.drawn.items() if name not in given}
+        return Space(drawn, {name: one for name, one in self.fixed.items() if name not in given})
 
 
 def usual_space(kind: type[TrainOptions], given: Mapping[str, Any]) -> Space:
@@ -129,7 +127,9 @@ def space_of(path: str, kind: type[TrainOptions]) -> Space:
 
 def _dimension(where: str, said: Mapping[str, Any]) -> Dimension:
     try:
-        return msgspec.convert(dict(said), Choices if "choices" in said else Range)
+        if "choices" in said:
+            return msgspec.convert(dict(said), Choices)
+        return msgspec.convert(dict(said), Range)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {error}") from None
     except ConfigError as error:
