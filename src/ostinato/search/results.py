@@ -1,10 +1,12 @@
 """What `ostinato search` says."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
 from ostinato.core.results import Result
+
+TrialKind: TypeAlias = Literal["complete", "pruned", "failed", "under way"]
 
 
 class SearchTrial(Result):
@@ -13,7 +15,7 @@ class SearchTrial(Result):
     number: Annotated[int, "from 0, as its folder is called"]
     run: Annotated[str, "the run folder"]
     state: Annotated[
-        Literal["complete", "pruned", "failed", "under way"],
+        TrialKind,
         "`pruned`: stopped early, as it did worse than others; `under way`: --resume goes on with it",
     ]
     options: Annotated[dict[str, Any], "what was drawn for it"]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -14,7 +14,7 @@ from ostinato.config.search import Search
 from ostinato.core.errors import ConfigError, RunFolderError, unknown_name
 from ostinato.core.files import replace_text
 from ostinato.core.results import builtins
-from ostinato.search.results import Searched, SearchTrial
+from ostinato.search.results import Searched, SearchTrial, TrialKind
 from ostinato.search.space import Space, space_of, usual_space
 from ostinato.search.trials import command, said
 from ostinato.tasks import TRAIN_OPTIONS
@@ -23,7 +23,7 @@ from ostinato.tasks import TRAIN_OPTIONS
 _SEARCH = "search.json"
 
 #: What Optuna calls a trial's state, and what is said of it.
-_STATES: Mapping[str, Literal["complete", "pruned", "failed"]] = {
+_STATES: Mapping[str, TrialKind] = {
     "COMPLETE": "complete",
     "PRUNED": "pruned",
     "FAIL": "failed",
@@ -139,7 +139,7 @@ def _result(study: Any, kept: _Kept, started: float) -> Searched:
 
 
 def _trial(study: Any, one: Any) -> SearchTrial:
-    state = _STATES.get(one.state.name, "under way")
+    state: TrialKind = _STATES.get(one.state.name, "under way")
     told = SearchTrial(number=one.number, run=str(study.place(one.number)), state=state, options=dict(one.params))
     for name, attribute in (("value", "best"), ("seconds", "seconds"), ("error", "error")):
         if attribute in one.user_attrs and (name != "error" or state == "failed"):
