@@ -98,6 +98,7 @@ def test_without_a_compiler_it_says_so(run, capsys, monkeypatch):
         (("--to", "c", "--out", "x", "--opset", "20"), "no use for it"),
         (("--to", "onnx", "--out", "x", "--weights", "int8"), "no use for it"),
         (("--to", "c", "--out", "there"), "--overwrite"),
+        (("--to", "c", "--out", "small.c"), "expected a folder"),
     ],
 )
 def test_refusals_write_nothing(run, capsys, given, why):
@@ -224,4 +225,4 @@ def test_texts_and_numbers(capsys, task, column, more):
         rows += [f"{number},{a},{b},{'up' if number % 2 else 'down'},{values.mean()}" for a, b in values]
     Path("numbers.csv").write_text("\n".join(rows) + "\n")
     ostinato.train(task, "numbers.csv", out="numbers", id="id", values="a,b", hidden=8, epochs=1, **columns, **more)
-    assert main(["export", "numbers", "--to", "c", "--out", "numbers.c"]) == 0
+    assert exported(capsys, "numbers", "--overwrite")["difference"] < 1e-5

@@ -10,7 +10,7 @@ import numpy as np
 from ostinato.api.results import Exported, ExportedFile
 from ostinato.api.run import Run
 from ostinato.config.export import Export
-from ostinato.core.errors import DataError
+from ostinato.core.errors import ConfigError, DataError
 from ostinato.interop.outgoing.c import Program, compiler, identifier, tried
 from ostinato.tasks.contract import ExportsC
 
@@ -31,6 +31,8 @@ _TIMED = 2_000
 def write(run: Run, options: Export, folder: Path, *, single: bool) -> Exported:
     """Write both files, and try them."""
     task, name = run.config["task"], identifier(options.name)
+    if Path(options.out).suffix in (".c", ".h"):
+        raise ConfigError(f"--out {options.out}: expected a folder, for two files; --name says what they are called")
     if not isinstance(run.task, ExportsC):
         raise DataError(f"--to c: a model of task {task!r} writes by a decoder, which has no form in C; use --to onnx")
     program = run.task.program(run, name, options.weights)
