@@ -69,7 +69,7 @@ def main() -> None:
     """Train, measure and print."""
     print(f"# Models in C\n\nOne thread of {cpu_name()}; {compiler()}. Made by `scripts/c_export_table.py`,")
     print(f"{STEPS:,} steps each. Off is the largest difference from the run on {INPUTS} random inputs: absolute of")
-    print("numbers up to 1, relative of larger ones. Classifiers and taggers read in both directions: time is by the token.")
+    print("numbers up to 1, relative of larger ones. Classifiers and taggers read both ways: time by the token.")
     print(f"\n| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
     with tempfile.TemporaryDirectory() as folder:
         for task, (of, cells, options) in TASKS.items():
