@@ -1,6 +1,8 @@
 // Calls the C interface with buffers of exactly the documented sizes, as the sanitizers want it, and compares with a plain
 // loop in double precision: outputs and final states number by number, each gradient along a random direction with the
 // difference quotient of the loop. Built and run by `make sanitize`.
+#include <dlfcn.h>
+
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -435,7 +437,16 @@ void check_linear(int64_t isa, Random& random) {
 
 }  // namespace
 
+// Threads, without which half of what is to be watched would not run.
+static void use_openmp() {
+    void* runtime = dlopen("libgomp.so.1", RTLD_NOW);
+    if (!runtime) std::printf("no OpenMP runtime: %s\n", dlerror()), std::exit(1);
+    const auto named = [runtime](const char* name) { return dlsym(runtime, name); };
+    ostinato_use_openmp(named("GOMP_parallel"), named("omp_get_thread_num"), named("omp_get_num_threads"));
+}
+
 int main(int argc, char** argv) {
+    use_openmp();
     const int each = argc > 1 ? std::atoi(argv[1]) : 30;
     int64_t checked = 0;
     for (int64_t isa = 0; ostinato_isa(isa); ++isa) {

@@ -64,16 +64,11 @@ class Compiler(NamedTuple):
     version: str
 
     @property
-    def is_gcc(self) -> bool:
-        """Whether it is GCC, whose threads are those of torch and of the package's own library."""
-        return "clang" not in self.version.lower()
-
-    @property
     def flags(self) -> tuple[str, ...]:
-        """Of every instruction set. What others than GCC compile starts no threads, and needs no library for them."""
+        """Of every instruction set."""
         if "ziglang" in self.command:  # Zig compiles for this very processor, if not told
             return (*_FLAGS, "-mcpu=baseline")
-        return (*_FLAGS, "-fopenmp") if self.is_gcc else _FLAGS
+        return _FLAGS
 
 
 @cache
@@ -93,12 +88,6 @@ def compiler() -> Compiler | str:
             version = told.stdout.splitlines()[0]
             return Compiler(command, f"ziglang, {version}" if "ziglang" in command else version)
     return f"{wanted} cannot be run" if wanted else "no C++ compiler (GCC, Clang, or pip install 'ostinato[compiler]')"
-
-
-def fuses() -> bool:
-    """Whether there is a compiler for the fused recurrence, which has threads."""
-    found = compiler()
-    return isinstance(found, Compiler) and found.is_gcc
 
 
 def headers() -> Path:
@@ -152,12 +141,13 @@ def fused_source(isa: str, code: str, roles: str, cell: str, *, backward: bool) 
         f"#define OSTINATO_ISA {_SETS[isa][0]}",
         "#define OSTINATO_COMPILED",
         '#include "fused.h"',
-        "namespace ostinato { bool in_forked_process = false; namespace OSTINATO_ISA {",
+        "namespace ostinato { const Team* team = nullptr; namespace OSTINATO_ISA {",
         code,
         f"static constexpr FusedRoles roles{{{roles}}};",
         "}}",
         "using namespace ostinato::OSTINATO_ISA;",
         '#define EXPORTED extern "C" __attribute__((visibility("default")))',
+        "EXPORTED void ostinato_cell_join(const ostinato::Team* joined) { ostinato::team = joined; }",
         f"EXPORTED int64_t ostinato_cell_kept(const ostinato_program* p) {{ return fused_kept<{cell}>(*p); }}",
         "EXPORTED int64_t ostinato_cell_workspace(const ostinato_program* p)",
         f"{{ return fused_workspace<{way}>(*p, roles, {back}); }}",

@@ -72,8 +72,6 @@ class Kernel:
         if self._libraries:
             return
         began = time.perf_counter()
-        if self.fused is not None and not build.fuses():
-            self.fused = None
         found = build.libraries(self.isa, [self.source(backward=backward) for backward in (False, True)])
         if self.fused is None:
             for name, library in zip(("forward", "backward"), found, strict=True):

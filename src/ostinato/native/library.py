@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ostinato.core.errors import ConfigError
+from ostinato.native.openmp import Runtime, runtime
 from ostinato.native.operands import ABI, LINEAR, RUN, SOFTMAX, Role, Table
 
 #: Forces an instruction set.
@@ -80,6 +81,7 @@ class NativeLibrary:
         isas: index of each instruction set by name, best first.
         supported: names of those this machine can run, best first.
         isa: name of the one in use.
+        team: address of what a cell compiled by itself starts threads by.
 
     Raises:
         OSError: it cannot be loaded, or has the interface of another version.
@@ -94,10 +96,20 @@ class NativeLibrary:
         for name, arguments in (_ARGUMENTS | (_EIGHT_BITS if self._has_int8 else {})).items():
             function = getattr(library, f"ostinato_{name}")
             function.argtypes, function.restype = arguments, c_char_p if name in ("isa", "cell", "int8") else c_int64
+        self.team = self._join(found) if (found := runtime()) else None
         self.cells = {name: index for index, name in enumerate(_names(library.ostinato_cell))}
         self.isas = {name: index for index, name in enumerate(_names(library.ostinato_isa))}
         self.supported = tuple(name for name, index in self.isas.items() if library.ostinato_isa_supported(index))
         self.isa = self._choose(os.environ.get(ISA_VARIABLE))
+
+    def _join(self, openmp: Runtime) -> int | None:
+        """Start threads by a runtime; a library that was built before there was a choice has its own."""
+        use = getattr(self._library, "ostinato_use_openmp", None)
+        if use is None:
+            return None
+        use.restype, use.argtypes = c_void_p, [c_void_p] * 3
+        team: int | None = use(*openmp.functions)
+        return team
 
     def _choose(self, forced: str | None) -> str:
         if not forced:
@@ -229,7 +241,7 @@ def load() -> NativeLibrary | str:
                 return NativeLibrary(path)
             except OSError as error:
                 return f"cannot be loaded ({error})"
-    return "not built: that takes a GCC with OpenMP, where the package is installed"
+    return "not built: that takes GCC or Clang, where the package is installed"
 
 
 _others: list[NativeLibrary] = []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ctypes import POINTER, c_int64, c_void_p
 from functools import cache
 
-from ostinato.native.library import NativeLibrary
+from ostinato.native.library import NativeLibrary, load
 
 _SIZES = ("isa", "N", "T", "threads", "split", "reverse")
 _WIDTHS = ("state_size", "kept_size", "vectors_size", "output_width", "inputs", "fields", "matrices", "vectors")
@@ -112,6 +112,9 @@ class FusedFunctions:
         for function in (self._kept, self._workspace, self._compute):
             function.restype, function.argtypes = c_int64, [POINTER(Program)]
         self._compute.restype = None
+        handle.ostinato_cell_join.restype, handle.ostinato_cell_join.argtypes = None, [c_void_p]
+        if not isinstance(library := load(), str):
+            handle.ostinato_cell_join(library.team)
 
     def kept(self, run: Program) -> int:
         """Floats that a row and step keep for backward."""

@@ -196,7 +196,7 @@ def _compile_together(kernels: Sequence[Kernel], optimise: str) -> None:
             lines = _OWN.sub(rf"\g<0>_{index}_{int(backward)}", kernel.source(backward=backward)).splitlines()
             heads |= dict.fromkeys(line for line in lines if line.startswith("#"))
             parts += [line for line in lines if not line.startswith("#")]
-    text = "\n".join([*heads, *parts, ""]).replace(_FORKED, "") + f"namespace ostinato {{ {_FORKED} }}\n"
+    text = "\n".join([*heads, *parts, ""]).replace(_TEAM, "") + f"namespace ostinato {{ {_TEAM} }}\n"
     library = _built(text, optimise)
     for index, kernel in enumerate(kernels):
         directions = [_Names(library.handle, f"_{index}_{number}") for number in (0, 1)]
@@ -212,7 +212,7 @@ def _compile_together(kernels: Sequence[Kernel], optimise: str) -> None:
 
 # What the sources of several kernels have under the same names.
 _OWN = re.compile(r"\b(?:(?:forward|backward)_\d+|ostinato_stages|Compiled|roles|ostinato_cell_\w+)\b")
-_FORKED = "bool in_forked_process = false;"
+_TEAM = "const Team* team = nullptr;"
 
 
 class _Names:

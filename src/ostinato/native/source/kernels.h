@@ -7,9 +7,17 @@ struct ostinato_program;  // of program.h
 
 namespace ostinato {
 
-// Whether this process was forked off one that had loaded the library. Its team of threads was not copied, and the runtime
-// of OpenMP would wait for it for ever: such a process works alone.
-extern bool in_forked_process;
+// How a team of threads starts: functions of the OpenMP runtime that the process has, see ostinato_use_openmp. No code here is
+// compiled for OpenMP, which would tie each library to the runtime of its compiler, beside the one that torch brings.
+struct Team {
+    void (*parallel)(void (*body)(void*), void* shared, unsigned threads, unsigned flags);  // GOMP_parallel
+    int (*thread)();   // omp_get_thread_num
+    int (*threads)();  // omp_get_num_threads
+};
+
+// Without functions, where no runtime was named or in a process that was forked off: to that the threads were not copied, and
+// the runtime would wait for them for ever. Then each call works alone.
+extern const Team* team;
 
 struct CellKernels {
     const char* name = nullptr;

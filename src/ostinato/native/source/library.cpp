@@ -48,12 +48,12 @@ namespace generic { OSTINATO_OF_A_SET }
 namespace generic_int8 { OSTINATO_OF_BYTES }
 #endif
 
-bool in_forked_process = false;
-
 namespace {
 
+Team own_team = {};
+
 __attribute__((constructor)) void watch_forks() {
-    pthread_atfork(nullptr, nullptr, [] { in_forked_process = true; });
+    pthread_atfork(nullptr, nullptr, [] { own_team = {}; });
 }
 
 bool always() { return true; }
@@ -257,11 +257,20 @@ void expect_large(const float* array, int64_t floats) {
 }
 
 }  // namespace
+
+const Team* team = &own_team;
+
 }  // namespace ostinato
 
 extern "C" {
 
 int64_t ostinato_abi(void) { return OSTINATO_ABI; }
+
+const void* ostinato_use_openmp(void* parallel, void* thread, void* threads) {
+    ostinato::own_team = {reinterpret_cast<decltype(ostinato::Team::parallel)>(parallel),
+                          reinterpret_cast<int (*)()>(thread), reinterpret_cast<int (*)()>(threads)};
+    return ostinato::team;
+}
 
 const char* ostinato_isa(int64_t index) {
     return index >= 0 && index < ostinato::isa_count ? ostinato::isas[index].name : nullptr;

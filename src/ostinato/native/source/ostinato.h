@@ -57,6 +57,11 @@ enum { OSTINATO_SPLIT_AUTO = 0, OSTINATO_SPLIT_SEQUENCES = 1, OSTINATO_SPLIT_UNI
 /* OSTINATO_ABI of the library: a caller refuses another one. */
 OSTINATO_API int64_t ostinato_abi(void);
 
+/* Start threads by an OpenMP runtime: its functions GOMP_parallel, omp_get_thread_num and omp_get_num_threads, which libgomp has
+ * and LLVM's libomp too. Called once, before any run; until then, or with NULL, every run has one thread. So a process that has
+ * a runtime already is spared a second one. Gives what a cell compiled by itself starts threads by: its ostinato_cell_join. */
+OSTINATO_API const void *ostinato_use_openmp(void *parallel, void *thread, void *threads);
+
 /* Names in order of preference, NULL past the last; whether this machine (processor and system) can run it. */
 OSTINATO_API const char *ostinato_isa(int64_t index);
 OSTINATO_API int64_t ostinato_isa_supported(int64_t index);

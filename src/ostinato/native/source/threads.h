@@ -1,7 +1,6 @@
 // A team of threads: its work in equal parts, and threads that wait for each other.
 #pragma once
 
-#include <omp.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -65,9 +64,9 @@ struct Share {
 
 template <class Body>
 static void in_parallel(int threads, const Body& body) {
-    if (threads == 1 || in_forked_process) return body(0, 1);
-#pragma omp parallel num_threads(threads)
-    body(omp_get_thread_num(), omp_get_num_threads());
+    if (threads == 1 || !team || !team->parallel) return body(0, 1);
+    const auto share = [](void* shared) { (*static_cast<const Body*>(shared))(team->thread(), team->threads()); };
+    team->parallel(share, const_cast<Body*>(&body), static_cast<unsigned>(threads), 0);
 }
 
 }  // namespace OSTINATO_ISA
