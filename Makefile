@@ -5,7 +5,7 @@ BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/ostinato/native/source/*.* src/ostinato/native/source/cells/*.*)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: install demo test test-all lint check check-all docs schemas bench kernels sanitize arm fuzz clean
+.PHONY: install demo test test-all lint check check-all docs schemas bench kernels wheel sanitize arm clang fuzz clean
 
 install: .venv/installed
 
@@ -63,13 +63,21 @@ kernels: .venv/installed-dev
 	$(BIN)/python -m ostinato.native.header
 	$(BIN)/python -m ostinato.compiler.headers
 
+# The sources, and from them one wheel for every Python on Linux of this kind of processor, into dist/. Without kernels there is
+# nothing to repair, and no wheel: auditwheel fails then.
+wheel: .venv/installed-dev
+	rm -rf build/wheel
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m build --outdir build/wheel
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m auditwheel repair --wheel-dir dist build/wheel/*.whl
+	cp build/wheel/*.tar.gz dist
+
 # A minute and a half to compile, another to run. The library allocates nothing: leaks can only be OpenMP's own threads.
 # BF16=OFF leaves out the sets that multiply bfloat16; RUNS are those of each cell and set.
 BF16 := ON
 RUNS := 30
 sanitize: .venv/installed-dev
-ifeq ($(shell c++ --version 2>/dev/null | grep "Free Software Foundation"),)
-	@echo "no GCC: the native code is neither built nor watched by sanitizers"
+ifeq ($(shell c++ --version 2>/dev/null | grep -i "Free Software Foundation\|clang"),)
+	@echo "neither GCC nor Clang: the native code is neither built nor watched by sanitizers"
 else
 	PATH="$$PWD/$(BIN):$$PATH" cmake -S . -B build/sanitize -G "Unix Makefiles" -DOSTINATO_SANITIZE=ON -DOSTINATO_BF16=$(BF16) \
 	  -DCMAKE_BUILD_TYPE=None --log-level=ERROR
@@ -84,6 +92,14 @@ arm: .venv/installed-dev
 	  -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=$(ARM)-g++ --log-level=ERROR
 	PATH="$$PWD/$(BIN):$$PATH" cmake --build build/arm --parallel 2
 	qemu-aarch64 -L /usr/$(ARM) build/arm/check_native
+
+# The same check of a build by Clang, which must not warn. Debian: apt-get install clang
+CLANG := clang++
+clang: .venv/installed-dev
+	PATH="$$PWD/$(BIN):$$PATH" cmake -S . -B build/clang -G "Unix Makefiles" -DOSTINATO_CHECK=ON -DOSTINATO_EMULATE_AMX=ON \
+	  -DCMAKE_CXX_COMPILER=$(CLANG) -DCMAKE_CXX_FLAGS=-Werror --log-level=ERROR
+	PATH="$$PWD/$(BIN):$$PATH" cmake --build build/clang --parallel 2
+	build/clang/check_native $(RUNS)
 
 # Damaged run folders and files, odd command lines and tensors, until a fault is found or the time is over; then random cells,
 # compiled, beside the reference: ten minutes for 2,000. No part of the tests.

@@ -1,7 +1,7 @@
 """The OpenMP runtime by whose threads the kernels run: the one that the process has, or will have with torch.
 
-No library of ours is linked with one. Each runtime keeps threads of its own, which spin for a while after their work: two
-in one process take the processors from each other. torch brings one, under a name that differs from release to release.
+No library of ours is linked with one. Each runtime keeps threads of its own, which spin for a while after their work:
+two in one process take the processors from each other. torch brings one, whose name differs from release to release.
 """
 
 import ctypes
