@@ -70,7 +70,7 @@ def test_the_sdist_has_what_a_clone_has(built):
     with tarfile.open(sdist) as file:
         names = {name.partition("/")[2] for name in file.getnames()}
     assert {"CMakeLists.txt", "LICENSE", "tests/native/check.cpp", "docs/install.md", "constraints.txt"} <= names
-    unwanted = re.compile(r"\.(so|pyc|o|safetensors|onnx)$|^(build|runs|dist|site|\.venv|\.git)/|\.ci/")
+    unwanted = re.compile(r"\.(so|pyc|o)$|^(build|runs|dist|site|\.venv|\.git)/|\.ci/")
     assert not [name for name in names if unwanted.search(name)]
 
 
@@ -81,7 +81,8 @@ def installed(built, tmp_path):
     venv.create(environment, with_pip=False)
     (packages,) = environment.glob("lib/python*/site-packages")
     (wheel,) = built.glob("*.whl")
-    _run(sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--prefix", environment, wheel)
+    pip = (sys.executable, "-m", "pip", "--python", environment / "bin/python")
+    _run(*pip, "install", "--no-deps", "--quiet", wheel)
     # on the path alone: .pth files there, such as that of an editable installation, are not read
     (packages / "dependencies.pth").write_text("\n".join(site.getsitepackages()))
     nothing = str(tmp_path / "no-compiler")
