@@ -57,7 +57,8 @@ class _Server(uvicorn.Server):
 
 def _listen(port: int | None) -> socket.socket:
     for place in range(PORT, PORT + _PLACES) if port is None else (port,):
-        listening = socket.socket()
+        # asyncio sends at once, without waiting for acknowledgements, on sockets that say that they are of TCP
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((HOST, place))
