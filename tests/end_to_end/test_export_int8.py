@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import ostinato
@@ -59,3 +60,12 @@ def test_a_cell_without_a_kernel_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="lstm_layer_norm: weights of 8 bits only for"):
         ostinato.export(tmp_path / "lm", to="int8", out=tmp_path / "small")
     assert not (tmp_path / "small").exists()
+
+
+def test_goes_on_to_other_formats_as_the_numbers_it_holds(run, tmp_path):
+    ostinato.export(run, to="int8", out=tmp_path / "eight")
+    said = ostinato.export(tmp_path / "eight", to="numpy", out=tmp_path / "model.npz")
+    assert said.difference < 1e-5
+    weights = ostinato.load(tmp_path / "eight", weights="float32").model.state_dict()
+    with np.load(tmp_path / "model.npz") as written:
+        assert any(np.array_equal(written[name], weights["recurrent.weight_hh_l0"]) for name in written.files)

@@ -14,6 +14,7 @@ from ostinato.api.run import Run, load
 from ostinato.config.checks import of_names
 from ostinato.config.export import FORMATS, Export
 from ostinato.core.errors import ConfigError, unknown_name
+from ostinato.layers.eight_bits import INT8
 
 
 class FormatModule(Protocol):
@@ -47,6 +48,8 @@ def export_run(run: Run, options: Export) -> Exported:
     """Write a run for another program."""
     form = cast("FormatModule", import_module(f"ostinato.api.exporting.{options.to}"))
     place = Place(options.out, form.SUFFIX, overwrite=options.overwrite)
+    if options.to != INT8 and any(getattr(module, "weights", None) == INT8 for module in run.model.modules()):
+        run = load(run.folder.path, weights="float32")  # the numbers that the whole ones stand for
     with tempfile.TemporaryDirectory(prefix="ostinato-export-") as folder:
         said = form.write(run, options, Path(folder), single=place.is_file)
         place.move(Path(folder))
