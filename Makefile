@@ -22,6 +22,11 @@ install: .venv/installed
 	CMAKE_ARGS="$(CMAKE_ARGS) -DOSTINATO_EMULATE_AMX=ON" $(PIP) --editable '.[dev]'
 	touch $@ .venv/installed
 
+# What only slow tests and wheels need comes on top, without building anything again.
+.venv/installed-slow: .venv/installed-dev
+	$(PIP) $$($(BIN)/python scripts/extra.py slow)
+	touch $@
+
 .venv/installed-bench: $(SOURCES) | .venv/bin/python
 	@echo "installing ostinato and its peers into .venv (a minute or so the first time)"
 	CMAKE_ARGS="$(CMAKE_ARGS) -DOSTINATO_EMULATE_AMX=ON" $(PIP) --editable '.[plots,bench]'
@@ -42,7 +47,7 @@ check: .venv/installed-dev
 	@command -v chromium >/dev/null || echo "no chromium: the studio's page is not tested in a browser"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
-check-all: .venv/installed-dev
+check-all: .venv/installed-slow
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 # What --json prints, from the results' types.
@@ -65,7 +70,7 @@ kernels: .venv/installed-dev
 
 # The sources, and from them one wheel for every Python on Linux of this kind of processor, into dist/. Without kernels there is
 # nothing to repair, and no wheel: auditwheel fails then.
-wheel: .venv/installed-dev
+wheel: .venv/installed-slow
 	rm -rf build/wheel
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m build --outdir build/wheel
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m auditwheel repair --wheel-dir dist build/wheel/*.whl
