@@ -11,6 +11,7 @@ import torch
 import ostinato
 from ostinato.cli.main import main
 from ostinato.config.export import FORMATS, Format
+from ostinato.tasks.tag.reading import WordSequences
 from tests.end_to_end.test_json import faults
 
 runtime = pytest.importorskip("onnxruntime")
@@ -119,3 +120,55 @@ def test_refusals_write_nothing(run, capsys, given, why):
     Path("there").mkdir()
     Path("there/mine.txt").write_text("mine")
     assert why in refusal(capsys, *(run if word == "RUN" else word for word in given))
+
+
+@pytest.mark.slow
+def test_a_translator_writes_by_its_two_graphs(capsys):
+    Path("pairs.tsv").write_text("\n".join(f"one two {row % 9}\tuno dos {row % 9}" for row in range(60)))
+    options = {"level": "char", "hidden": 32, "epochs": 60, "layers": 2, "cell": "indrnn"}
+    trained = ostinato.train("translate", "pairs.tsv", out="run", **options)
+    assert "expected a folder" in refusal(capsys, "run", "--to", "onnx", "--out", "x.onnx")
+    said = exported(capsys, "run", "--to", "onnx", "--out", "written")
+    assert [file["file"] for file in said["files"]] == ["written/encoder.onnx", "written/step.onnx"]
+    encoder, step = (runtime.InferenceSession(file["file"]) for file in said["files"])
+    known = step.get_modelmeta().custom_metadata_map
+    vocabulary, begin = json.loads(known["vocabulary"]), int(known["begin"])
+    source = trained.codec.encode_sources(["one two 5"])[0].astype(np.int64)
+    given = encoder.run(None, {"source": source[:, None], "lengths": np.array([len(source)])})
+    state = dict(zip([port.name for port in encoder.get_outputs()], given, strict=True))
+    token, written = begin, ""
+    while True:
+        out = step.run(None, {"tokens": np.array([token]), **state})
+        found = dict(zip([port.name for port in step.get_outputs()], out, strict=True))
+        state |= {name.replace("next_", "state_"): array for name, array in found.items() if name.startswith("next_")}
+        scores = found["scores"][0]
+        scores[json.loads(known["never_written"])] = -np.inf
+        token = int(scores.argmax())
+        if token == int(known["end"]):
+            break
+        written += vocabulary[token]
+    assert [written] == trained.predict(["one two 5"], beam=1)
+
+
+@pytest.mark.slow
+def test_a_tagger_s_chain_is_in_its_metadata(capsys):
+    Path("data.conll").write_text("the\tO\nold\tB-A\ncat\tI-A\nsat\tO\n\n" * 40)
+    trained = ostinato.train("tag", "data.conll", out="run", hidden=16, epochs=2)
+    exported(capsys, "run", "--to", "onnx", "--out", "tag.onnx")
+    session = runtime.InferenceSession("tag.onnx")
+    known = session.get_modelmeta().custom_metadata_map
+    tags, chain = json.loads(known["tags"]), {k: np.array(v) for k, v in json.loads(known["chain"]).items()}
+    words = ["the", "old", "old", "cat"]
+    batch = WordSequences([words], trained.codec.vocabulary).collate(np.array([0]))
+    feed = {"words": batch.inputs, "lengths": batch.lengths, **batch.more}
+    feed = {name: np.asarray(feed[name]) for name in [port.name for port in session.get_inputs()]}
+    scores = session.run(["scores"], feed)[0][:, 0]
+    best, back = chain["start"] + scores[0], []
+    for now in scores[1:]:
+        each = best[:, None] + chain["transitions"]
+        back.append(each.argmax(0))
+        best = each.max(0) + now
+    path = [int((best + chain["end"]).argmax())]
+    for came in reversed(back):
+        path.append(int(came[path[-1]]))
+    assert [tags[tag] for tag in reversed(path)] == trained.codec.tag(trained, [words])[0]

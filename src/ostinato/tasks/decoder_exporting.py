@@ -115,7 +115,7 @@ def _parts(like: DecoderState, places: Axis) -> dict[str, Port]:
     if like.peek is not None:
         found["peek"] = Port("peek", ("N", like.peek.shape[1]), "what every step sees of the beginning")
     if like.fed is not None:
-        found["fed"] = Port("fed", ("N", like.fed.shape[1]), "what the step before gave")
+        found["fed"] = Port("state_fed", ("N", like.fed.shape[1]), "what the step before gave")
     if like.memory is not None:
         keys, values, absent = like.memory
         found["keys"] = Port("keys", ("N", places, keys.shape[2]), "what is attended over: what it is found by")

@@ -45,7 +45,9 @@ class FormatModule(Protocol):
 
 
 def export_run(run: Run, options: Export) -> Exported:
-    """Write a run for another program."""
+    """Write a run for another program; what `export` raises."""
+    if run.members:
+        raise ConfigError("export writes one run, and this is an ensemble of several: load one of them")
     form = cast("FormatModule", import_module(f"ostinato.api.exporting.{options.to}"))
     place = Place(options.out, form.SUFFIX, overwrite=options.overwrite)
     if options.to != INT8 and any(getattr(module, "weights", None) == INT8 for module in run.model.modules()):
