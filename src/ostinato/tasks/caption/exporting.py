@@ -21,15 +21,17 @@ def metadata(run: Trained) -> dict[str, Any]:
 
 def graphs(run: Trained) -> dict[str, Graph]:
     """Two."""
-    model, sizes = run.model, run.config["model"]
+    model = run.model
     assert isinstance(model, Captioner)
     example: tuple[torch.Tensor, ...]
-    if size := sizes["picture_size"]:
+    if model.pictures is not None:
+        size = model.pictures.coordinates.shape[-1]
         inputs = [Port("pictures", ("N", 3, size, size), "red, green and blue of each pixel", "uint8", 256)]
         example = (torch.zeros(1, 3, size, size, dtype=torch.uint8),)
         places: str | int = (size // 16) ** 2
     else:
-        places, width = "P", sizes["feature_size"]
+        assert model.features is not None
+        places, width = "P", model.features.in_features
         inputs = [Port("features", ("P", "N", width), "of each place of a picture"), lengths("P")]
         example = torch.zeros(1, 1, width), torch.ones(1, dtype=torch.int64)
     return graphs_of(model, run.tokenizer.size, inputs, places, example)
