@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ostinato.interop.outgoing.graphs import Axis, Graph, Port
 from ostinato.layers.attention import Memory
 from ostinato.models.sequence_decoder import DecoderState, SequenceDecoder
-from ostinato.tasks.exporting import state_ports
+from ostinato.tasks.exporting import initial, state_ports
 
 
 class Starts(Protocol):
@@ -74,10 +74,11 @@ def graphs_of(
         *fed,
         *seen,
     ]
+    start = initial(_fields_of(like)) | ({} if like.fed is None else {"state_fed": like.fed})
     token = Port("tokens", ("N",), "the token before: to begin with, the metadata's begin", "int64", vocab_size)
     return {
         "encoder": Graph(Reading(model).eval(), inputs, list(parts.values())),
-        "step": Graph(Writing(model.decoder, like).eval(), [token, *parts.values()], outputs),
+        "step": Graph(Writing(model.decoder, like).eval(), [token, *parts.values()], outputs, start),
     }
 
 

@@ -35,6 +35,11 @@ def state_ports(state: Any) -> tuple[list[Port], list[Port]]:
     return before, after
 
 
+def initial(state: Any) -> dict[str, Tensor]:
+    """A state of N = 1 by the names of its inputs."""
+    return {port.name: field.detach() for port, field in zip(state_ports(state)[0], state, strict=True)}
+
+
 def initial_fields(state: Any) -> dict[str, Any]:
     """What each field of a state `[L, 1, ...]` starts from: a number where all are the same, else the field."""
     found = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import torch
@@ -58,11 +58,13 @@ class Graph:
         module: takes the inputs by place, gives a tuple of the outputs; in eval mode.
         inputs: what goes in.
         outputs: what comes out.
+        initial: of the inputs `state_X` that an output `next_X` follows: a value of N = 1 to begin with.
     """
 
     module: nn.Module
     inputs: Sequence[Port]
     outputs: Sequence[Port]
+    initial: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def free(self) -> list[str]:
@@ -70,5 +72,21 @@ class Graph:
         return list(dict.fromkeys(axis for port in self.inputs for axis in port.axes if isinstance(axis, str)))
 
     def examples(self, sizes: Mapping[str, int], generator: torch.Generator | None = None) -> tuple[Tensor, ...]:
-        """Random inputs of these sizes."""
-        return tuple(port.example(sizes, generator) for port in self.inputs)
+        """Random inputs of these sizes; states are some that the model reaches, by a call on other random inputs."""
+        given = self._drawn(sizes, generator)
+        if self.initial:
+            with torch.no_grad():
+                found = self.module(*given.values())
+            after = {
+                port.name.replace("next_", "state_", 1): one for port, one in zip(self.outputs, found, strict=True)
+            }
+            given = self._drawn(sizes, generator) | {name: after[name] for name in self.initial}
+        return tuple(given.values())
+
+    def _drawn(self, sizes: Mapping[str, int], generator: torch.Generator | None) -> dict[str, Tensor]:
+        drawn = {}
+        for port in self.inputs:
+            drawn[port.name] = port.example(sizes, generator)
+            if port.name in self.initial:
+                drawn[port.name] = self.initial[port.name].expand_as(drawn[port.name]).clone()
+        return drawn

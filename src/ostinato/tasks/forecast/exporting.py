@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ostinato.interop.outgoing.graphs import Graph, Port
-from ostinato.tasks.exporting import state_ports
+from ostinato.tasks.exporting import initial, state_ports
 from ostinato.tasks.forecast.ahead import QUANTILES
 from ostinato.tasks.forecast.decoding import forecaster_of
 from ostinato.tasks.forecast.model import Forecaster
@@ -78,7 +78,8 @@ def graphs(run: Trained) -> dict[str, Graph]:
         outputs = [Port("location", (*axes, *location[0]), location[1])]
         outputs += [Port("parameters", (*axes, *parameters[0]), parameters[1])] if more else []
         return {"model": Graph(AllAtOnce(model).eval(), inputs, outputs)}
-    before, after = state_ports(model.decoder.initial_state(1))
+    start = model.decoder.initial_state(1)
+    before, after = state_ports(start)
     inputs = [
         Port("known", ("N", *known[0]), known[1]),
         Port("bases", ("N", *bases[0]), bases[1]),
@@ -88,7 +89,7 @@ def graphs(run: Trained) -> dict[str, Graph]:
     outputs += [Port("parameters", ("N", *parameters[0]), parameters[1])] if more else []
     return {
         "encoder": Graph(Window(model).eval(), [past], before),
-        "step": Graph(Row(model).eval(), [*inputs, *before], [*outputs, *after]),
+        "step": Graph(Row(model).eval(), [*inputs, *before], [*outputs, *after], initial(start)),
     }
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.interop.outgoing.graphs import Graph, Port
-from ostinato.tasks.exporting import initial_fields, lengths, state_ports, tokens, vocabulary
+from ostinato.tasks.exporting import initial, initial_fields, lengths, state_ports, tokens, vocabulary
 from ostinato.tasks.lm.model import LanguageModel
 from ostinato.tasks.trained import Trained
 
@@ -46,4 +46,5 @@ def graphs(run: Trained) -> dict[str, Graph]:
         Port("scores", ("T", "N", V), "of each token to come next, before probabilities"),
         Port("probabilities", ("T", "N", V), "of each token to come next"),
     ]
-    return {"model": Graph(Pieces(model).eval(), [tokens(V), lengths(), *before], [*outputs, *after])}
+    inputs, start = [tokens(V), lengths(), *before], initial(model.initial_state(1))
+    return {"model": Graph(Pieces(model).eval(), inputs, [*outputs, *after], start)}
