@@ -15,6 +15,7 @@ ROOMS = {
     "cli": "parse, call, print",
     "studio": "the page in the browser, and its routes",
     "serving": "HTTP, sessions",
+    "search": "trials, each a run",
     "testing": "checks of a cell",
     "bench": "beside peers",
     "sklearn": "estimators",

@@ -33,8 +33,8 @@ class Search:
     out: Annotated[str, tyro.conf.arg(metavar="DIR", help="Folder of the search.")]
 
     space: Annotated[str | None, tyro.conf.arg(metavar="FILE.toml")] = None
-    """What to draw, in place of the task's usual space: lines such as lr = {low = 1e-4, high = 1e-2, log = true},
-    hidden = {choices = [128, 256]}, layers = {low = 1, high = 3}, or cell = "gru" for what is always the same."""
+    """What to draw, in place of the task's usual space: a line for each option, with its range, its choices, or one
+    value for all trials; the guide on search shows some."""
 
     trials: int = 20
     """Trainings to make."""

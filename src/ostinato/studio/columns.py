@@ -81,7 +81,10 @@ class Column:
         """Whether it only counts the rows."""
         if not self.numeric or self.distinct < len(self.cells) or self.distinct < 3:
             return False
-        steps = np.diff([float(cell) for cell in self.cells if _is_number(cell)])
+        numbers = np.array([plain_number(cell) for cell in self.cells if _is_number(cell)])
+        if (numbers != np.round(numbers)).any():
+            return False
+        steps = np.diff(numbers)
         # of a large table only parts were read: there it jumps
         return self.key not in _TARGETS and bool((steps > 0).all()) and float((steps == 1).mean()) > 0.99
 

@@ -196,7 +196,9 @@ def _compile_together(kernels: Sequence[Kernel], optimise: str) -> None:
             lines = _OWN.sub(rf"\g<0>_{index}_{int(backward)}", kernel.source(backward=backward)).splitlines()
             heads |= dict.fromkeys(line for line in lines if line.startswith("#"))
             parts += [line for line in lines if not line.startswith("#")]
-    text = "\n".join([*heads, *parts, ""]).replace(_TEAM, "") + f"namespace ostinato {{ {_TEAM} }}\n"
+    text = "\n".join([*heads, *parts, ""]).replace(_TEAM, "")
+    if any(kernel.fused for kernel in kernels):  # the others start no threads of their own
+        text += f"namespace ostinato {{ {_TEAM} }}\n"
     library = _built(text, optimise)
     for index, kernel in enumerate(kernels):
         directions = [_Names(library.handle, f"_{index}_{number}") for number in (0, 1)]

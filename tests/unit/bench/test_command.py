@@ -10,7 +10,7 @@ from ostinato.core.errors import ConfigError
     [
         ({"only": ("lstn",)}, "--only lstn: no such group"),
         ({"rows": ("N1",)}, "expected sizes"),
-        ({"peers": ("tensorflow",)}, "--peers tensorflow: no such peer; there are jax, loop"),
+        ({"peers": ("tensorflow",)}, "--peers tensorflow: no such peer; there are float32, jax, loop"),
         ({"threads": (4096,)}, "--threads 4096: expected at most"),
         ({"threads": (0,)}, "--threads: expected at least 1"),
         ({"seconds": 0.0}, "--seconds: expected more than 0"),

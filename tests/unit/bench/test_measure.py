@@ -55,7 +55,8 @@ def test_every_side_computes_the_same(group, name):
     assert "output" in found
     if problem.training and name != "torch-padded":
         assert {n for n in reference if n.startswith("grad")} <= set(found)
-    precise = name not in ("ostinato", "torch-bf16") or (name == "ostinato" and group in STRICT)
+    coarse = ("ostinato", "torch-bf16", "onnxruntime-int8")
+    precise = name not in coarse or (name == "ostinato" and group in STRICT)
     assert max(errors(found, reference).values()) < (3e-6 if precise else 0.05)
 
 
