@@ -93,6 +93,7 @@ def test_pictures_may_lie_elsewhere(pictures, cli):
     assert (both.status, "give one" in both.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_two_processes_and_features_in_bfloat16(pictures, spawn):
     half = {name: tensor.bfloat16() for name, tensor in load_file("features.safetensors").items()}
     save_tensors(half, "half.safetensors")

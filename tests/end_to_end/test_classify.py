@@ -303,6 +303,7 @@ def test_stopped_and_resumed_is_the_same_run(work, cli, spawn):
     assert metrics(work / "killed") == metrics(work / "whole")
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_does(work, spawn):
     write("train.csv", reviews(90))
     sizes = (

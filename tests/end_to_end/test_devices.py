@@ -140,6 +140,7 @@ Clock.elapsed = lambda self: 2.0 * next(readings) + 300.0 * torch.distributed.ge
 """
 
 
+@pytest.mark.slow
 def test_a_time_limit_ends_both_and_the_rate_falls_alike(work, spawn):
     """Seconds are those of the first process."""
     (work / "book.txt").write_text(prose(200))

@@ -409,6 +409,7 @@ def test_validation_and_test_tables(cli, table):
     assert said["test"] == of(cli("evaluate", "run", "all.csv", "--json"))
 
 
+@pytest.mark.slow
 def test_training_again_on_the_same_rows_gives_the_same_forecast(cli, table):
     trained(cli)
     write("one.csv", {name: column[: TRAINED + H] for name, column in table.items()})
@@ -497,6 +498,7 @@ def test_a_wide_table_is_the_long_one(cli, work):
     ).err  # fmt: skip
 
 
+@pytest.mark.slow
 def test_refit_learns_from_the_rows_held_out(cli, work):
     """A level that only the held-out rows have: the last fit knows it, the first does not."""
     rng = np.random.default_rng(0)
@@ -527,6 +529,7 @@ def test_refit_learns_from_the_rows_held_out(cli, work):
     assert "--refit learns from rows held out of DATA, but with --valid none are" in result.err
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_ends_in_the_same_weights(spawn, cli, table, work):
     # a late spawn: what it forks from must not have many threads of torch
     words = [

@@ -23,7 +23,8 @@ PAGES = [
 ]
 #: Those of half a dozen trainings or more: run by `make test-all`.
 LONG = {"caption", "classify", "inspect", "language-model", "own-cell", "benchmarks"}
-LONG |= {"run-folder", "scikit-learn", "tag", "translate"}
+LONG |= {"run-folder", "scikit-learn", "tag", "translate", "ship-a-model", "search", "forecast", "regress"}
+LONG |= {"bring-your-weights"}
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,7 @@ def test_a_language_model_with_a_vocabulary_from_1(capsys: pytest.CaptureFixture
     assert found == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_other_activations_and_the_hard_sigmoid_of_each_version():
     own = arrays(4)
     given = {"name": "rnn", "activation": "softsign", "recurrent_activation": "hard_sigmoid"}

@@ -137,6 +137,7 @@ def test_the_loss_is_that_of_evaluate(cli, level):
     assert text.split() == whole.split()[: len(text.split())] if level == "word" else whole.startswith(text)
 
 
+@pytest.mark.slow
 def test_every_picture_says_what_it_shows(cli, monkeypatch):
     """Titles, units at the axes, and lines that can be told apart, in colour and in grey."""
     figure = pytest.importorskip("matplotlib.figure").Figure

@@ -154,6 +154,7 @@ def test_bench_layers(ask):
     assert all(row["ms"]["ostinato"]["median"] > 0 for table in found["tables"] for row in table["rows"])
 
 
+@pytest.mark.slow
 def test_bench_lm(ask):
     small = ("--presets", "hello", "rnnlm", "--work", "generation", "vocabulary", "--vocabulary", "30")
     found = ask("bench-lm", "bench", "lm", *small, "--threads", "1", "--seconds", "0.01")

@@ -78,6 +78,7 @@ def test_stopped_and_resumed_is_the_same_run(work, spawn):
     assert metrics(work / "killed") == metrics(work / "whole")
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_does(work, spawn):
     texts("train.csv", 90, 1)
     # by SGD: Adam would make as much of the rounding of a gradient that is nearly zero as of any other

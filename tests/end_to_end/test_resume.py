@@ -254,6 +254,7 @@ def test_from_python(book, work):
     assert run.config["options"]["hidden"] == 8
 
 
+@pytest.mark.slow
 def test_two_processes_killed_and_interrupted(book, work, spawn, hold):
     """--devices 2: each process comes back to its own state and random numbers; a signal to the first reaches both."""
     (work / "book.txt").write_text(prose(250))

@@ -149,6 +149,7 @@ def test_the_same_seed_gives_the_same_forecast_and_forecasting_changes_nothing(f
     assert not np.array_equal(clone(fitted).set_params(random_state=2).fit(y=season()).predict(), before)
 
 
+@pytest.mark.slow
 def test_in_a_pipeline_and_a_search_over_time():
     X, y = priced(60)
     small = {"window": 4, "horizon": 4, "hidden": 4, "lr": 0.05, "head": "point", "batch": 32, "random_state": 1}

@@ -85,6 +85,7 @@ def test_pickled(tagger):
     assert again.predict(X) == tagger.predict(X)
 
 
+@pytest.mark.slow
 def test_in_a_pipeline_and_a_grid_search():
     texts = [" ".join(own).upper() for own in X]
     split = FunctionTransformer(lambda texts: [text.lower().split() for text in texts])
