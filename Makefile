@@ -114,7 +114,7 @@ fuzz: .venv/installed-dev
 
 # Under ten minutes on two quiet cores: what is marked slow is left out, and of the sanitizers' watch most.
 test: BF16 := OFF
-test: RUNS := 8
+test: RUNS := 5
 test: lint docs check sanitize
 
 test-all: lint docs check-all sanitize
