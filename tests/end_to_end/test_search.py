@@ -42,7 +42,11 @@ def test_killed_and_resumed(book, work, cli, spawn):
     losses = [line["valid_loss"] for line in lines if "valid_loss" in line]
     assert found["best"]["value"] == pytest.approx(min(losses))
     assert (work / "s" / "search.png").stat().st_size > 5_000
-    assert cli("search", "lm", "--out", "s", "--resume", "--trials", "4", "--json").status == 0  # nothing is left
+    again = cli("search", "lm", "--out", "s", "--resume", "--json")  # four trials, as it was begun: nothing is left
+    assert json.loads(again.out)["trials"] == trials
+    other = cli("search", "lm", "--out", "s", "--resume", "--metric", "perplexity")
+    assert other.status == 2
+    assert "is by loss; leave --metric out" in other.err
 
 
 @pytest.mark.parametrize(

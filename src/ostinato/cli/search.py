@@ -23,7 +23,10 @@ def search(options: Search, output: Output) -> None:
     if options.words:  # as train would read them, so that what is wrong shows before anything begins
         read = flatten(parse(["train", options.task, *options.words, "--out", f"{options.out}/trials/0000"]))
         given = {name: read[name] for name in given_in(options.words) if name in read}
-    found = run(options, given, output.text)
+    try:
+        found = run(options, given, output.text)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"trials under way are saved; go on with --out {options.out} --resume") from None
     done = [one for one in found.trials if one.state == "complete"]
     output.text(f"{found.out}: {len(found.trials)} trials, {len(done)} of them to their end")
     if found.best is not None:

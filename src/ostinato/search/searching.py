@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from ostinato.tasks import TRAIN_OPTIONS
 
 #: What a search is, in its folder.
 _SEARCH = "search.json"
+
+#: Options that --resume need not repeat.
+_REMEMBERED = ("metric", "seed", "sampler", "trials", "trial_time", "parallel", "prune", "storage")
 
 #: What Optuna calls a trial's state, and what is said of it.
 _STATES: Mapping[str, TrialKind] = {
@@ -81,6 +85,7 @@ def run(options: Search, given: Mapping[str, Any], tell: Callable[[str], None] =
     if options.task not in TRAIN_OPTIONS:
         raise ConfigError(unknown_name("unknown task", options.task, TRAIN_OPTIONS))
     kept = _claim(options, given)
+    options = _as_begun(options, kept)
     threads = max(1, (os.cpu_count() or 1) // options.parallel)
     study = Study(options, Space.of(kept.space), kept.words, threads, started, tell)
     study.run()
@@ -118,11 +123,25 @@ def _claim(options: Search, given: Mapping[str, Any]) -> _Kept:
         raise ConfigError("nothing is left to draw: all options of the space are given")
     kept = _Kept(
         task=options.task, words=list(options.words), given=dict(given), space=space.kept(),
-        options={"metric": options.metric, "seed": options.seed, "sampler": options.sampler},
+        options={name: getattr(options, name) for name in _REMEMBERED},
     )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     replace_text(file, msgspec.json.format(msgspec.json.encode(kept)).decode())
     return kept
+
+
+def _as_begun(options: Search, kept: _Kept) -> Search:
+    """With what a search that goes on need not be told again: what is not given is as it was.
+
+    Raises:
+        ConfigError: another metric.
+    """
+    usual = {item.name: item.default for item in fields(Search)}
+    left = {name: value for name, value in kept.options.items() if getattr(options, name) == usual[name]}
+    found = replace(options, **left)
+    if found.metric != kept.options["metric"]:
+        raise ConfigError(f"--resume: the search in {options.out} is by {kept.options['metric']}; leave --metric out")
+    return found
 
 
 def _result(study: Any, kept: _Kept, started: float) -> Searched:

@@ -125,7 +125,7 @@ class Study:
     def _begin(self, trial: Trial) -> Training:
         drawn = {name: dimension.draw(trial, name) for name, dimension in self.space.drawn.items()}
         run = self.place(trial.number)
-        wait_for_strangers(run)
+        wait_for_strangers(run, self._tell)
         more = [] if self.options.trial_time is None else ["--time-limit", f"{self.options.trial_time:g}"]
         if _begun(run):
             more.append("--resume")
@@ -138,8 +138,7 @@ class Study:
         """Take note of how a training goes; whether the trial is over, or is left for another time."""
         ended = training.ended()
         for place, value in training.course.news(training.progress()):
-            if place not in self._frozen(trial).intermediate_values:
-                trial.report(value, place)
+            trial.report(value, place)
         if ended is None and trial.should_prune():
             training.stop()
             return self._tell_of(trial, training, TrialState.PRUNED)
@@ -170,10 +169,6 @@ class Study:
         self._tell(f"trial {trial.number}: {', '.join(filter(None, (figure, said, why)))}")
         self._link_best()
         return True
-
-    def _frozen(self, trial: Trial) -> FrozenTrial:
-        found: FrozenTrial = self.optuna._storage.get_trial(trial._trial_id)
-        return found
 
     def _of(self, *states: TrialState) -> list[FrozenTrial]:
         found: list[FrozenTrial] = self.optuna.get_trials(deepcopy=False, states=states)

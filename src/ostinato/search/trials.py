@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,14 +94,11 @@ def command(task: str, words: Sequence[str], options: Mapping[str, Any], out: st
     return shlex.join(["ostinato", "train", task, *words, *said(options), "--out", out])
 
 
-def wait_for_strangers(run: Path, seconds: float = 30.0) -> None:
-    """A process of an earlier search may still train here: let it end.
-
-    Raises:
-        RunFolderError: it does not.
-    """
-    end = time.monotonic() + seconds
+def wait_for_strangers(run: Path, tell: Callable[[str], None]) -> None:
+    """Let a training end that an earlier search has left behind: killed itself, it could not stop it."""
+    told = False
     while RunFolder(run).in_use():
-        if time.monotonic() > end:
-            raise RunFolderError(f"{run}: another process is training there; stop it first")
+        if not told:
+            tell(f"{run}: is still being trained, by a search that was killed; waiting for it")
+            told = True
         time.sleep(0.2)

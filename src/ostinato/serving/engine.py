@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ostinato.serving.metrics import Metrics
 from ostinato.serving.problems import Problem, problem_of
-from ostinato.tasks.contract import Rows, TextUnderWay
+from ostinato.tasks.stepping import Rows, TextUnderWay
 
 _log = logging.getLogger("ostinato.serving")
 

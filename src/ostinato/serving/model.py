@@ -15,7 +15,7 @@ from ostinato.serving.engine import Engine, Place
 from ostinato.serving.metrics import Metrics
 from ostinato.serving.problems import Problem
 from ostinato.serving.sessions import Session
-from ostinato.tasks.contract import WritesTogether
+from ostinato.tasks.stepping import WritesTogether
 
 #: Files whose change makes another model.
 _FILES = ("config.json", "model.safetensors", "tokenizer.json", "series.json")

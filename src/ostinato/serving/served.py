@@ -15,7 +15,8 @@ from ostinato.serving.bodies import Served
 from ostinato.serving.metrics import Metrics
 from ostinato.serving.model import LoadedModel, stamp_of
 from ostinato.serving.problems import Problem
-from ostinato.tasks.contract import AnswersSteps, Generates, Predicts
+from ostinato.tasks.contract import Generates, Predicts
+from ostinato.tasks.stepping import AnswersSteps
 
 _log = logging.getLogger("ostinato.serving")
 

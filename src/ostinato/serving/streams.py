@@ -16,7 +16,7 @@ from ostinato.serving.generation import begin
 from ostinato.serving.problems import Problem, problem_of
 from ostinato.serving.served import ServedRun
 from ostinato.serving.serving import Serving, serving_of
-from ostinato.tasks.contract import AnswersSteps, StepAnswers, WritesTogether
+from ostinato.tasks.stepping import AnswersSteps, StepAnswers, WritesTogether
 
 #: Closes a connection that asks for what there is not.
 _REFUSED = 1008

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,36 +12,9 @@ import ostinato
 from ostinato.cli.main import main
 from ostinato.config.export import FORMATS, Format
 from ostinato.tasks.tag.reading import WordSequences
-from tests.end_to_end.test_json import faults
 
 runtime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
-
-TEXT = "the cat sat on the mat and the dog sat on the log\n" * 40
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A small language model."""
-    folder = tmp_path_factory.mktemp("runs")
-    (folder / "text.txt").write_text(TEXT)
-    options = {"hidden": 16, "embed": 8, "batch": 4, "steps": 10, "epochs": 2}
-    ostinato.train("lm", folder / "text.txt", out=folder / "lm", level="char", **options)
-    return str(folder / "lm")
-
-
-@pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-
-
-def exported(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
-    """What the command says, which keeps to its schema."""
-    capsys.readouterr()
-    assert main(["export", *arguments, "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert not faults(said, "export")
-    return said
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -63,8 +36,8 @@ def test_every_format_is_a_module():
     assert set(get_args(Format)) == set(FORMATS)
 
 
-def test_a_language_model_writes_on_in_onnx_runtime(run, capsys):
-    said = exported(capsys, run, "--to", "onnx", "--out", "lm.onnx")
+def test_a_language_model_writes_on_in_onnx_runtime(run, exported):
+    said = exported(run, "--to", "onnx", "--out", "lm.onnx")
     assert said["checked"] == 20
     assert said["difference"] < 1e-5
     assert [file["file"] for file in said["files"]] == ["lm.onnx"]
@@ -123,12 +96,12 @@ def test_refusals_write_nothing(run, capsys, given, why):
 
 
 @pytest.mark.slow
-def test_a_translator_writes_by_its_two_graphs(capsys):
+def test_a_translator_writes_by_its_two_graphs(capsys, exported):
     Path("pairs.tsv").write_text("\n".join(f"one two {row % 9}\tuno dos {row % 9}" for row in range(60)))
     options = {"level": "char", "hidden": 32, "epochs": 60, "layers": 2, "cell": "indrnn"}
     trained = ostinato.train("translate", "pairs.tsv", out="run", **options)
     assert "expected a folder" in refusal(capsys, "run", "--to", "onnx", "--out", "x.onnx")
-    said = exported(capsys, "run", "--to", "onnx", "--out", "written")
+    said = exported("run", "--to", "onnx", "--out", "written")
     assert [file["file"] for file in said["files"]] == ["written/encoder.onnx", "written/step.onnx"]
     encoder, step = (runtime.InferenceSession(file["file"]) for file in said["files"])
     known = step.get_modelmeta().custom_metadata_map
@@ -151,10 +124,10 @@ def test_a_translator_writes_by_its_two_graphs(capsys):
 
 
 @pytest.mark.slow
-def test_a_tagger_s_chain_is_in_its_metadata(capsys):
+def test_a_tagger_s_chain_is_in_its_metadata(capsys, exported):
     Path("data.conll").write_text("the\tO\nold\tB-A\ncat\tI-A\nsat\tO\n\n" * 40)
     trained = ostinato.train("tag", "data.conll", out="run", hidden=16, epochs=2)
-    exported(capsys, "run", "--to", "onnx", "--out", "tag.onnx")
+    exported("run", "--to", "onnx", "--out", "tag.onnx")
     session = runtime.InferenceSession("tag.onnx")
     known = session.get_modelmeta().custom_metadata_map
     tags, chain = json.loads(known["tags"]), {k: np.array(v) for k, v in json.loads(known["chain"]).items()}

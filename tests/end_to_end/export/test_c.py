@@ -1,7 +1,7 @@
 """Runs as C: the command's own comparison, programs that use the files, and what int8 costs."""
 
-import json
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,7 @@ from torch.nn import functional as F
 import ostinato
 from ostinato.cli.main import main
 from ostinato.interop.outgoing.c import compiler, tried
-from tests.end_to_end.test_json import faults
 from tests.support import prose
-
-TEXT = "the cat sat on the mat and the dog sat on the log\n" * 40
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C compiler here")
 
@@ -44,33 +41,15 @@ int main(void)
 """
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A small language model."""
-    folder = tmp_path_factory.mktemp("runs")
-    (folder / "text.txt").write_text(TEXT)
-    options = {"hidden": 16, "embed": 8, "batch": 4, "steps": 10, "epochs": 2}
-    ostinato.train("lm", folder / "text.txt", out=folder / "lm", level="char", **options)
-    return str(folder / "lm")
-
-
-@pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-
-
-def exported(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
-    """What the command says, which keeps to its schema."""
-    capsys.readouterr()
-    assert main(["export", *arguments, "--to", "c", "--out", "out", "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert not faults(said, "export")
-    return said
+@pytest.fixture
+def written(exported):
+    """What the command says of C."""
+    return partial(exported, "--to", "c", "--out", "out")
 
 
 @needs_compiler
-def test_a_program_writes_what_the_run_writes(run, capsys):
-    said = exported(capsys, run, "--name", "small")
+def test_a_program_writes_what_the_run_writes(run, written):
+    said = written(run, "--name", "small")
     assert [file["file"] for file in said["files"]] == ["out/small.h", "out/small.c"]
     assert said["checked"] == 20
     assert said["difference"] < 1e-5
@@ -83,9 +62,9 @@ def test_a_program_writes_what_the_run_writes(run, capsys):
     assert written == "".join(ostinato.load(run).generate("", length=60, greedy=True))
 
 
-def test_without_a_compiler_it_says_so(run, capsys, monkeypatch):
+def test_without_a_compiler_it_says_so(run, capsys, monkeypatch, written):
     monkeypatch.setenv("PATH", "")
-    said = exported(capsys, run, "--weights", "int8")
+    said = written(run, "--weights", "int8")
     assert "no C compiler" in said["unchecked"]
     assert said["difference"] is None
     assert "int8_t" in Path("out/model.c").read_text()
@@ -182,23 +161,23 @@ SERIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 @needs_compiler
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SERIES)
-def test_rows_as_they_were_measured_go_in_and_come_out(capsys, name):
+def test_rows_as_they_were_measured_go_in_and_come_out(name, written):
     data, options = SERIES[name]
     Path("table.csv").write_text(table(150, **data))
     ostinato.train("forecast", "table.csv", out="run", window=24, horizon=15, hidden=8, epochs=1, **options)
-    assert exported(capsys, "run")["difference"] < 1e-5
+    assert written("run")["difference"] < 1e-5
 
 
 @needs_compiler
 @pytest.mark.slow
 @pytest.mark.parametrize("head", ["crf", "softmax"])
-def test_sentences(capsys, head):
+def test_sentences(head, written):
     lines = []
     for sentence in prose(60).splitlines():
         lines += [f"{word}\t{'B-X' if len(word) > 2 else 'O'}" for word in sentence.split()] + [""]
     Path("tags.tsv").write_text("\n".join(lines) + "\n")
     ostinato.train("tag", "tags.tsv", out="run", hidden=8, embed=8, char_hidden=4, epochs=1, head=head)
-    assert exported(capsys, "run")["difference"] < 1e-5
+    assert written("run")["difference"] < 1e-5
 
 
 @needs_compiler
@@ -211,18 +190,18 @@ def test_sentences(capsys, head):
         ("regress", "number", {"cell": "gru"}),
     ],
 )
-def test_texts_and_numbers(capsys, task, column, more):
+def test_texts_and_numbers(task, column, more, written):
     random = np.random.default_rng(1)
     rows = ["text,label,number"]
     rows += [f"{line},{'long' if len(line) > 26 else 'short'},{len(line)}" for line in prose(120).splitlines()]
     Path("texts.csv").write_text("\n".join(rows) + "\n")
     columns = {"label": column} if task == "classify" else {"target": column}
     ostinato.train(task, "texts.csv", out="texts", text="text", hidden=8, epochs=1, **columns, **more)
-    assert exported(capsys, "texts")["difference"] < 1e-5
+    assert written("texts")["difference"] < 1e-5
     rows = ["id,a,b,label,number"]
     for number in range(80):
         values = random.normal(1e4, 3, (9, 2))
         rows += [f"{number},{a},{b},{'up' if number % 2 else 'down'},{values.mean()}" for a, b in values]
     Path("numbers.csv").write_text("\n".join(rows) + "\n")
     ostinato.train(task, "numbers.csv", out="numbers", id="id", values="a,b", hidden=8, epochs=1, **columns, **more)
-    assert exported(capsys, "numbers", "--overwrite")["difference"] < 1e-5
+    assert written("numbers", "--overwrite")["difference"] < 1e-5
