@@ -28,7 +28,7 @@ def trained(home, task, data, seeds=(1, 2), **options):
     outs = [home / f"{task}{seed}" for seed in seeds]
     both = data if isinstance(data, tuple) else (data, data)
     runs = [
-        ostinato.train(task, own, out=out, seed=seed, **options | SMALL)
+        ostinato.train(task, own, out=out, seed=seed, **SMALL | options)
         for own, seed, out in zip(both, seeds, outs, strict=True)
     ]
     return SimpleNamespace(outs=outs, runs=runs, together=ostinato.load(*outs))
@@ -112,7 +112,7 @@ def test_probabilities_of_tags_are_averaged(home, tmp_path, head):
 
 
 def test_probabilities_of_the_next_token_are_averaged(home):
-    found = trained(home, "lm", home / "book.txt", level="char", steps=10)
+    found = trained(home, "lm", home / "book.txt", level="char", steps=10, epochs=8, lr=0.05)
     text = "the mat sat on the cat."
     tokenizer = found.together.tokenizer
     ids = torch.tensor([tokenizer.begin_id, *tokenizer.encode(text)])
@@ -148,11 +148,16 @@ def test_quantiles_are_averaged(home):
 
 
 def test_a_search_is_of_all_writers(home):
-    found = trained(home, "translate", home / "pairs.tsv", valid=home / "pairs.tsv", level="char")
+    found = trained(home, "translate", home / "pairs.tsv", valid=home / "pairs.tsv", level="char", epochs=8, lr=0.05)
     alone = ostinato.load(found.outs[0], found.outs[0])
     sources = ["3 a", "5 a", "6 6"]
     assert alone.predict(sources, beam=3) == found.runs[0].predict(sources, beam=3)
     said, run = found.together.predict(sources, beam=1), found.together
+    ids, begun = torch.tensor(run.codec.encode_sources(["3 a"])[0].astype("int64"))[:, None], run.codec.target.eos_id
+    with torch.no_grad():
+        scores, _ = run.model.step(torch.tensor([[begun]]), run.model.start(ids, torch.tensor([len(ids)])))
+        each = [one.model(ids, target_inputs=torch.tensor([[begun]])).logits()[0, 0].softmax(-1) for one in found.runs]
+    assert torch.allclose(scores[0, 0].exp(), sum(each) / 2, atol=1e-6)
     for source, answer in zip(sources, said, strict=True):  # greedily, from the beginning at each step
         ids = torch.tensor(run.codec.encode_sources([source])[0].astype("int64"))[:, None]
         written = [run.codec.target.eos_id]
