@@ -64,3 +64,15 @@ def test_what_cannot_be(book, cli, work, words, message):
     assert message in result.err
     assert "Traceback" not in result.err
     assert not (work / "s").exists()
+
+
+def test_what_is_there_stays_until_all_is_right(book, cli, work):
+    (work / "s").mkdir()
+    (work / "s" / "search.json").write_text("{}")
+    result = cli("search", "lm", "book.txt", "--out", "s", "--overwrite", "--space", "none.toml")
+    assert (result.status, (work / "s" / "search.json").read_text()) == (2, "{}")
+    assert "give --resume or --overwrite" in cli("search", "lm", "book.txt", "--out", "s").err
+    (work / "s" / "search.json").unlink()
+    (work / "s" / "mine.txt").touch()
+    assert "it holds no search" in cli("search", "lm", "book.txt", "--out", "s", "--overwrite").err
+    assert (work / "s" / "mine.txt").exists()

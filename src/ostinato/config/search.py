@@ -60,7 +60,7 @@ class Search:
 
     storage: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None
     """Where trials are written down: an SQL database, such as sqlite:///FILE or postgresql://HOST/NAME, which several
-    machines may share. By default a journal in DIR."""
+    machines may share: searches whose DIR has the same name are one. By default a journal in DIR."""
 
     seed: int = 1
     """Of the sampler; each training has train's own --seed."""

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
@@ -38,8 +39,10 @@ _TELLING = 4
 
 
 class _Kept(msgspec.Struct, kw_only=True):
-    """What a search remembers of how it was begun."""
+    """What a search remembers of how it was begun; `identity` tells its trials from those of others that share a
+    storage."""
 
+    identity: str
     task: str
     words: list[str]
     given: dict[str, Any]
@@ -87,7 +90,7 @@ def run(options: Search, given: Mapping[str, Any], tell: Callable[[str], None] =
     kept = _claim(options, given)
     options = _as_begun(options, kept)
     threads = max(1, (os.cpu_count() or 1) // options.parallel)
-    study = Study(options, Space.of(kept.space), kept.words, threads, started, tell)
+    study = Study(options, kept.identity, Space.of(kept.space), kept.words, threads, started, tell)
     study.run()
     found = _result(study, kept, started)
     _draw(found)
@@ -109,11 +112,9 @@ def _claim(options: Search, given: Mapping[str, Any]) -> _Kept:
         if options.space is not None:
             raise ConfigError(f"--resume: the search in {folder} has its space; leave --space out")
         return kept
-    if folder.exists() and any(folder.iterdir()):
-        if not options.overwrite or not file.is_file():
-            advice = "give --resume or --overwrite" if file.is_file() else "it holds no search; choose another"
-            raise RunFolderError(f"{folder} is there already: {advice}")
-        shutil.rmtree(folder)
+    if folder.exists() and any(folder.iterdir()) and not (options.overwrite and file.is_file()):
+        advice = "give --resume or --overwrite" if file.is_file() else "it holds no search; choose another"
+        raise RunFolderError(f"{folder} is there already: {advice}")
     if not options.words:
         raise ConfigError(f"expected what train {options.task} takes: its data")
     kind = TRAIN_OPTIONS[options.task]
@@ -122,9 +123,11 @@ def _claim(options: Search, given: Mapping[str, Any]) -> _Kept:
     if not space.drawn:
         raise ConfigError("nothing is left to draw: all options of the space are given")
     kept = _Kept(
-        task=options.task, words=list(options.words), given=dict(given), space=space.kept(),
+        identity=uuid4().hex, task=options.task, words=list(options.words), given=dict(given), space=space.kept(),
         options={name: getattr(options, name) for name in _REMEMBERED},
     )  # fmt: skip
+    if options.overwrite and folder.exists():  # now that all else is right
+        shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     replace_text(file, msgspec.json.format(msgspec.json.encode(kept)).decode())
     return kept

@@ -35,6 +35,7 @@ class Study:
 
     Args:
         options: of the command.
+        identity: of this search among those that share a storage.
         space: what is drawn.
         words: of the training's command line that all trials have.
         threads: that each training may compute with.
@@ -43,9 +44,16 @@ class Study:
     """
 
     def __init__(
-        self, options: Search, space: Space, words: Sequence[str], threads: int, started: float, tell: Told
+        self,
+        options: Search,
+        identity: str,
+        space: Space,
+        words: Sequence[str],
+        threads: int,
+        started: float,
+        tell: Told,
     ) -> None:
-        self.options, self.space, self.words = options, space, words
+        self.options, self._identity, self.space, self.words = options, identity, space, words
         self._threads, self._started, self._tell = threads, started, tell
         self.folder, self.higher = Path(options.out), higher_is_better(options.metric)
         self.optuna = self._open()
@@ -84,7 +92,8 @@ class Study:
             KeyboardInterrupt: Ctrl-C, after the trainings have been stopped.
             ConfigError: all trainings fail.
         """
-        left = [Trial(self.optuna, one._trial_id) for one in self._of(TrialState.RUNNING)]
+        mine = (one for one in self._of(TrialState.RUNNING) if one.user_attrs.get("search") == self._identity)
+        left = [Trial(self.optuna, one._trial_id) for one in mine]
         if left:
             self._tell(f"{len(left)} trials were under way, and go on")
         under_way: dict[int, tuple[Trial, Training]] = {}
@@ -116,6 +125,7 @@ class Study:
         if len(self.optuna.get_trials(deepcopy=False)) >= self.options.trials:
             return None
         trial: Trial = self.optuna.ask()
+        trial.set_user_attr("search", self._identity)
         return trial
 
     def place(self, number: int) -> Path:
@@ -183,7 +193,7 @@ class Study:
 
     def _link_best(self) -> None:
         best, link = self.best(), self.folder / "best"
-        if best is None:
+        if best is None or not self.place(best.number).exists():  # another machine's, of those that share a storage
             return
         new = self.folder / "best.new"
         new.unlink(missing_ok=True)
