@@ -89,8 +89,8 @@ def train(task: str, *sources: Any, out: str | PathLike[str], **options: Any) ->
     data = given([*sources, *(options[name] for name in parts)])
     options |= dict(zip(parts, data.names[len(sources) :], strict=True))
     options |= {name: as_option(map(str, value)) for name, value in options.items() if _listed(kind, name, value)}
-    named = {kind.SOURCES: list(data.names[: len(sources)])} if sources else {}
-    flat = {kind.SOURCES: [], **base, **named, "out": str(out), **options}
+    sources_given = {kind.SOURCES: list(data.names[: len(sources)])} if sources else {}
+    flat = {kind.SOURCES: [], **base, **sources_given, "out": str(out), **options}
     with data.within():
         return train_task(build(kind, flat, "train"), started)
 
@@ -151,10 +151,10 @@ def _train_alone(
     if resuming:
         _require_same_options(options, folder)
         finished = _finished(options, folder)
-        named = any(getattr(options, name) for name in options.NAMING_DATA)
-        if finished and (folder.card.exists() or not named):
-            others = _named_otherwise(options, folder, progress_of) if named else set()
-            return _as_it_was(load(folder.path), options, progress_of, "test" in others)
+        names_data = any(getattr(options, name) for name in options.NAMING_DATA)
+        if finished and (folder.card.exists() or not names_data):
+            differing = _parts_that_differ(options, folder, progress_of) if names_data else set()
+            return _as_it_was(load(folder.path), options, progress_of, "test" in differing)
         if not finished:
             folder.resume_point.require_tensors()
     begun = begin(options, folder if resuming else None)
@@ -195,7 +195,7 @@ def _as_it_was(run: Run, options: TrainOptions, progress_of: Reporting, tested_o
     return run
 
 
-def _named_otherwise(options: TrainOptions, folder: RunFolder, progress_of: Reporting) -> set[str]:
+def _parts_that_differ(options: TrainOptions, folder: RunFolder, progress_of: Reporting) -> set[str]:
     """The parts of the data that are not those of a finished run; says so, as they change nothing of it."""
     try:
         config = _configuration(options, _prepared(options, begin(options, folder), progress_of))

@@ -26,10 +26,10 @@ def measure(options: BenchLayers, report: tables.Report) -> dict[str, Any]:
         from ostinato.api.plugins import import_plugins
 
         import_plugins(options.plugin)
-    chosen = groups.groups_by_name(options.only)
+    selected = groups.groups_by_name(options.only)
     rows = [groups.Row.parse(row) for row in options.rows]
     tables.require_known(options.peers, {peer for group in groups.GROUPS for peer in group.peers})
-    by_process = tables.settings(options.threads, chosen)
+    by_process = tables.settings(options.threads, selected)
     plan = tables.Plan(by_process, rows, options.peers, options.seconds, options.plugin)
     return tables.measure(plan, report, summary)
 

@@ -35,8 +35,8 @@ def footnote(table: dict[str, Any]) -> str:
 
 def lines(table: dict[str, Any]) -> list[list[str]]:
     """Head and rows of a table: milliseconds, ratios to this package, share of sgemm, error against float64."""
-    named = (name for row in table["rows"] for name in (*row["errors"], *row.get("left_out", ())))
-    peers = [name for name in dict.fromkeys(named) if name != "ostinato"]
+    sides = (name for row in table["rows"] for name in (*row["errors"], *row.get("left_out", ())))
+    peers = [name for name in dict.fromkeys(sides) if name != "ostinato"]
     head = ["row", "ostinato", *peers, "times as fast", "of sgemm", "error"]
     return [head, *(_line(row, peers) for row in table["rows"])]
 

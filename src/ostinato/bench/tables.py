@@ -70,9 +70,9 @@ def measure(plan: Plan, report: Report, whole: Callable[[Found, list[Found], lis
     machine: Found = {}
     tables: list[Found] = []
     skipped: dict[tuple[str, str], dict[str, str]] = {}
-    progress = process.Progress(sum(len(plan.rows_of(group)) for chosen in plan.groups.values() for group in chosen))
-    for setting, chosen in plan.groups.items():
-        for event in _events(setting, chosen, plan):
+    progress = process.Progress(sum(len(plan.rows_of(group)) for groups in plan.groups.values() for group in groups))
+    for setting, groups in plan.groups.items():
+        for event in _events(setting, groups, plan):
             kind = event.pop("event")
             if kind == "machine":
                 machine = machine or event
@@ -83,11 +83,11 @@ def measure(plan: Plan, report: Report, whole: Callable[[Found, list[Found], lis
                     skipped[key] = event
                     report({"event": kind, **event})
                 if event["peer"] == "ostinato":
-                    progress.leave_out(len(plan.rows_of(next(g for g in chosen if g.name == event["group"]))))
+                    progress.leave_out(len(plan.rows_of(next(g for g in groups if g.name == event["group"]))))
             elif kind == "row":
                 report({"event": "progress", **event, "threads": setting.threads, **progress.one_done()})
             else:
-                group = next(group for group in chosen if group.name == event["group"])
+                group = next(group for group in groups if group.name == event["group"])
                 table = _table(group, setting, isa, event)
                 tables.append(table)
                 report({"event": kind, **table})
@@ -126,10 +126,10 @@ def wrong_rows(tables: list[Found]) -> list[Found]:
     ]
 
 
-def _events(setting: Setting, chosen: list[Group], plan: Plan) -> Iterator[Found]:
+def _events(setting: Setting, groups: list[Group], plan: Plan) -> Iterator[Found]:
     """Run one process and yield what it says."""
     job = {
-        "groups": [as_json(group) for group in chosen],
+        "groups": [as_json(group) for group in groups],
         "rows": plan.rows,
         "peers": plan.peers,
         "threads": setting.threads,

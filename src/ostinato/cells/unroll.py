@@ -55,7 +55,7 @@ class Now(NamedTuple):
 
 def advance(cell: Cell, p: Parameters, projected: Tensor, state: Any, now: Now) -> tuple[Tensor, Any]:
     """One step: the cell's output, and the state after it."""
-    before = state if now.anew is None else _chosen(cell, now.anew, now.start, state)
+    before = state if now.anew is None else _where(cell, now.anew, now.start, state)
     output, after = cell.step(p, projected, before)
     if now.zoneout is not None:
         follows = getattr(cell, "output_is_state", None)
@@ -63,11 +63,11 @@ def advance(cell: Cell, p: Parameters, projected: Tensor, state: Any, now: Now) 
         after = cell.State(*(torch.lerp(n, o, z) for n, o, z in zip(after, before, now.zoneout, strict=True)))
         output = after[0] if follows else output
     if now.valid is not None:
-        after = _chosen(cell, now.valid, after, state)
+        after = _where(cell, now.valid, after, state)
     return output, after
 
 
-def _chosen(cell: Cell, flags: Tensor, one: Any, other: Any) -> Any:
+def _where(cell: Cell, flags: Tensor, one: Any, other: Any) -> Any:
     """A state where flags `[N]` hold, else the other."""
     pairs = zip(one, other, strict=True)
     return cell.State(*(torch.where(per_sequence(flags, a), a, b) for a, b in pairs))

@@ -31,14 +31,14 @@ def help_of(command: type[Any], prog: str, *, everything: bool, defaults: Any = 
     first = _first(command, options)
     shown = options if everything else first
     places = [option for option in shown if option.positional]
-    named = [option for option in shown if not option.positional]
+    flags = [option for option in shown if not option.positional]
     needed = " ".join(option.invocation for option in options if option.required and not option.positional)
     given = [option.flag if option.required else f"[{option.flag}]" for option in places]
     usage = " ".join(filter(None, (prog, *given, needed, "[options]")))
     lines = [f"usage: {usage}", "", *_filled(inspect.cleandoc(command.__doc__ or ""), width), ""]
     lines += [*_rows(places, width), ""] if places else []
-    for title in dict.fromkeys(["", *(option.group for option in named)]):
-        own = [option for option in named if option.group == title]
+    for title in dict.fromkeys(["", *(option.group for option in flags)]):
+        own = [option for option in flags if option.group == title]
         lines += [*_filled(f"{title or 'Options'}:", width), *_rows(own, width), ""] if own else []
     if len(first) < len(options) and not everything:
         lines += _filled(f"{prog} --help-all shows {len(options) - len(first)} more.", width)
@@ -52,10 +52,10 @@ def _first(command: type[Any], options: list[Option]) -> list[Option]:
         return [option for option in options if not option.group]
     names = [name.replace("_", "-") for name in (*common, *COMMON_IN_TRAINING)]
     by_name = {option.name: option for option in options if not option.positional}
-    chosen = [by_name[name] for name in names if name in by_name]
+    common_options = [by_name[name] for name in names if name in by_name]
     return [
         *(option for option in options if option.positional),
-        *(dataclasses.replace(option, group="") for option in chosen),
+        *(dataclasses.replace(option, group="") for option in common_options),
     ]
 
 

@@ -54,8 +54,8 @@ def _hold_every_character() -> None:
     codecs.register_error("ostinato.escape", _escape)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            chosen = stream.isatty() or "PYTHONIOENCODING" in os.environ
-            stream.reconfigure(encoding=None if chosen else "utf-8", errors="ostinato.escape")
+            keeps_encoding = stream.isatty() or "PYTHONIOENCODING" in os.environ
+            stream.reconfigure(encoding=None if keeps_encoding else "utf-8", errors="ostinato.escape")
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:

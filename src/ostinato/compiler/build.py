@@ -83,9 +83,9 @@ def compiler() -> Compiler | str:
     for command in commands:
         if shutil.which(command[0]) is None:
             continue
-        told = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
-        if told.returncode == 0:
-            version = told.stdout.splitlines()[0]
+        ran = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
+        if ran.returncode == 0:
+            version = ran.stdout.splitlines()[0]
             return Compiler(command, f"ziglang, {version}" if "ziglang" in command else version)
     return f"{wanted} cannot be run" if wanted else "no C++ compiler (GCC, Clang, or pip install 'ostinato[compiler]')"
 
@@ -308,9 +308,9 @@ class Job:
             NoCompilerError: it failed.
         """
         with self._folder:
-            told, _ = self._process.communicate()
+            output, _ = self._process.communicate()
             if self._process.returncode:
-                raise NoCompilerError(f"the compiler failed: {told.strip()[:2000]}")
+                raise NoCompilerError(f"the compiler failed: {output.strip()[:2000]}")
             _keep(self._made, self._path)
             found = _kept(self._path, compiled=True) or _load(self._made, compiled=True)
             if found is None:

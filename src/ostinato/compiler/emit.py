@@ -226,7 +226,7 @@ class _Body(Lines):
         read = f"load({pointer} + at)"
         if place.outside:
             read, self.uses_there = f"load_part({pointer} + at, there)", True
-        return self.named(at, read) if self.uses[at] > 1 else read
+        return self.variable(at, read) if self.uses[at] > 1 else read
 
     def _name(self, at: int) -> str:
         return f"v{at}"
@@ -235,7 +235,7 @@ class _Body(Lines):
         node = self.graph[at]
         value, self.uses_there = self.text(node.args[0]), True
         if node.op == "sum":
-            whole = value if value.isidentifier() else self.named(node.args[0], value)
+            whole = value if value.isidentifier() else self.variable(node.args[0], value)
             self.lines.append(f"a{at} = a{at} + (there < W ? first_of({whole}, there) : {whole});")
         else:
             self.lines.append(f"a{at} = larger_of(a{at}, first_or_least({value}, there));")

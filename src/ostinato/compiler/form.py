@@ -182,41 +182,41 @@ def kept(
     candidates = [at for at in graph.needed(ends) if at in forward and graph[at].op not in never]
     among = set(candidates)
     direct = {arg for at in graph.needed(ends) if at not in among for arg in graph[at].args if arg in among}
-    chosen = direct | (among & set(ends)) | {at for at in candidates if graph[at].op == "product" or at in fixed}
-    best = _cost(graph, ends, among, chosen, fixed, after)
+    kept_values = direct | (among & set(ends)) | {at for at in candidates if graph[at].op == "product" or at in fixed}
+    best = _cost(graph, ends, among, kept_values, fixed, after)
     users = graph.users(ends)
     if len(candidates) > _MOST_SEARCHED:
-        return chosen & set(_needed(graph, ends, chosen))
+        return kept_values & set(_needed(graph, ends, kept_values))
     improved = True
     while improved:
         improved = False
         for at in reversed(candidates):
-            others = [chosen ^ {at}]
-            if not chosen.isdisjoint(users[at]):  # it in place of what is made of it
-                others.append((chosen | {at}) - set(users[at]))
+            others = [kept_values ^ {at}]
+            if not kept_values.isdisjoint(users[at]):  # it in place of what is made of it
+                others.append((kept_values | {at}) - set(users[at]))
             for other in others:
                 cost = _cost(graph, ends, among, other, fixed, after)
                 if cost < best:
-                    chosen, best, improved = other, cost, True
-    return chosen & set(_needed(graph, ends, chosen))
+                    kept_values, best, improved = other, cost, True
+    return kept_values & set(_needed(graph, ends, kept_values))
 
 
 def _cost(
     graph: Graph,
     ends: Iterable[int],
     among: Collection[int],
-    chosen: Collection[int],
+    kept_values: Collection[int],
     fixed: Collection[int],
     after: Mapping[int, int],
 ) -> float:
-    total, needed = 0.0, _needed(graph, ends, chosen)
+    total, needed = 0.0, _needed(graph, ends, kept_values)
     states = {at for at in needed if graph[at].op == "state"}
     for at in needed:
         node = graph[at]
         width = 1.0 if node.width > 1 else 0.1
-        if at in chosen and after.get(at) in states:
+        if at in kept_values and after.get(at) in states:
             total += READ * width
-        elif at in chosen or node.op == "state":
+        elif at in kept_values or node.op == "state":
             total += PLANE * width
         elif node.op == "product" or at in fixed:
             total += 1e6

@@ -193,7 +193,7 @@ class _Fusion:
     def made(self, name: str) -> Fused:
         forward, backward = self._forward(), self._backward()
         order = [*self.apart, *self.merged]
-        told = {
+        constants = {
             "gates": len(order),
             "apart": len(self.apart),
             "saved": len(self.saved),
@@ -204,13 +204,13 @@ class _Fusion:
             "uses_h_before": self.h in self.read,
             "carries": self.carried,
         }
-        told = {key: value for key, value in told.items() if value != _DEFAULTS.get(key)}
+        constants = {key: value for key, value in constants.items() if value != _DEFAULTS.get(key)}
         comments = {"saved": ", ".join(self.words.get(at, self.graph[at].op) for at in self.saved)}
         orders = {"input_order": order, "recurrent_order": [*self.merged, *self.apart]}
         return Fused(
             "\n".join([
                 f"struct {name} : Cell {{",
-                *(f"    {_declared(key, value, comments.get(key, ''))}" for key, value in told.items()),
+                *(f"    {_declared(key, value, comments.get(key, ''))}" for key, value in constants.items()),
                 *(f"    static constexpr int {key}[] = {{{', '.join(map(str, o))}}};" for key, o in orders.items()),
                 "",
                 "    OSTINATO_INLINE void forward(Forward& s) {",

@@ -95,9 +95,9 @@ class Layout:
     def _choose_kept(self) -> set[int]:
         ends = self._backward_ends()
         after = {at: leaf for leaf, at in zip(self.part_of, self.after, strict=True)}
-        chosen = kept(self.graph, self.computed, ends, set(self.of_input), after)
-        self.states_needed = {at for at in self._reached(ends, chosen) if self.graph[at].op == "state"}
-        return chosen
+        kept_values = kept(self.graph, self.computed, ends, set(self.of_input), after)
+        self.states_needed = {at for at in self._reached(ends, kept_values) if self.graph[at].op == "state"}
+        return kept_values
 
     def _reached(self, ends: Iterable[int], given: set[int]) -> set[int]:
         seen: set[int] = set()

@@ -73,10 +73,10 @@ class Lines:
             return f"broadcast({literal(self.graph[at].value)})"
         text, holds = self._computed(at)
         if self.uses[at] > 1 or len(text) > _LONGEST:
-            return self.named(at, text)
+            return self.variable(at, text)
         return text if holds >= least else f"({text})"
 
-    def named(self, at: int, text: str) -> str:
+    def variable(self, at: int, text: str) -> str:
         """A variable of that value."""
         self.names[at] = name = self._name(at)
         self.lines.append(f"const V {name} = {text};")

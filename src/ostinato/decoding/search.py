@@ -118,11 +118,11 @@ def beam_search(
             score = float(scores[n, rank])
             kept = beam.tokens[n, parents[n, rank], 1:].tolist()
             found[int(beam.running[n])].append(Hypothesis(kept, score, score / length_penalty(length, alpha)))
-        alive, chosen = scores.masked_fill(tokens == end, -torch.inf).topk(min(width, scores.shape[1]))
+        alive, places = scores.masked_fill(tokens == end, -torch.inf).topk(min(width, scores.shape[1]))
         best = (alive[:, 0] / length_penalty(length, alpha)).tolist()
         going_on = [n for n, now in enumerate(best) if not _done(found[int(beam.running[n])], now, width)]
         rows = torch.tensor(going_on, dtype=torch.long)
-        parents, tokens = parents.gather(1, chosen)[rows], tokens.gather(1, chosen)[rows]
+        parents, tokens = parents.gather(1, places)[rows], tokens.gather(1, places)[rows]
         hypotheses = beam.tokens.shape[1]
         memories = None if len(rows) == len(beam.running) else rows
         state = state.select((rows.unsqueeze(1) * hypotheses + parents).flatten(), memories)

@@ -94,10 +94,10 @@ def loss_by_kind(
             found = kinds[-1]
         kinds.append(found)
         before = piece[-1:] or before
-    named, total = np.array(kinds), max(float(losses.sum()), 1e-12)
+    kind_of_each, total = np.array(kinds), max(float(losses.sum()), 1e-12)
     shares = []
     for name in dict.fromkeys(kinds):
-        own = losses[named == name]
+        own = losses[kind_of_each == name]
         share = float(own.sum()) / total
         shares.append(KindFacts(kind=name, tokens=len(own), mean_loss=float(own.mean()), share=share))
     return sorted(shares, key=lambda share: -share.share)

@@ -29,26 +29,26 @@ class StandsOut:
     outside: float
 
 
-def standing_out(series: Sequence[Array], chosen: Array, top: int = 20) -> list[StandsOut]:
-    """The units of several arrays that tell chosen steps from the others best, the best first.
+def standing_out(series: Sequence[Array], in_span: Array, top: int = 20) -> list[StandsOut]:
+    """The units of several arrays that tell steps of a span from the others best, the best first.
 
     Where several tell them apart alike, as all do that are always higher there, the one comes first whose means lie
     further apart, in standard deviations of its own.
 
     Args:
         series: `[T, H]` each; H may differ.
-        chosen: `[T]` bool.
+        in_span: `[T]` bool, the steps that are to be told from the others.
         top: how many units.
 
     Raises:
-        ConfigError: all steps are chosen, or none.
+        ConfigError: the span has all steps, or none.
     """
-    if chosen.all() or not chosen.any():
-        raise ConfigError(f"expected some of the {len(chosen)} steps, and not all of them")
+    if in_span.all() or not in_span.any():
+        raise ConfigError(f"expected some of the {len(in_span)} steps, and not all of them")
     found, ranks = list[StandsOut](), list[tuple[float, float]]()
     for number, values in enumerate(series):
         exact = values.astype(np.float64)
-        scores, inside, outside = auc(exact, chosen), exact[chosen].mean(0), exact[~chosen].mean(0)
+        scores, inside, outside = auc(exact, in_span), exact[in_span].mean(0), exact[~in_span].mean(0)
         spread = exact.std(0)
         apart = np.divide(np.abs(inside - outside), spread, out=np.zeros_like(spread), where=spread > 0)
         for unit, (score, high, low, distance) in enumerate(zip(scores, inside, outside, apart, strict=True)):

@@ -161,12 +161,14 @@ def followers(values: Array, targets: Mapping[str, Array], count: int = 5) -> di
         if any(len(np.unique(target[steps])) < 2 for steps, _ in parts):
             continue
         if target.dtype == bool:
-            chosen, held = (_auc(units, target[steps]) for (steps, _), units in zip(parts, ranked, strict=True))
+            first_half, second_half = (
+                _auc(units, target[steps]) for (steps, _), units in zip(parts, ranked, strict=True)
+            )
         else:
-            chosen, held = (correlation(units, target[steps]) for steps, units in parts)
+            first_half, second_half = (correlation(units, target[steps]) for steps, units in parts)
         neutral, measure = (0.5, "AUC") if target.dtype == bool else (0.0, "correlation")
-        best = np.argsort(-np.abs(chosen - neutral), kind="stable")[:count]
-        found[name] = [Follower(int(unit), float(held[unit]), float(chosen[unit]), measure) for unit in best]
+        best = np.argsort(-np.abs(first_half - neutral), kind="stable")[:count]
+        found[name] = [Follower(int(unit), float(second_half[unit]), float(first_half[unit]), measure) for unit in best]
     return found
 
 

@@ -238,8 +238,8 @@ def _output(found: Found, width: int, embedding: Embedding | None) -> Dense | No
     """The linear layer that reads what the stack gives: the one with a bias, where there are several."""
     fit = [part for part in found.of(Dense) if part.weight.shape[1] == width]
     fit = [part for part in fit if embedding is None or part.name != embedding.name]
-    if named := [part for part in fit if part.name == "output"]:
-        return named[0]
+    if outputs := [part for part in fit if part.name == "output"]:
+        return outputs[0]
     with_bias = [part for part in fit if part.bias is not None] or fit
     if len(with_bias) > 1:
         names = ", ".join(f"{part.name} {part.weight.shape}" for part in with_bias)

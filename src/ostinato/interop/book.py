@@ -17,9 +17,9 @@ import numpy as np
 
 from ostinato.core.errors import DataError
 from ostinato.interop.layouts import Array, layout
-from ostinato.interop.named import read_named, renamed
 from ostinato.interop.parts import Dense, Embedding, Found, Stack, numbers
 from ostinato.interop.pickles import read_pickle
+from ostinato.interop.state_dict import read_state_dict, renamed
 
 _PROGRAM = "Deep Learning from Scratch 2"
 _LAYERS = {1: "TimeRNN", 3: "TimeGRU", 4: "TimeLSTM"}
@@ -36,7 +36,7 @@ def read_book(path: Path, names: Mapping[str, str]) -> Found:
         content = content.get("params", content)
     if isinstance(content, dict):
         arrays = {str(name): value for name, value in content.items() if isinstance(value, np.ndarray)}
-        return read_named(str(path), "pickle of arrays by name", renamed(str(path), arrays, names))
+        return read_state_dict(str(path), "pickle of arrays by name", renamed(str(path), arrays, names))
     if not isinstance(content, list) or not all(isinstance(each, np.ndarray) for each in content):
         raise DataError(f"{path}: expected a list of arrays, as the book's models save, or a dict of them")
     return _model(str(path), content).renamed(names)

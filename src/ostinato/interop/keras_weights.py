@@ -72,8 +72,8 @@ def _called(arrays: Sequence[Array], prefix: str, recurrent: bool) -> dict[str, 
         return {f"{prefix}{name}": one for name, one in zip(_RECURRENT, arrays, strict=False)}
     if len(arrays) == 1:
         return {"embeddings": arrays[0], "kernel": arrays[0]}  # of an Embedding, or of a Dense without a bias
-    named = ("kernel", "bias") if len(arrays) == 2 else map(str, range(len(arrays)))
-    return dict(zip(named, arrays, strict=True))
+    names = ("kernel", "bias") if len(arrays) == 2 else map(str, range(len(arrays)))
+    return dict(zip(names, arrays, strict=True))
 
 
 def found_without_configuration(path: Path, version: str, layers: Mapping[str, Named]) -> Found:

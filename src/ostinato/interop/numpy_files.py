@@ -12,8 +12,8 @@ import numpy as np
 
 from ostinato.core.errors import DataError
 from ostinato.interop.layouts import layout
-from ostinato.interop.named import read_named, renamed
 from ostinato.interop.parts import Dense, Found, Left, Stack, numbers
+from ostinato.interop.state_dict import read_state_dict, renamed
 
 _PROGRAM = "TensorFlow 1"
 #: Bytes that a compressed one may stand for: deflate makes at most 1,032 of one.
@@ -41,7 +41,7 @@ def read_npz(path: Path, names: Mapping[str, str], forget_bias: float | None) ->
     """
     arrays = renamed(str(path), _arrays(path), names)
     if not any(_CELL.fullmatch(name) for name in arrays):
-        return read_named(str(path), "NumPy arrays by name", arrays)
+        return read_state_dict(str(path), "NumPy arrays by name", arrays)
     return _tensorflow(str(path), arrays, 1.0 if forget_bias is None else forget_bias)
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ostinato.core.errors import DataError
 from ostinato.core.files import in_utf8
-from ostinato.interop.named import read_named, renamed
 from ostinato.interop.parts import Found
+from ostinato.interop.state_dict import read_state_dict, renamed
 
 #: Where training scripts keep the weights among other things, the first that is there.
 _WITHIN = ("state_dict", "model_state_dict", "model_state", "model", "net", "module", "weights")
@@ -37,7 +37,7 @@ def read_torch(path: Path, names: Mapping[str, str]) -> Found:
     if not tensors:
         raise DataError(f"{path}: expected a state dict, found no tensors by name in it")
     arrays = {name: _numbers(f"{path}: {name}", tensor) for name, tensor in tensors.items()}
-    return read_named(str(path), "PyTorch", renamed(str(path), arrays, names))
+    return read_state_dict(str(path), "PyTorch", renamed(str(path), arrays, names))
 
 
 def read_safetensors(path: Path, names: Mapping[str, str]) -> Found:
@@ -54,7 +54,7 @@ def read_safetensors(path: Path, names: Mapping[str, str]) -> Found:
             arrays = {key: _numbers(f"{path}: {key}", file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise DataError(f"{path}: damaged or cut off, not a whole safetensors file ({error})") from None
-    return read_named(str(path), "safetensors", renamed(str(path), arrays, names))
+    return read_state_dict(str(path), "safetensors", renamed(str(path), arrays, names))
 
 
 def _require_whole(path: Path) -> None:

@@ -214,16 +214,16 @@ def _means() -> str:
     """What no cell can be compiled without, and is not there."""
     if os.environ.get(VARIABLE, "1") in ("", "0"):
         return f"turned off ({VARIABLE}=0)"
-    return next((lacking for lacking in (native_library.load(), build.compiler()) if isinstance(lacking, str)), "")
+    return next((tool for tool in (native_library.load(), build.compiler()) if isinstance(tool, str)), "")
 
 
 @constant_when_compiled
 def _lacks(cell: Cell) -> str:
     """Why a cell has no kernel; empty where it has one, compiled or not yet."""
-    named = named_by(cell)
-    if named not in _reasons:
-        _reasons[named] = cell, unwatched(_untraceable, cell)
-    return _reasons[named][1]
+    key = named_by(cell)
+    if key not in _reasons:
+        _reasons[key] = cell, unwatched(_untraceable, cell)
+    return _reasons[key][1]
 
 
 def _untraceable(cell: Cell) -> str:

@@ -41,10 +41,10 @@ def key_of(cell: Cell, masked: bool, zoned: bool, precision: str | None = "highe
         zoned: with zoneout.
         precision: of the products; None where torch says which when they are computed.
     """
-    named = named_by(cell, masked, zoned, precision)
-    if named not in _keys:
-        _keys[named] = cell, *unwatched(_compiled, cell, masked, zoned, precision)
-    return _keys[named][1:]
+    key = named_by(cell, masked, zoned, precision)
+    if key not in _keys:
+        _keys[key] = cell, *unwatched(_compiled, cell, masked, zoned, precision)
+    return _keys[key][1:]
 
 
 def keep(cell: Cell, kernel: Kernel) -> str:
@@ -91,8 +91,8 @@ def _compiled(cell: Cell, masked: bool, zoned: bool, precision: str | None) -> t
     except (CannotCompileError, NoCompilerError) as error:
         return "", str(error)
     if kernel.seconds:
-        told = f"compiled {cell.name} in {kernel.seconds:.1f} s; kept in {build.cache_folder()}"
-        print(told, file=sys.stderr, flush=True)
+        line = f"compiled {cell.name} in {kernel.seconds:.1f} s; kept in {build.cache_folder()}"
+        print(line, file=sys.stderr, flush=True)
     return keep(cell, kernel), ""
 
 
@@ -126,7 +126,7 @@ def _hash(traced: Traced) -> str:
 
     graph = traced.graph
     ends = [*traced.state, *([] if traced.output is None else [traced.output])]
-    told = [(at, graph[at]) for at in graph.needed(ends)], traced.state, traced.output
+    computed = [(at, graph[at]) for at in graph.needed(ends)], traced.state, traced.output
     shapes = (
         traced.state_widths,
         traced.input_width,
@@ -136,7 +136,7 @@ def _hash(traced: Traced) -> str:
         traced.matrix_shapes,
     )
     notes = traced.matrices, traced.vectors, _written(traced.notes)
-    return hashlib.sha256(repr((told, shapes, notes)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((computed, shapes, notes)).encode()).hexdigest()[:16]
 
 
 def _written(tree: Any) -> Any:

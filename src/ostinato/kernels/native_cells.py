@@ -50,20 +50,20 @@ def no_other_form(cell: Cell) -> str | None:
 
 def run(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) -> Unrolled:
     """As `unroll`, by one call into the native library."""
-    given = inputs(cell, p, x, state, **_told(how))
+    given = inputs(cell, p, x, state, **_options_of_inputs(how))
     ran = recurrence(given, torch.is_grad_enabled(), bool(how.get("keep_states")) and given.c0 is not None)
     return _unrolled(cell, ran, state, x.shape[0], how)
 
 
 def run_eight_bits(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) -> Unrolled:
     """As `run`, with weights of 8 bits, made in each call; without gradients, for nobody to trace."""
-    given = inputs(cell, p, x, state, **_told(how))
+    given = inputs(cell, p, x, state, **_options_of_inputs(how))
     keep_c = bool(how.get("keep_states")) and given.c0 is not None
     ran, _ = native_calls.forward(given, False, keep_c, precision=native_library.INT8)
     return _unrolled(cell, ran[:-1], state, x.shape[0], how)
 
 
-def _told(how: How) -> dict[str, Any]:
+def _options_of_inputs(how: How) -> dict[str, Any]:
     return {name: how[name] for name in ("lengths", "reverse", "noise", "resets") if name in how}
 
 

@@ -27,7 +27,7 @@ class Course:
 
     def __init__(self, run: Path, metric: str) -> None:
         self._file, self._metric, self._higher = run / "metrics.jsonl", f"valid_{metric}", higher_is_better(metric)
-        self._read, self._told = 0, 0
+        self._read, self._reported = 0, 0
         self.best: float | None = None
         self.known: set[str] = set()
 
@@ -45,8 +45,8 @@ class Course:
                 self.best = value if self.best is None else (max if self._higher else min)(self.best, value)
         if self.best is not None and progress is not None:
             passed = int(min(progress, 1.0) * PLACES)
-            found = [(place, self.best) for place in range(self._told + 1, passed + 1)]
-            self._told = max(self._told, passed)
+            found = [(place, self.best) for place in range(self._reported + 1, passed + 1)]
+            self._reported = max(self._reported, passed)
         return found
 
     def _lines(self) -> list[dict[str, Any]]:

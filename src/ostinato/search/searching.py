@@ -150,23 +150,23 @@ def _as_begun(options: Search, kept: _Kept) -> Search:
 def _result(study: Any, kept: _Kept, started: float) -> Searched:
     options, best = study.options, study.best()
     trials = [_trial(study, one) for one in study.optuna.get_trials(deepcopy=False)]
-    chosen = None if best is None else next(one for one in trials if one.number == best.number)
+    best_trial = None if best is None else next(one for one in trials if one.number == best.number)
     longer = None
-    if chosen is not None:
-        longer = command(kept.task, kept.words, chosen.options | kept.space["fixed"], f"{options.out}-best")
+    if best_trial is not None:
+        longer = command(kept.task, kept.words, best_trial.options | kept.space["fixed"], f"{options.out}-best")
     return Searched(
         out=options.out, task=kept.task, metric=options.metric, higher=study.higher, trials=trials,
-        importance=_importance(study), best=chosen, command=longer, seconds=round(time.monotonic() - started, 2),
+        importance=_importance(study), best=best_trial, command=longer, seconds=round(time.monotonic() - started, 2),
     )  # fmt: skip
 
 
 def _trial(study: Any, one: Any) -> SearchTrial:
     state: TrialKind = _STATES.get(one.state.name, "under way")
-    told = SearchTrial(number=one.number, run=str(study.place(one.number)), state=state, options=dict(one.params))
+    trial = SearchTrial(number=one.number, run=str(study.place(one.number)), state=state, options=dict(one.params))
     for name, attribute in (("value", "best"), ("seconds", "seconds"), ("error", "error")):
         if attribute in one.user_attrs and (name != "error" or state == "failed"):
-            setattr(told, name, one.user_attrs[attribute])
-    return told
+            setattr(trial, name, one.user_attrs[attribute])
+    return trial
 
 
 def _importance(study: Any) -> dict[str, float]:

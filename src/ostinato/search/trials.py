@@ -96,9 +96,9 @@ def command(task: str, words: Sequence[str], options: Mapping[str, Any], out: st
 
 def wait_for_strangers(run: Path, tell: Callable[[str], None]) -> None:
     """Let a training end that an earlier search has left behind: killed itself, it could not stop it."""
-    told = False
+    warned = False
     while RunFolder(run).in_use():
-        if not told:
+        if not warned:
             tell(f"{run}: is still being trained, by a search that was killed; waiting for it")
-            told = True
+            warned = True
         time.sleep(0.2)

@@ -145,7 +145,7 @@ class Engine:
         self._reading: list[Job] = []
         self._active: list[Job] = []  # by row
         self._tokens: list[int] = []  # by row: what each reads next
-        self._told: set[Job] = set()
+        self._to_wake: set[Job] = set()
         self._changed, self._closing = threading.Condition(), False
         self._thread = threading.Thread(target=self._run, name=f"engine {name}", daemon=True)
         self._thread.start()
@@ -264,7 +264,7 @@ class Engine:
     def _take(self, job: Job, token: int) -> int:
         job.add(job.text.take(token))
         if job.listens:
-            self._told.add(job)
+            self._to_wake.add(job)
         return token
 
     def _leave(self, row: int) -> Any:
@@ -285,13 +285,13 @@ class Engine:
 
     def _end(self, job: Job, problem: Problem | None = None) -> None:
         job.problem, job.ended = problem, True
-        self._told.add(job)
+        self._to_wake.add(job)
 
     def _tell(self) -> None:
         """Wake those who wait, all at once: a call into their loop for each would cost more than the step."""
-        told, self._told = self._told, set()
-        for loop in {job.loop for job in told}:
-            own = [job for job in told if job.loop is loop]
+        waking, self._to_wake = self._to_wake, set()
+        for loop in {job.loop for job in waking}:
+            own = [job for job in waking if job.loop is loop]
             try:
                 loop.call_soon_threadsafe(_wake, own)
             except RuntimeError:  # the loop has ended, and nobody waits

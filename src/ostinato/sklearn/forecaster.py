@@ -220,5 +220,5 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
 
 def _padded(series: Series, rows: int) -> Series:
     """With missing targets at the end, where it has fewer rows."""
-    lacking = max(0, rows - len(series))
-    return replace(series, target=np.pad(series.target, ((0, lacking), (0, 0)), constant_values=np.nan))
+    missing = max(0, rows - len(series))
+    return replace(series, target=np.pad(series.target, ((0, missing), (0, 0)), constant_values=np.nan))

@@ -91,12 +91,12 @@ def words(task: str, data: Iterable[str], out: str, given: Mapping[str, Any]) ->
     """
     kind = TRAIN_OPTIONS[task]
     sources = list(data)
-    chosen = {name: value for name, value in given.items() if value is not None}
-    below = defaults_below(chosen.get("preset"), {}, None, kind.PRESETS, timed=chosen.get("time_limit") is not None)
-    build(kind, {**below, kind.SOURCES: sources, "out": out, **chosen}, "options")
+    options = {name: value for name, value in given.items() if value is not None}
+    below = defaults_below(options.get("preset"), {}, None, kind.PRESETS, timed=options.get("time_limit") is not None)
+    build(kind, {**below, kind.SOURCES: sources, "out": out, **options}, "options")
     by_name = {option.name.replace("-", "_"): option for option in options_of(kind)}
     found = ["train", task, *sources, "--out", out]
-    for name, value in chosen.items():
+    for name, value in options.items():
         found += _said(by_name[name], value)
     return found
 

@@ -189,8 +189,8 @@ def _times(columns: Columns) -> list[str]:
     dated = columns.find(lambda one: one.dates, _TIMES)
     if dated:
         return [dated[0].name]
-    named = [one for one in columns.all if one.key in _TIMES and one.numeric and one.distinct == len(one.cells)]
-    return [named[0].name] if named else []
+    times = [one for one in columns.all if one.key in _TIMES and one.numeric and one.distinct == len(one.cells)]
+    return [times[0].name] if times else []
 
 
 def _forecast(columns: Columns, target: Column, times: list[str], ids: list[str], rows: int) -> dict[str, Any]:
@@ -219,11 +219,11 @@ def _helps(column: Column) -> bool:
 
 def _season(columns: Columns, times: list[str], ids: list[str]) -> int:
     """Rows of a season, by how far apart the rows are; 1 where that says nothing."""
-    chosen = {one.name: one.cells[:2_000] for one in columns.all if one.name in times}
-    if not chosen or len({len(cells) for cells in chosen.values()}) > 1:
+    columns_of_times = {one.name: one.cells[:2_000] for one in columns.all if one.name in times}
+    if not columns_of_times or len({len(cells) for cells in columns_of_times.values()}) > 1:
         return 1
     try:
-        clock = np.unique(read_times(chosen, lambda row: f"row {row + 1}").clock)
+        clock = np.unique(read_times(columns_of_times, lambda row: f"row {row + 1}").clock)
         spacing = infer_spacing([clock])
     except (OstinatoError, ValueError):
         return 1

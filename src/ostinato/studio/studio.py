@@ -45,18 +45,18 @@ class Studio:
         Raises:
             Problem: 404, there is none.
         """
-        return self._named(name, self.runs())
+        return self._find(name, self.runs())
 
     def begun(self, name: str) -> Path:
         """As `run`; one whose training has not come to its first checkpoint is there too."""
         there = self.folder.iterdir() if self.folder.is_dir() else ()
-        return self._named(name, {path.name: path for path in there if RunFolder(path).under_way.is_run()})
+        return self._find(name, {path.name: path for path in there if RunFolder(path).under_way.is_run()})
 
     def expected(self, name: str) -> Path:
         """As `begun`; one whose training has been started and still reads its data is there too."""
         return self.trainings.place(name) if self.trainings.written(name) else self.begun(name)
 
-    def _named(self, name: str, known: dict[str, Path]) -> Path:
+    def _find(self, name: str, known: dict[str, Path]) -> Path:
         if name not in known:
             raise Problem(404, f"there is no run {name[:100]!r} in {self.folder} any more")
         return known[name]

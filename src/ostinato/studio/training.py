@@ -72,11 +72,11 @@ def _guess(found: list[Upload]) -> dict[str, Any]:
         seems = guess_two((one.path, found[1].path), (one.name, found[1].name))
     else:
         seems = guess(one.path, one.name, one.images)
-    told = builtins(seems)
-    for options in told["tasks"].values():
+    answer = builtins(seems)
+    for options in answer["tasks"].values():
         for ours in ("images", "source", "target") if seems.kind in ("pictures", "pairs") else ():
             options.pop(ours, None)  # paths, which follow from the uploads
-    return told
+    return answer
 
 
 async def command(request: Request) -> Response:

@@ -136,12 +136,12 @@ class Watch:
             ConfigError: places between which there is no step, or all of them.
         """
         spans, steps = self._typed.spans, len(self._typed.spans)
-        chosen = np.array([begin < asked.end and end > asked.begin for begin, end in spans], bool)
+        in_span = np.array([begin < asked.end and end > asked.begin for begin, end in spans], bool)
         where = [(p, s) for p, place in enumerate(self._places) for s in range(len(place.series))]
         values = [self._places[p].series[s].values for p, s in where]
         if not steps:
             raise ConfigError("there is nothing to select from yet")
-        found = standing_out(values, chosen, max(1, min(asked.top, 1_000)))
+        found = standing_out(values, in_span, max(1, min(asked.top, 1_000)))
         units = [
             {"place": where[one.series][0], "series": where[one.series][1], "unit": one.unit}
             | {name: rounded(getattr(one, name)) for name in ("auc", "inside", "outside")}

@@ -61,9 +61,9 @@ def measure(options: BenchCells, report: tables.Report, before: Mapping[str, Any
     whole = partial(summary, parts)
     if "cells" not in works:
         return whole(_machine(), [], [])
-    lacking = {setting: _lacking(groups, before, setting) for setting, groups in by_process.items()}
-    planned = tables.Plan(lacking, [], (), options.seconds, options.plugin)
-    return tables.measure(planned, report, whole) if any(lacking.values()) else whole(_machine(), [], [])
+    unmeasured = {setting: _unmeasured(groups, before, setting) for setting, groups in by_process.items()}
+    planned = tables.Plan(unmeasured, [], (), options.seconds, options.plugin)
+    return tables.measure(planned, report, whole) if any(unmeasured.values()) else whole(_machine(), [], [])
 
 
 def summary(
@@ -92,7 +92,7 @@ def _machine() -> Found:
     return machine.describe()
 
 
-def _lacking(groups: Sequence[Group], before: Mapping[str, Any] | None, setting: tables.Setting) -> list[Group]:
+def _unmeasured(groups: Sequence[Group], before: Mapping[str, Any] | None, setting: tables.Setting) -> list[Group]:
     """The groups with those of their rows that are not in a result."""
     done = {
         (table["group"], Row(**row["row"]))

@@ -81,8 +81,8 @@ def peers_of(cell: str, wanted: Sequence[str]) -> tuple[str, ...]:
         "flashrnn": cell in FLASHRNN,
         "torch-compile": True,
     }
-    chosen = wanted or [peer for peer in PEERS if peer not in ON_REQUEST]
-    return tuple(peer for peer in PEERS if has[peer] and peer in chosen)
+    peers = wanted or [peer for peer in PEERS if peer not in ON_REQUEST]
+    return tuple(peer for peer in PEERS if has[peer] and peer in peers)
 
 
 def _length(row: Row) -> int:

@@ -33,9 +33,8 @@ def parts(result: Found) -> Iterator[tuple[str, Lines]]:
 
 def means(tables: list[Found]) -> Lines:
     """Head and a row for each comparison: time at the largest size, and the mean ratio to each side."""
-    named = (side for table in tables for row in table["rows"] for side in row["ms"])
-    found = {side for side in named if side != "ostinato"}
-    sides = [side for side in plan.PEERS if side in found]
+    measured = {side for table in tables for row in table["rows"] for side in row["ms"]}
+    sides = [side for side in plan.PEERS if side in measured]
     several = len({table["threads"] for table in tables}) > 1
     head = ["cell", *(["threads"] if several else []), "runs", "ms", *sides]
     return [head, *(_mean_line(table, sides, several) for table in tables if any(row["ms"] for row in table["rows"]))]

@@ -250,11 +250,11 @@ class TimeSoftmaxWithLoss:
         s = scores.reshape(-1, scores.shape[-1])
         s = s - s.max(axis=1, keepdims=True)  # p stays the same, and exp cannot overflow
         self.at = np.arange(len(s)), targets.reshape(-1)
-        self.shape, chosen = scores.shape, s[self.at]
+        self.shape, target_scores = scores.shape, s[self.at]
         e = np.exp(s)
         total = e.sum(axis=1)
         self.p = e / total[:, None]
-        return float(np.mean(np.log(total) - chosen))
+        return float(np.mean(np.log(total) - target_scores))
 
     def backward(self) -> Array:
         """The gradient by the scores, `[T, N, V]`."""
@@ -351,10 +351,10 @@ class Rnnlm:
         return self._each("grads")
 
     def _each(self, kind: str) -> Arrays:
-        named = {"embedding": self.embedding, **{f"lstm{n}": lstm for n, lstm in enumerate(self.lstms)}}
-        named["decoder"] = self.decoder
+        layers = {"embedding": self.embedding, **{f"lstm{n}": lstm for n, lstm in enumerate(self.lstms)}}
+        layers["decoder"] = self.decoder
         found: Arrays = {}
-        for layer, owner in named.items():
+        for layer, owner in layers.items():
             for name, array in getattr(owner, kind).items():
                 if not any(array is other for other in found.values()):
                     found[f"{layer}.{name}"] = array

@@ -60,8 +60,8 @@ class OurTraining:
         model, interval = side._job.model.eval(), side._trainer.position.interval
         with self.within():
             side.run()
-        named = {f"grad {name}": p.grad.to_dense() for name, p in model.named_parameters() if p.grad is not None}
-        return {"output": torch.tensor(interval.loss / interval.tokens, dtype=torch.float64), **named}
+        gradients = {f"grad {name}": p.grad.to_dense() for name, p in model.named_parameters() if p.grad is not None}
+        return {"output": torch.tensor(interval.loss / interval.tokens, dtype=torch.float64), **gradients}
 
 
 class OurEvaluation:

@@ -185,8 +185,8 @@ def _cut(jnp: Any, graph: Graph, value: Array, base: int, nodes: Sequence[int]) 
 def _operations(jnp: Any) -> Mapping[str, Callable[..., Array]]:
     """Those of `compiler.program`, by name."""
     nn, lax = import_module("jax.nn"), import_module("jax.lax")
-    named = ("add", "abs", "sign", "tanh", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos")
-    return {name: getattr(jnp, name) for name in named} | {
+    same_names = ("add", "abs", "sign", "tanh", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos")
+    return {name: getattr(jnp, name) for name in same_names} | {
         "mul": jnp.multiply,
         "neg": jnp.negative,
         "smaller": jnp.minimum,

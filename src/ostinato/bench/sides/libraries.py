@@ -122,8 +122,8 @@ class Sru(Eager):
         weight, units, bias = (found.pop(f"grad {name}") for name in ("weight", "weight_c", "bias"))
         forget, reset = units.chunk(2)
         by_rows = weight.view(len(weight), len(forget), -1).permute(2, 1, 0).reshape(self._shape)
-        named = {"weight_ih": by_rows, "weight_f": forget, "weight_r": reset, "bias_ih": bias}
-        return found | {f"grad {name}_l0": grad for name, grad in named.items()}
+        gradients = {"weight_ih": by_rows, "weight_f": forget, "weight_r": reset, "bias_ih": bias}
+        return found | {f"grad {name}_l0": grad for name, grad in gradients.items()}
 
 
 #: What flashrnn calls a cell, and where the blocks of its input and recurrent parts stand in this package's gates. Its

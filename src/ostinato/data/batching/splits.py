@@ -41,8 +41,8 @@ def held_out(
             classes.setdefault(stratum, []).append(row)
         groups = list(classes.values())
         sizes = _apportion([share * len(group) for group in groups], [len(group) - 1 for group in groups], wanted)
-        chosen = [_drawn(draw, group, size) for group, size in zip(groups, sizes, strict=True)]
-        out = np.concatenate(chosen).astype(np.int64)
+        drawn = [_drawn(draw, group, size) for group, size in zip(groups, sizes, strict=True)]
+        out = np.concatenate(drawn).astype(np.int64)
         if not len(out):
             raise DataError("expected a second example of at least one class, to validate on; give --valid")
     mask = np.zeros(examples, bool)

@@ -319,8 +319,8 @@ def read_columns(
         content, place = melted(table, columns) if columns.wide else (table.columns, table.place)
         series, found = read_series(content, columns, place, spacing, text)
     except DataError as error:
-        named = str(error).startswith(table.name)
-        raise error if named else DataError(f"{table.name}: {error}") from None
+        says_where = str(error).startswith(table.name)
+        raise error if says_where else DataError(f"{table.name}: {error}") from None
     return Read(series, found, table.name, table.digest)
 
 

@@ -26,7 +26,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 Value = TypeVar("Value")
 
-_chosen: ContextVar[str] = ContextVar("encoding", default="utf-8")
+_current: ContextVar[str] = ContextVar("encoding", default="utf-8")
 
 
 @contextmanager
@@ -41,12 +41,12 @@ def holding(variable: ContextVar[Value], value: Value) -> Iterator[None]:
 
 def read_as(encoding: str | None) -> AbstractContextManager[None]:
     """Files that are found within are decoded by this; None changes nothing."""
-    return holding(_chosen, chosen_encoding() if encoding is None else text_encoding(encoding))
+    return holding(_current, chosen_encoding() if encoding is None else text_encoding(encoding))
 
 
 def chosen_encoding() -> str:
     """What files are decoded by."""
-    return _chosen.get()
+    return _current.get()
 
 
 def text_encoding(name: str) -> str:

@@ -29,17 +29,17 @@ class Layout:
     date_format: str = ""
 
 
-_chosen: ContextVar[Layout] = ContextVar("layout", default=Layout())  # noqa: B039  never changed
+_current: ContextVar[Layout] = ContextVar("layout", default=Layout())  # noqa: B039  never changed
 
 
 def laid_out(layout: Layout) -> AbstractContextManager[None]:
     """Tables that are read within are laid out like this."""
-    return holding(_chosen, layout)
+    return holding(_current, layout)
 
 
 def chosen_layout() -> Layout:
     """How tables are laid out."""
-    return _chosen.get()
+    return _current.get()
 
 
 def layout_of(options: Mapping[str, Any]) -> Layout:

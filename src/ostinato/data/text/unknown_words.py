@@ -33,8 +33,8 @@ def unknown_of(pieces: Iterable[npt.NDArray[Any]], tokenizer: Tokenizer) -> dict
 def unknown_figures(data: Mapping[str, Any]) -> dict[str, float]:
     """What a training's result says: `unknown` of the data to train on, `valid_unknown` of that to validate on, as the
     run folder records it; one of before says nothing."""
-    named = {"unknown": data["train"].get("unknown"), "valid_unknown": data["valid"].get("unknown")}
-    return {name: share for name, share in named.items() if share is not None}
+    shares = {"unknown": data["train"].get("unknown"), "valid_unknown": data["valid"].get("unknown")}
+    return {name: share for name, share in shares.items() if share is not None}
 
 
 def unknown_note(data: Mapping[str, Any], what: str = "tokens") -> str:

@@ -89,11 +89,11 @@ def _table(studio: Studio, run: Run, upload: str | None) -> str:
     return str(file)
 
 
-def _set_ahead(series: Series, known: Sequence[str], steps: int, chosen: Mapping[str, Any]) -> Series:
-    """The series with what is known ahead as it was chosen; where nobody says, as the table has it, else as it was
+def _set_ahead(series: Series, known: Sequence[str], steps: int, given_ahead: Mapping[str, Any]) -> Series:
+    """The series with what is known ahead as it was given; where nobody says, as the table has it, else as it was
     last."""
     covariates = dict(series.covariates)
-    for name in chosen:
+    for name in given_ahead:
         if name not in known:
             raise Problem(422, f"future: there is no column {name[:80]!r} that is known ahead; there are {list(known)}")
     for name in known:
@@ -102,8 +102,8 @@ def _set_ahead(series: Series, known: Sequence[str], steps: int, chosen: Mapping
         last = next((value for value in past[::-1] if value is not None and value == value), past[-1])
         beyond = np.full(steps, last, column.dtype)
         beyond[: len(there)] = [last if value is None or value != value else value for value in there]
-        if name in chosen:
-            beyond[:] = chosen[name]
+        if name in given_ahead:
+            beyond[:] = given_ahead[name]
         covariates[name] = np.concatenate([past, beyond])
     return replace(series, covariates=covariates)
 

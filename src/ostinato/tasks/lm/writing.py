@@ -141,15 +141,15 @@ class WritingRows:
 
     def choose(self, scores: Tensor, writings: Sequence[Writing]) -> list[int]:
         """The next token of each, by its scores; those that choose alike at once."""
-        chosen = [0] * len(writings)
+        tokens = [0] * len(writings)
         for sampling in dict.fromkeys(writing.sampling for writing in writings):
             alike = [writing.sampling == sampling for writing in writings]
             rows = [row for row, there in enumerate(alike) if there]
             own = scores if len(rows) == len(writings) else scores[rows]
             numbers: list[Iterator[float]] = [writing.numbers for writing in compress(writings, alike)]
             for row, token in zip(rows, choose_each(own, sampling, numbers), strict=True):
-                chosen[row] = token
-        return chosen
+                tokens[row] = token
+        return tokens
 
     def _allowed(self, scores: Tensor) -> Tensor:
         scores = scores.float()

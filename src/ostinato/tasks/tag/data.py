@@ -82,7 +82,7 @@ def prepare_tagged(
 
 def _split(whole: Tagged, seed: int, share: float) -> tuple[Tagged, Tagged]:
     try:
-        chosen = held_out(len(whole.words), seed, share=share)
+        rows_of_parts = held_out(len(whole.words), seed, share=share)
     except DataError as error:
         raise DataError(f"{', '.join(whole.files)}: {error}") from None
     train, valid = (
@@ -92,7 +92,7 @@ def _split(whole: Tagged, seed: int, share: float) -> tuple[Tagged, Tagged]:
             tags=[whole.tags[row] for row in rows],
             features=[whole.features[row] for row in rows] if whole.features else [],
         )
-        for rows in chosen
+        for rows in rows_of_parts
     )
     return train, valid
 

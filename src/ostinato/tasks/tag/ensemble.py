@@ -37,12 +37,12 @@ def tagged_together(
     mean = torch.from_numpy(np.mean(each, axis=0))
     logarithms = mean.clamp(min=torch.finfo(mean.dtype).tiny).log()
     lengths = [len(sentence) for sentence in sentences]
-    ends, chosen = np.cumsum(lengths), np.zeros(len(mean), np.int64)
+    ends, best_tags = np.cumsum(lengths), np.zeros(len(mean), np.int64)
     for rows in in_length_order(lengths, AT_ONCE):
         own_rows = [logarithms[ends[row] - lengths[row] : ends[row]] for row in rows]
         emissions = torch.nn.utils.rnn.pad_sequence(own_rows)
         output = TaggerOutput("softmax", emissions, torch.tensor([len(one) for one in own_rows]))
         best = decode_tags(output, run.codec.constraints).numpy()
         for column, row in enumerate(rows):
-            chosen[ends[row] - lengths[row] : ends[row]] = best[: lengths[row], column]
-    return tag_names(chosen, tags, sentences)
+            best_tags[ends[row] - lengths[row] : ends[row]] = best[: lengths[row], column]
+    return tag_names(best_tags, tags, sentences)

@@ -16,7 +16,7 @@ from ostinato.interop.outgoing.c.arrays import Arrays, quantize
 from ostinato.interop.outgoing.c.layers import reset_one
 from ostinato.interop.outgoing.c.source import Source
 from ostinato.interop.outgoing.c.steps import step_function
-from ostinato.interop.outgoing.c.text import function, indented, named
+from ostinato.interop.outgoing.c.text import function, indented, with_name
 from ostinato.layers.recurrent import Recurrent
 from tests.unit.interop.outgoing.compiled import MACHINES, on
 
@@ -66,7 +66,7 @@ def program_of(cells, weights, zoneout=0.0):
         expected.append(reference(cell, rounded(p, weights, made), x, zoneout))
     driver = DRIVER.replace("CALLS", "\n".join(indented(calls))).replace("STEPS", str(STEPS))
     files = source.header("model.h"), source.text()
-    return Program("model", *files, named(driver, "model"), source.arrays.bytes), given, np.concatenate(expected)
+    return Program("model", *files, with_name(driver, "model"), source.arrays.bytes), given, np.concatenate(expected)
 
 
 def rounded(p, weights, made):

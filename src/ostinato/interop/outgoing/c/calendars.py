@@ -11,7 +11,7 @@ def width(spacing: Spacing) -> int:
     return len(calendar_names(spacing))
 
 
-def told(spacing: Spacing) -> str:
+def meaning(spacing: Spacing) -> str:
     """What a time is."""
     if spacing.unit == "month":
         return "months since January 1970"

@@ -9,7 +9,7 @@ from ostinato.interop.outgoing.c.source import Source
 from ostinato.interop.outgoing.c.text import comment, double, function
 
 
-def told(codings: Sequence[Coding]) -> str:
+def meaning(codings: Sequence[Coding]) -> str:
     """What columns are, for a comment."""
     found = []
     for coding in codings:

@@ -106,7 +106,7 @@ class Expressions:
         if self._uses[at] > 1 or self._lies(at):
             return self._text(at)
         text = self._computed(at)[0]
-        return self._named(at, text) if any(f"{array}[" in text for array in others) else text
+        return self._variable(at, text) if any(f"{array}[" in text for array in others) else text
 
     def _begin(self, nodes: Sequence[int]) -> None:
         self._inside, self._uses, self._nodes = {}, Counter(), frozenset(nodes)
@@ -143,10 +143,10 @@ class Expressions:
             raise AssertionError(f"value {at} {node} is nowhere")
         text, holds = self._computed(at)
         if self._uses[at] > 1 or len(text) > _LONGEST or at in self.words:
-            return self._named(at, text)
+            return self._variable(at, text)
         return text if holds >= least else f"({text})"
 
-    def _named(self, at: int, text: str) -> str:
+    def _variable(self, at: int, text: str) -> str:
         name = self._free(self.words.get(at, "v"), self.taken | self._names)
         self._names.add(name)
         self._inside[at] = name
@@ -181,8 +181,8 @@ class Expressions:
             return f"({self._compared(at)} ? 1.0f : 0.0f)", _ATOM
         if op == "where":
             condition = args[0]
-            told = self._compared(condition) if self._is_open(condition) else f"{self._text(condition, _ATOM)} != 0.0f"
-            return f"({told} ? {self._text(args[1])} : {self._text(args[2])})", _ATOM
+            test = self._compared(condition) if self._is_open(condition) else f"{self._text(condition, _ATOM)} != 0.0f"
+            return f"({test} ? {self._text(args[1])} : {self._text(args[2])})", _ATOM
         if op not in FUNCTIONS:
             raise ConfigError(f"--to c: there is no function of C for {op}; --to onnx takes every cell")
         self.functions.add(FUNCTIONS[op])

@@ -15,7 +15,7 @@ from ostinato.interop.outgoing.c.arrays import Arrays, Weights
 from ostinato.interop.outgoing.c.layers import LayerStack, fields, layer_stack, reset, step_lines
 from ostinato.interop.outgoing.c.program import Program
 from ostinato.interop.outgoing.c.source import Source
-from ostinato.interop.outgoing.c.text import comment, function, indented, literal, named
+from ostinato.interop.outgoing.c.text import comment, function, indented, literal, with_name
 from ostinato.layers.recurrent import Recurrent
 
 
@@ -90,7 +90,8 @@ def forecaster(parts: ForecasterParts, name: str, weights: Weights) -> Program:
     source.code += [*features.functions, *([series.last_of()] if parts.autoregressive else [])]
     _decode(parts, source, decoder)
     _entry(parts, source, encoder, decoder, features)
-    return Program(name, source.header(f"{name}.h"), source.text(), named(_driver(features), name), source.arrays.bytes)
+    driver = with_name(_driver(features), name)
+    return Program(name, source.header(f"{name}.h"), source.text(), driver, source.arrays.bytes)
 
 
 def _decode(parts: ForecasterParts, source: Source, decoder: LayerStack) -> None:
@@ -193,11 +194,11 @@ def _entry(
     head = f"int @_forecast(struct @_workspace *room, {features.arguments}, double *values)"
     source.code.append(function(head, [line for line in body if line]))
     shares = ", ".join(f"{share:g}" for share in parts.shares)
-    told = f" then its quantiles of {shares}" if parts.quantiles else ""
+    quantiles = f" then its quantiles of {shares}" if parts.quantiles else ""
     source.declare(
         f"{head};",
         f"Forecast @@_HORIZON rows; returns 0, or -1 where the history is too short.\n   {features.meaning}\n"
-        f"   `values`: of each row and target the forecast, the median,{told}; all in the units of the history.",
+        f"   `values`: of each row and target the forecast, the median,{quantiles}; all in the units of the history.",
     )
     source.usage += [
         "static struct @_workspace room;",

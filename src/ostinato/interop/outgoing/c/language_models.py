@@ -12,7 +12,7 @@ from ostinato.interop.outgoing.c.arrays import Arrays, Weights
 from ostinato.interop.outgoing.c.layers import fields, layer_stack, reset, step_lines
 from ostinato.interop.outgoing.c.program import Program
 from ostinato.interop.outgoing.c.source import Source
-from ostinato.interop.outgoing.c.text import function, indented, named
+from ostinato.interop.outgoing.c.text import function, indented, with_name
 from ostinato.interop.outgoing.c.tokens import Tokens, add_tokens
 from ostinato.layers.recurrent import Recurrent
 
@@ -94,7 +94,7 @@ def language_model(parts: LanguageModelParts, name: str, weights: Weights) -> Pr
         "@_step(&state, @@_BEGIN, scores);             // then each token of the text in turn",
         "@_probabilities(scores);                      // scores[k]: that token k comes next",
     ]
-    return Program(name, source.header(f"{name}.h"), source.text(), named(_DRIVER, name), source.arrays.bytes)
+    return Program(name, source.header(f"{name}.h"), source.text(), with_name(_DRIVER, name), source.arrays.bytes)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -73,8 +73,8 @@ def layer_stack(module: Recurrent, name: str, source: Source) -> LayerStack:
         steps = []
         for suffix, direction in zip(("", "_reverse"), directions, strict=False):
             full = [f"{parameter}_l{index}{suffix}" for parameter in cell.parameters()]
-            if lacking := [one for one in full if one not in weights]:
-                raise ConfigError(f"--to c: {lacking[0]} is computed when the layer runs; --to onnx takes it")
+            if missing := [one for one in full if one not in weights]:
+                raise ConfigError(f"--to c: {missing[0]} is computed when the layer runs; --to onnx takes it")
             own: dict[str, Tensor] = {
                 parameter: weights[one].detach().float() for parameter, one in zip(cell.parameters(), full, strict=True)
             }

@@ -13,7 +13,7 @@ from ostinato.interop.outgoing.c.layers import LayerStack, fields, layer_stack, 
 from ostinato.interop.outgoing.c.pooling import Pooling, pooling
 from ostinato.interop.outgoing.c.program import Program
 from ostinato.interop.outgoing.c.source import Source
-from ostinato.interop.outgoing.c.text import comment, function, indented, named
+from ostinato.interop.outgoing.c.text import comment, function, indented, with_name
 from ostinato.interop.outgoing.c.tokens import Tokens, add_tokens
 from ostinato.layers.recurrent import Recurrent
 
@@ -274,10 +274,10 @@ class _Writer:
         ]  # fmt: skip
         head = f"{self._returns} @_answer(struct @_workspace *workspace, {kind}, int length, {said} *{answer})"
         source.code.append(function(head, body))
-        told = "tokens, from 0 to @@_TOKENS - 1" if self._of_tokens else (
+        elements = "tokens, from 0 to @@_TOKENS - 1" if self._of_tokens else (
             "steps of @@_FEATURES numbers each, as they were measured, NAN where one is missing"
         )  # fmt: skip
-        source.declare(f"{head};", f"The answer to a sequence of {told}. {self._meaning}")
+        source.declare(f"{head};", f"The answer to a sequence of {elements}. {self._meaning}")
         shown = "LABELS" if self._returns == "int" else "TARGETS"
         source.usage += [
             "static struct @_workspace workspace;",
@@ -296,7 +296,7 @@ class _Writer:
         else:
             run, room = "@_answer(&room, given, (int)length, said);", "workspace"
         text = _DRIVER.replace("ROOM", room).replace("KIND", kind).replace("WIDTH", width).replace("SAID", said)
-        return named(text.replace("COUNT", self._count).replace("RUN", run), self.name)
+        return with_name(text.replace("COUNT", self._count).replace("RUN", run), self.name)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -88,8 +88,8 @@ def add_series(
         if not codings:
             absent.append(name)
             continue
-        told = covariates.told(codings)
-        source.define(name.upper(), len(codings), f"numbers of a row of `{name}`: {told}")
+        columns = covariates.meaning(codings)
+        source.define(name.upper(), len(codings), f"numbers of a row of `{name}`: {columns}")
         functions.append(covariates.function_of(name, codings, width if name == "known" else 0, source))
         arguments.append(f"const double *{name}")
         passed.append(name)
@@ -103,7 +103,7 @@ def add_series(
         arguments.append("const int64_t *times")
         passed.append("times")
         calls.append("read_calendar(room, times, rows);")
-        meaning.append(f"   `times`: of the rows and of @@_HORIZON more, {calendars.told(shape.spacing)}.")
+        meaning.append(f"   `times`: of the rows and of @@_HORIZON more, {calendars.meaning(shape.spacing)}.")
     else:
         absent.append("times")
     arguments.append("int series")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ostinato.interop.outgoing.c import mathematics
 from ostinato.interop.outgoing.c.arrays import Arrays
 from ostinato.interop.outgoing.c.steps import StepFunction
-from ostinato.interop.outgoing.c.text import comment, indented, named, wrapped
+from ostinato.interop.outgoing.c.text import comment, indented, with_name, wrapped
 
 _WIDE = 12  # letters of a value beyond which others are not lined up with it
 
@@ -83,7 +83,7 @@ class Source:
             "#ifdef __cplusplus\n}\n#endif",
             "#endif",
         ]
-        return named("\n\n".join(parts), self.name) + "\n"
+        return with_name("\n\n".join(parts), self.name) + "\n"
 
     def _head(self, file: str) -> str:
         kept = "int8, a scale for each row" if self.arrays.quantized else "float32"
@@ -118,4 +118,4 @@ class Source:
             *self.code,
             self.arrays.definitions(),
         ]
-        return named("\n\n".join(part for part in parts if part), self.name) + "\n"
+        return with_name("\n\n".join(part for part in parts if part), self.name) + "\n"

@@ -12,7 +12,7 @@ from ostinato.interop.outgoing.c.arrays import Arrays, Weights
 from ostinato.interop.outgoing.c.layers import fields, layer_stack, reset_one, sequence_function
 from ostinato.interop.outgoing.c.program import Program
 from ostinato.interop.outgoing.c.source import Source
-from ostinato.interop.outgoing.c.text import function, indented, named
+from ostinato.interop.outgoing.c.text import function, indented, with_name
 from ostinato.interop.outgoing.c.tokens import Tokens, add_characters
 from ostinato.layers.recurrent import Recurrent
 
@@ -100,7 +100,8 @@ def tagger(parts: TaggerParts, name: str, weights: Weights) -> Program:
     _entry(parts, source, rows, stack.output_size)
     if parts.characters is not None:
         add_characters(Tokens("char", ["", *parts.known], 0), source, "character")
-    return Program(name, source.header(f"{name}.h"), source.text(), named(_driver(parts), name), source.arrays.bytes)
+    driver = with_name(_driver(parts), name)
+    return Program(name, source.header(f"{name}.h"), source.text(), driver, source.arrays.bytes)
 
 
 def _spelling(parts: TaggerParts, source: Source) -> list[str]:

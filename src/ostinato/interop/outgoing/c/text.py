@@ -100,7 +100,7 @@ def identifier(name: str) -> str:
     return name
 
 
-def named(text: str, name: str) -> str:
+def with_name(text: str, name: str) -> str:
     """A text in which `@@` stands for the name in capitals, and `@` for the name."""
     return text.replace("@@", name.upper()).replace("@", name)
 

@@ -39,7 +39,7 @@ def renamed(source: str, arrays: Mapping[str, Any], names: Mapping[str, str]) ->
     return found
 
 
-def read_named(source: str, format: str, arrays: Mapping[str, Any]) -> Found:
+def read_state_dict(source: str, format: str, arrays: Mapping[str, Any]) -> Found:
     """Recurrent layers and matrices with their biases, in the order of the file.
 
     Raises:
@@ -82,8 +82,8 @@ def _stack(source: str, name: str, arrays: Mapping[str, Any]) -> Stack:
         own = {key: given.get(f"{key}{suffix}") for key in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
         w, r, ih, hh = own.values()
         if w is None or r is None or (ih is None) != (hh is None):
-            lacking = next(key for key, value in own.items() if value is None)
-            raise DataError(f"{where}: lacks {lacking}{suffix}; expected weight_ih, weight_hh, and both biases or none")
+            missing = next(key for key, value in own.items() if value is None)
+            raise DataError(f"{where}: lacks {missing}{suffix}; expected weight_ih, weight_hh, and both biases or none")
         _check(f"{where}.", suffix, own, len(kind.gates), given.get(f"weight_hr{suffix}"))
     return Stack(name, kind.layer, kind.cell, given, len(layers), directions)
 
