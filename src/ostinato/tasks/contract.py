@@ -15,6 +15,7 @@ from ostinato.checkpoint import RunFolder
 from ostinato.config.commands import Import
 from ostinato.core.errors import ConfigError
 from ostinato.core.results import Result
+from ostinato.data.labelled.examples import Raw
 from ostinato.inspection.observed import Batches, Observed, ObservedText, Typed
 from ostinato.interop import Found
 from ostinato.interop.outgoing import c
@@ -324,6 +325,25 @@ class ReadsTyped(Protocol):
 
     def example(self, run: Trained) -> str:
         """A text to begin with, empty where the task knows none."""
+
+
+@runtime_checkable
+class Validated(Protocol):
+    """A task that finds again what a run was validated on, and reads files alike."""
+
+    def labelled(self, run: Trained, sources: Sequence[str]) -> Raw:
+        """The examples of files, with what is to be learned of each.
+
+        Raises:
+            DataError: data that cannot be used, or in which nothing is to be learned.
+        """
+
+    def validated(self, run: Trained) -> Raw:
+        """Those that the run was validated on.
+
+        Raises:
+            DataError: they are not there any more, or not what they were.
+        """
 
 
 @runtime_checkable

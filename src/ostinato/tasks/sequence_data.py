@@ -228,7 +228,7 @@ def typed(run: Trained, text: str, scalar: Callable[[Any], Tensor], what: str) -
     else:
         assert codec.scale is not None
         names = ", ".join(codec.columns.values) or "one of each channel"
-        values, spans = typed_numbers(text, len(codec.scale.mean), names)
+        values, spans = typed_numbers(text, len(codec.scale.mean), names, missing=True)
         steps = codec.scale.apply(values)
     pieces = [text[begin:end] for begin, end in spans]
     return Typed(spans, lambda count: _observed(run, steps[:count], pieces[:count], scalar, what))

@@ -2,13 +2,15 @@
 
 import copy
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from msgspec import UNSET
 
+from ostinato.core.errors import DataError
 from ostinato.core.results import Result
-from ostinato.data.labelled.examples import Example
+from ostinato.data.batching.splits import HELD_OUT, held_out
+from ostinato.data.labelled.examples import Example, Raw, selected
 from ostinato.data.labelled.reading import read_labelled
 from ostinato.tasks.card import CardFacts, files_of
 from ostinato.tasks.prepared import Prepared
@@ -30,6 +32,28 @@ class SequenceTask:
     def read(self, run: Trained, source: str) -> Iterator[Example]:
         """Texts or sequences of numbers."""
         return read_labelled(source, run.codec.reads.columns, labels=False).examples()
+
+    def labelled(self, run: Trained, sources: Sequence[str]) -> Raw:
+        """Texts or sequences of numbers, those alone of which it is known what is to be learned."""
+        raise NotImplementedError
+
+    def validated(self, run: Trained) -> Raw:
+        """The examples that the run was validated on, from the files that they came from.
+
+        Raises:
+            DataError: they are not there, or not what they were.
+        """
+        data, options = run.config["data"], run.config["options"]
+        files = data["valid"]["files"]
+        whole = self.labelled(run, files)
+        if whole.digest != data["valid"]["sha256"]:
+            raise DataError(f"{', '.join(files)}: no longer what the run was validated on")
+        if not data["held_out"]:
+            return whole
+        share = options["hold_out"] if options.get("hold_out") is not None else HELD_OUT
+        alike = whole.targets is None and whole.several is None  # of every label
+        strata = [str(label) for label in whole.labels] if alike else None
+        return selected(whole, held_out(len(whole), options["seed"], share=share, strata=strata)[1].tolist())
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with columns of other names."""

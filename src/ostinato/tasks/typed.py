@@ -7,17 +7,20 @@ import numpy.typing as npt
 
 from ostinato.core.errors import DataError
 
-_BETWEEN = re.compile(r"[\s,;]+")
+_CELL = re.compile(r"[^\s,;]+")
 
 
-def typed_numbers(text: str, width: int, columns: str) -> tuple[npt.NDArray[np.float64], list[tuple[int, int]]]:
+def typed_numbers(
+    text: str, width: int, columns: str, *, missing: bool = False
+) -> tuple[npt.NDArray[np.float64], list[tuple[int, int]]]:
     """Lines of numbers, with commas, semicolons or white space between them; empty lines are left out, and so is the
-    last line until it is whole.
+    last line until it is whole. Where a step has one number, several may stand in a line.
 
     Args:
         text: the lines.
-        width: D, numbers a line.
+        width: D, numbers a step.
         columns: what they are, for messages.
+        missing: whether `?` and `nan` are numbers too, namely NaN.
 
     Returns:
         `[T, D]`, and where in the text each step stands: begin and end, in characters.
@@ -28,9 +31,12 @@ def typed_numbers(text: str, width: int, columns: str) -> tuple[npt.NDArray[np.f
     rows, spans, begin = list[list[float]](), list[tuple[int, int]](), 0
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
-        if cells := [cell for cell in _BETWEEN.split(line) if cell]:
-            row = _numbers(cells)
-            if row is not None and len(row) == width:
+        if cells := list(_CELL.finditer(line)):
+            row = _numbers([cell.group() for cell in cells], missing)
+            if row is not None and width == 1:
+                rows += [[value] for value in row]
+                spans += [(begin + cell.start(), begin + cell.end()) for cell in cells]
+            elif row is not None and len(row) == width:
                 rows.append(row)
                 spans.append((begin, begin + len(line)))
             elif number < len(lines):
@@ -39,6 +45,11 @@ def typed_numbers(text: str, width: int, columns: str) -> tuple[npt.NDArray[np.f
                 )
         begin += len(line) + 1
     return np.array(rows, np.float64).reshape(len(rows), width), spans
+
+
+def lines_of(values: npt.NDArray[np.float64]) -> str:
+    """Numbers `[T, D]` as such lines; they read back as they were."""
+    return "".join(", ".join(repr(float(value)).removesuffix(".0") for value in row) + "\n" for row in values)
 
 
 def waves(mean: npt.ArrayLike, size: npt.ArrayLike, steps: int) -> str:
@@ -50,9 +61,10 @@ def waves(mean: npt.ArrayLike, size: npt.ArrayLike, steps: int) -> str:
     return "".join(", ".join(f"{value:.4g}" for value in row) + "\n" for row in values)
 
 
-def _numbers(cells: list[str]) -> list[float] | None:
+def _numbers(cells: list[str], missing: bool) -> list[float] | None:
     try:
-        row = [float(cell) for cell in cells]
+        row = [np.nan if missing and cell == "?" else float(cell) for cell in cells]
     except ValueError:
         return None
-    return row if np.isfinite(row).all() else None
+    usable = ~np.isinf(row) if missing else np.isfinite(row)
+    return row if usable.all() else None

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.studio.browsing import Reader, Served
+from tests.end_to_end.studio.data import train_small
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "trained"
 #: What a page that Debian's chromium shows may do in the tests: they run as root, in a container perhaps.
@@ -35,6 +36,13 @@ def runs(tmp_path_factory):
     for file in GOLDEN.glob("*.*"):  # where the runs look for them
         shutil.copy(file, folder)
     return folder / "runs"
+
+
+@pytest.fixture(scope="session")
+def small(runs):
+    """Where runs of other tasks are, and what they were trained on: waves, levels, sums, squares."""
+    train_small(runs.parent)
+    return runs
 
 
 @pytest.fixture(scope="session")

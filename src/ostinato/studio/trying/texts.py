@@ -62,8 +62,8 @@ def _words(run: Run, body: Asked) -> dict[str, Any]:
     without = [body.text[:begin] + body.text[end:] for begin, end in parts]
     # a text of one word leaves nothing behind
     answer, *others = run.predict([body.text, *(text if text.strip() else "." for text in without)])
-    whole = _figures(answer)
-    moved = [{name: whole[name] - _figures(other)[name] for name in whole} for other in others]
+    whole = figures(answer)
+    moved = [{name: whole[name] - figures(other)[name] for name in whole} for other in others]
     shown = [{"begin": begin, "end": end, "moved": each} for (begin, end), each in zip(parts, moved, strict=True)]
     return {"answer": answer, "figures": whole, "parts": shown}
 
@@ -78,7 +78,7 @@ def parts_of(text: str) -> list[tuple[int, int]]:
     return [(group[0][0], group[-1][1]) for group in groups]
 
 
-def _figures(answer: Any) -> dict[str, float]:
+def figures(answer: Any) -> dict[str, float]:
     """The numbers of an answer: probabilities by class, or what is regressed."""
     if "probabilities" in answer:
         return {name: float(value) for name, value in answer["probabilities"].items()}

@@ -152,7 +152,7 @@ class Classification(SequenceTask):
         """The figures of `classification_figures`, the share of unknown tokens, and how many examples have unknown
         labels; the confusion matrix and the names of its rows go to the run's details."""
         codec: LabelledCodec = run.codec
-        raw = with_labels(read_all_labelled(list(sources), codec.columns))
+        raw = self.labelled(run, list(sources))
         inputs, unknown = encoded(codec.reads, raw)
         part = Part(inputs, *codec.numbers(raw))
         if codec.columns.several is not None:
@@ -164,6 +164,10 @@ class Classification(SequenceTask):
         tell_collapsed("label", np.repeat(part.names, counts.sum(0)).tolist(), raw.labels, kinds=True)
         never_seen = int((part.labels >= len(codec.classes)).sum())
         return Figures(**classification_figures(counts) | unknown, unknown_labels=never_seen)
+
+    def labelled(self, run: Trained, sources: Sequence[str]) -> Raw:
+        """Those that have a label."""
+        return with_labels(read_all_labelled(sources, run.codec.columns))
 
     def answer(
         self, run: Trained, examples: Iterable[Example], options: PredictClassify, progress: Progress | None = None

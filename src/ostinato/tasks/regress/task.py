@@ -152,7 +152,7 @@ class Regression(SequenceTask):
     ) -> Figures:
         """The figures of `regression_figures`, and the share of unknown tokens."""
         codec: RegressCodec = run.codec
-        raw = with_targets(read_all_labelled(list(sources), codec.reads.columns, numbers=True))
+        raw = self.labelled(run, list(sources))
         inputs, unknown = encoded(codec.reads, raw)
         found = _values(run, raw, progress, inputs)
         figures = regression_figures(targets_of(raw), found, codec.scale, codec.targets)
@@ -160,6 +160,10 @@ class Regression(SequenceTask):
         if "targets" in figures:
             figures["targets"] = {name: TargetFigures(**own) for name, own in figures["targets"].items()}
         return Figures(**figures | unknown)
+
+    def labelled(self, run: Trained, sources: Sequence[str]) -> Raw:
+        """Those whose targets are known."""
+        return with_targets(read_all_labelled(sources, run.codec.reads.columns, numbers=True))
 
     def answer(
         self, run: Trained, examples: Iterable[Example], options: PredictRegress, progress: Progress | None = None

@@ -12,7 +12,7 @@ export const seriesColour = (n) => colour(`--series-${(n % SERIES_COLOURS) + 1}`
 
 /**
  * @param data    as uPlot takes it: the abscissae, then the values of each series; null where there is none
- * @param series  of each series { label, colour?, dash?, width?, points?, scale? }
+ * @param series  of each series { label, colour?, dash?, width?, points?, fill?, paths? }
  * @param bands   pairs of series' numbers (from 1) whose space between is filled
  * @param x, y    names of the axes; `log` makes y logarithmic; `height` in pixels
  */
@@ -58,7 +58,7 @@ function optionsOf({ series, bands, x, y, log, height, range, width }) {
     width,
     height: inner(height),
     scales: { x: { time: false }, y: { distr: log ? 3 : 1, ...(range ? { range } : {}) } },
-    axes: [axis(x), { ...axis(y), size: 56 }],
+    axes: [{ ...axis(x), size: 30 }, { ...axis(y), size: 56 }],
     legend: { live: true },
     cursor: { points: { size: 6 } },
     series: [
@@ -70,6 +70,7 @@ function optionsOf({ series, bands, x, y, log, height, range, width }) {
         dash: one.dash,
         points: one.points ?? { show: false },
         paths: one.paths,
+        fill: one.fill,
         spanGaps: one.gaps !== true,
         value,
       })),

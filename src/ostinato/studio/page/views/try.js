@@ -6,6 +6,7 @@ import { t } from "../lib/i18n.js";
 import { go } from "../lib/router.js";
 import { Captions } from "./try/captions.js";
 import { Forecast } from "./try/forecast.js";
+import { Sequence } from "./try/sequence.js";
 import { Tags } from "./try/tags.js";
 import { Translation } from "./try/translation.js";
 import { Words } from "./try/words.js";
@@ -44,7 +45,7 @@ function Trying({ name }) {
   const { data, error, again } = useAnswer((signal) => get(path, signal), [name]);
   if (error) return html`<${Failure} error=${error} again=${again} />`;
   if (!data) return html`<${Waiting} what=${t("try.loading")} />`;
-  const Way = WAYS[data.task];
-  if (!Way || (Way === Words && !data.texts)) return html`<p class="card">${t("try.unknown", { task: data.task })}</p>`;
+  const Way = WAYS[data.task] === Words && !data.texts ? Sequence : WAYS[data.task];
+  if (!Way) return html`<p class="card">${t("try.unknown", { task: data.task })}</p>`;
   return html`<${Way} name=${name} path=${path} about=${data} />`;
 }

@@ -57,7 +57,7 @@ function Caption({ path, shown, source, captions }) {
         ${data
           ? html`
               <p class="text large" aria-live="polite">${data.text}</p>
-              <div class="row pieces" role="radiogroup" aria-label=${t("try.looked.which")}>
+              <div class="row tokens-row" role="radiogroup" aria-label=${t("try.looked.which")}>
                 ${data.tokens.map((piece, n) => html`
                   <label class=${`piece${n === word ? " chosen" : ""}`} onMouseEnter=${() => setAt(n)}>
                     <input class="unseen" type="radio" name="looked" checked=${n === word} onChange=${() => setAt(n)} />${piece}

@@ -9,7 +9,7 @@ import { Whole } from "./writing.js";
 export function Translation({ path, about }) {
   const [beam, setBeam] = useState(5);
   const more = useMemo(() => ({ beam }), [beam]);
-  const { text, field, data } = useAsked(`${path}/alignment`, about.example, t("try.source"), t("try.source.help"), more);
+  const { text, field, data } = useAsked(`${path}/alignment`, about.example, t("try.source"), t("try.source.help"), undefined, more);
   return html`
     ${field}
     <div class="fields"><${Whole} label=${t("try.beam")} value=${beam} min="1" max="50" set=${setBeam} /></div>
@@ -32,7 +32,7 @@ function Aligned({ found }) {
       <p class="text large" aria-live="polite">
         ${found.source.map((piece, s) => html`<span class="looked" style=${{ backgroundColor: ground(found.weights[at][s]) }}>${shown(piece)}</span>`)}
       </p>
-      <div class="row pieces" role="radiogroup" aria-label=${t("try.aligned.which")}>
+      <div class="row tokens-row" role="radiogroup" aria-label=${t("try.aligned.which")}>
         ${found.target.map((piece, n) => html`
           <label class=${`piece${n === at ? " chosen" : ""}`} onMouseEnter=${() => setRow(n)}>
             <input class="unseen" type="radio" name="aligned" checked=${n === at} onChange=${() => setRow(n)} aria-label=${t("try.aligned.at", { piece, source: most(found.weights[n]) })} />

@@ -1,48 +1,29 @@
 // A label, or numbers, for a text; and what each word moved: how the answer changes where the word is left out.
-import { html, useState } from "../../lib/ui.js";
-import { Command, Field } from "../../lib/parts.js";
+import { html } from "../../lib/ui.js";
+import { Command } from "../../lib/parts.js";
 import { number, t } from "../../lib/i18n.js";
 import { useAsked } from "./asked.js";
+import { useExamples } from "./examples.js";
+import { Answer, useFigure } from "./figures.js";
 import { quoted } from "./shell.js";
 
 export function Words({ path, about }) {
-  const { text, field, data } = useAsked(`${path}/words`, about.example || t("try.words.example"), t("try.text"), t("try.text.help"));
-  const [chosen, setChosen] = useState(null);
-  const figures = data ? Object.entries(data.figures) : [];
-  const best = figures.length ? figures.reduce((a, b) => (b[1] > a[1] ? b : a))[0] : "";
-  const figure = chosen in (data?.figures ?? {}) ? chosen : best;
-  const shares = about.task === "classify";
+  const { text, set, entry, failure, data } = useAsked(`${path}/words`, about.example || t("try.words.example"), t("try.text"), t("try.text.help"));
+  const examples = useExamples({ path, begin: false, choose: set, text });
+  const { figure, field } = useFigure(data);
   return html`
-    ${field}
+    <div class="card" ...${examples.dropped}>${examples.field}<div class="entry">${entry}</div></div>
+    ${failure}
     ${data && html`
-      <section class="card" aria-live="polite">
-        <h2 class="first">${t("try.answer")}${shares ? `: ${data.answer.label}` : ""}</h2>
-        <${Figures} figures=${figures} shares=${shares} />
-      </section>
+      <${Answer} data=${data} task=${about.task} there=${examples.there} />
       <section class="card" aria-labelledby="moved">
         <h2 id="moved" class="first">${t("try.moved")}</h2>
-        ${figures.length > 1 && html`
-          <${Field} label=${t("try.moved.which")}>
-            ${(id) => html`<select id=${id} value=${figure} onChange=${(event) => setChosen(event.target.value)}>${figures.map(([one]) => html`<option value=${one}>${one}</option>`)}</select>`}
-          <//>
-        `}
+        ${field}
         <${Moved} text=${data.asked} parts=${data.parts} figure=${figure} />
         <p class="quiet">${t("try.moved.about", { figure })}</p>
       </section>
     `}
     <${Command} line=${`ostinato predict ${quoted(about.run)} ${quoted(text)}`} />
-  `;
-}
-
-function Figures({ figures, shares }) {
-  const sorted = [...figures].sort((a, b) => b[1] - a[1]).slice(0, 12);
-  if (!shares) return html`<dl class="figures">${figures.map(([name, value]) => html`<div><dt>${name}</dt><dd>${number(value, 5)}</dd></div>`)}</dl>`;
-  return html`
-    <ul class="shares">
-      ${sorted.map(([name, value]) => html`
-        <li><span class="what">${name}</span><span class="track" aria-hidden="true"><span class="bar" style=${{ width: `${(100 * value).toFixed(1)}%` }}></span></span><span class="share">${number(100 * value, 3)} %</span></li>
-      `)}
-    </ul>
   `;
 }
 
