@@ -1,7 +1,7 @@
 """Backpropagation through time, by hand: a language model in NumPy alone.
 
-The model is in src/ostinato/bench/language/numpy_model.py, one class a layer, each with a `forward` and a `backward`;
-read it first. Here it is looked at from three sides:
+The model is in src/ostinato/byhand, one class a layer, each with a `forward` and a `backward`; read it first. Here it
+is looked at from three sides:
 
 1. Is it right? The gradient of a weight is the slope of the loss: move the weight a little to either side, and see.
 2. How far back does it reach? The loss of the last word alone, and what comes of it at each step before. From c_t
@@ -22,7 +22,7 @@ import math
 import numpy as np
 from rnnlm import add_options, texts
 
-from ostinato.bench.language.numpy_model import SGD, Rnnlm
+from ostinato.byhand import SGD, Rnnlm, clip_grads, pieces
 
 V, D, H = 2000, 100, 100  # words, width of the embedding, units
 N, T = 20, 35  # streams side by side, steps of a piece
@@ -37,21 +37,13 @@ def read(file: str) -> np.ndarray:
     return np.array([number.get(word, 0) for word in words])
 
 
-def pieces(ids: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Words `[T, N]` and the words after them, stream by stream; a piece goes on where the one before ended."""
-    length = (len(ids) - 1) // N
-    words, after = (ids[shift : shift + N * length].reshape(N, length).T for shift in (0, 1))
-    return [(words[t : t + T], after[t : t + T]) for t in range(0, length - T + 1, T)]
-
-
 def is_it_right(words: np.ndarray, targets: np.ndarray) -> None:
     """The derivative written out, beside the slope between two points close by."""
-    model = Rnnlm(V, 8, (8,), dtype=np.float64)
+    model = Rnnlm(V, 8, 8, dtype=np.float64)
     model.forward(words, targets)
     model.backward()
     print("1. the gradient, and the slope of the loss\n")
-    for name, param in model.parameters().items():
-        gradient = model.gradients()[name]
+    for name, param, gradient in zip(model.names, model.params, model.grads, strict=True):
         at = np.unravel_index(np.abs(gradient).argmax(), gradient.shape)  # the entry that matters most
         kept, losses = param[at], []
         for moved in (kept + 1e-5, kept - 1e-5):
@@ -67,24 +59,22 @@ def how_far_back(words: np.ndarray, targets: np.ndarray) -> None:
     print("\n2. what the last word's loss says of the cell t steps before, of what it says of the last\n")
     print("   forget bias " + "".join(f"{f't-{back}':>9}" for back in (0, 1, 2, 5, 10, 20, 34)))
     for bias in (-1.0, 0.0, 1.0, 3.0):
-        model = Rnnlm(V, D, (H,))
+        model = Rnnlm(V, D, H)
         lstm = model.lstms[0]
-        lstm.params["bias"][H : 2 * H] = bias  # the second of four blocks of rows: i, f, g, o
+        lstm.params[2][:H] = bias  # the first of four blocks: f, g, i, o
         model.forward(words, targets)
         scores = model.loss.backward()
-        scores[:-1] = 0  # the last word's alone
-        lengths: dict[int, float] = {}
-        lstm.backward(
-            model.decoder.backward(scores), watch=lambda t, dh, dc, into=lengths: into.update({t: np.linalg.norm(dc)})
-        )
+        scores[:, :-1] = 0  # the last word's alone
+        lstm.backward(model.affine.backward(scores))
+        lengths = np.linalg.norm(lstm.dcs, axis=(0, 2))
         shares = [lengths[T - 1 - back] / lengths[T - 1] for back in (0, 1, 2, 5, 10, 20, 34)]
         print(f"   {bias:>+11.1f} " + "".join(f"{share:>9.2g}" for share in shares))
 
 
 def does_it_learn(batches: list[tuple[np.ndarray, np.ndarray]], updates: int) -> None:
     """Perplexity as training goes on; each piece is predicted before it is learnt from."""
-    model, sgd = Rnnlm(V, D, (H,)), SGD(lr=20.0, clip=0.25)
-    parameters = sum(param.size for param in model.parameters().values())
+    model, sgd = Rnnlm(V, D, H), SGD(lr=20.0)
+    parameters = sum(param.size for param in model.params)
     different = len(np.unique(np.concatenate([inputs.ravel() for inputs, _ in batches])))
     print(
         f"\n3. {parameters:,} parameters learn {len(batches):,} pieces of {N * T} words, {different:,} different ones\n"
@@ -96,7 +86,8 @@ def does_it_learn(batches: list[tuple[np.ndarray, np.ndarray]], updates: int) ->
             model.reset_state()  # the text begins again
         losses.append(model.forward(*batches[at]))
         model.backward()
-        sgd.update(model.parameters(), model.gradients())
+        clip_grads(model.grads, 0.25)
+        sgd.update(model.params, model.grads)
         if update % max(1, updates // 10) == 0:
             recent = losses[-max(1, updates // 10) :]
             print(f"   after {update:>5} updates: perplexity {math.exp(sum(recent) / len(recent)):.0f}", flush=True)
@@ -108,7 +99,7 @@ def main() -> None:
     add_options(parser)
     parser.add_argument("--updates", type=int, default=1000, help="of the weights")
     options = parser.parse_args()
-    batches = pieces(read(str(texts(options)["train"])))
+    batches = pieces(read(str(texts(options)["train"])), N, T)
     if not batches:
         raise SystemExit(f"expected a text of more than {N * T:,} words")
     is_it_right(*batches[0])

@@ -39,6 +39,7 @@ ROOMS = {
     "native": "C++ and its binding",
     "cells": "equations, contract, loop over time",
     "config": "every option, without torch",
+    "byhand": "NumPy alone, to read",
     "core": "legend, Batch, errors, registry",
 }
 

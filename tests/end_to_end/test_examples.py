@@ -100,13 +100,6 @@ def test_a_text_of_ones_own_stays_as_it_is(numpy_rnnlm, tmp_path, monkeypatch):
         assert len(parts[1]) == len(parts[2]) == max(1, len(few) // 10)
 
 
-def test_numpy_pieces_go_on_where_the_one_before_ended(numpy_rnnlm):
-    (first, after), (second, _), *_ = numpy_rnnlm.pieces(np.arange(20 * 90 + 1))
-    assert (after == first + 1).all()
-    assert (second[0] == after[-1]).all()
-    assert (first[:, 1] == first[:, 0] + 90).all()
-
-
 def test_numpy_words_are_numbered_by_how_often_they_occur(numpy_rnnlm, tmp_path):
     (tmp_path / "a.txt").write_text("b a b\nb c a\n")
     assert numpy_rnnlm.read(str(tmp_path / "a.txt")).tolist() == [1, 2, 1, 3, 1, 4, 2, 3]
@@ -116,6 +109,6 @@ def test_the_numpy_model_learns(numpy_rnnlm, capsys, monkeypatch):
     """Words that follow one another in a ring leave nothing to guess."""
     for size in ("V", "D", "H"):
         monkeypatch.setattr(numpy_rnnlm, size, 16)
-    batches = numpy_rnnlm.pieces(np.arange(20 * 36 * 4 + 1) % 7)
+    batches = numpy_rnnlm.pieces(np.arange(20 * 36 * 4 + 1) % 7, 20, 35)
     numpy_rnnlm.does_it_learn(batches, 120)
     assert float(capsys.readouterr().out.split()[-1]) < 1.5

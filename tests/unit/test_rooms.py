@@ -30,6 +30,7 @@ COLUMNS = {"caption", "tag"}
 
 #: Where a cell is named outside of `cells/` and the native sources, and why.
 NAME_CELLS = {
+    "byhand/": "networks to read, each written anew",
     "bench/": "times some cells, and torch's layers beside them",
     "config/cells.py": "the defaults, which help tells without torch",
     "interop/": "what other programs call their cells, their gates and biases",

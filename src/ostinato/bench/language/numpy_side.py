@@ -7,15 +7,19 @@ from contextlib import nullcontext
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ostinato.bench.language.numpy_model import SGD, Rnnlm
 from ostinato.bench.language.problem import Problem
 from ostinato.bench.problem import Results
+from ostinato.byhand import SGD, LanguageModel, clip_grads
+from ostinato.byhand.layers import Array
 from ostinato.cells import form
+from ostinato.core.batch import Batch
 from ostinato.core.registry import lookup
+from ostinato.interop.layouts import layout
 
-#: Arguments of `LanguageModel` that `Rnnlm` has too.
+#: Order of the gates, and the rule of biases, of `ostinato.byhand`.
+_LSTM = layout("Deep Learning from Scratch 2", "TimeLSTM")
+#: Arguments of the package's `LanguageModel` that the one by hand has too.
 _KNOWN = {"vocab_size", "embed_size", "hidden_size", "num_layers", "cell", "dropout", "tied", "last_size"}
 
 
@@ -43,46 +47,63 @@ class NumpyTraining:
         self._problem = problem
         self._model = numpy_rnnlm(problem)
         training = problem.options.training
-        self._sgd = SGD(training.lr, training.clip)
-        pieces = [(batch.inputs.numpy(), batch.targets.numpy()) for batch in problem.batches]
-        self._pieces = itertools.cycle(pieces)
+        self._sgd, self._clip = SGD(training.lr), training.clip
+        self._pieces = itertools.cycle([_piece(batch) for batch in problem.batches])
 
     def run(self) -> object:
         """A training step."""
         loss = self._model.forward(*next(self._pieces))
         self._model.backward()
-        self._sgd.update(self._model.parameters(), self._model.gradients())
+        clip_grads(self._model.grads, self._clip)
+        self._sgd.update(self._model.params, self._model.grads)
         return loss
 
     def results(self) -> Results:
         """Loss and gradients of the first piece, without dropout."""
-        model, batch = numpy_rnnlm(self._problem), self._problem.batches[0]
-        model.train(False)
-        loss = model.forward(batch.inputs.numpy(), batch.targets.numpy())
+        model = numpy_rnnlm(self._problem)
+        loss = model.forward(*_piece(self._problem.batches[0]), train=False)
         model.backward()
         found = {"output": torch.tensor(loss, dtype=torch.float64)}
-        for name, gradient in model.gradients().items():
-            found |= {f"grad {own}": torch.from_numpy(gradient) for own in _names(name)}
-        return found
+        return found | {f"grad {name}": torch.from_numpy(array) for name, array in _ours(model.named_grads()).items()}
 
 
-def numpy_rnnlm(problem: Problem) -> Rnnlm:
+def numpy_rnnlm(problem: Problem) -> LanguageModel:
     """A model in NumPy with the problem's weights; its one bias is the sum of torch's two."""
     sizes = problem.sizes
-    L, H = sizes["num_layers"], sizes["hidden_size"]
-    model = Rnnlm(
-        sizes["vocab_size"], sizes["embed_size"], (H,) * L, dropout=sizes["dropout"], tied=sizes["tied"], seed=1
+    model = LanguageModel(
+        sizes["vocab_size"],
+        sizes["embed_size"],
+        (sizes["hidden_size"],) * sizes["num_layers"],
+        dropout_ratio=sizes["dropout"],
+        tied=sizes["tied"],
     )
-    weights: dict[str, Tensor] = problem.model.state_dict()
-    for name, param in model.parameters().items():
-        param[...] = np.sum([weights[own].numpy() for own in _names(name)], axis=0)
+    weights = {name: weight.numpy() for name, weight in problem.model.state_dict().items()}
+    model.embed.params[0][...] = weights["embedding.weight"]
+    W, b = model.affine.params
+    W[...], b[...] = weights["decoder.weight"].T, weights["decoder.bias"]
+    for index, lstm in enumerate(model.lstms):
+        kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        theirs = _LSTM.write({kind: weights[f"recurrent.{kind}_l{index}"] for kind in kinds})
+        for param, value in zip(lstm.params, theirs, strict=True):
+            assert value is not None
+            param[...] = value
     return model
 
 
-def _names(name: str) -> list[str]:
-    """A weight's name, or a bias's two names, in `LanguageModel`."""
-    layer, _, kind = name.partition(".")
-    if not layer.startswith("lstm"):
-        return [name]
-    kinds = ("bias_ih", "bias_hh") if kind == "bias" else (kind,)
-    return [f"recurrent.{own}_l{layer.removeprefix('lstm')}" for own in kinds]
+def _piece(batch: Batch) -> tuple[Array, Array]:
+    """Words and the words after them, `[N, T]`: the batch first."""
+    inputs, targets = (np.ascontiguousarray(words.numpy().T) for words in (batch.inputs, batch.targets))
+    return inputs, targets
+
+
+def _ours(arrays: dict[str, Array]) -> dict[str, Array]:
+    """Weights' gradients by `LanguageModel`'s names; both of torch's biases have that of the one."""
+    found = {"embedding.weight": arrays["embed.W"], "decoder.bias": arrays["affine.b"]}
+    if "affine.W" in arrays:
+        found["decoder.weight"] = np.ascontiguousarray(arrays["affine.W"].T)
+    names = [name.removesuffix(".Wx") for name in arrays if name.endswith(".Wx")]
+    for index, name in enumerate(names):
+        one = _LSTM.read(name, *(arrays[f"{name}.{kind}"] for kind in ("Wx", "Wh", "b")))
+        one["bias_hh"] = one["bias_ih"]
+        found |= {f"recurrent.{kind}_l{index}": array for kind, array in one.items()}
+    return found
