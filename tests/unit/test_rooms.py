@@ -11,10 +11,6 @@ PACKAGE = Path(ostinato.__file__).parent
 
 #: Where a task is named outside of `tasks/`, and why.
 NAME_TASKS = {
-    "sklearn/classifier.py": "each estimator is one task's",
-    "sklearn/forecaster.py": "each estimator is one task's",
-    "sklearn/regressor.py": "each estimator is one task's",
-    "sklearn/tagger.py": "each estimator is one task's",
     "api/importing.py": "which models other programs' files hold",
     "bench/language/": "times language models",
     "cli/demo.py": "trains a language model",

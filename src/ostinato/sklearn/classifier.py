@@ -15,9 +15,7 @@ from ostinato.data.labelled.reading import LabelledColumns
 from ostinato.sklearn.inputs import require_target
 from ostinato.sklearn.parameters import SequenceEstimator
 from ostinato.sklearn.sequences import answers_to, sequences_of, takes_sequences
-from ostinato.sklearn.training import options_of, train
-from ostinato.tasks.classify.data import prepare_labelled
-from ostinato.tasks.classify.options import TrainClassify
+from ostinato.sklearn.training import train
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -72,10 +70,8 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
             )
         text = self.classes_.dtype.kind in "US"
         names = [str(label) if text else f"{number:09d}" for number, label in enumerate(self.classes_)]
-        options = options_of(self, TrainClassify)
         whole = Raw("X", inputs, [names[number] for number in numbers], "X[{}]".format, None, "")
-        prepared = prepare_labelled(options, LabelledColumns(), whole, share=self.validation_fraction)
-        self.run_ = train(options, prepared, verbose=self.verbose)
+        self.run_ = train(self, LabelledColumns(), whole)
         return self
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:

@@ -16,15 +16,8 @@ from ostinato.data.series.times import Spacing
 from ostinato.sklearn.inputs import require_target
 from ostinato.sklearn.parameters import SequenceEstimator
 from ostinato.sklearn.series import Array, given_covariates, given_series, joined
-from ostinato.sklearn.training import options_of, train
-from ostinato.tasks.forecast.ahead import LEVELS
-from ostinato.tasks.forecast.answers import shares_of
-from ostinato.tasks.forecast.continuing import continued
-from ostinato.tasks.forecast.decoding import forecast, forecaster_of
-from ostinato.tasks.forecast.figures import CRPS_SHARES
-from ostinato.tasks.forecast.options import TrainForecast
-from ostinato.tasks.forecast.split import split
-from ostinato.tasks.forecast.task import forecast_figures
+from ostinato.sklearn.training import asked_of_task, train
+from ostinato.tasks.estimators import Continues
 
 #: Rows looked back on where no parameter says and there is no season.
 WINDOW = 10
@@ -80,9 +73,8 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
         targets = tuple(f"y{k}" for k in range(given.targets))
         columns = SeriesColumns(targets, future=tuple(f"x{f}" for f in range(given.covariates)))
         several = {"season": as_option(map(str, seasons))} if len(seasons) > 1 else {}
-        options = options_of(self, TrainForecast, target=",".join(targets), window=window, **several)
-        prepared = split(options, Read(given.series, Spacing("row", 1), "y", ""), columns, self.validation_fraction)
-        self.run_ = train(options, prepared, verbose=self.verbose)
+        read = Read(given.series, Spacing("row", 1), "y", "")
+        self.run_ = train(self, columns, read, target=",".join(targets), window=window, **several)
         self._seen = given
         return self
 
@@ -118,7 +110,7 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         if not len(quantiles) or not all(0 < share < 1 for share in quantiles):
             raise DataError(f"quantiles: expected shares between 0 and 1, such as (0.1, 0.9), got {quantiles!r}")
-        if forecaster_of(self.run_).certain:
+        if not self._task.has_quantiles(self.run_):
             raise DataError("a point forecast has no quantiles; fit with head='quantile', 'gaussian' or 'student'")
         return self._shaped([values for _, values in self._continued(X, steps, tuple(quantiles))])
 
@@ -136,14 +128,11 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
             The figures of `ostinato evaluate`: mae, rmse, mape, smape, mase, those of the naive forecasts beside them,
             and crps, coverage_80 and coverage_95 where there are quantiles; `by_step` has them of each step.
         """
-        whole, codec = self._with(X, y), self.run_.codec
-        horizon = codec.shape.horizon
+        whole, horizon = self._with(X, y), self.run_.codec.shape.horizon
         ends = [len(each) for each in self._seen.series]
         origins = [np.arange(end, max(len(each) - horizon, end) + 1) for end, each in zip(ends, whole, strict=True)]
         padded = [_padded(each, end + horizon) for end, each in zip(ends, whole, strict=True)]
-        windows = codec.windows(padded, origins)
-        shares = (*shares_of(LEVELS), *CRPS_SHARES)
-        return forecast_figures(codec, windows, forecast(forecaster_of(self.run_), windows, shares))
+        return self._task.backtest(self.run_, padded, origins)
 
     def score(self, X: Any, y: Any) -> float:
         """Minus the mean absolute scaled error (MASE) of `backtest`: 0 is perfect, higher is better.
@@ -171,6 +160,11 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
         tags.regressor_tags.poor_score = True
         return tags
 
+    @property
+    def _task(self) -> Continues:
+        task: Continues = asked_of_task(self)
+        return task
+
     def _with(self, X: Any, y: Any) -> list[Series]:
         """The series with the steps after their end."""
         check_is_fitted(self)
@@ -193,9 +187,9 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
             replace(each, covariates={n: np.r_[c, beside[:, f]] for f, (n, c) in enumerate(each.covariates.items())})
             for each, beside in zip(self._seen.series, ahead, strict=True)
         ]
-        found = continued(forecaster_of(self.run_), self.run_.codec, now, max(map(len, ahead)), shares)
-        quantiles = np.zeros((*found.point.shape, 0)) if found.quantiles is None else found.quantiles
-        return [(found.point[i, : len(each)], quantiles[i, : len(each)]) for i, each in enumerate(ahead)]
+        points, quantiles = self._task.go_on(self.run_, now, max(map(len, ahead)), shares)
+        quantiles = np.zeros((*points.shape, 0)) if quantiles is None else quantiles
+        return [(points[i, : len(each)], quantiles[i, : len(each)]) for i, each in enumerate(ahead)]
 
     def _ahead(self, X: Any, steps: int | None) -> list[Array]:
         """Covariates of the steps to forecast, `[steps, F]` of each series."""

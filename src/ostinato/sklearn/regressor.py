@@ -14,9 +14,7 @@ from ostinato.data.labelled.reading import LabelledColumns
 from ostinato.sklearn.inputs import require_target
 from ostinato.sklearn.parameters import SequenceEstimator
 from ostinato.sklearn.sequences import answers_to, sequences_of, takes_sequences
-from ostinato.sklearn.training import options_of, train
-from ostinato.tasks.regress.data import prepare_targets
-from ostinato.tasks.regress.options import TrainRegress
+from ostinato.sklearn.training import train
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -65,10 +63,8 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc
         count = 1 if targets.ndim == 1 else targets.shape[1]
         names = "y" if count == 1 else ",".join(f"y{number}" for number in range(count))
         whole = Raw("X", inputs, [None] * len(inputs), "X[{}]".format, None, "", targets=targets.reshape(-1, count))
-        options = options_of(self, TrainRegress)
-        prepared = prepare_targets(options, LabelledColumns(names), whole, share=self.validation_fraction)
         self._shape = targets.shape[1:]
-        self.run_ = train(options, prepared, verbose=self.verbose)
+        self.run_ = train(self, LabelledColumns(names), whole)
         return self
 
     def predict(self, X: Any) -> npt.NDArray[np.float64]:

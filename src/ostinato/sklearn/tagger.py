@@ -16,13 +16,8 @@ from ostinato.data.sources.memory import is_missing
 from ostinato.data.text.conll import Tagged
 from ostinato.sklearn.inputs import is_table, require_target
 from ostinato.sklearn.parameters import SequenceEstimator
-from ostinato.sklearn.training import options_of, train
-from ostinato.tasks.tag.codec import TagCodec
-from ostinato.tasks.tag.data import prepare_tagged
-from ostinato.tasks.tag.figures import predict_probabilities
-from ostinato.tasks.tag.options import TrainTag
-from ostinato.tasks.tag.reading import WordSequences
-from ostinato.tasks.tag.task import TagExample
+from ostinato.sklearn.training import asked_of_task, train
+from ostinato.tasks.estimators import Tags
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -72,17 +67,16 @@ class SequenceTagger(SequenceEstimator):
         self._names = [str(label) if text else str(number) for number, label in enumerate(self.classes_)]
         numbers = {label: number for number, label in enumerate(self.classes_.tolist())}
         tags = [[self._names[numbers[_plain(label)]] for label in own] for own in labels]
-        options = options_of(self, TrainTag)
         whole = Tagged([*filter(None, words)], [*filter(None, tags)], (), "", None, 1, {})
-        self.run_ = train(options, prepare_tagged(options, whole, share=self.validation_fraction), verbose=self.verbose)
+        self.run_ = train(self, None, whole)
         return self
 
     def predict(self, X: Any) -> list[list[Any]]:
         """The most probable labels: as many sequences of them, each as long as its tokens."""
         check_is_fitted(self)
         labels = dict(zip(self._names, self.classes_.tolist(), strict=True))
-        answers = self.run_.answer([TagExample(words) for words in _tokens(X)])
-        return [[labels[tag] for tag in answer.tags] for answer in answers]
+        task: Tags = asked_of_task(self)
+        return [[labels[tag] for tag in own] for own in task.tags(self.run_, _tokens(X))]
 
     def predict_proba(self, X: Any) -> list[npt.NDArray[np.float32]]:
         """The probability of each label: for each sequence an array `[T, K]`, its columns as `classes_`.
@@ -90,11 +84,9 @@ class SequenceTagger(SequenceEstimator):
         With a CRF these are the marginals: of a token's label, whatever the others are.
         """
         check_is_fitted(self)
-        codec: TagCodec = self.run_.codec
-        words, vocabulary = _tokens(X), codec.vocabulary
-        sequences = WordSequences(words, vocabulary, longest=self.run_.config["max_length"])
-        order = [vocabulary.tags.index(name) for name in self._names]
-        found = predict_probabilities(self.run_.model, sequences, len(vocabulary.tags))[:, order]
+        task: Tags = asked_of_task(self)
+        words = _tokens(X)
+        found = task.probabilities(self.run_, words, self._names)
         return np.split(found, np.cumsum([len(own) for own in words]))[: len(words)]
 
     def score(self, X: Any, y: Any) -> float:

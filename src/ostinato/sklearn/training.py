@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import torch
 from sklearn.utils import check_random_state
@@ -14,13 +14,38 @@ from ostinato.api.run import Run
 from ostinato.api.training import train_prepared
 from ostinato.config.merge import build, names, refuse_unused
 from ostinato.core.errors import ConfigError
+from ostinato.tasks import estimators
 from ostinato.tasks.commands import reading_of
 from ostinato.tasks.options import TrainOptions
 
-Options = TypeVar("Options", bound=TrainOptions)
+
+def train(estimator: Any, columns: Any, data: Any, **more: Any) -> Run:
+    """Train on data in memory. The run folder is temporary: the run that comes back holds all it needs.
+
+    Args:
+        estimator: parameters that are options of the command have their names; `options` holds more of them.
+        columns: what is which in the data.
+        data: as the task's readers give them.
+        **more: options that the data decides, over the parameters of the same name.
+
+    Raises:
+        DataError: data that cannot be used.
+        ConfigError: an unknown option, one that is about files, or a value that cannot be.
+    """
+    kind, task = estimators.find(type(estimator))
+    options = _options_of(estimator, kind, **more)
+    prepared = task.prepare(options, columns, data, estimator.validation_fraction)
+    with tempfile.TemporaryDirectory(prefix="ostinato-") as folder, torch.random.fork_rng(devices=[]):
+        here = replace(cast("Any", options), out=str(Path(folder, "run")))
+        return train_prepared(here, prepared, shown=estimator.verbose)
 
 
-def options_of(estimator: Any, kind: type[Options], **more: Any) -> Options:
+def asked_of_task(estimator: Any) -> Any:
+    """The functions that the task of an estimator, or of a class derived from one, has for it."""
+    return estimators.find(type(estimator))[1]
+
+
+def _options_of(estimator: Any, kind: type[TrainOptions], **more: Any) -> TrainOptions:
     """The command's options that an estimator's parameters stand for; None is the command's own default.
 
     Args:
@@ -44,19 +69,6 @@ def options_of(estimator: Any, kind: type[Options], **more: Any) -> Options:
     if not isinstance(seed, Integral):
         seed = check_random_state(seed).randint(2**31 - 1)
     return build(kind, {kind.SOURCES: (), "out": "", "seed": int(seed), **flat, **more}, type(estimator).__name__)
-
-
-def train(options: TrainOptions, prepared: Any, *, verbose: bool) -> Run:
-    """Train on data in memory. The run folder is temporary: the run that comes back holds all it needs.
-
-    Args:
-        options: as `options_of` gives them.
-        prepared: what the task's `prepare` would have made of files.
-        verbose: whether to show progress.
-    """
-    with tempfile.TemporaryDirectory(prefix="ostinato-") as folder, torch.random.fork_rng(devices=[]):
-        here = replace(cast("Any", options), out=str(Path(folder, "run")))
-        return train_prepared(here, prepared, shown=verbose)
 
 
 #: Options of commands that say what to read and where to write, besides how the task's data are laid out.

@@ -96,6 +96,8 @@ class Takes(NamedTuple):
     data are laid out otherwise than in training. Its own fields go to `Reads.reading`. An option that several tasks
     take has the same type in all of them.
     `pictures` are names, with *, of what its `finish` draws in a run folder, so that `--overwrite` removes them.
+    `estimator` is the class of `ostinato.sklearn` that trains it: the folder then has a module `estimator`, as
+    `ostinato.tasks.estimators` says.
     """
 
     train: type[TrainOptions]
@@ -104,6 +106,7 @@ class Takes(NamedTuple):
     generate: type[Any] | None = None
     plot: type[Any] | None = None
     pictures: tuple[str, ...] = ()
+    estimator: str = ""
 
 
 @dataclass(frozen=True)

@@ -248,9 +248,9 @@ def test_the_page_and_the_folder(tmp_path):
 def test_only_what_is_lacking_is_measured_again():
     given = plan.groups(("gru", "mgu"), [Row(16, 1000, 64, 64), Row(2, 3, 4, 4)], (), 1.0)
     setting = measure.tables.Setting(2, None)
-    left = measure._lacking(given, {"tables": TABLES}, setting)
+    left = measure._unmeasured(given, {"tables": TABLES}, setting)
     assert [(group.name, group.sizes) for group in left] == [(g, (Row(2, 3, 4, 4),)) for g in ("gru", "mgu")]
-    assert measure._lacking(given, None, setting) == given
+    assert measure._unmeasured(given, None, setting) == given
 
 
 @pytest.mark.slow

@@ -89,4 +89,6 @@ class PredictClassify:
     reading: ReadingClassify = field(default_factory=ReadingClassify)
 
 
-OPTIONS = Takes(TrainClassify, EvaluateClassify, PredictClassify, pictures=("confusion.png",))
+OPTIONS = Takes(
+    TrainClassify, EvaluateClassify, PredictClassify, pictures=("confusion.png",), estimator="SequenceClassifier"
+)

@@ -219,4 +219,11 @@ class AskForecast:
     reading: ReadingForecast = field(default_factory=ReadingForecast)
 
 
-OPTIONS = Takes(TrainForecast, EvaluateForecast, AskForecast, plot=AskForecast, pictures=("forecast.png",))
+OPTIONS = Takes(
+    TrainForecast,
+    EvaluateForecast,
+    AskForecast,
+    plot=AskForecast,
+    pictures=("forecast.png",),
+    estimator="Forecaster",
+)

@@ -78,4 +78,4 @@ class PredictRegress:
     reading: ReadingRegress = field(default_factory=ReadingRegress)
 
 
-OPTIONS = Takes(TrainRegress, EvaluateRegress, PredictRegress)
+OPTIONS = Takes(TrainRegress, EvaluateRegress, PredictRegress, estimator="SequenceRegressor")

@@ -160,4 +160,4 @@ class PredictTag:
     reading: ReadingTag = field(default_factory=ReadingTag)
 
 
-OPTIONS = Takes(TrainTag, EvaluateTag, PredictTag)
+OPTIONS = Takes(TrainTag, EvaluateTag, PredictTag, estimator="SequenceTagger")
