@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 __all__ = sorted(_HOME)
 
-if "torch" in sys.modules:  # where it comes later, it calls this itself (pyproject.toml, torch.backends)
+if sys.modules.get("torch") is not None:  # where it comes later, it calls this itself (pyproject.toml, torch.backends)
     import_module("ostinato.core.autoload").register()
 
 

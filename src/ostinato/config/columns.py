@@ -1,8 +1,10 @@
-"""Several columns in one option: names with commas between, as a line of CSV."""
+"""What options say of tables' columns: several names with commas between, as a line of CSV; what separates fields."""
 
 import csv
 import io
 from collections.abc import Iterable
+
+from ostinato.core.errors import ConfigError
 
 
 def names_in(text: str | None) -> tuple[str, ...]:
@@ -23,3 +25,17 @@ def as_option(names: Iterable[str]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(names)
     return line.getvalue()
+
+
+def separator_of(separator: str | None) -> str | None:
+    """The character that an option means: itself, or TAB by name; None where it was not given.
+
+    Raises:
+        ConfigError: several, or none.
+    """
+    if separator is None:
+        return None
+    found = {"TAB": "\t", "tab": "\t", "\\t": "\t"}.get(separator, separator)
+    if len(found) != 1 or found in '\r\n"':
+        raise ConfigError(f"--separator: expected one character, such as ; or TAB, got {separator!r}")
+    return found

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ostinato.core.errors import ConfigError
+from ostinato.config.columns import separator_of
 
 Separator = Annotated[str | None, tyro.conf.arg(metavar="S")]
 Decimal = Literal[".", ","]
@@ -33,17 +33,3 @@ class TableOptions:
 
     def __post_init__(self) -> None:
         separator_of(self.separator)
-
-
-def separator_of(separator: str | None) -> str | None:
-    """The character itself.
-
-    Raises:
-        ConfigError: several, or none.
-    """
-    if separator is None:
-        return None
-    found = {"TAB": "\t", "tab": "\t", "\\t": "\t"}.get(separator, separator)
-    if len(found) != 1 or found in '\r\n"':
-        raise ConfigError(f"--separator: expected one character, such as ; or TAB, got {separator!r}")
-    return found

@@ -1,6 +1,5 @@
 """Errors that a user can mend: one message that says what was expected, what came, and the remedy."""
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -44,6 +43,8 @@ def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
         name: what came.
         known: the names there are.
     """
+    import difflib  # here, since a message is rare and the import is not
+
     names = list(known)
     near = difflib.get_close_matches(str(name), names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""

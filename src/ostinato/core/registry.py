@@ -1,12 +1,15 @@
 """Cells by name. `ostinato.register` is public: a cell written outside the package gets everything one inside has."""
 
 import inspect
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, TypeVar
 
 from ostinato.core import states
 from ostinato.core.errors import ConfigError, unknown_name
 
-_CELLS: dict[str, type[Any]] = {}
+#: A class, or the module that registers it, imported when somebody asks for the cell.
+_CELLS: dict[str, type[Any] | str] = {}
 
 C = TypeVar("C", bound=type[Any])
 
@@ -28,12 +31,20 @@ def register(cell: C) -> C:
         raise ConfigError(f"cell {cell.__name__} lacks {', '.join(missing)}; see ostinato.cells.contract.Cell")
     name = cell.name
     other = _CELLS.get(name)
+    if isinstance(other, str):
+        other = None if other == cell.__module__ else lookup(name)
     # The same class again, as when a notebook cell is run twice, replaces itself.
     if other is not None and (other.__module__, other.__qualname__) != (cell.__module__, cell.__qualname__):
         raise ConfigError(f"the cell name {name!r} is taken by {other.__module__}.{other.__qualname__}; choose another")
     states.declare(cell.State)
     _CELLS[name] = cell
     return cell
+
+
+def announce(modules: Mapping[str, str]) -> None:
+    """Say which module registers each cell, by the cells' names; it is imported once the cell is asked for."""
+    for name, module in modules.items():
+        _CELLS.setdefault(name, module)
 
 
 def unregister(name: str) -> None:
@@ -43,7 +54,7 @@ def unregister(name: str) -> None:
 
 def registered() -> dict[str, type[Any]]:
     """Every registered cell by name, in the order of registration."""
-    return dict(_CELLS)
+    return {name: lookup(name) for name in _CELLS}
 
 
 def is_ours(kind: type[Any]) -> bool:
@@ -57,8 +68,11 @@ def lookup(name: str) -> type[Any]:
     Raises:
         ConfigError: no such cell; the message names those there are and the nearest.
     """
-    if name in _CELLS:
-        return _CELLS[name]
+    if isinstance(found := _CELLS.get(name), str):
+        import_module(found)  # which puts the class in its place
+        found = _CELLS[name]
+    if isinstance(found, type):
+        return found
     raise ConfigError(
         f"{unknown_name('unknown cell', name, sorted(_CELLS))}. "
         "A cell of your own is found once the module that registers it is imported (command line: --plugin FILE.py)"
@@ -67,7 +81,8 @@ def lookup(name: str) -> type[Any]:
 
 def like_torch(mode: str) -> str:
     """The name of the package's cell that has the equations of a torch.nn layer, by that layer's `mode`."""
-    return next(name for name, cell in _CELLS.items() if is_ours(cell) and getattr(cell, "torch_mode", "") == mode)
+    there = registered().items()
+    return next(name for name, cell in there if is_ours(cell) and getattr(cell, "torch_mode", "") == mode)
 
 
 def build(name: str, input_size: int, hidden_size: int, bias: bool = True, **options: Any) -> Any:

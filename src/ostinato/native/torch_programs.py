@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ostinato.core import states
+from ostinato.core import registry, states
 from ostinato.native.operands import RUN, Role, signature
 
 
@@ -57,6 +57,7 @@ def register() -> None:
         torch.library.register_fake(f"ostinato::{name}")(_when_called(f"{name}_fake"))
     for name in ("recurrence", "compiled"):
         torch.library.impl(f"ostinato::{name}", "Autograd")(_when_called(f"{name}_autograd"))
+    registry.registered()  # cells that were announced and not asked for yet have states too
     states.declare_waiting()
 
 

@@ -1,7 +1,6 @@
 """The file of a whole model: arrays by name, and in `about` what is said of them, in JSON."""
 
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -95,12 +94,14 @@ def read(path: Path) -> Archive:
     Raises:
         ConfigError: no such file, a damaged one, or not such a file.
     """
+    from zipfile import BadZipFile  # NumPy imports it too, for such files alone
+
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (ValueError, EOFError, KeyError, BadZipFile, NotImplementedError) as error:
         raise ConfigError(f"{path}: damaged or cut off, not a whole .npz file ({error})") from None
     if ABOUT not in arrays:
         raise ConfigError(f"{path}: expected a model that `ostinato export --to numpy` wrote, found other arrays")

@@ -1,7 +1,6 @@
 """A whole forecaster on NumPy arrays: tables of series to how they go on."""
 
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -140,6 +139,8 @@ class Forecaster:
     def _quantile(self, location: Floats, parameters: Floats, share: float) -> Floats:
         if self._head == "quantile":
             return _between(parameters, self._quantiles, share)
+        from statistics import NormalDist  # brings decimal and fractions
+
         away = NormalDist().inv_cdf(share) if self._head == "gaussian" else _student(parameters[..., 1], share)
         return np.asarray(location + parameters[..., 0] * away)
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ostinato.cells import form
 from ostinato.cells.contract import Cell
+from ostinato.config.cells import CELL_NAMES
 from ostinato.core.errors import ConfigError
-from ostinato.core.registry import is_ours, registered
+from ostinato.core.registry import is_ours, lookup
 from ostinato.native import library as native_library
 
 Array = NDArray[np.float32]
@@ -31,10 +32,7 @@ def sort(cell: str, given: Mapping[str, Any], concatenated: bool = True) -> tupl
     Raises:
         ConfigError: a cell without a native kernel, or names and shapes that do not make such a layer.
     """
-    ours = ((name, kind) for name, kind in registered().items() if is_ours(kind))
-    there = {name: kind for name, kind in ours if not isinstance(native_library.holding(name), str)}
-    if cell not in there:
-        raise ConfigError(f"cell {cell!r}: the runtime has {', '.join(there)}; another cell needs torch")
+    kind = _with_kernel(cell)
     left = dict(given)
     layers = 1 + max((int(m[1]) for name in given if (m := re.fullmatch(r"weight_ih_l(\d+)", name))), default=-1)
     if not layers:
@@ -47,12 +45,24 @@ def sort(cell: str, given: Mapping[str, Any], concatenated: bool = True) -> tupl
             wide = len(suffixes) if concatenated else 1
             like = found[0]["weight_hh"].shape if found else None
             below = (like[1] * wide if layer else found[0]["weight_ih"].shape[1]) if like else None
-            one, weights = _one(there[cell], left, f"_l{layer}{suffix}", below, like)
+            one, weights = _one(kind, left, f"_l{layer}{suffix}", below, like)
             found.append(weights)
             cells.append(one)
     if left:
         raise ConfigError(f"cell {cell!r}: does not use {_some(left)}; is it another cell's?")
     return found, len(suffixes), cells[0]
+
+
+def _with_kernel(cell: str) -> type[Any]:
+    """The class of one of the package's cells.
+
+    Raises:
+        ConfigError: there is no kernel of it.
+    """
+    if cell in CELL_NAMES and not isinstance(native_library.holding(cell), str) and is_ours(kind := lookup(cell)):
+        return kind
+    there = (name for name in CELL_NAMES if not isinstance(native_library.holding(name), str))
+    raise ConfigError(f"cell {cell!r}: the runtime has {', '.join(there)}; another cell needs torch")
 
 
 def _one(

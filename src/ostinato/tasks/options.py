@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+from ostinato.config.columns import separator_of
 from ostinato.config.encoding import EncodingOptions
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
-from ostinato.config.table import Decimal, Separator, separator_of
+from ostinato.config.table import Decimal, Separator
 from ostinato.config.training import TrainingOptions
 
 

@@ -1,11 +1,13 @@
 """Cells by name: what is missing, taken or misspelt is said."""
 
+import sys
+
 import pytest
 
 import ostinato.cells  # noqa: F401
 from ostinato.cells.lstm import LSTM
 from ostinato.core.errors import ConfigError, DataError, OstinatoError, RunFolderError, TrainingError
-from ostinato.core.registry import build, lookup, register, registered
+from ostinato.core.registry import announce, build, lookup, register, registered, unregister
 
 
 def test_lookup_offers_the_nearest():
@@ -42,6 +44,25 @@ def test_a_name_is_taken_once_but_the_same_class_may_come_again():
 def test_what_is_registered_is_a_copy():
     registered().clear()
     assert "lstm" in registered()
+
+
+def test_a_cell_that_is_announced_is_imported_when_somebody_asks_for_it(tmp_path, monkeypatch):
+    text = """
+from ostinato.cells.lstm import LSTM
+from ostinato.core.registry import register
+register(type("Later", (LSTM,), {"name": "later", "__module__": __name__}))
+"""
+    (tmp_path / "cell_that_comes_later.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    announce({"later": "cell_that_comes_later"})
+    try:
+        assert "cell_that_comes_later" not in sys.modules
+        other = type("Other", (LSTM,), {"name": "later", "__module__": "elsewhere"})
+        with pytest.raises(ConfigError, match=r"'later' is taken by cell_that_comes_later.Later"):
+            register(other)
+        assert registered()["later"] is lookup("later")
+    finally:
+        unregister("later")
 
 
 @pytest.mark.parametrize(

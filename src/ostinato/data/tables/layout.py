@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ostinato.config.table import separator_of
+from ostinato.config.columns import separator_of
 from ostinato.data.sources.encodings import holding
 
 
