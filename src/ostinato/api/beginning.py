@@ -1,4 +1,7 @@
-"""Training that begins with a run's weights: what it takes over of that run, and what it cannot change."""
+"""Training that begins with a run's weights: what it takes over of that run, and what it cannot change.
+
+The run is one of the same task; or of one that lends its layers (a language model) to a task that borrows them.
+"""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -12,11 +15,17 @@ from ostinato.api.saved import saved_options
 from ostinato.checkpoint import RunFolder
 from ostinato.config.merge import flatten, names, unchecked
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
-from ostinato.tasks import find
+from ostinato.models.transfer import levels_of
+from ostinato.optim import LayerWise
+from ostinato.tasks import TRAIN_OPTIONS, find
+from ostinato.tasks.lending import Borrows, Lends
 from ostinato.tasks.options import TrainOptions
 
 #: Groups of options that are of one training, or of its files.
 _OF_ONE_TRAINING = ("training", "reading", "table", "start")
+
+#: Options of a training that begins with lent layers, where none of them is said.
+_FINE_TUNING: dict[str, Any] = {"layer_rates": 2.6, "unfreeze": 0.1}
 
 #: The task's part of config.json, of options.
 Configuring = Callable[[TrainOptions], dict[str, Any]]
@@ -29,14 +38,17 @@ class Beginning(NamedTuple):
         folder: its folder.
         config: its config.json.
         codec: what reads data for it.
+        lends: whether it is of another task, and lends its layers.
     """
 
     folder: RunFolder
     config: dict[str, Any]
     codec: Any
+    lends: bool = False
 
     def model_sizes(self, options: TrainOptions, configuring: Configuring) -> dict[str, Any]:
-        """The arguments of the model: the run's own, with rates of dropout as the options say.
+        """The arguments of the model: the run's own, with rates of dropout as the options say; as the options say
+        where the run lends its layers.
 
         Args:
             options: of the training.
@@ -58,6 +70,8 @@ class Beginning(NamedTuple):
         for name in then:
             if now[name] != then[name] and sizes({name: now[name]}) != usual:
                 raise self._contradicts(name, now[name], then[name])
+        if self.lends:
+            return wanted
         model = self.config["model"]
         if not self._imported:
             for name, value in usual.items():
@@ -73,6 +87,7 @@ class Beginning(NamedTuple):
         with self.folder.weights.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         found = {"run": str(self.folder.path), "sha256": digest}
+        found |= {"task": self.config["task"]} if self.lends else {}
         return found | ({"imported": self._imported} if self._imported else {})
 
     @property
@@ -82,7 +97,7 @@ class Beginning(NamedTuple):
 
     def _require_as_learned(self, options: TrainOptions, then: Mapping[str, Any]) -> None:
         now = flatten(options)
-        for name in sorted(options.LEARNED):
+        for name in sorted(options.LEARNED & then.keys()):
             if now[name] != then[name]:
                 raise self._contradicts(name, now[name], then[name])
 
@@ -102,20 +117,20 @@ def begin(options: TrainOptions, resumed: RunFolder | None = None) -> Beginning 
         resumed: the folder of the training itself, where it goes on: all that it took over stands there.
 
     Raises:
-        RunFolderError: missing, damaged, of another task, or the folder to write to.
+        RunFolderError: missing, damaged, of a task that has nothing to lend, or the folder to write to.
+        ConfigError: a model that cannot be lent.
     """
     path = options.start.from_run
     if path is None:
         return None
     if resumed is None and Path(path).resolve() == Path(options.out).resolve():
         raise RunFolderError(f"--from {path}: is the folder to write to; choose another --out, or go on by --resume")
-    folder = RunFolder(path) if resumed is None else resumed
-    folder.read_config(options.TASK)
     if resumed is not None:
-        config = folder.read_config()
-        return Beginning(folder, config, find(options.TASK).codec(folder, config))
+        config = resumed.read_config(options.TASK)
+        return Beginning(resumed, config, find(options.TASK).codec(resumed, config))
+    lends = _lends(options.TASK, path)
     found = open_folder(path)
-    return Beginning(folder, found.config, found.codec)
+    return Beginning(found.folder, found.config, found.codec, lends)
 
 
 def taken_over(kind: type[TrainOptions], path: str) -> dict[str, Any]:
@@ -124,6 +139,10 @@ def taken_over(kind: type[TrainOptions], path: str) -> dict[str, Any]:
     Raises:
         RunFolderError: missing, damaged, or of another task.
     """
+    if _lends(kind.TASK, path):
+        config = RunFolder(path).read_config()
+        lent = find(config["task"]).lending(config)
+        return _FINE_TUNING | {name: value for name, value in lent.items() if name in find(kind.TASK).BORROWED}
     flat = saved_options(kind, path)
     own = {kind.SOURCES, *kind.NAMING_DATA, *kind.FRESH, "out", "valid", "test", "preset", "config", "json"}
     hints = get_type_hints(kind)
@@ -133,13 +152,40 @@ def taken_over(kind: type[TrainOptions], path: str) -> dict[str, Any]:
     return {name: value for name, value in flat.items() if name not in own}
 
 
-def load_weights(run: str, model: nn.Module) -> None:
-    """The weights of a run into a model.
+def load_weights(options: TrainOptions, run: str, model: nn.Module, codec: Any) -> None:
+    """The weights of a run into a model, whose codec is given; of one that lends, those that it lends.
 
     Raises:
         RunFolderError: they do not fit, or are damaged.
+        ConfigError: lent layers that do not fit.
     """
-    RunFolder(run).load_weights(model)
+    if not _lends(options.TASK, run):
+        RunFolder(run).load_weights(model)
+        return
+    found = open_folder(run)
+    find(options.TASK).borrow(model, codec, find(found.config["task"]).lend(found.codec, found.model))
+
+
+def by_layers(options: TrainOptions, model: nn.Module) -> LayerWise | None:
+    """What the options say of the layers of a model that begins with a run's weights; None where all learn alike."""
+    divide, unfreeze = options.start.layer_rates, options.start.unfreeze
+    return None if divide == 1 and not unfreeze else LayerWise(levels_of(model), divide, unfreeze)
+
+
+def _lends(task: str, run: str) -> bool:
+    """Whether a run, to begin a training of that task with, is of another task and lends its layers.
+
+    Raises:
+        RunFolderError: it is of another task, and one of the two does not do so.
+    """
+    folder = RunFolder(run)
+    other = folder.read_config().get("task")
+    if other in (None, task):
+        return False
+    if other in TRAIN_OPTIONS and isinstance(find(other), Lends) and isinstance(find(task), Borrows):
+        return True
+    folder.read_config(task)  # says that it is of another
+    return False
 
 
 def _is_rate(name: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, cast
 
 import torch
 
-from ostinato.api.beginning import Beginning, begin, load_weights, taken_over
+from ostinato.api.beginning import Beginning, begin, by_layers, load_weights, taken_over
 from ostinato.api.compute import compute_settings
 from ostinato.api.launching import Launcher
 from ostinato.api.loading import build_model
@@ -295,9 +295,9 @@ def _train(
         job = task.job(options, model, prepared, processes)
         about = task.describe(model, prepared)
         if (run := options.start.from_run) is not None and not folder.resume_point.exists():
-            load_weights(run, model)  # over what the job has begun with
+            load_weights(options, run, model, prepared.codec)  # over what the job has begun with
             about += f"; begins with the weights of {run}"
-        job = replace(job, about=about)
+        job = replace(job, about=about, layers=by_layers(options, model))
         limit = None if training.time_limit is None else job.time_share * training.time_limit
         observers: list[Observer] = [MetricsFile(), TerminalProgress()] if shown else [MetricsFile()]
         trainer = Trainer(job, folder, training, Clock(limit, started), observers, processes)

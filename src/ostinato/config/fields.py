@@ -38,8 +38,9 @@ From = Annotated[
     tyro.conf.arg(
         name="from",
         metavar="RUN",
-        help="Run of the same task whose weights to begin with. What it learned of its data (tokenizer, labels, "
-        "scales) is taken over, and its model with its sizes.",
+        help="Run whose weights to begin with. Of the same task: what it learned of its data (tokenizer, labels, "
+        "scales) is taken over, and its model with its sizes. Of a language model (lm): its vocabulary, embedding "
+        "and recurrent layers, where the task reads texts.",
     ),
 ]
 Overwrite = Annotated[Flag, tyro.conf.arg(help="Replace what stands in --out.")]

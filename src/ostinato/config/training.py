@@ -46,12 +46,12 @@ class TrainingOptions:
     lr: float = 0.004
     """Learning rate: the highest that the schedule reaches."""
 
-    schedule: Literal["constant", "cosine", "plateau"] = "cosine"
-    """Course of the learning rate: the same throughout; a rise, then half a cosine down to a hundredth; or divided
-    by --lr-divide whenever validation has not improved."""
+    schedule: Literal["constant", "cosine", "slanted", "plateau"] = "cosine"
+    """Course of the learning rate: the same throughout; a rise, then half a cosine down to a hundredth; a rise, then a
+    straight fall (a slanted triangle); or divided by --lr-divide whenever validation has not improved."""
 
-    warmup: float = 0.02
-    """Cosine: share of the training spent rising to --lr."""
+    warmup: float | None = None
+    """Cosine and slanted: share of the training spent rising to --lr. By default 0.02 and 0.1."""
 
     lr_divide: float = 4.0
     """Plateau: what the learning rate is divided by."""
@@ -104,7 +104,7 @@ class TrainingOptions:
         if (self.lr or 0) > 1e30:
             raise ConfigError(f"--lr: expected at most 1e30, got {self.lr}")  # Adam's arithmetic would overflow
         valid_seed(self.seed)
-        share(warmup=self.warmup, average=self.average)
+        share(warmup=self.warmup or 0.0, average=self.average)
         above_zero(epochs=self.epochs, time_limit=self.time_limit, batch=self.batch)
         if self.batch is not None and self.batch % self.devices:
             raise ConfigError(

@@ -10,7 +10,7 @@ from ostinato.core.errors import ConfigError
 from ostinato.core.lengths import valid_steps
 from ostinato.layers.recurrent import Recurrent
 
-Pooling: TypeAlias = Literal["last", "mean", "max", "attention"]
+Pooling: TypeAlias = Literal["last", "mean", "max", "attention", "concat"]
 
 
 #: Standard deviation of the embedding at the start.
@@ -18,8 +18,8 @@ _START = 0.1
 
 
 class ManyToOneOutput(NamedTuple):
-    """What is said of each sequence, `[N, C]`: scores of classes, or values; what it is computed from, `[N, S*O]`; and
-    with attention pooling each step's weight, `[T, N]`."""
+    """What is said of each sequence, `[N, C]`: scores of classes, or values; what it is computed from, `[N, P]`, with P
+    = S*O, or 3*S*O of concat pooling; and with attention pooling each step's weight, `[T, N]`."""
 
     outputs: Tensor
     pooled: Tensor
@@ -39,6 +39,7 @@ class ManyToOne(nn.Module):
     - last: the output after the last step; of the backward direction, after its last, which is the first step's.
     - mean: the mean of h_t. max: the largest value of each unit (Collobert, Weston 2008).
     - attention: the sum of a_t h_t with a = softmax over t of v . tanh(W h_t + b) (Yang et al. 2016, eq. 5 to 7).
+    - concat: last, max and mean side by side (Howard, Ruder 2018, arXiv:1801.06146, section 3.3).
 
     A sequence of length zero pools to zeros.
 
@@ -105,7 +106,7 @@ class ManyToOne(nn.Module):
             if pooling == "attention"
             else None
         )
-        self.output = nn.Linear(size, outputs)
+        self.output = nn.Linear(3 * size if pooling == "concat" else size, outputs)
 
     @torch.no_grad()
     def start_embedding(self, vectors: Tensor) -> None:
@@ -130,19 +131,25 @@ class ManyToOne(nn.Module):
         return ManyToOneOutput(self.output(self.dropout(pooled)), pooled, attention)
 
     def pool(self, hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
-        """One vector a sequence, `[N, S*O]`, and the attention where there is one, of hidden states `[T, N, S*O]` that
+        """One vector a sequence, `[N, P]`, and the attention where there is one, of hidden states `[T, N, S*O]` that
         are zero beyond the lengths `[N]`."""
-        if self.pooling == "mean":
-            return hidden.sum(0) / lengths.clamp(min=1).unsqueeze(-1).to(hidden.dtype), None
-        if self.pooling == "last":
-            return self._last(hidden, lengths), None
-        beyond = ~valid_steps(lengths, hidden.shape[0])
         if self.attention is None:
-            largest = hidden.masked_fill(beyond.unsqueeze(-1), -torch.inf).amax(0)
-            return largest.masked_fill((lengths == 0).unsqueeze(-1), 0.0), None
+            kinds = ("last", "max", "mean") if self.pooling == "concat" else (self.pooling,)
+            return torch.cat([self._pooled(kind, hidden, lengths) for kind in kinds], dim=-1), None
+        beyond = ~valid_steps(lengths, hidden.shape[0])
         scores = self.attention(hidden).squeeze(-1).masked_fill(beyond, -torch.inf)
         weights = scores.softmax(0).masked_fill(beyond, 0.0)  # a sequence of length zero would have NaN
         return torch.einsum("tn,tnh->nh", weights, hidden), weights
+
+    def _pooled(self, kind: str, hidden: Tensor, lengths: Tensor) -> Tensor:
+        """The same without attention, `[N, S*O]`."""
+        if kind == "mean":
+            return hidden.sum(0) / lengths.clamp(min=1).unsqueeze(-1).to(hidden.dtype)
+        if kind == "last":
+            return self._last(hidden, lengths)
+        beyond = ~valid_steps(lengths, hidden.shape[0])
+        largest = hidden.masked_fill(beyond.unsqueeze(-1), -torch.inf).amax(0)
+        return largest.masked_fill((lengths == 0).unsqueeze(-1), 0.0)
 
     def _last(self, hidden: Tensor, lengths: Tensor) -> Tensor:
         rows = torch.arange(hidden.shape[1], device=hidden.device)

@@ -1,7 +1,7 @@
 """torch's optimisers by name, and a step of them that passes over the parameters no more often than it must."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -11,13 +11,27 @@ from ostinato.config.training import OPTIMIZERS
 from ostinato.core.torch_private import multiply_all_
 
 
-def make_optimizer(name: str, model: nn.Module, *, lr: float, weight_decay: float = 0.0) -> torch.optim.Optimizer:
+def make_optimizer(
+    name: str,
+    model: nn.Module,
+    *,
+    lr: float,
+    weight_decay: float = 0.0,
+    shares: Sequence[tuple[float, Sequence[nn.Parameter]]] | None = None,
+) -> torch.optim.Optimizer:
     """An optimiser over a model's parameters, one of `config.training.OPTIMIZERS`; weight decay acts on matrices alone,
-    not on biases and gains."""
+    not on biases and gains. `shares` are parameters with what their learning rate is multiplied by; by default all of
+    them with 1."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay, "decay": weight_decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0, "decay": 0.0},
+        {
+            "params": [p for p in some if (p.dim() > 1) == matrices],
+            "weight_decay": decay,
+            "decay": decay,
+            "share": share,
+        }
+        for share, some in (shares or [(1.0, parameters)])
+        for matrices, decay in ((True, weight_decay), (False, 0.0))
     ]
     # one pass instead of several; SGD alone is one already, and so takes sparse gradients
     fused = not takes_sparse(name, weight_decay)
@@ -60,7 +74,7 @@ def take_step(optimizer: torch.optim.Optimizer, lr: float, gradients: list[Tenso
     if scale != 1 and not folded:
         multiply_all_(gradients, scale)
     for group in optimizer.param_groups:
-        group["lr"] = lr * scale if folded else lr
+        group["lr"] = lr * group["share"] * (scale if folded else 1.0)
         if folded:
             group["weight_decay"] = group["decay"] / scale
     optimizer.step()

@@ -40,6 +40,23 @@ class Cosine(Schedule):
 
 
 @dataclass
+class Slanted(Schedule):
+    """A slanted triangle: a straight rise over the first `warmup` share, then a straight fall (Howard, Ruder 2018,
+    arXiv:1801.06146, eq. 3), from and to the highest rate over `ratio`."""
+
+    warmup: float = 0.1
+    ratio: float = 32.0
+
+    def factor(self, progress: float) -> float:
+        """The factor at a point of the training."""
+        if progress < self.warmup:
+            height = progress / self.warmup
+        else:
+            height = 1 - (min(1.0, progress) - self.warmup) / (1 - self.warmup)
+        return (1 + height * (self.ratio - 1)) / self.ratio
+
+
+@dataclass
 class Plateau(Schedule):
     """Divided by `divide` at each validation that does not improve on the best."""
 
@@ -64,8 +81,10 @@ class Plateau(Schedule):
         self.current = state["current"]
 
 
-def make_schedule(name: str, *, warmup: float = 0.02, lr_divide: float = 4.0) -> Schedule:
-    """A schedule by name: "constant", "cosine" or "plateau"."""
+def make_schedule(name: str, *, warmup: float | None = None, lr_divide: float = 4.0) -> Schedule:
+    """A schedule by name: "constant", "cosine", "slanted" or "plateau"; its own warm-up where None is said."""
     if name == "cosine":
-        return Cosine(warmup)
+        return Cosine() if warmup is None else Cosine(warmup)
+    if name == "slanted":
+        return Slanted() if warmup is None else Slanted(warmup)
     return Plateau(lr_divide) if name == "plateau" else Schedule()

@@ -109,23 +109,32 @@ class SequenceModel:
         return np.concatenate([steps[:first], steps[len(steps) - (longest - first) :]])
 
     def _pooled(self, hidden: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
-        """One vector a sequence, `[N, S*O]`."""
+        """One vector a sequence, `[N, P]`: P is S*O, three times that of concat pooling."""
         T, N, _ = hidden.shape
+        if self._pooling != "attention":
+            kinds = ("last", "max", "mean") if self._pooling == "concat" else (self._pooling,)
+            return np.concatenate([self._by(kind, hidden, lengths) for kind in kinds], axis=-1)
         if not T:
             return np.zeros((N, hidden.shape[2]), np.float32)
-        if self._pooling == "last":
-            return self._last(hidden, lengths)
-        if self._pooling == "mean":
-            return np.asarray(hidden.sum(0) / np.maximum(lengths, 1)[:, None], np.float32)
         beyond = np.arange(T)[:, None] >= lengths
-        if self._pooling == "max":
-            largest = np.where(beyond[:, :, None], -np.inf, hidden).max(0)
-            return np.where((lengths == 0)[:, None], 0, largest).astype(np.float32)
         below, above = self._attention
         scores = np.where(beyond, -np.inf, above(np.tanh(below(hidden)))[..., 0])
         powers = np.where(beyond, 0, np.exp(scores - np.where(lengths == 0, 0, scores.max(0))))
         weights = powers / np.maximum(powers.sum(0), np.finfo(np.float32).tiny)
         return np.einsum("tn,tnh->nh", weights, hidden).astype(np.float32)
+
+    def _by(self, kind: str, hidden: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The same without attention, `[N, S*O]`."""
+        T, N, _ = hidden.shape
+        if not T:
+            return np.zeros((N, hidden.shape[2]), np.float32)
+        if kind == "last":
+            return self._last(hidden, lengths)
+        if kind == "mean":
+            return np.asarray(hidden.sum(0) / np.maximum(lengths, 1)[:, None], np.float32)
+        beyond = np.arange(T)[:, None] >= lengths
+        largest = np.where(beyond[:, :, None], -np.inf, hidden).max(0)
+        return np.where((lengths == 0)[:, None], 0, largest).astype(np.float32)
 
     def _last(self, hidden: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         last = hidden[0] if self._reverse else hidden[np.maximum(lengths - 1, 0), np.arange(hidden.shape[1])]

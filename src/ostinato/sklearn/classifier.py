@@ -31,7 +31,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
 
     Args:
         embed: width of the tokens' embedding.
-        pooling: "last", "mean", "max" or "attention".
+        pooling: "last", "mean", "max", "attention" or "concat".
         bidirectional: read in both directions.
         **others: see `SequenceEstimator`; `validation_fraction` is taken of every class alike.
 

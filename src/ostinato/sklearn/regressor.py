@@ -26,7 +26,7 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc
 
     Args:
         embed: width of the tokens' embedding.
-        pooling: "last", "mean", "max" or "attention".
+        pooling: "last", "mean", "max", "attention" or "concat".
         bidirectional: read in both directions.
         loss: "mse" or "huber".
         **others: see `SequenceEstimator`.

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ostinato.core.errors import ConfigError
 from ostinato.data.labelled.reading import SequenceCodec, batch_of
 from ostinato.data.text.tokenizer import Tokenizer
 from ostinato.interop.outgoing.c import Program, Sample, SequenceParts, Tokens, Weights, sequence_model
@@ -25,6 +26,8 @@ def sequence_program(
     model: ManyToOne, codec: SequenceCodec, name: str, weights: Weights, *, about: str, **answers: Any
 ) -> Program:
     """The files of a model of one answer to each sequence; `answers` are the parts that say what it is."""
+    if model.pooling == "concat":
+        raise ConfigError("--to c: pooling concat has no form in C; --to onnx, torch and numpy have it")
     if codec.tokenizer is not None:
         reads: dict[str, Any] = {"embedding": model.input.weight, "tokens": tokens_of(codec.tokenizer)}
     else:

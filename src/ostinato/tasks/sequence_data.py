@@ -21,7 +21,7 @@ from ostinato.data.labelled.examples import Raw, selected
 from ostinato.data.labelled.reading import MAX_LENGTH, LabelledColumns, SequenceCodec, batch_of, read_labelled
 from ostinato.data.labelled.sequences import Scale
 from ostinato.data.text.short_texts import learn_from_texts
-from ostinato.data.text.tokenizer import Tokenizer
+from ostinato.data.text.tokenizer import TextCodec, Tokenizer
 from ostinato.data.text.unknown_words import unknown_note, unknown_of, warn_unknown
 from ostinato.data.text.word_vectors import word_vectors
 from ostinato.inspection.observed import Observed, Typed
@@ -289,14 +289,22 @@ def learn_codec(
     columns: LabelledColumns,
     train: Raw,
     unseen: Raw | None,
-    known: SequenceCodec | None = None,
+    known: SequenceCodec | TextCodec | None = None,
 ) -> tuple[SequenceCodec, float | None]:
     """Tokenizer or scale for columns that the run is to read later; where words would not do, the share of them that is
     unknown, else None. How well words are known shows on `unseen` examples; None where there are none. What is `known`
-    of a run that is begun with is not learned again."""
-    if known is not None:
+    of a run that is begun with is not learned again: all of it, or the vocabulary of a language model.
+
+    Raises:
+        DataError: numbers, where a language model is begun with.
+    """
+    if isinstance(known, SequenceCodec):
         return dataclasses.replace(known, columns=columns), None
     limit = options.sequence.max_length
+    if known is not None:
+        if not isinstance(train.inputs[0], str):
+            raise DataError(f"{train.name}: expected texts, as the language model of --from reads, got numbers")
+        return SequenceCodec(columns, limit or MAX_LENGTH[known.tokenizer.level], known.tokenizer), None
     if not isinstance(train.inputs[0], str):
         return SequenceCodec(columns, limit, scale=Scale.of(train.inputs)), None
     level = options.tokens.level

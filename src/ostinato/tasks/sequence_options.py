@@ -79,9 +79,10 @@ class SequenceOptions:
     bidirectional: bool = True
     """Read in both directions."""
 
-    pooling: Literal["last", "mean", "max", "attention"] | None = None
+    pooling: Literal["last", "mean", "max", "attention", "concat"] | None = None
     """How a sequence becomes one vector: the state after its last step, or the mean, the largest value of each unit,
-    or a weighted mean of all steps. By default the weighted mean (attention) of texts, the largest value of numbers."""
+    or a weighted mean of all steps; or the first three side by side (concat). By default the weighted mean (attention)
+    of texts, the largest value of numbers."""
 
     max_length: int | None = None
     """Steps kept of a sequence: of a longer one the first and the last halves. By default 1,000 words or BPE pieces,

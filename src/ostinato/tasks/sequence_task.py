@@ -6,13 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from msgspec import UNSET
+from torch import nn
 
 from ostinato.core.errors import DataError
 from ostinato.core.results import Result
 from ostinato.data.batching.splits import HELD_OUT, held_out
 from ostinato.data.labelled.examples import Example, Raw, selected
 from ostinato.data.labelled.reading import read_labelled
+from ostinato.models.many_to_one import ManyToOne
+from ostinato.models.transfer import give_layers, give_rows
 from ostinato.tasks.card import CardFacts, files_of
+from ostinato.tasks.lending import Lent
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.trained import AnyRun, Trained
@@ -23,6 +27,15 @@ Summary = TypeVar("Summary", bound=Result)
 
 class SequenceTask:
     """Parts of a `Task` whose codec has a `SequenceCodec` as `reads`, and of what it can do besides."""
+
+    BORROWED = frozenset({"cell", "layers", "hidden", "embed", "cell_options", "level", "vocab_size"})
+
+    def borrow(self, model: nn.Module, codec: Any, lent: Lent) -> None:
+        """The embedding, and the layers that read forward."""
+        assert isinstance(model, ManyToOne)
+        assert isinstance(model.input, nn.Embedding)  # of texts: a codec that a language model lent reads nothing else
+        give_rows(model.input.weight, lent.embedding)
+        give_layers(model.recurrent, lent.recurrent)
 
     def files(self, prepared: Prepared[Any, Any, Any]) -> Mapping[str, bytes]:
         """The tokenizer, where there is text."""

@@ -82,18 +82,18 @@ class _Pooled:
         self._model, self._count = model, 0
         self._sum = self._weight = torch.zeros(1, 1)
         self._best = torch.full((1, 1), -torch.inf)
-        self.vector = torch.zeros(1, model.recurrent.output_size)
+        self._largest = torch.full((1, 1), -torch.inf)
+        self.vector = torch.zeros(1, model.output.in_features)
 
     def add(self, output: Tensor) -> None:
         """One more output `[1, O]`."""
         self._count += 1
-        if self._model.pooling == "last":
-            self.vector = output
-        elif self._model.pooling == "mean":
+        if self._model.attention is None:
+            self._largest = torch.maximum(self._largest, output)
             self._sum = self._sum + output
-            self.vector = self._sum / self._count
-        elif self._model.attention is None:
-            self.vector = output if self._count == 1 else torch.maximum(self.vector, output)
+            kinds = {"last": output, "max": self._largest, "mean": self._sum / self._count}
+            pooling = self._model.pooling
+            self.vector = torch.cat([*kinds.values()], dim=-1) if pooling == "concat" else kinds[pooling]
         else:  # the sums of a softmax whose largest score may still come
             score = self._model.attention(output)
             best = torch.maximum(self._best, score)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ostinato.config.training import DEFAULT_EPOCHS
 from ostinato.core.batch import Batch
+from ostinato.optim import LayerWise
 
 
 class Batches(Protocol):
@@ -55,6 +56,7 @@ class Job:
         measured: what validations measure: "fit" where there is no data but that which is trained on.
         penalty: of an output, added to the loss that is trained on; figures are without it.
         about: one line on what is trained, and on what it is validated.
+        layers: what sets the layers of a pretrained model apart; None where all learn alike.
         smoothed: whether `loss` is that of smoothed targets: `figure` says nothing of it then, only of validations.
     """
 
@@ -76,6 +78,7 @@ class Job:
     valid_every: int = 0
     measured: str = "validation"
     about: str = ""
+    layers: LayerWise | None = None
 
     def figures(self, found: Validation) -> dict[str, float]:
         """What `validate` gave, as figures by name, with `figure` beside the loss."""

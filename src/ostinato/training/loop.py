@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from typing import Any, Literal, NoReturn
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Interval, Position
@@ -52,7 +52,13 @@ class Trainer:
         self.observers = tuple(observers) if processes.first else ()
         self.lr = job.lr if options.lr is None else options.lr
         self.schedule = make_schedule(options.schedule, warmup=options.warmup, lr_divide=options.lr_divide)
-        self.optimizer = make_optimizer(options.optimizer, job.model, lr=self.lr, weight_decay=options.weight_decay)
+        self.optimizer = make_optimizer(
+            options.optimizer,
+            job.model,
+            lr=self.lr,
+            weight_decay=options.weight_decay,
+            shares=job.layers.shares if job.layers else None,
+        )
         self.model = processes.share(job.model)
         self.parameters = list(job.model.parameters())
         self.average = make_average(self.parameters, options.average, options.average_after)
@@ -141,12 +147,15 @@ class Trainer:
     def step(self, batch: Batch) -> None:
         """One batch: forward, backward through time, clip, update; a carried state goes on to the next, detached."""
         rate = self.lr * self.schedule.factor(self.position.progress)
+        waiting = self.hold_back()
         carried = {"state": self.kept.state} if self.job.batches.carried else {}
         output = self.model(batch.inputs, **batch.arguments(), **carried)
         loss = self.job.loss(output, batch)
         self.optimizer.zero_grad()
         objective = loss if self.job.penalty is None else loss + self.job.penalty(output)
         torch.autograd.backward(objective if batch.share == 1 else objective * batch.share)
+        for parameter in waiting:
+            parameter.grad = None
         gradients = gradients_of(self.parameters)
         norm = float(torch.nn.utils.get_total_norm(gradients))
         # of several processes all have the norm, but each a loss of its own: they must stop together
@@ -169,6 +178,18 @@ class Trainer:
         at.interval.add(loss.item(), batch.tokens, norm, clipped)
         if at.step % self.log_every == 0:
             self.end_interval(rate)
+
+    def hold_back(self) -> list[nn.Parameter]:
+        """The parameters that do not learn yet. They take no gradients; of several processes they do, as torch's
+        reduction waits for one of each parameter."""
+        if self.job.layers is None:
+            return []
+        waiting = self.job.layers.waiting(self.position.progress)
+        if self.processes.size == 1:
+            held = set(map(id, waiting))
+            for parameter in self.parameters:
+                parameter.requires_grad_(id(parameter) not in held)
+        return waiting
 
     def at_end(self, elapsed: float, reserved: float) -> bool:
         """Whether to stop; also notes the progress, which the learning rate follows. Seconds of the first process."""

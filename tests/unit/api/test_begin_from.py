@@ -167,8 +167,9 @@ def test_what_cannot_be_begun_with_is_refused(run, tmp_path):
     with pytest.raises(RunFolderError, match="no such run folder"):
         ostinato.train("lm", book, out=tmp_path / "new", from_run=tmp_path / "nothing")
     data = texts(tmp_path / "t.csv", 0, label)
-    with pytest.raises(RunFolderError, match="expected a run of task 'classify', found one of 'lm'"):
-        ostinato.train("classify", data, out=tmp_path / "new", from_run=run, text="text", label="said")
+    ostinato.train("classify", data, out=tmp_path / "labels", text="text", label="said", **TINY)
+    with pytest.raises(RunFolderError, match="expected a run of task 'lm', found one of 'classify'"):
+        ostinato.train("lm", book, out=tmp_path / "new", from_run=tmp_path / "labels")
     (run / "model.safetensors").write_bytes((run / "model.safetensors").read_bytes()[:-40])
     with pytest.raises(RunFolderError, match=r"model\.safetensors: damaged"):
         ostinato.train("lm", book, out=tmp_path / "new", from_run=run)

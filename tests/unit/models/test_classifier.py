@@ -28,6 +28,9 @@ def alone(model, sequence, pooling, bidirectional, cell):
         return sum(output) / len(output)
     if pooling == "max":
         return torch.stack([max(column) for column in output.T])
+    if pooling == "concat":
+        parts = ("last", "max", "mean")
+        return torch.cat([alone(model, sequence, part, bidirectional, cell) for part in parts])
     if pooling == "last":
         h = state[0] if cell == "lstm" else state
         return torch.cat([h[-2], h[-1]]) if bidirectional else h[-1]
@@ -38,7 +41,7 @@ def alone(model, sequence, pooling, bidirectional, cell):
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize("bidirectional", [True, False])
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention", "concat"])
 def test_each_sequence_as_if_it_were_alone(pooling, bidirectional, cell):
     model = make(vocab_size=11, embed_size=3, num_layers=2, cell=cell, bidirectional=bidirectional, pooling=pooling)
     found = model(IDS, LENGTHS)
@@ -61,7 +64,7 @@ def test_features_through_a_linear_layer_or_as_they_are():
     torch.testing.assert_close(plain(FEATURES, LENGTHS).pooled[2], expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention", "concat"])
 def test_an_empty_sequence_pools_to_zeros_and_has_finite_gradients(pooling):
     model = make(vocab_size=11, pooling=pooling)
     found = model(IDS, torch.tensor([7, 0, 4]))
@@ -71,7 +74,7 @@ def test_an_empty_sequence_pools_to_zeros_and_has_finite_gradients(pooling):
     assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention", "concat"])
 def test_what_stands_behind_the_end_is_of_no_influence(pooling):
     model = make(vocab_size=11, pooling=pooling)
     other = IDS.clone()
@@ -106,5 +109,5 @@ def test_features_fed_as_they_are_stay_whole():
 def test_what_cannot_be():
     with pytest.raises(ConfigError, match="one of vocab_size and features"):
         make()
-    with pytest.raises(ConfigError, match="unknown pooling 'median': there are last, mean, max, attention"):
+    with pytest.raises(ConfigError, match="unknown pooling 'median': there are last, mean, max, attention, concat"):
         make(features=2, pooling="median")

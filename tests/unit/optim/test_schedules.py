@@ -86,3 +86,14 @@ def test_saved_as_json_it_goes_on(name):
     for schedule in (course, other):
         schedule.validated(False)
     assert [course.factor(p) for p in (0.1, 0.9)] == [other.factor(p) for p in (0.1, 0.9)]
+
+
+def test_the_slanted_triangle_is_the_papers():
+    """Howard, Ruder 2018, eq. 3, with its own names: T = 200 steps, cut_frac = 0.1, ratio = 32."""
+    T, cut_frac, ratio = 200, 0.1, 32
+    cut = math.floor(T * cut_frac)
+    course = make_schedule("slanted")
+    for t in range(T + 1):
+        p = t / cut if t < cut else 1 - (t - cut) / (cut * (1 / cut_frac - 1))
+        assert course.factor(t / T) == pytest.approx((1 + p * (ratio - 1)) / ratio)
+    assert make_schedule("slanted", warmup=0.5).factor(0.5) == 1

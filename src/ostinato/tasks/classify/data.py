@@ -11,6 +11,7 @@ from ostinato.data.batching.splits import HELD_OUT
 from ostinato.data.labelled.examples import Raw, count_labels
 from ostinato.data.labelled.labels import require_known
 from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns
+from ostinato.data.text.tokenizer import TextCodec
 from ostinato.tasks.classify.options import TrainClassify
 from ostinato.tasks.contract import Progress, record
 from ostinato.tasks.prepared import Prepared
@@ -44,17 +45,18 @@ def prepare_labelled(
     valid: Raw | None = None,
     share: float = HELD_OUT,
     progress: Progress | None = None,
-    codec: LabelledCodec | None = None,
+    codec: LabelledCodec | TextCodec | None = None,
 ) -> PreparedExamples:
     """Labelled examples in memory, made ready: split, labels and tokenizer or scale learned, encoded.
 
     Without `valid` a share of every class of `whole` is held out to validate on. Where that is 0, or fewer than
     `TELLING` examples, nothing is, and validation measures what is trained on. `columns` are what the run is to read
-    later; `progress` is told how far the word vectors are; `codec` reads where another run is begun with.
+    later; `progress` is told how far the word vectors are; `codec` reads where another run is begun with; of
+    a language model, the texts alone.
     """
     several = columns.several is not None
     train, out, held = divided(options, options.hold_out, whole, valid, share, by_label=not several)
-    if codec is None:
+    if not isinstance(codec, LabelledCodec):
         classes = tuple(sorted(count_labels(train)[0]))
         if len(classes) < 2:
             raise DataError(f"{train.name}: expected at least two different labels to tell apart, found {classes}")
@@ -63,7 +65,11 @@ def prepare_labelled(
         require_known("label", *count_labels(whole), classes)
     # how well words are known shows on texts that they were not learned from
     reads, beyond = learn_codec(
-        options, columns, train, out if out is not whole else None, None if codec is None else codec.reads
+        options,
+        columns,
+        train,
+        out if out is not whole else None,
+        codec.reads if isinstance(codec, LabelledCodec) else codec,
     )
     vectors, codec = codec is None, LabelledCodec(classes, reads)
     own, other = (Part(codec.reads.encode(raw), *codec.numbers(raw)) for raw in (train, out))

@@ -19,6 +19,7 @@ from ostinato.core.results import builtins
 from ostinato.data.labelled.examples import Example, Raw, count_labels, with_labels
 from ostinato.data.labelled.labels import tell_doubtful, unknown_labels
 from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns, read_all_labelled, read_labelled
+from ostinato.data.text.tokenizer import TextCodec
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.evaluation.multi_label import multi_label_figures
 from ostinato.inspection.observed import Observed, Typed
@@ -66,14 +67,14 @@ class Classification(SequenceTask):
     }
 
     def prepare(
-        self, options: TrainClassify, progress: Progress | None = None, codec: LabelledCodec | None = None
+        self, options: TrainClassify, progress: Progress | None = None, codec: LabelledCodec | TextCodec | None = None
     ) -> PreparedExamples:
         """Read, split, learn labels and tokenizer or scale, encode."""
         several = options.classify.multi_label
         at = options.columns
         columns = LabelledColumns(options.label, at.text, at.id, at.time, at.value_columns, several)
         whole = with_labels(read_all_labelled(options.data, columns))
-        if codec is None:
+        if not isinstance(codec, LabelledCodec):
             tell_doubtful(whole.name, "label", count_labels(whole)[0])
         valid = None if options.valid is None else with_labels(read_labelled(options.valid, columns))
         prepared = prepare_labelled(options, columns, whole, valid, progress=progress, codec=codec)

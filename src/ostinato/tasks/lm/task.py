@@ -22,7 +22,7 @@ from ostinato.losses import activation_penalty, sequence_cross_entropy
 from ostinato.optim import takes_sparse
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, record
-from ostinato.tasks.lm import exporting, in_c, inspection
+from ostinato.tasks.lm import exporting, in_c, inspection, lending
 from ostinato.tasks.lm.adopting import USED, adopt
 from ostinato.tasks.lm.ensemble import LanguageModelEnsemble
 from ostinato.tasks.lm.figures import evaluate_language_model, mean_loss
@@ -202,6 +202,7 @@ class LanguageModelling:
         return LanguageModelEnsemble([cast(LanguageModel, run.model) for run in runs])
 
     adopt, ADOPTING = staticmethod(adopt), USED
+    lending, lend = staticmethod(lending.lending), staticmethod(lending.lend)
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
     described = staticmethod(described)
     program, sample = staticmethod(in_c.program), staticmethod(in_c.sample)

@@ -12,7 +12,7 @@ from ostinato.data.batching.splits import HELD_OUT
 from ostinato.data.labelled.examples import Raw
 from ostinato.data.labelled.reading import LabelledColumns, SequenceCodec
 from ostinato.data.labelled.sequences import Scale
-from ostinato.data.text.tokenizer import Tokenizer
+from ostinato.data.text.tokenizer import TextCodec, Tokenizer
 from ostinato.tasks.contract import Progress, record
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.regress.options import TrainRegress
@@ -81,7 +81,7 @@ def prepare_targets(
     valid: Raw | None = None,
     share: float = HELD_OUT,
     progress: Progress | None = None,
-    codec: RegressCodec | None = None,
+    codec: RegressCodec | TextCodec | None = None,
 ) -> PreparedTargets:
     """Examples in memory, all with their targets, made ready.
 
@@ -92,7 +92,7 @@ def prepare_targets(
         valid: to validate on.
         share: to hold out where neither there is `valid` nor the options say.
         progress: told how far the word vectors are.
-        codec: of the run that is begun with, whose scales stay.
+        codec: of the run that is begun with, whose scales stay; of a language model, which reads the texts alone.
 
     Raises:
         DataError: a target that is the same everywhere, or not as many of them to validate on, or as the run has that
@@ -100,7 +100,11 @@ def prepare_targets(
     """
     train, out, held = divided(options, options.hold_out, whole, valid, share, by_label=False)
     reads, beyond = learn_codec(
-        options, columns, train, out if out is not whole else None, None if codec is None else codec.reads
+        options,
+        columns,
+        train,
+        out if out is not whole else None,
+        codec.reads if isinstance(codec, RegressCodec) else codec,
     )
     measured = targets_of(train)
     names = names_in(columns.label) or (IN_PLACE,) * measured.shape[1]
@@ -110,13 +114,13 @@ def prepare_targets(
                 f"{train.name}: expected different numbers to learn, got {values[0]:g} as {name!r} of all "
                 f"{len(values):,} examples"
             )
-    if codec is not None and len(names) != len(codec.targets):
+    if isinstance(codec, RegressCodec) and len(names) != len(codec.targets):
         raise DataError(
             f"{train.name}: expected {len(codec.targets)} targets, as the run to begin with has "
             f"({', '.join(codec.targets)}), got {len(names)}"
         )
     vectors = codec is None
-    codec = RegressCodec(reads, names, Scale.of([measured]) if codec is None else codec.scale)
+    codec = RegressCodec(reads, names, codec.scale if isinstance(codec, RegressCodec) else Scale.of([measured]))
     own, other = (Part(reads.encode(raw), targets_of(raw)) for raw in (train, out))
     data = data_of(reads, (train, out), (own.inputs, other.inputs), record_of) | {"held_out": held}
     if beyond is not None:

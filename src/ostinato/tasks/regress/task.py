@@ -20,6 +20,7 @@ from ostinato.core.results import builtins
 from ostinato.data.labelled.examples import Example, Raw, with_targets
 from ostinato.data.labelled.reading import LabelledColumns, read_all_labelled, read_labelled
 from ostinato.data.labelled.sequences import Scale
+from ostinato.data.text.tokenizer import TextCodec
 from ostinato.inspection.observed import Observed, Typed
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.tasks.card import CardFacts
@@ -69,7 +70,7 @@ class Regression(SequenceTask):
     }
 
     def prepare(
-        self, options: TrainRegress, progress: Progress | None = None, codec: RegressCodec | None = None
+        self, options: TrainRegress, progress: Progress | None = None, codec: RegressCodec | TextCodec | None = None
     ) -> PreparedTargets:
         """Read, split, standardise the targets, learn tokenizer or scale, encode."""
         at = options.columns

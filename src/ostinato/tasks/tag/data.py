@@ -5,11 +5,12 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
-from ostinato.core.errors import DataError
+from ostinato.core.errors import ConfigError, DataError
 from ostinato.core.span_tags import Scheme, scheme_of
 from ostinato.data.batching.splits import HELD_OUT, held_out
 from ostinato.data.labelled.labels import require_known, tell_unknown
 from ostinato.data.text.conll import Tagged
+from ostinato.data.text.tokenizer import EOS, UNK, TextCodec, Tokenizer
 from ostinato.tasks.contract import record
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.tag.codec import TagCodec
@@ -37,10 +38,11 @@ def prepare_tagged(
     whole: Tagged,
     valid: Tagged | None = None,
     share: float = HELD_OUT,
-    codec: TagCodec | None = None,
+    codec: TagCodec | TextCodec | None = None,
 ) -> PreparedSentences:
     """Sentences in memory, made ready. Without `valid` a share of `whole` is held out to validate on; of 0, validation
-    is on the sentences that are trained on. `codec` reads them where another run is begun with.
+    is on the sentences that are trained on. `codec` reads them where another run is begun with; of
+    a language model its words are known besides.
 
     Raises:
         DataError: there is nothing to learn, or too little to hold some of it out; `valid` has none of its tags; a tag
@@ -51,8 +53,10 @@ def prepare_tagged(
     else:
         train, held = whole, valid
     # the tags are those of the sentences held out too: whether a rare one is known must not hang on the draw
-    if codec is None:
+    if not isinstance(codec, TagCodec):
         vocabulary = TagVocabulary.learn(train.words, whole.tags, options.spelling.vocab_size, train.features)
+        if codec is not None:
+            vocabulary = vocabulary.knowing(words_of(codec.tokenizer))
     else:
         vocabulary = codec.vocabulary
         require_known("tag", tag_counts(whole), whole.where, vocabulary.tags)
@@ -77,7 +81,29 @@ def prepare_tagged(
         "held_out": valid is None and share > 0,
     }
     more = Beside(held.tags, {"name": whole.name, "index": whole.index}, scheme)
-    return Prepared(codec or TagCodec.of(vocabulary, constrained=kept), own, other, data, more)
+    if not isinstance(codec, TagCodec):
+        codec = TagCodec.of(vocabulary, constrained=kept)
+    return Prepared(codec, own, other, data, more)
+
+
+def words_of(tokenizer: Tokenizer) -> dict[str, int]:
+    """A language model's words as a tagger looks them up, in small letters, with the model's ids: of words that differ
+    in capitals alone the one that has none, or the most frequent.
+
+    Raises:
+        ConfigError: it does not read words.
+    """
+    if tokenizer.level != "word":
+        raise ConfigError(
+            f"--from: a tagger reads words, and this language model reads by {tokenizer.level}: expected one of "
+            "--level word"
+        )
+    found: dict[str, int] = {}
+    for number in range(tokenizer.size):
+        word = tokenizer.token(number)
+        if word not in (EOS, UNK) and (word.lower() not in found or word == word.lower()):
+            found[word.lower()] = number
+    return found
 
 
 def _split(whole: Tagged, seed: int, share: float) -> tuple[Tagged, Tagged]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Self, TypeAlias
 
@@ -57,6 +57,11 @@ class TagVocabulary:
         names = tuple(sorted(set(chain.from_iterable(tags))))
         values = tuple(tuple(sorted(set(chain.from_iterable(column)))) for column in zip(*features, strict=True))
         return cls({word: number for number, word in enumerate(ranked, 1)}, characters, names, values)
+
+    def knowing(self, words: Iterable[str]) -> Self:
+        """The same, with more words, in small letters, behind its own."""
+        more = (word for word in dict.fromkeys(words) if word not in self.words)
+        return replace(self, words=self.words | {word: number for number, word in enumerate(more, len(self.words) + 1)})
 
     def unknown(self, sentences: Iterable[Sequence[str]]) -> float:
         """Share of the words of some sentences that it lacks."""

@@ -32,7 +32,7 @@ class SequenceModel(nn.Module):
         self.attention: nn.Module | None = None
         if pooling == "attention":
             self.attention = nn.Sequential(nn.Linear(size, size), nn.Tanh(), nn.Linear(size, 1, bias=False))
-        self.output = nn.Linear(size, outputs)
+        self.output = nn.Linear(3 * size if pooling == "concat" else size, outputs)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Read ids `[T, N]`, or features `[T, N, D]`, of which `lengths` `[N]` are valid; gives `[N, C]`."""
@@ -43,15 +43,31 @@ class SequenceModel(nn.Module):
     def pool(self, hidden: Tensor, lengths: Tensor) -> Tensor:
         """One vector a sequence, of all its steps."""
         beyond = torch.arange(len(hidden))[:, None] >= lengths
+        if self.pooling == "concat":
+            parts = self.last(hidden, lengths), self.largest(hidden, lengths), self.mean(hidden, lengths)
+            return torch.cat(parts, dim=-1)
         if self.pooling == "mean":
-            return hidden.sum(0) / lengths.clamp(min=1).unsqueeze(-1)
+            return self.mean(hidden, lengths)
         if self.pooling == "max":
-            largest = hidden.masked_fill(beyond.unsqueeze(-1), -torch.inf).amax(0)
-            return largest.masked_fill((lengths == 0).unsqueeze(-1), 0.0)
+            return self.largest(hidden, lengths)
         if self.attention is not None:
             scores = self.attention(hidden).squeeze(-1).masked_fill(beyond, -torch.inf)
             weights = scores.softmax(0).masked_fill(beyond, 0.0)
             return torch.einsum("tn,tnh->nh", weights, hidden)
+        return self.last(hidden, lengths)
+
+    def mean(self, hidden: Tensor, lengths: Tensor) -> Tensor:
+        """The mean of the steps."""
+        return hidden.sum(0) / lengths.clamp(min=1).unsqueeze(-1)
+
+    def largest(self, hidden: Tensor, lengths: Tensor) -> Tensor:
+        """The largest value of each unit."""
+        beyond = torch.arange(len(hidden))[:, None] >= lengths
+        found = hidden.masked_fill(beyond.unsqueeze(-1), -torch.inf).amax(0)
+        return found.masked_fill((lengths == 0).unsqueeze(-1), 0.0)
+
+    def last(self, hidden: Tensor, lengths: Tensor) -> Tensor:
+        """What each direction said last."""
         last = hidden[(lengths - 1).clamp(min=0), torch.arange(hidden.shape[1])]
         if not self.recurrent.bidirectional:
             return last
