@@ -55,7 +55,7 @@ schemas: .venv/installed-dev
 	$(BIN)/python scripts/schemas.py
 
 docs: .venv/installed-dev
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Three quarters of an hour, on a machine that does nothing else.
 bench: .venv/installed-bench

@@ -11,13 +11,13 @@ import os
 import re
 import textwrap
 from contextlib import redirect_stdout, suppress
+from functools import cache
 from pathlib import Path
 
 import torch
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
-from pygments.formatters import HtmlFormatter
 
 import ostinato.cells  # noqa: F401  registers those of the package
 from ostinato.bench.cells.report import means
@@ -39,6 +39,8 @@ RESULTS = DOCS.parent / "benchmarks" / "results"
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """List the generated pages in the navigation."""
     sections = {title: pages for entry in config.nav if isinstance(entry, dict) for title, pages in entry.items()}
+    if sections["Command line"]:
+        return config  # mkdocs asks once a language
     sections["Command line"] += [f"cli/{page_name(path)}.md" for path in COMMANDS]
     sections["Python"] += [f"api/{room.name}.md" for room in rooms()]
     sections["Cells"] += [f"api/cells/{name}.md" for name in CELL_NAMES]
@@ -48,13 +50,18 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Make the generated pages."""
-    made = {f"cli/{page_name(path)}.md": command_page(path) for path in COMMANDS}
-    made |= {f"api/{room.name}.md": room_page(room) for room in rooms()}
-    made |= {f"api/cells/{name}.md": cell_page(name) for name in CELL_NAMES}
-    made["generated.css"] = HtmlFormatter(style="friendly").get_style_defs(".highlight")
-    for path, content in made.items():
+    for path, content in made().items():
         files.append(File.generated(config, path, content=content))
     return files
+
+
+@cache
+def made() -> dict[str, str]:
+    """The pages by their paths; mkdocs asks once a language."""
+    pages = {f"cli/{page_name(path)}.md": command_page(path) for path in COMMANDS}
+    pages |= {f"api/{room.name}.md": room_page(room) for room in rooms()}
+    pages |= {f"api/cells/{name}.md": cell_page(name) for name in CELL_NAMES}
+    return pages
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -63,6 +70,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if SPEEDS in markdown:
         markdown = markdown.replace(SPEEDS, speeds())
     return SCHEMA.sub(lambda found: schema_tables(found[1]), markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Leave the source of the package out of the index of the search, which it would make three times as large."""
+    return html.replace(
+        '<details class="mkdocstrings-source">', '<details class="mkdocstrings-source" data-search-exclude>'
+    )
 
 
 def speeds() -> str:

@@ -16,11 +16,12 @@ from tests.end_to_end.page import blocks
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [
-    *sorted((DOCS / "guides").glob("*.md")),
+    *sorted(page for page in (DOCS / "guides").glob("*.md") if not page.name.endswith(".ko.md")),
     DOCS / "how-recurrence-works.md",
     DOCS / "index.md",
     ROOT / "README.md",
 ]
+#: A Korean page has its original's code: tests/unit/test_translations.py compares them.
 #: Those of half a dozen trainings or more: run by `make test-all`.
 LONG = {"caption", "classify", "inspect", "language-model", "own-cell", "benchmarks"}
 LONG |= {"run-folder", "scikit-learn", "tag", "translate", "ship-a-model", "search", "forecast", "regress"}

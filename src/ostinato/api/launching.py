@@ -101,7 +101,7 @@ class Launcher:
             follow: what the others do once it has ended well.
 
         Raises:
-            Whatever `main` raises; in the others the same, or a TrainingError.
+            TrainingError: in the others, where the first has ended. What `main` raises is raised in all of them.
         """
         if self.fabric is None:
             return main()

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = npt.NDArray[Any]
 
-#: Okabe and Ito's colours, told apart by the colour-blind. Some are as light as each other: what must be told apart in
-#: print has another stroke or marker too, and heat maps use cividis, which grows lighter all the way.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+"""Okabe and Ito's colours, told apart by the colour-blind. Some are as light as each other: what must be told apart in
+print has another stroke or marker too, and heat maps use cividis, which grows lighter all the way."""
+
 #: Strokes, of which a line takes the next with the next colour.
 STROKES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (9, 3)))
 

@@ -29,11 +29,12 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
     number (NaN) is taken as its channel's mean. Parameters that are None have the command's default; `ostinato train
     classify --help` says which.
 
+    All other parameters are those of `SequenceEstimator`; `validation_fraction` is taken of every class alike.
+
     Args:
         embed: width of the tokens' embedding.
         pooling: "last", "mean", "max", "attention" or "concat".
         bidirectional: read in both directions.
-        **others: see `SequenceEstimator`; `validation_fraction` is taken of every class alike.
 
     Attributes:
         classes_: the labels, sorted.

@@ -34,13 +34,14 @@ class Forecaster(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
 
     Parameters that are None have the command's default; `ostinato train forecast --help` says which.
 
+    All other parameters are those of `SequenceEstimator`; `validation_fraction` is taken from the end of each series.
+
     Args:
         window: steps to look back on; by default two seasons, of several the first, or ten steps where there is none.
         horizon: steps forecast at once. `predict` goes further, by taking its forecasts for what came.
         season: steps of a season: 12 for months, 24 for hours; or of several, (24, 168).
         head: "quantile", "gaussian", "student", or "point", which has no quantiles.
         decoding: "direct", or "autoregressive": each step is fed the forecast of the step before.
-        **others: see `SequenceEstimator`; `validation_fraction` is taken from the end of each series.
 
     Attributes:
         run_: model, scales and configuration; its folder is gone.

@@ -24,12 +24,13 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc
     X is as `SequenceClassifier` has it. Parameters that are None have the command's default; `ostinato train regress
     --help` says which.
 
+    All other parameters are those of `SequenceEstimator`.
+
     Args:
         embed: width of the tokens' embedding.
         pooling: "last", "mean", "max", "attention" or "concat".
         bidirectional: read in both directions.
         loss: "mse" or "huber".
-        **others: see `SequenceEstimator`.
 
     Attributes:
         run_: model, tokenizer or scale, and configuration; its folder is gone.

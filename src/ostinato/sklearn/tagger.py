@@ -26,12 +26,13 @@ class SequenceTagger(SequenceEstimator):
 
     Parameters that are None have the command's default; `ostinato train tag --help` says which.
 
+    All other parameters are those of `SequenceEstimator`.
+
     Args:
         embed: width of the tokens' embedding.
         char_hidden: units of the layer over a token's characters, each direction; 0 leaves spelling out.
         word_dropout: how readily tokens are unknown in training.
         head: "softmax", "crf", or "auto": crf where the labels are BIO.
-        **others: see `SequenceEstimator`.
 
     Attributes:
         classes_: the labels, sorted.
