@@ -1,0 +1,88 @@
+"""Korean pages say what their English originals say: the same code, figures and headings, one word for one thing."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TWINS = list(runpy.run_path(str(ROOT / "scripts" / "translations.py"))["twins"]())
+FENCED = re.compile(r"^```.*?^```[ ]*$", re.MULTILINE | re.DOTALL)
+#: Words that a Korean page does not have, and the one it has for the same.
+OTHERS = {
+    "숨겨진 상태": "은닉 상태",
+    "숨은 상태": "은닉 상태",
+    "그라디언트": "기울기",
+    "그래디언트": "기울기",
+    "경사 소실": "기울기 소실",
+    "경사 폭발": "기울기 폭발",
+    "그레이디언트": "기울기",
+    "기울기 자르기": "기울기 클리핑",
+    "메모리 셀": "기억 셀",
+    "잊기 게이트": "망각 게이트",
+    "삭제 게이트": "망각 게이트",
+    "업데이트 게이트": "갱신 게이트",
+    "초기화 게이트": "리셋 게이트",
+    "혼잡도": "퍼플렉서티",
+    "당혹도": "퍼플렉서티",
+    "펄플렉서티": "퍼플렉서티",
+    "역전파 통한 시간": "시간 방향 오차역전파",
+    "단절된 BPTT": "Truncated BPTT",
+    "워드 임베딩": "단어 임베딩",
+    "드랍아웃": "드롭아웃",
+    "라벨": "레이블",
+    "어텐션 메커니즘": "어텐션",
+    "주의 메커니즘": "어텐션",
+    "러닝 레이트": "학습률",
+    "학습율": "학습률",
+    "에포크": "에폭",
+    "런 폴더": "실행 폴더",
+    "토크나이즈": "토큰으로 나누다",
+    "스펙트럴": "스펙트럼",
+    "노옴": "노름",
+}
+following = pytest.mark.parametrize(
+    "twin", [pytest.param(twin, id=twin.name) for twin in TWINS if twin.state == "follows"]
+)
+every = pytest.mark.parametrize("twin", [pytest.param(twin, id=twin.name) for twin in TWINS])
+
+
+def prose(page: Path) -> str:
+    """A page without its code and the addresses of its links."""
+    return re.sub(r"\]\([^)]*\)", "]", FENCED.sub("", page.read_text(encoding="utf-8")))
+
+
+def headings(page: Path) -> list[int]:
+    return [len(signs) for signs in re.findall(r"^(#+) ", FENCED.sub("", page.read_text(encoding="utf-8")), re.M)]
+
+
+def numbers(text: str) -> set[str]:
+    """Figures of a text; millions are counted in tens of thousands in Korean."""
+    text = re.sub(r"(\d+(?:\.\d+)?) million", lambda found: f"{round(float(found[1]) * 100):,}", text)
+    return set(re.findall(r"\d+(?:[.,]\d+)*", text))
+
+
+def inline_code(text: str) -> set[str]:
+    return set(re.findall(r"`[^`]+`", text.replace("\n", " ")))
+
+
+@following
+def test_code_is_the_same(twin):
+    ours, theirs = (FENCED.findall(page.read_text(encoding="utf-8")) for page in (twin.korean, twin.original))
+    assert ours == theirs
+
+
+@following
+def test_headings_pictures_and_figures_are_all_there(twin):
+    assert headings(twin.korean) == headings(twin.original)
+    ours, theirs = prose(twin.korean), prose(twin.original)
+    assert numbers(theirs) <= numbers(ours)
+    assert inline_code(theirs) == inline_code(ours)
+    assert ours.count("![") == theirs.count("![")
+
+
+@every
+def test_one_word_for_one_thing(twin):
+    text = twin.korean.read_text(encoding="utf-8")
+    assert not {other: word for other, word in OTHERS.items() if other in text}
