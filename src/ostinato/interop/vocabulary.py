@@ -13,7 +13,8 @@ import numpy as np
 
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.text.reading import END, open_text
-from ostinato.data.text.tokenizer import EOS, UNK, Tokenizer, char_tokenizer, split_words, word_tokenizer
+from ostinato.data.text.stream_decoder import EOS, UNK
+from ostinato.data.text.tokenizer import Tokenizer, char_tokenizer, split_words, word_tokenizer
 from ostinato.interop.layouts import Array
 
 _ENDS = (EOS, "</s>", "<EOS>", "[EOS]", "<|endoftext|>")

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ostinato.core.errors import ConfigError, DataError
+from ostinato.data.text.stream_decoder import StreamDecoder
 from ostinato.runtime.archive import Archive, Linear, softmax
-from ostinato.runtime.texts import Decoder, Tokenizer
+from ostinato.runtime.texts import Tokenizer
 
 Scores = NDArray[np.float32]
 
@@ -111,7 +112,7 @@ class LanguageModel:
         if temperature < 0 or top_k < 0 or not 0 < top_p <= 1 or length < 0:
             raise ConfigError("generate: expected temperature, top_k and length of at least 0, and 0 < top_p <= 1")
         choice = _Choice(0.0 if greedy else temperature, top_k, top_p, seed)
-        decoder, text = Decoder(self.tokenizer, after=prompt), ""
+        decoder, text = StreamDecoder(self.tokenizer, after=prompt), ""
         for token in self._tokens(prompt, length, choice):
             text += decoder.step(token)
             if stop and stop in text:

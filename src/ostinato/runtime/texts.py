@@ -8,6 +8,8 @@ from functools import cache
 from typing import Any
 
 from ostinato.core.errors import ConfigError, DataError
+from ostinato.data.sources.encodings import whole_characters
+from ostinato.data.text.stream_decoder import EOS, UNK
 
 #: Unicode's white space; `str.split` has four control characters besides.
 _SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -15,8 +17,6 @@ _SPACE = re.compile(f"[{_SPACES}]+")
 #: Letters that Unicode files under symbols.
 _OTHER_LETTERS = ((0x24B6, 0x24E9), (0x1F130, 0x1F149), (0x1F150, 0x1F169), (0x1F170, 0x1F189))
 _HALF = re.compile("[\ud800-\udfff]")
-
-EOS, UNK = "<eos>", "<unk>"
 
 
 class Tokenizer:
@@ -56,7 +56,7 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """Ids of a text; no `<eos>` is added at its end."""
         if self._library is not None:
-            return list(self._library.encode(_HALF.sub("\ufffd", text)).ids)
+            return list(self._library.encode(whole_characters(text)).ids)
         if not self._separator or (len(self._separator) == 1 and self.level == "char"):
             return self._encode(text)
         first, *others = text.split(self._separator)
@@ -66,7 +66,7 @@ class Tokenizer:
         return found
 
     def _encode(self, text: str) -> list[int]:
-        pieces = text if self.level == "char" else self._split(_HALF.sub("\ufffd", text))
+        pieces = text if self.level == "char" else self._split(whole_characters(text))
         ids, separator, unknown = self._ids, self._separator, self.unk_id or 0
         return [self._separator_id if piece == separator else ids.get(piece, unknown) for piece in pieces]
 
@@ -87,35 +87,6 @@ class Tokenizer:
         if self._library is not None:
             return str(self._library.decode(list(ids), skip_special_tokens=False))
         return "".join(map(self.token, ids))
-
-
-class Decoder:
-    """Gives text as tokens come, never half a character; `after` is the text before them."""
-
-    def __init__(self, tokenizer: Tokenizer, after: str = "") -> None:
-        self._tokenizer, self._pending = tokenizer, list[int]()
-        self._space = "" if not after or after[-1].isspace() else " "
-
-    def step(self, token: int) -> str:
-        """The text that one more token settles."""
-        if self._tokenizer.level == "word":
-            if token == self._tokenizer.eos_id:
-                self._space = ""
-                return "\n"
-            text, self._space = self._space + self._tokenizer.token(token), " "
-            return text
-        text = self._tokenizer.decode([*self._pending, token])
-        if self._tokenizer.level == "bpe" and text.endswith("\ufffd"):
-            self._pending.append(token)
-            return ""
-        self._pending.clear()
-        return text
-
-    def finish(self) -> str:
-        """What is left when no more tokens come."""
-        text = self._tokenizer.decode(self._pending) if self._pending else ""
-        self._pending.clear()
-        return text
 
 
 def _splitter(said: Mapping[str, Any]) -> Callable[[str], list[str]]:

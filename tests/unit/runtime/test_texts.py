@@ -8,10 +8,11 @@ import pytest
 
 from ostinato.core.errors import ConfigError
 from ostinato.data.text.short_texts import learn_from_texts
+from ostinato.data.text.stream_decoder import StreamDecoder
 from ostinato.data.text.tokenizer import Tokenizer as Library
 from ostinato.data.text.tokenizer import char_tokenizer, prose_tokenizer, word_tokenizer
 from ostinato.runtime import archive, load
-from ostinato.runtime.texts import Decoder, Tokenizer
+from ostinato.runtime.texts import Tokenizer
 from tests.support import prose
 
 TEXTS = [
@@ -50,7 +51,7 @@ def test_ids_are_the_librarys(library):
         if '"Whitespace"' not in library.to_json():  # words of prose, which no prompt is made of
             assert ours.unknown(text) == library.unknown(text), text
     ids = [*library.encode("the cat sat"), 0, *library.encode("a cat")]
-    decoders = (Decoder(ours, "a"), library.decoder(after="a"))
+    decoders = (StreamDecoder(ours, "a"), library.decoder(after="a"))
     said = ["".join([*map(one.step, ids), one.finish()]) for one in decoders]
     assert said[0] == said[1]
 

@@ -11,7 +11,8 @@ from tokenizers import trainers
 from ostinato.config.text import Level
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.sources.encodings import whole_characters
-from ostinato.data.text.tokenizer import EOS, UNK, TokenIds, Tokenizer, prose_tokenizer
+from ostinato.data.text.stream_decoder import EOS, UNK
+from ostinato.data.text.tokenizer import TokenIds, Tokenizer, prose_tokenizer
 from ostinato.data.text.vocabulary import SMALLEST, byte_pairs, character_vocabulary, count_characters
 
 Steps = TypeVar("Steps", bound=npt.NDArray[Any])  # ids `[T]`, or features `[T, D]`

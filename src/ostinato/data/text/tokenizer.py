@@ -22,9 +22,7 @@ from ostinato.core.errors import DataError
 from ostinato.core.files import replace_text
 from ostinato.data.sources.encodings import whole_characters
 from ostinato.data.text.reading import BLOCK, END, Block
-
-EOS = "<eos>"  #: ends a line (level word) or a document (levels char and bpe)
-UNK = "<unk>"  #: stands for whatever is not in the vocabulary
+from ostinato.data.text.stream_decoder import EOS, UNK, StreamDecoder
 
 TokenIds: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
 
@@ -179,7 +177,7 @@ class Tokenizer:
         decoder = self.decoder()
         return [decoder.step(int(token)) for token in ids]
 
-    def decoder(self, after: str = "") -> "StreamDecoder":
+    def decoder(self, after: str = "") -> StreamDecoder:
         """A decoder for tokens that come one by one, `after` a text: after white space level word adds none."""
         return StreamDecoder(self, after)
 
@@ -189,6 +187,8 @@ class Tokenizer:
         Raises:
             DataError: an id outside of the vocabulary.
         """
+        if self.level == "char" and 0 <= token < self.size:
+            return self._characters[token]
         entry = self._library.id_to_token(int(token))
         if entry is None:
             raise DataError(f"token id {token} is outside of the vocabulary's {self.size} entries")
@@ -227,42 +227,6 @@ class TextCodec:
     """Texts to token ids and back, where there is one vocabulary."""
 
     tokenizer: Tokenizer
-
-
-class StreamDecoder:
-    """Gives text as tokens come, never half a character; all it gives, `finish` included, is what `decode` gives."""
-
-    def __init__(self, tokenizer: Tokenizer, after: str = "") -> None:
-        self._tokenizer = tokenizer
-        self._pending: list[int] = []
-        self._space = "" if not after or after[-1].isspace() else " "
-
-    def step(self, token: int) -> str:
-        """The text that one more token settles; empty while a character is incomplete."""
-        if self._tokenizer.level == "word":
-            return self._word(token)
-        if self._tokenizer.level == "char":
-            return self._tokenizer._characters[token]
-        self._pending.append(token)
-        text = self._tokenizer.decode(self._pending)
-        if self._tokenizer.level == "bpe" and text.endswith("\ufffd"):
-            return ""
-        self._pending.clear()
-        return text
-
-    def finish(self) -> str:
-        """What is left when no more tokens come: a replacement character for bytes that never became a character."""
-        text = self._tokenizer.decode(self._pending) if self._pending else ""
-        self._pending.clear()
-        return text
-
-    def _word(self, token: int) -> str:
-        if token == self._tokenizer.eos_id:
-            self._space = ""
-            return "\n"
-        text = self._space + self._tokenizer.token(token)
-        self._space = " "
-        return text
 
 
 def char_tokenizer(characters: Sequence[str]) -> tokenizers.Tokenizer:

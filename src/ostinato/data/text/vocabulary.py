@@ -10,9 +10,8 @@ from tokenizers import models, pre_tokenizers, trainers
 from ostinato.config.text import BPE_SIZE, Level
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.text.reading import END, Source, Text
+from ostinato.data.text.stream_decoder import EOS, UNK
 from ostinato.data.text.tokenizer import (
-    EOS,
-    UNK,
     Tokenizer,
     bpe_tokenizer,
     char_tokenizer,

@@ -15,7 +15,8 @@ from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.batching.streams import Streams, single_stream
 from ostinato.data.text.corpus import learned_tokenizer, token_ids
 from ostinato.data.text.reading import END, Text, open_text
-from ostinato.data.text.tokenizer import EOS, UNK, TextCodec, TokenIds, Tokenizer, split_words
+from ostinato.data.text.stream_decoder import EOS, UNK
+from ostinato.data.text.tokenizer import TextCodec, TokenIds, Tokenizer, split_words
 from ostinato.data.text.unknown_words import TELLING, unknown_note, unknown_of, warn_unknown
 from ostinato.evaluation import bits_per_character, perplexity
 from ostinato.losses import activation_penalty, sequence_cross_entropy

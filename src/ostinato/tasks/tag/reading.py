@@ -15,7 +15,7 @@ from tokenizers import models, normalizers, pre_tokenizers
 from ostinato.core.batch import Batch
 from ostinato.core.errors import DataError
 from ostinato.data.batching.buckets import Rows, in_length_order, pad_ids
-from ostinato.data.text.tokenizer import UNK
+from ostinato.data.text.stream_decoder import UNK
 from ostinato.data.text.unknown_words import unknown_share
 from ostinato.tasks.tag.model import UNKNOWN
 
