@@ -90,7 +90,7 @@ class Live:
             found.append(live)
             return ran
 
-        with watching(self._model, watcher, observed.modules):
+        with watching(self._model, watcher, (*observed.modules, *observed.writers)):
             self._model(observed.inputs, **observed.arguments)
         return found
 

@@ -1,6 +1,6 @@
 """What can be watched of a trained model, as its task hands it over."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -21,6 +21,9 @@ class Observed(NamedTuple):
         modules: names of the model's recurrent modules that take these steps; others may read something else.
         backward_loss: of the model's output, where layers that read from the end have another end; None: the same.
         pooled: whether every step is part of the scalar by itself, which then does not tell how far gradients reach.
+        written: `[T']` what the model writes meanwhile, a piece for each step of its own.
+        writers: names of the recurrent modules that take those steps.
+        turned: whether the modules read from the last step to the first.
     """
 
     pieces: list[str]
@@ -31,6 +34,9 @@ class Observed(NamedTuple):
     modules: tuple[str, ...] = ("recurrent",)
     backward_loss: Callable[[Any], Tensor] | None = None
     pooled: bool = False
+    written: Sequence[str] = ()
+    writers: tuple[str, ...] = ()
+    turned: bool = False
 
 
 class Typed(NamedTuple):

@@ -328,6 +328,18 @@ class ReadsTyped(Protocol):
 
 
 @runtime_checkable
+class ReadsTypedOfPicture(Protocol):
+    """One of these whose model sees a picture meanwhile."""
+
+    def picture(self, run: Trained) -> Path | None:
+        """The picture; None where it is known by its features alone.
+
+        Raises:
+            DataError: it is not there any more.
+        """
+
+
+@runtime_checkable
 class Validated(Protocol):
     """A task that finds again what a run was validated on, and reads files alike."""
 

@@ -116,8 +116,8 @@ def test_too_long_a_text_is_refused():
 
 
 def test_a_run_that_reads_no_sequence_is_refused():
-    with pytest.raises(ConfigError, match=r"classify, .*got 'translate'"):
-        Watch(SimpleNamespace(task=find("translate"), folder=SimpleNamespace(path="r"), config={"task": "translate"}))
+    with pytest.raises(ConfigError, match=r"classify, .*got 'paint'"):
+        Watch(SimpleNamespace(task=object(), folder=SimpleNamespace(path="r"), config={"task": "paint"}))
 
 
 def test_the_units_of_a_selection_are_of_its_steps():

@@ -4,9 +4,12 @@ A page or a notebook sends JSON, and gets for each run a message in bytes: four 
 as JSON, filled up with blanks so that what follows lies at a multiple of four, and float32 numbers; little-endian.
 """
 
+import base64
+import io
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -16,14 +19,17 @@ from ostinato.api.inspecting.looking import Run
 from ostinato.core.errors import ConfigError, OstinatoError
 from ostinato.inspection.arrays import Array, rounded
 from ostinato.inspection.live import Live, LivePlace
-from ostinato.inspection.observed import Typed
+from ostinato.inspection.observed import Observed, Typed
 from ostinato.inspection.spans import standing_out
 from ostinato.inspection.views.gradients import flows
 from ostinato.tasks import TRAIN_OPTIONS, find
-from ostinato.tasks.contract import ReadsTyped
+from ostinato.tasks.contract import ReadsTyped, ReadsTypedOfPicture
 
 #: Characters and steps of a text at most: what is shown of it is all in memory, here and in the page.
 CHARACTERS, STEPS = 20_000, 2_000
+
+#: Pixels of a picture that is shown beside.
+PICTURE = 240
 
 
 class Open(msgspec.Struct, tag_field="do", tag="open", forbid_unknown_fields=True):
@@ -94,13 +100,12 @@ class Watch:
         self.run, self._task = run, run.task
         self._live = Live(run.model)
         self._typed = Typed([], lambda steps: self._task.typed(run, "").upto(steps))
-        self._places: list[LivePlace] = []
+        self._shown: list[_Shown] = []
 
     def open(self, _: Open) -> Frame:
         """Name, task, and a text to begin with."""
-        return Frame({
-            "name": self.run.folder.path.name, "task": self.run.config["task"], "example": self._task.example(self.run)
-        })  # fmt: skip
+        found = {"name": self.run.folder.path.name, "task": self.run.config["task"]}
+        return Frame(found | {"example": self._task.example(self.run), "picture": _picture(self.run)})
 
     def read(self, asked: Read) -> Frame:
         """Every gate, state and output of every unit, of the steps that are not as they were.
@@ -114,19 +119,23 @@ class Watch:
         typed = self._task.typed(self.run, asked.text)
         if len(typed.spans) > STEPS:
             raise ConfigError(f"expected at most {STEPS:,} steps, got {len(typed.spans):,}")
-        before, self._typed, self._places = self._typed.spans, typed, []
-        if typed.spans:
-            self._places = self._live.read(typed.upto(len(typed.spans)))
+        before, self._typed, self._shown = self._typed.spans, typed, []
+        observed = typed.upto(len(typed.spans)) if typed.spans else None
+        if observed is not None:
+            self._shown = _shown(self._live.read(observed), observed)
         same = 0 if asked.whole else _same(before, typed.spans)
-        starts = [0 if asked.whole else place.start for place in self._places]
+        starts = [0 if asked.whole else one.place.start for one in self._shown]
         header = {
             "number": asked.number,
             "steps": len(typed.spans),
             "from": same,
             "spans": typed.spans[same:],
-            "places": [_header(place, start) for place, start in zip(self._places, starts, strict=True)],
+            "written": [] if observed is None else list(observed.written),
+            "places": [one.header(start) for one, start in zip(self._shown, starts, strict=True)],
         }
-        rows = [one.values[start:] for place, start in zip(self._places, starts, strict=True) for one in place.series]
+        rows = [
+            series.values[start:] for one, start in zip(self._shown, starts, strict=True) for series in one.place.series
+        ]
         return Frame(header, rows)
 
     def rank(self, asked: Rank) -> Frame:
@@ -137,8 +146,9 @@ class Watch:
         """
         spans, steps = self._typed.spans, len(self._typed.spans)
         in_span = np.array([begin < asked.end and end > asked.begin for begin, end in spans], bool)
-        where = [(p, s) for p, place in enumerate(self._places) for s in range(len(place.series))]
-        values = [self._places[p].series[s].values for p, s in where]
+        read = [(p, one.place.series) for p, one in enumerate(self._shown) if not one.writes]
+        where = [(p, s) for p, series in read for s in range(len(series))]
+        values = [values.values for _, series in read for values in series]
         if not steps:
             raise ConfigError("there is nothing to select from yet")
         found = standing_out(values, in_span, max(1, min(asked.top, 1_000)))
@@ -162,7 +172,7 @@ class Watch:
         found = []
         for flow in flows(self.run.model, observed):
             norms = {name: np.asarray(values[:, 0])[1:] for name, values in flow.norms.items()}
-            if flow.place.reverse:
+            if flow.place.reverse or observed.turned:
                 norms = {name: values[::-1] for name, values in norms.items()}
             fields = [{"name": name, "norms": rounded(values.tolist())} for name, values in norms.items()]
             found.append({"label": flow.place.label, "reverse": flow.place.reverse, "fields": fields})
@@ -206,15 +216,74 @@ def _same(one: list[tuple[int, int]], other: list[tuple[int, int]]) -> int:
     return next((place for place, (old, new) in pairs if old != new), min(len(one), len(other)))
 
 
-def _header(place: LivePlace, start: int) -> dict[str, Any]:
-    series = [
-        {
-            "kind": one.kind,
-            "name": one.name,
-            "size": one.values.shape[1],
-            "limits": None if one.limits is None else list(one.limits),
-        }
-        for one in place.series
-    ]
-    where = {"label": place.place.label, "layer": place.place.layer, "reverse": place.place.reverse}
-    return where | {"cell": place.cell, "start": start, "unseen": list(place.unseen), "series": series}
+class _Shown(NamedTuple):
+    """A layer's run as it is shown.
+
+    Attributes:
+        place: what went on in it.
+        part: of the model, such as "encoder"; empty where there is but one.
+        layer: of that part, from 0.
+        writes: whether its steps are those of what is written, not of what is read.
+    """
+
+    place: LivePlace
+    part: str
+    layer: int
+    writes: bool
+
+    def header(self, start: int) -> dict[str, Any]:
+        """What a page is told of it, whose steps from `start` on are sent."""
+        place = self.place
+        series = [
+            {
+                "kind": one.kind,
+                "name": one.name,
+                "size": one.values.shape[1],
+                "limits": None if one.limits is None else list(one.limits),
+            }
+            for one in place.series
+        ]
+        where = {"label": place.place.label, "part": self.part, "layer": self.layer, "reverse": place.place.reverse}
+        return where | {
+            "writes": self.writes, "cell": place.cell, "start": start, "unseen": list(place.unseen), "series": series
+        }  # fmt: skip
+
+
+def _shown(places: Sequence[LivePlace], observed: Observed) -> list[_Shown]:
+    """The layers in the order in which they run; those of modules that stand above each other are counted on."""
+    found: list[_Shown] = []
+    below: dict[str, int] = {}  # layers under each module's first
+    for place in places:
+        name = place.place.name
+        part = "" if name == "recurrent" else name.partition(".")[0]
+        if name not in below:
+            below[name] = max((one.layer + 1 for one in found if one.part == part), default=0)
+        writes = name in observed.writers
+        turned = observed.turned and not writes
+        found.append(_Shown(_turned(place) if turned else place, part, below[name] + place.place.layer, writes))
+    return found
+
+
+def _turned(place: LivePlace) -> LivePlace:
+    """Of a module that reads from the last step: as the steps stand in the text."""
+    series = [replace(one, values=one.values[::-1]) for one in place.series]
+    return replace(place, place=place.place._replace(reverse=True), start=0, series=series)
+
+
+def _picture(run: Run) -> str | None:
+    """What the model sees meanwhile, small, as an address that holds it."""
+    if not isinstance(run.task, ReadsTypedOfPicture):
+        return None
+    try:
+        from PIL import Image
+
+        path = run.task.picture(run)
+        if path is None:
+            return None
+        with Image.open(path) as picture:
+            picture.thumbnail((PICTURE, PICTURE))
+            packed = io.BytesIO()
+            picture.convert("RGB").save(packed, "JPEG", quality=85)
+    except (OstinatoError, OSError, ImportError):
+        return None
+    return f"data:image/jpeg;base64,{base64.b64encode(packed.getvalue()).decode()}"

@@ -20,7 +20,7 @@ from ostinato.data.batching.buckets import Buckets, in_length_order
 from ostinato.data.batching.splits import held_out
 from ostinato.data.pictures.captions import Captions, is_list, part_of, read_captions, read_names
 from ostinato.data.pictures.encoded import EncodedCaptions
-from ostinato.data.pictures.views import Features, Pictures, Views, unusable
+from ostinato.data.pictures.views import Features, Views, unusable
 from ostinato.data.sources.encodings import read_as
 from ostinato.data.text.tokenizer import TextCodec, Tokenizer
 from ostinato.data.text.unknown_words import unknown_note, unknown_of, warn_unknown
@@ -36,6 +36,8 @@ from ostinato.tasks.caption.figures import score_captions
 from ostinato.tasks.caption.model import Captioner
 from ostinato.tasks.caption.options import AskCaption, TrainCaption
 from ostinato.tasks.caption.results import Figures, Summary
+from ostinato.tasks.caption.typed import example, picture, typed
+from ostinato.tasks.caption.views import views_of
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.prepared import Prepared
@@ -88,7 +90,7 @@ class Captioning:
             raise ConfigError("DATA: expected one file of captions")
         if options.data[0] == "-" and options.test is not None and is_list(options.test):
             raise ConfigError("--test: a list of names needs DATA in a file, which is read again for their captions")
-        views = _views(options.images, options.features, options.picture_size)
+        views = views_of(options.images, options.features, options.picture_size)
         whole = read_captions(options.data[0])
         parts = _split(options, whole)
         seen = {name: _usable(part, views) for name, part in parts.items()}
@@ -183,7 +185,7 @@ class Captioning:
         (source, *others) = list(sources)
         if others:
             raise ConfigError(f"expected one file of captions or names, got {1 + len(others)}")
-        views = _views(**run.config["views"])
+        views = views_of(**run.config["views"])
         part = part_of(_trained_on(run), source) if is_list(source) else read_captions(source)
         seen = _usable(part, views)
         written = self._captions(run, views, seen.names, progress, options.beam)
@@ -196,11 +198,11 @@ class Captioning:
         given = run.config["views"]
         if source != "-" and given["images"] is not None and Path(source).suffix.lower() in _PICTURE:
             path = Path(source)
-            views, names = _views(str(path.parent), None, given["picture_size"]), [path.name]
+            views, names = views_of(str(path.parent), None, given["picture_size"]), [path.name]
             if not views.usable(names)[0]:
                 raise DataError(f"{source}: missing or damaged; expected a picture that Pillow can read")
         else:
-            views, names = _views(**given), read_names(source)
+            views, names = views_of(**given), read_names(source)
         good, bad = views.usable(names)
         if bad:
             warnings.warn(unusable(bad, len(names)), stacklevel=2)
@@ -236,7 +238,7 @@ class Captioning:
         given, model = run.config["views"], cast(Captioner, run.model)
         if model.pictures is None or run.config["model"]["attention"] is None:
             raise ConfigError(f"{run.folder.path}: the model has no attention over pictures to show")
-        views = _views(str(picture.parent), None, given["picture_size"])
+        views = views_of(str(picture.parent), None, given["picture_size"])
         if not views.usable([picture.name])[0]:
             raise DataError(f"{picture.name}: missing or damaged; expected a picture that Pillow can read")
         (tokens,) = self._written(run, views, [picture.name], beam)
@@ -260,6 +262,7 @@ class Captioning:
         return (" ".join(answer.splitlines()) for answer in answers)
 
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
+    typed, example, picture = staticmethod(typed), staticmethod(example), staticmethod(picture)
 
     def summary(self, run: Trained) -> Summary:
         """Tokens trained on, and the lowest validation loss."""
@@ -310,10 +313,6 @@ class Captioning:
 
 
 TASK: Task[TrainCaption, PreparedCaptions] = Captioning()
-
-
-def _views(images: str | None, features: str | None, picture_size: int) -> Any:
-    return Features(features) if features is not None else Pictures(str(images), picture_size)
 
 
 def _split(options: TrainCaption, whole: Captions) -> dict[str, Captions]:

@@ -42,6 +42,7 @@ from ostinato.tasks.translate.figures import score_translations
 from ostinato.tasks.translate.model import Seq2Seq
 from ostinato.tasks.translate.options import AskTranslate, TrainTranslate
 from ostinato.tasks.translate.results import Figures, Summary
+from ostinato.tasks.translate.typed import example, typed
 from ostinato.training import ALONE, Job, Processes
 
 #: Pairs to validate on while training, at most: the first ones.
@@ -301,6 +302,7 @@ class Translation:
         return Alignment([*read, *["<eos>"][: codec.ends]], [*written, "<eos>"], weights)
 
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
+    typed, example = staticmethod(typed), staticmethod(example)
 
     def summary(self, run: Trained) -> Summary:
         """Tokens trained on, and the lowest validation loss."""

@@ -8,6 +8,12 @@ const TALLEST = 320; // pixels of all units
 /** Pixels that so many units take: few are drawn large. */
 const heightOf = (units) => Math.min(TALLEST, units * Math.max(1, Math.min(8, Math.round(160 / units))));
 
+/** A layer as people call it: "layer 1, from the end", or "encoder, layer 1" where the model has several parts. */
+export function layerName({ part, layer, reverse }, t) {
+  const parts = [part && t(`inside.part.${part}`), t("inside.layer", { n: layer + 1 }), reverse && t("inside.reverse")];
+  return parts.filter(Boolean).join(", ");
+}
+
 export class Panel {
   /**
    * @param where  { run, place, series }: numbers of what is shown
@@ -36,9 +42,7 @@ export class Panel {
   }
 
   get name() {
-    const { cell, layer, reverse } = this.place;
-    const direction = reverse ? `, ${this.t("inside.reverse")}` : "";
-    return `${cell}, ${this.t("inside.layer", { n: layer + 1 })}${direction}, ${this.kind} ${this.series.name}`;
+    return `${this.place.cell}, ${layerName(this.place, this.t)}, ${this.kind} ${this.series.name}`;
   }
 
   listen() {
@@ -86,8 +90,9 @@ export class Panel {
   draw(store, focus, shade) {
     const { series, canvas } = this;
     const room = Math.max(1, Math.floor(this.field.clientWidth / CELL));
-    this.first = Math.max(0, Math.min(store.steps - room, focus - Math.floor(room * 0.75)));
-    this.shown = Math.min(room, store.steps - this.first);
+    const steps = store.stepsOf(this.place);
+    this.first = Math.max(0, Math.min(steps - room, focus - Math.floor(room * 0.75)));
+    this.shown = Math.min(room, steps - this.first);
     if (canvas.width !== room || !this.image) {
       canvas.width = room;
       canvas.style.width = `${room * CELL}px`;
@@ -100,8 +105,8 @@ export class Panel {
     this.drawnWith = look;
     this.paint(room, least, 255 / (most - least));
     canvas.getContext("2d").putImageData(this.image, 0, 0);
-    if (series.limits && store.steps) {
-      const [low, high] = series.saturated(Math.min(focus, store.steps - 1)).map((part) => Math.round(100 * part));
+    if (series.limits && steps) {
+      const [low, high] = series.saturated(Math.min(focus, steps - 1)).map((part) => Math.round(100 * part));
       this.share.textContent = this.t("inside.share", { low, high });
     }
   }

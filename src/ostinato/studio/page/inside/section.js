@@ -1,7 +1,7 @@
 // One run: its name, a panel for each gate, state and output, the units of a selection, and the gradient's way back.
 import { element } from "./elements.js";
 import { Flow } from "./flow.js";
-import { Panel } from "./panel.js";
+import { Panel, layerName } from "./panel.js";
 import { Store } from "./store.js";
 
 export class RunSection {
@@ -10,6 +10,8 @@ export class RunSection {
     this.error = element("p", { class: "failure", role: "alert", hidden: true });
     this.unseen = element("p", { class: "quiet", hidden: true });
     this.layers = element("div", { class: "layers" });
+    this.written = element("p", { class: "written-text", hidden: true });
+    this.pieces = [];
     this.flow = new Flow(t);
     this.flow.root.hidden = true;
     this.units = element("ol", { class: "units" });
@@ -17,15 +19,32 @@ export class RunSection {
     this.root = element(
       "section",
       { class: "run", "aria-label": name },
-      element("h2", {}, name), this.error,
+      element("h2", {}, name), this.error, this.written,
       element("h3", {}, t("inside.units")),
       element("div", { class: "ranked", tabindex: 0, role: "region", "aria-label": `${t("inside.units")}, ${name}` }, this.unitsHint, this.units),
       this.flow.root, this.unseen, this.layers,
     );
   }
 
-  open({ example = "" }) {
+  open({ example = "", picture = null }) {
     this.example = example;
+    if (picture) this.written.before(element("img", { src: picture, alt: this.t("inside.picture"), class: "seen-picture" }));
+  }
+
+  /** Lay out what the run has written of the text. */
+  write() {
+    const { written } = this.store;
+    this.written.hidden = !written.length;
+    this.pieces = written.map((piece) => element("span", {}, piece));
+    this.written.replaceChildren(element("strong", {}, `${this.t("inside.writes")} `), ...this.pieces);
+  }
+
+  /** Give each piece of it a ground, as `TypedText.colour`, and outline the one of a step; null for none. */
+  colour(ground, step) {
+    this.pieces.forEach((piece, number) => {
+      piece.style.backgroundColor = ground ? ground(number) : "";
+      piece.classList.toggle("here", number === step);
+    });
   }
 
   /** Show an error of a message, or that there is none. */
@@ -39,14 +58,17 @@ export class RunSection {
     return this.panels.find(({ where }) => where.place === place && where.series === series);
   }
 
-  draw(focus, shade, own, said) {
+  /** @param focusOf  the step to be seen, of what is read (false) or of what is written (true) */
+  draw(focusOf, shade, own, said) {
     const { store } = this;
     const shape = store.shape(store.places);
     if (shape !== this.shape) this.build(shape);
     for (const panel of this.panels) {
+      const focus = focusOf(panel.place.writes);
       panel.draw(store, focus, shade);
       const { place, series } = panel.where;
-      panel.mark(own && own.place === place && own.series === series ? own.unit : null, store.steps ? focus : null, said);
+      const steps = store.stepsOf(panel.place);
+      panel.mark(own && own.place === place && own.series === series ? own.unit : null, steps ? focus : null, said);
     }
   }
 
@@ -59,10 +81,9 @@ export class RunSection {
         (series, which) => new Panel({ run: this.run, place: number, series: which }, place, series, this.t, this.on),
       );
       this.panels.push(...panels);
-      const direction = place.reverse ? `, ${this.t("inside.reverse")}` : "";
-      const heading = `${this.t("inside.layer", { n: place.layer + 1 })}${direction}: ${place.cell}`;
+      const heading = layerName(place, this.t);
       this.layers.append(
-        element("h3", {}, heading),
+        element("h3", {}, `${heading[0].toUpperCase()}${heading.slice(1)}: ${place.cell}`),
         element("div", { class: "panels" }, ...panels.map((panel) => panel.root)),
       );
     });
@@ -83,10 +104,9 @@ export class RunSection {
   }
 
   button({ place, series, unit, auc, inside, outside }) {
-    const { layer, reverse, series: all } = this.store.places[place];
-    const { name } = all[series];
-    const where = `${this.t("inside.layer", { n: layer + 1 })}${reverse ? `, ${this.t("inside.reverse")}` : ""}`;
-    const label = `${name} ${unit}${this.store.places.length > 1 ? `, ${where}` : ""}`;
+    const where = this.store.places[place];
+    const { name } = where.series[series];
+    const label = `${name} ${unit}${this.store.places.length > 1 ? `, ${layerName(where, this.t)}` : ""}`;
     const said = this.t("inside.ranked", { inside: inside.toFixed(2), outside: outside.toFixed(2), auc: auc.toFixed(2) });
     return element(
       "button",

@@ -27,6 +27,7 @@ export class Store {
   constructor() {
     this.steps = 0;
     this.spans = []; // [begin, end] of each step's piece in the text, in JavaScript's count
+    this.written = []; // what the run writes of it meanwhile, a piece for each step of its own
     this.places = []; // layers and directions, each with its series
     this.error = null;
   }
@@ -40,17 +41,23 @@ export class Store {
     this.spans.length = header.from;
     this.spans.push(...spans);
     this.steps = header.steps;
+    this.written = header.written;
     if (this.shape(header.places) !== this.shape(this.places)) {
       if (header.places.length) this.places = header.places.map(begun);
     }
     let begin = 0;
     header.places.forEach((place, number) => {
       for (const series of this.places[number].series) {
-        const end = begin + (this.steps - place.start) * series.size;
+        const end = begin + (this.stepsOf(place) - place.start) * series.size;
         series.put(place.start, numbers.subarray(begin, end));
         begin = end;
       }
     });
+  }
+
+  /** Of a place: those of the text, or of what is written. */
+  stepsOf({ writes }) {
+    return writes ? this.written.length : this.steps;
   }
 
   shape(layout) {

@@ -25,7 +25,7 @@ export class Viewer {
     this.wanted = {}; // messages to come, by what they do
     this.number = 0;
     this.pointed = this.pinned = null; // { run, place, series, unit }
-    this.step = null; // that is pointed at, of run 0's counting
+    this.step = null; // that is pointed at, as the place that is pointed at counts
     this.following = false; // gradients
     this.flows = [];
     const hint = `inside-hint-${(hints += 1)}`; // a notebook may show several
@@ -100,6 +100,7 @@ export class Viewer {
     else if (header.do === "rank") section.rank(header);
     else if (header.do === "back") this.flows[header.run] = header.error ? null : linesOf(header, this.t);
     section.say(header.do, header.error);
+    if (header.do === "read" && !header.error) section.write();
     if (header.do === "read" && header.run === this.coloured()) {
       this.typed.lay(text, section.store.spans, header.error ? Infinity : header.from);
     }
@@ -178,7 +179,9 @@ export class Viewer {
     if (where === null) [this.pointed, this.step] = [null, null];
     else {
       const { store } = this.sections[where.run];
-      const step = where.step ?? Math.max(0, Math.min(store.steps - 1, (this.step ?? this.focus(where.run)) + where.by));
+      const place = store.places[where.place];
+      const from = this.step !== null && this.writes(this.pointed) === place.writes ? this.step : this.focus(where.run, place.writes);
+      const step = where.step ?? Math.max(0, Math.min(store.stepsOf(place) - 1, from + where.by));
       [this.pointed, this.step] = [where, step];
     }
     this.again(before);
@@ -202,12 +205,19 @@ export class Viewer {
     this.draw();
   }
 
-  /** The step of a run that is looked at: the one pointed at, or the one that ends at the caret. */
-  focus(run) {
+  /** Whether the steps of what is pointed at, or kept, are those of what a run writes. */
+  writes(where) {
+    return Boolean(where && this.sections[where.run].store.places[where.place]?.writes);
+  }
+
+  /** The step of a run that is looked at: the one pointed at, else the one that ends at the caret; of what it writes the last. */
+  focus(run, writes = false) {
     const { store } = this.sections[run];
-    if (this.step === null || !this.pointed) return store.stepAt(this.typed.caret);
-    if (run === this.pointed.run) return this.step;
-    const [, end] = this.sections[this.pointed.run].store.spans[this.step] ?? [0, 0];
+    const pointed = this.pointed && this.step !== null ? this.pointed : null;
+    if (writes) return pointed?.run === run && this.writes(pointed) ? this.step : Math.max(0, store.written.length - 1);
+    if (!pointed || this.writes(pointed)) return store.stepAt(this.typed.caret);
+    if (run === pointed.run) return this.step;
+    const [, end] = this.sections[pointed.run].store.spans[this.step] ?? [0, 0];
     return store.stepAt(end);
   }
 
@@ -227,11 +237,14 @@ export class Viewer {
     this.status.textContent = said;
     this.sections.forEach((section, run) => {
       const own = chosen?.run === run ? chosen : null;
-      section.draw(this.focus(run), shade, own, said);
+      section.draw((writes) => this.focus(run, writes), shade, own, said);
+      const written = own && this.writes(own);
+      section.colour(written ? this.grounds(own, shade) : null, written ? this.focus(run, true) : null);
       if (this.following && this.flows[run]) section.drawFlow(this.flows[run], decades, shade);
     });
-    this.typed.colour(this.grounds(chosen, shade));
-    this.typed.mark(chosen ? this.focus(this.coloured()) : null);
+    const read = chosen && !this.writes(chosen) ? chosen : null;
+    this.typed.colour(this.grounds(read, shade));
+    this.typed.mark(read ? this.focus(this.coloured()) : null);
   }
 
   /** What the text is coloured by: a unit, else the gradient where it is followed, else nothing. */
@@ -252,10 +265,12 @@ export class Viewer {
     const { store } = this.sections[run];
     const panel = this.sections[run].panel(place, series);
     const values = store.places[place]?.series[series];
-    if (!panel || !store.steps) return "";
-    const step = Math.min(this.focus(run), store.steps - 1);
-    const [begin, end] = store.spans[step];
-    const piece = JSON.stringify(this.typed.value.slice(begin, end)).slice(1, -1);
+    const steps = panel ? store.stepsOf(panel.place) : 0;
+    if (!steps) return "";
+    const { writes } = panel.place;
+    const step = Math.min(this.focus(run, writes), steps - 1);
+    const read = writes ? store.written[step] : this.typed.value.slice(...store.spans[step]);
+    const piece = JSON.stringify(read).slice(1, -1);
     return this.t("inside.value", {
       run: this.sections[run].name, what: panel.name, unit, piece, step, value: values.at(step, unit).toFixed(3),
     });

@@ -2,7 +2,7 @@ export default {
   "inside.title": "Inside",
   "inside.about": "Type, and every gate, state and output of every unit moves with each character.",
   "inside.runs": "Runs that read the text, up to {most} side by side",
-  "inside.none": "There is no run yet that reads one sequence: train a language model, a classifier, a tagger or a forecaster.",
+  "inside.none": "There is no run yet: train one first.",
   "inside.train": "Train one",
   "inside.choose": "Tick a run to look inside.",
   "inside.loading": "The runs are being loaded …",
@@ -32,4 +32,8 @@ export default {
   "inside.flow": "Norm of the gradient by the state, so many steps back",
   "inside.flow.said": "{name}: {here} at the caret, {first} {steps} steps before",
   "inside.by": "∂L/∂{state}",
+  "inside.writes": "It writes:",
+  "inside.picture": "The picture that it sees",
+  "inside.part.encoder": "encoder",
+  "inside.part.decoder": "decoder",
 };

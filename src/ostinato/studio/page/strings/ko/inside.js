@@ -2,7 +2,7 @@ export default {
   "inside.title": "속 들여다보기",
   "inside.about": "글자를 입력하면 모든 유닛의 게이트, 상태, 출력이 글자마다 움직입니다.",
   "inside.runs": "글을 읽을 모델 (최대 {most}개를 나란히)",
-  "inside.none": "시퀀스 하나를 읽는 모델이 아직 없습니다. 언어 모델, 분류기, 태거, 예측기 가운데 하나를 학습하세요.",
+  "inside.none": "아직 학습된 모델이 없습니다. 먼저 하나를 학습하세요.",
   "inside.train": "학습하러 가기",
   "inside.choose": "들여다볼 모델을 고르세요.",
   "inside.loading": "모델을 불러오는 중입니다 …",
@@ -32,4 +32,8 @@ export default {
   "inside.flow": "상태에 대한 기울기의 크기(노름), 거슬러 간 단계별",
   "inside.flow.said": "{name}: 커서 위치에서 {here}, {steps}단계 전 {first}",
   "inside.by": "∂L/∂{state}",
+  "inside.writes": "모델이 쓴 글:",
+  "inside.picture": "모델이 보는 사진",
+  "inside.part.encoder": "인코더",
+  "inside.part.decoder": "디코더",
 };
