@@ -21,4 +21,4 @@ def studio(options: Studio, output: Output) -> None:
     def show(address: str) -> None:
         output.text(f"the studio is at {address}; Ctrl-C ends it, trainings go on")
 
-    serve(runs, options.port, show, browse=not options.no_browser)
+    serve(runs, options.port, show, browse=not options.no_browser, plugins=options.plugin)

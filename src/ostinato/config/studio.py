@@ -7,7 +7,7 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import at_least, at_most
-from ostinato.config.fields import Flag, Json
+from ostinato.config.fields import Flag, Json, Plugins
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class Studio:
 
     port: int | None = None
     """Port to listen at, on this machine alone. By default 8400, or the next that is free."""
+
+    plugin: Plugins = ()
 
     no_browser: Flag = False
     """Print the address without opening it."""

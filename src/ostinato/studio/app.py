@@ -5,7 +5,7 @@ once torch is there: the page shows before.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -36,15 +36,16 @@ def computing_routes() -> list[BaseRoute]:
     return [*inside.ROUTES, *about.ROUTES, *sequences.ROUTES, *series.ROUTES, *texts.ROUTES, *views.ROUTES]
 
 
-def studio_app(folder: Path, secret: str, port: int) -> Starlette:
+def studio_app(folder: Path, secret: str, port: int, plugins: Sequence[str] = ()) -> Starlette:
     """The application.
 
     Args:
         folder: of run folders; made when the first training starts.
         secret: what whoever opens the page must show; see `Guard`.
         port: that the server listens at.
+        plugins: Python files, or modules, to import with torch: they register cells.
     """
-    studio = Studio(folder)
+    studio = Studio(folder, tuple(plugins))
     door = Door(studio)
 
     @asynccontextmanager
@@ -99,8 +100,10 @@ class Door:
 
 
 def _computing_app(studio: Studio) -> Starlette:
+    from ostinato.api.plugins import import_plugins
     from ostinato.serving.app import create_app
 
+    import_plugins(studio.plugins)
     app = create_app(discover=studio.runs, routes=computing_routes(), local=True)
     app.state.studio = studio
     return app

@@ -4,7 +4,7 @@ import secrets
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import cast
@@ -21,7 +21,9 @@ PORT = 8400
 _PLACES = 100
 
 
-def serve(runs: Path, port: int | None, show: Callable[[str], None], *, browse: bool) -> None:
+def serve(
+    runs: Path, port: int | None, show: Callable[[str], None], *, browse: bool, plugins: Sequence[str] = ()
+) -> None:
     """Serve the page until Ctrl-C or SIGTERM.
 
     Args:
@@ -29,6 +31,7 @@ def serve(runs: Path, port: int | None, show: Callable[[str], None], *, browse: 
         port: to listen at; None: `PORT`, or the next one that is free.
         show: called with the address, once it answers.
         browse: whether to open it in the browser.
+        plugins: Python files, or modules, to import with torch.
 
     Raises:
         ConfigError: the port is taken.
@@ -37,7 +40,7 @@ def serve(runs: Path, port: int | None, show: Callable[[str], None], *, browse: 
     place = listening.getsockname()[1]
     secret = secrets.token_urlsafe(24)
     address = f"http://{HOST}:{place}/?key={secret}"
-    app = studio_app(runs, secret, place)
+    app = studio_app(runs, secret, place, plugins)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
     show(address)
     if browse:

@@ -19,10 +19,12 @@ class Studio:
 
     Attributes:
         folder: of the runs that are shown, where new ones go.
+        plugins: what is imported with torch, for the cells that it registers.
         ending: whether the server is about to end: who follows something is let go.
     """
 
     folder: Path
+    plugins: tuple[str, ...] = ()
     ending: bool = False
 
     @cached_property

@@ -21,8 +21,8 @@ class Served:
         home: without.
     """
 
-    def __init__(self, runs, cwd):
-        command = [sys.executable, "-m", "ostinato", "studio", str(runs), "--no-browser"]
+    def __init__(self, runs, cwd, *more):
+        command = [sys.executable, "-m", "ostinato", "studio", str(runs), "--no-browser", *more]
         self.process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         line = self.process.stdout.readline()
         self.address = re.search(r"http://\S+\?key=[\w-]+", line)[0]

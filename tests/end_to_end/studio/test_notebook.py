@@ -77,6 +77,8 @@ def test_the_viewer_stands_in_a_notebook_of_either_shade(browser, widget, ground
     assert field.input_value() == "the cat"
     field.press("End")
     field.press_sequentially(" sees")
+    marks = "() => [...document.querySelectorAll('.behind span')].length === 12"
+    page.wait_for_function(marks)  # all letters are drawn
     page.get_by_label("lstm, layer 1, gate f").hover(position={"x": 12 * 6 + 3, "y": 3})
     page.get_by_text("(step 12)").wait_for()
     shade = page.evaluate("() => document.querySelector('.ostinato').dataset.theme")
