@@ -10,7 +10,8 @@ from ostinato.core.span_tags import Scheme, scheme_of
 from ostinato.data.batching.splits import HELD_OUT, held_out
 from ostinato.data.labelled.labels import require_known, tell_unknown
 from ostinato.data.text.conll import Tagged
-from ostinato.data.text.tokenizer import EOS, UNK, TextCodec, Tokenizer
+from ostinato.data.text.stream_decoder import EOS, UNK
+from ostinato.data.text.tokenizer import TextCodec, Tokenizer
 from ostinato.tasks.contract import record
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.tag.codec import TagCodec

@@ -24,7 +24,8 @@ from ostinato.data.sources.memory import Steps, in_memory
 from ostinato.data.text.conll import Sentence, TagColumns, read_sentences, read_tagged
 from ostinato.data.text.conll_layout import Layout, read_layout
 from ostinato.data.text.plain_sentences import WORDS, is_plain, plain_sentences
-from ostinato.data.text.tokenizer import UNK, TextCodec
+from ostinato.data.text.stream_decoder import UNK
+from ostinato.data.text.tokenizer import TextCodec
 from ostinato.data.text.unknown_words import unknown_note
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.inspection.observed import Observed, Typed
