@@ -413,6 +413,33 @@ void check_softmax(int64_t isa, Random& random) {
     }
 }
 
+// Products of matrices, each factor as it is or transposed, and by dots.
+void check_matmul(int64_t isa, Random& random) {
+    const int64_t widths[] = {0, 1, 5, 16, 33, 64, 100, 257, 800};
+    const int64_t M = random.below(40), N = widths[1 + random.below(8)], K = widths[random.below(9)];
+    Case c{};
+    c.cell = "matmul", c.N = M, c.D = K, c.H = N, c.threads = 1 + random.below(3), c.bias = random.chance(), c.rest = true;
+    ostinato_matmul run{};
+    run.isa = isa, run.threads = c.threads, run.M = M, run.N = N, run.K = K;
+    run.dots = random.chance(), run.add = random.chance();
+    run.transposed_a = !run.dots && random.chance(), run.transposed_b = run.dots || random.chance();
+    run.a_stride = run.transposed_a ? M : K, run.b_stride = run.transposed_b ? K : N, run.c_stride = N;
+    Block<float> a(random.numbers(M * K)), b(random.numbers(K * N)), bias(random.numbers(c.bias ? N : 0)), out(random.numbers(M * N));
+    const std::vector<float> before(out.data, out.data + M * N);
+    run.a = a.data, run.b = b.data, run.bias = or_null(bias), run.c = out.data;
+    Block<char> workspace(ostinato_matmul_workspace_size(&run));
+    run.workspace = workspace.data;
+    expect(ostinato_multiply(&run) == OSTINATO_OK, c, ostinato_isa(isa), "status", 1, 0);
+    for (int64_t m = 0; m < M; ++m)
+        for (int64_t n = 0; n < N; ++n) {
+            double sum = (c.bias ? bias.data[n] : 0) + (run.add ? before[m * N + n] : 0);
+            for (int64_t k = 0; k < K; ++k)
+                sum += double(run.transposed_a ? a.data[k * M + m] : a.data[m * K + k]) * (run.transposed_b ? b.data[n * K + k] : b.data[k * N + n]);
+            expect(std::fabs(out.data[m * N + n] - sum) <= 1e-5 * (1 + std::sqrt(K) + std::fabs(sum)), c, ostinato_isa(isa), "matmul",
+                   out.data[m * N + n], sum);
+        }
+}
+
 // A linear layer of 8 bits.
 void check_linear(int64_t isa, Random& random) {
     const int64_t widths[] = {1, 5, 16, 33, 64, 100, 257}, D = widths[random.below(7)], V = widths[random.below(7)], M = random.below(12);
@@ -485,7 +512,7 @@ int main(int argc, char** argv) {
                 }
             }
         }
-        for (int i = 0; i < each; ++i) check_softmax(isa, random), check_linear(isa, random);
+        for (int i = 0; i < each; ++i) check_softmax(isa, random), check_matmul(isa, random), check_linear(isa, random);
         std::printf("%s: checked\n", ostinato_isa(isa));
     }
     std::printf("%lld runs forward and backward, %d wrong numbers\n", (long long)checked, failures);

@@ -12,7 +12,7 @@ from ostinato.cells.contract import Cell
 from ostinato.compiler import build
 from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.registry import registered
-from ostinato.kernels import Request, eight_bits, find
+from ostinato.kernels import Request, eight_bits, find, matmul
 from ostinato.native import library as native_library
 from ostinato.native import openmp
 
@@ -67,6 +67,7 @@ def describe() -> Info:
         precision=_products(library),
         int8=None if isinstance(library, str) else library.int8,
         int8_cells=[name for name, kind in registered().items() if eight_bits.refuses(kind.examples()[0]) is None],
+        output_layers=matmul.choice(),
         openmp="none: one thread" if (team := openmp.runtime()) is None else team.path,
         compiler=found if isinstance(found := build.compiler(), str) else found.version,
         compiled=str(build.cache_folder()),

@@ -128,6 +128,10 @@ class Info(Result):
         "how weights of 8 bits are multiplied here: `vnni`, `avx2`, `neon` or `plain`; null where there are no kernels",
     ]
     int8_cells: Annotated[list[str], "the cells that can have such weights"]
+    output_layers: Annotated[
+        Literal["native", "torch"],
+        "who multiplies the matrices of output layers in float32: the kernels, or torch's library",
+    ]
     openmp: Annotated[str, "the OpenMP runtime by whose threads the native kernels run, or that there is none"]
     compiler: Annotated[str, "what compiles cells, its first line of `--version`, or why nothing does"]
     compiled: Annotated[str, "the folder in which compiled cells are kept"]

@@ -186,6 +186,7 @@ def _info(options: commands.Info, output: Output) -> None:
     if found.precision:
         products = ", ".join(f"{wanted} {computed}" for wanted, computed in found.precision.items())
         output.text(f"{'matmul precision':<20}{products}")
+    output.text(f"{'output layers by':<20}{found.output_layers}")
     if found.int8:
         output.text(f"{'weights of 8 bits':<20}{found.int8}; {', '.join(found.int8_cells)}")
     output.text(f"{'compiler of cells':<20}{found.compiler}; kept in {found.compiled}")

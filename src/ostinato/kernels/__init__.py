@@ -1,13 +1,14 @@
 """Who runs a cell over a sequence: a fused implementation where there is one, the reference loop where not.
 
-Beside it, the softmax of an output layer.
+Beside it, the products and the softmax of an output layer.
 """
 
 from ostinato.cells.unroll import unroll as reference
 from ostinato.core.torch_private import is_batched, is_transformed
-from ostinato.kernels import eight_bits, flops
+from ostinato.kernels import eight_bits, flops, matmul
 from ostinato.kernels import native_cells as native
 from ostinato.kernels.dispatch import Choice, find, run
+from ostinato.kernels.matmul import multiply
 from ostinato.kernels.native_calls import resolved
 from ostinato.kernels.onnx import is_exported
 from ostinato.kernels.recompute import run_recomputing
@@ -27,6 +28,8 @@ __all__ = [
     "is_captured",
     "is_exported",
     "is_transformed",
+    "matmul",
+    "multiply",
     "native",
     "own_node",
     "reference",

@@ -21,8 +21,6 @@ from ostinato.core.autocast import autocast_dtype
 _BUFFER, _FEWEST_ROWS = 64 << 20, 64
 #: Bytes that a copy of the weights in bfloat16 and one of their gradient may take together.
 _COPIES = 128 << 20
-#: Rows of a product in one call: MKL takes 1.4 times as long for 10,000 rows of a transposed factor at once.
-_SLICE = 2048
 
 
 def linear_cross_entropy(
@@ -139,10 +137,7 @@ def _computed(
         part = slice(begin, begin + rows)
         some, ids = hidden[part], targets[part]
         scores = buffer[: len(some)]
-        if shift is None:
-            torch.mm(some.to(narrow), factor.T, out=scores)
-        else:
-            torch.addmm(shift, some.to(narrow), factor.T, out=scores)
+        kernels.multiply(some.to(narrow), factor.T, scores, bias=shift)
         own = scores.gather(1, ids.unsqueeze(1)).squeeze(1).to(weights.dtype)
         beside = smoothing * (own - scores.mean(1, dtype=weights.dtype)) if smoothing else 0.0
         found = kernels.exponentials(scores, None if grads[2] is None else weights[part])
@@ -157,12 +152,12 @@ def _computed(
         scale = (weights[part] / found.sums).unsqueeze(1).to(hidden.dtype)
         if grads[0] is not None:
             into = grads[0][part]
-            _put_product(into, scores, factor, add=False)
+            kernels.multiply(scores, factor, into)
             into.mul_(scale)
             if apart:
                 into.sub_(weight[ids].mul_(share), alpha=1 - smoothing)
         if grads[1] is not None:
-            _put_product(grads[1], scores.T, (some * scale).to(narrow), add=begin > 0)
+            kernels.multiply(scores.T, (some * scale).to(narrow), grads[1], add=begin > 0)
             if apart:
                 grads[1].index_add_(0, ids, (some * share).to(grads[1].dtype), alpha=smoothing - 1)
         if grads[2] is not None and found.total is not None:
@@ -171,17 +166,6 @@ def _computed(
             grads[2].index_add_(0, ids, weights[part].to(grads[2].dtype), alpha=smoothing - 1)
     pairs = zip(grads, (hidden, weight, bias), strict=True)
     return loss, [None if grad is None or like is None else grad.to(like.dtype) for grad, like in pairs]
-
-
-def _put_product(into: Tensor, a: Tensor, b: Tensor, *, add: bool) -> None:
-    """Into = a b, or into += a b, whose factors may be narrower."""
-    if a.dtype == into.dtype:
-        for some, own in zip(torch.split(into, _SLICE), torch.split(a, _SLICE), strict=True):
-            torch.addmm(some, own, b, beta=int(add), out=some)
-    elif add:
-        into += torch.mm(a, b)
-    else:
-        into.copy_(torch.mm(a, b))
 
 
 class _LinearCrossEntropy(torch.autograd.Function):

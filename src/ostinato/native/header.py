@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ostinato.native.operands import ABI, LINEAR, RUN, SOFTMAX, Operand, Role, Table
+from ostinato.native.operands import ABI, LINEAR, MATMUL, RUN, SOFTMAX, Operand, Role, Table
 
 #: Where it is committed; a test holds the two together.
 PATH = Path(__file__).parent / "source" / "structs.h"
@@ -48,6 +48,9 @@ def text() -> str:
             "",
             "/* A softmax over each of M rows of V scores. All results are the same bits however many threads run. */",
             struct("ostinato_softmax", SOFTMAX),
+            "",
+            "/* c = a b + bias of matrices, or c += that. A row's bits stay whatever other rows there are and however many threads run. */",
+            struct("ostinato_matmul", MATMUL),
             "",
             "/* A linear layer over M rows, its weights in 8 bits. Whatever else is in it, a row's bits stay. */",
             struct("ostinato_linear", LINEAR),

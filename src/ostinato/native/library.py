@@ -15,7 +15,7 @@ from typing import Any
 
 from ostinato.core.errors import ConfigError
 from ostinato.native.openmp import Runtime, runtime
-from ostinato.native.operands import ABI, LINEAR, RUN, SOFTMAX, Role, Table
+from ostinato.native.operands import ABI, LINEAR, MATMUL, RUN, SOFTMAX, Role, Table
 
 #: Forces an instruction set.
 ISA_VARIABLE = "OSTINATO_ISA"
@@ -46,13 +46,19 @@ class Softmax(ctypes.Structure):
     _fields_ = _fields(SOFTMAX)
 
 
+class Matmul(ctypes.Structure):
+    """`ostinato_matmul`."""
+
+    _fields_ = _fields(MATMUL)
+
+
 class Linear(ctypes.Structure):
     """`ostinato_linear`."""
 
     _fields_ = _fields(LINEAR)
 
 
-_TABLES: dict[type, Table] = {Run: RUN, Softmax: SOFTMAX, Linear: LINEAR}
+_TABLES: dict[type, Table] = {Run: RUN, Softmax: SOFTMAX, Matmul: MATMUL, Linear: LINEAR}
 
 _ARGUMENTS: dict[str, list[Any]] = {
     **{name: [c_int64] for name in ("isa", "cell", "isa_supported")},
@@ -63,11 +69,18 @@ _ARGUMENTS: dict[str, list[Any]] = {
     "exponentials": [POINTER(Softmax)],
 }
 
-# What a library that was compiled before does not have.
+# What a library that was compiled before may not have.
 _EIGHT_BITS: dict[str, list[Any]] = {
     "int8": [c_int64],
     **{f"linear_{name}": [POINTER(Linear)] for name in ("workspace_size", "packed_size", "pack", "forward")},
 }
+_PRODUCTS: dict[str, list[Any]] = {
+    "processor": [],
+    **{name: [POINTER(Matmul)] for name in ("matmul_workspace_size", "multiply")},
+}
+
+
+_TEXTS = ("isa", "cell", "int8", "processor")
 
 
 class NativeLibrary:
@@ -81,6 +94,8 @@ class NativeLibrary:
         isas: index of each instruction set by name, best first.
         supported: names of those this machine can run, best first.
         isa: name of the one in use.
+        has_matmul: whether it multiplies matrices; one that was compiled before does not.
+        processor: what the processor says of its maker, "GenuineIntel" or "AuthenticAMD"; "" where nothing is known.
         team: address of what a cell compiled by itself starts threads by.
 
     Raises:
@@ -93,9 +108,12 @@ class NativeLibrary:
         if (found := library.ostinato_abi()) != ABI:
             raise OSError(f"{path} has interface {found}, expected {ABI}: install the package again")
         self._has_int8 = hasattr(library, "ostinato_int8")
-        for name, arguments in (_ARGUMENTS | (_EIGHT_BITS if self._has_int8 else {})).items():
+        self.has_matmul = hasattr(library, "ostinato_multiply")
+        later = (_EIGHT_BITS if self._has_int8 else {}) | (_PRODUCTS if self.has_matmul else {})
+        for name, arguments in (_ARGUMENTS | later).items():
             function = getattr(library, f"ostinato_{name}")
-            function.argtypes, function.restype = arguments, c_char_p if name in ("isa", "cell", "int8") else c_int64
+            function.argtypes, function.restype = arguments, c_char_p if name in _TEXTS else c_int64
+        self.processor = library.ostinato_processor().decode() if self.has_matmul else ""
         self.team = self._join(found) if (found := runtime()) else None
         self.cells = {name: index for index, name in enumerate(_names(library.ostinato_cell))}
         self.isas = {name: index for index, name in enumerate(_names(library.ostinato_isa))}
@@ -164,6 +182,14 @@ class NativeLibrary:
         """Turn scores into what is in proportion to their softmax."""
         _check(self._library.ostinato_exponentials(run), run)
 
+    def matmul_workspace_size(self, run: Matmul) -> int:
+        """Bytes of scratch that a product of matrices needs."""
+        return int(self._library.ostinato_matmul_workspace_size(run))
+
+    def multiply(self, run: Matmul) -> None:
+        """Compute a product of matrices."""
+        _check(self._library.ostinato_multiply(run), run)
+
     @property
     def int8(self) -> str | None:
         """How the set in use multiplies numbers of 8 bits: "vnni", "avx2", "neon" or "plain"; None where the library is
@@ -218,7 +244,7 @@ def _names(entry: Any) -> Iterator[str]:
         index += 1
 
 
-def _check(status: int, run: Run | Softmax | Linear) -> None:
+def _check(status: int, run: Run | Softmax | Matmul | Linear) -> None:
     if status:
         rows = _TABLES[type(run)].of(Role.CHOICE, Role.SIZE)
         sizes = ", ".join(f"{row.name}={getattr(run, row.name)}" for row in rows)

@@ -174,6 +174,25 @@ SOFTMAX = Table(
     Operand("scores", Role.CHANGED, "M, V", "become exp(score - the row's largest)", "bytes"),
 )
 
+#: A product of two matrices: `ostinato_matmul`.
+MATMUL = Table(
+    Operand("isa", _C, "", "as above"),
+    Operand("threads", _C, "", "at most this many, 1 or more"),
+    Operand("transposed_a", _C, "", "1: a is [K, M]"),
+    Operand("transposed_b", _C, "", "1: b is [N, K]"),
+    Operand("add", _C, "", "1: to what c holds"),
+    Operand("dots", _C, "", "1: b, which is transposed, is read where it lies: for few rows; a is not transposed"),
+    *(Operand(letter, _S, "") for letter in "MNK"),
+    Operand("a_stride", _S, "", "floats from a row to the next, in memory"),
+    Operand("b_stride", _S, "", "the same"),
+    Operand("c_stride", _S, "", "the same"),
+    Operand("a", _IN, "M, K", dtype="float32"),
+    Operand("b", _IN, "K, N", dtype="float32"),
+    Operand("bias", _IN, "N", "added to every row", "float32", optional=True),
+    Operand("c", Role.CHANGED, "M, N", dtype="float32"),
+    Operand("workspace", Role.SCRATCH, "", "of ostinato_matmul_workspace_size; of any content", "bytes"),
+)
+
 #: A linear layer over M rows, its weights in 8 bits: `ostinato_linear`.
 LINEAR = Table(
     Operand("isa", _C, "", "as above"),

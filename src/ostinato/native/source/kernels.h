@@ -50,6 +50,12 @@ struct LinearKernels {
     void (*compute)(const ostinato_linear&);
 };
 
+// A product of matrices.
+struct MatmulKernels {
+    int64_t (*workspace)(const ostinato_matmul&);
+    void (*compute)(const ostinato_matmul&);
+};
+
 // In the same order in every build; the last has no name. A cell without functions is not computed in the build's precision.
 using CellTable = const CellKernels*;
 

@@ -19,7 +19,7 @@
 namespace ostinato {
 
 #define OSTINATO_OF_A_PRECISION extern const CellKernels cells[]; extern const ProgramKernels program;
-#define OSTINATO_OF_A_SET OSTINATO_OF_A_PRECISION void softmax(const ostinato_softmax&);
+#define OSTINATO_OF_A_SET OSTINATO_OF_A_PRECISION void softmax(const ostinato_softmax&); extern const MatmulKernels matmul;
 #define OSTINATO_OF_BYTES extern const CellKernels cells[]; extern const LinearKernels linear;
 
 #if defined(__x86_64__)
@@ -151,7 +151,8 @@ struct Isa {
     const char* name;
     bool (*supported)();
     const ByteKernels& (*bytes)();
-    void (*softmax)(const ostinato_softmax&);  // the same in every precision
+    void (*softmax)(const ostinato_softmax&);  // these two the same in every precision
+    const MatmulKernels* matmul;
     Kernels kernels[3];                        // by precision
 };
 
@@ -161,22 +162,22 @@ struct Isa {
 const Isa isas[] = {
 #if defined(__x86_64__)
 #if !defined(OSTINATO_WITHOUT_AMX)
-    {"amx", has_amx, by_vnni, avx512::softmax, {OSTINATO_KERNELS(avx512), OSTINATO_KERNELS(amx_bf16x3), OSTINATO_KERNELS(amx_bf16)}},
+    {"amx", has_amx, by_vnni, avx512::softmax, &avx512::matmul, {OSTINATO_KERNELS(avx512), OSTINATO_KERNELS(amx_bf16x3), OSTINATO_KERNELS(amx_bf16)}},
 #endif
 #if !defined(OSTINATO_WITHOUT_BF16)
-    {"avx512_bf16", has_avx512_bf16, by_vnni, avx512::softmax, {OSTINATO_KERNELS(avx512), {}, OSTINATO_KERNELS(avx512_bf16)}},
+    {"avx512_bf16", has_avx512_bf16, by_vnni, avx512::softmax, &avx512::matmul, {OSTINATO_KERNELS(avx512), {}, OSTINATO_KERNELS(avx512_bf16)}},
 #endif
-    {"avx512", has_avx512, by_vnni, avx512::softmax, {OSTINATO_KERNELS(avx512)}},
-    {"avx2", has_avx2, by_avx2, avx2::softmax, {OSTINATO_KERNELS(avx2)}},
-    {"baseline", always, plain, baseline::softmax, {OSTINATO_KERNELS(baseline)}},
+    {"avx512", has_avx512, by_vnni, avx512::softmax, &avx512::matmul, {OSTINATO_KERNELS(avx512)}},
+    {"avx2", has_avx2, by_avx2, avx2::softmax, &avx2::matmul, {OSTINATO_KERNELS(avx2)}},
+    {"baseline", always, plain, baseline::softmax, &baseline::matmul, {OSTINATO_KERNELS(baseline)}},
 #if defined(OSTINATO_EMULATE_AMX)  // for tests: after all others, so that it runs only where it is named
-    {"amx_emulated", has_avx512_bf16, by_vnni, avx512::softmax,
+    {"amx_emulated", has_avx512_bf16, by_vnni, avx512::softmax, &avx512::matmul,
      {OSTINATO_KERNELS(avx512), OSTINATO_KERNELS(amx_bf16x3_emulated), OSTINATO_KERNELS(amx_bf16_emulated)}},
 #endif
 #elif defined(__aarch64__)
-    {"neon", always, plain, neon::softmax, {OSTINATO_KERNELS(neon)}},
+    {"neon", always, plain, neon::softmax, &neon::matmul, {OSTINATO_KERNELS(neon)}},
 #else
-    {"generic", always, plain, generic::softmax, {OSTINATO_KERNELS(generic)}},
+    {"generic", always, plain, generic::softmax, &generic::matmul, {OSTINATO_KERNELS(generic)}},
 #endif
 };
 constexpr int64_t isa_count = sizeof isas / sizeof *isas;
@@ -217,6 +218,14 @@ int64_t check(const ostinato_linear& run) {
     if (run.isa < 0 || run.isa >= isa_count) return OSTINATO_BAD_ISA;
     if (run.M < 0 || run.D < 1 || run.D > longest_sum || run.V < 1 || run.threads < 1) return OSTINATO_BAD_SIZE;
     return OSTINATO_OK;
+}
+
+int64_t check(const ostinato_matmul& run) {
+    if (run.isa < 0 || run.isa >= isa_count) return OSTINATO_BAD_ISA;
+    if (run.M < 0 || run.K < 0 || run.N < 1 || run.threads < 1) return OSTINATO_BAD_SIZE;
+    const bool narrow = run.a_stride < (run.transposed_a ? run.M : run.K) || run.b_stride < (run.transposed_b ? run.K : run.N);
+    if (run.dots && (run.transposed_a || !run.transposed_b)) return OSTINATO_BAD_SIZE;
+    return narrow || run.c_stride < run.N ? OSTINATO_BAD_SIZE : OSTINATO_OK;
 }
 
 const LinearKernels& linear_of(const ostinato_linear& run) { return *isas[run.isa].bytes().linear; }
@@ -333,6 +342,29 @@ int64_t ostinato_exponentials(const ostinato_softmax* run) {
     if (run->isa < 0 || run->isa >= ostinato::isa_count) return OSTINATO_BAD_ISA;
     if (run->M < 0 || run->V < 1 || run->threads < 1) return OSTINATO_BAD_SIZE;
     ostinato::isas[run->isa].softmax(*run);
+    return OSTINATO_OK;
+}
+
+const char* ostinato_processor(void) {
+#if defined(__x86_64__)
+    static char name[13];
+    unsigned a, b, c, d;
+    if (!__get_cpuid(0, &a, &b, &c, &d)) return "";
+    const unsigned letters[] = {b, d, c};
+    for (int i = 0; i < 12; ++i) name[i] = static_cast<char>(letters[i / 4] >> 8 * (i % 4));
+    return name;
+#else
+    return "";
+#endif
+}
+
+int64_t ostinato_matmul_workspace_size(const ostinato_matmul* run) {
+    return ostinato::check(*run) ? 0 : ostinato::isas[run->isa].matmul->workspace(*run);
+}
+
+int64_t ostinato_multiply(const ostinato_matmul* run) {
+    if (int64_t wrong = ostinato::check(*run)) return wrong;
+    ostinato::isas[run->isa].matmul->compute(*run);
     return OSTINATO_OK;
 }
 

@@ -35,7 +35,7 @@
 
 #include <stdint.h>
 
-#include "structs.h"  /* OSTINATO_ABI, ostinato_run, ostinato_softmax, ostinato_linear */
+#include "structs.h"  /* OSTINATO_ABI, ostinato_run, ostinato_softmax, ostinato_matmul, ostinato_linear */
 
 #define OSTINATO_API __attribute__((visibility("default")))
 
@@ -72,6 +72,9 @@ OSTINATO_API int64_t ostinato_precision(int64_t isa, int64_t cell, int64_t preci
 /* How it multiplies numbers of 8 bits: "vnni", "avx2", "neon" or "plain"; NULL past the last. */
 OSTINATO_API const char *ostinato_int8(int64_t isa);
 
+/* What the processor says of its maker, "GenuineIntel" or "AuthenticAMD"; "" where it says nothing. */
+OSTINATO_API const char *ostinato_processor(void);
+
 /* Names of the cells, NULL past the last. */
 OSTINATO_API const char *ostinato_cell(int64_t index);
 
@@ -93,6 +96,10 @@ OSTINATO_API int64_t ostinato_pack(const ostinato_run *run);
 OSTINATO_API int64_t ostinato_forward(const ostinato_run *run);
 OSTINATO_API int64_t ostinato_backward(const ostinato_run *run);
 OSTINATO_API int64_t ostinato_exponentials(const ostinato_softmax *run);
+
+/* Bytes of scratch that a product of matrices needs, and the product. */
+OSTINATO_API int64_t ostinato_matmul_workspace_size(const ostinato_matmul *run);
+OSTINATO_API int64_t ostinato_multiply(const ostinato_matmul *run);
 
 /* The same four of a linear layer in 8 bits; `packed` has to be there, and may be kept for any M and number of threads. */
 OSTINATO_API int64_t ostinato_linear_workspace_size(const ostinato_linear *run);

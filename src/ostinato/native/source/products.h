@@ -247,7 +247,7 @@ static void run_rows(const Product& p, int64_t rows) {
 #if defined(OSTINATO_TILES)
 static void leave_tiles();
 #else
-static void leave_tiles() {}
+[[maybe_unused]] static void leave_tiles() {}
 #endif
 
 // One tile; rows from 1 to tile_rows(vectors).

@@ -92,6 +92,32 @@ typedef struct {
     void *scores;                    /* [M, V]; become exp(score - the row's largest) */
 } ostinato_softmax;
 
+/* c = a b + bias of matrices, or c += that. A row's bits stay whatever other rows there are and however many threads run. */
+typedef struct {
+    /* What to compute */
+    int64_t isa;                     /* as above */
+    int64_t threads;                 /* at most this many, 1 or more */
+    int64_t transposed_a;            /* 1: a is [K, M] */
+    int64_t transposed_b;            /* 1: b is [N, K] */
+    int64_t add;                     /* 1: to what c holds */
+    int64_t dots;                    /* 1: b, which is transposed, is read where it lies: for few rows; a is not transposed */
+    /* Sizes */
+    int64_t M;
+    int64_t N;
+    int64_t K;
+    int64_t a_stride;                /* floats from a row to the next, in memory */
+    int64_t b_stride;                /* the same */
+    int64_t c_stride;                /* the same */
+    /* Read by forward and backward */
+    const float *a;                  /* [M, K] */
+    const float *b;                  /* [K, N] */
+    const float *bias;               /* [N], or NULL; added to every row */
+    /* Read and written */
+    float *c;                        /* [M, N] */
+    /* Scratch, aligned to 64 bytes */
+    void *workspace;                 /* of ostinato_matmul_workspace_size; of any content */
+} ostinato_matmul;
+
 /* A linear layer over M rows, its weights in 8 bits. Whatever else is in it, a row's bits stay. */
 typedef struct {
     /* What to compute */

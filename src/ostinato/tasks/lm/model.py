@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ostinato import kernels
 from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.errors import ConfigError
 from ostinato.layers.dropout import check_rates, word_mask
@@ -310,20 +311,14 @@ class LanguageModelStream:
 def row_scores(decoder: nn.Module, x: Tensor) -> Tensor:
     """Scores `[N, V]` of hidden states `[N, E]`, each row the same to the last bit whatever stands beside it.
 
-    A product of matrices adds up in an order that depends on how many rows there are. Products of two rows each, as
-    many as it takes, have one order, and cost no more than those of one row.
+    A product of matrices adds up in an order that depends on how many rows there are: see `kernels.matmul.rows`.
     """
     if isinstance(decoder, EightBitLinear):  # whose sums are exact
         return decoder.eight_bits(x)
-    rows = len(x)
     if isinstance(decoder, nn.AdaptiveLogSoftmaxWithLoss):
-        return torch.cat([decoder.log_prob(x[row : row + 1]) for row in range(rows)])
+        return torch.cat([decoder.log_prob(x[row : row + 1]) for row in range(len(x))])
     assert isinstance(decoder, nn.Linear)
-    pairs = (rows + 1) // 2
-    if rows % 2:
-        x = torch.cat([x, x[-1:]])
-    weight = decoder.weight.t().expand(pairs, -1, -1)
-    return torch.baddbmm(decoder.bias, x.view(pairs, 2, -1), weight).flatten(0, 1)[:rows]
+    return kernels.matmul.rows(x, decoder.weight, decoder.bias)
 
 
 def _adaptive(width: int, vocab_size: int, cutoffs: Sequence[int]) -> nn.AdaptiveLogSoftmaxWithLoss:
