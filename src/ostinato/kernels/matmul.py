@@ -54,8 +54,8 @@ def multiply(a: Tensor, b: Tensor, into: Tensor, *, bias: Tensor | None = None, 
         and _takes(a, b, into, bias)
         and not is_watched()
     ):
-        return _run(library, a, b, into, bias, add)
-    if a.dtype != into.dtype:
+        _run(library, a, b, into, bias, add)
+    elif a.dtype != into.dtype:
         product = torch.mm(a, b) if bias is None else torch.addmm(bias, a, b)
         into.add_(product) if add else into.copy_(product)
     elif bias is not None and not add:

@@ -92,7 +92,7 @@ typedef struct {
     void *scores;                    /* [M, V]; become exp(score - the row's largest) */
 } ostinato_softmax;
 
-/* c = a b + bias of matrices, or c += that. A row's bits stay whatever other rows there are and however many threads run. */
+/* c = a b + bias of matrices, or c += that. A row's bits stay whatever rows and threads there are beside it. */
 typedef struct {
     /* What to compute */
     int64_t isa;                     /* as above */
