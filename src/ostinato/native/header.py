@@ -49,7 +49,7 @@ def text() -> str:
             "/* A softmax over each of M rows of V scores. All results are the same bits however many threads run. */",
             struct("ostinato_softmax", SOFTMAX),
             "",
-            "/* c = a b + bias of matrices, or c += that. A row's bits stay whatever rows and threads there are beside it. */",
+            "/* c = a b + bias of matrices, or c += that. Whatever else is in it, a row's bits stay. */",
             struct("ostinato_matmul", MATMUL),
             "",
             "/* A linear layer over M rows, its weights in 8 bits. Whatever else is in it, a row's bits stay. */",

@@ -92,7 +92,7 @@ typedef struct {
     void *scores;                    /* [M, V]; become exp(score - the row's largest) */
 } ostinato_softmax;
 
-/* c = a b + bias of matrices, or c += that. A row's bits stay whatever rows and threads there are beside it. */
+/* c = a b + bias of matrices, or c += that. Whatever else is in it, a row's bits stay. */
 typedef struct {
     /* What to compute */
     int64_t isa;                     /* as above */
