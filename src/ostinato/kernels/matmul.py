@@ -24,7 +24,7 @@ _SLICE = 2048
 def _is_faster(library: NativeLibrary, isa: str) -> bool:
     """Whether the library multiplies faster than torch: on AMD's processors it was measured to, on Intel's not."""
     return (
-        torch.backends.mkl.is_available()
+        torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
         and library.processor == "AuthenticAMD"
         and library.has_matmul
         and isa not in ("baseline", "generic")
