@@ -16,6 +16,7 @@ import torch
 
 from ostinato.api.beginning import Beginning, begin, by_layers, load_weights, taken_over
 from ostinato.api.compute import compute_settings
+from ostinato.api.embedding import Vectors, as_wide_as_vectors, hold_vectors, vectors_for
 from ostinato.api.launching import Launcher
 from ostinato.api.loading import build_model
 from ostinato.api.plugins import import_plugins
@@ -142,6 +143,8 @@ def _train_alone(
             f"--resume: {folder.path} holds weights but no checkpoint to go on from; use it as it is, "
             "or replace it by --overwrite"
         )
+    if not resuming:
+        options = as_wide_as_vectors(options)
     finished = False
     if resuming and "imported" in folder.read_config(options.TASK):
         raise RunFolderError(
@@ -159,6 +162,7 @@ def _train_alone(
             folder.resume_point.require_tensors()
     begun = begin(options, folder if resuming else None)
     prepared = _prepared(options, begun, progress_of)
+    vectors = None if resuming else vectors_for(options, prepared.codec, progress_of("reading vectors"))
     config = _configuration(options, prepared, None if resuming else begun)
     if resuming:
         _require_same_data(options, config, folder)
@@ -166,9 +170,11 @@ def _train_alone(
             folder.amend(config)
         place = folder
     else:
+        config |= {"vectors": vectors.record} if vectors is not None else {}
         place = folder.start(config | {"versions": versions()}, task.files(prepared))
     if not finished:
-        launcher.launch(partial(_train, options=options, prepared=prepared, started=started, folder=place))
+        work = partial(_train, options=options, prepared=prepared, started=started, folder=place, vectors=vectors)
+        launcher.launch(work)
     _refit(options, prepared, folder, started)
     run = load(folder.path)
     if options.test is not None:
@@ -281,6 +287,7 @@ def _train(
     started: float,
     folder: RunFolder,
     shown: bool = True,
+    vectors: Vectors | None = None,
 ) -> None:
     """What each process does: build the same model, take its own slice of the streams, train."""
     from ostinato.training.terminal import TerminalProgress
@@ -297,6 +304,10 @@ def _train(
         if (run := options.start.from_run) is not None and not folder.resume_point.exists():
             load_weights(options, run, model, prepared.codec)  # over what the job has begun with
             about += f"; begins with the weights of {run}"
+        if vectors is not None:
+            vectors.put_into(model)
+            about += f"; {vectors.about}"
+        hold_vectors(options, model, prepared.codec)
         job = replace(job, about=about, layers=by_layers(options, model))
         limit = None if training.time_limit is None else job.time_share * training.time_limit
         observers: list[Observer] = [MetricsFile(), TerminalProgress()] if shown else [MetricsFile()]

@@ -1,9 +1,12 @@
 """How a training begins, the same for every task."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
 
 from ostinato.config.checks import at_least, share
-from ostinato.config.fields import From, Overwrite, Plugins, Resume
+from ostinato.config.fields import Flag, From, Overwrite, Plugins, Resume
 from ostinato.core.errors import ConfigError
 
 
@@ -20,6 +23,14 @@ class StartOptions:
     """With --from: share of the training after which each layer begins to learn too, the output first and then
     downwards (gradual unfreezing). 0 lets all learn from the start; from a run of another task 0.1 by default."""
 
+    vectors: Annotated[str | None, tyro.conf.arg(metavar="FILE[,FILE]")] = None
+    """Word vectors that the embedding begins with, its width among them: GloVe's text format, word2vec's text or binary
+    format, gzipped or not. Of two vocabularies, as translate has them, a file for each, or one for both. Words that
+    the file lacks begin with random numbers. For --level word."""
+
+    freeze_vectors: Flag = False
+    """Do not train the embedding that begins with --vectors."""
+
     resume: Resume = False
     overwrite: Overwrite = False
     plugin: Plugins = ()
@@ -30,5 +41,9 @@ class StartOptions:
         if self.from_run is None and (self.layer_rates != 1 or self.unfreeze):
             option = "unfreeze" if self.unfreeze else "layer-rates"
             raise ConfigError(f"--{option} is for layers that another run has trained: give --from RUN as well")
+        if self.from_run is not None and self.vectors is not None:
+            raise ConfigError("--from and --vectors both say what the embedding begins with: give one of them")
+        if self.freeze_vectors and self.vectors is None:
+            raise ConfigError("--freeze-vectors is for an embedding that begins with --vectors: give FILE as well")
         if self.resume and self.overwrite:
             raise ConfigError("--resume goes on with a run and --overwrite deletes it: give one of them")

@@ -74,6 +74,15 @@ def give_rows(own: Tensor, lent: Tensor, rows: Sequence[int] | None = None) -> N
         own[at] = lent
 
 
+@torch.no_grad()
+def start_rows(weight: Tensor, ids: Tensor, vectors: Tensor) -> None:
+    """Start some rows of an embedding `[V, E]` from vectors `[F, E]` of these ids `[F]`, times the number that makes
+    their mean square that of the rows as they are, which are random."""
+    if len(ids):
+        size = vectors.square().mean().sqrt().clamp(min=1e-12)
+        weight[ids] = (vectors * (weight.square().mean().sqrt() / size)).to(weight.dtype)
+
+
 def _widened(name: str, weight: Tensor, like: Tensor, own: Recurrent, lent: Recurrent) -> Tensor:
     """A lent weight as wide as its place; columns of inputs that the lent stack does not have are zero."""
     if weight.shape == like.shape:

@@ -269,7 +269,7 @@ def start_vectors(
 ) -> npt.NDArray[np.float32] | None:
     """What the embedding starts from, learned of the encoded inputs to train on, `[V, E]`; None for random numbers."""
     wanted = options.sequence.word_vectors
-    if codec.tokenizer is None or wanted == "random":
+    if codec.tokenizer is None or wanted == "random" or options.start.vectors is not None:
         return None
     if wanted == "auto" and (codec.tokenizer.level == "char" or sum(map(len, inputs)) < TELLING_TOKENS):
         return None

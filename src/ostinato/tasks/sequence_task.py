@@ -16,6 +16,7 @@ from ostinato.data.labelled.reading import read_labelled
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.models.transfer import give_layers, give_rows
 from ostinato.tasks.card import CardFacts, files_of
+from ostinato.tasks.embedding import words_in
 from ostinato.tasks.lending import Lent
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.results import summed_up
@@ -41,6 +42,10 @@ class SequenceTask:
         """The tokenizer, where there is text."""
         tokenizer = prepared.codec.tokenizer
         return {} if tokenizer is None else {"tokenizer.json": tokenizer.to_json().encode()}
+
+    def embeddings(self, codec: Any) -> Mapping[str, Mapping[str, int]]:
+        """That of the words."""
+        return {"input": words_in(codec.tokenizer)}
 
     def read(self, run: Trained, source: str) -> Iterator[Example]:
         """Texts or sequences of numbers."""

@@ -40,6 +40,7 @@ from ostinato.tasks.caption.typed import example, picture, typed
 from ostinato.tasks.caption.views import views_of
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, record
+from ostinato.tasks.embedding import words_in
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.results import best_loss, summed_up
 from ostinato.tasks.trained import AnyRun, Trained, require_alike
@@ -170,6 +171,10 @@ class Captioning:
 
     def finish(self, run: Trained, prepared: PreparedCaptions) -> None:
         """Nothing more."""
+
+    def embeddings(self, codec: TextCodec) -> Mapping[str, Mapping[str, int]]:
+        """That of the words that are written."""
+        return {"decoder.embedding": words_in(codec.tokenizer)}
 
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> TextCodec:
         """The tokenizer."""

@@ -33,7 +33,7 @@ class TrainForecast(TrainFacts):
     """Train on time series, to say how they go on, and how surely."""
 
     TASK = "forecast"
-    UNUSED = frozenset({"steps", "tied", "embed"})
+    UNUSED = frozenset({"steps", "tied", "embed", "vectors", "freeze_vectors"})
     LEARNED: ClassVar[frozenset[str]] = frozenset(
         ("target", "time", "id", "past", "future", "static", "wide", "window", "horizon", "season", "transform")
     ) | {"floor"}

@@ -23,6 +23,7 @@ from ostinato.losses import activation_penalty, sequence_cross_entropy
 from ostinato.optim import takes_sparse
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, record
+from ostinato.tasks.embedding import words_in
 from ostinato.tasks.lm import exporting, in_c, inspection, lending
 from ostinato.tasks.lm.adopting import USED, adopt
 from ostinato.tasks.lm.ensemble import LanguageModelEnsemble
@@ -203,6 +204,11 @@ class LanguageModelling:
         return LanguageModelEnsemble([cast(LanguageModel, run.model) for run in runs])
 
     adopt, ADOPTING = staticmethod(adopt), USED
+
+    def embeddings(self, codec: TextCodec) -> Mapping[str, Mapping[str, int]]:
+        """That of the words."""
+        return {"embedding": words_in(codec.tokenizer)}
+
     lending, lend = staticmethod(lending.lending), staticmethod(lending.lend)
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
     described = staticmethod(described)

@@ -5,15 +5,15 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
-from ostinato.core.errors import ConfigError, DataError
+from ostinato.core.errors import DataError
 from ostinato.core.span_tags import Scheme, scheme_of
 from ostinato.data.batching.splits import HELD_OUT, held_out
 from ostinato.data.labelled.labels import require_known, tell_unknown
 from ostinato.data.text.conll import Tagged
-from ostinato.data.text.stream_decoder import EOS, UNK
-from ostinato.data.text.tokenizer import TextCodec, Tokenizer
+from ostinato.data.text.tokenizer import TextCodec
 from ostinato.tasks.contract import record
 from ostinato.tasks.prepared import Prepared
+from ostinato.tasks.tag.borrowing import words_of
 from ostinato.tasks.tag.codec import TagCodec
 from ostinato.tasks.tag.options import TrainTag
 from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
@@ -85,26 +85,6 @@ def prepare_tagged(
     if not isinstance(codec, TagCodec):
         codec = TagCodec.of(vocabulary, constrained=kept)
     return Prepared(codec, own, other, data, more)
-
-
-def words_of(tokenizer: Tokenizer) -> dict[str, int]:
-    """A language model's words as a tagger looks them up, in small letters, with the model's ids: of words that differ
-    in capitals alone the one that has none, or the most frequent.
-
-    Raises:
-        ConfigError: it does not read words.
-    """
-    if tokenizer.level != "word":
-        raise ConfigError(
-            f"--from: a tagger reads words, and this language model reads by {tokenizer.level}: expected one of "
-            "--level word"
-        )
-    found: dict[str, int] = {}
-    for number in range(tokenizer.size):
-        word = tokenizer.token(number)
-        if word not in (EOS, UNK) and (word.lower() not in found or word == word.lower()):
-            found[word.lower()] = number
-    return found
 
 
 def _split(whole: Tagged, seed: int, share: float) -> tuple[Tagged, Tagged]:

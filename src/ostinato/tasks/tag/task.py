@@ -24,24 +24,22 @@ from ostinato.data.sources.memory import Steps, in_memory
 from ostinato.data.text.conll import Sentence, TagColumns, read_sentences, read_tagged
 from ostinato.data.text.conll_layout import Layout, read_layout
 from ostinato.data.text.plain_sentences import WORDS, is_plain, plain_sentences
-from ostinato.data.text.stream_decoder import UNK
 from ostinato.data.text.tokenizer import TextCodec
 from ostinato.data.text.unknown_words import unknown_note
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.inspection.observed import Observed, Typed
-from ostinato.models.transfer import give_layers, give_rows
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, required
-from ostinato.tasks.lending import Lent
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.stepwise import require_one_way
 from ostinato.tasks.tag import exporting, in_c
 from ostinato.tasks.tag.adopting import USED, adopt
+from ostinato.tasks.tag.borrowing import BORROWED, borrow
 from ostinato.tasks.tag.codec import TagCodec
-from ostinato.tasks.tag.data import PreparedSentences, prepare_tagged, record_of, tag_counts, words_of
+from ostinato.tasks.tag.data import PreparedSentences, prepare_tagged, record_of, tag_counts
 from ostinato.tasks.tag.figures import predict_with_loss, scores_by_type, tag_names, tagging_figures
 from ostinato.tasks.tag.loss import tag_loss
-from ostinato.tasks.tag.model import UNKNOWN, Tagger
+from ostinato.tasks.tag.model import Tagger
 from ostinato.tasks.tag.options import EvaluateTag, PredictTag, TrainTag
 from ostinato.tasks.tag.portable import described
 from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
@@ -197,16 +195,11 @@ class Tagging:
             epochs=EPOCHS,
         )
 
-    BORROWED = frozenset({"cell", "layers", "hidden", "embed", "cell_options"})
+    def embeddings(self, codec: TagCodec) -> Mapping[str, Mapping[str, int]]:
+        """That of the words, in small letters."""
+        return {"embedding": codec.vocabulary.words}
 
-    def borrow(self, model: nn.Module, codec: TagCodec, lent: Lent) -> None:
-        """The vectors of words, that of unknown ones too, and the layers that read forward; what a tagger reads besides
-        counts nothing at first."""
-        assert isinstance(model, Tagger)
-        words = {UNK: lent.codec.tokenizer.unk_id} | words_of(lent.codec.tokenizer)
-        own = {UNK: UNKNOWN} | codec.vocabulary.words
-        give_rows(model.embedding.weight, lent.embedding[[*words.values()]], [own[word] for word in words])
-        give_layers(model.recurrent, lent.recurrent)
+    borrow, BORROWED = staticmethod(borrow), BORROWED
 
     def describe(self, model: nn.Module, prepared: PreparedSentences) -> str:
         """Sentences, words, tags, parameters."""

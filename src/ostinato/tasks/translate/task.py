@@ -32,6 +32,7 @@ from ostinato.plots.style import available
 from ostinato.tasks.attending import Alignment
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, record
+from ostinato.tasks.embedding import words_in
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.results import best_loss, summed_up
 from ostinato.tasks.trained import AnyRun, Trained, require_alike
@@ -227,6 +228,11 @@ class Translation:
         for number, (source, _) in enumerate(prepared.more.drawn, 1):
             found = self.align(run, source)
             alignment_matrix(found.weights, found.source, found.target, run.folder.path / f"alignment-{number}.png")
+
+    def embeddings(self, codec: PairCodec) -> Mapping[str, Mapping[str, int]]:
+        """Those of the words, source first."""
+        target = {"decoder.embedding": words_in(codec.target)}
+        return target if codec.source is codec.target else {"encoder.embedding": words_in(codec.source)} | target
 
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> PairCodec:
         """The tokenizers."""
