@@ -96,7 +96,7 @@ class Takes(NamedTuple):
     fields that say what becomes of the answers, which whoever writes them looks at. All have a group `reading`: how
     data are laid out otherwise than in training. Its own fields go to `Reads.reading`. An option that several tasks
     take has the same type in all of them.
-    `pictures` are names, with *, of what its `finish` draws in a run folder, so that `--overwrite` removes them.
+    `pictures` are names, with *, of what a finished run holds besides, so that `--overwrite` removes them.
     `estimator` is the class of `ostinato.sklearn` that trains it: the folder then has a module `estimator`, as
     `ostinato.tasks.estimators` says.
     """

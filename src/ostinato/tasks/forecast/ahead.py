@@ -29,7 +29,7 @@ class ForecastOptions:
     """How surely, and how far."""
 
     levels: Annotated[str | None, tyro.conf.arg(metavar="P,..")] = None
-    """Intervals to give, in percent: 50,80,95. By default 80,95."""
+    """Intervals to give, in percent: 50,80,95. By default those of --interval in training, else 80,95."""
 
     steps: Annotated[int | None, tyro.conf.arg(metavar="S")] = None
     """Rows to forecast. By default the horizon trained for; further ones rest on forecasts taken for what came."""
@@ -46,17 +46,23 @@ class ForecastOptions:
         Raises:
             ConfigError: one is no number between 0 and 100.
         """
-        if self.levels is None:
-            return LEVELS
-        try:
-            found = [float(part) for part in self.levels.split(",")]
-        except ValueError:
-            found = [0.0]
-        if not all(0 < level < 100 for level in found):
-            raise ConfigError(
-                f"--levels {self.levels}: expected percents between 0 and 100 with commas between, such as 50,80,95"
-            )
-        return tuple(sorted(set(found)))
+        return LEVELS if self.levels is None else percents("--levels", self.levels)
+
+
+def percents(option: str, text: str, whole: int = 100) -> tuple[float, ...]:
+    """Levels in percent, ascending, of an option that has them with commas between, as parts of 100 or of 1.
+
+    Raises:
+        ConfigError: one is no number between 0 and `whole`.
+    """
+    try:
+        found = [round(float(part) * 100 / whole, 9) for part in text.split(",")]
+    except ValueError:
+        found = [0.0]
+    if not all(0 < level < 100 for level in found):
+        what, such = ("percents", "50,80,95") if whole == 100 else ("numbers", "0.8,0.95")
+        raise ConfigError(f"{option} {text}: expected {what} between 0 and {whole} with commas between, such as {such}")
+    return tuple(sorted(set(found)))
 
 
 def ends(level: float) -> tuple[float, float]:

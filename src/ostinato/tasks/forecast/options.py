@@ -15,7 +15,7 @@ from ostinato.config.start import StartOptions
 from ostinato.config.table import TableOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
-from ostinato.tasks.forecast.ahead import ForecastOptions, Head
+from ostinato.tasks.forecast.ahead import ForecastOptions, Head, percents
 from ostinato.tasks.options import OtherTableOptions, Takes, TrainFacts
 
 
@@ -37,7 +37,7 @@ class TrainForecast(TrainFacts):
     LEARNED: ClassVar[frozenset[str]] = frozenset(
         ("target", "time", "id", "past", "future", "static", "wide", "window", "horizon", "season", "transform")
     ) | {"floor"}
-    FRESH: ClassVar[frozenset[str]] = frozenset({"refit"})
+    FRESH: ClassVar[frozenset[str]] = frozenset({"refit", "interval"})
     COMMON: ClassVar[tuple[str, ...]] = (
         "out",
         "target",
@@ -92,6 +92,11 @@ class TrainForecast(TrainFacts):
     head: Head = "quantile"
     """What is said of each step: a number; quantiles from 2.5 to 97.5 %; or a normal or Student's t distribution."""
 
+    interval: Annotated[str | None, tyro.conf.arg(metavar="P[,P]")] = None
+    """Probabilities of intervals, such as 0.8,0.95, that held-out windows see to: intervals are made as wide as it
+    takes to hold that share of what came there (split conformal prediction). As many rows are held out as that takes,
+    up to two in five. Of any head, point too. By default intervals are what the head says."""
+
     decoding: Literal["direct", "autoregressive"] = "direct"
     """Forecast all steps at once, or feed each step the forecast of the step before."""
 
@@ -139,6 +144,7 @@ class TrainForecast(TrainFacts):
             raise ConfigError(
                 "--refit learns from rows held out of DATA, but with --valid none are: give one of the two"
             )
+        _ = self.interval_levels
         at_least(window=(self.window, 2), horizon=(self.horizon, 1))
         _ = self.seasons
         for name in ("target", "time", "id", "past", "future", "static"):
@@ -164,6 +170,15 @@ class TrainForecast(TrainFacts):
         if len(found) > 1 and (1 in found or len(set(found)) < len(found)):
             raise ConfigError(f"--season {self.season}: expected different seasons of 2 rows or more")
         return found
+
+    @property
+    def interval_levels(self) -> tuple[float, ...]:
+        """`interval` in percent, ascending; none where it is not said.
+
+        Raises:
+            ConfigError: one is no number between 0 and 1.
+        """
+        return () if self.interval is None else percents("--interval", self.interval, 1)
 
     def columns(self, role: str) -> tuple[str, ...]:
         """The columns that an option names."""
@@ -224,6 +239,9 @@ OPTIONS = Takes(
     EvaluateForecast,
     AskForecast,
     plot=AskForecast,
-    pictures=("forecast.png",),
+    pictures=(
+        "forecast.png",
+        "intervals.json",
+    ),
     estimator="Forecaster",
 )

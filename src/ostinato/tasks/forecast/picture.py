@@ -9,11 +9,11 @@ from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.data.series.codec import SeriesCodec
 from ostinato.data.series.reading import Series
 from ostinato.data.series.windows import Windows
-from ostinato.tasks.forecast.ahead import LEVELS, ForecastOptions
-from ostinato.tasks.forecast.answers import can_go_on, shares_of
-from ostinato.tasks.forecast.continuing import continued
-from ostinato.tasks.forecast.decoding import Forecast, forecast, forecaster_of
+from ostinato.tasks.forecast.ahead import ForecastOptions
+from ostinato.tasks.forecast.answers import can_go_on
+from ostinato.tasks.forecast.decoding import Forecast
 from ostinato.tasks.forecast.drawing import PANELS, Fan, Panel, forecast_picture
+from ostinato.tasks.forecast.intervals import foreseen, gone_on, levels_of
 from ostinato.tasks.trained import Trained
 
 #: Horizons, and windows, of what was that are drawn before the first forecast.
@@ -26,13 +26,14 @@ _SERIES = 4
 def draw_run(run: Trained, valid: Windows, out: Path) -> None:
     """Draw the last validation window of some series beside what came, and how they go on from their end."""
     codec: SeriesCodec = run.codec
+    levels = levels_of(run, ForecastOptions())
     last = dict(valid.place(number) for number in range(len(valid)))
     drawn = sorted(last)[: max(1, _SERIES // codec.shape.targets)]
     several, origins = [valid.series[which] for which in drawn], [last[which] for which in drawn]
     beyond = None
     if not codec.columns.future:  # what is known in advance ends where the series does
-        beyond = continued(forecaster_of(run), codec, several, codec.shape.horizon, shares_of(LEVELS))
-    panels = _panels(run, codec, several, origins, "forecast of the held-out end", beyond, LEVELS)
+        beyond = gone_on(run, codec, several, codec.shape.horizon, levels)
+    panels = _panels(run, codec, several, origins, "forecast of the held-out end", beyond, levels)
     forecast_picture(panels, out, title=_title(codec, several, len(valid.series), codec.shape.horizon))
 
 
@@ -46,7 +47,7 @@ def draw_data(run: Trained, source: str, out: Path, options: ForecastOptions, ke
     """
     codec: SeriesCodec = run.codec
     steps = codec.shape.horizon if options.steps is None else options.steps
-    levels = () if forecaster_of(run).certain else options.intervals
+    levels = levels_of(run, options)
     read = codec.read(source)
     codec = codec.in_zone_of(read.spacing)
     found = {each.key: each for each in can_go_on(codec, read.series, read.name, str(run.folder.path), steps)}
@@ -57,7 +58,7 @@ def draw_data(run: Trained, source: str, out: Path, options: ForecastOptions, ke
     if len(keys) > room:
         raise ConfigError(f"--series: expected {room} at most, for which there is room in a picture, got {len(keys)}")
     drawn = [found[key] for key in keys] if keys else list(found.values())[:room]
-    beyond = continued(forecaster_of(run), codec, drawn, steps, shares_of(levels))
+    beyond = gone_on(run, codec, drawn, steps, levels)
     origins = [max(len(each) - codec.shape.horizon, codec.shape.window) for each in drawn]
     panels = _panels(run, codec, drawn, origins, f"forecast of the last {codec.shape.horizon} rows", beyond, levels)
     forecast_picture(panels, out, title=_title(codec, drawn, len(read.series), steps))
@@ -76,7 +77,7 @@ def _panels(
     """A panel a target of each series: what was, what is forecast from a row on, and from the end on."""
     shape, panels = codec.shape, []
     windows = codec.windows(series, [np.array([origin]) for origin in origins])
-    known = forecast(forecaster_of(run), windows, shares_of(levels))
+    known = foreseen(run, windows, levels)
     for number, (each, origin) in enumerate(zip(series, origins, strict=True)):
         begin = max(0, origin - max(shape.window, _BEFORE * shape.horizon))
 

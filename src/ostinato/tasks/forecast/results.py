@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 from ostinato.core.results import Count, Measure, Positive, Result, when
 
 _PROBABILISTIC = when("any head but point")
+_WITH_INTERVALS = when("any head but point, and that one too with --interval")
 
 _MAE, _RMSE = "mean absolute error", "root of the mean squared error"
 _MAPE = "mean absolute error in percent of the target, over targets other than 0; null where all are"
@@ -35,8 +36,8 @@ class TargetFigures(Result, kw_only=True):
     smape: Annotated[Measure, _SMAPE]
     mase: Annotated[Measure | None, _MASE]
     crps: Annotated[Measure | UnsetType, _CRPS, _PROBABILISTIC] = UNSET
-    coverage_80: Annotated[Measure | UnsetType, _WITHIN_80, _PROBABILISTIC] = UNSET
-    coverage_95: Annotated[Measure | UnsetType, _WITHIN_95, _PROBABILISTIC] = UNSET
+    coverage_80: Annotated[Measure | UnsetType, _WITHIN_80, _WITH_INTERVALS] = UNSET
+    coverage_95: Annotated[Measure | UnsetType, _WITHIN_95, _WITH_INTERVALS] = UNSET
 
 
 class StepFigures(Result, kw_only=True):
@@ -49,8 +50,8 @@ class StepFigures(Result, kw_only=True):
     smape: Annotated[Measure | None, _SMAPE]
     mase: Annotated[Measure | None, _MASE]
     crps: Annotated[Measure | UnsetType | None, _CRPS, _PROBABILISTIC] = UNSET
-    coverage_80: Annotated[Measure | UnsetType | None, _WITHIN_80, _PROBABILISTIC] = UNSET
-    coverage_95: Annotated[Measure | UnsetType | None, _WITHIN_95, _PROBABILISTIC] = UNSET
+    coverage_80: Annotated[Measure | UnsetType | None, _WITHIN_80, _WITH_INTERVALS] = UNSET
+    coverage_95: Annotated[Measure | UnsetType | None, _WITHIN_95, _WITH_INTERVALS] = UNSET
     naive_mae: Annotated[Measure | None, "mae of the value one season (M rows) earlier; null where no target is known"]
 
 
@@ -70,8 +71,8 @@ class Figures(Result, kw_only=True):
     smape: Annotated[Measure, _SMAPE]
     mase: Annotated[Measure | None, _MASE]
     crps: Annotated[Measure | UnsetType, _CRPS, _PROBABILISTIC] = UNSET
-    coverage_80: Annotated[Measure | UnsetType, _WITHIN_80, _PROBABILISTIC] = UNSET
-    coverage_95: Annotated[Measure | UnsetType, _WITHIN_95, _PROBABILISTIC] = UNSET
+    coverage_80: Annotated[Measure | UnsetType, _WITHIN_80, _WITH_INTERVALS] = UNSET
+    coverage_95: Annotated[Measure | UnsetType, _WITHIN_95, _WITH_INTERVALS] = UNSET
     naive_mae: Annotated[Measure, "mae, of the value one season (M rows) earlier"]
     naive_rmse: Annotated[Measure, "rmse, of the value one season (M rows) earlier"]
     naive_mape: Annotated[Measure | None, "mape, of the value one season (M rows) earlier"]

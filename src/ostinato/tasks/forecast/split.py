@@ -13,12 +13,16 @@ from ostinato.data.series.known_rows import ALIKE
 from ostinato.data.series.reading import Series, SeriesColumns
 from ostinato.data.series.windows import Windows
 from ostinato.tasks.contract import record
+from ostinato.tasks.forecast.conformal import windows_for
 from ostinato.tasks.forecast.options import TrainForecast
 from ostinato.tasks.prepared import Prepared
 
 #: Windows to validate on while training, at most: evenly spread over all there are.
 VALIDATED = 1_000
 
+
+#: Share of a series that is held out at most to calibrate intervals by.
+MOST_HELD_OUT = 0.4
 
 PreparedSeries: TypeAlias = Prepared[SeriesCodec, Windows, None]
 
@@ -39,7 +43,7 @@ def split(
     """
     series = read.series
     held_out = share if options.valid is None else 0.0
-    ends = [_trained_rows(held_out, options.horizon, each) for each in series]
+    ends = [_trained_rows(held_out, options.horizon, each, _calibrated(options, len(series))) for each in series]
     log = {"auto": None, "log": True, "none": False}[options.transform]
     sizes: dict[str, Any] = {"window": options.window, "horizon": options.horizon, "season": options.seasons[0]}
     facts = {"log": log, "floor": options.floor, "trained": ends, "more_seasons": options.seasons[1:]}
@@ -129,11 +133,20 @@ def _of_series(series: Sequence[Series]) -> str:
     return f" of series {series[0].key!r}" if series[0].key else ""
 
 
-def _trained_rows(held_out: float, horizon: int, series: Series) -> int:
-    """Rows of a series that weights are learned from; what is held out is a share, but one horizon at least."""
+def _trained_rows(held_out: float, horizon: int, series: Series, calibrated: int = 0) -> int:
+    """Rows of a series that weights are learned from; what is held out is a share, but one horizon at least, and what
+    intervals are calibrated by, as far as that leaves enough to learn from."""
     if not held_out:
         return len(series)
-    return max(0, min(int((1 - held_out) * len(series)), len(series) - horizon))
+    needed = max(horizon, min(calibrated, int(MOST_HELD_OUT * len(series))))
+    return max(0, min(int((1 - held_out) * len(series)), len(series) - needed))
+
+
+def _calibrated(options: TrainForecast, series: int) -> int:
+    """Rows of each of so many series that calibrated intervals take; 0 where none are to be."""
+    if options.interval is None:
+        return 0
+    return options.horizon - 1 + -(-windows_for(options.interval_levels) // series)
 
 
 def _origins(series: Series, first: int, end: int, horizon: int) -> np.ndarray:

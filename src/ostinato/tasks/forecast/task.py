@@ -29,10 +29,10 @@ from ostinato.tasks.contract import Progress, Task, required
 from ostinato.tasks.forecast import exporting, in_c
 from ostinato.tasks.forecast.ahead import LEVELS
 from ostinato.tasks.forecast.answers import Backtest, can_go_on, forecast_rows, shares_of
-from ostinato.tasks.forecast.continuing import continued
 from ostinato.tasks.forecast.decoding import Forecast, forecast, forecaster_of
 from ostinato.tasks.forecast.ensemble import ForecasterEnsemble
 from ostinato.tasks.forecast.figures import CRPS_SHARES, Said, Windowed, accuracy, evaluate_forecast, windowed
+from ostinato.tasks.forecast.intervals import calibrate, foreseen, gone_on, levels_of
 from ostinato.tasks.forecast.loss import forecast_loss
 from ostinato.tasks.forecast.model import Forecaster
 from ostinato.tasks.forecast.options import AskForecast, EvaluateForecast, TrainForecast
@@ -132,7 +132,12 @@ class Forecasting:
     def refit(
         self, options: TrainForecast, prepared: PreparedSeries, folder: RunFolder, started: float, *, shown: bool
     ) -> None:
-        """With --refit train again on all rows, for as long as it took to find the best weights."""
+        """With --interval, calibrate by the best weights; with --refit train again on all rows, for as long as it took
+        to find them."""
+        if options.interval is not None:
+            model = self.build(folder.read_config())
+            folder.load_weights(model)
+            calibrate(model, prepared.valid, options.interval_levels, folder)
         if options.refit:
             from ostinato.tasks.forecast.fit import refitted
 
@@ -181,13 +186,14 @@ class Forecasting:
         """Rolling windows, one row apart, whose targets lie after the last row given to train; with `retrain` each by a
         model trained on all rows before it."""
         new = unseen(run.codec, _one(tuple(sources)))
-        windows, shares = new.windows, (*shares_of(LEVELS), *CRPS_SHARES)
+        windows = new.windows
         if options.retrain and run.members:
             raise ConfigError("--retrain trains one run anew; an ensemble has several: leave it out")
         if not options.retrain:
-            return _evaluated(run, new, windows, forecast(forecaster_of(run), windows, shares, progress=progress))
+            return _evaluated(run, new, windows, foreseen(run, windows, LEVELS, CRPS_SHARES, progress))
         from ostinato.tasks.forecast.backtest import retrained
 
+        shares = (*shares_of(LEVELS), *CRPS_SHARES)
         return _evaluated(run, new, windows, retrained(self, run, windows, shares, progress))
 
     described = staticmethod(described)
@@ -208,16 +214,18 @@ class Forecasting:
     ) -> Iterator[Answer]:
         """Each series' continuation beyond its end, as far and as surely as asked for, one row a step; a warning says
         which series cannot be forecast."""
-        model, ahead = forecaster_of(run), options.ahead
-        levels = ahead.intervals
-        if ahead.levels is not None and model.certain:
-            raise ConfigError("--levels: a point forecast has no intervals; train with --head quantile")
+        ahead = options.ahead
+        levels = levels_of(run, ahead)
+        if ahead.levels is not None and not levels:
+            raise ConfigError(
+                "--levels: a point forecast has no intervals; train with --head quantile, or with --interval"
+            )
         steps = run.codec.shape.horizon if ahead.steps is None else ahead.steps
         for _, of_one_table in groupby(examples, lambda example: id(example.codec)):
             some = list(of_one_table)
             codec, name = some[0].codec, some[0].table
             series = can_go_on(codec, [one.series for one in some], name, str(run.folder.path), steps)
-            found = continued(model, codec, series, steps, shares_of(levels), progress=progress)
+            found = gone_on(run, codec, series, steps, levels, progress)
             for number, each in enumerate(series):
                 quantiles = None if found.quantiles is None else found.quantiles[number]
                 yield from forecast_rows(codec, each, found.point[number], quantiles, levels)
@@ -338,7 +346,8 @@ def forecast_figures(codec: SeriesCodec, windows: Windows, found: Forecast) -> d
             f"{level:g}": (found.quantiles[..., 2 * n], found.quantiles[..., 2 * n + 1])
             for n, level in enumerate(LEVELS)
         }
-        said = Said(found.point, intervals, found.quantiles[..., 2 * len(LEVELS) :])
+        rest = found.quantiles[..., 2 * len(LEVELS) :]  # of a point forecast none, though its intervals be calibrated
+        said = Said(found.point, intervals, rest if rest.shape[-1] else None)
     return evaluate_forecast(said, true, scale, codec.columns.target)
 
 
