@@ -52,6 +52,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Make the generated pages."""
     for path, content in made().items():
         files.append(File.generated(config, path, content=content))
+    measured = max(RESULTS.glob("layers-*.png"), key=lambda file: file.stat().st_mtime)
+    files.append(File.generated(config, "images/measured-layers.png", abs_src_path=str(measured)))
     return files
 
 

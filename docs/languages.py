@@ -22,7 +22,7 @@ OUTDATED = (
 ORIGINAL = re.compile(r"\.ko\.md$")
 #: Titles of the English pages, as they were built.
 titles: dict[str, str] = {}
-#: What docs/hooks.py made in this build.
+#: What other hooks made in this build.
 generated: list[File] = []
 
 
@@ -38,7 +38,7 @@ def borrowed(file: File, config: MkDocsConfig) -> bool:
 
 @event_priority(-50)  # before i18n, which knows only files of the disk
 def _keep_generated(files: Files, config: MkDocsConfig) -> Files:
-    generated[:] = [file for file in files.documentation_pages() if file.generated_by]
+    generated[:] = [file for file in files if file.generated_by]
     for file in generated:
         files.remove(file)
     return files
@@ -70,18 +70,20 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
     return nav
 
 
+@event_priority(50)  # before others: the comment at the head is no part of the page
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Give a translated page's headings the names of the original's, so that links hold in each language; and say at
     the head of a page whose original has gone on that it has."""
     original = ORIGINAL.sub(".md", page.file.abs_src_path or "")
     if original == (page.file.abs_src_path or ""):
         return markdown
-    first, _, markdown = markdown.partition("\n")  # <!-- follows: HASH -->, of scripts/translations.py
+    outdated = re.search(r"^<!-- follows: \w+, outdated -->", markdown, re.MULTILINE)  # by scripts/translations.py
+    markdown = re.sub(r"^<!-- follows: .*-->\n+", "", markdown, count=1, flags=re.MULTILINE)
     named = headings(Path(original).read_text(encoding="utf-8"))
     lines = markdown.splitlines()
     for (at, _), (_, name) in zip(headings(markdown), named, strict=False):
         lines[at] += f" {{#{slugify(name, '-')}}}"
-    if "outdated" in first:
+    if outdated:
         lines.insert(0, OUTDATED.format(original=page.file.alternates["en"].url_relative_to(page.file)))
     return "\n".join(lines)
 

@@ -1,6 +1,6 @@
 """Which Korean pages follow their English originals: `python scripts/translations.py`.
 
-A page.ko.md keeps in a comment in its first line the hash of the page.md that it was made from. Where the English page
+A page.ko.md keeps in a comment at its head the hash of the page.md that it was made from. Where the English page
 has gone on, the tests ask for one of two:
 
 - `--mark [PAGE...]`: the Korean page says on itself that it is older. Whoever cannot write Korean does this.
@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-#: A Korean page's first line; docs/languages.py reads it too.
-FOLLOWS = re.compile(r"<!-- follows: (?P<hash>\w+)(?P<outdated>, outdated)? -->\n+")
+#: A Korean page's first line, behind the front matter that a notebook has; docs/languages.py reads it too.
+FOLLOWS = re.compile(r"^<!-- follows: (?P<hash>\w+)(?P<outdated>, outdated)? -->\n+", re.MULTILINE)
+FRONT = re.compile(r"(---\n.*?\n---\n+)?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Twin:
     @property
     def state(self) -> str:
         """What a table says of it."""
-        found = FOLLOWS.match(self.korean.read_text(encoding="utf-8"))
+        found = FOLLOWS.search(self.korean.read_text(encoding="utf-8"))
         if not self.original.exists():
             return "without an original"
         if found and found["outdated"]:
@@ -56,17 +57,18 @@ class Twin:
 
     def mark(self) -> None:
         """Say on the Korean page that it is older."""
-        found = FOLLOWS.match(self.korean.read_text(encoding="utf-8"))
+        found = FOLLOWS.search(self.korean.read_text(encoding="utf-8"))
         self._head(f"<!-- follows: {found['hash'] if found else 'nothing'}, outdated -->")
 
     def _head(self, line: str) -> None:
-        body = FOLLOWS.sub("", self.korean.read_text(encoding="utf-8"), count=1)
-        self.korean.write_text(f"{line}\n\n{body}", encoding="utf-8")
+        text = FOLLOWS.sub("", self.korean.read_text(encoding="utf-8"), count=1)
+        front = FRONT.match(text)[0]
+        self.korean.write_text(f"{front}{line}\n\n{text.removeprefix(front)}", encoding="utf-8")
 
 
 def twins() -> Iterator[Twin]:
-    """Every Korean page of the repository's own folders."""
-    for korean in sorted([*ROOT.glob("*.ko.md"), *(ROOT / "docs").rglob("*.ko.md")]):
+    """Every Korean page: the README, the documentation, the notebooks."""
+    for korean in sorted([*ROOT.glob("*.ko.md"), *(ROOT / "docs").rglob("*.ko.md"), *ROOT.glob("notebooks/*.ko.md")]):
         yield Twin(korean, korean.with_name(korean.name.replace(".ko.md", ".md")))
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import ostinato
 from ostinato.native import library as native_library
+from scripts.guide_drawings import drawings as guide_drawings
 from tests.end_to_end.page import blocks
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +55,12 @@ def test_every_public_name_is_in_the_reference():
 def test_drawings_of_the_architecture_are_of_the_rooms_there_are():
     drawn = runpy.run_path(str(ROOT / "scripts" / "architecture_drawing.py"))["drawings"]()
     for name, content in drawn.items():
+        assert (DOCS / "images" / name).read_text(encoding="utf-8") == content, name
+
+
+def test_drawings_of_guides_are_those_that_their_script_makes():
+    assert len(guide_drawings()) > 5
+    for name, content in guide_drawings().items():
         assert (DOCS / "images" / name).read_text(encoding="utf-8") == content, name
 
 
