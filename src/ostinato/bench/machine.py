@@ -8,6 +8,7 @@ import platform
 import re
 import statistics
 import time
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 
 from ostinato.core.files import replace_text
+from ostinato.kernels import matmul
 from ostinato.native import library as native_library
 
 _SIZE = 2048
@@ -95,20 +97,59 @@ class Rate:
 def sgemm() -> float:
     """Rate of torch's own product of two float32 matrices of 2048 x 2048, in GF/s, with torch's threads."""
     a, b = torch.randn(_SIZE, _SIZE), torch.randn(_SIZE, _SIZE)
+    return _rate(lambda: a @ b)
+
+
+def _rate(product: Callable[[], object]) -> float:
     times = []
-    a @ b
+    product()
     for _ in range(4):
         begun = time.perf_counter()
-        a @ b
+        product()
         times.append(time.perf_counter() - begun)
     return 2 * _SIZE**3 / statistics.median(times) / 1e9
 
 
-def usual_sgemm(rate: float, threads: int, isa: str | None) -> float:
+def limits(precision: str, threads: int, isa: str | None) -> dict[str, float]:
+    """Rates of a product of 2048 x 2048 by each library that multiplies in a precision here, in GF/s.
+
+    Each is the best ever seen on this machine: the floor of a step is the time of its products at the best of them.
+
+    Args:
+        precision: "highest" (float32) or "medium" (bfloat16); of others nothing is known.
+        threads: torch's, and those of BLAS.
+        isa: instruction set forced on all.
+
+    Returns:
+        By "torch", "numpy" (what it is linked with) and "ostinato"; of "medium" by "torch" alone.
+    """
+    a, b = torch.randn(_SIZE, _SIZE), torch.randn(_SIZE, _SIZE)
+    found: dict[str, float] = {}
+    if precision == "medium" and computed_instead("medium") is None:
+        rounded, other = a.bfloat16(), b.bfloat16()
+        found["torch"] = _rate(lambda: rounded @ other)
+    elif precision == "highest":
+        first, second, into = a.numpy(), b.numpy(), torch.empty(_SIZE, _SIZE)
+        found = {"torch": _rate(lambda: a @ b), "numpy": _rate(lambda: first @ second)}
+        library = native_library.load()
+        if not isinstance(library, str) and library.has_matmul:
+            found["ostinato"] = _rate(lambda: matmul.run(library, a, b, into))
+    return {name: usual_sgemm(rate, threads, isa, f"{precision} by {name}") for name, rate in found.items()}
+
+
+def floor(flops: float, limits: dict[str, float], median: float) -> dict[str, float]:
+    """`floor_ms` of so many multiplications and additions, and `of_floor` of what takes `median` milliseconds."""
+    if not limits:
+        return {}
+    least = flops / max(limits.values()) / 1e6
+    return {"floor_ms": round(least, 5), "of_floor": round(least / median, 3)}
+
+
+def usual_sgemm(rate: float, threads: int, isa: str | None, what: str = "") -> float:
     """The best rate ever seen on this machine with so many threads, this one included; remembered between runs."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     path = base / "ostinato" / "sgemm.json"
-    key = f"{cpu_name()}; torch {torch.__version__}; {isa or 'best'}; {threads} threads"
+    key = f"{cpu_name()}; torch {torch.__version__}; {isa or 'best'}; {threads} threads" + (what and f"; {what}")
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

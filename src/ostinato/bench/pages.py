@@ -16,6 +16,17 @@ def milliseconds(value: float) -> str:
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
+def floor(row: dict[str, Any]) -> str:
+    """The time of a row's products alone at the machine's best rate, and that over what was measured."""
+    return f"{milliseconds(row['floor_ms'])} ({row['of_floor']:.2f})" if "floor_ms" in row else ""
+
+
+def limits(rates: dict[str, float]) -> str:
+    """What the floor stands on."""
+    rate = ", ".join(f"{rate:.0f} by {name}" for name, rate in rates.items())
+    return f"Best products ever seen here: {rate} GF/s; the floor is what those of a row take at the best rate."
+
+
 def about(machine: dict[str, Any]) -> str:
     """Processor and versions, in a line."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())

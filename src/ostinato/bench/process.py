@@ -21,6 +21,10 @@ Event = dict[str, Any]
 KEPT_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 33), "MALLOC_MMAP_THRESHOLD_": str(1 << 30)}
 
 
+#: Settings of OpenBLAS that a machine may have for everybody, and that make NumPy slower than it is.
+_FORCED_DOWN = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
+
 def today() -> str:
     """The date of a measurement."""
     return datetime.now(UTC).strftime("%Y-%m-%d")
@@ -52,6 +56,8 @@ def events(module: str, job: Event, threads: int, forced: Mapping[str, str]) -> 
         RuntimeError: the process ended early.
     """
     environment = KEPT_MEMORY | os.environ | {"OMP_NUM_THREADS": str(threads), **forced}
+    for forced_down in _FORCED_DOWN:
+        environment.pop(forced_down, None)
     environment.pop("GOMP_SPINCOUNT", None)  # the command line's; a program that calls torch or us has the default
     # so that a peer with threads of its own (XLA) has as many cores as there are threads
     limit = f"import os; hasattr(os, 'sched_setaffinity') and os.sched_setaffinity(0, {cores()[:threads]})"

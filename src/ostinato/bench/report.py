@@ -30,14 +30,15 @@ def footnote(table: dict[str, Any]) -> str:
     """The machine's own rate beside a table, and whether the table counts."""
     rates = table["sgemm"]
     note = f"sgemm {rates['before']:.0f} GF/s before, {rates['after']:.0f} after; usual here {rates['usual']:.0f}"
-    return f"{note}. VOID: the machine was busy or slowed down." if table["void"] else f"{note}."
+    note += f". {pages.limits(table['limits'])}" if table.get("limits") else "."
+    return f"{note} VOID: the machine was busy or slowed down." if table["void"] else note
 
 
 def lines(table: dict[str, Any]) -> list[list[str]]:
-    """Head and rows of a table: milliseconds, ratios to this package, share of sgemm, error against float64."""
+    """Head and rows of a table: milliseconds, ratios to this package, share of sgemm, floor, error against float64."""
     sides = (name for row in table["rows"] for name in (*row["errors"], *row.get("left_out", ())))
     peers = [name for name in dict.fromkeys(sides) if name != "ostinato"]
-    head = ["row", "ostinato", *peers, "times as fast", "of sgemm", "error"]
+    head = ["row", "ostinato", *peers, "times as fast", "of sgemm", "floor ms (share)", "error"]
     return [head, *(_line(row, peers) for row in table["rows"])]
 
 
@@ -46,10 +47,10 @@ def _line(row: dict[str, Any], peers: list[str]) -> list[str]:
     error = " / ".join(f"{value:.1e}" for value in row["errors"]["ostinato"].values())
     if not row["ms"]:
         why = "; ".join(f"{side}: {fault}" for side, fault in row["wrong"].items())
-        return [name, "WRONG", *("" for _ in peers), why, "", error]
+        return [name, "WRONG", *("" for _ in peers), why, "", "", error]
     shown = [_time(row, side) for side in ("ostinato", *peers)]
     ratio = f"{row['ratio']:.2f} ({row['fastest']})" if row["ratio"] else ""
-    return [name, *shown, ratio, f"{row['of_sgemm']:.2f}", error]
+    return [name, *shown, ratio, f"{row['of_sgemm']:.2f}", pages.floor(row), error]
 
 
 def _time(row: dict[str, Any], side: str) -> str:

@@ -69,6 +69,16 @@ class Row(Result):
         "sgemm rates before and after",
         when("where there are times"),
     ] = UNSET
+    floor_ms: Annotated[
+        Measure | UnsetType,
+        "milliseconds that the products with the weights alone would take at the best of the table's `limits`",
+        when("where there are times, of float32 and bfloat16; since it is noted"),
+    ] = UNSET
+    of_floor: Annotated[
+        Measure | UnsetType,
+        "the floor over ostinato's median: its share of what the machine can do",
+        when("with `floor_ms`"),
+    ] = UNSET
     left_out: Annotated[
         dict[str, str] | UnsetType, "by side, why it could not take part here", when("since there were such sides")
     ] = UNSET
@@ -103,6 +113,11 @@ class Table(Result):
     sgemm: Annotated[Rate, "rate of a float32 product of 2048 x 2048 by torch"]
     void: Annotated[bool, "the rate was below 0.85 of the usual one: the table does not count"]
     rows: Annotated[list[Row], "what was measured"]
+    limits: Annotated[
+        dict[str, float] | UnsetType,
+        "best rate ever seen here of a product of 2048 x 2048 in this precision, GF/s, by library",
+        when("since it is noted"),
+    ] = UNSET
     runs: Annotated[
         str | UnsetType,
         "what of this package ran the cell: its own kernel (`native`), one compiled from the cell's equations "
@@ -242,6 +257,26 @@ class Comparison(Result):
     measured: Annotated[str, "the date"]
 
 
+class TrainingComparison(Comparison):
+    """A training step, beside the machine's limit."""
+
+    limits: Annotated[
+        dict[str, float] | UnsetType,
+        "best rate ever seen here of a product of 2048 x 2048 in this precision, GF/s, by library",
+        when("of training, since it is noted"),
+    ] = UNSET
+    floor_ms: Annotated[
+        Measure | UnsetType,
+        "milliseconds that the step's products alone would take at the best of `limits`",
+        when("with `limits`"),
+    ] = UNSET
+    of_floor: Annotated[
+        Measure | UnsetType,
+        "floor_ms over ours_ms: ostinato's share of what the machine can do",
+        when("with `floor_ms`"),
+    ] = UNSET
+
+
 class VocabularyComparison(Comparison):
     """The same for one size of the vocabulary."""
 
@@ -277,7 +312,7 @@ class LanguageMeasured(Result):
     machine: Annotated[Machine, "what it was measured on"]
     threads: Annotated[Positive, "threads and cores of every side"]
     measured: Annotated[str, "day, UTC"]
-    rows: Annotated[list[Comparison], "a training step of each preset beside each peer"]
+    rows: Annotated[list[TrainingComparison], "a training step of each preset beside each peer"]
     generation: Annotated[list[Comparison], "one sequence, token after token"]
     evaluation: Annotated[list[Comparison], "the loss of one stream"]
     vocabulary: Annotated[list[VocabularyComparison], "a training step against the size of the vocabulary"]

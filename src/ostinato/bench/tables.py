@@ -151,6 +151,7 @@ def _table(group: Group, setting: Setting, isa: str, found: Found) -> Found:
         "threads": setting.threads,
         "isa": isa,
         "measured": process.today(),
+        "limits": found["limits"],
         "sgemm": found["sgemm"],
         "void": found["void"],
         "rows": found["rows"],

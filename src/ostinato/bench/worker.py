@@ -37,12 +37,14 @@ def measure(job: Event) -> Iterator[Event]:
             rows.append(found)
             yield {"event": "row", "group": group.name, "row": str(row)}
         rates, void, mean = rate.since()
+        limits = machine.limits("medium" if group.dtype == "bfloat16" else group.precision, job["threads"], job["isa"])
         for found in rows:
             if found["ms"]:
-                flops = found.pop("flops") / found["ms"]["ostinato"]["median"] / 1e6
-                found["of_sgemm"] = round(flops / mean, 3)
-        runs = implementation(group)
-        yield {"event": "group", "group": group.name, "runs": runs, "sgemm": rates, "void": void, "rows": rows}
+                flops, median = found.pop("flops"), found["ms"]["ostinato"]["median"]
+                found["of_sgemm"] = round(flops / median / 1e6 / mean, 3)
+                found |= machine.floor(flops, limits, median)
+        about = {"runs": implementation(group), "limits": limits, "sgemm": rates, "void": void}
+        yield {"event": "group", "group": group.name, **about, "rows": rows}
 
 
 def implementation(group: groups.Group) -> str:

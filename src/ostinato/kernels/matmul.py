@@ -54,7 +54,7 @@ def multiply(a: Tensor, b: Tensor, into: Tensor, *, bias: Tensor | None = None, 
         and _takes(a, b, into, bias)
         and not is_watched()
     ):
-        _run(library, a, b, into, bias, add)
+        run(library, a, b, into, bias, add)
     elif a.dtype != into.dtype:
         product = torch.mm(a, b) if bias is None else torch.addmm(bias, a, b)
         into.add_(product) if add else into.copy_(product)
@@ -80,7 +80,7 @@ def rows(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     takes = not isinstance(library, str) and library.has_matmul and _takes(x, weight, bias)
     if isinstance(library, str) or not takes or x.stride(-1) != 1 or weight.stride(-1) != 1:
         return torch.cat([F.linear(x[row : row + 1], weight, bias) for row in range(len(x))]) if len(x) else into
-    _run(library, x, weight.T, into, bias, False, dots=True)
+    run(library, x, weight.T, into, bias, False, dots=True)
     return into
 
 
@@ -105,22 +105,40 @@ def _is_plain(tensor: Tensor) -> bool:
     return (right == 1 and down >= columns) or (down == 1 and right >= rows)
 
 
-def _run(
-    library: NativeLibrary, a: Tensor, b: Tensor, into: Tensor, bias: Tensor | None, add: bool, *, dots: bool = False
+def run(
+    library: NativeLibrary,
+    a: Tensor,
+    b: Tensor,
+    into: Tensor,
+    bias: Tensor | None = None,
+    add: bool = False,
+    *,
+    dots: bool = False,
 ) -> None:
-    run = Matmul(isa=library.isas[library.isa], threads=torch.get_num_threads(), add=add, dots=dots)
-    (run.M, run.K), run.N = a.shape, b.shape[1]
-    if not run.M or not run.N:
+    """As `multiply`, by the library: all float32 on the CPU, with neighbours along one of the two axes.
+
+    Args:
+        library: one that has products.
+        a: `[M, K]`.
+        b: `[K, N]`.
+        into: `[M, N]`, its rows dense.
+        bias: `[N]`.
+        add: to what is there.
+        dots: the form for few rows, where rows of `a` and columns of `b` are dense.
+    """
+    given = Matmul(isa=library.isas[library.isa], threads=torch.get_num_threads(), add=add, dots=dots)
+    (given.M, given.K), given.N = a.shape, b.shape[1]
+    if not given.M or not given.N:
         return
-    run.transposed_a, run.a_stride = _lies(a)
-    run.transposed_b, run.b_stride = (1, b.stride(1)) if dots else _lies(b)
-    run.c_stride = into.stride(0)
-    run.a, run.b, run.c = a.data_ptr(), b.data_ptr(), into.data_ptr()
+    given.transposed_a, given.a_stride = _lies(a)
+    given.transposed_b, given.b_stride = (1, b.stride(1)) if dots else _lies(b)
+    given.c_stride = into.stride(0)
+    given.a, given.b, given.c = a.data_ptr(), b.data_ptr(), into.data_ptr()
     if bias is not None:
-        run.bias = bias.data_ptr()
-    workspace = scratch(library.matmul_workspace_size(run))
-    run.workspace = workspace.data_ptr()
-    library.multiply(run)
+        given.bias = bias.data_ptr()
+    workspace = scratch(library.matmul_workspace_size(given))
+    given.workspace = workspace.data_ptr()
+    library.multiply(given)
 
 
 def _lies(factor: Tensor) -> tuple[int, int]:

@@ -39,6 +39,7 @@ def lines(rows: Rows) -> list[list[str]]:
         "tokens/s",
         "times as fast",
         "wanted",
+        "floor ms (share)",
         "error",
     ]
     if sized:
@@ -52,7 +53,7 @@ def _line(row: dict[str, Any], sized: bool) -> list[str]:
     error = " / ".join(f"{value:.1e}" for value in row["errors"]["ostinato"].values())
     if row["wrong"]:
         why = "; ".join(f"{side}: {fault}" for side, fault in row["wrong"].items())
-        return [*first, "WRONG", "", row["peer"] or "", "", "", why, *([""] * (2 if sized else 1)), error]
+        return [*first, "WRONG", "", row["peer"] or "", "", "", why, *([""] * 2), error]
     times = [
         part
         for side in ("ours", "peer")
@@ -64,7 +65,7 @@ def _line(row: dict[str, Any], sized: bool) -> list[str]:
         if row["wanted_mb"] is not None:
             last[0] += f" (wanted {row['wanted_mb']:.0f})"
     else:
-        last = ["" if row["wanted"] is None else f"{row['wanted']:g}"]
+        last = ["" if row["wanted"] is None else f"{row['wanted']:g}", pages.floor(row)]
     return [*first, *times[:2], row["peer"] or "", *times[2:], ratio, *last, error]
 
 
@@ -84,9 +85,11 @@ def _number(value: float | None, form: str | None = None) -> str:
 
 def footnote(rows: Rows) -> str:
     """The machine's own rate beside a table, and whether the table counts."""
-    rates = [rate for row in rows for rate in (row["sgemm"]["before"], row["sgemm"]["after"])]
+    busy = [rate for row in rows for rate in (row["sgemm"]["before"], row["sgemm"]["after"])]
     usual = max(row["sgemm"]["usual"] for row in rows)
-    note = f"sgemm {min(rates):.0f} to {max(rates):.0f} GF/s; usual here {usual:.0f}."
+    note = f"sgemm {min(busy):.0f} to {max(busy):.0f} GF/s; usual here {usual:.0f}."
+    rates = {f"{name} ({row['precision']})": rate for row in rows for name, rate in row.get("limits", {}).items()}
+    note += f" {pages.limits(rates)}" if rates else ""
     dates = sorted({row["measured"] for row in rows})
     note += f" Measured {', '.join(dates)}."
     return f"{note} Void rows: the machine was busy or slowed down." if any(row["void"] for row in rows) else note

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from ostinato.bench import accuracy, machine, timing
 from ostinato.bench.language import memory, numpy_side, our_sides, plain_torch, torch_sides
@@ -57,8 +58,21 @@ def measure(job: Event) -> Iterator[Event]:
         rows = measure_section(section, problem, compared, job["seconds"]) if compared else []
         rates, void, _ = rate.since()
         rows = [row | {"sgemm": rates, "void": void, "measured": today()} for row in rows]
+        if section.work == "training":
+            rows = [row | _floor(problem, row, job["threads"]) for row in rows]
         yield {"event": "section", "work": section.work, "name": str(section), "rows": rows}
         longest = max(longest, time.monotonic() - start)
+
+
+def _floor(problem: Problem, row: Event, threads: int) -> Event:
+    """What the machine's limit is for a training step, and how near to it this package comes."""
+    limits = machine.limits(row["precision"], threads, None)
+    if not limits or row["ours_ms"] is None:
+        return {}
+    side = our_sides.OurTraining(problem, row["precision"])
+    with side.within(), FlopCounterMode(display=False) as counter:
+        side.run()
+    return {"limits": limits, **machine.floor(counter.get_total_flops(), limits, row["ours_ms"])}
 
 
 def _section_facts(section: Section) -> Event:
