@@ -1,6 +1,8 @@
 """Runs are written for other programs, checked against them, and what goes wrong leaves nothing behind."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -75,6 +77,21 @@ def test_texts_of_any_length_at_once(run):
         np.testing.assert_allclose(h[:, row], state, atol=1e-5)
     assert not h[:, 0].any()
     np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
+
+
+def test_empty_texts_and_no_texts_are_taken(run):
+    ostinato.export(run, to="onnx", out="model.onnx")
+    script = """
+import numpy as np, onnxruntime
+session = onnxruntime.InferenceSession("model.onnx")
+for T, N in ((0, 2), (3, 0), (0, 0)):
+    state = np.random.default_rng(0).standard_normal((1, N, 16)).astype(np.float32)
+    given = {"tokens": np.zeros((T, N), np.int64), "lengths": np.zeros(N, np.int64)}
+    scores, _, h, c = session.run(None, given | {"state_h": state, "state_c": state})
+    print(scores.shape[:2], np.array_equal(h, state), np.array_equal(c, state))
+"""  # in a process of its own: ONNX Runtime's operators end it
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines() == ["(0, 2) True True", "(3, 0) True True", "(0, 0) True True"]
 
 
 @pytest.mark.parametrize(

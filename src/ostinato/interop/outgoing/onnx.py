@@ -14,6 +14,7 @@ import torch
 
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.interop.outgoing.graphs import Graph, Port
+from ostinato.interop.outgoing.onnx_edges import let_empty_in
 from ostinato.interop.outgoing.onnx_translations import exact
 
 #: Sizes of the free axes that a graph is captured with: different ones, that none is taken for another.
@@ -55,6 +56,7 @@ def write_onnx(graph: Graph, path: Path, metadata: Mapping[str, Any], opset: int
     """
     _require_room(graph)
     model = _captured(graph, opset or _DEFAULT_OPSET)
+    let_empty_in(model, graph)
     _name(model, graph)
     for key, value in metadata.items():
         entry = model.metadata_props.add()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ostinato.interop.outgoing.graphs import Graph
+from ostinato.interop.outgoing.graphs import Graph, Port
 
-#: Sizes of free axes beside those drawn: 1 has to work, and a length of 0 or 1 comes with it.
+#: Largest sizes of free axes that are drawn.
 _MOST = {"T": 24, "S": 24, "N": 5}
 
 
 def largest_difference(graph: Graph, path: Path, times: int = 20, seed: int = 0) -> float:
     """How far the file's answers are from the module's at most, over random inputs of random sizes.
 
-    Sizes of 1 and lengths of 0 and 1 are among them. A difference is |a - b| / max(1, |b|): absolute of numbers up to
-    1, relative of larger ones. Where one is NaN or infinite, both have to be the same.
+    All sizes being 1, each being 0, and lengths of 0 and 1 are among them. A difference is |a - b| / max(1, |b|):
+    absolute of numbers up to 1, relative of larger ones. Where one is NaN or infinite, both have to be the same.
 
     Args:
         graph: what was written.
@@ -32,29 +33,55 @@ def largest_difference(graph: Graph, path: Path, times: int = 20, seed: int = 0)
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = 1  # the inputs are small
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    generator, sizes = torch.Generator().manual_seed(seed), random.Random(seed)
-    most = 0.0
-    for turn in range(times):
-        drawn = {axis: 1 if turn == 0 else sizes.randint(1, _MOST.get(axis, 8)) for axis in graph.free}
+    generator, most = torch.Generator().manual_seed(seed), 0.0
+    for drawn in _sizes(graph, times, random.Random(seed)):
         given = graph.examples(drawn, generator)
-        _put_short_ones(graph, given)
+        _put_short_ones(graph, given, drawn)
         feed = {port.name: tensor.numpy() for port, tensor in zip(graph.inputs, given, strict=True)}
         found = session.run([port.name for port in graph.outputs], feed)
-        with torch.no_grad():
-            expected = graph.module(*given)
+        expected = _of_module(graph, given, drawn)
         for one, other in zip(found, expected, strict=True):
             most = max(most, _difference(one, other.numpy()))
     return most
 
 
-def _put_short_ones(graph: Graph, given: tuple[torch.Tensor, ...]) -> None:
+def _sizes(graph: Graph, times: int, draw: random.Random) -> Iterator[dict[str, int]]:
+    """Sizes of the free axes: all 1, then one of them 0, then any."""
+    yield dict.fromkeys(graph.free, 1)
+    for turn in range(times - 1):
+        drawn = {axis: draw.randint(1, _MOST.get(axis, 8)) for axis in graph.free}
+        yield drawn | ({graph.free[turn]: 0} if turn < len(graph.free) else {})
+
+
+def _of_module(graph: Graph, given: tuple[torch.Tensor, ...], sizes: Mapping[str, int]) -> list[torch.Tensor]:
+    """What the module gives; of no steps at all, what it gives of one that no sequence has."""
+    stretched = [
+        torch.cat([tensor, tensor.new_zeros(*tensor.shape[:at], 1, *tensor.shape[at + 1 :])], dim=at)
+        if (at := _empty(port, sizes)) is not None else tensor
+        for port, tensor in zip(graph.inputs, given, strict=True)
+    ]  # fmt: skip
+    with torch.no_grad():
+        found = graph.module(*stretched)
+    return [
+        one.narrow(at, 0, 0) if (at := _empty(port, sizes)) is not None else one
+        for port, one in zip(graph.outputs, found, strict=True)
+    ]
+
+
+def _empty(port: Port, sizes: Mapping[str, int]) -> int | None:
+    """Which of a tensor's axes has no steps; one at most, N aside, which may be 0 wherever torch computes."""
+    return next((at for at, axis in enumerate(port.axes) if axis != "N" and sizes.get(str(axis)) == 0), None)
+
+
+def _put_short_ones(graph: Graph, given: tuple[torch.Tensor, ...], sizes: Mapping[str, int]) -> None:
     """Lengths of 0 and 1 among others, wherever there is more than one sequence."""
     for port, tensor in zip(graph.inputs, given, strict=True):
         if port.upto is not None and len(tensor) > 1:
             tensor[-1] = 0
             if len(tensor) > 2:
-                tensor[-2] = 1
+                tensor[-2] = min(1, sizes[port.upto])
 
 
 def _difference(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
