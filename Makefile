@@ -25,6 +25,7 @@ install: .venv/installed
 # What only slow tests and wheels need comes on top, without building anything again.
 .venv/installed-slow: .venv/installed-dev
 	$(PIP) $$($(BIN)/python scripts/extra.py slow)
+	$(PIP) --no-deps $$($(BIN)/python scripts/extra.py real-files)
 	touch $@
 
 .venv/installed-bench: $(SOURCES) | .venv/bin/python

@@ -1,5 +1,5 @@
 """Files that packages on PyPI carry, against the packages' own numbers. None of theirs is here: each test is skipped
-where its package is not installed (`pip install --no-deps g2p-en silero-vad textgenrnn`); none is imported.
+where its package is not installed (`make check-all` installs the extra real-files); none is imported.
 """
 
 import ast
