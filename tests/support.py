@@ -33,5 +33,8 @@ def times(folder: Path) -> dict[str, int]:
 def metrics(run: Path, *, with_times: bool = False) -> list[dict]:
     """The lines of metrics.jsonl, by default without what differs from one run to the next: seconds and speed."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    timed = () if with_times else ("seconds", "tokens_per_second", "examples_per_second", "targets_per_second")
-    return [{name: value for name, value in line.items() if name not in timed} for line in lines]
+
+    def timed(name: str) -> bool:
+        return not with_times and (name == "seconds" or name.endswith("_per_second"))
+
+    return [{name: value for name, value in line.items() if not timed(name)} for line in lines]

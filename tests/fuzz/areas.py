@@ -19,7 +19,10 @@ RUN_FILES = [
 #: Samples of each kind of model, and how often each is taken.
 KINDS = list(samples.TRAIN)
 COMMANDS = [
-    *(["train", task] for task in ("lm", "classify", "regress", "tag", "forecast", "translate", "caption")),
+    *(
+        ["train", task]
+        for task in ("lm", "classify", "regress", "tag", "forecast", "translate", "caption", "transcribe")
+    ),
     *(["evaluate"], ["predict"], ["generate"], ["inspect"], ["runs"], ["info"]),
 ]
 WORDS = [

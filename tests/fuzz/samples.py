@@ -27,6 +27,7 @@ TRAIN: dict[str, list[str]] = {
     "classify": ["classify", "texts.csv", "--text", "text", "--label", "label", "--embed", "4"],
     "numbers": ["classify", "waves.csv", "--id", "id", "--label", "label", "--values", "a,b"],
     "archive": ["classify", "waves.ts"],
+    "transcribe": ["transcribe", "frames.csv", "--id", "id", "--label", "said", "--values", "a,b"],
     "regress": ["regress", "prices.csv", "--text", "text", "--target", "price,weight", "--embed", "4"],
     "tag": ["tag", "names.txt", "--embed", "4", "--char-hidden", "2"],
     "forecast": ["forecast", "series.csv", "--target", "y", "--time", "time", "--window", "6", "--horizon", "2"],
@@ -39,6 +40,7 @@ FILES: dict[str, list[str]] = {
     "classify": ["texts.csv", "texts.tsv", "texts.jsonl", "texts.parquet", "texts.csv.gz"],
     "numbers": ["waves.csv", "waves.jsonl", "waves.parquet"],
     "archive": ["waves.ts"],
+    "transcribe": ["frames.csv", "frames.jsonl", "frames.parquet"],
     "regress": ["prices.csv", "prices.jsonl", "prices.parquet"],
     "tag": ["names.txt", "names.conllu", "plain.txt"],
     "forecast": ["series.csv", "series.jsonl", "series.parquet"],
@@ -124,6 +126,15 @@ def _numbers(folder: Path) -> None:
     _table(folder, "waves", rows)
 
 
+def _transcribe(folder: Path) -> None:
+    draw, rows = random.Random(8), []
+    for number in range(16):
+        said = "".join(draw.choices("xyz", k=2))
+        for frame, symbol in enumerate(said * 3):
+            rows.append({"id": number, "said": said, "a": ord(symbol) + round(draw.random(), 3), "b": frame})
+    _table(folder, "frames", rows)
+
+
 def _archive(folder: Path) -> None:
     draw = random.Random(3)
     head = (
@@ -194,6 +205,7 @@ _WRITE: dict[str, Callable[[Path], None]] = {
     "classify": _classify,
     "numbers": _numbers,
     "archive": _archive,
+    "transcribe": _transcribe,
     "regress": _regress,
     "tag": _tag,
     "forecast": _forecast,

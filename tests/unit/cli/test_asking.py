@@ -27,21 +27,21 @@ TAKEN = [case for case in EVERY if case not in REFUSED]
 
 #: What nobody has to look up: options that tell tasks apart, and the tasks that take them.
 KNOWN = {
-    ("evaluate", "beam"): {"caption", "translate"},
+    ("evaluate", "beam"): {"caption", "transcribe", "translate"},
     ("evaluate", "retrain"): {"forecast"},
     ("evaluate", "output"): {"forecast"},
     ("evaluate", "dynamic"): {"lm"},
     ("evaluate", "cache_theta"): {"lm"},
     ("evaluate", "images"): {"caption"},
-    ("evaluate", "label"): {"classify"},
+    ("evaluate", "label"): {"classify", "transcribe"},
     ("evaluate", "column"): {"tag"},
-    ("evaluate", "encoding"): {"caption", "classify", "forecast", "lm", "regress", "tag", "translate"},
-    ("predict", "beam"): {"caption", "translate"},
+    ("evaluate", "encoding"): {"caption", "classify", "forecast", "lm", "regress", "tag", "transcribe", "translate"},
+    ("predict", "beam"): {"caption", "transcribe", "translate"},
     ("predict", "labels"): {"classify", "tag"},
     ("predict", "levels"): {"forecast"},
     ("predict", "format"): {"tag"},
-    ("predict", "separator"): {"caption", "classify", "forecast", "regress", "translate"},
-    ("predict", "decimal"): {"classify", "forecast", "regress"},
+    ("predict", "separator"): {"caption", "classify", "forecast", "regress", "transcribe", "translate"},
+    ("predict", "decimal"): {"classify", "forecast", "regress", "transcribe"},
     ("generate", "greedy"): {"lm"},
     ("plot", "levels"): {"forecast"},
 }

@@ -1,0 +1,1 @@
+"""transcribe: sequences of numbers in, the symbols that they mean out, without being told which steps mean which."""
