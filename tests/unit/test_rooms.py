@@ -15,7 +15,6 @@ NAME_TASKS = {
     "bench/language/": "times language models",
     "cli/demo.py": "trains a language model",
     "config/bench.py": "the command `bench lm`",
-    "config/commands.py": "the tasks that `import` can make runs of",
     "interop/": "which models other programs' files hold",
     "studio/columns.py": "which tables are which task's",
     "studio/guessing.py": "which files are which task's",

@@ -21,7 +21,7 @@ from ostinato.config.studio import Studio
 from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.core.visible import visible
 from ostinato.tasks import TRAIN_OPTIONS
-from ostinato.tasks.commands import Evaluate, Generate, Plot, Predict
+from ostinato.tasks.commands import Evaluate, Generate, Import, Plot, Predict
 
 COMMANDS: dict[tuple[str, ...], type[Any]] = {
     ("demo",): commands.Demo,
@@ -37,7 +37,7 @@ COMMANDS: dict[tuple[str, ...], type[Any]] = {
     **{("bench", name): kind for name, kind in BENCHMARKS.items()},
     ("check-cell",): commands.CheckCell,
     ("info",): commands.Info,
-    ("import",): commands.Import,
+    ("import",): Import,
     ("export",): Export,
     ("runs",): commands.Runs,
     ("trim",): commands.Trim,

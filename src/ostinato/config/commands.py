@@ -232,7 +232,7 @@ class Import:
     out: Annotated[str | None, tyro.conf.arg(metavar="RUN")] = None
     """Folder to write the run to. Without it what the file holds is said, and nothing is written."""
 
-    task: Literal["lm", "classify", "tag", "translate"] | None = None
+    task: str | None = None
     """What the model is for. By default as its shapes say: a language model scores its own vocabulary."""
 
     vocabulary: Annotated[str | None, tyro.conf.arg(metavar="FILE | SOURCE,TARGET")] = None

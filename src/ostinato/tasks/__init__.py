@@ -25,6 +25,9 @@ TRAIN_OPTIONS: dict[str, type[TrainOptions]] = {name: takes.train for name, take
 #: Names, with *, of the pictures that tasks leave in a run folder.
 PICTURES = tuple(name for takes in OPTIONS.values() for name in takes.pictures)
 
+#: Tasks that can take over a model of another program.
+ADOPTING = tuple(name for name in OPTIONS if Path(__file__).with_name(name).joinpath("adopting.py").exists())
+
 #: Tasks that read tables, which may be laid out in several ways.
 TABLES = frozenset(task for task, kind in TRAIN_OPTIONS.items() if "table" in kind.__dataclass_fields__)  # type: ignore[attr-defined]
 

@@ -3,13 +3,13 @@
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike, fspath
-from typing import Annotated, Any, NamedTuple, cast, get_args, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, cast, get_args, get_type_hints
 
 from ostinato.config import commands
 from ostinato.config.columns import as_option
 from ostinato.config.merge import flatten
 from ostinato.core.errors import ConfigError, OptionTypeError, unknown_name
-from ostinato.tasks import OPTIONS
+from ostinato.tasks import ADOPTING, OPTIONS
 
 
 class Declared(NamedTuple):
@@ -98,6 +98,14 @@ Evaluate = _with_tasks_options(commands.Evaluate, "evaluate")
 Predict = _with_tasks_options(commands.Predict, "predict")
 Generate = _with_tasks_options(commands.Generate, "generate")
 Plot = _with_tasks_options(commands.Plot, "plot")
+
+
+@dataclasses.dataclass(frozen=True)
+class Import(commands.Import):  # noqa: D101  as below
+    __doc__ = commands.Import.__doc__
+
+    task: Literal[ADOPTING] | None = None  # type: ignore[valid-type]
+
 
 _COMMANDS = {"evaluate": Evaluate, "predict": Predict, "generate": Generate, "plot": Plot}
 

@@ -12,11 +12,12 @@ from torch.nn import functional as F
 import ostinato
 from ostinato.api.inspecting.live import CHARACTERS, Watch, Watches
 from ostinato.core.errors import ConfigError
-from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns, SequenceCodec
+from ostinato.data.labelled.reading import LabelledColumns, SequenceCodec
 from ostinato.data.labelled.sequences import Scale
 from ostinato.inspection import record
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.tasks import find
+from ostinato.tasks.classify.codec import ClassifyCodec
 from ostinato.tasks.lm.model import LanguageModel
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "trained"
@@ -193,7 +194,7 @@ def classifier(**inputs):
     torch.manual_seed(0)
     model = ManyToOne(3, hidden_size=4, bidirectional=False, pooling="last", **inputs).eval()
     scale = Scale((1.0, 10.0), (2.0, 5.0))
-    codec = LabelledCodec(("x", "y", "z"), SequenceCodec(LabelledColumns(values=("a", "b")), None, scale=scale))
+    codec = ClassifyCodec(("x", "y", "z"), SequenceCodec(LabelledColumns(values=("a", "b")), None, scale=scale))
     config = {"task": "classify", "model": {"pooling": "last"}}
     return SimpleNamespace(
         task=find("classify"), model=model, codec=codec, config=config, folder=SimpleNamespace(path=Path("numbers"))

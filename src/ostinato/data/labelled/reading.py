@@ -15,8 +15,7 @@ from ostinato.config.columns import names_in
 from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.batching.buckets import pad_features, pad_ids
-from ostinato.data.labelled.examples import Raw, count_labels, targets_in_place, texts_or_empty
-from ostinato.data.labelled.labels import tell_unknown
+from ostinato.data.labelled.examples import Raw, targets_in_place, texts_or_empty
 from ostinato.data.labelled.sequences import Scale, sequences_from_table
 from ostinato.data.labelled.texts import is_lines, read_text_table, read_without_table, without_columns
 from ostinato.data.labelled.ts import read_ts
@@ -24,7 +23,6 @@ from ostinato.data.sources.encodings import whole_characters
 from ostinato.data.sources.files import plain_name
 from ostinato.data.sources.memory import Steps, Texts, in_memory, is_missing
 from ostinato.data.tables.reading import Table, read_table
-from ostinato.data.tables.spelling import spelt_as
 from ostinato.data.text.short_texts import encode_texts, shorten
 from ostinato.data.text.tokenizer import Tokenizer
 
@@ -234,56 +232,6 @@ class SequenceCodec:
     def renamed(self, **names: str) -> "SequenceCodec":
         """The same, for columns of other names."""
         return replace(self, columns=self.columns.renamed(**names))
-
-
-@dataclass(frozen=True)
-class LabelledCodec:
-    """What a classifier's run needs to read data.
-
-    Attributes:
-        classes: `[C]` labels, by number.
-        reads: for the sequences.
-    """
-
-    classes: tuple[str, ...]
-    reads: SequenceCodec
-
-    @property
-    def columns(self) -> LabelledColumns:
-        """Which column is what."""
-        return self.reads.columns
-
-    @property
-    def tokenizer(self) -> Tokenizer | None:
-        """Of texts."""
-        return self.reads.tokenizer
-
-    def renamed(self, **names: str) -> "LabelledCodec":
-        """The same, for columns of other names."""
-        return replace(self, reads=self.reads.renamed(**names))
-
-    def numbers(self, raw: Raw) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-        """Numbers of the classes, `[N]`, and their names: behind the model's own those that training has not seen.
-
-        Where examples may have several labels, `[N, C]` instead: 1 for each that an example has, else 0.
-
-        It warns of the latter, which the model cannot say.
-
-        Raises:
-            DataError: training has seen none of the labels; names where.
-        """
-        spell = spelt_as(self.classes)
-        if raw.several is None:
-            raw = replace(raw, labels=[None if label is None else spell(label) for label in raw.labels])
-        counts, places = count_labels(raw)
-        names = (*self.classes, *tell_unknown("label", counts, places, self.classes))
-        known = {label: number for number, label in enumerate(names)}
-        if raw.several is None:
-            return np.array([known[label] for label in raw.labels if label is not None], np.int64), names
-        marks = np.zeros((len(raw), len(names)), np.int64)
-        for row, said in enumerate(raw.label_lists):
-            marks[row, [known[label] for label in said]] = 1
-        return marks, names
 
 
 def batch_of(inputs: list[npt.NDArray[Any]], labels: npt.NDArray[Any] | None = None) -> Batch:

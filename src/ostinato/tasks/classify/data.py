@@ -10,8 +10,9 @@ from ostinato.core.errors import DataError
 from ostinato.data.batching.splits import HELD_OUT
 from ostinato.data.labelled.examples import Raw, count_labels
 from ostinato.data.labelled.labels import require_known
-from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns
+from ostinato.data.labelled.reading import LabelledColumns
 from ostinato.data.text.tokenizer import TextCodec
+from ostinato.tasks.classify.codec import ClassifyCodec
 from ostinato.tasks.classify.options import TrainClassify
 from ostinato.tasks.contract import Progress, record
 from ostinato.tasks.prepared import Prepared
@@ -35,7 +36,7 @@ class Part:
 
 
 #: `more` is `[V, E]`, what the embedding starts from; None for random numbers.
-PreparedExamples: TypeAlias = Prepared[LabelledCodec, Part, npt.NDArray[np.float32] | None]
+PreparedExamples: TypeAlias = Prepared[ClassifyCodec, Part, npt.NDArray[np.float32] | None]
 
 
 def prepare_labelled(
@@ -45,7 +46,7 @@ def prepare_labelled(
     valid: Raw | None = None,
     share: float = HELD_OUT,
     progress: Progress | None = None,
-    codec: LabelledCodec | TextCodec | None = None,
+    codec: ClassifyCodec | TextCodec | None = None,
 ) -> PreparedExamples:
     """Labelled examples in memory, made ready: split, labels and tokenizer or scale learned, encoded.
 
@@ -56,7 +57,7 @@ def prepare_labelled(
     """
     several = columns.several is not None
     train, out, held = divided(options, options.hold_out, whole, valid, share, by_label=not several)
-    if not isinstance(codec, LabelledCodec):
+    if not isinstance(codec, ClassifyCodec):
         classes = tuple(sorted(count_labels(train)[0]))
         if len(classes) < 2:
             raise DataError(f"{train.name}: expected at least two different labels to tell apart, found {classes}")
@@ -69,9 +70,9 @@ def prepare_labelled(
         columns,
         train,
         out if out is not whole else None,
-        codec.reads if isinstance(codec, LabelledCodec) else codec,
+        codec.reads if isinstance(codec, ClassifyCodec) else codec,
     )
-    vectors, codec = codec is None, LabelledCodec(classes, reads)
+    vectors, codec = codec is None, ClassifyCodec(classes, reads)
     own, other = (Part(codec.reads.encode(raw), *codec.numbers(raw)) for raw in (train, out))
     data = data_of(reads, (train, out), (own.inputs, other.inputs), record_of) | {"held_out": held}
     if beyond is not None:

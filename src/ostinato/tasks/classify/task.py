@@ -18,7 +18,7 @@ from ostinato.core.figures import shortest
 from ostinato.core.results import builtins
 from ostinato.data.labelled.examples import Example, Raw, count_labels, with_labels
 from ostinato.data.labelled.labels import tell_doubtful, unknown_labels
-from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns, read_all_labelled, read_labelled
+from ostinato.data.labelled.reading import LabelledColumns, read_all_labelled, read_labelled
 from ostinato.data.text.tokenizer import TextCodec
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.evaluation.multi_label import multi_label_figures
@@ -29,6 +29,7 @@ from ostinato.plots.style import available
 from ostinato.tasks.card import CardFacts
 from ostinato.tasks.classify import exporting, in_c
 from ostinato.tasks.classify.adopting import USED, adopt
+from ostinato.tasks.classify.codec import ClassifyCodec
 from ostinato.tasks.classify.data import Part, PreparedExamples, prepare_labelled, record_of
 from ostinato.tasks.classify.figures import classification_figures, confusion
 from ostinato.tasks.classify.loss import balanced_weights, label_loss, labels_loss, rarity
@@ -67,14 +68,14 @@ class Classification(SequenceTask):
     }
 
     def prepare(
-        self, options: TrainClassify, progress: Progress | None = None, codec: LabelledCodec | TextCodec | None = None
+        self, options: TrainClassify, progress: Progress | None = None, codec: ClassifyCodec | TextCodec | None = None
     ) -> PreparedExamples:
         """Read, split, learn labels and tokenizer or scale, encode."""
         several = options.classify.multi_label
         at = options.columns
         columns = LabelledColumns(options.label, at.text, at.id, at.time, at.value_columns, several)
         whole = with_labels(read_all_labelled(options.data, columns))
-        if not isinstance(codec, LabelledCodec):
+        if not isinstance(codec, ClassifyCodec):
             tell_doubtful(whole.name, "label", count_labels(whole)[0])
         valid = None if options.valid is None else with_labels(read_labelled(options.valid, columns))
         prepared = prepare_labelled(options, columns, whole, valid, progress=progress, codec=codec)
@@ -138,10 +139,10 @@ class Classification(SequenceTask):
         title = f"{which}: {classification_figures(counts)['accuracy']:.1%} right"
         confusion_matrix(counts, names or (), run.folder.path / "confusion.png", title=title)
 
-    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> LabelledCodec:
+    def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> ClassifyCodec:
         """Labels, columns, and tokenizer or scale."""
         try:
-            return LabelledCodec(tuple(config["classes"]), codec_of(folder, config))
+            return ClassifyCodec(tuple(config["classes"]), codec_of(folder, config))
         except DataError as error:
             raise RunFolderError(str(error)) from None
         except (KeyError, TypeError) as error:
@@ -152,7 +153,7 @@ class Classification(SequenceTask):
     ) -> Figures:
         """The figures of `classification_figures`, the share of unknown tokens, and how many examples have unknown
         labels; the confusion matrix and the names of its rows go to the run's details."""
-        codec: LabelledCodec = run.codec
+        codec: ClassifyCodec = run.codec
         raw = self.labelled(run, list(sources))
         inputs, unknown = encoded(codec.reads, raw)
         part = Part(inputs, *codec.numbers(raw))
@@ -231,7 +232,7 @@ def _figures_line(figures: Mapping[str, float]) -> str:
     return f"accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}"
 
 
-def _answers(codec: LabelledCodec, scores: Tensor) -> Iterator[Answer]:
+def _answers(codec: ClassifyCodec, scores: Tensor) -> Iterator[Answer]:
     """What is said by scores `[N, C]`."""
     several = codec.columns.several
     for probabilities in (scores.softmax(-1) if several is None else scores.sigmoid()).numpy():

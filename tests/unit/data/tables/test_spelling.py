@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from ostinato.data.labelled.examples import Raw
-from ostinato.data.labelled.reading import LabelledCodec, LabelledColumns, SequenceCodec
+from ostinato.data.labelled.reading import LabelledColumns, SequenceCodec
 from ostinato.data.series.covariates import Coding
 from ostinato.data.tables.spelling import name_of, plain_number, spelt_as
+from ostinato.tasks.classify.codec import ClassifyCodec
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ def test_the_same_number_is_the_same_name():
 
 
 def test_labels_of_another_file():
-    codec = LabelledCodec(("1", "2", "b"), SequenceCodec(LabelledColumns(), None))
+    codec = ClassifyCodec(("1", "2", "b"), SequenceCodec(LabelledColumns(), None))
     raw = Raw("t.csv", ["x"] * 3, ["2.0", "b", "1"], str, None, "")
     assert np.asarray(codec.numbers(raw)[0]).tolist() == [1, 2, 0]
 
