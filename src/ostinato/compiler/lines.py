@@ -95,7 +95,7 @@ class Lines:
         if op == "neg":
             return f"-{self.text(args[0], _ATOM)}", _PRODUCT
         if op == "where" and (condition := self._compared(args[0])) is not None:
-            return f"chosen({condition}, {self.text(args[1])}, {self.text(args[2])})", _ATOM
+            return f"select({condition}, {self.text(args[1])}, {self.text(args[2])})", _ATOM
         return call(self.graph, at, [self.text(arg) for arg in args]), _ATOM
 
     def _is_open(self, at: int) -> bool:

@@ -15,19 +15,19 @@ OSTINATO_INLINE void store_part(float* p, V v, int n) {
         store_first(p, v, n);
 }
 
-OSTINATO_INLINE V chosen(VI condition, V yes, V no) { return condition ? yes : no; }
-OSTINATO_INLINE V truth(VI condition) { return chosen(condition, broadcast(1.0f), broadcast(0.0f)); }
+OSTINATO_INLINE V select(VI condition, V yes, V no) { return condition ? yes : no; }
+OSTINATO_INLINE V truth(VI condition) { return select(condition, broadcast(1.0f), broadcast(0.0f)); }
 OSTINATO_INLINE V less(V a, V b) { return truth(a < b); }
 OSTINATO_INLINE V less_equal(V a, V b) { return truth(a <= b); }
 OSTINATO_INLINE V equal(V a, V b) { return truth(a == b); }
-OSTINATO_INLINE V where(V condition, V yes, V no) { return chosen(condition != broadcast(0.0f), yes, no); }
+OSTINATO_INLINE V where(V condition, V yes, V no) { return select(condition != broadcast(0.0f), yes, no); }
 // Unlike least_of and most_of, NaN where either is.
-OSTINATO_INLINE V smaller_of(V a, V b) { return chosen((a < b) | (a != a), a, b); }
-OSTINATO_INLINE V larger_of(V a, V b) { return chosen((a > b) | (a != a), a, b); }
+OSTINATO_INLINE V smaller_of(V a, V b) { return select((a < b) | (a != a), a, b); }
+OSTINATO_INLINE V larger_of(V a, V b) { return select((a > b) | (a != a), a, b); }
 OSTINATO_INLINE V absolute(V x) { return reinterpret_cast<V>(reinterpret_cast<VI>(x) & 0x7fffffff); }
 OSTINATO_INLINE V abs(V x) { return absolute(x); }
 OSTINATO_INLINE V sign(V x) {
-    return chosen(x > broadcast(0.0f), broadcast(1.0f), chosen(x < broadcast(0.0f), broadcast(-1.0f), x));
+    return select(x > broadcast(0.0f), broadcast(1.0f), select(x < broadcast(0.0f), broadcast(-1.0f), x));
 }
 OSTINATO_INLINE V quotient_of(V a, V b) { return a / b; }
 
@@ -95,18 +95,18 @@ OSTINATO_INLINE V exponential_of(V x) {
     p = fma(p, f * f, f) + broadcast(1.0f);
     VI half = n >> 1;
     V found = p * power_of_two(half) * power_of_two(n - half);
-    return chosen(x != x, x, found);
+    return select(x != x, x, found);
 }
 
 // log of the mantissa within sqrt(1/2) and sqrt(2), and the exponent apart: within 1 unit in the last place.
 OSTINATO_INLINE V log(V x) {
     const V smallest = broadcast(1.17549435e-38f);
     VI tiny = x < smallest;
-    V scaled = chosen(tiny, x * broadcast(8388608.0f), x);
+    V scaled = select(tiny, x * broadcast(8388608.0f), x);
     VI bits = reinterpret_cast<VI>(scaled);
     VI exponent = ((bits - 0x3f3504f3) >> 23);
     V m = reinterpret_cast<V>(bits - (exponent << 23)) - broadcast(1.0f);
-    V e = __builtin_convertvector(exponent, V) - chosen(tiny, broadcast(23.0f), broadcast(0.0f));
+    V e = __builtin_convertvector(exponent, V) - select(tiny, broadcast(23.0f), broadcast(0.0f));
     V p = broadcast(7.0376836292e-2f);
     p = fma(p, m, broadcast(-1.1514610310e-1f));
     p = fma(p, m, broadcast(1.1676998740e-1f));
@@ -120,23 +120,23 @@ OSTINATO_INLINE V log(V x) {
     V y = fma(e, broadcast(-2.12194440e-4f), p * m * square);
     y = fma(square, broadcast(-0.5f), y);
     V found = fma(e, broadcast(0.693359375f), m + y);
-    found = chosen(x == broadcast(0.0f), broadcast(-__builtin_inff()), found);
-    found = chosen(x < broadcast(0.0f), broadcast(__builtin_nanf("")), found);
-    return chosen((x == broadcast(__builtin_inff())) | (x != x), x, found);
+    found = select(x == broadcast(0.0f), broadcast(-__builtin_inff()), found);
+    found = select(x < broadcast(0.0f), broadcast(__builtin_nanf("")), found);
+    return select((x == broadcast(__builtin_inff())) | (x != x), x, found);
 }
 
 // Of the rounding error of 1 + x the quotient takes care (Higham's): within 3 units in the last place.
 OSTINATO_INLINE V log1p(V x) {
     V u = broadcast(1.0f) + x;
     V found = log(u) * (x / (u - broadcast(1.0f)));
-    return chosen((u == broadcast(1.0f)) | (x == broadcast(__builtin_inff())), x, found);
+    return select((u == broadcast(1.0f)) | (x == broadcast(__builtin_inff())), x, found);
 }
 
 // Near 0 as 2 t / (1 - t), t = tanh(x / 2): within 6 units in the last place.
 OSTINATO_INLINE V expm1(V x) {
     V t = tanh(x * broadcast(0.5f));
     V near = broadcast(2.0f) * t / (broadcast(1.0f) - t);
-    return chosen(absolute(x) < broadcast(1.0f), near, exponential_of(x) - broadcast(1.0f));
+    return select(absolute(x) < broadcast(1.0f), near, exponential_of(x) - broadcast(1.0f));
 }
 
 // log(1 + e^x), within 3 units in the last place.
@@ -160,8 +160,8 @@ OSTINATO_INLINE V circular(V x, int quarter) {
     c = fma(c, square, broadcast(4.166664568298827e-2f));
     c = fma(c * square, square, fma(square, broadcast(-0.5f), broadcast(1.0f)));
     n = n + quarter;
-    V found = chosen((n & 1) == 0, s, c);
-    found = chosen((n & 2) == 0, found, -found);
+    V found = select((n & 1) == 0, s, c);
+    found = select((n & 2) == 0, found, -found);
     VI far = !(absolute(x) < broadcast(8192.0f));
     for (int i = 0; i < W; ++i)
         if (far[i]) found[i] = static_cast<float>(quarter ? __builtin_cos(x[i]) : __builtin_sin(x[i]));
@@ -184,8 +184,8 @@ OSTINATO_INLINE V erf(V x) {
     q = fma(q, t, broadcast(-6.544890354e-1f));
     q = fma(q, t, broadcast(-1.117438421f));
     V far = broadcast(1.0f) - exponential_of(fma(q, t, broadcast(-2.671719392e-3f)));
-    far = chosen(x < broadcast(0.0f), -far, far);
-    return chosen(a < broadcast(1.0f), near, far);
+    far = select(x < broadcast(0.0f), -far, far);
+    return select(a < broadcast(1.0f), near, far);
 }
 
 typedef double Wide __attribute__((vector_size(8 * W)));
@@ -193,7 +193,7 @@ typedef double Wide __attribute__((vector_size(8 * W)));
 // log2 of positive numbers in float64, to 1e-12: 2 artanh((m - 1) / (m + 1)) / log 2.
 OSTINATO_INLINE Wide log2_of(V x) {
     VI tiny = x < broadcast(1.17549435e-38f);
-    VI bits = reinterpret_cast<VI>(chosen(tiny, x * broadcast(8388608.0f), x));
+    VI bits = reinterpret_cast<VI>(select(tiny, x * broadcast(8388608.0f), x));
     VI exponent = (bits - 0x3f3504f3) >> 23;
     Wide m = __builtin_convertvector(reinterpret_cast<V>(bits - (exponent << 23)), Wide);
     Wide s = (m - 1.0) / (m + 1.0), square = s * s;
@@ -220,18 +220,18 @@ OSTINATO_INLINE V power(V x, V y) {
     V size = p * power_of_two(half) * power_of_two(n - half);
     VI grows = (a > one) == (y > zero);
     VI ends = (a == zero) | (a == infinite) | (absolute(y) == infinite);
-    size = chosen(ends, chosen(grows, infinite, zero), size);
-    size = chosen((a == one) | (y == zero), one, size);
+    size = select(ends, select(grows, infinite, zero), size);
+    size = select((a == one) | (y == zero), one, size);
     // Beyond 2^24 every number is even.
     V size_of_y = absolute(y);
     VI small = size_of_y < broadcast(16777216.0f);
-    VI count = __builtin_convertvector(chosen(small, size_of_y, zero), VI);
+    VI count = __builtin_convertvector(select(small, size_of_y, zero), VI);
     VI odd = small & -(count & 1) & (__builtin_convertvector(count, V) == size_of_y);
     VI broken = small & (__builtin_convertvector(count, V) != size_of_y);
     V found = reinterpret_cast<V>(reinterpret_cast<VI>(size) ^ (reinterpret_cast<VI>(x) & odd & INT32_MIN));
-    found = chosen((x < zero) & (a != infinite) & broken, broadcast(__builtin_nanf("")), found);
-    found = chosen((x != x) | (y != y), x + y, found);
-    return chosen((x == one) | (y == zero), one, found);
+    found = select((x < zero) & (a != infinite) & broken, broadcast(__builtin_nanf("")), found);
+    found = select((x != x) | (y != y), x + y, found);
+    return select((x == one) | (y == zero), one, found);
 }
 
 }  // namespace OSTINATO_ISA

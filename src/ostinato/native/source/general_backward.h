@@ -1,51 +1,17 @@
 // A whole sequence backward, of a cell that was compiled from its equations.
 #pragma once
 
-#include "general.h"
+#include "general_gradients.h"
 
 namespace ostinato {
 namespace OSTINATO_ISA {
 
 template <class P>
-class GeneralBackward : GeneralProblem {
+class GeneralBackward : GeneralGradients {
 public:
-    GeneralBackward(const ostinato_program& r, void* workspace) : GeneralProblem(r, P::depth) {
-        Carver carver(workspace);
-        schedule.carve(plain, carver);
-        const int64_t chunk_size = run.backward.chunk_size;
-        plan_chunks();
-        const int64_t all = chunk_steps_ * (by_units ? N : N + threads);
-        weights_ = carver.take<Packed>(run.backs);
-        for (int64_t i = 0; i < run.backs; ++i) {
-            const int64_t depth = words<P>(run, run.back[i]);
-            Packed packed{carver.take<Word>(plane(run.back[i].width) * depth), nullptr, depth};
-            if (P::converts) packed.factors = carver.take<Word>((run.back[i].level ? N : all) * words_stride(depth));
-            if (workspace) weights_[i] = packed;
-        }
-        vectors_ = carver.take<float>(run.vectors_size);
-        for (float*& state : states_) state = carver.take<float>(N * run.state_size);
-        initial_ = carver.take<float>(N * run.kept_size);
-        reset_ = carver.take<float>(run.resets ? N * run.kept_size : 0);
-        grad_reset_ = carver.take<float>(run.resets ? N * run.state_size : 0);
-        scratch_ = carver.take<float>(N * run.backward.scratch_size);
-        none_ = carver.take<float>(plane(run.output_width));
-        rows_ = carver.take<ostinato_row>(N);
-        inputs_ = carver.take<const float*>(N * run.inputs);
-        results_ = carver.take<float*>(N * run.inputs);
-        const int64_t lines = P::words(all) + threads * P::words(1);
-        chunk_ = carver.take<float>(all * chunk_size);
-        gradients_ = carver.take<Word>(P::converts ? lines * chunk_size : 0);
-        operand_ = carver.take<Word>(lines * widest_operand());
-        start_ = carver.take<int64_t>((chunk_steps_ + 1) * threads);
-        sums_size_ = 0;
-        for (int64_t i = 0; i < run.vector_gradients; ++i) sums_size_ += plane(run.vector_gradient[i].width);
-        sums_ = carver.take<float>(sums_size_ * threads);
-        matrices_size_ = weights(run);
-        matrices_ = carver.take<float>(by_units ? 0 : matrices_size_ * (threads - 1));
-        bytes_ = carver.used();
-    }
+    GeneralBackward(const ostinato_program& r, void* workspace) : GeneralGradients(r, workspace, Operands<P>()) {}
 
-    int64_t bytes() const { return bytes_; }
+    using GeneralGradients::bytes;
 
     void compute() {
         schedule.fill();
@@ -53,39 +19,6 @@ public:
     }
 
 private:
-    // Of a product the way back: its right factor, and rows of its left one, where they are not as they lie.
-    struct Packed {
-        Word *lines, *factors;
-        int64_t words;
-        Word* factor(int64_t row) const { return factors + row * words_stride(words); }
-    };
-    struct Part {
-        Segment segment;
-        int thread, team;
-        int64_t slot;
-        float* chunk;
-        Word *gradients, *operand;  // lines of words
-        float* sums;
-        int64_t* start;
-    };
-    // Consecutive steps in the order in which they are computed, and the rows before each.
-    struct Chunk {
-        int64_t done, steps, count;
-    };
-
-    int64_t widest_operand() const {
-        int64_t widest = 16;
-        for (int64_t i = 0; i < run.weight_gradients; ++i) widest = larger(widest, plane(run.weight_gradient[i].width));
-        return widest;
-    }
-    // Rows of a chunk: few, so that its gradients stay in cache, but enough that passing over those of the weights pays.
-    void plan_chunks() {
-        const int64_t cache = second_level_cache(), rows = larger<int64_t>(by_units ? N : ceil_div(N, threads), 1);
-        const int64_t wanted = weights(run) * 4 <= cache / 2 ? 256 : 768;
-        const int64_t most = larger<int64_t>(cache / (4 * larger<int64_t>(run.backward.chunk_size, 16)), 96);
-        chunk_steps_ = smaller(larger<int64_t>(smaller(wanted, most) / rows, 1), larger<int64_t>(T, 1));
-    }
-
     void work(int thread, int team) {
         const int64_t rows = chunk_steps_ * ceil_div(N, team), slot = by_units ? 0 : rows * thread, line = by_units ? 0 : P::words(rows) * thread;
         const Part part{segment(thread, team), thread, team, slot, chunk_ + slot * run.backward.chunk_size,
@@ -97,7 +30,7 @@ private:
             const Chunk chunk = chunk_at(done, part);
             for (int64_t i = 0; i < chunk.steps; ++i) step(done + i, part.start[i], part.start[i + 1] - part.start[i], part);
             meet(part);
-            weight_gradients(chunk, part);
+            weight_gradients<P>(chunk, part);
             vector_gradients(chunk, part);
             for (int64_t i = 0; i < run.backs; ++i)
                 if (!run.back[i].level && run.grad_input[run.back[i].result]) input_gradients(i, chunk, part);
@@ -106,18 +39,6 @@ private:
         leave_tiles();
         barrier_.wait(team);
         finish(thread, team);
-    }
-
-    void meet(const Part& part) {
-        if (by_units) barrier_.wait(part.team);
-    }
-    int64_t time(int64_t i) const { return run.reverse ? i : schedule.steps - 1 - i; }
-
-    Chunk chunk_at(int64_t done, const Part& part) const {
-        const int64_t steps = smaller(chunk_steps_, schedule.steps - done);
-        part.start[0] = 0;
-        for (int64_t i = 0; i < steps; ++i) part.start[i + 1] = part.start[i] + part.segment.count(schedule.active(time(done + i)));
-        return {done, steps, part.start[steps]};
     }
 
     void step(int64_t index, int64_t first, int64_t count, const Part& part) {
@@ -152,13 +73,6 @@ private:
     // Of a row that started anew before a step: no gradient goes from there to the step before.
     void cut(int64_t t, int64_t n) const {
         if (resets(t, n)) hand_over(rows_[n].after, grad_reset_ + n * run.state_size, run.state_size);
-    }
-
-    // What was kept of the state before a step.
-    const float* kept_before(int64_t t, int64_t n) const {
-        if (resets(t, n)) return reset_ + n * run.kept_size;
-        const int64_t previous = before(t);
-        return n < schedule.active(previous) ? kept(previous, n) : initial_ + n * run.kept_size;
     }
 
     void place(int64_t t, int parity, int64_t n, float* chunk) {
@@ -259,121 +173,6 @@ private:
         }
     }
 
-    void weight_gradients(const Chunk& chunk, const Part& part) {
-        if (P::converts) collect_gradients(chunk, part);
-        const ostinato_weight_gradient* collected = nullptr;
-        for (int64_t i = 0; i < run.weight_gradients; ++i) {
-            const ostinato_weight_gradient& wanted = run.weight_gradient[i];
-            if (!run.grad_matrix[wanted.matrix]) continue;
-            if (!collected || collected->space != wanted.space || collected->offset != wanted.offset || collected->width != wanted.width) {
-                if (collected) meet(part);
-                collect(chunk, wanted, part);
-                meet(part);
-                collected = &wanted;
-            }
-            weight_gradient(chunk, wanted, part);
-        }
-        meet(part);
-    }
-
-    // An operand of the chunk's steps as lines of words, in panels of columns.
-    void collect(const Chunk& chunk, const ostinato_weight_gradient& wanted, const Part& part) {
-        const int64_t words = P::words(chunk.count);
-        const Share share = shared(words / P::lines, part.thread, part.team);
-        const Panels panels = Panels::of(wanted.width, COLUMNS);
-        int64_t step = 0;
-        for (int64_t i = share.begin * P::lines; i < share.end * P::lines; ++i) {
-            const float* from[P::depth];
-            for (int64_t d = 0, row = P::number(i); d < P::depth; ++d, ++row) {
-                from[d] = nullptr;
-                if (row >= chunk.count) continue;
-                while (row >= part.start[step + 1]) ++step;
-                while (row < part.start[step]) --step;  // a block's smaller parts follow the larger
-                const int64_t n = part.segment.row(row - part.start[step]);
-                from[d] = operand(wanted, time(chunk.done + step), n, part.chunk + row * run.backward.chunk_size);
-            }
-            for (int p = 0; p < panels.count; ++p) {
-                const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
-                const float* rows[P::depth];
-                for (int d = 0; d < P::depth; ++d) rows[d] = from[d] ? from[d] + column : nullptr;
-                pack_line<P>(rows, wanted.width - column, part.operand + column * words + i * panels.width(p) * W, panels.width(p), i);
-            }
-        }
-    }
-
-    // The chunk's rows as lines of words; for tiles, W lines at a time as columns: [numbers of a row][W].
-    static constexpr int lane_words = P::tiled ? W : 1;
-    void collect_gradients(const Chunk& chunk, const Part& part) {
-        constexpr int count = P::tiled ? W : 1;
-        const int64_t size = run.backward.chunk_size;
-        const Share share = shared(P::words(chunk.count) / count, part.thread, part.team);
-        for (int64_t i = share.begin * count; i < share.end * count; i += count)
-            for (int64_t k = 0; k < size; k += W) {
-                V block[count];
-                for (int l = 0; l < count; ++l) {
-                    const float* rows[P::depth];
-                    for (int64_t d = 0, row = P::number(i + l); d < P::depth; ++d, ++row)
-                        rows[d] = row < chunk.count ? part.chunk + row * size : nullptr;
-                    block[l] = P::line(rows, k, W, i + l);
-                }
-                if constexpr (P::tiled) transpose(block);
-                for (int l = 0; l < count; ++l) store(part.gradients + i * size + (k + l) * lane_words, block[l]);
-            }
-    }
-
-    const float* operand(const ostinato_weight_gradient& wanted, int64_t t, int64_t n, const float* chunk) const {
-        switch (wanted.space) {
-            case OSTINATO_BEFORE: return kept_before(t, n) + wanted.offset;
-            case OSTINATO_KEPT: return kept(t, n) + wanted.offset;
-            case OSTINATO_CHUNK: return chunk + wanted.offset;
-            default: return input_at(wanted.offset, t, n);
-        }
-    }
-
-    float* matrix_gradient(int64_t m, int thread) const {
-        if (by_units || thread == 0) return run.grad_matrix[m];
-        float* at = matrices_ + (thread - 1) * matrices_size_;
-        for (int64_t i = 0; i < m; ++i) at += run.matrix_shape[2 * i] * run.matrix_shape[2 * i + 1];
-        return at;
-    }
-
-    void weight_gradient(const Chunk& chunk, const ostinato_weight_gradient& wanted, const Part& part) {
-        const Share share = shared(wanted.rows, part.thread, part.team);
-        const int64_t K = run.matrix_shape[2 * wanted.matrix + 1], stride = run.backward.chunk_size;
-        float* grad = matrix_gradient(wanted.matrix, part.thread) + wanted.row * K + wanted.column;
-        const Panels panels = Panels::of(wanted.width, COLUMNS);
-        const int64_t words = P::words(chunk.count);
-        for (int p = 0; p < panels.count; ++p) {
-            const int width = panels.width(p);
-            const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
-            const int64_t block = (32 << 10) / (4 * width * W) / P::lines * P::lines;  // lines that stay in first-level cache
-            for (int64_t line = 0; line < words; line += block)
-                each_tile<P>(share.end - share.begin, width, [&](int64_t begin, int64_t height) {
-                    begin += share.begin;
-                    float* c[P::rows];
-                    for (int64_t r = 0; r < height; ++r) c[r] = grad + (begin + r) * K + column;
-                    const Word* a = (P::converts ? part.gradients : part.chunk) + line * stride + (wanted.plane + begin) * lane_words;
-                    run_tile(TransposedProduct<P>{a, stride, part.operand + column * words + line * width * W, smaller(block, words - line), c,
-                                                  within(wanted.width - column - (width - 1) * W), true}, height, width);
-                });
-        }
-    }
-
-    void vector_gradients(const Chunk& chunk, const Part& part) {
-        const Share share = by_units && part.thread ? Share{0, 0} : Share{0, run.vector_gradients};
-        float* to = by_units ? sums_ : part.sums;
-        for (int64_t i = 0; i < run.vector_gradients; to += plane(run.vector_gradient[i++].width)) {
-            if (i < share.begin || i >= share.end) continue;
-            const ostinato_vector_part& wanted = run.vector_gradient[i];
-            if (i > share.begin && run.vector_gradient[i - 1].plane == wanted.plane) continue;  // as of two biases of one gate
-            for (int64_t at = 0; at < wanted.width; at += W) {
-                V sum = broadcast(0.0f);
-                for (int64_t r = 0; r < chunk.count; ++r) sum = sum + load(part.chunk + r * run.backward.chunk_size + wanted.plane + at);
-                store(to + at, load(to + at) + sum);
-            }
-        }
-    }
-
     void pack(int thread, int team) {
         if (thread == 0) pack_vectors(vectors_);
         for (int64_t i = 0; i < run.backs; ++i) {
@@ -453,35 +252,6 @@ private:
         for (int64_t f = 0; run.grad_reset_state && f < run.fields; ++f)
             if (run.grad_reset_state[f]) zero(run.grad_reset_state[f] + n * run.field_width[f], run.field_width[f]);
     }
-
-    void finish_vectors(int copies) const {
-        for (int64_t v = 0; v < run.vectors; ++v)
-            if (run.grad_vector[v]) zero(run.grad_vector[v], run.vector_width[v]);
-        const float *from = sums_, *next = sums_;
-        for (int64_t i = 0; i < run.vector_gradients; next += plane(run.vector_gradient[i++].width)) {
-            const ostinato_vector_part& part = run.vector_gradient[i];
-            if (!i || run.vector_gradient[i - 1].plane != part.plane) from = next;
-            for (int copy = 0; copy < copies && run.grad_vector[part.vector]; ++copy)
-                add(run.grad_vector[part.vector] + part.begin, from + copy * sums_size_, {0, part.width});
-        }
-    }
-
-    static void add(float* to, const float* from, Share own) {
-        for (int64_t at = own.begin; at < own.end; at += W) {
-            const int there = within(own.end - at);
-            store_first(to + at, load_first(to + at, there) + load_first(from + at, there), there);
-        }
-    }
-
-    Packed* weights_;
-    Word *gradients_, *operand_;
-    float *vectors_, *states_[2], *initial_, *reset_, *grad_reset_, *scratch_, *none_, *chunk_, *sums_, *matrices_;
-    ostinato_row* rows_;
-    const float** inputs_;
-    float** results_;
-    int64_t* start_;
-    int64_t chunk_steps_, sums_size_, matrices_size_, bytes_;
-    Barrier barrier_;
 };
 
 }  // namespace OSTINATO_ISA

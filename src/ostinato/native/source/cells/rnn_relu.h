@@ -19,7 +19,7 @@ struct RnnRelu : Cell {
     }
 
     OSTINATO_INLINE void backward(Backward& s) {
-        s.planes[0] = chosen(s.h <= broadcast(0.0f), broadcast(0.0f), s.dh);
+        s.planes[0] = select(s.h <= broadcast(0.0f), broadcast(0.0f), s.dh);
     }
 };
 
