@@ -102,7 +102,7 @@ def page_name(path: tuple[str, ...]) -> str:
 def command_page(path: tuple[str, ...]) -> str:
     """What `ostinato COMMAND --help-all` prints; for a training also its presets."""
     printed = io.StringIO()
-    os.environ["COLUMNS"] = "96"
+    os.environ["COLUMNS"] = "88"  # as wide as a block of code on the page
     with redirect_stdout(printed), suppress(SystemExit):
         parse([*path, "--help-all"])
     help_text = "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
