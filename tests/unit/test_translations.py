@@ -67,6 +67,16 @@ def inline_code(text: str) -> set[str]:
     return set(re.findall(r"`[^`]+`", text.replace("\n", " ")))
 
 
+@every
+def test_a_page_follows_its_original_or_says_that_it_does_not(twin):
+    known = "follows", "marked as outdated"
+    assert twin.state in known, (
+        f"{twin.original.name} has changed since {twin.name} was made from it. Whoever writes Korean brings that along "
+        f"and runs `python scripts/translations.py --renew {twin.name}`; others run "
+        "`python scripts/translations.py --mark`, which puts a note on the Korean page that it is older."
+    )
+
+
 @following
 def test_code_is_the_same(twin):
     ours, theirs = (FENCED.findall(page.read_text(encoding="utf-8")) for page in (twin.korean, twin.original))
