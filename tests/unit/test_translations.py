@@ -41,6 +41,10 @@ OTHERS = {
     "토크나이즈": "토큰으로 나누다",
     "스펙트럴": "스펙트럼",
     "노옴": "노름",
+    "훈련": "학습",
+    "파라미터": "매개변수",
+    "레이어": "계층",
+    "뉴런": "유닛",
 }
 following = pytest.mark.parametrize(
     "twin", [pytest.param(twin, id=twin.name) for twin in TWINS if twin.state == "follows"]
