@@ -53,6 +53,7 @@ def studio_app(folder: Path, secret: str, port: int, plugins: Sequence[str] = ()
         opening = asyncio.create_task(door.open_soon())
         yield
         opening.cancel()
+        await asyncio.to_thread(studio.trainings.spare.close)
         await door.close()
 
     app = Starlette(
@@ -100,6 +101,11 @@ class Door:
 
 
 def _computing_app(studio: Studio) -> Starlette:
+    from ostinato.core.registry import registered
+
+    # before torch, whose import asks for all cells while it holds its lock: another thread that just imports one of
+    # them, to check an option, would wait for that lock with the cell's own in hand
+    registered()
     from ostinato.api.plugins import import_plugins
     from ostinato.serving.app import create_app
 

@@ -2,7 +2,6 @@
 
 import functools
 import shlex
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -130,6 +129,6 @@ def command_of(line: Iterable[str]) -> str:
     return shlex.join(["ostinato", *line])
 
 
-def process_of(line: Iterable[str]) -> list[str]:
-    """The same as arguments of a process: this Python, and a result as JSON."""
-    return [sys.executable, "-m", "ostinato", *line, "--json"]
+def asked_of(line: Iterable[str]) -> list[str]:
+    """The words of a command whose result is to be read: as JSON."""
+    return [*line, "--json"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from ostinato.serving.exchange import answered, encoded
 from ostinato.studio.course import Course
 from ostinato.studio.studio import Studio, studio_of
 
-#: Seconds between looks at the files of a training that is watched, and at the folder of all runs.
-_PACE, _PACE_OF_FOLDER = 0.4, 2.0
+#: Seconds between looks at the files of what is watched until the first of it comes, then, and at the folder of all
+#: runs: who looks on shares the processor with the training.
+_PACE_AT_FIRST, _PACE, _PACE_OF_FOLDER = 0.25, 1.0, 2.0
 #: Courses that one page follows.
 _MOST_FOLLOWED = 12
 
@@ -99,26 +101,34 @@ async def watch(request: Request) -> Response:
 
 async def _watching(request: Request, studio: Studio, courses: dict[str, Course]) -> AsyncIterator[bytes]:
     folder = studio.folder
-    before, turns = None, max(1, round(_PACE_OF_FOLDER / _PACE))
-    turn, states = 0, dict[str, Any]()
+    before, looked, states = None, -math.inf, dict[str, Any]()
+    awaited = set(courses)
     while not studio.ending and not await request.is_disconnected():
-        if turn % turns == 0:
+        if (now := time.monotonic()) - looked >= _PACE_OF_FOLDER:
+            looked = now
             found = await asyncio.to_thread(rows, folder)
             if found != before:
                 before = found
                 yield event("runs", {"folder": str(folder), "runs": found})
-            elif turn:
+            else:
                 yield b": still here\n\n"  # a connection that is gone is noticed by writing to it
         for name, one in courses.items():
             news = await asyncio.to_thread(one.read)
             if news["lines"] or news["afresh"]:
+                awaited.discard(name)
                 yield event("course", {"name": name, **news})
             state = await asyncio.to_thread(studio.trainings.state, name)
             if state != states.get(name) and (state["here"] or name not in states):
                 states[name] = state
                 yield event("training", {"name": name, **state})
-        turn += 1
-        await asyncio.sleep(_PACE)
+        await _rest(studio, _PACE_AT_FIRST if awaited else _PACE)
+
+
+async def _rest(studio: Studio, seconds: float) -> None:
+    """Wait, but no longer than the server is there."""
+    until = time.monotonic() + seconds
+    while not studio.ending and (left := until - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, 0.2))
 
 
 def event(name: str, content: Any) -> bytes:

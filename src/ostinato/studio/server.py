@@ -41,7 +41,7 @@ def serve(
     secret = secrets.token_urlsafe(24)
     address = f"http://{HOST}:{place}/?key={secret}"
     app = studio_app(runs, secret, place, plugins)
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=10)
     show(address)
     if browse:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

@@ -80,9 +80,10 @@ def _guess(found: list[Upload]) -> dict[str, Any]:
 
 
 async def command(request: Request) -> Response:
-    """The command of a choice, checked as the command line checks it."""
+    """The command of a choice, checked as the command line checks it; who asks for it is about to train."""
     studio, choice = studio_of(request), await read(request, Choice, _LIMITS)
     line = await asyncio.to_thread(_line, studio, choice)
+    await asyncio.to_thread(studio.trainings.spare.ready)
     return answered({"command": choices.command_of(line)})
 
 

@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from ostinato.checkpoint import RunFolder
 from ostinato.core.errors import ConfigError, RunFolderError
 from ostinato.core.files import replace_text
 from ostinato.serving.problems import Problem
-from ostinato.studio.choices import command_of, process_of
+from ostinato.studio.choices import asked_of, command_of
+from ostinato.studio.spare import Spare
 
 _NAME = re.compile(r"\w[\w .+-]{0,79}")
 _LEFT = re.compile(r"(?:(\d+):)?(\d+):(\d\d)( h)? left")
@@ -36,6 +38,7 @@ class Trainings:
     def __init__(self, runs: Path) -> None:
         self._runs, self._folder = runs, runs / ".trainings"
         self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self.spare = Spare()
 
     def place(self, name: str) -> Path:
         """Where a run of that name will be.
@@ -68,10 +71,9 @@ class Trainings:
         """
         place = self._folder / self.place(name).name
         place.mkdir(parents=True, exist_ok=True)
-        with (place / "result.json").open("wb") as result, (place / "log.txt").open("wb") as log:
-            child = subprocess.Popen(
-                process_of(line), stdin=subprocess.DEVNULL, stdout=result, stderr=log, start_new_session=True
-            )
+        for file in (place / "result.json", place / "log.txt"):
+            file.write_bytes(b"")  # of what ran here before
+        child = self.spare.take(asked_of(line), place / "result.json", place / "log.txt") or _started(line, place)
         self._children[child.pid] = child
         said = {"line": line, "pid": child.pid, "born": _born(child.pid), "began": time.time(), **more}
         replace_text(place / "training.json", json.dumps(said))
@@ -186,6 +188,13 @@ def _born_by_ps(pid: int) -> str | None:
     found = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     state, _, began = found.stdout.strip().partition(" ")
     return began.strip() or None if not state.startswith("Z") else None
+
+
+def _started(line: list[str], place: Path) -> subprocess.Popen[bytes]:
+    """A training as a process of its own, in a session of its own."""
+    command = [sys.executable, "-m", "ostinato", *asked_of(line)]
+    with (place / "result.json").open("wb") as result, (place / "log.txt").open("wb") as log:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=result, stderr=log, start_new_session=True)
 
 
 def _left(log: str) -> float | None:

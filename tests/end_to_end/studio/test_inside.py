@@ -270,7 +270,8 @@ def test_a_cell_of_ones_own_is_compiled_and_looked_into(browser, tmp_path):
         reader.require_no_faults()
         opening.close()
     finally:
-        assert "Traceback" not in served.end()
+        said = served.end()
+        assert "Traceback" not in said, said
 
 
 @pytest.mark.slow

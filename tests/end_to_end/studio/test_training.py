@@ -137,4 +137,5 @@ def test_a_training_outlives_page_and_server(browser, folder):
         page.get_by_role("button", name="Stop").wait_for(timeout=30_000)
         reader.require_no_faults()
     finally:
-        assert "Traceback" not in second.end()
+        said = second.end()
+        assert "Traceback" not in said, said

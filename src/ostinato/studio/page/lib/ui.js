@@ -32,6 +32,21 @@ export function useAnswer(call, dependencies) {
   return { ...state, again: useCallback(() => setTurn((count) => count + 1), []) };
 }
 
+/** A value that follows another at once, but not again within some milliseconds: for what is costly to follow. */
+export function usePaced(value, milliseconds) {
+  const [paced, setPaced] = useState(value);
+  const last = useRef(-Infinity);
+  useEffect(() => {
+    const follow = () => {
+      last.current = performance.now();
+      setPaced(value);
+    };
+    const timer = setTimeout(follow, Math.max(0, last.current + milliseconds - performance.now()));
+    return () => clearTimeout(timer);
+  }, [value, milliseconds]);
+  return paced;
+}
+
 /** A value that follows another once it has stood still for some milliseconds: for what is typed. */
 export function useSettled(value, milliseconds = 250) {
   const [settled, setSettled] = useState(value);

@@ -1,14 +1,16 @@
 // What a model has learned so far: after each validation it writes, or answers the first rows of its data.
-import { html, useAnswer } from "../../lib/ui.js";
+import { html, useAnswer, usePaced } from "../../lib/ui.js";
 import { get, post } from "../../lib/api.js";
 import { t } from "../../lib/i18n.js";
 
 const SHOWN = 5;
+const PACE = 10_000; // milliseconds: while it trains, each sample takes the processor from it
 
-export function Samples({ name, task, data, validations }) {
+export function Samples({ name, task, data, validations, running }) {
+  const due = usePaced(validations, running ? PACE : 0);
   const found = useAnswer(
-    async (signal) => (validations ? (ASKING[task] ? ASKING[task](name, data, signal) : null) : null),
-    [name, task, validations],
+    async (signal) => (due ? (ASKING[task] ? ASKING[task](name, data, signal) : null) : null),
+    [name, task, due],
   );
   if (!ASKING[task]) return null;
   return html`

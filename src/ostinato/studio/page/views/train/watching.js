@@ -38,7 +38,7 @@ export function Watching({ name }) {
       <a href="#/runs">${t("train.all")}</a>
     </div>
     <${Curves} names=${names} courses=${courses} />
-    ${run && html`<${Samples} name=${name} task=${run.task} data=${state?.data} validations=${lines.filter((line) => "best" in line).length} />`}
+    ${run && html`<${Samples} name=${name} task=${run.task} data=${state?.data} running=${running} validations=${lines.filter((line) => "best" in line).length} />`}
     ${state?.command && html`<${Command} line=${state.command} />`}
   `;
 }
