@@ -9,6 +9,7 @@ import sys
 import threading
 from importlib import import_module
 from pathlib import Path
+from runpy import run_module
 
 #: Seconds that it waits for, and is there for nothing at most.
 _PATIENCE = 600.0
@@ -62,29 +63,23 @@ class Spare:
             taken.wait()
 
 
-def wait() -> int:
-    """Import, wait for a command on standard input, and be it; nothing where none comes.
-
-    Returns:
-        The command's status.
-    """
+def wait() -> None:
+    """Import, wait for a command on standard input, and be it; nothing where none comes."""
     from ostinato.tasks import TRAIN_OPTIONS, find
 
     import_module("ostinato.api.training")
     for name in TRAIN_OPTIONS:
         find(name)
     if not select.select([0], [], [], _PATIENCE)[0] or not (said := sys.stdin.readline()):
-        return 0
+        return
     asked = json.loads(said)
     for number, name in ((0, os.devnull), (1, asked["result"]), (2, asked["log"])):
         file = os.open(name, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         os.dup2(file, number)
         os.close(file)
     sys.argv[1:] = asked["line"]
-    from ostinato.cli.main import main  # last: a time limit counts from its import
-
-    return main()
+    run_module("ostinato", run_name="__main__")  # as `python -m ostinato`; a time limit counts from here
 
 
 if __name__ == "__main__":
-    sys.exit(wait())
+    wait()
