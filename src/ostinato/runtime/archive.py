@@ -54,6 +54,11 @@ class Archive(NamedTuple):
         return Linear(self.arrays[f"{name}.weight"], self.arrays.get(f"{name}.bias"))
 
 
+def layer(archive: Archive, threads: int | None = None) -> Recurrent:
+    """The recurrent layer that a file is of alone."""
+    return archive.recurrent("", threads, **archive.about["options"])
+
+
 class Linear:
     """x W^T + b; its matrix is kept dense in the order in which it is multiplied.
 

@@ -7,12 +7,13 @@ from typing import Any
 from ostinato.core.errors import ConfigError
 from ostinato.runtime.archive import Archive
 
-#: The module and the class of each; a class takes the archive and `threads`.
+#: The module and the class of each, or what makes it; it takes the archive and `threads`.
 KINDS: Mapping[str, tuple[str, str]] = {
     "language model": ("language_model", "LanguageModel"),
     "sequence model": ("sequences", "SequenceModel"),
     "tagger": ("tagger", "Tagger"),
     "forecaster": ("forecaster", "Forecaster"),
+    "layer": ("archive", "layer"),
 }
 
 

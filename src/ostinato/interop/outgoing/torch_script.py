@@ -88,7 +88,7 @@ def _taken_apart(source: str) -> tuple[set[str], str]:
     return kept, "\n".join(lines[imports[-1].end_lineno or 0 :]).strip("\n")
 
 
-def _layers(model: Mapping[str, Any], **own: Any) -> dict[str, Any]:
+def layers(model: Mapping[str, Any], **own: Any) -> dict[str, Any]:
     """The arguments of `plain.padded.recurrent`, of layers as the model's arguments say, or `own` ones.
 
     Raises:
@@ -120,8 +120,8 @@ def _language_model(described: Described, model: Mapping[str, Any]) -> dict[str,
     return {
         "vocab_size": model["vocab_size"],
         "embed_size": model["embed_size"],
-        "layers": _layers(model, num_layers=model["num_layers"] - apart),
-        "last": _layers(model, hidden_size=model["last_size"], num_layers=1) if apart else None,
+        "layers": layers(model, num_layers=model["num_layers"] - apart),
+        "last": layers(model, hidden_size=model["last_size"], num_layers=1) if apart else None,
         "cutoffs": tuple(model.get("cutoffs") or ()),
         "separator": model.get("separator"),
     }
@@ -131,7 +131,7 @@ def _sequence_model(described: Described, model: Mapping[str, Any]) -> dict[str,
     text = model.get("vocab_size") is not None
     return {
         "outputs": model["classes"] if "classes" in model else model["outputs"],
-        "layers": _layers(model, bidirectional=model["bidirectional"]),
+        "layers": layers(model, bidirectional=model["bidirectional"]),
         "pooling": model["pooling"],
         "vocab_size": model.get("vocab_size"),
         "features": model.get("features"),
@@ -144,14 +144,14 @@ def _tagger(described: Described, model: Mapping[str, Any]) -> dict[str, Any]:
     spelling = None
     if H:
         plain = {"cell": cell, "hidden_size": H, "num_layers": 1}
-        layers = _layers(plain, bidirectional=True)
+        own = layers(plain, bidirectional=True)
         E = model.get("character_embed_size", 32)
-        spelling = {"num_characters": model["num_characters"], "embed_size": E, "layers": layers}
+        spelling = {"num_characters": model["num_characters"], "embed_size": E, "layers": own}
     return {
         "num_words": model["num_words"],
         "num_tags": model["num_tags"],
         "embed_size": model["embed_size"],
-        "layers": _layers(model, bidirectional=True),
+        "layers": layers(model, bidirectional=True),
         "spelling": spelling,
         "num_features": tuple(model.get("num_features", ())),
         "feature_embed_size": model.get("feature_embed_size"),
@@ -162,6 +162,6 @@ def _tagger(described: Described, model: Mapping[str, Any]) -> dict[str, Any]:
 def _forecaster(described: Described, model: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{name: model[name] for name in ("past_size", "known_size", "targets", "bases", "head", "autoregressive")},
-        "layers": _layers(model),
+        "layers": layers(model),
         "parameters": described.about["parameters"],
     }
