@@ -1,5 +1,6 @@
 """Keras' files, in the layouts of versions 2 and 3, against Keras' own equations in NumPy."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 import ostinato
 import ostinato.runtime
 from ostinato import interop
+from ostinato.interop import hdf5
 from ostinato.native import library as native_library
 from tests.end_to_end.test_import import ids, imported, loss_by, own_folder, refusal  # noqa: F401
 from tests.oracles import foreign
@@ -241,3 +243,15 @@ def test_damaged_files_and_claims_are_refused(capsys: pytest.CaptureFixture[str]
     with h5py.File("other.h5", "w") as file:
         file["x"] = 1
     assert "none of Keras'" in refusal(capsys, "other.h5", "--text", "text.txt")
+
+
+@pytest.mark.parametrize(
+    ("trial", "why"),
+    [("import os; os.abort()", "ends the process that reads it .signal 6."), ("while True: pass", "not read it after")],
+)
+def test_a_file_that_ends_or_holds_up_hdf5_is_refused(trial, why, capsys, monkeypatch: pytest.MonkeyPatch):
+    Path("trial.py").write_text(trial)
+    monkeypatch.setattr(hdf5, "_TRIAL", Path("trial.py").absolute())
+    monkeypatch.setattr(hdf5, "_PATIENCE", 1)
+    keras_files.write_h5("model.h5", [embedding(), dense(3)])
+    assert re.search(f"model.h5: damaged: HDF5's library .*{why}", refusal(capsys, "model.h5", "--text", "text.txt"))

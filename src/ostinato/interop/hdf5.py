@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +14,11 @@ import numpy as np
 
 from ostinato.core.errors import ConfigError, DataError
 
-#: Bytes that a compressed one may stand for: deflate makes at most 1,032 of one.
-_MOST_FROM_ONE = 1_100
+#: Seconds that another process may take to read a file; a gigabyte takes a few.
+_PATIENCE = 120
+
+#: The program that tries it.
+_TRIAL = Path(__file__).with_name("hdf5_trial.py")
 
 
 @contextmanager
@@ -28,6 +33,7 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[Any]:
         import h5py
     except ImportError:
         raise ConfigError(f"{path}: files of Keras need h5py: pip install 'ostinato[interop]'") from None
+    _try(path, content)
     try:
         with h5py.File(path if content is None else io.BytesIO(content), "r") as file:
             yield file
@@ -35,6 +41,21 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[Any]:
         if isinstance(error, DataError | ConfigError):
             raise
         raise DataError(f"{path}: damaged or cut off, not a whole HDF5 file: {error}") from None
+
+
+def _try(path: Path, content: bytes | None) -> None:
+    """Have another process read all of it, which may not come back; what can be said of a fault is said here.
+
+    Raises:
+        DataError: it did not.
+    """
+    command = [sys.executable, "-P", str(_TRIAL), *([] if content is not None else [str(path)])]
+    try:
+        code = subprocess.run(command, input=content, capture_output=True, timeout=_PATIENCE).returncode
+    except subprocess.TimeoutExpired:
+        raise DataError(f"{path}: damaged: HDF5's library has not read it after {_PATIENCE} seconds") from None
+    if code < 0:
+        raise DataError(f"{path}: damaged: HDF5's library ends the process that reads it (signal {-code})")
 
 
 def child(group: Any, name: str) -> Any:
@@ -55,9 +76,11 @@ def array(where: str, dataset: Any) -> np.ndarray[Any, Any]:
     Raises:
         DataError: none of its own, or more than the file holds.
     """
+    from ostinato.interop.hdf5_trial import MOST_FROM_ONE  # which imports h5py
+
     if dataset.is_virtual or dataset.external:
         raise DataError(f"{where}: stands in another file; expected the numbers themselves")
-    held = dataset.id.get_storage_size() * (_MOST_FROM_ONE if dataset.compression else 1)
+    held = dataset.id.get_storage_size() * (MOST_FROM_ONE if dataset.compression else 1)
     if dataset.size is None or dataset.nbytes > held:
         raise DataError(f"{where}: shape {dataset.shape} claims {dataset.nbytes:,} bytes, the file holds less of it")
     return np.asarray(dataset[()])
