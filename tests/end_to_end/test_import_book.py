@@ -32,6 +32,23 @@ def saved(params: list[np.ndarray], name: str = "model.pkl") -> list[np.ndarray]
     return [array.astype(np.float32) for array in half]
 
 
+def hidden(run: ostinato.Run) -> np.ndarray:
+    """States of the last layer after each token of text.txt, `[T, 1, H]`."""
+    tokens = torch.tensor(run.codec.tokenizer.encode(Path("text.txt").read_text()))
+    with torch.no_grad():
+        return run.model.recurrent(run.model.embedding(tokens[:, None]))[0].numpy()
+
+
+def read_by_them() -> list[int]:
+    """The ids of text.txt's words that the book's models read."""
+    known = ids()
+    return [known[word] for word in Path("text.txt").read_text().replace("\n", " <eos> ").split()]
+
+
+def close(found: np.ndarray, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_rnnlm(capsys: pytest.CaptureFixture[str]):
     embed, Wx, Wh, b, W, affine = saved([drawn(31, 6), *lstm(6, 7), drawn(7, 31), drawn(31)])
     said = imported(capsys, "model.pkl", "--text", "text.txt", "--out", "run")
@@ -39,6 +56,7 @@ def test_rnnlm(capsys: pytest.CaptureFixture[str]):
     run = ostinato.load("run")
     expected = loss_by(lambda tokens: foreign.book_lstm(embed[tokens][:, None], Wx, Wh, b)[:, 0] @ W + affine, ids())
     assert run.evaluate("text.txt")["loss"] == pytest.approx(expected, abs=1e-5)
+    close(hidden(run), foreign.book_lstm(embed[read_by_them()][:, None], Wx, Wh, b))
     assert "".join(run.generate("w1", 20, seed=0)).startswith(" w")
 
 
@@ -52,11 +70,12 @@ def test_better_rnnlm(whole: bool, capsys: pytest.CaptureFixture[str]):
     assert run.model.tied
     assert run.config["model"]["num_layers"] == 2
 
-    def score(tokens):
-        h = foreign.book_lstm(embed[tokens][:, None], Wx1, Wh1, b1)
-        return foreign.book_lstm(h, Wx2, Wh2, b2)[:, 0] @ embed.T + affine
+    def states(tokens):
+        return foreign.book_lstm(foreign.book_lstm(embed[tokens][:, None], Wx1, Wh1, b1), Wx2, Wh2, b2)
 
-    assert run.evaluate("text.txt")["loss"] == pytest.approx(loss_by(score, ids()), abs=1e-5)
+    expected = loss_by(lambda tokens: states(tokens)[:, 0] @ embed.T + affine, ids())
+    assert run.evaluate("text.txt")["loss"] == pytest.approx(expected, abs=1e-5)
+    close(hidden(run), states(read_by_them()))
 
 
 ADDITION = [f"{a}+{b}".ljust(7) + f"_{a + b}".ljust(5) for a in (3, 12, 705) for b in (4, 86, 999)]
