@@ -15,9 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.end_to_end.hosts import move_to
+
 _FORKED = multiprocessing.get_context("forkserver")
 _FORKED.set_forkserver_preload(["torch", "torch._dynamo", "ostinato.api", "ostinato.cli.commands"])
-PATIENCE = 600  #: seconds until a test is given up
+PATIENCE = int(os.environ.get("TEST_PATIENCE", 600))  #: seconds until a test is given up
 _PORTS = itertools.count(20_000 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]))
 
 
@@ -107,6 +109,7 @@ def start(
     streams = [stdin, out or str(logs / "out"), err or str(logs / "err")]
     process = _FORKED.Process(target=_run, args=(arguments, str(folder), streams, environment))
     os.environ["OMP_NUM_THREADS"] = "1"  # what the server starts with, the first time
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # as the command line has it where there are several
     process.start()
     _wait_for_group(process.pid)
     return Command(process, logs)
@@ -130,12 +133,17 @@ def _run(arguments: list[str], folder: str, streams: list[str], environment: dic
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    if (namespace := os.environ.pop("TEST_HOST", None)) is not None:
+        move_to(namespace, os.environ.pop("TEST_HIDDEN", None))
     for number, path in enumerate(streams):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT if number else os.O_RDONLY), number)
     sys.stdin = os.fdopen(0, encoding="utf-8")
     # the server's own know whether what they led to can be sought in
     sys.stdout, sys.stderr = (os.fdopen(number, "w", 1, encoding="utf-8") for number in (1, 2))
     from ostinato.cli import main
+
+    if (script := os.environ.pop("TEST_IMPORT", None)) is not None:
+        exec(Path(script).read_text(), {})
 
     main.STARTED = time.monotonic()
     sys.exit(main.main(arguments))

@@ -13,7 +13,6 @@ from torch import nn
 from ostinato.api.loading import build_model
 from ostinato.api.results import Imported, ImportedLeft, ImportedPart
 from ostinato.api.saved import saved_defaults
-from ostinato.api.training import versions
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Position
 from ostinato.checkpoint.resume_point import model_tensors
@@ -21,6 +20,7 @@ from ostinato.config.commands import Import
 from ostinato.config.merge import toml_of
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.core.memory import require_room
+from ostinato.core.versions import versions
 from ostinato.interop import Found, Stack, read
 from ostinato.interop.assembling import assemble
 from ostinato.interop.parts import Left, Part, Pooling

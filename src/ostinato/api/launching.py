@@ -8,11 +8,10 @@ import multiprocessing
 import os
 import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from multiprocessing import resource_tracker
 from types import FrameType
@@ -21,8 +20,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from torch import distributed
 from torch.multiprocessing.spawn import ProcessExitedException
 
+from ostinato.api.heartbeat import Heartbeat
+from ostinato.api.joining import joined, make_fabric, one_message
+from ostinato.api.sending import sent
 from ostinato.core import cluster
-from ostinato.core.errors import ConfigError, OstinatoError, TrainingError
+from ostinato.core.errors import ConfigError, LostError, OstinatoError, TrainingError
 from ostinato.training import ALONE, Interrupt, Processes
 
 if TYPE_CHECKING:  # one process does not wait for it
@@ -34,9 +36,6 @@ for _name in ("distributed", "rank_zero"):  # who meets whom is no news
 #: What each process does; it is pickled, with all that is bound to it.
 Work: TypeAlias = Callable[[Processes], None]
 
-#: How long processes wait for each other: the first may read data, or validate. One that has ended is noticed at once.
-PATIENCE = timedelta(days=1)
-
 
 @dataclass(frozen=True)
 class Launcher:
@@ -46,23 +45,30 @@ class Launcher:
         size: processes that train together.
         fabric: what holds them together where torchrun or the like has started them, each of which runs the whole
             program; None where they are started here.
+        heartbeat: says who of those is lost.
     """
 
     size: int = 1
     fabric: Fabric | None = None
+    heartbeat: Heartbeat | None = None
 
     @classmethod
     @contextmanager
-    def find(cls, devices: int) -> Iterator[Launcher]:
+    def find(cls, devices: int, patience: float, data: Iterable[str] = ()) -> Iterator[Launcher]:
         """The processes of torchrun, Slurm and the like where this is one of them, else as many as asked for.
 
         Args:
             devices: what --devices says; 1 where it does not.
+            patience: seconds without a sign of life of another process after which it is lost.
+            data: names of files that are the same on each machine that has them.
 
         Raises:
-            ConfigError: there are not as many as it says, or they do not find each other.
+            ConfigError: there are not as many as it says, or they are not alike.
+            DataError: files that are not the same.
+            LostError: they do not find each other.
         """
-        _, size, beside = cluster.place()
+        place = cluster.place()
+        size = place.size
         if size == 1:
             yield cls(devices)
             return
@@ -71,14 +77,8 @@ class Launcher:
             raise ConfigError(
                 f"--devices {devices}: {starter} has started {size} processes; leave the option out, or start as many"
             )
-        ours = not distributed.is_initialized()
-        with _one_message():
-            fabric = _joined(beside, size // beside)
-        try:
-            yield cls(fabric.world_size, fabric)
-        finally:
-            if ours:
-                distributed.destroy_process_group()
+        with joined(place, patience, data) as (fabric, heartbeat):
+            yield cls(size, fabric, heartbeat)
 
     def launch(self, work: Work) -> None:
         """Do something in all processes, and wait for it.
@@ -87,86 +87,91 @@ class Launcher:
             OstinatoError, KeyboardInterrupt: what the first of them ended with.
         """
         if self.fabric is not None:
-            error = _done(self.fabric.broadcast(work), Processes.of(self.fabric))
+            try:
+                everyones = sent(self.fabric, cluster.place(), work)
+            except RuntimeError as lost:
+                raise _missed(lost, self.heartbeat) from None
+            error = _done(everyones, Processes.of(self.fabric), self.heartbeat)
         else:
             error = _done(work, ALONE) if self.size == 1 else _spawned(work, self.size)
         if error is not None:
             raise error
 
-    def lead(self, main: Callable[[], Any], follow: Callable[[], Any]) -> Any:
+    def lead(
+        self, main: Callable[[], Any], follow: Callable[[str | None], Any], name: Callable[[Any], str | None]
+    ) -> Any:
         """Do `main` in the first process. What it launches, the others that torchrun has started do too.
 
         Args:
             main: what may call `launch`.
-            follow: what the others do once it has ended well.
+            follow: what the others do once it has ended well, by the name of what it found.
+            name: of what it found.
 
         Raises:
             TrainingError: in the others, where the first has ended. What `main` raises is raised in all of them.
         """
         if self.fabric is None:
             return main()
-        return _leading(self.fabric, main) if self.fabric.is_global_zero else _following(self.fabric, follow)
-
-
-def _fabric(devices: int, nodes: int = 1, **strategy: Any) -> Fabric:
-    from lightning_fabric import Fabric
-    from lightning_fabric.strategies.ddp import DDPStrategy
-
-    ddp = DDPStrategy(process_group_backend="gloo", timeout=PATIENCE, **strategy)
-    return Fabric(accelerator="cpu", devices=devices, num_nodes=nodes, strategy=ddp)
-
-
-def _joined(devices: int, nodes: int) -> Fabric:
-    """The processes that are there already, brought together."""
-    from lightning_fabric.plugins.environments.kubeflow import KubeflowEnvironment
-
-    # torch's variables without torchrun: Fabric has a class that reads them, and does not look for them by itself
-    bare = "RANK" in os.environ and not distributed.is_torchelastic_launched()
-    fabric = _fabric(devices, nodes, cluster_environment=KubeflowEnvironment() if bare else None)
-    fabric.launch()
-    return fabric
-
-
-@contextmanager
-def _one_message() -> Iterator[None]:
-    """What Fabric or torch cannot do with the processes it is to bring together, as an error of ours."""
-    try:
-        yield
-    except (RuntimeError, ValueError) as error:
-        raise ConfigError(f"several processes cannot work together here: {error}") from None
+        if self.fabric.is_global_zero:
+            return _leading(self.fabric, main, name)
+        return follow(_following(self.fabric, self.heartbeat))
 
 
 class _End(NamedTuple):
     """The first process launches no more."""
 
     error: BaseException | None = None
+    name: str | None = None
 
 
-def _leading(fabric: Fabric, main: Callable[[], Any]) -> Any:
+def _leading(fabric: Fabric, main: Callable[[], Any], name: Callable[[Any], str | None]) -> Any:
     try:
         found = main()
     except BaseException as error:
         known = isinstance(error, OstinatoError | KeyboardInterrupt)
-        with suppress(RuntimeError):  # where the others have gone
-            fabric.broadcast(_End(error if known else TrainingError(f"the first process has ended: {error!r}")))
+        if not isinstance(error, LostError):  # else nobody would hear it
+            with suppress(RuntimeError):  # where the others have gone
+                message = error if known else TrainingError(f"the first process has ended: {error!r}")
+                sent(fabric, cluster.place(), _End(message))
         raise
-    fabric.broadcast(_End())
+    with suppress(RuntimeError):  # the run is whole, whoever has gone
+        sent(fabric, cluster.place(), _End(name=name(found)))
     return found
 
 
-def _following(fabric: Fabric, follow: Callable[[], Any]) -> Any:
-    message: Any = None
-    try:
-        while not isinstance(message := fabric.broadcast(message), _End):
-            _done(message, Processes.of(fabric))  # what it ends with, the first process ends with too
-    except RuntimeError as lost:
-        raise TrainingError(f"the first training process has ended: {lost}") from None
-    if message.error is not None:
-        raise message.error
-    return follow()
+def _following(fabric: Fabric, heartbeat: Heartbeat | None) -> str | None:
+    """Do what the first process launches, until its end; gives the name of what it found."""
+    while True:
+        try:
+            message = sent(fabric, cluster.place(), None)
+        except RuntimeError as lost:
+            raise _missed(lost, heartbeat) from None
+        if isinstance(message, _End):
+            if message.error is not None:
+                raise message.error
+            return message.name
+        ended = _done(message, Processes.of(fabric), heartbeat)
+        if isinstance(ended, LostError):
+            raise ended
+        # what else it ends with, the first process ends with too
 
 
-def _done(work: Work, processes: Processes) -> BaseException | None:
+def _missed(error: RuntimeError, heartbeat: Heartbeat | None) -> RuntimeError | LostError:
+    """What a process says to an error of the connections to others; what is none stays as it is."""
+    if isinstance(error, OstinatoError) or not ("gloo" in str(error) or "peer" in str(error)):
+        return error
+    lost = None if heartbeat is None else heartbeat.lost()
+    if lost is None:
+        return LostError(f"another training process has ended: {error}")  # who started both says which
+    who, first = lost
+    return LostError(
+        f"{who} is no longer heard of: killed, or its machine or the network to it is down. The last checkpoint is "
+        "kept; go on with --resume",
+        speaks=first and (cluster.place().rank == 1 or cluster.place().local == 0),
+    )
+
+
+def _done(work: Work, processes: Processes, heartbeat: Heartbeat | None = None) -> BaseException | None:
     """Do it; an error is returned, since raised in another process it would arrive as a traceback."""
     try:
         with warnings.catch_warnings():
@@ -176,9 +181,10 @@ def _done(work: Work, processes: Processes) -> BaseException | None:
     except (OstinatoError, KeyboardInterrupt) as stopped:
         return stopped
     except RuntimeError as lost:
-        if processes.size == 1 or "peer" not in str(lost):
+        found = lost if processes.size == 1 else _missed(lost, heartbeat)
+        if found is lost:
             raise
-        return TrainingError(f"another training process has ended: {lost}")  # who started both says which
+        return found
     return None
 
 
@@ -195,8 +201,8 @@ def _spawned(work: Work, size: int) -> BaseException | None:
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
     before = set(multiprocessing.active_children())
-    with _one_message():
-        fabric = _fabric(size, start_method="spawn", cluster_environment=LightningEnvironment())
+    with one_message():
+        fabric = make_fabric(size, start_method="spawn", cluster_environment=LightningEnvironment())
     start = partial(fabric.launch, partial(_in_new_process, work=work))
     with _meeting(), ThreadPoolExecutor(1, initializer=_hold_back_interrupts) as starter, Interrupt() as interrupt:
         ended: Future[Any] = starter.submit(start)

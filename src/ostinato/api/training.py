@@ -1,13 +1,11 @@
 """From options to a trained run."""
 
 import os
-import platform
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -26,9 +24,11 @@ from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import fingerprint
 from ostinato.config.columns import as_option
 from ostinato.config.merge import build, defaults_below, flatten, refuse_unused, unchecked
+from ostinato.core import cluster
 from ostinato.core.errors import ConfigError, DataError, RunFolderError, unknown_name
 from ostinato.core.memory import require_room
 from ostinato.core.registry import lookup
+from ostinato.core.versions import versions
 from ostinato.data.sources.encodings import read_as
 from ostinato.data.sources.memory import given
 from ostinato.data.tables.layout import Layout, laid_out, layout_of
@@ -40,7 +40,7 @@ from ostinato.tasks.options import TrainOptions
 from ostinato.training import Clock, MetricsFile, Observer, Processes, Trainer
 
 #: Options that may differ when a run is resumed: they say how long and where, not what.
-_MAY_CHANGE = {"epochs", "time_limit", "patience", "save_every", "test", "encoding"}
+_MAY_CHANGE = {"epochs", "time_limit", "patience", "save_every", "lost_after", "test", "encoding"}
 #: Called with the name of a long piece of work; gives what is then called with how far it is.
 Reporting: TypeAlias = Callable[[str], Progress | None]
 
@@ -110,14 +110,29 @@ def train_task(options: TrainOptions, started: float, progress_of: Reporting = _
         started: `time.monotonic()` when the command began, which `time_limit` counts from.
         progress_of: says how far long pieces of work are.
     """
-    with Launcher.find(options.training.devices) as launcher:
-        shared = replace(cast("Any", options), training=replace(options.training, devices=launcher.size))
+    training = options.training
+    with Launcher.find(training.devices, training.lost_after, _named_files(options)) as launcher:
+        start = options.start
+        if cluster.restarted() and not start.overwrite:
+            start = replace(start, resume=True)
+        shared = replace(cast("Any", options), training=replace(training, devices=launcher.size), start=start)
 
-        def follow() -> Run:
+        def follow(weights: str | None) -> Run:
             import_plugins(shared.start.plugin)
+            if weights is None or fingerprint(str(RunFolder(shared.out).weights)) != weights:
+                return cast("Run", None)  # of another machine, which has not the run
             return load(shared.out)
 
-        return launcher.lead(lambda: _train_task(shared, started, progress_of, launcher), follow)
+        def weights_of(run: Run) -> str | None:
+            return fingerprint(str(run.folder.weights))
+
+        return launcher.lead(lambda: _train_task(shared, started, progress_of, launcher), follow, weights_of)
+
+
+def _named_files(options: TrainOptions) -> list[str]:
+    """What names data, as far as files do."""
+    named = [getattr(options, name) for name in (*options.NAMING_DATA, "valid", "test")]
+    return sorted({one for each in named if each for one in ([each] if isinstance(each, str) else each)})
 
 
 def _train_task(options: TrainOptions, started: float, progress_of: Reporting, launcher: Launcher) -> Run:
@@ -152,6 +167,7 @@ def _train_alone(
             "replace it by --overwrite"
         )
     if resuming:
+        options = _in_batches_as_before(options, folder)
         _require_same_options(options, folder)
         finished = _finished(options, folder)
         names_data = any(getattr(options, name) for name in options.NAMING_DATA)
@@ -275,9 +291,11 @@ def _require_room(options: TrainOptions, parameters: int) -> None:
     training = options.training
     copies = 2 + (2 if training.optimizer != "sgd" else 0) + (1 if training.average else 0)
     what = f"a model of {parameters:,} parameters, with gradients and what {training.optimizer} keeps of them,"
-    if training.devices > 1:
-        what += f" in {training.devices} processes"
-    require_room(4.0 * parameters * copies * training.devices, what, "choose a smaller --hidden, --embed or --layers")
+    started = cluster.place()
+    beside = training.devices if started.size == 1 else started.beside
+    if beside > 1:
+        what += f" in {beside} processes"
+    require_room(4.0 * parameters * copies * beside, what, "choose a smaller --hidden, --embed or --layers")
 
 
 def _train(
@@ -294,16 +312,17 @@ def _train(
 
     task, training = find(options.TASK), options.training
     import_plugins(options.start.plugin)
-    with compute_settings(training.threads, training.precision, processes.size):
+    with compute_settings(training.threads, training.precision, processes.beside):
         torch.manual_seed(training.seed)
-        model = build_model(folder.read_config(), folder)
+        model = build_model(processes.from_first(folder.read_config), folder)
         if processes.rank:
             torch.manual_seed(training.seed + 1_000_003 * processes.rank)  # other masks than the first process
         job = task.job(options, model, prepared, processes)
         about = task.describe(model, prepared)
-        if (run := options.start.from_run) is not None and not folder.resume_point.exists():
-            load_weights(options, run, model, prepared.codec)  # over what the job has begun with
-            about += f"; begins with the weights of {run}"
+        if (run := options.start.from_run) is not None:
+            lend = partial(load_weights, options, run, model, prepared.codec)  # over what the job has begun with
+            processes.from_first(lambda: None if folder.resume_point.exists() else lend())  # the others get this one's
+            about += "" if folder.resume_point.exists() else f"; begins with the weights of {run}"
         if vectors is not None:
             vectors.put_into(model)
             about += f"; {vectors.about}"
@@ -316,6 +335,14 @@ def _train(
             folder.amend(_configuration(options, prepared))
             folder.begin_again()
         trainer.fit()
+
+
+def _in_batches_as_before(options: TrainOptions, folder: RunFolder) -> TrainOptions:
+    """Options of a run that goes on, perhaps in another number of processes: the default batch goes by the number that
+    it began with."""
+    began = saved_options(type(options), str(folder.path))["devices"]
+    changed: Any = replace(cast("Any", options), training=replace(options.training, devices=began))
+    return cast("TrainOptions", changed)
 
 
 def _require_same_options(options: TrainOptions, folder: RunFolder) -> None:
@@ -354,9 +381,3 @@ def _finished(options: TrainOptions, folder: RunFolder) -> bool:
     planned = position.planned_epochs
     last = options.training.epochs
     return position.finished and not (last is not None and last > (position.epoch if planned is None else planned))
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of the packages that a run depends on."""
-    packages = ("ostinato", "torch", "numpy", "tokenizers")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -22,10 +22,10 @@ class Interval:
     clipped: Annotated[Count, "steps whose gradient was clipped"] = 0
 
     def add(self, loss: float, tokens: int, norm: float, clipped: bool) -> None:
-        """Take note of one step."""
+        """Take note of one step; `loss` is the sum over its tokens."""
         self.steps += 1
         self.tokens += tokens
-        self.loss += loss * tokens
+        self.loss += loss
         self.gradient_norm += norm
         self.clipped += clipped
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 
 from ostinato.core.errors import RunFolderError
-from ostinato.core.results import Count, Measure, Result
+from ostinato.core.results import Count, Measure, Result, when
 
 #: A whole number of something that there is.
 Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=1 << 62)]
@@ -65,6 +65,11 @@ class TrainingLine(Result):
     lr: Annotated[Measure, "learning rate of its last step"]
     gradient_norm: Annotated[Measure, "before clipping, the mean over its steps"]
     clipped: Annotated[Measure, "share of its steps whose gradient was clipped"]
+    waiting: Annotated[
+        Measure | msgspec.UnsetType,
+        "share of the time that processes waited for each other, the mean over them",
+        when("with several processes"),
+    ] = msgspec.UNSET
 
 
 class ValidationLine(Result):

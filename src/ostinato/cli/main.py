@@ -12,6 +12,10 @@ STARTED = time.monotonic()  # before anything slow is imported: --time-limit cou
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
+# What torch says below Python of connections comes beside our own message, from each process of several.
+if "WORLD_SIZE" in os.environ or "SLURM_NTASKS" in os.environ:
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command.
@@ -32,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
             # Whoever read our output may have gone (`ostinato generate ... | head`): nothing more to say.
             return 0 if error.reader_left else _failed(str(error))
         except OstinatoError as error:
-            return _failed(str(error))
+            return _failed(str(error), speaks=getattr(error, "speaks", False))
         except KeyboardInterrupt as interruption:
             return _failed("; ".join(("interrupted", *map(str, interruption.args))), 130)
         except OSError as error:
@@ -51,11 +55,11 @@ def _run(arguments: list[str]) -> int:
         sys.stdout.flush()
 
 
-def _failed(message: str, status: int = 2) -> int:
+def _failed(message: str, status: int = 2, *, speaks: bool = False) -> int:
     from ostinato.core import cluster
     from ostinato.core.visible import visible
 
-    if cluster.place().rank == 0:  # of several that torchrun started, one speaks
+    if speaks or cluster.place().rank == 0:  # of several that torchrun started, one speaks
         print(f"ostinato: {visible(message)}", file=sys.stderr)
     return status
 

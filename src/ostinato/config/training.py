@@ -37,6 +37,9 @@ class TrainingOptions:
     """Sequences side by side, over all processes together. By default 64; of little data fewer, down to 8, so
     that an epoch has 50 steps."""
 
+    accumulate: int = 1
+    """Batches that a step of the optimiser goes by, one after the other: so many times --batch in the memory of one."""
+
     steps: int = 100
     """Time steps through which gradients flow (truncated BPTT): the text is read in pieces of so many."""
 
@@ -94,8 +97,13 @@ class TrainingOptions:
     devices: int = 1
     """Processes that train together, each on its slice of the batch."""
 
+    lost_after: float = 120.0
+    """Seconds without a sign of life from a process that torchrun or Slurm has started, or from its machine, after
+    which the others stop; and how long they wait for each other when they begin."""
+
     def __post_init__(self) -> None:
-        above_zero(steps=self.steps, lr_divide=self.lr_divide, devices=self.devices)
+        above_zero(steps=self.steps, lr_divide=self.lr_divide, devices=self.devices, accumulate=self.accumulate)
+        at_least(lost_after=(self.lost_after, 1))
         above_zero(lr=self.lr)  # None where a task chooses one by its data
         at_least(clip=(self.clip, 0), patience=(self.patience, 0), valid_every=(self.valid_every, 0))
         at_least(log_every=(self.log_every, 0), average_after=(self.average_after, 0))
@@ -113,15 +121,16 @@ class TrainingOptions:
             )
 
     def batch_for(self, tokens: int) -> int:
-        """`batch`, or its default for a text of so many tokens: a multiple of `devices`."""
+        """Sequences of a step, for a text of so many tokens."""
         return self.batch_of(tokens // self.steps)
 
     def batch_of(self, examples: int, most: int = 64) -> int:
-        """`batch`, or its default for so many examples of their own, `most` or fewer: a multiple of `devices`."""
+        """Sequences of a step: of as many batches as it goes by, each of `batch`, or of its default for so many
+        examples of their own: `most` or fewer, a multiple of `devices`."""
         if self.batch is not None:
-            return self.batch
+            return self.batch * self.accumulate
         fitting = max(8, min(most, examples // 50))
-        return -(-fitting // self.devices) * self.devices
+        return -(-fitting // self.devices) * self.devices * self.accumulate
 
     @property
     def last_epoch(self) -> int | None:

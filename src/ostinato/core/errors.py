@@ -32,6 +32,18 @@ class TrainingError(OstinatoError, ArithmeticError):
     """Training that cannot go on: a loss or a gradient that is not finite."""
 
 
+class LostError(TrainingError):
+    """Other processes of a training that are no longer heard of, or never were.
+
+    Attributes:
+        speaks: whether this process says so, though it is not the first one.
+    """
+
+    def __init__(self, message: str, *, speaks: bool = False) -> None:
+        super().__init__(message)
+        self.speaks = speaks
+
+
 def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
     """The message for a name that is not among those there are; offers the nearest.
 

@@ -5,6 +5,8 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from ostinato.core.local_file import LocalFile
+
 Codec = TypeVar("Codec")
 Part = TypeVar("Part")
 More = TypeVar("More")
@@ -14,7 +16,8 @@ More = TypeVar("More")
 class Prepared(Generic[Codec, Part, More]):
     """What a task's `prepare` makes of its files.
 
-    It is pickled where several processes train. A part that is mapped from a file goes as that file's name.
+    It is pickled where several processes train. A part that is mapped from a file goes as that file's name, and to
+    another machine the file goes with it.
 
     Attributes:
         codec: what was learned of the data and reads more of it: tokenizers, labels, scales.
@@ -39,15 +42,15 @@ class Prepared(Generic[Codec, Part, More]):
 
 @dataclass(frozen=True)
 class _Mapped:
-    file: str
+    file: LocalFile
     dtype: str
 
 
 def _unmapped(part: Any) -> Any:
     if not isinstance(part, np.memmap):
         return part
-    return _Mapped(str(part.filename), part.dtype.str) if part.filename else np.array(part)
+    return _Mapped(LocalFile(str(part.filename)), part.dtype.str) if part.filename else np.array(part)
 
 
 def _mapped(part: Any) -> Any:
-    return np.memmap(part.file, np.dtype(part.dtype), "r") if isinstance(part, _Mapped) else part
+    return np.memmap(part.file.path, np.dtype(part.dtype), "r") if isinstance(part, _Mapped) else part

@@ -63,6 +63,7 @@ class Trained(msgspec.Struct, frozen=True, tag=True):
         clipped: share of its steps whose gradient was.
         speed: units a second.
         seconds_left: until the clock ends the training, at most; None without a time limit.
+        waiting: share of the time that processes waited for each other, the mean over them; None where there is one.
     """
 
     at: Where
@@ -72,6 +73,7 @@ class Trained(msgspec.Struct, frozen=True, tag=True):
     clipped: float
     speed: float
     seconds_left: float | None
+    waiting: float | None = None
 
 
 class Validated(msgspec.Struct, frozen=True, tag=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 from torch import Tensor, nn
 
@@ -26,6 +26,13 @@ class Batches(Protocol):
 
     def piece(self, index: int, epoch: int = 0) -> Batch:
         """One of them; of several processes, this one's part."""
+
+    def part(self, rank: int, world: int) -> Self:
+        """The same batches as process number `rank` of `world` sees them.
+
+        Raises:
+            ConfigError, DataError: batches that cannot be shared by so many.
+        """
 
 
 #: Mean loss on the validation data; or figures by name, `loss` among them.

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Iterable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, Literal, NoReturn
 
 import torch
@@ -21,10 +22,11 @@ from ostinato.core.batch import Batch
 from ostinato.core.errors import RunFolderError, TrainingError
 from ostinato.core.kept_state import KeptState
 from ostinato.optim import gradients_of, make_average, make_optimizer, make_schedule, take_step
+from ostinato.training import owned
 from ostinato.training.clock import Clock, Interrupt
 from ostinato.training.events import Begun, Ended, Event, Moved, Observer, Saved, Trained, Validated, Where
 from ostinato.training.job import Job
-from ostinato.training.processes import ALONE, Processes
+from ostinato.training.processes import ALONE, Processes, Waiting
 
 
 class Trainer:
@@ -59,12 +61,17 @@ class Trainer:
             weight_decay=options.weight_decay,
             shares=job.layers.shares if job.layers else None,
         )
-        self.model = processes.share(job.model)
+        self.waiting = Waiting()
+        self.model = processes.share(job.model, self.waiting)
         self.parameters = list(job.model.parameters())
         self.average = make_average(self.parameters, options.average, options.average_after)
-        self.position, self.kept = Position(), KeptState()
-        if folder.resume_point.exists():
-            self.restore()
+        self.position = Position()
+        first, parts = processes.rank * options.accumulate, processes.size * options.accumulate
+        alone = options.accumulate == 1  # then the job's batches are this process's
+        self.parts = [job.batches if alone else job.batches.part(first + k, parts) for k in range(options.accumulate)]
+        self.kept = [KeptState() for _ in self.parts]
+        if processes.agree(folder.resume_point.exists())[0]:
+            self.take_back(*processes.from_first(self.checkpoint))
         self.last_epoch = options.last_epoch_or(job.epochs)
         by_clock = job.patience if self.last_epoch is None else 0
         self.patience = by_clock if options.patience is None else options.patience
@@ -108,8 +115,8 @@ class Trainer:
         if at.finished and 0 < self.patience <= at.since_best:
             at.since_best = 0  # patience had run out
         at.finished = False  # who resumes a finished run wants more of it
-        replaces = self.folder.replaces  # asked by all before the first process may move anything
-        if not self.folder.resume_point.exists():
+        replaces, exists = self.processes.agree(self.folder.replaces, self.folder.resume_point.exists())
+        if not exists:
             self.save()  # so that there always is a last good version
             if not replaces:
                 self.settle()
@@ -117,12 +124,13 @@ class Trainer:
         began = self.clock.elapsed() - self.position.seconds
         with Interrupt() as interrupt:
             while not self.position.finished:
-                elapsed, reserved, stop, save_now = self.processes.agree(
-                    self.clock.elapsed(),
-                    self.reserved(self.clock.elapsed()),
-                    interrupt.requested,
-                    time.monotonic() - self.saved_at > self.options.save_every,
+                elapsed = self.clock.elapsed()
+                agreed = partial(
+                    self.processes.agree,
+                    *(elapsed, self.reserved(elapsed), time.monotonic() - self.saved_at > self.options.save_every),
+                    wishes=(interrupt.requested,),  # of any: the machine of one may be about to go
                 )
+                elapsed, reserved, save_now, stop = self.waiting.within(agreed)
                 self.position.seconds = elapsed - began
                 if stop:
                     self.save()
@@ -131,51 +139,49 @@ class Trainer:
                     self.settle()
                     self.validate(last=True)
                     break
-                self.step(self.job.batches.piece(self.position.piece, self.position.epoch))
+                self.step(*(part.piece(self.position.piece, self.position.epoch) for part in self.parts))
                 if replaces:  # now that a step has shown that there is room for it
                     self.save()
                     self.settle()
                     replaces = False
                 if self.position.piece == len(self.job.batches):
                     self.position.epoch, self.position.piece = self.position.epoch + 1, 0
-                    self.kept.reset()
+                    for kept in self.kept:
+                        kept.reset()
                 if self.validation_due():
                     self.validate()
                 elif save_now:
                     self.save()
 
-    def step(self, batch: Batch) -> None:
-        """One batch: forward, backward through time, clip, update; a carried state goes on to the next, detached."""
+    def step(self, *parts: Batch) -> None:
+        """One batch, or several that are parts of one: forward, backward through time, clip, update."""
         rate = self.lr * self.schedule.factor(self.position.progress)
-        waiting = self.hold_back()
-        carried = {"state": self.kept.state} if self.job.batches.carried else {}
-        output = self.model(batch.inputs, **batch.arguments(), **carried)
-        loss = self.job.loss(output, batch)
+        held_back = self.hold_back()
         self.optimizer.zero_grad()
-        objective = loss if self.job.penalty is None else loss + self.job.penalty(output)
-        torch.autograd.backward(objective if batch.share == 1 else objective * batch.share)
-        for parameter in waiting:
+        loss, tokens = 0.0, sum(batch.tokens for batch in parts)
+        for batch, kept in zip(parts, self.kept, strict=True):
+            with nullcontext() if batch is parts[-1] else self.processes.by_itself(self.model):
+                loss += self.backward(batch, kept, 1 / len(parts)) * batch.tokens
+        for parameter in held_back:
             parameter.grad = None
         gradients = gradients_of(self.parameters)
         norm = float(torch.nn.utils.get_total_norm(gradients))
         # of several processes all have the norm, but each a loss of its own: they must stop together
-        if not (math.isfinite(norm) and (self.processes.size > 1 or math.isfinite(loss.item()))):
-            got = f"loss {loss.item():g} with gradient norm {norm:g} at learning rate {rate:g}"
+        if not (math.isfinite(norm) and (self.processes.size > 1 or math.isfinite(loss))):
+            got = f"loss {loss / max(tokens, 1):g} with gradient norm {norm:g} at learning rate {rate:g}"
             self.stop_not_finite(
                 f"epoch {self.position.epoch + 1}, step {self.position.step + 1}: expected a finite loss, got {got}"
             )
         clipped = 0 < self.options.clip < norm
-        take_step(self.optimizer, rate * batch.lr_factor, gradients, self.options.clip / norm if clipped else 1.0)
-        if carried:
-            self.kept.keep(output.state)
+        take_step(self.optimizer, rate * parts[0].lr_factor, gradients, self.options.clip / norm if clipped else 1.0)
 
         at = self.position
         at.piece, at.step = at.piece + 1, at.step + 1
         if self.average is not None:
             self.average.update(at.step)
-        at.tokens += batch.tokens * self.processes.size if batch.total is None else batch.total
+        at.tokens += tokens * self.processes.size if parts[0].total is None else parts[0].total
         self.warm = self.warm or (self.clock.elapsed(), at.tokens)
-        at.interval.add(loss.item(), batch.tokens, norm, clipped)
+        at.interval.add(loss, tokens, norm, clipped)
         if at.step % self.log_every == 0:
             self.end_interval(rate)
 
@@ -190,6 +196,19 @@ class Trainer:
             for parameter in self.parameters:
                 parameter.requires_grad_(id(parameter) not in held)
         return waiting
+
+    def backward(self, batch: Batch, kept: KeptState, weight: float) -> float:
+        """Forward, and backward through time; a carried state goes on to the next batch, detached. The mean loss, whose
+        gradient counts by `weight`."""
+        carried = {"state": kept.state} if self.job.batches.carried else {}
+        output = self.model(batch.inputs, **batch.arguments(), **carried)
+        loss = self.job.loss(output, batch)
+        objective = loss if self.job.penalty is None else loss + self.job.penalty(output)
+        weight *= batch.share
+        self.waiting.backward(lambda: torch.autograd.backward(objective if weight == 1 else objective * weight))
+        if carried:
+            kept.keep(output.state)
+        return loss.item()
 
     def at_end(self, elapsed: float, reserved: float) -> bool:
         """Whether to stop; also notes the progress, which the learning rate follows. Seconds of the first process."""
@@ -248,9 +267,8 @@ class Trainer:
     def measure(self) -> dict[str, float]:
         """The first process's figures on the validation data, in every process."""
         self.job.model.eval()
-        mine = self.job.figures(self.job.validate(self.job.model)) if self.processes.first else {}
+        figures = self.processes.from_first(lambda: self.job.figures(self.job.validate(self.job.model)))
         self.job.model.train()
-        figures = self.processes.agree_on(mine)
         for name in ("loss", self.job.best or "loss"):
             if not math.isfinite(figures[name]):
                 self.stop_not_finite(
@@ -266,7 +284,7 @@ class Trainer:
         """
         at = self.position
         if at.best is None and self.processes.first:
-            self.restore()
+            self.take_back_model(*self.checkpoint())
             self.folder.save_weights(self.job.model)
         kept = f"The last good weights are in {self.folder.weights}"
         if self.folder.replaces:
@@ -276,13 +294,18 @@ class Trainer:
     def end_interval(self, rate: float) -> None:
         """Tell of the steps since the last interval; the loss is the mean over all processes."""
         at, sums = self.position, self.position.interval
-        total, tokens, before = self.processes.total(sums.loss, sums.tokens, self.tokens_before)
+        total, tokens, before, waited = self.processes.total(
+            sums.loss, sums.tokens, self.tokens_before, self.waiting.taken()
+        )
         loss, now = total / max(tokens, 1), time.monotonic()
-        speed = (tokens - before) / max(now - self.interval_began, 1e-9)
+        spent = max(now - self.interval_began, 1e-9)
+        speed, waited = (tokens - before) / spent, waited / self.processes.size / spent
         figures = {"loss": loss} | ({} if self.job.smoothed else self.job.figure_of(loss))
         left = None if self.clock.limit is None else self.clock.limit - self.clock.elapsed()
         norm, clipped = sums.gradient_norm / sums.steps, sums.clipped / sums.steps
-        self.tell(Trained(self.where, figures, rate, norm, clipped, speed, left))
+        self.tell(
+            Trained(self.where, figures, rate, norm, clipped, speed, left, waited if self.processes.size > 1 else None)
+        )
         at.interval, self.interval_began, self.tokens_before = Interval(), now, 0
 
     @property
@@ -303,12 +326,7 @@ class Trainer:
         """
         if not all(bool(p.isfinite().all()) for p in self.job.model.parameters()):
             self.stop_not_finite(f"epoch {self.position.epoch + 1}, step {self.position.step}: expected finite weights")
-        own = {f"kept.{name}": field for name, field in self.kept.state_dict().items()}
-        own["random.torch"] = torch.get_rng_state()
-        own["interval.loss"] = torch.tensor(self.position.interval.loss, dtype=torch.float64)
-        own["interval.tokens"] = torch.tensor(self.position.interval.tokens)
-        # [processes, ...]: each has its own carried state, random numbers and loss
-        shared = {name: self.processes.from_each(field) for name, field in own.items()}
+        shared = owned.saved(self.kept, self.position.interval, self.processes)
         if self.processes.first:
             tensors = {f"model.{name}": field for name, field in model_tensors(self.job.model).items()}
             tensors |= {f"optimizer.{name}": field for name, field in optimizer_tensors(self.optimizer).items()}
@@ -328,24 +346,38 @@ class Trainer:
             self.folder = self.folder.settled
             self.tell(Moved(str(self.folder.path)))
 
-    def restore(self) -> None:
-        """Take back what `save` wrote.
+    def checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What `save` wrote.
 
         Raises:
-            RunFolderError: missing, damaged, or of another training.
+            RunFolderError: missing or damaged.
         """
         self.folder.resume_point.position()  # is whole, or it says what is not
         self.folder.resume_point.metrics_bytes()
-        tensors, values = self.folder.resume_point.load()
+        return self.folder.resume_point.load()
+
+    def take_back(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Go on from what `save` wrote.
+
+        Raises:
+            RunFolderError: damaged, or of another training.
+        """
         try:
-            self.take_back(tensors, values)
+            groups = self.take_back_model(tensors, values)
+            load_optimizer(self.optimizer, groups["optimizer"])
+            if self.average is not None:
+                self.average.load_state_dict(groups["average"])
+            sums = owned.taken_back(groups, self.kept, self.processes)
+            interval = Interval(**values["position"].pop("interval") | sums)
+            self.position = Position(**values["position"], interval=interval)
+            self.schedule.load_state_dict(values["schedule"])
         except (KeyError, IndexError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
             raise RunFolderError(
                 f"{self.folder.resume_point.folder}: damaged, or of another training: {type(error).__name__}: {error}"
             ) from None
 
-    def take_back(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """The same of what the checkpoint holds."""
+    def take_back_model(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> dict[str, dict[str, Tensor]]:
+        """The weights of it; gives all the tensors, in groups."""
         names = ("model", "optimizer", "average", "kept", "random", "interval")
         groups: dict[str, dict[str, Tensor]] = {name: {} for name in names}
         for name, tensor in tensors.items():
@@ -357,13 +389,4 @@ class Trainer:
         if wrong := [name for name, tensor in own.items() if groups["model"][name].dtype != tensor.dtype]:
             raise TypeError(f"model.{wrong[0]} is of {groups['model'][wrong[0]].dtype}")
         self.job.model.load_state_dict(groups["model"], strict=False)  # a tied weight is there once
-        load_optimizer(self.optimizer, groups["optimizer"])
-        if self.average is not None:
-            self.average.load_state_dict(groups["average"])
-        rank = self.processes.rank
-        self.kept.load_state_dict({name: field[rank].clone() for name, field in groups["kept"].items()})
-        torch.set_rng_state(groups["random"]["torch"][rank].clone())
-        sums = {name: field[rank].item() for name, field in groups["interval"].items()}
-        interval = Interval(**values["position"].pop("interval") | sums)
-        self.position = Position(**values["position"], interval=interval)
-        self.schedule.load_state_dict(values["schedule"])
+        return groups

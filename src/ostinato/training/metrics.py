@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET
+
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.recorded import LineEnd, LineStart, TrainingLine, ValidationLine
 from ostinato.core.files import append_bytes, replacing
@@ -43,7 +45,10 @@ class MetricsFile:
                 metrics = RunFolder(folder).metrics
                 self._log = MetricsLog(metrics, metrics.stat().st_size)
             case Trained():
-                steps = TrainingLine(lr=event.lr, gradient_norm=event.gradient_norm, clipped=event.clipped)
+                waiting = UNSET if event.waiting is None else round(event.waiting, 4)
+                steps = TrainingLine(
+                    lr=event.lr, gradient_norm=event.gradient_norm, clipped=event.clipped, waiting=waiting
+                )
                 speed = {f"{self._unit}_per_second": round(event.speed, 1)}
                 self._write(event.at, event.figures, steps, speed)
             case Validated(at=at, figures=figures, kept=kept):

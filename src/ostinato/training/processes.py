@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
+from ostinato.core.errors import OstinatoError
+
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+    from torch.distributed import GradBucket  # type: ignore[attr-defined]
+
+T = TypeVar("T")
 
 
 class Processes(NamedTuple):
@@ -18,61 +26,133 @@ class Processes(NamedTuple):
         rank: which of them this one is, from 0.
         size: how many there are.
         fabric: what holds them together; None where there is one.
+        beside: how many of them are on this machine.
     """
 
     rank: int = 0
     size: int = 1
     fabric: Fabric | None = None
+    beside: int = 1
 
     @classmethod
     def of(cls, fabric: Fabric) -> Self:
         """Those that Fabric has brought together."""
-        return cls(fabric.global_rank, fabric.world_size, fabric)
+        beside: int = fabric.strategy.num_processes  # type: ignore[attr-defined]
+        return cls(fabric.global_rank, fabric.world_size, fabric, beside)
 
     @property
     def first(self) -> bool:
         """Whether this is the one that writes and speaks."""
         return self.rank == 0
 
-    def share(self, model: nn.Module) -> nn.Module:
-        """The model, whose gradients are the mean over all processes."""
-        # the strategy's own wrapper: Fabric's around it leaves a hook on an output layer's parameters at every call
-        return model if self.fabric is None else self.fabric.strategy.setup_module(model)
+    def share(self, model: nn.Module, waiting: Waiting) -> nn.Module:
+        """The model, whose gradients are the mean over all processes: they travel in buckets while backward still runs.
 
-    def agree(self, *values: float) -> tuple[float, ...]:
-        """The first one's values, in every process: what depends on time or signals must not differ between them."""
+        Args:
+            model: the same in all of them afterwards, as the first one's.
+            waiting: told when backward has nothing left to do but to wait.
+        """
         if self.fabric is None:
-            return values
-        shared = torch.tensor(values, dtype=torch.float64)
-        torch.distributed.broadcast(
-            shared, src=0
-        )  # at every step: Fabric's, which pickles, takes several times as long
+            return model
+        # the strategy's own wrapper: Fabric's around it leaves a hook on an output layer's parameters at every call
+        shared = self.fabric.strategy.setup_module(model)
+        if self.fabric.device.type == "cpu":  # elsewhere nobody waits for what was only asked for
+            cast("Any", shared).register_comm_hook(waiting, lambda to, bucket: _sent(to, bucket))
+        return shared
+
+    def by_itself(self, model: nn.Module) -> AbstractContextManager[Any]:
+        """Within it, gradients add up in each process, and none travel."""
+        return nullcontext() if self.fabric is None else cast("Any", model).no_sync()
+
+    def agree(self, *values: float, wishes: tuple[bool, ...] = ()) -> tuple[float, ...]:
+        """The first one's values, in every process: what depends on time must not differ between them. Behind them, of
+        each wish, whether any process has it."""
+        if self.fabric is None:
+            return (*values, *wishes)
+        own = values if self.first else (0.0,) * len(values)
+        shared = torch.tensor([*own, *wishes], dtype=torch.float64)
+        torch.distributed.all_reduce(shared)  # at every step: Fabric's, which pickles, takes several times as long
         return tuple(shared.tolist())
 
-    def agree_on(self, figures: dict[str, float]) -> dict[str, float]:
-        """The first one's figures by name, in every process."""
-        return figures if self.fabric is None else self.fabric.broadcast(figures)
+    def from_first(self, make: Callable[[], T]) -> T:
+        """What the first process makes, in every process.
+
+        Raises:
+            OstinatoError: what it raises, everywhere.
+        """
+        if self.fabric is None:
+            return make()
+        made: T | OstinatoError | None = None
+        if self.first:
+            try:
+                made = make()
+            except OstinatoError as error:
+                made = error
+        made = self.fabric.broadcast(made)
+        if isinstance(made, OstinatoError):
+            raise made
+        return made  # type: ignore[return-value]
 
     def total(self, *values: float) -> tuple[float, ...]:
         """Sums of numbers that each process has its own of."""
         if self.fabric is None:
             return values
-        total = self.fabric.all_reduce(torch.tensor(values, dtype=torch.float64), reduce_op="sum")
-        assert isinstance(total, Tensor)
+        total = torch.tensor(values, dtype=torch.float64)
+        torch.distributed.all_reduce(total)
         return tuple(total.tolist())
 
     def from_each(self, tensor: Tensor) -> Tensor:
         """Every process's tensor of that name, `[processes, ...]`."""
         if self.fabric is None:
             return tensor.unsqueeze(0)
-        gathered = self.fabric.all_gather(tensor)
-        assert isinstance(gathered, Tensor)
-        return gathered
+        gathered = [torch.empty_like(tensor) for _ in range(self.size)]
+        torch.distributed.all_gather(gathered, tensor.contiguous())
+        return torch.stack(gathered)
 
     def wait(self) -> None:
         """Until all of them are here."""
         if self.fabric is not None:
             self.fabric.barrier()
+
+
+class Waiting:
+    """Seconds that a process has waited for others within steps.
+
+    That is what it takes to agree on going on, and the end of backward: from when its last gradients were sent until
+    all have come. What travels while backward still computes costs nothing.
+    """
+
+    def __init__(self) -> None:
+        self.seconds, self.sent = 0.0, 0.0
+
+    def within(self, work: Callable[[], T]) -> T:
+        """Do something that is nothing but waiting."""
+        began = time.perf_counter()
+        found = work()
+        self.seconds += time.perf_counter() - began
+        return found
+
+    def backward(self, work: Callable[[], None]) -> None:
+        """Do a backward, of which the end is waiting."""
+        self.sent = 0.0
+        work()
+        if self.sent:
+            self.seconds += time.perf_counter() - self.sent
+
+    def taken(self) -> float:
+        """The seconds, which begin anew."""
+        seconds, self.seconds = self.seconds, 0.0
+        return seconds
+
+
+def _sent(waiting: Waiting, bucket: GradBucket) -> torch.futures.Future[Tensor]:
+    """Torch's own way to send a bucket of gradients, with a look at the clock."""
+    from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+
+    waiting.sent = time.perf_counter()
+    whole = torch.distributed.group.WORLD
+    assert whole is not None
+    return allreduce_hook(whole, bucket)
 
 
 #: One process that trains by itself, whatever process group it may be in.

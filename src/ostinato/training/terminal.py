@@ -27,6 +27,7 @@ class TerminalProgress:
         self._first_progress: float | None = None  # when the first interval was over, `_since`
         self._bar: Bar | None = None
         self._works = True
+        self._waited, self._watched, self._seconds = 0.0, 0.0, 0.0  # for other processes, of how long, until when
 
     def __call__(self, event: Event) -> None:
         """Something has happened."""
@@ -38,11 +39,16 @@ class TerminalProgress:
             case Validated():
                 self._validated(event)
             case Ended():
+                if self._watched:
+                    self._print(
+                        f"processes waited for each other {100 * self._waited / self._watched:.1f} % of the time"
+                    )
                 if self._bar is not None:
                     self._try(self._bar.stop)
 
     def _begin(self, event: Begun) -> None:
         self._measured, self._unit, self._epochs = event.measured, event.unit, event.epochs
+        self._seconds = event.at.seconds
         console = Console(stderr=True)
         if console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
@@ -60,6 +66,9 @@ class TerminalProgress:
             self._works = False
 
     def _trained(self, event: Trained) -> None:
+        if event.waiting is not None:
+            spent, self._seconds = event.at.seconds - self._seconds, event.at.seconds
+            self._waited, self._watched = self._waited + event.waiting * spent, self._watched + spent
         if not self._works:
             return
         left = self._left(event.at.progress, math.inf if event.seconds_left is None else event.seconds_left)

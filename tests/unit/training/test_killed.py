@@ -101,6 +101,6 @@ def test_other_names_of_the_file_keep_what_they_have(tmp_path, link):
 
 def test_sums_of_an_interval():
     interval = Interval()
-    interval.add(2.0, 10, 3.0, True)
-    interval.add(1.0, 30, 1.0, False)
+    interval.add(20.0, 10, 3.0, True)
+    interval.add(30.0, 30, 1.0, False)
     assert interval == Interval(steps=2, tokens=40, loss=50.0, gradient_norm=4.0, clipped=1)

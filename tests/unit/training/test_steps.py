@@ -164,7 +164,11 @@ def test_speed_counts_what_this_command_has_done(make, monkeypatch):
 
 def test_several_processes_stop_by_what_the_first_one_keeps_back(make, monkeypatch):
     """Each has a time of its own for the last validation: who went by that would stop while others wait for it."""
-    monkeypatch.setattr(Processes, "agree", lambda processes, *values: (values[0], 50.0, *values[2:])[: len(values)])
+
+    def agree(processes, *values, wishes=()):
+        return *(values[0], 50.0, *values[2:])[: len(values)], *wishes
+
+    monkeypatch.setattr(Processes, "agree", agree)
     trainer = make(clock=Clock(2.0), epochs=None)
     trainer.fit()
     assert trainer.position.step == 0

@@ -51,7 +51,7 @@ class OurTraining:
         trainer.step(self._job.batches.piece(at.piece, at.epoch))
         if at.piece == len(self._job.batches):
             at.epoch, at.piece = at.epoch + 1, 0
-            trainer.kept.reset()
+            trainer.kept[0].reset()
         return at
 
     def results(self) -> Results:

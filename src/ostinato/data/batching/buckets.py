@@ -1,6 +1,8 @@
 """Batches of examples of unequal length: those of about the same length together, padded on the right."""
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +85,19 @@ class Buckets:
         rows = self.rows(index, epoch)
         batch = self._collate(rows[self._rank :: self._world])
         return batch.of_several(int(self._counts[rows].sum()), self._world)
+
+    def part(self, rank: int, world: int) -> Self:
+        """The same batches as another process sees them: number `rank` of `world`.
+
+        Raises:
+            DataError: fewer examples in a batch than processes.
+        """
+        if len(self._lengths) // self._batches < world:
+            few = len(self._lengths) // self._batches
+            raise DataError(f"expected at least {world} examples in each batch, one a part of it, got {few}")
+        found = copy.copy(self)
+        found._rank, found._world = rank, world
+        return found
 
     def rows(self, index: int, epoch: int = 0) -> Rows:
         """Numbers of the examples of a batch, over all processes, longest first."""

@@ -1,7 +1,9 @@
 """Batches for truncated back-propagation through time."""
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -51,8 +53,6 @@ class Streams:
                 f"expected batch size and steps of at least 1 and a rank below the number of processes, got batch size "
                 f"{batch_size}, steps {steps}, rank {rank} of {world}"
             )
-        if batch_size % world:
-            raise ConfigError(f"batch size {batch_size} cannot be shared by {world} processes: give a multiple of them")
         needed = 1 if batch_size == 1 else 2 * batch_size
         if len(ids) < needed:
             raise DataError(
@@ -63,8 +63,7 @@ class Streams:
         self.length = len(ids) // batch_size  #: L, tokens in a stream
         self._streams = ids[: self.length * batch_size].reshape(batch_size, self.length)
         self._eos_id = eos_id
-        share = batch_size // world
-        self._first, self._stop = rank * share, (rank + 1) * share
+        self._first, self._stop = self._slice(rank, world)
         self._random, self._drawn = random, (-1, np.zeros(0, np.int64))
 
     def __len__(self) -> int:
@@ -89,6 +88,22 @@ class Streams:
         row[1:] = self._streams[self._first : self._stop, begin:end].T
         tokens = torch.from_numpy(row)
         return Batch(tokens[:-1], tokens[1:], lr_factor=1.0 if self._random is None else (end - begin) / self.steps)
+
+    def part(self, rank: int, world: int) -> Self:
+        """The same pieces as another process sees them: number `rank` of `world`.
+
+        Raises:
+            ConfigError: the streams cannot be shared evenly.
+        """
+        found = copy.copy(self)
+        found._first, found._stop = self._slice(rank, world)
+        return found
+
+    def _slice(self, rank: int, world: int) -> tuple[int, int]:
+        size = len(self._streams)
+        if size % world:
+            raise ConfigError(f"batch size {size} cannot be shared by {world} processes: give a multiple of them")
+        return rank * size // world, (rank + 1) * size // world
 
     def pieces(self, start: int = 0) -> Iterator[Batch]:
         """The pieces from number `start` on."""

@@ -1,8 +1,12 @@
 """Windows to train on, mixed anew in each epoch."""
 
+import copy
+from typing import Self
+
 import numpy as np
 
 from ostinato.core.batch import Batch
+from ostinato.core.errors import ConfigError
 from ostinato.data.series.windows import Windows
 
 #: Batches of an epoch: few windows are taken several times, and of very many, which overlap, a part.
@@ -45,6 +49,18 @@ class WindowBatches:
         return self._windows.batch(rows[self._rank :: self._world]).of_several(
             int(self._counts[rows].sum()), self._world
         )
+
+    def part(self, rank: int, world: int) -> Self:
+        """The same batches as another process sees them: number `rank` of `world`.
+
+        Raises:
+            ConfigError: fewer windows in a batch than processes.
+        """
+        if self._size < world:
+            raise ConfigError(f"expected a batch of at least {world} windows, one a part of it, got {self._size}")
+        found = copy.copy(self)
+        found._rank, found._world = rank, world
+        return found
 
     def rows(self, index: int, epoch: int = 0) -> np.ndarray:
         """Numbers of the windows of a batch, over all processes."""

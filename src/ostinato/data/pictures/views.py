@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.core.files import in_utf8
+from ostinato.core.local_file import LocalFile
 from ostinato.core.memory import require_room
 from ostinato.data.batching.buckets import pad_features
 
@@ -103,10 +104,11 @@ class Features:
             return safe_open(name, framework="pt")  # which NumPy's way has no bfloat16 for
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_opened"}
+        state = {name: value for name, value in self.__dict__.items() if name != "_opened"}
+        return state | {"_file": LocalFile(self._file)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        self.__dict__.update(state | {"_file": state["_file"].path})
         self._opened = self._open()
 
     def _of(self, name: str) -> npt.NDArray[np.float32]:

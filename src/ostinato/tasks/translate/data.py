@@ -87,6 +87,10 @@ class Sampled:
         """What an epoch's loss is a mean over."""
         return self._buckets.tokens
 
+    def part(self, rank: int, world: int) -> "Sampled":
+        """The same batches as another process sees them."""
+        return Sampled(self._buckets.part(rank, world), self._most)
+
     def piece(self, index: int, epoch: int = 0) -> Batch:
         """Batch number `index` of an epoch."""
         batch = self._buckets.piece(index, epoch)
