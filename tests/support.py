@@ -31,10 +31,10 @@ def times(folder: Path) -> dict[str, int]:
 
 
 def metrics(run: Path, *, with_times: bool = False) -> list[dict]:
-    """The lines of metrics.jsonl, by default without what differs from one run to the next: seconds and speed."""
+    """The lines of metrics.jsonl, by default without what differs from one run to the next: seconds, speed, waiting."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
     def timed(name: str) -> bool:
-        return not with_times and (name == "seconds" or name.endswith("_per_second"))
+        return not with_times and (name in ("seconds", "waiting") or name.endswith("_per_second"))
 
     return [{name: value for name, value in line.items() if not timed(name)} for line in lines]

@@ -8,8 +8,9 @@ import subprocess
 
 import pytest
 
-from tests.end_to_end.harness import next_port, start
+from tests.end_to_end.harness import next_port
 from tests.end_to_end.hosts import two_hosts
+from tests.end_to_end.pair import TASKS, TINY, Pair, write_data
 from tests.support import metrics, prose
 
 TRAIN = ["train", "lm", "book.txt", "--out", "run", "--hidden", "8", "--batch", "4", "--steps", "10", "--threads", "1"]
@@ -27,41 +28,11 @@ def hosts():
         pytest.skip(f"network namespaces are not permitted here: {error}")
 
 
-class Pair:
-    """A command on both hosts, each in a folder of its own, with a cache of its own, which the other does not see."""
-
-    def __init__(self, hosts, root):
-        self.hosts, self.root, self.started = hosts, root, []
-        self.folders = [root / side / "work" for side in "ab"]
-        for folder in self.folders:
-            folder.mkdir(parents=True)
-
-    def start(self, *arguments, port=None, address=None, ranks=(0, 1), environment=None):
-        port = port or next_port()
-        begun = []
-        for rank in ranks:
-            own = os.environ | {
-                "TEST_HOST": self.hosts.names[rank], "XDG_CACHE_HOME": str(self.folders[rank].parent / "cache"),
-                "MASTER_ADDR": address or self.hosts.addresses[0], "MASTER_PORT": port, "RANK": str(rank),
-                "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1", "LOCAL_RANK": "0", **(environment or {}).get(rank, {}),
-            }  # fmt: skip
-            if rank:
-                own["TEST_HIDDEN"] = str(self.folders[0].parent)
-            logs = self.root / f"logs-{len(self.started)}"
-            self.started.append(start([str(word) for word in arguments], self.folders[rank], logs, own))
-            begun.append(self.started[-1])
-        return begun
-
-    def run(self, *arguments, **options):
-        return [command.wait() for command in self.start(*arguments, **options)]
-
-
 @pytest.fixture
 def pair(hosts, work, tmp_path):
     made = Pair(hosts, tmp_path / "hosts")
     yield made
-    for command in made.started:
-        command.kill()
+    made.end()
 
 
 def losses(run):
@@ -84,7 +55,9 @@ def test_two_hosts_train_as_one_process_with_the_data_on_the_first_alone(pair, w
     assert alone.wait().status == 0
     assert_close(pair.folders[0] / "run", work / "run")
     assert not list(pair.folders[1].iterdir())  # the run is the first one's
-    assert all(0 <= line["waiting"] <= 1 for line in metrics(pair.folders[0] / "run") if "loss" in line)
+    assert all(
+        0 <= line["waiting"] <= 1 for line in metrics(pair.folders[0] / "run", with_times=True) if "loss" in line
+    )
     assert "processes waited for each other" in first.err
     sent = sorted((pair.folders[1].parent / "cache/ostinato").glob("sent-*.bin"))
     assert len(sent) == 2  # what is trained on, and what is validated on
@@ -184,7 +157,7 @@ def test_a_killed_rank_is_named_and_the_run_goes_on_in_one_process(pair, work, s
     assert "is no longer heard of" in result.err
     position = json.loads((pair.folders[0] / "run/checkpoint/latest.json").read_text())["position"]
     assert 15 < position["step"] < 24
-    again = spawn(*TRAIN[:3], "--out", pair.folders[0] / "run", *TRAIN[5:], "--resume").wait()
+    again = spawn(*TRAIN[:3], "--out", pair.folders[0] / "run", *TRAIN[5:], "--resume", "--devices", "1").wait()
     assert again.status == 0, again.err
     assert "--resume: 1 processes now, 2 before" in again.err
     assert_close(pair.folders[0] / "run", work / "run")
@@ -207,3 +180,29 @@ def test_a_cut_cable_ends_both_within_the_time_out(hosts, pair):
     for result in results:
         assert "Traceback" not in result.err
         assert result.err.count("ostinato: ") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_on_two_hosts_as_in_one_process(pair, work, spawn, task):
+    """Features and all else is at the first host alone."""
+    for folder in (work, pair.folders[0]):
+        write_data(folder)
+    words = ["train", task, *TASKS[task], *TINY, "--out", "run"]
+    alone = spawn(*words)
+    first, second = pair.run(*words)
+    assert (first.status, second.status) == (0, 0), first.err + second.err
+    assert alone.wait().status == 0
+    assert_close(pair.folders[0] / "run", work / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_steps_of_several_batches_are_steps_of_one_as_large(work, spawn, task):
+    write_data(work)
+    words = ["train", task, *TASKS[task], *TINY]
+    whole, parts = spawn(*words, "--out", "whole"), spawn(*words, "--batch", "2", "--accumulate", "4", "--out", "parts")
+    for command in (whole, parts):
+        result = command.wait()
+        assert result.status == 0, result.err
+    assert_close(work / "parts", work / "whole")

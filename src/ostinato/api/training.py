@@ -111,7 +111,8 @@ def train_task(options: TrainOptions, started: float, progress_of: Reporting = _
         progress_of: says how far long pieces of work are.
     """
     training = options.training
-    with Launcher.find(training.devices, training.lost_after, _named_files(options)) as launcher:
+    resumes = options.start.resume and cluster.place().size > 1  # with the number that it was begun with, not asked for
+    with Launcher.find(1 if resumes else training.devices, training.lost_after, _named_files(options)) as launcher:
         start = options.start
         if cluster.restarted() and not start.overwrite:
             start = replace(start, resume=True)
