@@ -1,7 +1,7 @@
 """Two processes of one thread against one process of two: `python scripts/scaling.py PRESET [SECONDS]` prints a row.
 
-Tokens a second are the median of the lines that each wrote in metrics.jsonl, the first one aside, on made-up words by Zipf's
-law (of the bench's problem). The batch is the preset's, over both processes together.
+Tokens a second are the median of the lines that each wrote in metrics.jsonl, the first one aside, on made-up words by
+Zipf's law (of the bench's problem). The batch is the preset's, over both processes together.
 """
 
 import json

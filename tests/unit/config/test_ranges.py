@@ -55,6 +55,8 @@ RANGES = [
     (TrainLm, "seed", [0, 2**63 - 1], [-1, 2**63]),
     (TrainLm, "threads", [0], [-1]),
     (TrainLm, "devices", [1], [0, -1]),
+    (TrainLm, "accumulate", [1], [0, -1]),
+    (TrainLm, "lost_after", [1.0], [0.5, -1.0, math.nan]),
     (Evaluate, "threads", [0], [-1]),
     (Evaluate, "dynamic", [0.0], [-0.1, math.nan]),
     (Evaluate, "dynamic_steps", [1], [0, -1]),
