@@ -1,9 +1,9 @@
 """What more machines would change, on paper: `python scripts/thousand_machines.py` prints a table for the guide.
 
 Each machine is taken to compute as fast as the one that was measured, on a batch of its own of the preset's size. A
-step sends every gradient by a ring: 2 (W - 1) / W times the weights' bytes leave each machine, in 2 (W - 1) messages one
-after the other. Buckets travel while backward runs, two thirds of a step; what takes longer is waited for. Machines are
-alike here: of others, all wait for the slowest.
+step sends every gradient by a ring: 2 (W - 1) / W times the weights' bytes leave each machine, in 2 (W - 1) messages,
+one after the other. Buckets travel while backward runs, two thirds of a step; what takes longer is waited for. Machines
+are alike here: of others, all wait for the slowest.
 """
 
 import json

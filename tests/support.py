@@ -8,6 +8,7 @@ from pathlib import Path
 #: Options of `train lm` for a model that trains in a blink.
 TINY = ("--hidden", "8", "--batch", "4", "--steps", "10", "--threads", "1", "--dropout", "0", "--epochs", "1")
 
+
 def prose(lines: int = 60, seed: int = 0) -> str:
     """Lines of eight English words each, the same for the same seed."""
     words = ["the", "cat", "sat", "on", "a", "mat", "and", "saw", "that", "it", "was", "not", "so", "bad"]

@@ -73,8 +73,8 @@ _NUMBERS = ["numbers.csv", "--id", "id", "--time", "t", "--values", "v"]
 #: What `ostinato train TASK` is called with, for a hundred steps of training and more.
 TASKS = {
     "lm": ["book.txt", "--steps", "10", "--epochs", "3"],
-    "classify": ["texts.csv", "--label", "label", "--text", "text", "--epochs", "5"],
-    "tag": ["tags.txt", "--epochs", "6"],
+    "classify": ["texts.csv", "--label", "label", "--text", "text", "--word-dropout", "0", "--epochs", "5"],
+    "tag": ["tags.txt", "--word-dropout", "0", "--epochs", "6"],
     "translate": ["pairs.tsv", "--level", "word", "--epochs", "5"],
     "forecast": ["series.csv", "--target", "v", "--window", "12", "--horizon", "3", "--epochs", "4"],
     "caption": ["captions.csv", "--features", "features.safetensors", "--epochs", "5"],
