@@ -282,3 +282,14 @@ def test_by_torchrun_itself(work, spawn):
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.count("valid loss") == 1
     assert (work / "run/model.safetensors").read_bytes() == (work / "here/model.safetensors").read_bytes()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_an_accelerator_that_is_not_there_is_refused(work, cli):
+    (work / "book.txt").write_text(prose(60))
+    result = cli(*TWO, "--out", "run", "--accelerator", "cuda")
+    assert result.status == 2
+    assert result.err.startswith("ostinato: --accelerator cuda: torch ")
+    assert result.err.count("\n") == 1
+    assert not (work / "run").exists()
+    assert cli(*TWO, "--out", "run", "--accelerator", "cpu").status == 0

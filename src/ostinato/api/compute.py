@@ -6,15 +6,18 @@ from contextlib import contextmanager
 
 import torch
 
+from ostinato.core.accelerator import CPU, computing_on
+
 
 @contextmanager
-def compute_settings(threads: int, precision: str, processes: int = 1) -> Iterator[None]:
-    """Set threads and the precision of matrix products, and put back what was there.
+def compute_settings(threads: int, precision: str, processes: int = 1, device: torch.device = CPU) -> Iterator[None]:
+    """Set threads, the precision of matrix products and the device, and put back what was there.
 
     Args:
         threads: of this process; 0 means torch's choice, or an even share of the cores among several processes.
         precision: "highest", "high" or "medium".
         processes: that compute side by side.
+        device: what tensors are made on.
     """
     before = torch.get_num_threads(), torch.get_float32_matmul_precision()
     if not threads and processes > 1:
@@ -23,7 +26,8 @@ def compute_settings(threads: int, precision: str, processes: int = 1) -> Iterat
         torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(precision)
     try:
-        yield
+        with computing_on(device):
+            yield
     finally:
         torch.set_num_threads(before[0])
         torch.set_float32_matmul_precision(before[1])

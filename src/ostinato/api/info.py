@@ -11,6 +11,7 @@ from ostinato.api.results import CellInfo, ElsewhereInfo, Info, Product
 from ostinato.cells.contract import Cell
 from ostinato.compiler import build
 from ostinato.config.cells import DEFAULT_CELL
+from ostinato.core.accelerator import available
 from ostinato.core.registry import registered
 from ostinato.kernels import Request, eight_bits, find, matmul
 from ostinato.native import library as native_library
@@ -63,6 +64,7 @@ def describe() -> Info:
     return Info(
         versions={"python": platform.python_version(), **{package: version(package) for package in packages}},
         threads=torch.get_num_threads(),
+        accelerators=available(),
         native=library if isinstance(library, str) else library.isa,
         precision=_products(library),
         int8=None if isinstance(library, str) else library.int8,

@@ -26,26 +26,30 @@ if TYPE_CHECKING:
 
 #: How long processes wait for each other within a collective operation: whether one is lost, heartbeats say.
 PATIENCE = timedelta(days=1)
-_BACKEND = "cpu:gloo"
+#: What carries tensors of each kind of device: on GPUs NCCL the gradients, and gloo all else.
+_BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
 
 
-def make_fabric(devices: int, nodes: int = 1, **strategy: Any) -> Fabric:
-    """What holds processes together: so many on each of so many machines."""
+def make_fabric(devices: int, nodes: int = 1, kind: str = "cpu", **strategy: Any) -> Fabric:
+    """What holds processes together: so many on each of so many machines, which compute on a kind of device."""
     from lightning_fabric import Fabric
     from lightning_fabric.strategies.ddp import DDPStrategy
 
-    ddp = DDPStrategy(process_group_backend="gloo", timeout=PATIENCE, **strategy)
-    return Fabric(accelerator="cpu", devices=devices, num_nodes=nodes, strategy=ddp)
+    ddp = DDPStrategy(process_group_backend=_BACKENDS[kind], timeout=PATIENCE, **strategy)
+    return Fabric(accelerator=kind, devices=devices, num_nodes=nodes, strategy=ddp)
 
 
 @contextmanager
-def joined(place: cluster.Place, patience: float, data: Iterable[str]) -> Iterator[tuple[Fabric, Heartbeat | None]]:
+def joined(
+    place: cluster.Place, patience: float, data: Iterable[str], kind: str = "cpu"
+) -> Iterator[tuple[Fabric, Heartbeat | None]]:
     """The processes that are there already, brought together.
 
     Args:
         place: of this process.
         patience: seconds to wait for others, at the start and ever after.
         data: names of files that must be the same where there are any.
+        kind: of the devices that compute.
 
     Raises:
         ConfigError: they are started in a way that cannot be, or have different versions.
@@ -59,9 +63,9 @@ def joined(place: cluster.Place, patience: float, data: Iterable[str]) -> Iterat
     heartbeat, ours = None, not distributed.is_initialized()
     with one_message():
         environment = KubeflowEnvironment() if bare else None
-        fabric = make_fabric(place.beside, place.size // place.beside, cluster_environment=environment)
+        fabric = make_fabric(place.beside, place.size // place.beside, kind, cluster_environment=environment)
         if ours:
-            heartbeat = _meet(fabric, place, patience)
+            heartbeat = _meet(fabric, place, patience, kind)
         fabric.launch()
     try:
         if heartbeat is not None:
@@ -86,7 +90,7 @@ def one_message() -> Iterator[None]:
         raise ConfigError(f"several processes cannot work together here: {error}") from None
 
 
-def _meet(fabric: Fabric, place: cluster.Place, patience: float) -> Heartbeat:
+def _meet(fabric: Fabric, place: cluster.Place, patience: float, kind: str) -> Heartbeat:
     environment: Any = fabric.strategy.cluster_environment  # type: ignore[attr-defined]
     address, port = environment.main_address, environment.main_port
     os.environ.update(MASTER_ADDR=address, MASTER_PORT=str(port))
@@ -101,7 +105,7 @@ def _meet(fabric: Fabric, place: cluster.Place, patience: float) -> Heartbeat:
     group = PrefixStore("group", store)
     try:
         distributed.init_process_group(
-            "gloo", store=group, rank=place.rank, world_size=place.size, timeout=timedelta(seconds=patience)
+            _BACKENDS[kind], store=group, rank=place.rank, world_size=place.size, timeout=timedelta(seconds=patience)
         )
     except RuntimeError as error:
         raise LostError(

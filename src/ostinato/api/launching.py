@@ -23,7 +23,9 @@ from torch.multiprocessing.spawn import ProcessExitedException
 from ostinato.api.heartbeat import Heartbeat
 from ostinato.api.joining import joined, make_fabric, one_message
 from ostinato.api.sending import sent
+from ostinato.config.training import TrainingOptions
 from ostinato.core import cluster
+from ostinato.core.accelerator import resolve
 from ostinato.core.errors import ConfigError, LostError, OstinatoError, TrainingError
 from ostinato.training import ALONE, Interrupt, Processes
 
@@ -46,21 +48,24 @@ class Launcher:
         fabric: what holds them together where torchrun or the like has started them, each of which runs the whole
             program; None where they are started here.
         heartbeat: says who of those is lost.
+        kind: of the devices that compute.
     """
 
     size: int = 1
     fabric: Fabric | None = None
     heartbeat: Heartbeat | None = None
+    kind: str = "cpu"
 
     @classmethod
     @contextmanager
-    def find(cls, devices: int, patience: float, data: Iterable[str] = ()) -> Iterator[Launcher]:
+    def find(cls, devices: int, patience: float, data: Iterable[str] = (), kind: str = "cpu") -> Iterator[Launcher]:
         """The processes of torchrun, Slurm and the like where this is one of them, else as many as asked for.
 
         Args:
             devices: what --devices says; 1 where it does not.
             patience: seconds without a sign of life of another process after which it is lost.
             data: names of files that are the same on each machine that has them.
+            kind: of the devices that compute.
 
         Raises:
             ConfigError: there are not as many as it says, or they are not alike.
@@ -70,15 +75,15 @@ class Launcher:
         place = cluster.place()
         size = place.size
         if size == 1:
-            yield cls(devices)
+            yield cls(devices, kind=kind)
             return
         if devices not in (1, size):
             starter = "torchrun" if "RANK" in os.environ else "Slurm"
             raise ConfigError(
                 f"--devices {devices}: {starter} has started {size} processes; leave the option out, or start as many"
             )
-        with joined(place, patience, data) as (fabric, heartbeat):
-            yield cls(size, fabric, heartbeat)
+        with joined(place, patience, data, kind) as (fabric, heartbeat):
+            yield cls(size, fabric, heartbeat, kind)
 
     def launch(self, work: Work) -> None:
         """Do something in all processes, and wait for it.
@@ -93,7 +98,7 @@ class Launcher:
                 raise _missed(lost, self.heartbeat) from None
             error = _done(everyones, Processes.of(self.fabric), self.heartbeat)
         else:
-            error = _done(work, ALONE) if self.size == 1 else _spawned(work, self.size)
+            error = _done(work, ALONE) if self.size == 1 else _spawned(work, self.size, self.kind)
         if error is not None:
             raise error
 
@@ -188,7 +193,7 @@ def _done(work: Work, processes: Processes, heartbeat: Heartbeat | None = None) 
     return None
 
 
-def _spawned(work: Work, size: int) -> BaseException | None:
+def _spawned(work: Work, size: int, kind: str) -> BaseException | None:
     """Do it in new processes; on Ctrl-C and the like, let them save and end. What the first of them ended with.
 
     They are started from a thread that holds back such signals, which they inherit: one that comes while they still
@@ -202,7 +207,7 @@ def _spawned(work: Work, size: int) -> BaseException | None:
 
     before = set(multiprocessing.active_children())
     with one_message():
-        fabric = make_fabric(size, start_method="spawn", cluster_environment=LightningEnvironment())
+        fabric = make_fabric(size, kind=kind, start_method="spawn", cluster_environment=LightningEnvironment())
     start = partial(fabric.launch, partial(_in_new_process, work=work))
     with _meeting(), ThreadPoolExecutor(1, initializer=_hold_back_interrupts) as starter, Interrupt() as interrupt:
         ended: Future[Any] = starter.submit(start)
@@ -266,3 +271,15 @@ def _in_new_process(fabric: Fabric, work: Work) -> BaseException | None:
 
 def _unmoved(number: int, frame: FrameType | None) -> None:
     """Who has saved ends by itself: another Ctrl-C would end it without an answer, which Fabric waits for."""
+
+
+def kind_of(training: TrainingOptions) -> str:
+    """Of the devices that train.
+
+    Raises:
+        ConfigError: torch cannot use it here, or not by several processes.
+    """
+    kind = resolve(training.accelerator).type
+    if kind == "mps" and max(training.devices, cluster.place().size) > 1:
+        raise ConfigError("--accelerator mps: several processes cannot share an Apple GPU; use --accelerator cpu")
+    return kind

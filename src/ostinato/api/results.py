@@ -116,6 +116,7 @@ class Info(Result):
 
     versions: Annotated[dict[str, str], "version by name: `python` and the packages that matter"]
     threads: Annotated[Positive, "threads torch computes with"]
+    accelerators: Annotated[list[str], "what `train --accelerator` may be here; the first is what auto is"]
     native: Annotated[str, "instruction set that the native kernels use here, or why there are none"]
     precision: Annotated[
         dict[str, Product],

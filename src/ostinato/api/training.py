@@ -15,7 +15,7 @@ import torch
 from ostinato.api.beginning import Beginning, begin, by_layers, load_weights, taken_over
 from ostinato.api.compute import compute_settings
 from ostinato.api.embedding import Vectors, as_wide_as_vectors, hold_vectors, vectors_for
-from ostinato.api.launching import Launcher
+from ostinato.api.launching import Launcher, kind_of
 from ostinato.api.loading import build_model
 from ostinato.api.plugins import import_plugins
 from ostinato.api.run import Run, load
@@ -25,6 +25,7 @@ from ostinato.checkpoint.files import fingerprint
 from ostinato.config.columns import as_option
 from ostinato.config.merge import build, defaults_below, flatten, refuse_unused, unchecked
 from ostinato.core import cluster
+from ostinato.core.accelerator import resolve
 from ostinato.core.errors import ConfigError, DataError, RunFolderError, unknown_name
 from ostinato.core.memory import require_room
 from ostinato.core.registry import lookup
@@ -40,7 +41,7 @@ from ostinato.tasks.options import TrainOptions
 from ostinato.training import Clock, MetricsFile, Observer, Processes, Trainer
 
 #: Options that may differ when a run is resumed: they say how long and where, not what.
-_MAY_CHANGE = {"epochs", "time_limit", "patience", "save_every", "lost_after", "test", "encoding"}
+_MAY_CHANGE = {"accelerator", "epochs", "time_limit", "patience", "save_every", "lost_after", "test", "encoding"}
 #: Called with the name of a long piece of work; gives what is then called with how far it is.
 Reporting: TypeAlias = Callable[[str], Progress | None]
 
@@ -112,7 +113,8 @@ def train_task(options: TrainOptions, started: float, progress_of: Reporting = _
     """
     training = options.training
     resumes = options.start.resume and cluster.place().size > 1  # with the number that it was begun with, not asked for
-    with Launcher.find(1 if resumes else training.devices, training.lost_after, _named_files(options)) as launcher:
+    devices, kind = 1 if resumes else training.devices, kind_of(training)
+    with Launcher.find(devices, training.lost_after, _named_files(options), kind) as launcher:
         start = options.start
         if cluster.restarted() and not start.overwrite:
             start = replace(start, resume=True)
@@ -266,7 +268,7 @@ def train_prepared(options: TrainOptions, prepared: Any, *, shown: bool = True) 
         config = _configuration(options, prepared) | {"versions": versions()}
         place = folder.start(config, find(options.TASK).files(prepared))
         work = partial(_train, options=options, prepared=prepared, started=started, folder=place, shown=shown)
-        Launcher(options.training.devices).launch(work)
+        Launcher(options.training.devices, kind=kind_of(options.training)).launch(work)
         _refit(options, prepared, folder, started, shown=shown)
         return load(folder.path)
 
@@ -313,9 +315,11 @@ def _train(
 
     task, training = find(options.TASK), options.training
     import_plugins(options.start.plugin)
-    with compute_settings(training.threads, training.precision, processes.beside):
-        torch.manual_seed(training.seed)
-        model = build_model(processes.from_first(folder.read_config), folder)
+    torch.manual_seed(training.seed)
+    # its weights are drawn on the CPU: the same, whatever trains it
+    device = processes.device(resolve(training.accelerator).type)
+    model = build_model(processes.from_first(folder.read_config), folder).to(device)
+    with compute_settings(training.threads, training.precision, processes.beside, device):
         if processes.rank:
             torch.manual_seed(training.seed + 1_000_003 * processes.rank)  # other masks than the first process
         job = task.job(options, model, prepared, processes)

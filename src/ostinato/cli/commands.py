@@ -182,6 +182,7 @@ def _info(options: commands.Info, output: Output) -> None:
     for name, value in found.versions.items():
         output.text(f"{name:<20}{value}")
     output.text(f"{'threads':<20}{found.threads}")
+    output.text(f"{'accelerators':<20}{', '.join(found.accelerators)}")
     output.text(f"{'native kernels':<20}{found.native}")
     if found.precision:
         products = ", ".join(f"{wanted} {computed}" for wanted, computed in found.precision.items())

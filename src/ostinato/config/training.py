@@ -94,6 +94,10 @@ class TrainingOptions:
     threads: int = 0
     """Threads a process computes with. 0 means torch's own choice."""
 
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """What trains: the processor, or a GPU of NVIDIA's (of AMD's by ROCm) or Apple's. auto is a GPU where torch can use
+    one."""
+
     devices: int = 1
     """Processes that train together, each on its slice of the batch."""
 

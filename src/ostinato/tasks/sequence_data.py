@@ -136,7 +136,7 @@ def job_of(
     is the figure of `validate` that weights are chosen by, where there are enough examples."""
     assert isinstance(model, ManyToOne)
     if prepared.more is not None:
-        model.start_embedding(torch.from_numpy(prepared.more))
+        model.start_embedding(torch.as_tensor(prepared.more))
     inputs, text = prepared.train.inputs, prepared.codec.tokenizer is not None
     batches = Buckets(
         [len(steps) for steps in inputs],

@@ -64,6 +64,7 @@ class Trainer:
         self.waiting = Waiting()
         self.model = processes.share(job.model, self.waiting)
         self.parameters = list(job.model.parameters())
+        self.device = self.parameters[0].device
         self.average = make_average(self.parameters, options.average, options.average_after)
         self.position = Position()
         first, parts = processes.rank * options.accumulate, processes.size * options.accumulate
@@ -326,7 +327,7 @@ class Trainer:
         """
         if not all(bool(p.isfinite().all()) for p in self.job.model.parameters()):
             self.stop_not_finite(f"epoch {self.position.epoch + 1}, step {self.position.step}: expected finite weights")
-        shared = owned.saved(self.kept, self.position.interval, self.processes)
+        shared = owned.saved(self.kept, self.position.interval, self.processes, self.device)
         if self.processes.first:
             tensors = {f"model.{name}": field for name, field in model_tensors(self.job.model).items()}
             tensors |= {f"optimizer.{name}": field for name, field in optimizer_tensors(self.optimizer).items()}
@@ -367,7 +368,7 @@ class Trainer:
             load_optimizer(self.optimizer, groups["optimizer"])
             if self.average is not None:
                 self.average.load_state_dict(groups["average"])
-            sums = owned.taken_back(groups, self.kept, self.processes)
+            sums = owned.taken_back(groups, self.kept, self.processes, self.device)
             interval = Interval(**values["position"].pop("interval") | sums)
             self.position = Position(**values["position"], interval=interval)
             self.schedule.load_state_dict(values["schedule"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from ostinato.core.accelerator import resolve
 from ostinato.core.errors import OstinatoError
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ class Processes(NamedTuple):
         """Whether this is the one that writes and speaks."""
         return self.rank == 0
 
+    def device(self, kind: str) -> torch.device:
+        """What this one computes on, of that kind."""
+        return resolve(kind) if self.fabric is None else self.fabric.device
+
     def share(self, model: nn.Module, waiting: Waiting) -> nn.Module:
         """The model, whose gradients are the mean over all processes: they travel in buckets while backward still runs.
 
@@ -70,7 +75,7 @@ class Processes(NamedTuple):
         if self.fabric is None:
             return (*values, *wishes)
         own = values if self.first else (0.0,) * len(values)
-        shared = torch.tensor([*own, *wishes], dtype=torch.float64)
+        shared = torch.tensor([*own, *wishes], dtype=torch.float64, device="cpu")
         torch.distributed.all_reduce(shared)  # at every step: Fabric's, which pickles, takes several times as long
         return tuple(shared.tolist())
 
@@ -97,7 +102,7 @@ class Processes(NamedTuple):
         """Sums of numbers that each process has its own of."""
         if self.fabric is None:
             return values
-        total = torch.tensor(values, dtype=torch.float64)
+        total = torch.tensor(values, dtype=torch.float64, device="cpu")
         torch.distributed.all_reduce(total)
         return tuple(total.tolist())
 

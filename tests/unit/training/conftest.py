@@ -42,6 +42,7 @@ def make(tmp_path):
         random=None,
         noise=None,
         sparse=False,
+        streams=None,
         **options,
     ):
         folder = RunFolder(tmp_path / name)
@@ -62,8 +63,8 @@ def make(tmp_path):
         valid = Streams(VALID, 2, 10)
         figure = ("perplexity", perplexity)
         validate = validate or (lambda trained: mean_loss(trained, valid))
-        streams = Streams(IDS, options.batch, options.steps, random=random)
-        job = Job(model, loss, streams, validate, figure, penalty=penalty)
+        batches = Streams(IDS, streams or options.batch, options.steps, random=random)
+        job = Job(model, loss, batches, validate, figure, penalty=penalty)
         made = Trainer(job, folder, options, clock or Clock(), [MetricsFile()])
         made.begin()  # for those that call `step` by themselves
         return made

@@ -138,7 +138,7 @@ def pad_ids(rows: Sequence[Sequence[int] | npt.NDArray[np.integer]], padding: in
     padded = np.full((len(rows), max([1, *lengths])), padding, np.int64)
     for place, row in zip(padded, rows, strict=True):
         place[: len(row)] = row
-    return torch.from_numpy(np.ascontiguousarray(padded.T)), torch.tensor(lengths)
+    return torch.as_tensor(np.ascontiguousarray(padded.T)), torch.tensor(lengths)
 
 
 def pad_features(rows: Sequence[npt.NDArray[np.floating]]) -> tuple[Tensor, Tensor]:
@@ -151,4 +151,4 @@ def pad_features(rows: Sequence[npt.NDArray[np.floating]]) -> tuple[Tensor, Tens
     padded = np.zeros((max([1, *lengths]), len(rows), rows[0].shape[1]), np.float32)
     for place, row in enumerate(rows):
         padded[: len(row), place] = row
-    return torch.from_numpy(padded), torch.tensor(lengths)
+    return torch.as_tensor(padded), torch.tensor(lengths)

@@ -86,7 +86,7 @@ class Streams:
         row = np.empty((end - begin + 1, self._stop - self._first), np.int64)
         row[0] = self._before(begin)
         row[1:] = self._streams[self._first : self._stop, begin:end].T
-        tokens = torch.from_numpy(row)
+        tokens = torch.as_tensor(row)
         return Batch(tokens[:-1], tokens[1:], lr_factor=1.0 if self._random is None else (end - begin) / self.steps)
 
     def part(self, rank: int, world: int) -> Self:

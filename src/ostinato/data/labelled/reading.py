@@ -242,5 +242,5 @@ def batch_of(inputs: list[npt.NDArray[Any]], labels: npt.NDArray[Any] | None = N
         labels: `[N]` numbers of classes, `[N, C]` marks, or `[N, K]` targets; zeros where None.
     """
     padded, lengths = pad_ids(inputs) if inputs[0].ndim == 1 else pad_features(inputs)
-    targets = torch.zeros(len(inputs), dtype=torch.long) if labels is None else torch.from_numpy(labels)
+    targets = torch.zeros(len(inputs), dtype=torch.long) if labels is None else torch.as_tensor(labels)
     return Batch(padded, targets, lengths, counted=len(inputs))

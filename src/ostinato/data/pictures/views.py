@@ -53,7 +53,7 @@ class Pictures:
 
     def batch(self, names: Sequence[str]) -> tuple[Tensor, None]:
         """`[N, 3, size, size]` bytes."""
-        return torch.from_numpy(np.stack([self._seen[name] for name in names])), None
+        return torch.as_tensor(np.stack([self._seen[name] for name in names])), None
 
     def _read(self, name: str) -> npt.NDArray[np.uint8] | None:
         from PIL import Image

@@ -202,7 +202,7 @@ class Windows:
         back = self._starts[which] + self._origins[indices] + np.arange(-shape.window, 0)[:, None]
         scaled = (self._targets[rows] - self._targets[back].mean(axis=0)) / self._scales[which]
         weights = self._observed[rows] & self._begins(indices)
-        return torch.from_numpy(in_float32(scaled)), torch.from_numpy(weights.astype(np.float32))
+        return torch.as_tensor(in_float32(scaled)), torch.as_tensor(weights.astype(np.float32))
 
     def batch(self, indices: np.ndarray) -> Batch:
         """Windows to train on or to measure a loss by; it is a mean over the targets that are known."""

@@ -178,7 +178,7 @@ class Classification(SequenceTask):
         there may be several labels, `labels` lists those of more than one half, and `label` has them as a file does."""
         if not (examples := list(examples)):
             return
-        scores = torch.from_numpy(_scores(run, Raw.of(examples), progress))
+        scores = torch.as_tensor(_scores(run, Raw.of(examples), progress))
         for example, answer in zip(examples, _answers(run.codec, scores), strict=True):
             if example.key is not None:
                 answer.id = example.key
@@ -247,7 +247,7 @@ def _answers(codec: ClassifyCodec, scores: Tensor) -> Iterator[Answer]:
 def _loss(options: TrainClassify, train: Part) -> Callable[[Any, Batch], Tensor]:
     """Softmax over the classes, or each of several labels by itself."""
     own, balanced = options.classify, options.classify.class_weights == "balanced"
-    labels = torch.from_numpy(train.labels)
+    labels = torch.as_tensor(train.labels)
     if labels.ndim == 1:
         return label_loss(balanced_weights(torch.bincount(labels)) if balanced else None, own.label_smoothing)
     return labels_loss(rarity(labels) if balanced else None, own.label_smoothing)
@@ -283,7 +283,7 @@ def _scores(
     for member in run.members:
         place = {label: number for number, label in enumerate(member.codec.classes)}
         scores = outputs_of(member.model, member.codec.reads.encode(raw), progress)
-        found.append(torch.from_numpy(scores[:, [place[label] for label in run.codec.classes]]))
+        found.append(torch.as_tensor(scores[:, [place[label] for label in run.codec.classes]]))
     mean = mean_of_classes if run.codec.columns.several is None else mean_of_labels
     return mean(found).numpy()
 
@@ -294,8 +294,8 @@ def _confusion(scores: npt.NDArray[np.float32], part: Part) -> npt.NDArray[np.in
 
 def _figures(model: nn.Module, part: Part) -> dict[str, float]:
     """What validation reports: loss, of examples whose label the model knows; accuracy, macro_f1."""
-    scores = torch.from_numpy(outputs_of(model, part.inputs))
-    labels = torch.from_numpy(part.labels)
+    scores = torch.as_tensor(outputs_of(model, part.inputs))
+    labels = torch.as_tensor(part.labels)
     if labels.ndim == 2:
         known = labels[:, : scores.shape[1]].to(scores.dtype)
         figures = multi_label_figures(part.labels > 0, _marks(scores.numpy(), part))

@@ -100,7 +100,7 @@ def _next_block(model: Forecaster, windows: Windows, shares: np.ndarray) -> np.n
                 paths = torch.cat([paths[:, :1], drawn[:, 1:]], dim=1)
         else:
             output = model(inputs.past, **inputs.arguments())
-            paths = output.quantile(torch.from_numpy(shares)[:, None]) if len(windows) > 1 else output.location
+            paths = output.quantile(torch.as_tensor(shares)[:, None]) if len(windows) > 1 else output.location
     finally:
         model.train(training)
     return in_units(paths, inputs, windows.shape.transforms).swapaxes(0, 1)

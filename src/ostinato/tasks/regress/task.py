@@ -113,8 +113,8 @@ class Regression(SequenceTask):
 
         def validate(trained: nn.Module) -> dict[str, float]:
             found = outputs_of(trained, valid.inputs)
-            wanted = torch.from_numpy(codec.scale.apply(valid.targets))
-            return {"loss": float(error(torch.from_numpy(found), wanted)), **_figures(codec, valid, found)}
+            wanted = torch.as_tensor(codec.scale.apply(valid.targets))
+            return {"loss": float(error(torch.as_tensor(found), wanted)), **_figures(codec, valid, found)}
 
         return job_of(
             options,

@@ -169,7 +169,7 @@ class Tagging:
     ) -> Job:
         """What the loop needs, for one process of several."""
         assert isinstance(model, Tagger)
-        model.count_words(torch.from_numpy(prepared.train.counts(model.embedding.num_embeddings)))
+        model.count_words(torch.as_tensor(prepared.train.counts(model.embedding.num_embeddings)))
         training, train, valid = options.training, prepared.train, prepared.valid
         constraints = prepared.codec.constraints
         size = training.batch_of(len(train))
