@@ -191,6 +191,7 @@ class Run:
         *,
         stop: str | None = None,
         samples: int = 1,
+        progress: Progress | None = None,
         **options: Any,
     ) -> Iterator[str]:
         """Write on from a prompt, or from each of several: a language model.
@@ -200,11 +201,13 @@ class Run:
             length: tokens to write.
             stop: end once this text has been written.
             samples: texts to write for each prompt, each by a seed of its own: the one given, the next, and so on.
+            progress: of several texts, called with the tokens written and those to write.
             **options: those of `ostinato generate` that the run's task takes: greedy, temperature, top_k, top_p, seed.
 
         Returns:
             An iterator over pieces of text, as they are written: `"".join(...)` is all of it, without the prompt. Where
-            prompts are a list, or there are several samples, over whole texts: those of the first prompt first.
+            prompts are a list, or there are several samples, over whole texts: those of the first prompt first. They
+            are written side by side, and each is what it would be alone.
 
         Raises:
             DataError: a prompt has characters that the model does not know; names them. Words that it does not know are
@@ -227,8 +230,10 @@ class Run:
             asked(self.config["task"], "generate", options | {"seed": None if seed is None else seed + number})
             for number in range(samples)
         ]
-        written = [task.generate(self, one, length, way, stop=stop) for one in prompts for way in ways]
-        return written[0] if isinstance(prompt, str) and samples == 1 else ("".join(pieces) for pieces in written)
+        if isinstance(prompt, str) and samples == 1:
+            return task.generate(self, prompt, length, ways[0], stop=stop)
+        asked_for = [(one, way) for one in prompts for way in ways]
+        return task.generate_all(self, asked_for, length, stop=stop, progress=progress)
 
     def inspect(self, view: str, out: str | PathLike[str] | None = None, **options: Any) -> Any:
         """Look inside: at arrays, or at pictures, pages and numbers of one view that are written to a folder.

@@ -1,7 +1,7 @@
 """What each command does, once its options are read."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -134,20 +134,27 @@ def _generate(options: Generate, output: Output) -> None:
     prompts = [options.prompted] if options.prompts is None else _prompts(options.prompts)
     settings = said(options)
     seed = settings.pop("seed", None)
+    asked = [
+        (prompt, None if seed is None else seed + number) for prompt in prompts for number in range(options.samples)
+    ]
     texts: list[Written] = []
-    for prompt in prompts:
-        for number in range(options.samples):
-            own = None if seed is None else seed + number
-            pieces = run.generate(prompt, options.length, stop=options.stop, seed=own, **settings)
-            if texts:
-                output.text("---")
-            output.data(prompt, end="")
-            written = []
-            for piece in pieces:
-                output.data(piece, end="")
-                written.append(piece)
-            output.text("")
-            texts.append(Written(prompt=prompt, seed=own, text="".join(written)))
+    settings |= {"stop": options.stop, "seed": seed}
+    if len(asked) == 1:  # streamed; several are written side by side
+        written: Iterable[Iterable[str]] = [run.generate(prompts[0], options.length, **settings)]
+    else:
+        line = ProgressLine("writing")
+        found = run.generate(prompts, options.length, samples=options.samples, progress=line, **settings)
+        written = ([text] for text in found)
+    for (prompt, own), pieces in zip(asked, written, strict=True):
+        if texts:
+            output.text("---")
+        output.data(prompt, end="")
+        so_far = []
+        for piece in pieces:
+            output.data(piece, end="")
+            so_far.append(piece)
+        output.text("")
+        texts.append(Written(prompt=prompt, seed=own, text="".join(so_far)))
     output.result(Generated(prompt=texts[0].prompt, text=texts[0].text, texts=texts))
 
 

@@ -296,6 +296,17 @@ class Generates(Protocol):
             ConfigError: an option that there is not, or out of range.
         """
 
+    def generate_all(
+        self,
+        run: Trained,
+        asked: Sequence[tuple[str, Any]],
+        length: int,
+        *,
+        stop: str | None,
+        progress: Progress | None = None,
+    ) -> Iterator[str]:
+        """Whole texts, in the order of their prompts and options: each as `generate` would write it alone."""
+
 
 @runtime_checkable
 class Observes(Protocol):

@@ -143,6 +143,24 @@ def test_several_prompts_and_samples(runs):
     expected = [one(prompt, seed) for prompt in ("the", "cat") for seed in (3, 4)]
     assert list(run.generate(("the", "cat"), length=20, seed=3, samples=2)) == expected
     assert len(set(run.generate("the", length=40, samples=3))) == 3
+    assert list(run.generate([], length=20)) == []
+
+
+def test_more_texts_than_are_written_at_a_time(runs, monkeypatch):
+    monkeypatch.setattr("ostinato.tasks.lm.task.TOGETHER", 3)
+    run, said = ostinato.load(runs / "char"), []
+    prompts = ["the", "cat", "the cat ", "", "a", "sat", "the"]
+    ways = {"length": 30, "stop": "s"}
+    alone = ["".join(run.generate(prompt, seed=seed, **ways)) for prompt in prompts for seed in (8, 9)]
+    assert len({len(text) for text in alone}) > 2  # some end early, and make room
+    together = run.generate(prompts, seed=8, samples=2, progress=lambda *so_far: said.append(so_far), **ways)
+    assert list(together) == alone
+    assert [done for done, _ in said] == sorted(done for done, _ in said)
+    assert said[-1] == (420, 420)
+
+
+def test_prompts_that_are_none(runs):
+    run = ostinato.load(runs / "char")
     for prompt in (["the", 3], 3):
         with pytest.raises(ConfigError, match="prompt: expected a text, or a list of texts, got 3"):
             run.generate(prompt)

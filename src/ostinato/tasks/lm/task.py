@@ -33,7 +33,7 @@ from ostinato.tasks.lm.options import TRAINED_SHARE, EvaluateLm, GenerateLm, Tra
 from ostinato.tasks.lm.portable import described
 from ostinato.tasks.lm.results import Figures, Summary
 from ostinato.tasks.lm.sampling import sample
-from ostinato.tasks.lm.writing import Writing, WritingRows
+from ostinato.tasks.lm.writing import TOGETHER, Writing, WritingRows, write_together
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.results import best_loss, summed_up
 from ostinato.tasks.trained import Trained, require_alike
@@ -179,6 +179,23 @@ class LanguageModelling:
         ids, writing = self.writing(run, prompt, length, options, stop=stop)
         tokens = sample(run.model, [run.tokenizer.begin_id, *ids], length, options.sampling, never=_never(run))
         return _pieces(writing, tokens)
+
+    def generate_all(
+        self,
+        run: Trained,
+        asked: Sequence[tuple[str, GenerateLm]],
+        length: int,
+        *,
+        stop: str | None,
+        progress: Progress | None = None,
+    ) -> Iterator[str]:
+        """Write several texts side by side; an ensemble one after the other."""
+        if run.members:
+            return ("".join(self.generate(run, prompt, length, options, stop=stop)) for prompt, options in asked)
+        begun = [self.writing(run, prompt, length, options, stop=stop) for prompt, options in asked]
+        texts = [([run.tokenizer.begin_id, *ids], writing) for ids, writing in begun]
+        capacity = min(len(texts), TOGETHER)
+        return write_together(self.rows(run, capacity), texts, capacity, progress)
 
     def writing(
         self, run: Trained, prompt: str, length: int, options: GenerateLm, *, stop: str | None, after: str = ""

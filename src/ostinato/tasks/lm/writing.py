@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ostinato.data.text.tokenizer import Tokenizer
+from ostinato.tasks.contract import Progress
 from ostinato.tasks.lm.model import LanguageModel, row_scores
 from ostinato.tasks.lm.options import SamplingOptions
 from ostinato.tasks.lm.sampling import choose_each, uniform
@@ -26,6 +27,7 @@ class Writing:
     Attributes:
         sampling: as given.
         numbers: what draws are made by.
+        left: tokens to write, if it does not end before.
         done: whether nothing more is to be written.
         after: the last sign of what stands in front of the next token.
     """
@@ -35,15 +37,15 @@ class Writing:
     ) -> None:
         self.sampling, self.numbers = sampling, uniform(sampling.seed)
         self.done, self.after = length < 1, after[-1:]
-        self._left, self._decoder, self._stop = length, tokenizer.decoder(after=after), Stop(stop)
+        self.left, self._decoder, self._stop = length, tokenizer.decoder(after=after), Stop(stop)
 
     def take(self, token: int) -> str:
         """The text that one more token settles."""
-        self._left -= 1
+        self.left -= 1
         piece = self._stop(self._decoder.step(token))
-        if not self._left and not self._stop.met:
+        if not self.left and not self._stop.met:
             piece += self._stop(self._decoder.finish())
-        self.done = self._stop.met or not self._left
+        self.done = self._stop.met or not self.left
         self.after = piece[-1:] or self.after
         return piece
 
@@ -154,3 +156,65 @@ class WritingRows:
     def _allowed(self, scores: Tensor) -> Tensor:
         scores = scores.float()
         return scores.index_fill_(-1, self._never, -torch.inf) if len(self._never) else scores
+
+
+#: Texts that are written at a time: more make a step no cheaper, and their states larger.
+TOGETHER = 64
+
+
+@torch.inference_mode()
+def write_together(
+    rows: WritingRows,
+    asked: Sequence[tuple[Sequence[int], Writing]],
+    capacity: int = TOGETHER,
+    progress: Progress | None = None,
+) -> Iterator[str]:
+    """Write texts side by side; yields them in order, each as soon as it and those before it are written.
+
+    Args:
+        rows: of the model, empty.
+        asked: of each, the ids that it goes on from, one or more, and what makes a text of tokens.
+        capacity: texts at a time; who is done makes room for the next.
+        progress: called with the texts' tokens so far, and those of all if none ends early.
+    """
+    tokens, total = 0, sum(writing.left for _, writing in asked)
+    waiting = list(enumerate(asked))[::-1]
+    under_way: list[tuple[int, Writing, int]] = []  # number, and the token that is to be read next
+    written: list[list[str]] = [[] for _ in asked]
+    ready, following = set(), 0
+
+    def take(number: int, writing: Writing, token: int) -> bool:
+        nonlocal tokens
+        tokens += 1
+        written[number].append(writing.take(token))
+        if writing.done:
+            ready.add(number)
+        return not writing.done
+
+    while waiting or under_way:
+        while waiting and len(under_way) < capacity:
+            number, (ids, writing) = waiting.pop()
+            if writing.done:
+                ready.add(number)
+                continue
+            scores, state = rows.begin(ids, None)
+            (token,) = rows.choose(scores, [writing])
+            if take(number, writing, token):
+                rows.join(state)
+                under_way.append((number, writing, token))
+        if under_way:
+            scores = rows.step([token for *_, token in under_way])
+            chosen = rows.choose(scores, [writing for _, writing, _ in under_way])
+            under_way = [
+                (number, writing, token) for (number, writing, _), token in zip(under_way, chosen, strict=True)
+            ]
+            for row in reversed(range(len(under_way))):
+                if not take(*under_way[row]):
+                    rows.leave(row)  # the last one then has its place
+                    under_way[row] = under_way[-1]
+                    under_way.pop()
+        if progress is not None:
+            progress(tokens if waiting or under_way else total, total)
+        while following in ready:
+            yield "".join(written[following])
+            written[following], following = [], following + 1
