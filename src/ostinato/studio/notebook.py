@@ -2,9 +2,11 @@
 
 import json
 import re
+import tempfile
 import warnings
+from base64 import b64encode
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,15 @@ from typing import Any
 from ostinato.api.inspecting.live import Watches
 from ostinato.api.run import Run, load
 from ostinato.core.errors import ConfigError
+from ostinato.inspection.live import Live
+from ostinato.plots.gates import Panel, heat_maps
+from ostinato.plots.style import available
 
 _PAGE = Path(__file__).with_name("page")
 _IMPORT = re.compile(r'^import (\w+|\{[^}]*\}) from "(\.[^"]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (default )?((?:async )?function|class|const) (\w+)", re.MULTILINE)
+#: Steps of a text that a picture has room for.
+_DRAWN = 80
 
 
 def view(run: Run | str | PathLike[str], *beside: Run | str | PathLike[str], text: str | None = None) -> Any:
@@ -27,7 +34,8 @@ def view(run: Run | str | PathLike[str], *beside: Run | str | PathLike[str], tex
         text: to begin with; by default one that the task makes up.
 
     Returns:
-        A widget, as Jupyter, VS Code, Colab and marimo show it.
+        A widget, as Jupyter, VS Code, Colab and marimo show it. Where a notebook is only read, as on a page made of it,
+        there is a picture of the first layer's gates instead, if matplotlib is installed.
 
     Raises:
         ConfigError: anywidget is not installed, or a run of another task.
@@ -42,6 +50,7 @@ def view(run: Run | str | PathLike[str], *beside: Run | str | PathLike[str], tex
     watches = Watches(runs)
 
     widget: Any = _widget(anywidget.AnyWidget, traitlets)(names=[one.folder.path.name for one in runs], text=text)
+    widget.still = partial(_still, runs[0], text)
 
     def answer(_: Any, message: Any, buffers: Any) -> None:
         with warnings.catch_warnings():
@@ -61,7 +70,33 @@ def _widget(base: Any, traitlets: Any) -> Any:
         "text": traitlets.Unicode(None, allow_none=True).tag(sync=True),
         "language": traitlets.Unicode("").tag(sync=True),
     }
-    return type("Inside", (base,), {"_esm": joined("inside/notebook.js"), "_css": style(), **shared})
+
+    def bundle(self: Any, **options: Any) -> Any:
+        """What a notebook keeps of it: the widget, and a picture for those who have none."""
+        shown = base._repr_mimebundle_(self, **options)
+        picture = self.still() if shown else None
+        return (shown[0] | {"image/png": b64encode(picture).decode()}, shown[1]) if picture else shown
+
+    methods = {"_repr_mimebundle_": bundle}
+    return type("Inside", (base,), {"_esm": joined("inside/notebook.js"), "_css": style(), **methods, **shared})
+
+
+def _still(run: Run, text: str | None) -> bytes | None:
+    """Gates and states of the first layer over the beginning of a text, as PNG; None where there is nothing to draw."""
+    task: Any = run.task
+    text = task.example(run) if text is None else text
+    typed = task.typed(run, text)
+    steps = min(len(typed.spans), _DRAWN)
+    if not steps or not available():
+        return None
+    layer = Live(run.model).read(typed.upto(steps))[0]
+    panels = [Panel(one.name, one.values[-steps:], bool((one.values < 0).any())) for one in layer.series]
+    pieces = [text[begin:end] for begin, end in typed.spans[:steps]]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "inside.png"
+        title = f"{run.folder.path.name}: {layer.cell}, {layer.place.label}"
+        heat_maps(panels, pieces, range(panels[0].values.shape[1]), [file], title=title)
+        return file.read_bytes()
 
 
 @cache

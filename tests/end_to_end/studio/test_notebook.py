@@ -1,6 +1,7 @@
 """`ostinato.view`: the widget's own module in a browser, its messages answered by the widget's own Python."""
 
 import base64
+import io
 import json
 
 import pytest
@@ -51,6 +52,18 @@ def test_each_run_answers_the_widget(widget):
     packed = [base64.b64decode(one) for one in ask({"do": "read", "text": "a bird"})]
     headers = [json.loads(one[4 : 4 + int.from_bytes(one[:4], "little")]) for one in packed]
     assert [(header["run"], header["steps"]) for header in headers] == [(0, 7), (1, 2)]
+
+
+def test_who_has_no_widgets_sees_a_picture(widget, monkeypatch):
+    pillow = pytest.importorskip("PIL.Image")
+    pytest.importorskip("matplotlib")
+    data, _ = widget[0]._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    picture = pillow.open(io.BytesIO(base64.b64decode(data["image/png"])))
+    assert picture.format == "PNG"
+    assert len(picture.convert("RGB").getcolors(100_000)) > 50  # something is drawn
+    monkeypatch.setattr("ostinato.studio.notebook.available", lambda: False)
+    assert "image/png" not in widget[0]._repr_mimebundle_()[0]
 
 
 def test_a_run_that_reads_no_sequence_is_refused(tmp_path):
