@@ -1,0 +1,103 @@
+"""Every notebook runs, and its page shows what its code gave."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[2]
+
+
+def loaded(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+notebooks, hooks = loaded(ROOT / "scripts" / "notebooks.py"), loaded(ROOT / "docs" / "notebook_hooks.py")
+SOURCES = notebooks.sources()
+#: Those of every run of the tests; the others are run by `make test-all`.
+QUICK = {"01-hello", "02-rnn-by-hand"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [pytest.param(one, id=one.stem, marks=() if one.stem in QUICK else pytest.mark.slow) for one in SOURCES],
+)
+def test_it_runs(source, tmp_path):
+    notebook, seconds = notebooks.run(source, tmp_path)
+    pictures = sum(
+        "image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", ())
+    )
+    print(f"{source.stem}: {seconds.wall:.0f} s, {seconds.processor:.0f} s of them computing, {pictures} pictures")
+    assert pictures
+
+
+def test_a_notebook_that_fails_is_found(tmp_path):
+    (tmp_path / "bad.md").write_text("# Bad\n\n```python\n1 / 0\n```\n")
+    with pytest.raises(Exception, match="ZeroDivisionError"):
+        notebooks.run(tmp_path / "bad.md", tmp_path)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_outputs_are_those_of_its_code(source):
+    """Whoever changes code runs `python scripts/notebooks.py NAME`; prose may change alone."""
+    kept = json.loads((notebooks.OUTPUTS / f"{source.stem}.json").read_text(encoding="utf-8"))
+    notebook = jupytext.read(source)
+    assert kept["code"] == notebooks.fingerprint(notebook), f"python scripts/notebooks.py {source.stem}"
+    assert len(kept["cells"]) == len(notebooks.code(notebook))
+    assert kept["processor"] < 180
+    pictures = {one["picture"] for cell in kept["cells"] for one in cell if "picture" in one}
+    assert pictures == {file.name for file in notebooks.OUTPUTS.glob(f"{source.stem}-*.png")}
+    assert pictures
+    assert all((notebooks.OUTPUTS / name).stat().st_size < 200_000 for name in pictures)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_what_is_downloaded_has_code_and_outputs(source):
+    notebook = nbformat.reads(hooks.as_notebook(source), as_version=4)
+    nbformat.validate(notebook)
+    assert [cell.source for cell in notebook.cells] == [cell.source for cell in jupytext.read(source).cells]
+    assert any("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", ()))
+
+
+def test_a_page_has_outputs_behind_their_code():
+    outputs = {
+        "name": "a",
+        "seconds": 3.0,
+        "processor": 2.0,
+        "cells": [[{"text": "one"}], [], [{"picture": "a-1.png"}]],
+    }
+    page = hooks.woven(
+        "# A\n\nFirst.\n\n```python\nprint(1)\n```\n\n## B\n\n```bash\nls\n```\n\n```python\ndraw()\n```\n", outputs
+    )
+    assert re.search(
+        r'# A\n\n.*<a href="a.ipynb".*\n\nFirst\.\n\n```python\nprint\(1\)\n```\n\n```text\none\n```\n\n## B\n', page
+    )
+    assert "```bash\nls\n```\n\n```python\ndraw()\n```\n\n![B](outputs/a-1.png)" in page
+
+
+def test_every_example_opens_as_a_notebook():
+    for program in hooks.programs():
+        notebook = nbformat.reads(hooks.example_notebook(program), as_version=4)
+        written = {
+            cell.source.split("\n")[0].split()[-1] for cell in notebook.cells if cell.source.startswith("%%write")
+        }
+        imported = set(re.findall(r"^from (\w+) import", program.read_text(), re.MULTILINE))
+        assert {f"{name}.py" for name in imported if (program.parent / f"{name}.py").exists()} < written
+    assert "numpy_rnnlm.py" in {program.name for program in hooks.programs()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["hello", "sine"])
+def test_an_example_runs_as_a_notebook(name, tmp_path):
+    notebook = nbformat.reads(hooks.example_notebook(ROOT / "examples" / f"{name}.py"), as_version=4)
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert "LSTM" in "".join(output.text for output in notebook.cells[-2].outputs if output.output_type == "stream")
+    assert bool(notebook.cells[-1].outputs) == (name == "sine")
