@@ -43,7 +43,7 @@ def _begun(path: Path) -> bool:
 def _row(path: Path) -> dict[str, Any]:
     outer = RunFolder(path)
     run = outer.under_way
-    row = builtins(row_of(run.path)) | {"name": path.name, "run": str(path)}
+    row = builtins(row_of(run.path)) | {"name": path.name, "run": str(path), "trained": run.weights.is_file()}
     if row["state"] != "damaged" and outer.in_use():
         row["state"] = "training"
     return row | {"changed": _changed(run)}

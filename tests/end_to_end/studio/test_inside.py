@@ -70,6 +70,9 @@ def test_a_units_value_is_read_where_the_pointer_is(reader, lm):
     np.testing.assert_allclose(share, 0.5 * np.abs(2 * expected[1:, 7] - 1), atol=0.01)
     reader.keep("inside")
     reader.require_open_to_all()
+    other = TEXT.replace("and", "for")  # as long as before, and tokens that stand at the same places
+    page.get_by_label("Text that the runs read").fill(other)
+    page.wait_for_function("(text) => document.querySelector('.behind').textContent === `${text}\\n`", arg=other)
 
 
 @pytest.mark.slow

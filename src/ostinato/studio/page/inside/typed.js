@@ -1,6 +1,14 @@
 // The text that is typed, its letters on grounds of their own: a layer of the same letters lies behind the field.
 import { element } from "./elements.js";
 
+/** How many of the first characters of two texts are the same. */
+function alike(one, other) {
+  const most = Math.min(one.length, other.length);
+  let place = 0;
+  while (place < most && one[place] === other[place]) place += 1;
+  return place;
+}
+
 export class TypedText {
   /**
    * @param hint  id of what tells how it is used
@@ -12,6 +20,7 @@ export class TypedText {
                                        "aria-label": t("inside.text"), "aria-describedby": hint });
     this.root = element("div", { class: "typed" }, this.behind, this.field);
     this.pieces = []; // an element for each step, null where its piece is empty
+    this.laid = ""; // the text of these pieces
     this.marked = null;
     this.field.addEventListener("input", () => on.change());
     this.field.addEventListener("scroll", () => this.follow());
@@ -52,7 +61,10 @@ export class TypedText {
 
   /** Lay the pieces of the text out anew, those of the first steps aside, which are as they were. */
   lay(text, spans, from) {
-    const kept = Math.min(from, this.pieces.length);
+    const same = alike(text, this.laid); // another letter may stand in the place of one
+    let kept = Math.min(from, this.pieces.length);
+    while (kept && spans[kept - 1][1] > same) kept -= 1;
+    this.laid = text;
     const last = this.pieces.slice(0, kept).findLast((piece) => piece !== null);
     while (this.behind.lastChild && this.behind.lastChild !== (last ?? null)) this.behind.lastChild.remove();
     this.pieces.length = kept;

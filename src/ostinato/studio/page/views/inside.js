@@ -14,7 +14,7 @@ const MOST = 4;
 
 export function render({ parts }) {
   const { data, error, again } = useAnswer((signal) => get("/studio/runs", signal), []);
-  const runs = data?.runs.filter((run) => run.state !== "damaged") ?? [];
+  const runs = data?.runs.filter((run) => run.trained && run.state !== "damaged") ?? [];
   const names = parts.filter((name) => !data || runs.some((run) => run.name === name)).slice(0, MOST);
   const toggle = (name) => go("inside", ...(names.includes(name) ? names.filter((one) => one !== name) : [...names, name]));
   return html`

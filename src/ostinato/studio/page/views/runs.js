@@ -89,8 +89,8 @@ function Row({ run, place, toggle }) {
       <td class="actions">
         ${usable && run.state === "training" && html`<a href=${address("train", run.name)}>${t("runs.watch")}<span class="unseen"> ${run.name}</span></a>`}
         ${usable && run.state === "interrupted" && html`<a href=${address("train", run.name)}>${t("runs.resume")}<span class="unseen"> ${run.name}</span></a>`}
-        ${usable && run.valid_loss !== null && html`<a href=${address("try", run.name)}>${t("try.title")}<span class="unseen"> ${run.name}</span></a>`}
-        ${usable && run.valid_loss !== null && html`<a href=${address("inside", run.name)}>${t("inside.title")}<span class="unseen"> ${run.name}</span></a>`}
+        ${usable && run.trained && html`<a href=${address("try", run.name)}>${t("try.title")}<span class="unseen"> ${run.name}</span></a>`}
+        ${usable && run.trained && html`<a href=${address("inside", run.name)}>${t("inside.title")}<span class="unseen"> ${run.name}</span></a>`}
       </td>
     </tr>
   `;

@@ -20,7 +20,7 @@ const WAYS = { lm: Writing, classify: Words, regress: Words, tag: Tags, translat
 export function render({ parts }) {
   const name = parts[0];
   const { data, error, again } = useAnswer((signal) => get("/studio/runs", signal), []);
-  const usable = useMemo(() => (data?.runs ?? []).filter((run) => run.state !== "damaged" && run.valid_loss !== null), [data]);
+  const usable = useMemo(() => (data?.runs ?? []).filter((run) => run.state !== "damaged" && run.trained), [data]);
   return html`
     <h1>${t("try.heading")}</h1>
     <${Failure} error=${error} again=${again} />

@@ -57,6 +57,7 @@ export default {
   "try.forecast.spoken": "Forecast of {target}, {n} rows: from {first} to {last}",
   "try.picture": "Picture",
   "try.picture.help": "Choose one of yours, or one of those it was made of.",
+  "try.picture.word": "PICTURE",
   "try.pictures": "Pictures of its data",
   "try.looked.which": "Word written",
   "try.looked.about": "Bright is where it looked as it wrote the word.",

@@ -57,6 +57,7 @@ export default {
   "try.forecast.spoken": "{target} 예측, {n}행: {first}에서 {last}까지",
   "try.picture": "사진",
   "try.picture.help": "내 사진을 고르거나 학습에 쓴 사진을 고르세요.",
+  "try.picture.word": "PICTURE",
   "try.pictures": "학습 데이터의 사진",
   "try.looked.which": "쓴 단어",
   "try.looked.about": "밝은 곳이 그 단어를 쓸 때 본 곳입니다.",

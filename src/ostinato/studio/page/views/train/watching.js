@@ -34,7 +34,7 @@ export function Watching({ name }) {
     <div class="row">
       ${state?.running && html`<button type="button" onClick=${act("stop")}>${t("train.stop")}</button>`}
       ${!running && html`<${Further} finished=${run?.state === "finished"} act=${act} />`}
-      ${run?.valid_loss != null && html`<a href=${address("try", name)}>${t("try.title")}</a><a href=${address("inside", name)}>${t("inside.title")}</a>`}
+      ${run?.trained && html`<a href=${address("try", name)}>${t("try.title")}</a><a href=${address("inside", name)}>${t("inside.title")}</a>`}
       <a href="#/runs">${t("train.all")}</a>
     </div>
     <${Curves} names=${names} courses=${courses} />

@@ -1,11 +1,12 @@
 // What a picture shows, and where attention looked at each word.
 import { html, useAnswer, useState } from "../../lib/ui.js";
-import { Failure, Field, Waiting } from "../../lib/parts.js";
+import { Command, Failure, Field, Waiting } from "../../lib/parts.js";
 import { get, post } from "../../lib/api.js";
 import { t } from "../../lib/i18n.js";
 import { uploaded } from "../train/drop.js";
+import { quoted } from "./shell.js";
 
-export function Captions({ path }) {
+export function Captions({ path, about }) {
   const own = useAnswer((signal) => get(`${path}/pictures`, signal), [path]);
   const [shown, setShown] = useState({ picture: 0 }); // or { upload, address }
   const [error, setError] = useState(null);
@@ -38,6 +39,7 @@ export function Captions({ path }) {
     ${(pictures.length > 0 || shown.upload) && html`
       <${Caption} path=${path} shown=${shown} source=${shown.address ?? `${path}/pictures/${shown.picture}`} captions=${shown.upload ? [] : pictures[shown.picture].captions} />
     `}
+    <${Command} line=${`ostinato predict ${quoted(about.run)} ${t("try.picture.word")}`} />
   `;
 }
 

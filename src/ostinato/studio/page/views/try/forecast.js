@@ -73,7 +73,7 @@ function Ahead({ data, target }) {
         <summary>${t("try.forecast.table")}</summary>
         <div class="scroller" tabindex="0" role="region" aria-label=${t("try.forecast.table")}>
           <table>
-            <thead><tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+            <thead><tr>${columns.map((name) => html`<th scope="col" class="number">${name}</th>`)}</tr></thead>
             <tbody>${rows.map((row) => html`<tr>${columns.map((name) => html`<td class="number">${typeof row[name] === "number" ? number(row[name], 5) : row[name]}</td>`)}</tr>`)}</tbody>
           </table>
         </div>
