@@ -11,9 +11,10 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "trained"
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser():
-    """Debian's chromium; without it, or what drives it, tests in the browser are skipped."""
+    """Debian's chromium; without it, or what drives it, tests in the browser are skipped. What drives it keeps an event
+    loop running, which other tests of this process are not to find: all of this ends with the package."""
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="the browser's tests need playwright: pip install it"
     )
@@ -28,7 +29,7 @@ def browser():
         shown.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def runs(tmp_path_factory):
     """A folder of small trained runs, and the data that they were made of."""
     folder = tmp_path_factory.mktemp("studio")
@@ -38,14 +39,14 @@ def runs(tmp_path_factory):
     return folder / "runs"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def small(runs):
     """Where runs of other tasks are, and what they were trained on: waves, levels, sums, squares."""
     train_small(runs.parent)
     return runs
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def studio(runs, browser):
     """`ostinato studio` over these runs."""
     served = Served(runs, runs.parent)
@@ -54,7 +55,7 @@ def studio(runs, browser):
     assert "Traceback" not in said, said
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def context(browser, studio):
     # tests evaluate code in the page, which its policy forbids to everybody else
     opened = browser.new_context(viewport={"width": 1150, "height": 900}, bypass_csp=True)
