@@ -21,6 +21,8 @@ class ServerEnded(Result):
 def serve(options: Serve, output: Output) -> None:
     """Load runs, listen, and answer until told to end."""
     require_installed()
+    import torch
+
     from ostinato.api.compute import compute_settings
     from ostinato.api.plugins import import_plugins
     from ostinato.serving import running
@@ -35,7 +37,7 @@ def serve(options: Serve, output: Output) -> None:
     opened = running.listen(options.host, options.port)
     log_to(sys.stderr)
     address = running.address_of(opened)
-    with compute_settings(options.threads, "highest"):
+    with compute_settings(options.threads or max(1, torch.get_num_threads() - 1), "highest"):
         running.serve(app, opened, lambda: output.text(f"serving at {address}; Ctrl-C ends it"))
     output.result(ServerEnded(address=address, runs=[run.name for run in app.state.serving.runs]))
 

@@ -8,7 +8,7 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import above_zero, at_least, at_most, valid_threads
-from ostinato.config.fields import File, Flag, Json, Plugins, Threads
+from ostinato.config.fields import File, Flag, Json, Plugins
 from ostinato.core.errors import ConfigError
 
 
@@ -99,7 +99,9 @@ class Serve:
 
     net: ServeSettings = field(default_factory=ServeSettings)
 
-    threads: Threads = 0
+    threads: Annotated[
+        int, tyro.conf.arg(help="Threads to compute with. 0: all processors but one, which the connections have.")
+    ] = 0
     plugin: Plugins = ()
     json: Json = False
 

@@ -129,30 +129,26 @@ class Stream:
     def rows(self, rows: int) -> None:
         if not 0 <= rows <= self.batch_size:
             raise ConfigError(f"rows: expected 0 to {self.batch_size}, got {rows}")
+        if rows == self._rows:
+            return
         self._rows = rows
         self._take.resize(rows)
         self._x_shape, self._out_shape = (rows, self._x_shape[1]), (rows, self._out_shape[1])
 
-    def put(self, row: int, state: Any) -> None:
-        """Set the state of one sequence: each field `[L, 1, ...]`.
+    def put(self, row: int, state: Any, count: int = 1) -> None:
+        """Set the state of one sequence, each field `[L, 1, ...]`, or of several from it on, `[L, count, ...]`.
 
         Raises:
             TensorError: it does not fit.
         """
-        fields = self._layer.stack.read(state, 1, self._like, batched=True, batch_first=False)
+        fields = self._layer.stack.read(state, count, self._like, batched=True, batch_first=False)
         with torch.no_grad():
             for field, given in zip(self._state, fields, strict=True):
-                field[:, row] = given[:, 0]
+                field[:, row : row + count] = given
 
-    def get(self, row: int) -> tuple[Tensor, ...]:
-        """The state of one sequence, a copy: each field `[L, 1, ...]`."""
-        return tuple(field[:, row : row + 1].clone() for field in self._state)
-
-    def move(self, row: int, to: int) -> None:
-        """Give one sequence the state of another."""
-        with torch.no_grad():
-            for field in self._state:
-                field[:, to] = field[:, row]
+    def get(self, row: int, count: int = 1) -> tuple[Tensor, ...]:
+        """The state of one sequence, or of several from it on, a copy: each field `[L, count, ...]`."""
+        return tuple(field[:, row : row + count].clone() for field in self._state)
 
     @property
     def state(self) -> Any:

@@ -1,4 +1,4 @@
-"""One thread writes all texts of a model side by side: whoever is active joins the next step and leaves after it."""
+"""One thread takes the steps of all that is under way with a model, some sequences at a time, in turns."""
 
 from __future__ import annotations
 
@@ -8,308 +8,274 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
-from torch import Tensor
 
 from ostinato.serving.metrics import Metrics
 from ostinato.serving.problems import Problem, problem_of
-from ostinato.tasks.stepping import Rows, TextUnderWay
 
 _log = logging.getLogger("ostinato.serving")
 
-#: Tokens of a prompt that are read between two steps of the batch: a long one delays nobody.
-_READ_AT_ONCE = 32
 
-
-class Place(NamedTuple):
-    """Where a sequence stands.
-
-    Attributes:
-        state: before the next token is read; None at the beginning of a text.
-        token: the next token to read.
-        after: the last sign of the text so far.
-    """
-
-    state: tuple[Tensor, ...] | None
-    token: int
-    after: str
-
-
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Job:
-    """A text that somebody waits for.
+    """What somebody waits for, and takes some steps.
 
     Attributes:
-        ids: tokens to read before the first is written; one at least.
-        state: to read them from.
-        text: what is written.
         deadline: by `time.monotonic`, when it has to be done.
-        keeps: whether somebody wants the place where it ends.
-        place: that, at the end.
+        done: nothing is left to do.
+        listens: whether somebody wants to know of each step.
         problem: why it came to nothing.
         cancelled: set by whoever does not wait any more.
+        ended: it is done, or came to nothing.
         on_end: called in the loop, once it has ended.
     """
 
-    ids: Sequence[int]
-    state: Any
-    text: TextUnderWay
     deadline: float
-    keeps: bool = False
+    done: bool = False
     listens: bool = False
-    place: Place | None = None
     problem: Problem | None = None
     cancelled: bool = False
     ended: bool = False
-    written: int = 0
-    on_end: Callable[[Job], None] | None = None
+    on_end: Callable[[Any], None] | None = None
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
-    _pieces: deque[str] = field(default_factory=deque)
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    @property
-    def reads_only(self) -> bool:
-        """Whether nothing is to be written."""
-        return self.text.done and not self.written
-
-    def add(self, piece: str) -> None:
-        """Of the engine: more of the text."""
-        self.written += 1
-        if piece:
-            self._pieces.append(piece)
-
-    async def pieces(self) -> AsyncIterator[str]:
-        """The text as it is written: what has come since it was last asked for.
+    async def changes(self) -> AsyncIterator[None]:
+        """Yield whenever there may be something new, to the end.
 
         Raises:
             Problem: it came to nothing.
         """
         self.listens = True
         while True:
-            ended = self.ended  # before its pieces are taken: none comes after
-            if piece := self._taken():
-                yield piece
+            ended = self.ended  # before what is new is looked at: nothing comes after
+            yield
             if ended:
                 break
-            if not self._pieces and not self.ended:
-                await self._news.wait()
-            self._news.clear()
+            await self.news.wait()
+            self.news.clear()
         if self.problem is not None:
             raise self.problem
 
-    async def whole(self) -> str:
-        """All of the text.
+    async def end(self) -> None:
+        """Wait until it has ended.
 
         Raises:
             Problem: it came to nothing.
         """
         while not self.ended:
-            await self._news.wait()
-            self._news.clear()
+            await self.news.wait()
+            self.news.clear()
         if self.problem is not None:
             raise self.problem
-        return self._taken()
 
     def wake(self) -> None:
         """In the loop: there is something new."""
-        self._news.set()
+        self.news.set()
         if self.ended and self.on_end is not None:
             on_end, self.on_end = self.on_end, None
             on_end(self)
 
-    def _taken(self) -> str:
-        return "".join(self._pieces.popleft() for _ in range(len(self._pieces)))
+    @property
+    def given_up(self) -> bool:
+        """Whether nobody waits for it any more, or it took too long."""
+        return self.cancelled or time.monotonic() > self.deadline
+
+
+Own = TypeVar("Own", bound=Job)
+Taken = TypeVar("Taken", bound=Job, contravariant=True)
+
+
+class Work(Protocol[Taken]):
+    """What an engine does.
+
+    Attributes:
+        at_once: jobs that take a step together, at most.
+    """
+
+    at_once: int
+
+    def short(self, job: Taken) -> bool:
+        """Whether no more than a blink is left to do before its first step."""
+
+    def prepare(self, job: Taken, *, beside: bool) -> bool:
+        """Do a part of what comes before its first step, a small one where others take steps; whether that was all."""
+
+    def step(self, jobs: Sequence[Taken]) -> None:
+        """A step of each; whose last one it was is `done`."""
+
+    def leave(self, job: Taken, *, broken: bool) -> None:
+        """Let go of what is kept for a job that ends; of one that is broken nothing can be said."""
 
 
 class EngineClosedError(Exception):
     """An engine takes nothing more: its run has another model, or the server ends."""
 
 
-class Engine:
-    """Writes the texts of one model.
+class Engine(Generic[Own]):
+    """Does the work of one model.
+
+    In turns: a part of what one job has to do before its first step, a step of those that have had none, a step of the
+    next of the others. So whoever comes waits for a few sequences' step, however many are under way.
 
     Args:
-        rows: the model's sequences.
-        capacity: texts side by side.
-        queue: texts that may wait beside them.
-        metrics: told of steps and tokens.
+        work: what is done.
+        capacity: jobs under way at once.
+        queue: jobs that may wait beside them.
+        metrics: told of steps.
         name: of the thread.
     """
 
-    def __init__(self, rows: Rows, capacity: int, queue: int, metrics: Metrics, name: str) -> None:
-        self.rows, self._capacity, self._queue, self._metrics = rows, capacity, queue, metrics
-        self._arrived: deque[Job] = deque()
-        self._reading: list[Job] = []
-        self._active: list[Job] = []  # by row
-        self._tokens: list[int] = []  # by row: what each reads next
-        self._to_wake: set[Job] = set()
+    def __init__(self, work: Work[Own], capacity: int, queue: int, metrics: Metrics, name: str) -> None:
+        self.work, self._capacity, self._queue, self._metrics = work, capacity, queue, metrics
+        self._arrived: deque[Own] = deque()
+        self._preparing: deque[Own] = deque()
+        self._first: deque[Own] = deque()
+        self._going: deque[Own] = deque()
+        self._to_wake: set[Own] = set()
+        self._submitted = self._ended = 0  # each counted by one thread alone
         self._changed, self._closing = threading.Condition(), False
         self._thread = threading.Thread(target=self._run, name=f"engine {name}", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Job) -> Job:
-        """Let a text be written when its turn comes.
+    def submit(self, job: Own) -> Own:
+        """Let a job be done when its turn comes.
 
         Raises:
             Problem: 429, too many wait.
             EngineClosedError: it takes nothing more.
         """
         with self._changed:
-            waiting = len(self._arrived) + len(self._reading) + len(self._active) - self._capacity
+            waiting = self.busy - self._capacity
             if waiting >= self._queue:
-                raise Problem(429, f"{waiting:,} texts wait already; ask again later", {"Retry-After": "1"})
+                raise Problem(429, f"{waiting:,} requests wait already; ask again later", {"Retry-After": "1"})
             if self._closing:
                 raise EngineClosedError
+            self._submitted += 1
             self._arrived.append(job)
             self._changed.notify()
         return job
 
     @property
     def busy(self) -> int:
-        """Texts under way or waiting."""
-        return len(self._arrived) + len(self._reading) + len(self._active)
+        """Jobs under way or waiting."""
+        return self._submitted - self._ended
 
     def close(self) -> None:
-        """Take nothing more; end once all texts are written."""
+        """Take nothing more; end once all jobs have."""
         with self._changed:
             self._closing = True
             self._changed.notify()
 
     @torch.inference_mode()
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                while not (self._arrived or self._reading or self._active or self._closing):
-                    self._changed.wait()
-                if self._closing and not self.busy:
-                    return
+        while self._waited():
             try:
-                self._drop()
                 self._admit()
-                self._read()
-                if self._active:
-                    self._step()
-            except Exception as error:
-                self._fail(error)
+                self._prepare()
+                self._step(self._first)
+                self._tell()
+                self._step(self._going)
+            except Exception as error:  # none is expected here: jobs end by their own
+                _log.error("engine", extra={"error": type(error).__name__})
             self._tell()
 
-    def _drop(self) -> None:
-        """Let go of those that nobody waits for any more, and of those that took too long."""
-        now = time.monotonic()
-        for row in range(len(self._active) - 1, -1, -1):
-            job = self._active[row]
-            if job.cancelled or now > job.deadline:
-                self._end_at(row, _late(job))
-        for job in [job for job in (*self._reading, *self._arrived) if job.cancelled or now > job.deadline]:
-            (self._reading if job in self._reading else self._arrived).remove(job)
-            self._end(job, _late(job))
+    def _waited(self) -> bool:
+        """Wait for something to do; whether there will be."""
+        with self._changed:
+            while not (self.busy or self._closing):
+                self._changed.wait()
+            return bool(self.busy)
 
     def _admit(self) -> None:
-        while self._arrived and len(self._reading) + len(self._active) < self._capacity:
-            self._reading.append(self._arrived.popleft())
-
-    def _read(self) -> None:
-        """Read on in prompts: those with one token left join the batch, of one of the others a part is read."""
-        read = 0
-        for job in list(self._reading):
-            if len(job.ids) > 1 and read and self._active:
-                continue
-            if job.reads_only or self.rows.batched:
-                read += len(job.ids) > 1
-                self._read_some(job)
+        """Let those come in for whom there is room; those that have been given up before that end."""
+        if not self._arrived:
+            return
+        with self._changed:
+            arrived = [self._arrived.popleft() for _ in range(len(self._arrived))]
+        waiting = []
+        for job in arrived:
+            if job.given_up:
+                self._end(job, _given_up(job))
+            elif len(self._preparing) + len(self._first) + len(self._going) < self._capacity:
+                self._preparing.append(job)
             else:
-                read += 1
-                scores, state = self.rows.begin(job.ids, job.state)
-                self._reading.remove(job)
-                self._join(job, state, self._take(job, self.rows.choose(scores, [job.text])[0]))
+                waiting.append(job)
+        self._arrived.extendleft(reversed(waiting))
 
-    def _read_some(self, job: Job) -> None:
-        if some := job.ids[: min(_READ_AT_ONCE, len(job.ids) - 1)]:
-            job.state = self.rows.read(some, job.state)
-            job.ids = job.ids[len(some) :]
-        if len(job.ids) == 1:
-            self._reading.remove(job)
-            if job.reads_only:
-                job.place = Place(job.state, job.ids[0], job.text.after)
+    def _prepare(self) -> None:
+        """All that is short, and a part of one job that is not."""
+        long = 0
+        for _ in range(len(self._preparing)):
+            job = self._preparing.popleft()
+            if job.given_up:
+                self._end(job, _given_up(job))
+                continue
+            if not self.work.short(job):
+                if long:
+                    self._preparing.append(job)
+                    continue
+                long += 1
+            try:
+                ready = self.work.prepare(job, beside=bool(self._first or self._going))
+            except Exception as error:
+                self._end(job, problem_of(error), broken=True)
+                continue
+            if job.done:
                 self._end(job)
             else:
-                self._join(job, job.state, job.ids[0])
+                (self._first if ready else self._preparing).append(job)
 
-    def _join(self, job: Job, state: Any, token: int) -> None:
-        if job.text.done:  # of one token
-            job.place = Place(state, token, job.text.after)
-            self._end(job)
+    def _step(self, queue: deque[Own]) -> None:
+        """One step of the next ones."""
+        jobs = list[Own]()
+        while queue and len(jobs) < self.work.at_once:
+            job = queue.popleft()
+            if job.given_up:
+                self._end(job, _given_up(job))
+            else:
+                jobs.append(job)
+        if not jobs:
             return
-        self.rows.join(state)
-        self._active.append(job)
-        self._tokens.append(token)
-        job.ids, job.state = (), None
-
-    def _step(self) -> None:
-        """One step of all."""
         began = time.perf_counter()
-        count = len(self._active)
-        scores = self.rows.step(self._tokens)
-        self._tokens = self.rows.choose(scores, [job.text for job in self._active])
-        for job, token in zip(self._active, self._tokens, strict=True):
-            self._take(job, token)
-        for row in range(count - 1, -1, -1):
-            if self._active[row].text.done:
-                self._end_at(row)
-        self._metrics.step(count, time.perf_counter() - began)
+        try:
+            self.work.step(jobs)
+        except Exception as error:
+            for job in jobs:
+                self._end(job, problem_of(error), broken=True)
+            return
+        for job in jobs:
+            if job.listens:
+                self._to_wake.add(job)
+            if job.done:
+                self._end(job)
+            else:
+                self._going.append(job)
+        self._metrics.step(len(jobs), time.perf_counter() - began)
 
-    def _take(self, job: Job, token: int) -> int:
-        job.add(job.text.take(token))
-        if job.listens:
-            self._to_wake.add(job)
-        return token
-
-    def _leave(self, row: int) -> Any:
-        """Take a text out of the batch; the last one has its row then."""
-        state = self.rows.leave(row)
-        self._active[row], self._tokens[row] = self._active[-1], self._tokens[-1]
-        self._active.pop()
-        self._tokens.pop()
-        return state
-
-    def _end_at(self, row: int, problem: Problem | None = None) -> None:
-        """End a text where it stands."""
-        job, token = self._active[row], self._tokens[row]
-        state = self._leave(row)
-        if job.keeps:
-            job.place = Place(state, token, job.text.after)
-        self._end(job, problem)
-
-    def _end(self, job: Job, problem: Problem | None = None) -> None:
-        job.problem, job.ended = problem, True
+    def _end(self, job: Own, problem: Problem | None = None, *, broken: bool = False) -> None:
+        with suppress(Exception):
+            self.work.leave(job, broken=broken)
+        self._ended += 1
+        job.problem, job.ended = problem or job.problem, True
         self._to_wake.add(job)
 
     def _tell(self) -> None:
         """Wake those who wait, all at once: a call into their loop for each would cost more than the step."""
+        if not self._to_wake:
+            return
         waking, self._to_wake = self._to_wake, set()
         for loop in {job.loop for job in waking}:
             own = [job for job in waking if job.loop is loop]
-            try:
+            with suppress(RuntimeError):  # the loop has ended, and nobody waits
                 loop.call_soon_threadsafe(_wake, own)
-            except RuntimeError:  # the loop has ended, and nobody waits
-                continue
-
-    def _fail(self, error: Exception) -> None:
-        """What a step came to that nobody expected: all texts of it end, others go on."""
-        problem = problem_of(error)
-        while self._active:
-            job = self._active[-1]
-            self._leave(len(self._active) - 1)
-            self._end(job, problem)
-        for job in self._reading:
-            self._end(job, problem)
-        self._reading.clear()
 
 
-def _late(job: Job) -> Problem:
+def _given_up(job: Job) -> Problem:
     return Problem(
         503, "cancelled" if job.cancelled else "no end within the time that this server allows; ask for less"
     )

@@ -13,12 +13,13 @@ from starlette.types import Receive, Scope, Send
 
 from ostinato.config.serving import ServeLimits
 from ostinato.serving.bodies import Done, GenerateRequest, GenerateResponse, Piece
-from ostinato.serving.engine import EngineClosedError, Job, Place
+from ostinato.serving.engine import EngineClosedError
 from ostinato.serving.exchange import encoded, read
 from ostinato.serving.model import LoadedModel
 from ostinato.serving.problems import Problem, problem_of
 from ostinato.serving.served import ServedRun
 from ostinato.serving.serving import Serving, serving_of
+from ostinato.serving.texts import Place, TextJob
 from ostinato.tasks.commands import asked as options_of
 
 #: Signs of a prompt from which on it is turned into tokens in a thread.
@@ -40,8 +41,8 @@ async def begin(
     asked: GenerateRequest,
     place: Callable[[LoadedModel], Place],
     *,
-    on_end: Callable[[Job], None] | None = None,
-) -> Job:
+    on_end: Callable[[TextJob], None] | None = None,
+) -> TextJob:
     """Let a text be written.
 
     Args:
@@ -65,7 +66,14 @@ async def begin(
         work = partial(model.writes.writing, model.run, asked.prompt, asked.length, options)
         work = partial(work, stop=asked.stop, after=begun.after)
         ids, text = work() if len(asked.prompt) < _LONG else await serving.compute(work)
-        job = Job([begun.token, *ids], begun.state, text, serving.deadline(), keeps=on_end is not None, on_end=on_end)
+        job = TextJob(
+            ids=[begun.token, *ids],
+            state=begun.state,
+            text=text,
+            deadline=serving.deadline(),
+            keeps=on_end is not None,
+            on_end=on_end,
+        )
         try:
             return model.engine.submit(job)
         except EngineClosedError:  # the run has another model by now
@@ -105,7 +113,7 @@ class TextResponse(Response):
         stream: as it is written.
     """
 
-    def __init__(self, job: Job, limits: ServeLimits, *, stream: bool) -> None:
+    def __init__(self, job: TextJob, limits: ServeLimits, *, stream: bool) -> None:
         super().__init__()
         self._job, self._stream, self._limits = job, stream, limits
 

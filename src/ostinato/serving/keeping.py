@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ostinato.serving.bodies import GenerateRequest, SessionMade, SessionRequest
-from ostinato.serving.engine import Job, Place
 from ostinato.serving.exchange import answered, body_of, read
 from ostinato.serving.generation import TextResponse, begin, model_of
 from ostinato.serving.model import LoadedModel
@@ -22,6 +21,7 @@ from ostinato.serving.problems import Problem
 from ostinato.serving.served import ServedRun
 from ostinato.serving.serving import Serving, serving_of
 from ostinato.serving.sessions import Session
+from ostinato.serving.texts import Place, TextJob
 
 
 async def create(request: Request) -> Response:
@@ -68,7 +68,7 @@ async def save(request: Request) -> Response:
     serving, served = _asked(request)
     session = _session(request, serving)
     model = await model_of(serving, served)
-    tensors = _saved(model.place(session), model.engine.rows.form)
+    tensors = _saved(model.place(session), model.rows.form)
     return Response(safetensors.torch.save(tensors), media_type=OCTETS)
 
 
@@ -105,10 +105,10 @@ def _made(serving: Serving, session: Session) -> Response:
     return answered(SessionMade(id=serving.sessions.add(session)), 201)
 
 
-def _back(model: LoadedModel, session: Session) -> Callable[[Job], None]:
+def _back(model: LoadedModel, session: Session) -> Callable[[TextJob], None]:
     """Puts a session where a text came to; one that came to nothing leaves it where it was."""
 
-    def back(job: Job) -> None:
+    def back(job: TextJob) -> None:
         session.busy = False
         if job.place is not None:
             reached = model.kept(job.place)
@@ -137,7 +137,7 @@ def _place(model: LoadedModel, content: bytes) -> Place:
         raise Problem(422, f"expected a state as safetensors, as GET .../state gives it: {error}") from None
     after = tensors.pop("after", torch.empty(0, dtype=torch.int32))
     if len(tensors) > 1:
-        form |= model.engine.rows.form
+        form |= model.rows.form
     expected = ", ".join(f"{name} {list(shape)}" for name, (shape, _) in form.items())
     if tensors.keys() != form.keys():
         raise Problem(422, f"expected the fields {expected}; got {', '.join(sorted(tensors))[:500] or 'none'}")

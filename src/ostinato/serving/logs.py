@@ -63,13 +63,15 @@ class Watched:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        began, status = time.perf_counter(), 500
+        began, status = time.perf_counter(), _GONE  # of who goes away before an answer
         first: float | None = None
+        sending = 0
 
         async def watched(message: Message) -> None:
-            nonlocal status, first
+            nonlocal status, first, sending
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                status = message["status"]
+                status, sending = message["status"], 1
+                self._metrics.sending += 1
             elif message["type"] == "websocket.accept":
                 status = 101
             elif first is None:
@@ -79,6 +81,7 @@ class Watched:
         try:
             await self._app(scope, receive, watched)
         finally:
+            self._metrics.sending -= sending
             seconds = time.perf_counter() - began
             endpoint = scope.get("endpoint")
             route = getattr(endpoint, "__name__", "none")
@@ -97,5 +100,8 @@ class Watched:
                 },
             )
 
+
+#: What logs say of a request whose client did not wait for the answer, as nginx has it.
+_GONE = 499
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "WEBSOCKET"})

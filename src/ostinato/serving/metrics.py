@@ -11,10 +11,14 @@ _STEP = (0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.06
 
 
 class Metrics:
-    """Counters of one server. No label holds anything that a client sent: its paths are named by their routes."""
+    """Counters of one server. No label holds anything that a client sent: its paths are named by their routes.
+
+    Attributes:
+        sending: answers that are being sent.
+    """
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry, self.sending = CollectorRegistry(), 0
         self.requests = Counter(
             "ostinato_requests", "Requests answered", ["route", "method", "status"], registry=self.registry
         )
@@ -30,13 +34,14 @@ class Metrics:
             "ostinato_reloads", "Times that a run folder had another model", ["outcome"], registry=self.registry
         )
         self._steps = Histogram(
-            "ostinato_step_seconds", "A step of all texts of a model", buckets=_STEP, registry=self.registry
+            "ostinato_step_seconds", "A step of some sequences of a model", buckets=_STEP, registry=self.registry
         )
+        self._rows = Counter("ostinato_sequence_steps", "Steps, of each sequence its own", registry=self.registry)
 
     def step(self, rows: int, seconds: float) -> None:
-        """Count a step of so many texts."""
-        self.tokens.inc(rows)
+        """Count a step of so many sequences."""
         self._steps.observe(seconds)
+        self._rows.inc(rows)
 
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
         """Show a number as it is whenever it is asked for."""

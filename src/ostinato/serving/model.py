@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,13 @@ from torch import Tensor
 
 from ostinato.api import Run, load
 from ostinato.config.serving import ServeLimits
-from ostinato.serving.engine import Engine, Place
+from ostinato.serving.engine import Engine, Work
 from ostinato.serving.metrics import Metrics
 from ostinato.serving.problems import Problem
 from ostinato.serving.sessions import Session
-from ostinato.tasks.stepping import WritesTogether
+from ostinato.serving.stepping import AnswersToSteps, StepsJob
+from ostinato.serving.texts import Place, TextJob, WritesTexts
+from ostinato.tasks.stepping import AnswersSteps, Rows, WritesTogether
 
 #: Files whose change makes another model.
 _FILES = ("config.json", "model.safetensors", "tokenizer.json", "series.json")
@@ -32,11 +36,14 @@ class LoadedModel:
 
     Attributes:
         run: the run.
-        computing: held by whoever computes with it outside of the engine.
+        rows: the sequences of one that writes, once its engine is there.
+        computing: held by whoever computes with it besides writing texts.
 
     Raises:
         OstinatoError: the folder is missing or damaged.
     """
+
+    rows: Rows
 
     def __init__(self, name: str, path: Path, limits: ServeLimits, metrics: Metrics) -> None:
         self.name, self._limits, self._metrics = name, limits, metrics
@@ -44,7 +51,8 @@ class LoadedModel:
         self.run: Run = load(path)
         self.computing = threading.Lock()
         self._making = threading.Lock()
-        self._engine: Engine | None = None
+        self._engine: Engine[Any] | None = None
+        self._held, self._leaving = 0, False
 
     @property
     def writes(self) -> WritesTogether:
@@ -58,18 +66,28 @@ class LoadedModel:
         return self.run.task
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> Engine[TextJob]:
         """Who writes its texts; made when first asked for, which packs the weights.
 
         Raises:
             Problem: 409, a run that writes nothing.
         """
-        with self._making:
-            if self._engine is None:
-                rows = self.writes.rows(self.run, self._limits.limit_active)
-                limits = self._limits
-                self._engine = Engine(rows, limits.limit_active, limits.limit_queue, self._metrics, self.name)
-            return self._engine
+        return self._made(self._writing)
+
+    @property
+    def stepping(self) -> Engine[StepsJob]:
+        """Who answers steps of sequences; made when first asked for.
+
+        Raises:
+            Problem: 409, a run that answers none.
+            ConfigError: a model that has to see the end of a sequence first.
+        """
+        return self._made(self._answering)
+
+    def make_ready(self, like: LoadedModel) -> None:
+        """Make what another model of the run has, before anybody waits for it."""
+        if like.ready:
+            _ = self.engine if isinstance(self.run.task, WritesTogether) else self.stepping
 
     @property
     def ready(self) -> bool:
@@ -78,13 +96,42 @@ class LoadedModel:
 
     @property
     def busy(self) -> int:
-        """Texts under way or waiting."""
+        """Jobs under way or waiting."""
         return 0 if self._engine is None else self._engine.busy
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Its engine goes on to take what comes, whether the run has another model or not."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+            if self._leaving:
+                self.close()
+
     def close(self) -> None:
-        """Finish what runs, and let go of the engine."""
-        if self._engine is not None:
+        """Finish what runs, and let go of the engine once nobody holds it."""
+        self._leaving = True
+        if self._engine is not None and not self._held:
             self._engine.close()
+
+    def _made(self, work: Callable[[], Work[Any]]) -> Engine[Any]:
+        with self._making:
+            if self._engine is None:
+                limits = self._limits
+                self._engine = Engine(work(), limits.limit_active, limits.limit_queue, self._metrics, self.name)
+            return self._engine
+
+    def _writing(self) -> WritesTexts:
+        self.rows = self.writes.rows(self.run, self._limits.limit_active)
+        return WritesTexts(self.rows, self._metrics)
+
+    def _answering(self) -> AnswersToSteps:
+        task = self.run.task
+        if not isinstance(task, AnswersSteps):
+            raise Problem(409, f"a run of task {self.run.config['task']!r} does not take steps; use /answer")
+        return AnswersToSteps(task.steps(self.run), self.computing)
 
     def begin(self) -> Place:
         """Where a text begins."""
@@ -106,7 +153,7 @@ class LoadedModel:
         if session.state is None:
             return Place(None, session.token, session.after)
         fields, at = list[Tensor](), 0
-        for shape, dtype in self.engine.rows.form.values():
+        for shape, dtype in self.rows.form.values():
             size = torch.Size(shape).numel() * dtype.itemsize
             part = session.state[at : at + size]
             if len(part) < size:

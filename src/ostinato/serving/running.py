@@ -22,6 +22,9 @@ _log = logging.getLogger("ostinato.serving")
 #: Seconds after which a thread lets another one have Python: a step of a batch must not keep a new request waiting.
 _TURN = 0.0005
 
+#: Seconds that connections have to close once nothing is under way any more.
+_LAST = 2
+
 
 def listen(host: str, port: int) -> socket.socket:
     """An address that is ours, before anything slow begins; nobody is answered yet.
@@ -47,8 +50,8 @@ def address_of(opened: socket.socket) -> str:
 
 
 def serve(app: Starlette, opened: socket.socket, started: Callable[[], None] | None = None) -> None:
-    """Serve until SIGTERM or Ctrl-C: then what runs finishes, what is new is refused with 503; a second Ctrl-C ends at
-    once.
+    """Serve until SIGTERM or Ctrl-C: then what runs finishes, what is new is refused with 503; a second one ends the
+    process where it stands.
 
     Args:
         app: of `create_app`.
@@ -57,6 +60,8 @@ def serve(app: Starlette, opened: socket.socket, started: Callable[[], None] | N
     """
     serving: Serving = app.state.serving
     limits = serving.limits
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # whoever does not take an answer is let go, by the system
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * limits.limit_slow))
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -67,7 +72,7 @@ def serve(app: Starlette, opened: socket.socket, started: Callable[[], None] | N
         ws_max_size=limits.body_bytes,
         limit_concurrency=limits.limit_connections,
         h11_max_incomplete_event_size=64 * 1024,
-        timeout_graceful_shutdown=int(limits.limit_time) + 1,
+        timeout_graceful_shutdown=_LAST,
     )
     with _turns():
         _Server(config, serving, started).run(sockets=[opened])
@@ -87,10 +92,18 @@ class _Server(uvicorn.Server):
         if self._started is not None and self.started:
             self._started()
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn, which would then kill the process by the signal that it has ended for."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Of SIGTERM and Ctrl-C."""
         if self._serving.ending:
-            super().handle_exit(sig, frame)
+            signal.signal(sig, signal.SIG_DFL)
+            signal.raise_signal(sig)
             return
         self._serving.ending = True
         _log.info("ending", extra={"signal": signal.Signals(sig).name, "under_way": self._serving.under_way})

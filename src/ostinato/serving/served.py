@@ -82,8 +82,7 @@ class ServedRun:
             self._metrics.reloads.labels("refused").inc()
             _log.warning("run not taken anew", extra={"run": self.name, "why": str(error)})
             return None
-        if old.ready:
-            _ = new.engine  # before anybody waits for it
+        new.make_ready(old)
         with self._loading:
             self._model = new
         old.close()
@@ -147,6 +146,7 @@ class Registry:
                 raise ConfigError(f"RUN {path}: another run is called {name!r} already; rename one of the folders")
             self._runs[name] = ServedRun(name, folder, limits, metrics)
         self._fixed = frozenset(self._runs)
+        self._old: list[LoadedModel] = []
 
     def __iter__(self) -> Iterator[ServedRun]:
         self._look()
@@ -166,8 +166,10 @@ class Registry:
         return found
 
     def loaded(self) -> list[LoadedModel]:
-        """The models that are in memory."""
-        return [run.loaded for run in list(self._runs.values()) if run.loaded is not None]
+        """The models that are in memory; of those that runs had before, the ones that still write."""
+        with self._lock:
+            self._old = [model for model in self._old if model.busy]
+            return [run.loaded for run in self._runs.values() if run.loaded is not None] + self._old
 
     def load_all(self) -> None:
         """Load those that were named.
@@ -180,8 +182,10 @@ class Registry:
 
     def renew(self) -> list[tuple[LoadedModel, LoadedModel]]:
         """Take other models where folders have them; the old and the new of each."""
-        found = [run.renew() for run in list(self._runs.values())]
-        return [pair for pair in found if pair is not None]
+        found = [pair for run in list(self._runs.values()) if (pair := run.renew()) is not None]
+        with self._lock:
+            self._old += [old for old, _ in found]
+        return found
 
     def _look(self) -> None:
         """Find out which of those that come and go are there."""
@@ -192,6 +196,7 @@ class Registry:
             for name in [name for name in self._runs if name not in self._fixed and name not in found]:
                 if (model := self._runs.pop(name).loaded) is not None:
                     model.close()
+                    self._old.append(model)
             for name, path in found.items():
                 if name not in self._runs or (name not in self._fixed and self._runs[name].path != path):
                     self._runs[name] = ServedRun(name, path, self._limits, self._metrics)

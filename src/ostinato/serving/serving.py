@@ -60,9 +60,10 @@ class Serving:
         self._looking: asyncio.Task[None] | None = None
         self.metrics.watch("ostinato_sessions", "Sessions that are kept", lambda: len(self.sessions))
         self.metrics.watch(
-            "ostinato_texts", "Texts under way or waiting", lambda: sum(m.busy for m in self.runs.loaded())
+            "ostinato_texts", "Texts and steps under way or waiting", lambda: sum(m.busy for m in self.runs.loaded())
         )
         self.metrics.watch("ostinato_waiting", "Answers under way or waiting", lambda: self._waiting)
+        self.metrics.watch("ostinato_sending", "Answers that are being sent", lambda: self.metrics.sending)
 
     async def start(self) -> None:
         """Load the runs that were named, and look after folders and sessions from then on.
@@ -87,8 +88,8 @@ class Serving:
 
     @property
     def under_way(self) -> int:
-        """Answers and texts under way or waiting."""
-        return self._waiting + sum(model.busy for model in self.runs.loaded())
+        """Answers and texts that are waiting, being made, or being sent."""
+        return self._waiting + self.metrics.sending + sum(model.busy for model in self.runs.loaded())
 
     async def compute(self, work: Callable[..., Found], *arguments: Any) -> Found:
         """Do some work in a thread, when its turn comes.

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import suppress
-from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ostinato.serving.answers import plain
 from ostinato.serving.bodies import Done, Output, Piece, PushSteps, StreamRequest
-from ostinato.serving.engine import Job
+from ostinato.serving.engine import Engine
 from ostinato.serving.exchange import decoded, encoded
 from ostinato.serving.generation import begin
 from ostinato.serving.problems import Problem, problem_of
 from ostinato.serving.served import ServedRun
 from ostinato.serving.serving import Serving, serving_of
-from ostinato.tasks.stepping import AnswersSteps, StepAnswers, WritesTogether
+from ostinato.serving.stepping import AnswersToSteps, StepsJob
+from ostinato.serving.texts import TextJob
+from ostinato.tasks.stepping import WritesTogether
 
 #: Closes a connection that asks for what there is not.
 _REFUSED = 1008
@@ -38,10 +40,9 @@ async def stream(socket: WebSocket) -> None:
             if isinstance(model.run.task, WritesTogether):
                 await _texts(socket, serving, served)
             else:
-                task = model.run.task
-                if not isinstance(task, AnswersSteps):
-                    raise Problem(409, f"a run of task {model.run.config['task']!r} does not take steps; use /answer")
-                await _steps(socket, serving, await serving.compute(task.steps, model.run))
+                engine = await serving.compute(lambda: model.stepping)
+                with model.held():
+                    await _steps(socket, serving, engine)
         except Exception as error:
             if isinstance(error, WebSocketDisconnect | TimeoutError):
                 raise
@@ -87,7 +88,7 @@ async def _texts(socket: WebSocket, serving: Serving, served: ServedRun) -> None
         asked = await _written(socket, serving, job)
 
 
-async def _written(socket: WebSocket, serving: Serving, job: Job) -> str | None:
+async def _written(socket: WebSocket, serving: Serving, job: TextJob) -> str | None:
     """Send a text as it is written; what has come meanwhile, where that is no end to it."""
     writing = asyncio.create_task(_pieces(socket, serving, job))
     coming = asyncio.create_task(_receive(socket, serving))
@@ -112,7 +113,7 @@ async def _written(socket: WebSocket, serving: Serving, job: Job) -> str | None:
                 await task
 
 
-async def _pieces(socket: WebSocket, serving: Serving, job: Job) -> None:
+async def _pieces(socket: WebSocket, serving: Serving, job: TextJob) -> None:
     try:
         async for piece in job.pieces():
             await _send(socket, serving, encoded(Piece(text=piece)))
@@ -123,18 +124,25 @@ async def _pieces(socket: WebSocket, serving: Serving, job: Job) -> None:
     await _send(socket, serving, encoded(Done()))
 
 
-async def _steps(socket: WebSocket, serving: Serving, answers: StepAnswers) -> None:
-    """Steps of one sequence; one that cannot be read is said, and counts for nothing."""
-    taken = 0
+async def _steps(socket: WebSocket, serving: Serving, engine: Engine[StepsJob]) -> None:
+    """Steps of one sequence; one that cannot be read is said, and counts for nothing, as do those of its message that
+    follow."""
+    assert isinstance(engine.work, AnswersToSteps)
+    sequence, taken = engine.work.steps.begin(), 0
     while True:
         try:
             pushed = decoded(await _receive(socket, serving), PushSteps)
-            steps = pushed.taken()
+            serving.require_open()
+            steps = deque(pushed.taken())
             taken += len(steps)
             if taken > serving.limits.limit_length:
                 raise Problem(422, f"expected at most {serving.limits.limit_length:,} steps of a sequence")
-            for answer in await serving.compute(_answer, answers, steps):
-                await _send(socket, serving, encoded(Output(output=answer)))
+            job = engine.submit(StepsJob(sequence=sequence, steps=steps, deadline=serving.deadline()))
+            try:
+                async for answer in job.answers():
+                    await _send(socket, serving, encoded(Output(output=plain(answer))))
+            finally:
+                job.cancelled = True
         except (WebSocketDisconnect, TimeoutError):
             raise
         except Exception as error:
@@ -142,7 +150,3 @@ async def _steps(socket: WebSocket, serving: Serving, answers: StepAnswers) -> N
             if serving.ending or taken > serving.limits.limit_length:
                 await socket.close(1001 if serving.ending else _REFUSED)
                 return
-
-
-def _answer(answers: StepAnswers, steps: list[Any]) -> list[Any]:
-    return [plain(answers.push(step)) for step in steps]

@@ -25,14 +25,14 @@ class Rows(Protocol):
     """Sequences side by side, which come and go between steps; each has the same numbers as alone, to the last bit.
 
     Attributes:
-        batched: whether one step of the model is a step of all of them; texts may then be read in parts, too.
+        batched: whether a step of the model is one of several; texts may then be read in parts, too.
+        at_once: how many at most.
         form: shape and dtype of each field of a sequence's state, by name.
     """
 
     batched: bool
+    at_once: int
     form: dict[str, tuple[tuple[int, ...], Any]]
-
-    def __len__(self) -> int: ...
 
     def read(self, ids: Sequence[int], state: Any) -> Any:
         """Read some tokens from a state, None for the beginning; returns the state behind them."""
@@ -40,14 +40,14 @@ class Rows(Protocol):
     def begin(self, ids: Sequence[int], state: Any) -> tuple[Any, Any]:
         """The same, with the scores `[1, V]` of what comes next in front."""
 
-    def join(self, state: Any) -> None:
-        """Add a sequence, as the last row."""
+    def join(self, state: Any) -> int:
+        """Add a sequence, from a state, None for the beginning; its place."""
 
-    def leave(self, row: int) -> Any:
-        """Take a sequence out and return its state; the last row then has its place."""
+    def leave(self, place: int) -> Any:
+        """Take a sequence out and return its state."""
 
-    def step(self, tokens: Sequence[int]) -> Any:
-        """Let each sequence read a token; the scores of what comes next, `[N, V]`."""
+    def step(self, places: Sequence[int], tokens: Sequence[int]) -> Any:
+        """Let some sequences, at most `at_once`, read a token each; the scores of what comes next, `[N, V]`."""
 
     def choose(self, scores: Any, texts: Sequence[Any]) -> list[int]:
         """The next token of each text."""
@@ -70,23 +70,37 @@ class WritesTogether(Protocol):
         """Its model's sequences, so many at most."""
 
 
-class StepAnswers(Protocol):
-    """A sequence that comes step by step."""
+class Steps(Protocol):
+    """A model's sequences that come step by step, each from whom it likes; some take a step together, and have the same
+    answers as alone, to the last bit.
 
-    def push(self, step: Any) -> Any:
-        """What is said after one more step, as `predict` says it; None as long as there is nothing to say.
+    Attributes:
+        at_once: how many at most.
+    """
+
+    at_once: int
+
+    def begin(self) -> Any:
+        """A new sequence."""
+
+    def read(self, sequence: Any, step: Any) -> Any:
+        """The next step of a sequence, as the model takes it; the sequence is as before.
 
         Raises:
-            DataError: a step that the model cannot read.
+            DataError: a step that the model cannot read, or that does not follow.
         """
+
+    def push(self, sequences: Sequence[Any], read: Sequence[Any]) -> list[Any]:
+        """Let some sequences, at most `at_once`, take a step each; what is said of each then, as `predict` says it, and
+        None as long as there is nothing to say."""
 
 
 @runtime_checkable
 class AnswersSteps(Protocol):
     """A task some of whose runs answer each step of a sequence, as it comes."""
 
-    def steps(self, run: Trained) -> StepAnswers:
-        """A new sequence.
+    def steps(self, run: Trained) -> Steps:
+        """Its model's sequences.
 
         Raises:
             ConfigError: a model that has to see the end of a sequence first.

@@ -86,8 +86,9 @@ def test_texts_that_come_and_go_are_those_written_alone(model):
 @torch.inference_mode()
 def _written(rows, asked, lengths):
     """Each text, written as the server's engine does it."""
-    waiting, active, tokens = list(range(len(asked))), [], []
+    waiting, active = list(range(len(asked))), {}  # number: its place and the next token to read
     texts = [Text(options) for options, _ in asked]
+    draw = random.Random(1)
     while waiting or active:
         while waiting and len(active) < 6:
             number = waiting.pop(0)
@@ -102,16 +103,14 @@ def _written(rows, asked, lengths):
                 texts[number].tokens.append(token)
                 if lengths[number] == 1:
                     continue
-            rows.join(state)
-            active.append(number)
-            tokens.append(token)
-        if active:
-            tokens = rows.choose(rows.step(tokens), [texts[number] for number in active])
-        for row in range(len(active) - 1, -1, -1):
-            texts[active[row]].tokens.append(tokens[row])
-            if len(texts[active[row]].tokens) == lengths[active[row]]:
-                rows.leave(row)
-                active[row], tokens[row] = active[-1], tokens[-1]
-                active.pop()
-                tokens.pop()
+            active[number] = (rows.join(state), token)
+        some = draw.sample([*active], draw.randrange(1, min(len(active), rows.at_once) + 1)) if active else []
+        if some:
+            scores = rows.step([active[number][0] for number in some], [active[number][1] for number in some])
+            for number, token in zip(some, rows.choose(scores, [texts[number] for number in some]), strict=True):
+                texts[number].tokens.append(token)
+                active[number] = (active[number][0], token)
+        for number in some:
+            if len(texts[number].tokens) == lengths[number]:
+                rows.leave(active.pop(number)[0])
     return [text.tokens for text in texts]

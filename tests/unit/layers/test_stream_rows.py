@@ -5,7 +5,7 @@ import torch
 
 import ostinato
 from ostinato.config.cells import CELL_NAMES
-from ostinato.core.errors import ConfigError
+from ostinato.core.errors import ConfigError, TensorError
 
 #: Cells of the package's own kernels, and some that are compiled.
 INDEPENDENT = ("lstm", "gru", "rnn", "rnn_relu", "lstm_peephole", "lstm_layer_norm", "gru_reset_before")
@@ -89,7 +89,7 @@ def test_rows_come_and_go():
     stream.rows = 2
     for t in range(4):
         stream.step(x[:2, t])
-    stream.move(1, 0)  # the first has left
+    stream.put(0, stream.get(1))  # the first has left
     stream.rows = 1
     for t in range(4, 6):
         stream.step(x[1:2, t])
@@ -99,6 +99,11 @@ def test_rows_come_and_go():
     stream.step(torch.stack([x[1, 6], x[2, 3]]))
     assert same(stream.get(0), alone(layer, x[1, :7])[1])
     assert same(stream.get(1), alone(layer, x[2, :4])[1])
+    both = stream.get(0, 2)
+    stream.put(1, both, 2)
+    assert same(stream.get(1, 2), both)
+    with pytest.raises(TensorError):
+        stream.put(0, both)
 
 
 def test_the_reference_takes_some_rows_too():

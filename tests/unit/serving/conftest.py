@@ -95,4 +95,12 @@ def serve(runs):
         yield start
 
 
+def until_idle(app, seconds=10):
+    """Wait until nothing is under way; what is, else."""
+    end = time.monotonic() + seconds
+    while (left := app.state.serving.under_way) and time.monotonic() < end:
+        time.sleep(0.01)
+    return left
+
+
 os.environ.setdefault("NO_PROXY", "127.0.0.1,localhost")

@@ -1,5 +1,6 @@
 """Answers by HTTP, steps by WebSocket, and the client: what the run itself says."""
 
+import concurrent.futures
 import json
 
 import numpy as np
@@ -79,6 +80,38 @@ def test_each_step_has_the_answer_of_all_so_far(server, runs):
             assert found["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-6)
         socket.send(json.dumps({"step": [1.0]}))
         assert "expected 2 channels, got 1" in json.loads(socket.recv(10))["detail"]
+
+
+def test_steps_of_many_are_those_of_each_alone(server, runs):
+    """Thirty sequences side by side, of which some send several steps at once: the same numbers to the last bit."""
+    values = np.random.default_rng(2).normal(size=(30, 8, 2))
+
+    def answers(number):
+        found, sent = [], 0
+        with socket_of(server, "classify") as socket:
+            while sent < 8:
+                steps = values[number, sent : sent + 1 + number % 3].tolist()
+                socket.send(json.dumps({"steps": steps}))
+                found += [json.loads(socket.recv(20))["output"] for _ in steps]
+                sent += len(steps)
+        return found
+
+    with concurrent.futures.ThreadPoolExecutor(30) as pool:
+        together = list(pool.map(answers, range(30)))
+    assert together == [answers(number) for number in range(30)]
+
+
+def test_a_step_that_cannot_be_read_leaves_the_others(server):
+    with socket_of(server, "classify") as socket:
+        socket.send(json.dumps({"steps": [[1.0, 2.0], ["x", 2.0], [3.0, 4.0]]}))
+        assert "output" in json.loads(socket.recv(10))
+        assert "expected" in json.loads(socket.recv(10))["detail"]
+        socket.send(json.dumps({"step": [3.0, 4.0]}))
+        found = json.loads(socket.recv(10))
+    with socket_of(server, "classify") as socket:
+        socket.send(json.dumps({"steps": [[1.0, 2.0], [3.0, 4.0]]}))
+        socket.recv(10)
+        assert json.loads(socket.recv(10)) == found
 
 
 def test_a_series_goes_on_row_by_row(server, runs):

@@ -3,7 +3,6 @@
 import json
 import shutil
 import socket
-import time
 
 import httpx2 as httpx
 import pytest
@@ -13,7 +12,7 @@ import ostinato
 from ostinato.config.serving import Serve, ServeLimits, ServeSettings
 from ostinato.core.errors import ConfigError
 from ostinato.serving.guard import read_token
-from tests.unit.serving.conftest import served
+from tests.unit.serving.conftest import served, until_idle
 
 TOKEN = "0123456789abcdef0123"
 HEAD = (
@@ -225,11 +224,7 @@ def test_closed_sockets_leave_nothing_behind(serve):
         with socket.create_connection((http.base_url.host, http.base_url.port)) as one:
             one.sendall(HEAD.format(len(body)).encode() + body)
             one.recv(200)
-    for _ in range(100):
-        if not app.state.serving.under_way:
-            return
-        time.sleep(0.05)
-    pytest.fail("texts go on that nobody reads")
+    assert until_idle(app) == 0  # no text goes on that nobody reads
 
 
 def test_limits_have_bounds():

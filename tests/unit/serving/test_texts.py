@@ -10,6 +10,7 @@ import safetensors.torch
 import torch
 
 import ostinato
+from tests.unit.serving.conftest import until_idle
 
 RUN = "/v1/runs/lm"
 
@@ -159,7 +160,7 @@ def test_who_goes_away_makes_room_and_leaves_the_session_where_it_came_to(serve)
     began = time.monotonic()
     assert text_of(http.post(f"{RUN}/generate", json={"length": 3, "seed": 1}))  # the one place is free again
     assert time.monotonic() - began < 1
-    assert app.state.serving.under_way == 0
+    assert until_idle(app) == 0
     more = text_of(http.post(f"{session}/generate", json={"length": 5, "greedy": True}))
     assert len(more) == 5
 
@@ -203,7 +204,7 @@ def test_sessions_and_texts_are_limited(serve):
     for thread in threads:
         thread.join()
     assert found == [503, 503]  # too long, for both
-    assert app.state.serving.under_way == 0
+    assert until_idle(app) == 0
 
 
 def test_idle_sessions_are_forgotten(serve):

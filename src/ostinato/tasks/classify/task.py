@@ -50,7 +50,7 @@ from ostinato.tasks.sequence_data import (
     typed,
 )
 from ostinato.tasks.sequence_task import SequenceTask, card_of, training_of
-from ostinato.tasks.stepwise import StepsOfSequence
+from ostinato.tasks.stepwise import StepsOfSequences
 from ostinato.tasks.trained import Trained, require_alike
 from ostinato.training import ALONE, Job, Processes
 
@@ -184,9 +184,9 @@ class Classification(SequenceTask):
                 answer.id = example.key
             yield builtins(answer)
 
-    def steps(self, run: Trained) -> StepsOfSequence:
+    def steps(self, run: Trained) -> StepsOfSequences:
         """After each step the label of all so far."""
-        return StepsOfSequence(run, lambda scores: builtins(next(_answers(run.codec, scores))))
+        return StepsOfSequences(run, lambda scores: map(builtins, _answers(run.codec, scores)))
 
     def together(self, runs: Sequence[Trained]) -> nn.Module:
         """Each reads by itself; their labels must be the same."""

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ostinato import kernels
 from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.errors import ConfigError
+from ostinato.layers.by_rows import layer_by_rows
 from ostinato.layers.dropout import check_rates, word_mask
 from ostinato.layers.dropout import dropout as drop
 from ostinato.layers.eight_bits import EightBitLinear
@@ -274,22 +274,14 @@ class LanguageModelStream:
         for layer in self._layers:
             layer.rows = rows
 
-    def put(self, row: int, state: Any) -> None:
-        """Set the state of one sequence: an output's, of a batch of one; None is that of the beginning."""
-        for layer, own in zip(self._layers, [None] * 2 if state is None else self._model._split(state), strict=False):
-            if own is None:
-                layer.reset([row])
-            else:
-                layer.put(row, own)
+    def put(self, row: int, state: Any, count: int = 1) -> None:
+        """Set the state of one sequence, or of several from it on: an output's, of a batch of so many."""
+        for layer, own in zip(self._layers, self._model._split(state), strict=True):
+            layer.put(row, own, count)
 
-    def get(self, row: int) -> tuple[Tensor, ...]:
-        """The state of one sequence, a copy, as an output of the model has it."""
-        return tuple(field for layer in self._layers for field in layer.get(row))
-
-    def move(self, row: int, to: int) -> None:
-        """Give one sequence the state of another."""
-        for layer in self._layers:
-            layer.move(row, to)
+    def get(self, row: int, count: int = 1) -> tuple[Tensor, ...]:
+        """The state of one sequence, or of several from it on, a copy, as an output of the model has it."""
+        return tuple(field for layer in self._layers for field in layer.get(row, count))
 
     @property
     def form(self) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
@@ -309,16 +301,10 @@ class LanguageModelStream:
 
 @torch.no_grad()
 def row_scores(decoder: nn.Module, x: Tensor) -> Tensor:
-    """Scores `[N, V]` of hidden states `[N, E]`, each row the same to the last bit whatever stands beside it.
-
-    A product of matrices adds up in an order that depends on how many rows there are: see `kernels.matmul.rows`.
-    """
-    if isinstance(decoder, EightBitLinear):  # whose sums are exact
-        return decoder.eight_bits(x)
+    """Scores `[N, V]` of hidden states `[N, E]`, each row the same to the last bit whatever stands beside it."""
     if isinstance(decoder, nn.AdaptiveLogSoftmaxWithLoss):
         return torch.cat([decoder.log_prob(x[row : row + 1]) for row in range(len(x))])
-    assert isinstance(decoder, nn.Linear)
-    return kernels.matmul.rows(x, decoder.weight, decoder.bias)
+    return layer_by_rows(decoder, x)
 
 
 def _adaptive(width: int, vocab_size: int, cutoffs: Sequence[int]) -> nn.AdaptiveLogSoftmaxWithLoss:

@@ -69,8 +69,12 @@ class Stop:
         return piece
 
 
+#: Sequences that one step takes. More would hardly take less time each, and whoever comes waits for a step's end.
+AT_ONCE = 16
+
+
 class WritingRows:
-    """A model's sequences side by side.
+    """A model's sequences side by side, each at a place of its own.
 
     A sequence has the same numbers as alone, to the last bit, whatever is beside it. Kernels see to that; where torch
     computes a layer, whose sums depend on how many rows there are, the sequences take their steps one by one.
@@ -81,23 +85,21 @@ class WritingRows:
         never: tokens that are not written.
 
     Attributes:
-        batched: whether one step of the model is a step of all of them; texts may then be read in parts, too.
+        batched: whether a step of the model is one of several; texts may then be read in parts, too.
+        at_once: how many at most.
         form: shape and dtype of each field of a sequence's state, by name.
     """
 
     def __init__(self, model: LanguageModel, capacity: int, *, never: Collection[int] = ()) -> None:
         self._model, self._never = model, torch.tensor(sorted(never), dtype=torch.long)
-        stream = model.stream(capacity)
+        stream = model.stream(min(capacity, AT_ONCE))
         self.batched = stream.independent
+        self.at_once = stream.rows if self.batched else 1
         self._stream = stream if self.batched else model.stream(1)
         self.form = self._stream.form
-        self._apart: list[Any] = []  # states, where steps are taken one by one
-        self._count = 0
-        if self.batched:
-            stream.rows = 0
-
-    def __len__(self) -> int:
-        return self._count
+        self._initial = self._stream.get(0)
+        self._states = [field.new_empty(len(field), capacity, *field.shape[2:]) for field in self._initial]
+        self._free = list(range(capacity))
 
     def read(self, ids: Sequence[int], state: Any) -> Any:
         """Read a text from a state, None for the beginning; returns the state behind it."""
@@ -108,38 +110,27 @@ class WritingRows:
         output = self._model(torch.tensor(ids).unsqueeze(1), state)
         return self._allowed(row_scores(self._model.decoder, output.hidden[-1])), output.state
 
-    def join(self, state: Any) -> None:
-        """Add a sequence, as the last row."""
-        if self.batched:
-            self._stream.rows = self._count + 1
-            self._stream.put(self._count, state)
-        else:
-            self._apart.append(state)
-        self._count += 1
+    def join(self, state: Any) -> int:
+        """Add a sequence, from a state, None for the beginning; its place."""
+        place = self._free.pop()
+        for field, own in zip(self._states, self._initial if state is None else state, strict=True):
+            field[:, place] = own[:, 0]
+        return place
 
-    def leave(self, row: int) -> Any:
-        """Take a sequence out and return its state; the last row then has its place."""
-        self._count -= 1
-        if not self.batched:
-            state, self._apart[row] = self._apart[row], self._apart[-1]
-            self._apart.pop()
-            return state
-        state = self._stream.get(row)
-        if row != self._count:
-            self._stream.move(self._count, row)
-        self._stream.rows = self._count
-        return state
+    def leave(self, place: int) -> Any:
+        """Take a sequence out and return its state."""
+        self._free.append(place)
+        return tuple(field[:, place : place + 1].clone() for field in self._states)
 
-    def step(self, tokens: Sequence[int]) -> Tensor:
-        """Let each sequence read a token; the scores of their next ones, `[N, V]`."""
-        if self.batched:
-            return self._allowed(self._stream.step(torch.tensor(tokens)))
-        scores = []
-        for row, token in enumerate(tokens):
-            self._stream.put(0, self._apart[row])
-            scores.append(self._stream.step(torch.tensor([token])))
-            self._apart[row] = self._stream.get(0)
-        return self._allowed(torch.cat(scores))
+    def step(self, places: Sequence[int], tokens: Sequence[int]) -> Tensor:
+        """Let some sequences read a token each; the scores of their next ones, `[N, V]`."""
+        count, rows = len(places), torch.tensor(places)
+        self._stream.rows = count
+        self._stream.put(0, tuple(field.index_select(1, rows) for field in self._states), count)
+        scores = self._stream.step(torch.tensor(tokens))
+        for field, own in zip(self._states, self._stream.get(0, count), strict=True):
+            field.index_copy_(1, rows, own)
+        return self._allowed(scores)
 
     def choose(self, scores: Tensor, writings: Sequence[Writing]) -> list[int]:
         """The next token of each, by its scores; those that choose alike at once."""

@@ -44,7 +44,7 @@ from ostinato.tasks.sequence_data import (
     typed,
 )
 from ostinato.tasks.sequence_task import SequenceTask, card_of, training_of
-from ostinato.tasks.stepwise import StepsOfSequence
+from ostinato.tasks.stepwise import StepsOfSequences
 from ostinato.tasks.trained import Trained, each_of, require_alike
 from ostinato.training import ALONE, Job, Processes
 
@@ -177,9 +177,9 @@ class Regression(SequenceTask):
         for example, answer in zip(examples, _said(codec, found), strict=True):
             yield builtins(Answer(id=UNSET if example.key is None else example.key), answer)
 
-    def steps(self, run: Trained) -> StepsOfSequence:
+    def steps(self, run: Trained) -> StepsOfSequences:
         """After each step the numbers of all so far."""
-        return StepsOfSequence(run, lambda outputs: next(_said(run.codec, run.codec.scale.undo(outputs.numpy()))))
+        return StepsOfSequences(run, lambda outputs: _said(run.codec, run.codec.scale.undo(outputs.numpy())))
 
     def together(self, runs: Sequence[Trained]) -> nn.Module:
         """Each reads by itself; their targets must be the same."""
