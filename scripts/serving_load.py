@@ -317,6 +317,10 @@ async def soak(address, process, folder, minutes):
             task.add_done_callback(tasks.discard)
             if number % (5 * RATE) == 0:
                 sizes.append(memory(process))
+            if number % (60 * RATE) == 0:
+                done, size = sum(asking.done.values()), f"{sizes[-1] / 1e6:.1f} MB"
+                said = f"{done:,} answers, {len(asking.lost)} lost, {len(tasks)} under way, {size}"
+                print(f"minute {number // (60 * RATE)}: {said}", file=sys.stderr, flush=True)
         await asyncio.gather(*tasks)
         sizes.append(memory(process))
     warm = max(sizes[: max(1, len(sizes) // 6)])
