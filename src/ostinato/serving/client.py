@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
 from ostinato.core.errors import ConfigError, OstinatoError
 
 if TYPE_CHECKING:
     import httpx2 as httpx
+    from websockets.sync.client import ClientConnection
 
 
 class ServerError(OstinatoError):
@@ -70,6 +72,30 @@ class Client:
         found: list[dict[str, Any]] = self._json("GET", "/v1/runs")["runs"]
         return found
 
+    def run(self, run: str) -> dict[str, Any]:
+        """One of them."""
+        found: dict[str, Any] = self._json("GET", _path(run))
+        return found
+
+    def ready(self) -> bool:
+        """Whether it takes requests: not while it loads its runs, nor once it is ending."""
+        try:
+            self._asked("GET", "/ready")
+        except ServerError as error:
+            if error.status == 503:
+                return False
+            raise
+        return True
+
+    def metrics(self) -> str:
+        """What Prometheus reads."""
+        return self._asked("GET", "/metrics").text
+
+    def openapi(self) -> dict[str, Any]:
+        """Its page of all routes."""
+        found: dict[str, Any] = self._json("GET", "/openapi.json")
+        return found
+
     def answer(self, run: str, inputs: Sequence[Any], **options: Any) -> list[Any]:
         """An answer to each input, as `Run.predict` gives it.
 
@@ -80,7 +106,7 @@ class Client:
             **options: those of `ostinato predict` that the run's task takes, such as `beam=3`.
         """
         asked = {"inputs": [_plain(each) for each in inputs], "options": options}
-        found: list[Any] = self._json("POST", f"/v1/runs/{run}/answer", json=asked)["outputs"]
+        found: list[Any] = self._json("POST", f"{_path(run)}/answer", json=asked)["outputs"]
         return found
 
     def answer_file(self, run: str, path: str | PathLike[str]) -> list[Any]:
@@ -89,7 +115,7 @@ class Client:
         ending = file.suffix.lstrip(".").lower().replace("jpeg", "jpg")
         headers = {"Content-Type": "application/octet-stream"}
         answered = self._json(
-            "POST", f"/v1/runs/{run}/answer", params={"format": ending}, content=file.read_bytes(), headers=headers
+            "POST", f"{_path(run)}/answer", params={"format": ending}, content=file.read_bytes(), headers=headers
         )
         found: list[Any] = answered["outputs"]
         return found
@@ -103,11 +129,11 @@ class Client:
             length: tokens to write.
             **options: temperature, top_k, top_p, greedy, seed, stop.
         """
-        return self._written(f"/v1/runs/{run}/generate", prompt, length, options)
+        return self._written(f"{_path(run)}/generate", prompt, length, options)
 
     def stream(self, run: str, prompt: str = "", length: int = 200, **options: Any) -> Iterator[str]:
         """The same as it is written, in pieces; whoever stops asking for them ends the text."""
-        return self._pieces(f"/v1/runs/{run}/generate", prompt, length, options)
+        return self._pieces(f"{_path(run)}/generate", prompt, length, options)
 
     def session(self, run: str, prompt: str = "", *, state: bytes | None = None) -> Session:
         """A new session: at the beginning of a text, behind a prompt, or where a saved state was.
@@ -117,12 +143,36 @@ class Client:
             prompt: what it has read.
             state: what `Session.save` gave.
         """
-        path = f"/v1/runs/{run}/sessions"
+        path = f"{_path(run)}/sessions"
         if state is None:
             made = self._json("POST", path, json={"prompt": prompt})
         else:
             made = self._json("POST", path, content=state, headers={"Content-Type": "application/octet-stream"})
         return Session(self, path, made["id"])
+
+    @contextmanager
+    def steps(self, run: str) -> Iterator[Steps]:
+        """A sequence whose steps are answered one by one.
+
+            with client.steps("waves") as steps:
+                steps.push([0.1, 0.4])
+
+        Args:
+            run: the run's name.
+        """
+        from websockets.exceptions import WebSocketException
+        from websockets.sync.client import connect
+
+        address = str(self._http.base_url).replace("http", "ws", 1).rstrip("/")
+        token = self._http.headers.get("Authorization")
+        headers = {} if token is None else {"Authorization": token}
+        try:
+            with connect(
+                f"{address}{_path(run)}/stream", additional_headers=headers, max_size=None, proxy=None
+            ) as socket:
+                yield Steps(socket, self._http.timeout.read)
+        except (WebSocketException, OSError) as error:
+            raise ServerError(0, f"{self._http.base_url}: {error or type(error).__name__}") from None
 
     def close(self) -> None:
         """Close its connections."""
@@ -172,6 +222,29 @@ class Client:
             raise ServerError(0, f"{self._http.base_url}: no answer: {error or type(error).__name__}") from None
 
 
+class Steps:
+    """A sequence whose steps a server answers: made by `Client.steps`."""
+
+    def __init__(self, socket: ClientConnection, timeout: float | None) -> None:
+        self._socket, self._timeout = socket, timeout
+
+    def push(self, *steps: Any) -> list[Any]:
+        """What is said after each of some steps: numbers of each channel, a piece of a text, or a row of a series as a
+        dict; of all steps so far, and None as long as there is nothing to say.
+
+        Raises:
+            ServerError: one that cannot be read; those before it count.
+        """
+        self._socket.send(json.dumps({"steps": [_plain(step) for step in steps]}))
+        found = []
+        for _ in steps:
+            said = json.loads(self._socket.recv(self._timeout))
+            if "output" not in said:
+                raise ServerError(said["status"], said["detail"])
+            found.append(said["output"])
+        return found
+
+
 class Session:
     """A sequence that a server keeps: made by `Client.session`.
 
@@ -213,6 +286,11 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.delete()
+
+
+def _path(run: str) -> str:
+    """Where a run is found."""
+    return f"/v1/runs/{quote(run, safe='')}"
 
 
 def _plain(value: Any) -> Any:
