@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -160,7 +160,7 @@ class Client:
         Args:
             run: the run's name.
         """
-        from websockets.exceptions import WebSocketException
+        from websockets.exceptions import ConnectionClosed, WebSocketException
         from websockets.sync.client import connect
 
         address = str(self._http.base_url).replace("http", "ws", 1).rstrip("/")
@@ -170,7 +170,7 @@ class Client:
             with connect(
                 f"{address}{_path(run)}/stream", additional_headers=headers, max_size=None, proxy=None
             ) as socket:
-                yield Steps(socket, self._http.timeout.read)
+                yield Steps(socket, self._http.timeout.read, ConnectionClosed)
         except (WebSocketException, OSError) as error:
             raise ServerError(0, f"{self._http.base_url}: {error or type(error).__name__}") from None
 
@@ -225,8 +225,8 @@ class Client:
 class Steps:
     """A sequence whose steps a server answers: made by `Client.steps`."""
 
-    def __init__(self, socket: ClientConnection, timeout: float | None) -> None:
-        self._socket, self._timeout = socket, timeout
+    def __init__(self, socket: ClientConnection, timeout: float | None, closed: type[Exception]) -> None:
+        self._socket, self._timeout, self._closed = socket, timeout, closed
 
     def push(self, *steps: Any) -> list[Any]:
         """What is said after each of some steps: numbers of each channel, a piece of a text, or a row of a series as a
@@ -235,7 +235,8 @@ class Steps:
         Raises:
             ServerError: one that cannot be read; those before it count.
         """
-        self._socket.send(json.dumps({"steps": [_plain(step) for step in steps]}))
+        with suppress(self._closed):  # what the server has said before it closed it is read below
+            self._socket.send(json.dumps({"steps": [_plain(step) for step in steps]}))
         found = []
         for _ in steps:
             said = json.loads(self._socket.recv(self._timeout))

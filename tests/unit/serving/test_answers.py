@@ -147,6 +147,17 @@ def test_the_client(server, runs):
         with pytest.raises(ServerError, match=r"404.*no such session"):
             session.generate()
         assert client.answer("classify", [np.ones((3, 2))])[0]["label"] in ("up", "down")
+        with client.steps("classify") as steps:
+            answers = [*steps.push(np.ones(2)), *steps.push([1.0, 1.0], [1.0, 1.0])]
+            with pytest.raises(ServerError, match="expected 2 channels"):
+                steps.push([1.0])
+        assert answers[-1]["label"] == client.answer("classify", [np.ones((3, 2))])[0]["label"]
+        assert client.run("classify")["streams"]
+        assert client.ready()
+        assert "ostinato_requests_total" in client.metrics()
+        assert "/v1/runs/{name}/answer" in client.openapi()["paths"]
         assert client.answer_file("forecast", GOLDEN / "sales.csv")
     with pytest.raises(ServerError, match="no answer"), ostinato.Client("http://127.0.0.1:9") as nobody:
         nobody.runs()
+    with pytest.raises(ServerError, match="404"), ostinato.Client(server) as client:
+        client.run("../lm")
