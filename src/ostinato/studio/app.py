@@ -94,7 +94,11 @@ class Door:
     async def _opened(self) -> ASGIApp:
         async with self._opening:
             if self._app is None:
-                app = await asyncio.get_running_loop().run_in_executor(None, _computing_app, self._studio)
+                self._studio.opening = True
+                try:
+                    app = await asyncio.get_running_loop().run_in_executor(None, _computing_app, self._studio)
+                finally:
+                    self._studio.opening = False
                 await self._stack.enter_async_context(app.router.lifespan_context(app))
                 self._app = app
             return self._app

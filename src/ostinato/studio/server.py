@@ -1,6 +1,7 @@
 """The studio's server: at the loopback, from a secret of its own, until Ctrl-C."""
 
 import secrets
+import signal
 import socket
 import threading
 import webbrowser
@@ -14,6 +15,7 @@ from starlette.applications import Starlette
 
 from ostinato.core.errors import ConfigError
 from ostinato.studio.app import studio_app
+from ostinato.studio.studio import Studio
 
 HOST = "127.0.0.1"
 #: Where the studio listens unless it is told, or the next free place after it.
@@ -54,7 +56,11 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Ctrl-C, or SIGTERM."""
-        cast("Starlette", self.config.app).state.studio.ending = True
+        studio: Studio = cast("Starlette", self.config.app).state.studio
+        if studio.opening:  # in a thread that nobody can stop; nothing else is under way that has to end well
+            signal.signal(sig, signal.SIG_DFL)
+            signal.raise_signal(sig)
+        studio.ending = True
         super().handle_exit(sig, frame)
 
 

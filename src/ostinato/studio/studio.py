@@ -21,11 +21,13 @@ class Studio:
         folder: of the runs that are shown, where new ones go.
         plugins: what is imported with torch, for the cells that it registers.
         ending: whether the server is about to end: who follows something is let go.
+        opening: whether torch is being loaded.
     """
 
     folder: Path
     plugins: tuple[str, ...] = ()
     ending: bool = False
+    opening: bool = False
 
     @cached_property
     def uploads(self) -> Uploads:
