@@ -27,6 +27,7 @@ class Job:
     Attributes:
         deadline: by `time.monotonic`, when it has to be done.
         done: nothing is left to do.
+        beginning: it has shown nothing yet, and so comes before those that have.
         listens: whether somebody wants to know of each step.
         problem: why it came to nothing.
         cancelled: set by whoever does not wait any more.
@@ -36,6 +37,7 @@ class Job:
 
     deadline: float
     done: bool = False
+    beginning: bool = False
     listens: bool = False
     problem: Problem | None = None
     cancelled: bool = False
@@ -119,8 +121,8 @@ class EngineClosedError(Exception):
 class Engine(Generic[Own]):
     """Does the work of one model.
 
-    In turns: a part of what one job has to do before its first step, a step of those that have had none, a step of the
-    next of the others. So whoever comes waits for a few sequences' step, however many are under way.
+    In turns: a part of what one job has to do before its first step, a step of those that have shown nothing yet, a
+    step of the next of the others. So whoever comes waits for a few sequences' step, however many are under way.
 
     Args:
         work: what is done.
@@ -254,7 +256,7 @@ class Engine(Generic[Own]):
             if job.done:
                 self._end(job)
             else:
-                self._going.append(job)
+                (self._first if job.beginning else self._going).append(job)
         self._metrics.step(len(jobs), time.perf_counter() - began)
 
     def _end(self, job: Own, problem: Problem | None = None, *, broken: bool = False) -> None:

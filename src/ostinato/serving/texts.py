@@ -15,6 +15,8 @@ from ostinato.tasks.stepping import Rows, TextUnderWay
 
 #: Tokens of a prompt that are read between two steps of others, and while there are no others.
 _BESIDE, _ALONE = 16, 64
+#: Tokens that are read by steps, among those of others: each costs a row, a quarter of what it costs by itself.
+_BY_STEPS = 8
 
 
 class Place(NamedTuple):
@@ -86,32 +88,41 @@ class WritesTexts:
         self.rows, self.at_once, self._metrics = rows, rows.at_once, metrics
 
     def short(self, job: TextJob) -> bool:
-        """Whether one token is left to read, which is its first step."""
-        return len(job.ids) == 1 and (self.rows.batched or job.text.done)
+        """Whether what is left to read is read by steps."""
+        return len(job.ids) <= (_BY_STEPS if self.rows.batched else job.text.done)
 
     def prepare(self, job: TextJob, *, beside: bool) -> bool:
         """Read on in the prompt."""
         if self.rows.batched or job.text.done:
-            if some := job.ids[: min(_BESIDE if beside else _ALONE, len(job.ids) - 1)]:
+            if not self.short(job):
+                some = job.ids[: min(_BESIDE if beside else _ALONE, len(job.ids) - 1)]
                 job.state, job.ids = self.rows.read(some, job.state), job.ids[len(some) :]
-            if len(job.ids) > 1:
-                return False
+                if not self.short(job):
+                    return False
         else:  # read by parts it would have other numbers
             scores, job.state = self.rows.begin(job.ids, job.state)
             job.ids = self.rows.choose(scores, [job.text])
             _take(job)
-        job.done = job.text.done
+        _read_on(job)
         if not job.done:
             job.at, job.state = self.rows.join(job.state), None
         return True
 
     def step(self, jobs: Sequence[TextJob]) -> None:
-        """A token of each."""
+        """A token of each: the next of its prompt, or the next that it writes."""
         scores = self.rows.step([job.at or 0 for job in jobs], [job.ids[0] for job in jobs])
-        for job, token in zip(jobs, self.rows.choose(scores, [job.text for job in jobs]), strict=True):
-            job.ids = (token,)
+        writing = [row for row, job in enumerate(jobs) if len(job.ids) == 1]
+        if len(writing) < len(jobs):
+            scores = scores[writing]
+            for job in jobs:
+                if len(job.ids) > 1:
+                    job.ids = job.ids[1:]
+                    _read_on(job)
+        writers = [jobs[row] for row in writing]
+        for job, token in zip(writers, self.rows.choose(scores, [job.text for job in writers]), strict=True):
+            job.ids, job.beginning = (token,), False
             _take(job)
-        self._metrics.tokens.inc(len(jobs))
+        self._metrics.tokens.inc(len(writers))
 
     def leave(self, job: TextJob, *, broken: bool) -> None:
         """Say where it ended."""
@@ -119,6 +130,11 @@ class WritesTexts:
             job.state, job.at = self.rows.leave(job.at), None
         if job.keeps and not broken and len(job.ids) == 1:
             job.place = Place(job.state, job.ids[0], job.text.after)
+
+
+def _read_on(job: TextJob) -> None:
+    job.done = job.text.done and len(job.ids) == 1
+    job.beginning = True
 
 
 def _take(job: TextJob) -> None:

@@ -18,6 +18,7 @@ class Task(Job):
     name: str
     steps: int
     parts: int = 0
+    silent: int = 0  # steps before it shows something
     deadline: float = field(default_factory=lambda: time.monotonic() + 20)
 
 
@@ -49,7 +50,8 @@ class Recorded:
             raise ValueError("no step")
         for job in jobs:
             job.steps -= 1
-            job.done = not job.steps
+            job.silent -= 1
+            job.done, job.beginning = not job.steps, job.silent > 0
 
     def leave(self, job, *, broken):
         self.left.append(job.name + "!" * broken)
@@ -118,6 +120,12 @@ def test_who_comes_does_not_wait_for_all_others(work):
 
     after = asyncio.run(run())
     assert "late" in after[:2]
+
+
+def test_who_has_shown_nothing_comes_before_the_others(work):
+    doing(work, *({"name": str(n), "steps": 30} for n in range(12)), {"name": "new", "steps": 5, "silent": 5})
+    mine = [number for number, step in enumerate(work.done) if "new" in step.split()]
+    assert all(later - one <= 2 for one, later in itertools.pairwise(mine))  # one step of others between any two
 
 
 def test_long_preparations_take_turns_with_steps(work):
