@@ -22,6 +22,10 @@ _log = logging.getLogger("ostinato.serving")
 #: Seconds after which a thread lets another one have Python: a step of a batch must not keep a new request waiting.
 _TURN = 0.0005
 
+#: Seconds that a connection on which nobody asks is kept: longer than clients keep theirs (httpx 5), so that none asks
+#: at the moment when its connection is closed.
+_KEPT = 60
+
 #: Seconds that connections have to close once nothing is under way any more.
 _LAST = 2
 
@@ -72,6 +76,7 @@ def serve(app: Starlette, opened: socket.socket, started: Callable[[], None] | N
         ws_max_size=limits.body_bytes,
         limit_concurrency=limits.limit_connections,
         h11_max_incomplete_event_size=64 * 1024,
+        timeout_keep_alive=_KEPT,
         timeout_graceful_shutdown=_LAST,
     )
     with _turns():
