@@ -22,6 +22,12 @@ NOTEBOOKS = DOCS.parent / "notebooks"
 EXAMPLES = DOCS.parent / "examples"
 PICTURES = DOCS / "images" / "gallery"
 LESSONS, PROGRAMS = "<!-- notebooks -->", "<!-- examples -->"
+OPENED = '<a href="{name}.ipynb" download>Open as a notebook</a>. What stands below the code is what a run of it gave.'
+OPENED_KOREAN = (
+    '<a href="../../notebooks/{name}.ipynb" download>노트북으로 열기</a>(글은 영어입니다). '
+    "코드 아래에 있는 것은 그 코드를 실행한 결과입니다."
+)
+ENGLISH = "read", "open as a notebook", "{} s, {} s of them computing", ""
 SHOWN = """from pathlib import Path
 
 from IPython.display import Image, display
@@ -51,9 +57,10 @@ def on_post_build(config: MkDocsConfig) -> None:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Outputs behind the code of a lesson; the lists of the gallery."""
     path = Path(page.file.src_uri)
+    korean = path.name.endswith(".ko.md")  # built a folder deeper; notebooks to open are the English ones
     if path.parent.name == "notebooks" and (outputs := kept(path.name.split(".")[0])):
-        return woven(markdown, outputs)
-    return markdown.replace(LESSONS, lesson_list()).replace(PROGRAMS, program_list())
+        return woven(markdown, outputs, OPENED_KOREAN if korean else OPENED)
+    return markdown.replace(LESSONS, lesson_list(korean)).replace(PROGRAMS, program_list())
 
 
 def lessons() -> list[Path]:
@@ -75,13 +82,13 @@ def kept(name: str) -> dict | None:
 # ----------------------------------------------------------------------------------------------------- pages
 
 
-def woven(markdown: str, outputs: dict) -> str:
+def woven(markdown: str, outputs: dict, opened: str = OPENED) -> str:
     """A page: prose, code, and behind each cell of code what it gave."""
     parts, cells, heading = [], iter(outputs["cells"]), ""
     for cell in jupytext.reads(markdown, fmt="md").cells:
         if cell.cell_type != "code":
             parts.append(cell.source)
-            heading = (re.findall(r"^#+ (.*)$", cell.source, re.MULTILINE) or [heading])[-1]
+            heading = (re.findall(r"^#+ (.*?)(?: \{#.*\})?$", cell.source, re.MULTILINE) or [heading])[-1]
             continue
         shell = cell.source.startswith("%%bash")
         code = cell.source.removeprefix("%%bash\n")
@@ -90,25 +97,25 @@ def woven(markdown: str, outputs: dict) -> str:
             picture = output.get("picture")
             parts.append(f"![{heading}](outputs/{picture})" if picture else f"```text\n{output['text']}\n```")
     title, *rest = parts[0].split("\n", 1)
-    name = outputs["name"]
-    opened = (
-        f'<a href="{name}.ipynb" download>Open as a notebook</a>. What stands below the code is what a run of it gave.'
-    )
+    opened = opened.format(name=outputs["name"])
     return "\n\n".join([title, opened, *(text.strip("\n") for text in rest), *parts[1:]])
 
 
-def lesson_list() -> str:
+def lesson_list(korean: bool = False) -> str:
     """A card for each: picture, title, first sentences, time and links."""
+    read, opens, computing, up = ("읽기", "노트북으로 열기", "{}초, 그 가운데 계산 {}초", "../") if korean else ENGLISH
     cards = []
     for source in lessons():
-        text, outputs = source.read_text(encoding="utf-8"), kept(source.stem)
+        twin = source.with_suffix(".ko.md")
+        told = twin if korean and twin.exists() else source
+        text, outputs = told.read_text(encoding="utf-8"), kept(source.stem)
         title, about = re.search(r"^# (.*)\n\n(.*(?:\n.+)*)", text, re.MULTILINE).groups()
         pictures = [one["picture"] for cell in outputs["cells"] for one in cell if "picture" in one] if outputs else []
         shown = f"![{title}](notebooks/outputs/{pictures[-1]})" if pictures else ""
-        took = f"{outputs['seconds']:.0f} s, {outputs['processor']:.0f} s of them computing" if outputs else ""
-        opened = f'<a href="notebooks/{source.stem}.ipynb" download>open as a notebook</a>'
+        took = computing.format(round(outputs["seconds"]), round(outputs["processor"])) if outputs else ""
+        opened = f'<a href="{up}notebooks/{source.stem}.ipynb" download>{opens}</a>'
         cards.append(
-            [shown, f"**{title}**", " ".join(about.split()), f"[read](notebooks/{source.name}), {opened}", took]
+            [shown, f"**{title}**", " ".join(about.split()), f"[{read}](notebooks/{source.name}), {opened}", took]
         )
     return grid(cards)
 
