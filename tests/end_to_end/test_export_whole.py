@@ -84,6 +84,7 @@ CASES = {
     "narrow": ("lm", book, {"level": "word", "tied": True, "layers": 2, "embed": 5, "hidden": 7}),
     "pieces": ("lm", book, {"level": "bpe", "vocab_size": 300, "cell_options": ["proj_size=4"]}),
     "moves": ("classify", moves, NUMBERS | {"pooling": "attention", "cell": "lstm"}),
+    "side by side": ("classify", lines, {"text": "text", "label": "said", "pooling": "concat"}),
     "marks": ("classify", several, {"text": "text", "label": "said", "multi_label": ";", "pooling": "mean"}),
     "last": ("classify", moves, NUMBERS | {"bidirectional": False, "pooling": "last", "embed": 3, "cell": "rnn_relu"}),
     "counts": ("regress", counts, {"text": "text", "target": "said", "pooling": "last", "max_length": 5}),

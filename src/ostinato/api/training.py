@@ -38,6 +38,7 @@ from ostinato.tasks import PICTURES, TABLES, TRAIN_OPTIONS, find
 from ostinato.tasks.card import write_card
 from ostinato.tasks.contract import Progress, Refits
 from ostinato.tasks.options import TrainOptions
+from ostinato.tasks.pretraining import Pretrains
 from ostinato.training import Clock, MetricsFile, Observer, Processes, Trainer
 
 #: Options that may differ when a run is resumed: they say how long and where, not what.
@@ -145,10 +146,35 @@ def _train_task(options: TrainOptions, started: float, progress_of: Reporting, l
         lookup(options.model.cell)
     _require_lasting(options.test)
     layout = layout_of(flatten(options)) if options.TASK in TABLES else Layout()
+    if not (options.start.resume and folder.resume_point.exists()):
+        options = _pretrained(options, folder, layout, started, progress_of, launcher)
     with read_as(options.reading.encoding), laid_out(layout):
         folder.claim(resume=options.start.resume, overwrite=options.start.overwrite)
         with folder.locked():
             return _train_alone(options, folder, started, progress_of, launcher)
+
+
+def _pretrained(
+    options: TrainOptions,
+    folder: RunFolder,
+    layout: Layout,
+    started: float,
+    progress_of: Reporting,
+    launcher: Launcher,
+) -> TrainOptions:
+    """Train what comes before, where the options ask for it; the options that begin with it. The data is read first, so
+    that what is wrong with it shows before time goes into that."""
+    task = find(options.TASK)
+    found = task.pretraining(options) if isinstance(task, Pretrains) else None
+    if found is None:
+        return options
+    before, then = found
+    with read_as(options.reading.encoding), laid_out(layout):
+        folder.claim(resume=options.start.resume, overwrite=options.start.overwrite)
+        with folder.locked():
+            _prepared(options, None, progress_of)
+    _train_task(before, started, progress_of, launcher)
+    return then
 
 
 def _train_alone(

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 import tyro
 
 from ostinato.config.cells import CELL_NAMES, DEFAULT_CELL, DEFAULT_CELL_OF_NUMBERS
-from ostinato.config.checks import at_least, share
+from ostinato.config.checks import above_zero, at_least, share
 from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Column, Columns, Config, File, Json, NoPreset, Out
@@ -169,7 +169,7 @@ class TrainSequences(TrainFacts):
 
     UNUSED = frozenset({"steps", "tied"})
     LEARNED: ClassVar[frozenset[str]] = frozenset({"level", "vocab_size", "lowercase", "max_length"})
-    FRESH: ClassVar[frozenset[str]] = frozenset({"hold_out"})
+    FRESH: ClassVar[frozenset[str]] = frozenset({"hold_out", "unlabelled", "pretrain_epochs"})
 
     data: tuple[str, ...]
     out: Out
@@ -182,6 +182,14 @@ class TrainSequences(TrainFacts):
     """Share of the examples, of every class alike, that is held out to validate on, where there is no --valid; 0 holds
     none out. By default a tenth; of fewer than 300 examples none, as a tenth of them says too little to give them up
     for."""
+
+    unlabelled: Annotated[tuple[str, ...], tyro.conf.arg(metavar="TEXT")] = ()
+    """Text without labels, as train lm takes it: a language model of it is trained first, into the folder RUN.lm, and
+    the run then begins with its vocabulary and layers, as by --from. Of pieces (bpe) unless --level says otherwise."""
+
+    pretrain_epochs: int | None = None
+    """With --unlabelled: passes of the language model over it. By default as many as it takes to read 40 million
+    characters, 1 to 20; with --time-limit, of which it gets half, as many as there is time for."""
 
     test: File = None
     """Data to evaluate the best weights on at the end."""
@@ -200,6 +208,10 @@ class TrainSequences(TrainFacts):
 
     def __post_init__(self) -> None:
         share(hold_out=self.hold_out or 0.0)
+        above_zero(pretrain_epochs=self.pretrain_epochs)
+        if self.unlabelled and (self.columns.values or self.start.vectors):
+            other = "--values are numbers" if self.columns.values else "--vectors give the embedding"
+            raise ConfigError(f"--unlabelled is text to learn the embedding and the layers of, but {other}: give one")
 
     def check_learned(self, said: str) -> None:
         """Check that the option `said` names what is to be learned, where columns are read.

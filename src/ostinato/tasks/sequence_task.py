@@ -19,6 +19,7 @@ from ostinato.tasks.card import CardFacts, files_of
 from ostinato.tasks.embedding import words_in
 from ostinato.tasks.lending import Lent
 from ostinato.tasks.prepared import Prepared
+from ostinato.tasks.pretraining import pretraining
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.trained import AnyRun, Trained
 from ostinato.tasks.typed import waves
@@ -30,6 +31,8 @@ class SequenceTask:
     """Parts of a `Task` whose codec has a `SequenceCodec` as `reads`, and of what it can do besides."""
 
     BORROWED = frozenset({"cell", "layers", "hidden", "embed", "cell_options", "level", "vocab_size"})
+
+    pretraining = staticmethod(pretraining)
 
     def borrow(self, model: nn.Module, codec: Any, lent: Lent) -> None:
         """The embedding, and the layers that read forward."""

@@ -150,3 +150,36 @@ def test_the_command(lm, tmp_path, capsys):
     assert (options["hidden"], options["level"], options["layer_rates"], options["unfreeze"]) == (6, "word", 2.6, 0)
     assert main([*words, "--overwrite", "--unfreeze", "0.1"]) == 2
     assert "--unfreeze is for layers that another run has trained: give --from RUN" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_two_processes_hold_back_what_one_does(lm, tmp_path):
+    """They compute gradients of layers that wait and drop them: up to the order of a sum the weights are the same."""
+    data = texts(tmp_path / "t.csv", 1, label)
+    options = {"text": "text", "label": "said", "threads": 1, "batch": 8, "epochs": 2, "from_run": lm, "unfreeze": 0.3}
+    options |= {"dropout": 0.0, "word_dropout": 0.0, "average": 0.0}
+    runs = [
+        ostinato.train("classify", data, out=tmp_path / str(n), devices=n, bidirectional=False, **options)
+        for n in (1, 2)
+    ]
+    for (name, one), other in zip(runs[0].model.state_dict().items(), runs[1].model.state_dict().values(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention", "concat"])
+def test_step_by_step_it_says_what_it_says_of_the_whole(pooling, tmp_path):
+    options = {"pooling": pooling, "bidirectional": False, "text": "text", "label": "said"}
+    run = ostinato.train("classify", texts(tmp_path / "t.csv", 1, label), out=tmp_path / "run", **TINY | options)
+    steps = run.task.steps(run)
+    words = ["the", "cat", "sat", "on", "the", "mat"]
+    for count, word in enumerate(words, 1):
+        said = steps.push(word)
+        (whole,) = run.predict([" ".join(words[:count])])
+        assert said["probabilities"] == pytest.approx(whole["probabilities"], rel=1e-4)
+
+
+def test_a_pooling_that_c_lacks_is_refused(tmp_path, capsys):
+    run = ostinato.train("classify", texts(tmp_path / "t.csv", 1, label), out=tmp_path / "run", pooling="concat",
+                         text="text", label="said", **TINY)  # fmt: skip
+    assert main(["export", str(run.folder.path), "--to", "c", "--out", str(tmp_path / "c")]) == 2
+    assert "pooling concat has no form in C" in capsys.readouterr().err
