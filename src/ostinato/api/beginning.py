@@ -18,7 +18,7 @@ from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.models.transfer import levels_of
 from ostinato.optim import LayerWise
 from ostinato.tasks import TRAIN_OPTIONS, find
-from ostinato.tasks.lending import FINE_TUNING, Borrows, Lends
+from ostinato.tasks.lending import Borrows, Lends
 from ostinato.tasks.options import TrainOptions
 
 #: Groups of options that are of one training, or of its files.
@@ -139,7 +139,7 @@ def taken_over(kind: type[TrainOptions], path: str) -> dict[str, Any]:
     if _lends(kind.TASK, path):
         config = RunFolder(path).read_config()
         lent = find(config["task"]).lending(config)
-        return dict(FINE_TUNING) | {name: value for name, value in lent.items() if name in find(kind.TASK).BORROWED}
+        return {name: value for name, value in lent.items() if name in find(kind.TASK).BORROWED}
     flat = saved_options(kind, path)
     own = {kind.SOURCES, *kind.NAMING_DATA, *kind.FRESH, "out", "valid", "test", "preset", "config", "json"}
     hints = get_type_hints(kind)

@@ -17,11 +17,11 @@ class StartOptions:
     from_run: From = None
     layer_rates: float = 1.0
     """With --from: what the learning rate is divided by from each layer to the one below it (discriminative rates), so
-    that what was learned before changes little. 1 is one rate for all; from a run of another task 2.6 by default."""
+    that what was learned before changes little; 2.6 is common after much pretraining. 1 is one rate for all."""
 
     unfreeze: float = 0.0
     """With --from: share of the training after which each layer begins to learn too, the output first and then
-    downwards (gradual unfreezing). 0 lets all learn from the start; from a run of another task 0.1 by default."""
+    downwards (gradual unfreezing), such as 0.1. 0 lets all learn from the start."""
 
     vectors: Annotated[str | None, tyro.conf.arg(metavar="FILE[,FILE]")] = None
     """Word vectors that the embedding begins with, its width among them: GloVe's text format, word2vec's text or binary

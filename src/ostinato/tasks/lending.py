@@ -1,16 +1,12 @@
 """A language model lends its vocabulary, embedding and layers to a model of another task."""
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from ostinato.data.text.tokenizer import TextCodec
 from ostinato.layers.recurrent import Recurrent
-
-#: Options of a training that begins with lent layers, where none of them is said.
-FINE_TUNING: Mapping[str, Any] = MappingProxyType({"layer_rates": 2.6, "unfreeze": 0.1})
 
 
 class Lent(NamedTuple):

@@ -9,7 +9,6 @@ from ostinato.config.text import TextOptions
 from ostinato.config.training import DEFAULT_EPOCHS, TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.data.text.reading import open_text
-from ostinato.tasks.lending import FINE_TUNING
 from ostinato.tasks.lm.options import LmModelOptions, TrainLm
 from ostinato.tasks.sequence_options import TrainSequences
 
@@ -77,6 +76,6 @@ def pretraining(options: TrainSequences) -> tuple[TrainLm, TrainSequences] | Non
         options,
         tokens=replace(options.tokens, level=level),
         model=replace(model, cell=cell, embed=embed),
-        start=replace(options.start, from_run=out, **FINE_TUNING),
+        start=replace(options.start, from_run=out),
     )
     return before, after

@@ -35,7 +35,6 @@ def test_a_language_model_comes_first(task, target, named, book, tmp_path):
     after = load_file(tmp_path / "run/model.safetensors")
     np.testing.assert_array_equal(after["input.weight"], before.model.embedding.weight.detach())
     np.testing.assert_array_equal(after["recurrent.weight_hh_l1"], before.model.recurrent.weight_hh_l1.detach())
-    assert run.config["options"] == run.config["options"] | {"layer_rates": 2.6, "unfreeze": 0.1}
 
 
 def test_it_goes_on_where_it_was_stopped(book, tmp_path):
