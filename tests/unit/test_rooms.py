@@ -18,6 +18,7 @@ NAME_TASKS = {
     "interop/": "which models other programs' files hold",
     "studio/columns.py": "which tables are which task's",
     "studio/guessing.py": "which files are which task's",
+    "tasks/pretraining.py": "a language model comes before",
 }
 
 #: Words that are a task's name and something else besides: a column of captions, of tags.
