@@ -59,6 +59,7 @@ def test_a_forecast_with_its_intervals(reader, runs):
     reader.require_open_to_all()
 
 
+@pytest.mark.slow
 def test_what_is_known_ahead_is_set_by_a_slider(reader, small):
     page, run = reader.page, ostinato.load(small / "shop")
     reader.go("try/shop")
@@ -116,6 +117,7 @@ def test_a_translation_and_what_it_looked_at(reader, small):
     reader.require_open_to_all()
 
 
+@pytest.mark.slow
 def test_a_caption_and_where_it_looked(reader, small):
     page, run = reader.page, ostinato.load(small / "squares")
     reader.go("try/squares")

@@ -82,6 +82,7 @@ def test_a_sequence_is_chosen_typed_pasted_and_dropped(reader, small):
     reader.faults[:] = [fault for fault in reader.faults if "422" not in fault and "400" not in fault]
 
 
+@pytest.mark.slow
 def test_numbers_are_regressed_of_two_channels(reader, small):
     page, run = reader.page, ostinato.load(small / "levels")
     reader.go("try/levels")
