@@ -101,8 +101,9 @@ def _meet(fabric: Fabric, place: cluster.Place, patience: float, kind: str) -> H
         store, _, _ = next(where)
     except RuntimeError as error:
         raise _not_met(str(error), place, f"{address}:{port}", patience) from None
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")  # what the last one left in the store is none of ours
     before = open_connections()
-    group = PrefixStore("group", store)
+    group = PrefixStore(f"group-{attempt}", store)
     try:
         distributed.init_process_group(
             _BACKENDS[kind], store=group, rank=place.rank, world_size=place.size, timeout=timedelta(seconds=patience)
@@ -113,7 +114,7 @@ def _meet(fabric: Fabric, place: cluster.Place, patience: float, kind: str) -> H
         ) from None
     whole: Any = distributed.group.WORLD
     whole._get_backend(torch.device("cpu")).set_timeout(PATIENCE)
-    own = PrefixStore("ostinato", store)
+    own = PrefixStore(f"ostinato-{attempt}", store)
     return Heartbeat(own, place.rank, place.size, patience, open_connections() - before)
 
 
