@@ -170,7 +170,7 @@ def write_together(
     """
     tokens, total = 0, sum(writing.left for _, writing in asked)
     waiting = list(enumerate(asked))[::-1]
-    under_way: list[tuple[int, Writing, int]] = []  # number, and the token that is to be read next
+    under_way: dict[int, tuple[int, Writing, int]] = {}  # by place: number, text, the token that is to be read next
     written: list[list[str]] = [[] for _ in asked]
     ready, following = set(), 0
 
@@ -191,19 +191,18 @@ def write_together(
             scores, state = rows.begin(ids, None)
             (token,) = rows.choose(scores, [writing])
             if take(number, writing, token):
-                rows.join(state)
-                under_way.append((number, writing, token))
-        if under_way:
-            scores = rows.step([token for *_, token in under_way])
-            chosen = rows.choose(scores, [writing for _, writing, _ in under_way])
-            under_way = [
-                (number, writing, token) for (number, writing, _), token in zip(under_way, chosen, strict=True)
-            ]
-            for row in reversed(range(len(under_way))):
-                if not take(*under_way[row]):
-                    rows.leave(row)  # the last one then has its place
-                    under_way[row] = under_way[-1]
-                    under_way.pop()
+                under_way[rows.join(state)] = number, writing, token
+        places = list(under_way)
+        for begin in range(0, len(places), rows.at_once):
+            some = places[begin : begin + rows.at_once]
+            scores = rows.step(some, [under_way[place][2] for place in some])
+            chosen = rows.choose(scores, [under_way[place][1] for place in some])
+            for place, token in zip(some, chosen, strict=True):
+                number, writing, _ = under_way[place]
+                under_way[place] = number, writing, token
+                if not take(number, writing, token):
+                    rows.leave(place)
+                    del under_way[place]
         if progress is not None:
             progress(tokens if waiting or under_way else total, total)
         while following in ready:
