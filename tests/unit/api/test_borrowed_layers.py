@@ -183,7 +183,7 @@ def test_step_by_step_it_says_what_it_says_of_the_whole(pooling, tmp_path):
     steps = run.task.steps(run)
     words = ["the", "cat", "sat", "on", "the", "mat"]
     for count, word in enumerate(words, 1):
-        said = steps.push(word)
+        (said,) = steps.push([sequence], [steps.read(sequence, word)])
         (whole,) = run.predict([" ".join(words[:count])])
         assert said["probabilities"] == pytest.approx(whole["probabilities"], rel=1e-4)
 
