@@ -181,6 +181,7 @@ def test_step_by_step_it_says_what_it_says_of_the_whole(pooling, tmp_path):
     options = {"pooling": pooling, "bidirectional": False, "text": "text", "label": "said"}
     run = ostinato.train("classify", texts(tmp_path / "t.csv", 1, label), out=tmp_path / "run", **TINY | options)
     steps = run.task.steps(run)
+    sequence = steps.begin()
     words = ["the", "cat", "sat", "on", "the", "mat"]
     for count, word in enumerate(words, 1):
         (said,) = steps.push([sequence], [steps.read(sequence, word)])
