@@ -293,3 +293,33 @@ def test_an_accelerator_that_is_not_there_is_refused(work, cli):
     assert result.err.count("\n") == 1
     assert not (work / "run").exists()
     assert cli(*TWO, "--out", "run", "--accelerator", "cpu").status == 0
+
+
+DIES = """
+import os, signal
+from ostinato.training.loop import Trainer
+
+step = Trainer.step
+
+def dies(self, *parts):
+    step(self, *parts)
+    if (self.position.step, os.environ["RANK"], os.environ["TORCHELASTIC_RESTART_COUNT"]) == (20, "1", "0"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if step.__module__ == "ostinato.training.loop":
+    Trainer.step = dies
+"""
+
+
+@pytest.mark.slow
+def test_torchrun_starts_a_training_again_that_has_lost_a_process(work, spawn):
+    (work / "book.txt").write_text(prose(60))
+    (work / "dies.py").write_text(DIES)
+    assert spawn(*TWO, "--out", "here", "--devices", "2").wait().status == 0
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*torchrun, "--max-restarts", "2", "-m", "ostinato", *TWO, "--out", "run", "--plugin", "dies.py"]
+    ran = subprocess.run([*command, "--save-every", "0"], cwd=work, capture_output=True, text=True, timeout=500)
+    print(ran.stderr)
+    assert ran.returncode == 0, ran.stderr
+    assert metrics(work / "run") == metrics(work / "here")
+    assert (work / "run/model.safetensors").read_bytes() == (work / "here/model.safetensors").read_bytes()
