@@ -130,17 +130,39 @@ def test_seq2seq(model: str, turned: bool, capsys: pytest.CaptureFixture[str]):
         assert answer == "".join(letters[one] for one in expected).strip()
 
 
-def test_hidden_states_of_a_decoder_are_the_books(capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("model", ["seq2seq", "peeky", "attention"])
+def test_hidden_states_of_encoder_and_decoder_are_the_books(model: str, capsys: pytest.CaptureFixture[str]):
     Path("addition.txt").write_text("\n".join(ADDITION) + "\n")
-    V = len(set("".join(ADDITION)))
-    params = saved([drawn(V, 5), *lstm(5, 6), drawn(V, 5), *lstm(5, 6), drawn(6, V), drawn(V)])
-    imported(capsys, "model.pkl", "--text", "addition.txt", "--out", "run")
+    known = {character: number for number, character in enumerate(dict.fromkeys("".join(ADDITION)))}
+    V, D, H = len(known), 5, 6
+    decoder, output = (D + H if model == "peeky" else D), (H if model == "seq2seq" else 2 * H)
+    params = saved([drawn(V, D), *lstm(D, H), drawn(V, D), *lstm(decoder, H), drawn(output, V), drawn(V)])
+    e_embed, e_Wx, e_Wh, e_b, embed, Wx, Wh, b, W, affine = params
+    imported(capsys, "model.pkl", "--text", "addition.txt", "--pad", "7", "--max-length", "4", "--out", "run")
     run = ostinato.load("run")
-    encoded = run.model.encoder(torch.tensor(run.codec.source.encode("3+4    ")).unsqueeze(1))
-    order = list(dict.fromkeys("".join(ADDITION)))
-    x = params[0][[order.index(one) for one in "3+4    "]][:, None]
-    np.testing.assert_allclose(encoded.outputs.detach().numpy(), foreign.book_lstm(x, *params[1:4]), atol=1e-5)
+    source = torch.tensor(run.codec.source.encode("3+4    ")).unsqueeze(1)
+    encoded = run.model.encoder(source)
+    hs = foreign.book_lstm(e_embed[[known[one] for one in "3+4    "]][:, None], e_Wx, e_Wh, e_b)
+    close(encoded.outputs.detach().numpy(), hs)
     assert not encoded.state.c.any()
+    read = "_12"  # what the decoder is given
+    x = embed[[known[one] for one in read]][:, None]
+    peek = np.broadcast_to(hs[-1], (len(read), 1, H))
+    h = foreign.book_lstm(np.concatenate([peek, x], -1) if model == "peeky" else x, Wx, Wh, b, hs[-1])
+    seen = h
+    if model == "peeky":
+        seen = np.concatenate([peek, h], -1)
+    elif model == "attention":
+        scores = h[:, 0] @ hs[:, 0].T
+        shares = np.exp(scores - scores.max(1, keepdims=True))
+        seen = np.concatenate([(shares / shares.sum(1, keepdims=True) @ hs[:, 0])[:, None], h], -1)
+    given = torch.tensor([run.codec.target.begin_id, *run.codec.target.encode(read[1:])]).unsqueeze(1)
+    with torch.no_grad():
+        found = run.model(source, target_inputs=given)
+    close(found.hidden[..., :H].numpy(), h)
+    known_to_both = [run.codec.target.encode(one)[0] for one in "0123456789"]
+    theirs = (seen @ W + affine)[..., [known[one] for one in "0123456789"]]
+    close(found.logits()[..., known_to_both].detach().numpy(), theirs)
 
 
 class Hostile:

@@ -14,8 +14,10 @@ def sigmoid(z):
     return 1.0 / (1.0 + np.exp(-z))
 
 
-def _run(x, H, step: Callable, fields: int = 1):
+def _run(x, H, step: Callable, fields: int = 1, first=None):
     state = [np.zeros((x.shape[1], H)) for _ in range(fields)]
+    if first is not None:
+        state[0] = first
     outputs = []
     for x_t in x.astype(np.float64):
         state = step(x_t, *state)
@@ -135,8 +137,8 @@ def book_rnn(x, Wx, Wh, b):
     return _run(x, len(Wh), lambda x, h: [np.tanh(h @ Wh + x @ Wx + b)])
 
 
-def book_lstm(x, Wx, Wh, b):
-    """A = x Wx + h Wh + b, in f, g, i, o."""
+def book_lstm(x, Wx, Wh, b, h=None):
+    """A = x Wx + h Wh + b, in f, g, i, o; it may begin with an h."""
     H = len(Wh)
 
     def step(x, h, c):
@@ -145,7 +147,7 @@ def book_lstm(x, Wx, Wh, b):
         c = sigmoid(f) * c + np.tanh(g) * sigmoid(i)
         return [sigmoid(o) * np.tanh(c), c]
 
-    return _run(x, H, step, 2)
+    return _run(x, H, step, 2, h)
 
 
 def book_gru(x, Wx, Wh, b):
