@@ -113,10 +113,11 @@ fuzz: .venv/installed-dev
 	status=0; $(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(AREA),--area $(AREA)) || status=$$?; \
 	$(if $(AREA),:,$(BIN)/python -m tests.fuzz.cells --cells $(or $(CELLS),2000) $(if $(SEED),--seed $(SEED))) && exit $$status
 
-# Under ten minutes on two quiet cores: what is marked slow is left out, and of the sanitizers' watch most.
-test: BF16 := OFF
-test: RUNS := 5
-test: lint docs check sanitize
+# Under ten minutes on two quiet cores: what is marked slow, and the sanitizers' watch, are left to test-all. Lint and docs use
+# one core each.
+test: .venv/installed-dev
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint docs
+	$(MAKE) --no-print-directory check
 
 test-all: lint docs check-all sanitize
 

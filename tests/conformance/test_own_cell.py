@@ -27,6 +27,7 @@ def own():
     unregister(FeedbackMGU.name)
 
 
+@pytest.mark.slow
 def test_conformance_by_name(own):
     check_cell(own, own_cell.forward)
 

@@ -55,6 +55,7 @@ def of(result, schema):
         pytest.param(("--features", "features.safetensors"), "general", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_train_evaluate_and_predict(pictures, cli, views, attention):
     words = ("train", "caption", pictures, "--out", "run", *views, "--attention", attention, "--test", "test.txt")
     result = cli(*words, *TINY, "--dropout", "0", "--lr", "0.005", "--epochs", "40", "--json")

@@ -147,6 +147,7 @@ def test_measurements_as_labels_look_like_regression(work, cli):
     assert "looks like regression" in result.err
 
 
+@pytest.mark.slow
 def test_standard_input_is_one_text_a_line(trained, work, spawn):
     (work / "texts.txt").write_text("what a great film\n\ndull, dull, DULL!\n")
     result = spawn("predict", "run", "-", "--threads", "1", stdin=str(work / "texts.txt")).wait()

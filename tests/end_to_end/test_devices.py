@@ -104,6 +104,7 @@ SGD = ["--optimizer", "sgd", "--lr", "0.5", "--weight-decay", "0", "--epochs", "
         pytest.param(["--level", "word", "--adaptive", "4", "9"], id="adaptive softmax", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_with_every_kind_of_output_layer(both, work, options):
     """Embedding and output with one gradient; with a gradient of rows in one process; with clusters that a process may
     have no word of. SGD ends with the same weights.
@@ -118,6 +119,7 @@ def test_with_every_kind_of_output_layer(both, work, options):
         torch.testing.assert_close(others[name], weight, rtol=0, atol=2e-5, msg=name)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_ends_both_with_one_message(work, spawn):
     (work / "book.txt").write_text(prose(60))
     options = ["--hidden", "8", "--batch", "4", "--steps", "10", "--threads", "1", "--lr", "1e30", "--optimizer", "sgd"]

@@ -29,7 +29,7 @@ SHORT = {
     "sine.py": ["--epochs", "50"],
 }
 #: Those of every run of the tests; the others are run by `make test-all`.
-QUICK = {"hello.py", "numpy_rnnlm.py", "sine.py"}
+QUICK = {"hello.py", "sine.py"}
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,7 @@ def test_evaluate_is_what_one_would_compute_from_predict(cli, table, work):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_it_learns_what_the_simple_forecasts_cannot_know(cli, work):
     """A price known in advance moves the target, and nothing before tells."""
     price = np.random.default_rng(0).choice([0.0, 1.0], size=200)
@@ -159,6 +160,7 @@ def shops(work):
 
 @pytest.mark.parametrize("head", ["point", "quantile", "gaussian", "student"])
 @pytest.mark.parametrize("decoding", ["direct", "autoregressive"])
+@pytest.mark.slow
 def test_many_series_with_everything(cli, shops, work, head, decoding):
     what = ("--id", "shop", "--past", "sky", "--future", "price", "--static", "town")
     how = ("--head", head, "--decoding", decoding)

@@ -26,7 +26,7 @@ PAGES = [
 #: Those of half a dozen trainings or more: run by `make test-all`.
 LONG = {"caption", "classify", "inspect", "language-model", "own-cell", "benchmarks"}
 LONG |= {"run-folder", "scikit-learn", "tag", "translate", "ship-a-model", "search", "forecast", "regress"}
-LONG |= {"bring-your-weights", "several-machines", "serve"}
+LONG |= {"bring-your-weights", "several-machines", "serve", "transcribe", "from-keras", "from-the-book", "inside"}
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ def answer(cli, view, *arguments):
 
 
 @pytest.mark.parametrize("trained", ["classify", "tag", "forecast"], indirect=True)
+@pytest.mark.slow
 def test_other_tasks(cli, trained, monkeypatch):
     task, name = trained
     drawn = task == "classify"

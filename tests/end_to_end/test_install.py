@@ -28,6 +28,7 @@ def without_kernels(tmp_path):
     return tmp_path / "installed"
 
 
+@pytest.mark.slow
 def test_without_a_compiler_everything_runs_on_the_reference(without_kernels):
     program = (
         "import torch, ostinato, sys; from ostinato.cli.main import main\n"

@@ -119,6 +119,7 @@ def test_a_line_of_one_kind_is_none_of_the_other():
     assert len(faults(line, "metrics-training")) == 4  # no lr, gradient_norm, clipped; and best is no number
 
 
+@pytest.mark.slow
 def test_looking_inside(ask):
     Path("a.txt").write_text('def f(a):\n    return "a" + g(a)  # b\n\n' * 90)
     small = ("--hidden", "6", "--batch", "4", "--steps", "16", "--epochs", "1", "--threads", "1")
@@ -147,6 +148,7 @@ def test_info(ask):
     assert "lstm" in [cell["name"] for cell in ask("info", "info")["cells"]]
 
 
+@pytest.mark.slow
 def test_bench_layers(ask):
     small = ("--rows", "N2T3H4", "--threads", "1", "--seconds", "0.01")
     found = ask("bench-layers", "bench", "layers", "--only", "lstm", "jordan", *small, "--peers", "torch", "loop")

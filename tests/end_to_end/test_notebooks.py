@@ -23,7 +23,7 @@ def loaded(path):
 notebooks, hooks = loaded(ROOT / "scripts" / "notebooks.py"), loaded(ROOT / "docs" / "notebook_hooks.py")
 SOURCES = notebooks.sources()
 #: Those of every run of the tests; the others are run by `make test-all`.
-QUICK = {"01-hello", "02-rnn-by-hand"}
+QUICK = {"01-hello"}
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ def require_same(run, reference):
     assert position(run)["finished"]
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(book, work, spawn, hold):
     began = time.monotonic()
     assert spawn(*TRAIN, "--out", "reference").wait().status == 0
@@ -185,6 +186,7 @@ def test_a_run_that_ended_early_is_finished_too(book, work, cli, monkeypatch, en
     assert (contents(work / "run"), times(work / "run")) == before
 
 
+@pytest.mark.slow
 def test_more_epochs_go_on(book, work, cli):
     """With a constant rate, one epoch and then two more are three."""
     options = [*TINY[:-2], "--schedule", "constant", "--dropout", "0.2"]
@@ -276,6 +278,7 @@ def test_two_processes_killed_and_interrupted(book, work, spawn, hold):
     require_same(work / "run", work / "reference")
 
 
+@pytest.mark.slow
 def test_two_processes_interrupted_while_they_start(book, work, spawn):
     """They import torch for seconds; Ctrl-C is held back until there is something to save, and leaves no traceback."""
     command = spawn(*TRAIN, "--devices", "2", "--epochs", "1000", "--out", "run")

@@ -48,6 +48,7 @@ def test_a_page_asks_nobody_else(page, path):
         ("index.html", "vanishing gradient", "/how-recurrence-works.html"),
     ],
 )
+@pytest.mark.slow
 def test_search_in_both_languages(page, path, words, expected):
     visit(page, path)
     page.locator(".md-search__input").click()

@@ -168,6 +168,7 @@ def test_resumed_as_if_nothing_had_happened(files, cli):
     assert whole["model.safetensors"] == parts["model.safetensors"]
 
 
+@pytest.mark.slow
 def test_two_processes(files, cli):
     assert cli("train", "tag", "names.txt", "--out", "run", *SMALL[:6], "--epochs", "2", "--devices", "2").status == 0
     assert of(cli("evaluate", "run", "names-test.txt", "--json"))["accuracy"] > 0.3

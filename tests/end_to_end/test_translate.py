@@ -65,6 +65,7 @@ def test_train_evaluate_and_predict(pairs, cli, work):
 
 @pytest.mark.parametrize("level", ["char", "word", "bpe"])
 @pytest.mark.parametrize("vocabularies", ["shared", "separate"])
+@pytest.mark.slow
 def test_two_files_at_each_level_with_one_vocabulary_or_two(work, cli, level, vocabularies):
     Path("a.de").write_text("ein Hund läuft\nzwei Hunde schlafen\ndrei Katzen\n" * 20)
     Path("a.en").write_text("a dog runs\ntwo dogs sleep\nthree cats\n" * 20)

@@ -38,6 +38,7 @@ def test_every_format_is_a_module():
     assert set(get_args(Format)) == set(FORMATS)
 
 
+@pytest.mark.slow
 def test_a_language_model_writes_on_in_onnx_runtime(run, exported):
     said = exported(run, "--to", "onnx", "--out", "lm.onnx")
     assert said["checked"] == 20

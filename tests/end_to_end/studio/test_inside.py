@@ -162,6 +162,7 @@ def shown(reading):
     return float(reading.rsplit(" ", 1)[1].replace("−", "-"))
 
 
+@pytest.mark.slow
 def test_a_translators_encoder_reads_and_its_decoder_writes(reader, small):
     run = ostinato.load(small / "sums")
     page = opened(reader, "sums")

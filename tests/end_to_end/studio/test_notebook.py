@@ -73,6 +73,7 @@ def test_a_run_that_reads_no_sequence_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("ground", ["white", "rgb(20, 22, 28)"])
+@pytest.mark.slow
 def test_the_viewer_stands_in_a_notebook_of_either_shade(browser, widget, ground):
     made, ask = widget
     page = browser.new_page(viewport={"width": 900, "height": 800})

@@ -58,6 +58,7 @@ def test_a_text_from_the_drop_to_what_it_writes(reader):
     reader.require_open_to_all()
 
 
+@pytest.mark.slow
 def test_a_table_whose_columns_are_chosen_otherwise(reader):
     page = reader.page
     reader.go("train")

@@ -53,6 +53,7 @@ def test_dark_korean_and_on_a_phone(reader):
         page.evaluate("() => localStorage.clear()")
 
 
+@pytest.mark.slow
 def test_the_table_is_sorted_and_two_runs_stand_side_by_side(reader):
     page = reader.page
     reader.go("runs")
@@ -86,6 +87,7 @@ def test_nothing_without_the_key(browser, studio):
 
 
 @pytest.mark.parametrize("place", ["nowhere", "try/none", "train/none"])
+@pytest.mark.slow
 def test_what_is_not_there_is_said(context, studio, place):
     page = context.new_page()
     page.goto(f"{studio.home}#/{place}")

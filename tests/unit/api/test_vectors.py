@@ -72,6 +72,7 @@ def test_embeddings_begin_with_the_vectors_of_known_words(task, file, tmp_path, 
 
 
 @pytest.mark.parametrize("task", CASES)
+@pytest.mark.slow
 def test_frozen_vectors_stay_and_the_rest_learns(task, file, tmp_path):
     write, options, places = CASES[task]
     data = write(tmp_path / ("d.csv" if task in ("classify", "regress") else "d.txt"))

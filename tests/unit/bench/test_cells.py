@@ -109,6 +109,7 @@ def test_what_cannot_be_measured_is_refused(options, says):
         measure.measure(BenchCells(**options), lambda event: None)
 
 
+@pytest.mark.slow
 def test_a_side_that_fails_is_left_out_from_there_on(monkeypatch):
     """And a wrong one has no time, while the others have."""
     builders = dict(sides())

@@ -33,6 +33,7 @@ def test_a_forced_instruction_set_has_a_process_of_its_own(library):
     assert [event["done"] for event in events if event["event"] == "progress"] == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_process_that_breaks_is_not_passed_over(library, monkeypatch):
     monkeypatch.setenv("OSTINATO_ISA", "none-such")
     options = BenchLayers(only=("rnn",), rows=("N2T3H4",), threads=(1,), seconds=0.001)

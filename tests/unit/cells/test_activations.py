@@ -41,6 +41,7 @@ def test_functions_are_their_definitions_and_have_two_derivatives(name):
     assert gradgradcheck(ACTIVATIONS[name], (x,))
 
 
+@pytest.mark.slow
 def test_a_function_of_ones_own_and_the_cell_that_has_it_already():
     x = torch.randn(5, 2, 3)
     named, own, there = (
@@ -63,6 +64,7 @@ def test_a_function_of_ones_own_and_the_cell_that_has_it_already():
         ({"clip": 3.0}, "native: no clipped sums; torch: no clipped sums"),
     ],
 )
+@pytest.mark.slow
 def test_no_kernel_of_the_packages_own_runs_them_and_that_is_said(options, reason):
     choice = find(ostinato.LSTM(3, 4, **options).cell, Request(torch.float32, "cpu", 5))
     assert choice.name in ("compiled", "reference")

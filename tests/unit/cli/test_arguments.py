@@ -32,6 +32,10 @@ def test_defaults():
     assert parse(TRAIN) == TrainLm(("book.txt",), "run")
 
 
+#: Options that ask for another one, --from or --vectors: each has tests of its own.
+WITH_OTHERS = {"layer_rates", "unfreeze", "vectors", "freeze_vectors"}
+
+
 def test_every_option_by_name():
     """Each option, given explicitly with a value that is not its default, arrives."""
     given = {
@@ -77,6 +81,9 @@ def test_every_option_by_name():
         "precision": "high",
         "threads": 1,
         "devices": 2,
+        "accelerator": "cpu",
+        "accumulate": 2,
+        "lost_after": 30.5,
     }
     words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     flags = ["--tied", "--locked-dropout", "--random-steps", "--overwrite", "--json"]
@@ -91,7 +98,7 @@ def test_every_option_by_name():
     }
     given |= {"cell_options": ("a=1", "b=2")}
     assert {name: found[name] for name in given} == given
-    assert set(found) == set(given) | {"text", "out", "from_run", "resume", "adaptive", "encoding"}
+    assert set(found) == set(given) | {"text", "out", "from_run", "resume", "adaptive", "encoding"} | WITH_OTHERS
 
 
 def test_text_may_be_several_files_or_standard_input():

@@ -147,6 +147,7 @@ def _on_the_reference(reason):
 
 
 @pytest.mark.parametrize("name", ["lstm", "lstm_layer_norm"])
+@pytest.mark.slow
 def test_clang(fresh, own_cache, monkeypatch, name):
     found = filter(shutil.which, ["clang++", *(f"clang++-{version}" for version in range(11, 30))])
     monkeypatch.setenv(build.COMPILER_VARIABLE, next(found, None) or pytest.skip("no Clang"))

@@ -189,6 +189,7 @@ def test_bf16_errs_no_more_than_torchs(library, precision):
 
 
 @pytest.mark.parametrize("name", list(registered()))
+@pytest.mark.slow
 def test_a_bf16_module_keeps_its_dtype(name, isa):
     layer = ostinato.Recurrent(name, 6, 20).bfloat16()
     x = torch.randn(5, 3, 6, dtype=torch.bfloat16, requires_grad=True)
@@ -202,6 +203,7 @@ def test_a_bf16_module_keeps_its_dtype(name, isa):
 
 
 @pytest.mark.parametrize("name", list(registered()))
+@pytest.mark.slow
 def test_autocast_gives_the_same_dtypes_fused_and_not(name, monkeypatch):
     dropout = 0.1 if feeds_back(lookup(name)(6, 20)) else 0.0
     layer, x = ostinato.Recurrent(name, 6, 20, recurrent_dropout=dropout), torch.randn(5, 3, 6)

@@ -96,6 +96,7 @@ def by_hand(layer: ostinato.Recurrent, x: Tensor, state: Any, suffix: str) -> tu
     return torch.stack(outputs) if outputs else x.new_zeros(0, HEADS * K), (matrix, normaliser, steps)
 
 
+@pytest.mark.slow
 def test_a_state_of_any_shape_passes_every_check():
     check_cell(Fading)
 
@@ -241,6 +242,7 @@ def test_what_does_not_fit_is_said(cells, arguments, message):
         ostinato.Recurrent(cells, **arguments)
 
 
+@pytest.mark.slow
 def test_a_cell_that_is_not_registered_runs_by_its_own_equations_whatever_its_name():
     @dataclass(frozen=True)
     class Other(ElmanRNN):

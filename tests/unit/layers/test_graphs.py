@@ -229,6 +229,7 @@ print("ostinato.layers" in sys.modules)
     ],
     ids=["ostinato", "torch"],
 )
+@pytest.mark.slow
 def test_saved_graphs_load_in_a_fresh_process(imports, environment, x, tmp_path, monkeypatch):
     layer = ostinato.LSTM(4, 5)
     output, (h, c) = layer(x)

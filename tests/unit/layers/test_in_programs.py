@@ -296,6 +296,7 @@ def test_a_process_forked_before_the_first_call(library):
     assert run_python(script).split() == ["0"]
 
 
+@pytest.mark.slow
 def test_workers_of_a_data_loader(library):
     script = FORK + (
         "class Data(torch.utils.data.Dataset):\n"

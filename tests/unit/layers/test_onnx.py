@@ -224,6 +224,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize(("name", "dynamo"), ways(FORMS))
+@pytest.mark.slow
 def test_other_activations_clipped_sums_and_reverse_alone(name, dynamo):
     module, x = Flat(getattr(ostinato, name)(3, 4, **FORMS[name])).eval(), 3 * torch.randn(6, 2, 3)
     model, run = exported(module, (x,), dynamo, [{0: "T", 1: "N"}])
@@ -231,6 +232,7 @@ def test_other_activations_clipped_sums_and_reverse_alone(name, dynamo):
     same(module, run, x)
 
 
+@pytest.mark.slow
 def test_an_activation_that_onnx_has_not_is_written_out():
     module, x = Flat(ostinato.GRU(3, 4, recurrent_activation="hard_sigmoid")).eval(), torch.randn(6, 2, 3)
     model, run = exported(module, (x,), False, [{1: "N"}])

@@ -14,6 +14,7 @@ LOADED = "print(*{line.split()[-1] for line in open('/proc/self/maps') if 'omp' 
 
 
 @pytest.mark.parametrize("order", [("torch", "ostinato.native.library"), ("ostinato.native.library", "torch")])
+@pytest.mark.slow
 def test_there_is_one_runtime_in_whichever_order(library, order):
     first, second = order
     load = "import ostinato.native.library as native; found = native.load()\n"

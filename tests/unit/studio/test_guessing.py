@@ -134,6 +134,7 @@ PUBLIC = {
 
 
 @pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.slow
 def test_public_data(name):
     file = DATA / name
     if not file.exists():
