@@ -52,7 +52,8 @@ def test_outputs_are_those_of_its_code(source):
     notebook = jupytext.read(source)
     assert kept["code"] == notebooks.fingerprint(notebook), f"python scripts/notebooks.py {source.stem}"
     assert len(kept["cells"]) == len(notebooks.code(notebook))
-    assert kept["processor"] < 180
+    # Under three minutes; computing may take longer on two cores, and by the clock it does where others are at work.
+    assert min(kept["seconds"], kept["processor"]) < 180
     pictures = {one["picture"] for cell in kept["cells"] for one in cell if "picture" in one}
     assert pictures == {file.name for file in notebooks.OUTPUTS.glob(f"{source.stem}-*.png")}
     assert pictures
