@@ -48,11 +48,13 @@ def largest_difference(graph: Graph, path: Path, times: int = 20, seed: int = 0)
 
 
 def _sizes(graph: Graph, times: int, draw: random.Random) -> Iterator[dict[str, int]]:
-    """Sizes of the free axes: all 1, then one of them 0, then any."""
+    """Sizes of the free axes: all 1, then one of them 0, then any. Of what ids point at there is always one."""
+    pointed_at = {port.below for port in graph.inputs}
+    empty = [axis for axis in graph.free if axis not in pointed_at]
     yield dict.fromkeys(graph.free, 1)
     for turn in range(times - 1):
         drawn = {axis: draw.randint(1, _MOST.get(axis, 8)) for axis in graph.free}
-        yield drawn | ({graph.free[turn]: 0} if turn < len(graph.free) else {})
+        yield drawn | ({empty[turn]: 0} if turn < len(empty) else {})
 
 
 def _of_module(graph: Graph, given: tuple[torch.Tensor, ...], sizes: Mapping[str, int]) -> list[torch.Tensor]:
