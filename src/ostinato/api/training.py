@@ -18,6 +18,13 @@ from ostinato.api.embedding import Vectors, as_wide_as_vectors, hold_vectors, ve
 from ostinato.api.launching import Launcher, kind_of
 from ostinato.api.loading import build_model
 from ostinato.api.plugins import import_plugins
+from ostinato.api.resuming import (
+    finished_already,
+    in_batches_as_before,
+    other_data,
+    require_same_data,
+    require_same_options,
+)
 from ostinato.api.run import Run, load
 from ostinato.api.saved import saved_options, to_save
 from ostinato.checkpoint import RunFolder
@@ -41,8 +48,6 @@ from ostinato.tasks.options import TrainOptions
 from ostinato.tasks.pretraining import Pretrains
 from ostinato.training import Clock, MetricsFile, Observer, Processes, Trainer
 
-#: Options that may differ when a run is resumed: they say how long and where, not what.
-_MAY_CHANGE = {"accelerator", "epochs", "time_limit", "patience", "save_every", "lost_after", "test", "encoding"}
 #: Called with the name of a long piece of work; gives what is then called with how far it is.
 Reporting: TypeAlias = Callable[[str], Progress | None]
 
@@ -196,9 +201,9 @@ def _train_alone(
             "replace it by --overwrite"
         )
     if resuming:
-        options = _in_batches_as_before(options, folder)
-        _require_same_options(options, folder)
-        finished = _finished(options, folder)
+        options = in_batches_as_before(options, folder)
+        require_same_options(options, folder)
+        finished = finished_already(options, folder)
         names_data = any(getattr(options, name) for name in options.NAMING_DATA)
         if finished and (folder.card.exists() or not names_data):
             differing = _parts_that_differ(options, folder, progress_of) if names_data else set()
@@ -210,7 +215,7 @@ def _train_alone(
     vectors = None if resuming else vectors_for(options, prepared.codec, progress_of("reading vectors"))
     config = _configuration(options, prepared, None if resuming else begun)
     if resuming:
-        _require_same_data(options, config, folder)
+        require_same_data(options, config, folder)
         if finished:
             folder.amend(config)
         place = folder
@@ -253,7 +258,7 @@ def _parts_that_differ(options: TrainOptions, folder: RunFolder, progress_of: Re
     except DataError as error:
         others = {"train": f"the data named now cannot be read: {error}"}
     else:
-        others = _other_data(options, config, folder)
+        others = other_data(options, config, folder)
     if "train" in others and options.valid is None:
         others.pop("valid", None)  # it is a part of that
     for part, what in others.items():
@@ -366,49 +371,3 @@ def _train(
             folder.amend(_configuration(options, prepared))
             folder.begin_again()
         trainer.fit()
-
-
-def _in_batches_as_before(options: TrainOptions, folder: RunFolder) -> TrainOptions:
-    """Options of a run that goes on, perhaps in another number of processes: the default batch goes by the number that
-    it began with."""
-    began = saved_options(type(options), str(folder.path))["devices"]
-    changed: Any = replace(cast("Any", options), training=replace(options.training, devices=began))
-    return cast("TrainOptions", changed)
-
-
-def _require_same_options(options: TrainOptions, folder: RunFolder) -> None:
-    now, then = flatten(options), saved_options(type(options), str(folder.path))
-    may_change = _MAY_CHANGE - options.FIXED
-    if None not in (now["valid"], then["valid"]) and "valid" not in options.FIXED:
-        may_change |= {"valid"}  # the same data may lie elsewhere: its content is looked at
-    for name, value in then.items():
-        if name not in may_change and name in now and now[name] != value:
-            raise ConfigError(
-                f"--resume: the run in {folder.path} was started with {name} = {value!r}, now it is {now[name]!r}; "
-                "leave the option out, or start another run"
-            )
-
-
-def _require_same_data(options: TrainOptions, config: dict[str, Any], folder: RunFolder) -> None:
-    for part, what in _other_data(options, config, folder).items():
-        if part != "test":
-            raise RunFolderError(f"--resume: {what}; give the same, or start another run")
-
-
-def _other_data(options: TrainOptions, config: dict[str, Any], folder: RunFolder) -> dict[str, str]:
-    """Which parts of the data are not those that a run was started with, and how to say so."""
-    now, then = config["data"], folder.read_config(options.TASK)["data"]
-    return {
-        part: f"the {options.SOURCES} to {verb} on is not the one that the run in {folder.path} was started with "
-        f"({', '.join(then[part]['files'])})"
-        for part, verb in (("train", "train"), ("valid", "validate"), ("test", "test"))
-        if part in now and part in then and now[part]["sha256"] != then[part]["sha256"]
-    }
-
-
-def _finished(options: TrainOptions, folder: RunFolder) -> bool:
-    """Whether there is nothing left to do: more epochs than the run was to have go on with it, however it ended."""
-    position = folder.resume_point.position()
-    planned = position.planned_epochs
-    last = options.training.epochs
-    return position.finished and not (last is not None and last > (position.epoch if planned is None else planned))

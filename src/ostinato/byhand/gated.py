@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ostinato.byhand.layers import Array, rows, sigmoid, times
-from ostinato.byhand.simple import add_weights, before, begin
+from ostinato.byhand.simple import OneState, add_weights, before, begin
 
 
 class StepLSTM(NamedTuple):
@@ -124,7 +124,7 @@ class StepGRU(NamedTuple):
     g: Array
 
 
-class TimeGRU:
+class TimeGRU(OneState):
     """The GRU over T steps (Cho et al. 2014, arXiv:1406.1078).
 
         z, r = sigmoid(x_t Wx + h_{t-1} Wh + b)           how much to renew, and what of the past to look at
@@ -145,22 +145,6 @@ class TimeGRU:
         dh: `[N, H]`, the gradient by the state that the last `forward` began with.
         dhs: `[N, T, H]`, the gradient by every h_t.
     """
-
-    names = ("Wx", "Wh", "b")
-
-    def __init__(self, Wx: Array, Wh: Array, b: Array, stateful: bool = False) -> None:
-        self.params = [Wx, Wh, b]
-        self.grads = [np.zeros_like(p) for p in self.params]
-        self.stateful = stateful
-        self.h: Array | None = None
-
-    def set_state(self, h: Array) -> None:
-        """Begin the next `forward` here, `[N, H]`."""
-        self.h = h
-
-    def reset_state(self) -> None:
-        """Begin the next `forward` at zeros."""
-        self.h = None
 
     def forward(self, x: Array) -> Array:
         """`[N, T, D]` -> every h_t, `[N, T, H]`."""

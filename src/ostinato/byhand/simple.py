@@ -7,7 +7,27 @@ import numpy as np
 from ostinato.byhand.layers import Array, rows, times
 
 
-class TimeRNN:
+class OneState:
+    """Weights of a layer whose state is its h alone, and where the next `forward` begins."""
+
+    names = ("Wx", "Wh", "b")
+
+    def __init__(self, Wx: Array, Wh: Array, b: Array, stateful: bool = False) -> None:
+        self.params = [Wx, Wh, b]
+        self.grads = [np.zeros_like(p) for p in self.params]
+        self.stateful = stateful
+        self.h: Array | None = None
+
+    def set_state(self, h: Array) -> None:
+        """Begin the next `forward` here, `[N, H]`."""
+        self.h = h
+
+    def reset_state(self) -> None:
+        """Begin the next `forward` at zeros."""
+        self.h = None
+
+
+class TimeRNN(OneState):
     """Elman's network over T steps (Elman 1990, Finding structure in time).
 
         h_t = tanh(x_t Wx + h_{t-1} Wh + b)
@@ -26,22 +46,6 @@ class TimeRNN:
         dh: `[N, H]`, the gradient by the state that the last `forward` began with.
         dhs: `[N, T, H]`, the gradient by every h_t, for who wants to look.
     """
-
-    names = ("Wx", "Wh", "b")
-
-    def __init__(self, Wx: Array, Wh: Array, b: Array, stateful: bool = False) -> None:
-        self.params = [Wx, Wh, b]
-        self.grads = [np.zeros_like(p) for p in self.params]
-        self.stateful = stateful
-        self.h: Array | None = None
-
-    def set_state(self, h: Array) -> None:
-        """Begin the next `forward` here, `[N, H]`."""
-        self.h = h
-
-    def reset_state(self) -> None:
-        """Begin the next `forward` at zeros."""
-        self.h = None
 
     def forward(self, x: Array) -> Array:
         """`[N, T, D]` -> every h_t, `[N, T, H]`."""

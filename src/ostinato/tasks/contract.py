@@ -13,10 +13,8 @@ from torch import nn
 
 from ostinato.checkpoint import RunFolder
 from ostinato.config.commands import Import
-from ostinato.core.errors import ConfigError
 from ostinato.core.results import Result
 from ostinato.data.labelled.examples import Raw
-from ostinato.inspection.observed import Batches, Observed, ObservedText, Typed
 from ostinato.interop import Found
 from ostinato.interop.outgoing import c
 from ostinato.interop.outgoing.described import Described
@@ -309,48 +307,6 @@ class Generates(Protocol):
 
 
 @runtime_checkable
-class Observes(Protocol):
-    """A task whose model can be watched while it reads a sequence."""
-
-    def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
-        """The first sequence of a file, of which so many steps at most; without one, of the data the run was validated
-        on, where that can be found.
-
-        Raises:
-            DataError: data that cannot be used, or is not there any more.
-            ConfigError: no source, where one is needed.
-        """
-
-
-@runtime_checkable
-class ReadsTyped(Protocol):
-    """A task whose model can be watched while somebody types what it reads."""
-
-    def typed(self, run: Trained, text: str) -> Typed:
-        """What the model reads of a text: of words, tags or numbers, as the run has them. Where it reads numbers, each
-        step's stand on a line of their own.
-
-        Raises:
-            DataError: a text that cannot be read.
-        """
-
-    def example(self, run: Trained) -> str:
-        """A text to begin with, empty where the task knows none."""
-
-
-@runtime_checkable
-class ReadsTypedOfPicture(Protocol):
-    """One of these whose model sees a picture meanwhile."""
-
-    def picture(self, run: Trained) -> Path | None:
-        """The picture; None where it is known by its features alone.
-
-        Raises:
-            DataError: it is not there any more.
-        """
-
-
-@runtime_checkable
 class Validated(Protocol):
     """A task that finds again what a run was validated on, and reads files alike."""
 
@@ -369,42 +325,6 @@ class Validated(Protocol):
         """
 
 
-@runtime_checkable
-class Follows(Protocol):
-    """A task that can follow gradients in several places of its data at once."""
-
-    def follow(self, run: Trained, model: nn.Module, source: str | None, steps: int) -> Observed:
-        """What a model, the run's or another with the same inputs, reads in these places of the data that
-        `Observes.observe` reads; `pieces` may be empty."""
-
-
-@runtime_checkable
-class Batched(Protocol):
-    """A task whose batches can be made again from a run, to measure their gradients."""
-
-    def batches(self, run: Trained, source: str | None, count: int) -> Batches:
-        """Batches as in training, `count` at most, of the data that `Observes.observe` reads."""
-
-
-@runtime_checkable
-class Predicting(Protocol):
-    """A task that predicts each token of a text from those in front of it."""
-
-    def read_text(self, run: Trained, source: str | None, limit: int) -> ObservedText:
-        """The first tokens of the text that `Observes.observe` reads, `limit` at most."""
-
-
 def record(files: Iterable[str | Path], digest: str, **more: Any) -> dict[str, Any]:
     """What `configuration` says of a part of the data: its files, its content's SHA-256, and more."""
     return {"files": [str(file) for file in files], "sha256": digest, **more}
-
-
-def required(source: str | None) -> str:
-    """The file to look at.
-
-    Raises:
-        ConfigError: none was named.
-    """
-    if source is None:
-        raise ConfigError("--data: expected a file to read, as evaluate and predict take it")
-    return source

@@ -1,14 +1,16 @@
 """What every task's options have in common."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from ostinato.config.columns import separator_of
 from ostinato.config.encoding import EncodingOptions
+from ostinato.config.fields import Column
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.table import Decimal, Separator
 from ostinato.config.training import TrainingOptions
+from ostinato.core.errors import ConfigError
 
 
 class TrainFacts:
@@ -131,3 +133,26 @@ class OtherTableOptions:
 
     def __post_init__(self) -> None:
         separator_of(self.separator)
+
+
+@dataclass(frozen=True)
+class ReadingRows:
+    """How data are laid out where otherwise than in training: files, tables, a sequence's rows in one."""
+
+    files: EncodingOptions = field(default_factory=EncodingOptions)
+    table: OtherTableOptions = field(default_factory=OtherTableOptions)
+
+    id: Column = None
+    """Column that tells sequences of numbers apart."""
+
+    time: Column = None
+    """Column to sort the rows of a sequence by."""
+
+
+def require_id_beside_values(values: str | None, id: str | None, row: str) -> None:
+    """Raise a ConfigError where one is given without the other; `row` says what a row of such a table is."""
+    if bool(values) != bool(id):
+        raise ConfigError(
+            f"--values and --id belong together: a table of numbers has one row a {row}, "
+            "and --id says of which sequence"
+        )

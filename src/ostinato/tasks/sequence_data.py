@@ -26,11 +26,12 @@ from ostinato.data.text.unknown_words import unknown_note, unknown_of, warn_unkn
 from ostinato.data.text.word_vectors import word_vectors
 from ostinato.inspection.observed import Observed, Typed
 from ostinato.models.many_to_one import ManyToOne
-from ostinato.tasks.contract import Progress, required
+from ostinato.tasks.contract import Progress
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.sequence_options import TrainSequences
 from ostinato.tasks.trained import Trained
 from ostinato.tasks.typed import typed_numbers
+from ostinato.tasks.watching import required
 from ostinato.training import Job, Processes
 
 #: N encoded examples, ids `[T]` or features `[T, D]`.

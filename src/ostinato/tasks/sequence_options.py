@@ -16,7 +16,7 @@ from ostinato.config.table import TableOptions
 from ostinato.config.text import Level, TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
-from ostinato.tasks.options import OtherTableOptions, TrainFacts
+from ostinato.tasks.options import ReadingRows, TrainFacts, require_id_beside_values
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,7 @@ class SequenceColumns:
             raise ConfigError(
                 "--text names a column of texts, --values, --id and --time columns of numbers: give either"
             )
-        if bool(self.values) != bool(self.id):
-            raise ConfigError(
-                "--values and --id belong together: a table of numbers has one row a moment, and --id says of which "
-                "sequence"
-            )
+        require_id_beside_values(self.values, self.id, "moment")
 
     @property
     def value_columns(self) -> tuple[str, ...]:
@@ -53,20 +49,11 @@ class SequenceColumns:
 
 
 @dataclass(frozen=True)
-class ReadingSequences:
+class ReadingSequences(ReadingRows):
     """How the data are laid out, where otherwise than in training."""
-
-    files: EncodingOptions = field(default_factory=EncodingOptions)
-    table: OtherTableOptions = field(default_factory=OtherTableOptions)
 
     text: Column = None
     """Column of the texts."""
-
-    id: Column = None
-    """Column that tells sequences of numbers apart."""
-
-    time: Column = None
-    """Column to sort the rows of a sequence by."""
 
     values: Columns = None
     """Columns of the values, with commas between."""

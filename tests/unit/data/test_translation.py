@@ -5,8 +5,8 @@ import torch
 from ostinato.data.batching.buckets import Buckets
 from ostinato.data.text.pairs import Pairs
 from ostinato.data.text.tokenizer import Tokenizer, char_tokenizer
+from ostinato.tasks.translate.codec import PairCodec
 from ostinato.tasks.translate.data import EncodedPairs, Sampled, encode_sources
-from ostinato.tasks.translate.task import PairCodec
 
 PAIRS = EncodedPairs([np.array(s) for s in ([5, 6, 0], [7, 0], [8, 9, 3, 0])], [np.array(t) for t in ([2], [3, 4], [])])
 

@@ -23,7 +23,7 @@ from ostinato.inspection.observed import Observed, Typed
 from ostinato.inspection.spans import standing_out
 from ostinato.inspection.views.gradients import flows
 from ostinato.tasks import TRAIN_OPTIONS, find
-from ostinato.tasks.contract import ReadsTyped, ReadsTypedOfPicture
+from ostinato.tasks.watching import ReadsTyped, ReadsTypedOfPicture
 
 #: Characters and steps of a text at most: what is shown of it is all in memory, here and in the page.
 CHARACTERS, STEPS = 20_000, 2_000

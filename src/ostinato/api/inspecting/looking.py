@@ -19,8 +19,9 @@ from ostinato.inspection.views.training import TrainingView
 from ostinato.inspection.views.units import UnitsView, units_view
 from ostinato.layers.recurrent import Recurrent
 from ostinato.tasks import TRAIN_OPTIONS, find
-from ostinato.tasks.contract import Batched, Follows, Observes, Predicting, Task
+from ostinato.tasks.contract import Task
 from ostinato.tasks.trained import Trained
+from ostinato.tasks.watching import Batched, Follows, Observes, Predicting
 
 #: Steps to read where the options do not say: for gates, and of a text.
 READ, READ_TEXT = 5_000, 20_000

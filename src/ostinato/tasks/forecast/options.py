@@ -9,14 +9,14 @@ from tyro.conf import Positional
 from ostinato.config.checks import at_least
 from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
-from ostinato.config.fields import Column, Columns, Config, File, Flag, Json, NoPreset, Out
+from ostinato.config.fields import Columns, Config, File, Flag, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.table import TableOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.forecast.ahead import ForecastOptions, Head, percents
-from ostinato.tasks.options import OtherTableOptions, Takes, TrainFacts
+from ostinato.tasks.options import ReadingRows, Takes, TrainFacts
 
 
 @dataclass(frozen=True)
@@ -186,17 +186,8 @@ class TrainForecast(TrainFacts):
 
 
 @dataclass(frozen=True)
-class ReadingForecast:
+class ReadingForecast(ReadingRows):
     """How the data are laid out, where otherwise than in training."""
-
-    files: EncodingOptions = field(default_factory=EncodingOptions)
-    table: OtherTableOptions = field(default_factory=OtherTableOptions)
-
-    id: Column = None
-    """Column that tells sequences of numbers apart."""
-
-    time: Column = None
-    """Column to sort the rows of a sequence by."""
 
     target: Columns = None
     """Columns to forecast, where they were called otherwise in training: in the same order, with commas between."""

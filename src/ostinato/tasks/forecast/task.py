@@ -25,7 +25,7 @@ from ostinato.data.tables.reading import read_table
 from ostinato.data.tables.writing import csv_lines
 from ostinato.inspection.observed import Observed
 from ostinato.tasks.card import CardFacts, files_of, valid_source
-from ostinato.tasks.contract import Progress, Task, required
+from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.forecast import exporting, in_c
 from ostinato.tasks.forecast.ahead import LEVELS
 from ostinato.tasks.forecast.answers import Backtest, can_go_on, forecast_rows, shares_of
@@ -43,6 +43,7 @@ from ostinato.tasks.forecast.stepwise import StepsOfSeries
 from ostinato.tasks.forecast.typed import example, typed
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.trained import AnyRun, Trained, require_alike
+from ostinato.tasks.watching import required
 from ostinato.training import ALONE, Job, Processes
 
 #: Validations without improvement after which training ends, where only a time limit says how long.

@@ -29,7 +29,7 @@ from ostinato.data.text.unknown_words import unknown_note
 from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.inspection.observed import Observed, Typed
 from ostinato.tasks.card import CardFacts, files_of, valid_source
-from ostinato.tasks.contract import Progress, Task, required
+from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.stepwise import require_one_way
 from ostinato.tasks.tag import exporting, in_c
@@ -45,6 +45,7 @@ from ostinato.tasks.tag.portable import described
 from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
 from ostinato.tasks.tag.results import Figures, Scores, Summary
 from ostinato.tasks.trained import AnyRun, Trained, require_alike
+from ostinato.tasks.watching import required
 from ostinato.training import ALONE, Job, Processes
 
 #: Sentences that predict reads and answers at once.

@@ -15,7 +15,7 @@ from ostinato.config.start import StartOptions
 from ostinato.config.table import TableOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
-from ostinato.tasks.options import OtherTableOptions, Takes, TrainFacts
+from ostinato.tasks.options import ReadingRows, Takes, TrainFacts, require_id_beside_values
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,7 @@ class TrainTranscribe(TrainFacts):
         if self.model.tied or self.model.embed is not None:
             option = "--tied" if self.model.tied else "--embed"
             raise ConfigError(f"{option}: a transcriber reads numbers and has no embedding; leave the option out")
-        if bool(self.values) != bool(self.id):
-            raise ConfigError(
-                "--values and --id belong together: a table has one row a frame, and --id says of which sequence"
-            )
+        require_id_beside_values(self.values, self.id, "frame")
         if self.values and not self.label:
             raise ConfigError("--label: expected the column of what the sequences say")
 
@@ -101,20 +98,11 @@ class TrainTranscribe(TrainFacts):
 
 
 @dataclass(frozen=True)
-class ReadingTranscribe:
+class ReadingTranscribe(ReadingRows):
     """How the data are laid out, where otherwise than in training."""
-
-    files: EncodingOptions = field(default_factory=EncodingOptions)
-    table: OtherTableOptions = field(default_factory=OtherTableOptions)
 
     label: Column = None
     """Column of the labels."""
-
-    id: Column = None
-    """Column that tells sequences of numbers apart."""
-
-    time: Column = None
-    """Column to sort the rows of a sequence by."""
 
     values: Columns = None
     """Columns of the values, with commas between."""

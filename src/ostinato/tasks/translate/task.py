@@ -3,7 +3,6 @@
 import copy
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -19,8 +18,8 @@ from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.batching.buckets import Buckets, in_length_order, pad_ids
 from ostinato.data.batching.splits import held_out
 from ostinato.data.text.pairs import PairLayout, Pairs, open_pairs, read_sources
-from ostinato.data.text.tokenizer import TokenIds, Tokenizer
-from ostinato.data.text.unknown_words import unknown_note, unknown_of, warn_unknown
+from ostinato.data.text.tokenizer import Tokenizer
+from ostinato.data.text.unknown_words import unknown_note, warn_unknown
 from ostinato.data.text.vocabulary import learn_tokenizer
 from ostinato.decoding import best_sequences
 from ostinato.evaluation import perplexity
@@ -38,7 +37,8 @@ from ostinato.tasks.results import best_loss, summed_up
 from ostinato.tasks.trained import AnyRun, Trained, require_alike
 from ostinato.tasks.translate import exporting
 from ostinato.tasks.translate.adopting import SOURCE_FILE, USED, adopt
-from ostinato.tasks.translate.data import EncodedPairs, Sampled, encode_sources
+from ostinato.tasks.translate.codec import PairCodec
+from ostinato.tasks.translate.data import EncodedPairs, Sampled
 from ostinato.tasks.translate.figures import score_translations
 from ostinato.tasks.translate.model import Seq2Seq
 from ostinato.tasks.translate.options import AskTranslate, TrainTranslate
@@ -57,45 +57,6 @@ AT_ONCE = 64
 
 #: Pairs of the validation data that `finish` draws the attention of.
 DRAWN = 3
-
-
-@dataclass(frozen=True)
-class PairCodec:
-    """Texts to ids and back; where there is one vocabulary, both tokenizers are the same object.
-
-    Attributes:
-        source: of what is read.
-        target: of what is written.
-        ends: whether `<eos>` stands behind what is read.
-        width: characters that it is padded to by blanks.
-    """
-
-    source: Tokenizer
-    target: Tokenizer
-    ends: bool = True
-    width: int = 0
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """That of what is written."""
-        return self.target
-
-    @property
-    def never_written(self) -> set[int]:
-        """Ids that are not written."""
-        return set() if self.target.unk_id is None else {self.target.unk_id}
-
-    def encode(self, pairs: Pairs) -> EncodedPairs:
-        """Ids of pairs."""
-        return EncodedPairs(self.encode_sources(pairs.sources), self.target.encode_all(pairs.targets))
-
-    def encode_sources(self, texts: Sequence[str]) -> list[TokenIds]:
-        """Ids of texts to read."""
-        return encode_sources(texts, self.source, ends=self.ends, width=self.width)
-
-    def unknown(self, pairs: EncodedPairs) -> dict[str, float]:
-        """The figure `unknown` over both sides, which are of one level."""
-        return unknown_of([*pairs.sources, *pairs.targets], self.target)
 
 
 class Beside(NamedTuple):
