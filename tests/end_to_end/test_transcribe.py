@@ -107,7 +107,7 @@ def test_words_as_symbols(tmp_path):
     [
         ("id,said,a\n1,22222,0\n1,22222,1\n2,3333,1\n3,3333,1\n4,2222,1\n", "fewer frames than its label has symbols"),
         ("id,said,a\n1,,0\n2,,1\n", "expected a label for each example, found none"),
-        ("id,said,b\n1,2,0\n", "a"),
+        ("id,said,b\n1,2,0\n", "no column 'a'"),
     ],
 )
 def test_data_that_cannot_be_used(rows, message, tmp_path, monkeypatch, capsys):
@@ -137,3 +137,13 @@ def test_a_damaged_run_is_told(tmp_path):
     (tmp_path / "run/config.json").write_bytes(msgspec.json.encode(config))
     with pytest.raises(RunFolderError, match="symbols"):
         ostinato.load(run.folder.path)
+
+
+def test_a_table_of_which_nobody_has_said_what_the_frames_are(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_text("said,a\n12,0.5\n")
+    assert main(["train", "transcribe", "table.csv", "--out", "run"]) == 2
+    said = capsys.readouterr().err
+    assert "--values COL,COL --id COL --label COL" in said
+    assert "--text" not in said
+    assert not (tmp_path / "run").exists()

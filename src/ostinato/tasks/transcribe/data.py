@@ -10,12 +10,13 @@ import numpy.typing as npt
 import torch
 
 from ostinato.core.batch import Batch
-from ostinato.core.errors import DataError
+from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.batching.buckets import pad_features
 from ostinato.data.batching.splits import held_out
 from ostinato.data.labelled.examples import Raw, selected
-from ostinato.data.labelled.reading import LabelledColumns, SequenceCodec
+from ostinato.data.labelled.reading import LabelledColumns, SequenceCodec, is_ts
 from ostinato.data.labelled.sequences import Scale
+from ostinato.data.sources.memory import in_memory
 from ostinato.losses.alignment import steps_needed
 from ostinato.tasks.contract import record
 from ostinato.tasks.prepared import Prepared
@@ -88,6 +89,16 @@ class Part:
         for place, own in enumerate(classes):
             targets[place, : len(own)] = torch.tensor(own, dtype=torch.long)
         return Batch(padded, targets, lengths, counted=sum(self.counts[row] for row in rows))
+
+
+def require_frames(sources: Sequence[str], columns: LabelledColumns) -> None:
+    """Raise a ConfigError where a file is a table and nobody has said which of its columns are the frames."""
+    for source in sources:
+        if not columns.values and in_memory(source) is None and not is_ts(source):
+            raise ConfigError(
+                f"{source}: say which columns of the table to read: --values COL,COL --id COL --label COL, a row "
+                "for each frame (a .ts file needs none)"
+            )
 
 
 PreparedFrames: TypeAlias = Prepared[TranscribeCodec, Part, None]

@@ -28,6 +28,7 @@ from ostinato.tasks.transcribe.data import (
     part_of,
     prepare_frames,
     record_of,
+    require_frames,
 )
 from ostinato.tasks.transcribe.figures import error_figures, transcripts, validation
 from ostinato.tasks.transcribe.model import Transcriber, TranscriberOutput
@@ -63,6 +64,7 @@ class Transcription:
     ) -> PreparedFrames:
         """Read, split, learn symbols and scale, encode."""
         columns = LabelledColumns(options.label, None, options.id, options.time, options.value_columns)
+        require_frames([*options.data, *(one for one in (options.valid, options.test) if one is not None)], columns)
         whole = with_labels(read_all_labelled(options.data, columns))
         valid = None if options.valid is None else with_labels(read_labelled(options.valid, columns))
         prepared = prepare_frames(options, columns, whole, valid, codec)
