@@ -40,8 +40,10 @@ function Chapter({ place }) {
       <${Prose} text=${t(`learn.${name}.text`)} />
       <${Failure} error=${error} again=${again} />
       ${data ? html`<${data.Lesson} />` : !error && html`<${Waiting} />`}
-      <${Prose} text=${t(`learn.${name}.more`)} />
-      <${Neighbours} place=${place} />
+      ${(data || error) && html`
+        <${Prose} text=${t(`learn.${name}.more`)} />
+        <${Neighbours} place=${place} />
+      `}
     </article>
   `;
 }

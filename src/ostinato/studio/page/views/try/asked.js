@@ -6,8 +6,9 @@ import { post } from "../../lib/api.js";
 const NONE = {};
 
 /**
- * The field, and what the server answers to the text: { text, set, entry, failure, field, data }. `data` belongs to
- * `data.asked`; `field` is a card with both, `entry` and `failure` stand in one of another kind.
+ * The field, and what the server answers to the text: { text, set, entry, failure, field, data, come }. `data` belongs to
+ * `data.asked`; `come` says that they, or a failure, are there: what stands below waits for that, or it would jump.
+ * `field` is a card with both, `entry` and `failure` stand in one of another kind.
  * @param listening  listeners of the field
  * @param more       what is sent beside the text
  */
@@ -25,5 +26,6 @@ export function useAsked(path, first, label, help, listening = NONE, more = NONE
     <//>
   `;
   const failure = html`<${Failure} error=${found.error} again=${found.again} />`;
-  return { text, set, entry, failure, field: html`<div class="card">${entry}</div>${failure}`, data: found.data };
+  const field = html`<div class="card">${entry}</div>${failure}`;
+  return { text, set, entry, failure, field, data: found.data, come: Boolean(found.data || found.error) };
 }

@@ -22,6 +22,7 @@ export function Captions({ path, about }) {
     }
   };
   const pictures = own.data?.pictures ?? [];
+  const command = html`<${Command} line=${`ostinato predict ${quoted(about.run)} ${t("try.picture.word")}`} />`;
   return html`
     <div class="card">
       <${Field} label=${t("try.picture")} help=${t("try.picture.help")}>
@@ -37,17 +38,18 @@ export function Captions({ path, about }) {
     </div>
     <${Failure} error=${error ?? own.error} />
     ${(pictures.length > 0 || shown.upload) && html`
-      <${Caption} path=${path} shown=${shown} source=${shown.address ?? `${path}/pictures/${shown.picture}`} captions=${shown.upload ? [] : pictures[shown.picture].captions} />
+      <${Caption} path=${path} shown=${shown} source=${shown.address ?? `${path}/pictures/${shown.picture}`} captions=${shown.upload ? [] : pictures[shown.picture].captions} command=${command} />
     `}
-    <${Command} line=${`ostinato predict ${quoted(about.run)} ${t("try.picture.word")}`} />
+    ${(own.data || own.error) && pictures.length === 0 && !shown.upload && command}
   `;
 }
 
-function Caption({ path, shown, source, captions }) {
+function Caption({ path, shown, source, captions, command }) {
   const body = shown.upload ? { upload: shown.upload } : { picture: shown.picture };
   const found = useAnswer((signal) => post(`${path}/caption`, body, signal), [path, JSON.stringify(body)]);
   const [at, setAt] = useState(0);
   const { data } = found;
+  const come = data || found.error; // what stands below waits for it, or it would jump
   const word = data ? Math.min(at, data.tokens.length - 1) : 0;
   return html`
     <section class="card seen">
@@ -70,9 +72,10 @@ function Caption({ path, shown, source, captions }) {
             `
           : html`<${Waiting} />`}
         <${Failure} error=${found.error} again=${found.again} />
-        ${captions.length > 0 && html`<h3>${t("try.captions")}</h3><ul>${captions.map((one) => html`<li>${one}</li>`)}</ul>`}
+        ${come && captions.length > 0 && html`<h3>${t("try.captions")}</h3><ul>${captions.map((one) => html`<li>${one}</li>`)}</ul>`}
       </div>
     </section>
+    ${come && command}
   `;
 }
 

@@ -42,7 +42,7 @@ export function Forecast({ path, about }) {
     <${Failure} error=${error ?? found.error} again=${found.again} />
     ${!data && found.waiting && html`<${Waiting} />`}
     ${data && data.targets.map((target) => html`<${Ahead} key=${target} data=${data} target=${target} />`)}
-    <${Command} line=${`ostinato predict ${quoted(about.run)} ${t("try.table.word")}${asked.steps === about.horizon ? "" : ` --steps ${asked.steps}`}`} />
+    ${(data || error || found.error) && html`<${Command} line=${`ostinato predict ${quoted(about.run)} ${t("try.table.word")}${asked.steps === about.horizon ? "" : ` --steps ${asked.steps}`}`} />`}
   `;
 }
 

@@ -11,7 +11,7 @@ import { Answer, useFigure } from "./figures.js";
 import { quoted } from "./shell.js";
 
 export function Sequence({ path, about }) {
-  const { text, set, entry, failure, data } = useAsked(`${path}/sequence`, about.example, t("try.numbers"), t("try.numbers.help"), {
+  const { text, set, entry, failure, data, come } = useAsked(`${path}/sequence`, about.example, t("try.numbers"), t("try.numbers.help"), {
     onPaste: (event) => {
       const file = fileOf(event.clipboardData.getData("text"));
       if (!file) return;
@@ -27,7 +27,7 @@ export function Sequence({ path, about }) {
       <${Answer} data=${data} task=${about.task} there=${examples.there} />
       <${Drawn} data=${data} />
     `}
-    <${Command} line=${`ostinato predict ${quoted(about.run)} ${t("try.table.word")}`} />
+    ${come && html`<${Command} line=${`ostinato predict ${quoted(about.run)} ${t("try.table.word")}`} />`}
   `;
 }
 

@@ -7,7 +7,7 @@ import { useAsked } from "./asked.js";
 import { quoted } from "./shell.js";
 
 export function Tags({ path, about }) {
-  const { text, field, data } = useAsked(`${path}/tags`, t("try.tags.example"), t("try.text"), t("try.tags.help"));
+  const { text, field, data, come } = useAsked(`${path}/tags`, t("try.tags.example"), t("try.text"), t("try.tags.help"));
   const seen = [...new Set((data?.sentences ?? []).flat().map((one) => one.tag))];
   // a tag keeps its colour, whatever else the text has; of BIO both B-X and I-X have that of X
   const kinds = [...new Set((data?.tags ?? []).map(kind))];
@@ -24,7 +24,7 @@ export function Tags({ path, about }) {
         <p class="quiet">${t("try.tags.seen", { n: seen.length })}</p>
       </section>
     `}
-    <${Command} line=${`ostinato predict ${quoted(about.run)} ${quoted(text)}`} />
+    ${come && html`<${Command} line=${`ostinato predict ${quoted(about.run)} ${quoted(text)}`} />`}
   `;
 }
 

@@ -9,7 +9,7 @@ import { Whole } from "./writing.js";
 export function Translation({ path, about }) {
   const [beam, setBeam] = useState(5);
   const more = useMemo(() => ({ beam }), [beam]);
-  const { text, field, data } = useAsked(`${path}/alignment`, about.example, t("try.source"), t("try.source.help"), undefined, more);
+  const { text, field, data, come } = useAsked(`${path}/alignment`, about.example, t("try.source"), t("try.source.help"), undefined, more);
   return html`
     ${field}
     <div class="fields"><${Whole} label=${t("try.beam")} value=${beam} min="1" max="50" set=${setBeam} /></div>
@@ -17,7 +17,7 @@ export function Translation({ path, about }) {
       <section class="card spaced" aria-live="polite" aria-label=${t("try.answer")}><p class="text large">${data.text}</p></section>
       ${data.weights.length > 0 && html`<${Aligned} found=${data} />`}
     `}
-    <${Command} line=${`ostinato predict ${quoted(about.run)} ${quoted(text)}${beam === 5 ? "" : ` --beam ${beam}`}`} />
+    ${come && html`<${Command} line=${`ostinato predict ${quoted(about.run)} ${quoted(text)}${beam === 5 ? "" : ` --beam ${beam}`}`} />`}
   `;
 }
 

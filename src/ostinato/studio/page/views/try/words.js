@@ -8,7 +8,7 @@ import { Answer, useFigure } from "./figures.js";
 import { quoted } from "./shell.js";
 
 export function Words({ path, about }) {
-  const { text, set, entry, failure, data } = useAsked(`${path}/words`, about.example || t("try.words.example"), t("try.text"), t("try.text.help"));
+  const { text, set, entry, failure, data, come } = useAsked(`${path}/words`, about.example || t("try.words.example"), t("try.text"), t("try.text.help"));
   const examples = useExamples({ path, begin: false, choose: set, text });
   const { figure, field } = useFigure(data);
   return html`
@@ -23,7 +23,7 @@ export function Words({ path, about }) {
         <p class="quiet">${t("try.moved.about", { figure })}</p>
       </section>
     `}
-    <${Command} line=${`ostinato predict ${quoted(about.run)} ${quoted(text)}`} />
+    ${come && html`<${Command} line=${`ostinato predict ${quoted(about.run)} ${quoted(text)}`} />`}
   `;
 }
 
