@@ -21,6 +21,7 @@ ROOMS = {
     "sklearn": "estimators",
     "api": "train, load, Run",
     "tasks": "a folder each: options, data, model, task",
+    "advice": "words for what goes wrong",
     "evaluation": "figures of answers",
     "inspection": "what a cell does",
     "training": "the one loop",

@@ -1,0 +1,5 @@
+"""Words for what goes wrong: one struct for a piece of advice, and those who look for what to say."""
+
+from ostinato.core.advice import Advice
+
+__all__ = ["Advice"]
