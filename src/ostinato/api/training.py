@@ -140,8 +140,8 @@ def train_task(options: TrainOptions, started: float, progress_of: Reporting = _
 
 def _named_files(options: TrainOptions) -> list[str]:
     """What names data, as far as files do."""
-    named = [getattr(options, name) for name in (*options.NAMING_DATA, "valid", "test")]
-    return sorted({one for each in named if each for one in ([each] if isinstance(each, str) else each)})
+    values = [getattr(options, name) for name in (*options.NAMING_DATA, "valid", "test")]
+    return sorted({one for each in values if each for one in ([each] if isinstance(each, str) else each)})
 
 
 def _train_task(options: TrainOptions, started: float, progress_of: Reporting, launcher: Launcher) -> Run:

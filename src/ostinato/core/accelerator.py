@@ -40,12 +40,12 @@ def resolve(name: str, local: int = 0) -> torch.device:
         raise ConfigError(
             f"--accelerator {name}: torch {torch.__version__} cannot use it here: {why}; there is {', '.join(there)}"
         )
-    chosen = there[0] if name == "auto" else name
-    if chosen != "cuda":
-        return torch.device(chosen)
+    kind = there[0] if name == "auto" else name
+    if kind != "cuda":
+        return torch.device(kind)
     if local >= (count := torch.cuda.device_count()):
         raise ConfigError(f"--accelerator cuda: expected a GPU for each process of a machine, there are {count}")
-    return torch.device(chosen, local)
+    return torch.device(kind, local)
 
 
 @contextmanager

@@ -118,7 +118,7 @@ def test_a_unit_that_follows_is_found_and_scored_on_the_other_half():
     assert list(found) == ["t", "n"]
     first, second = found["t"]
     assert {first.unit, second.unit} == {3, 7}
-    assert first.chosen == 1.0
+    assert first.selection_score == 1.0
     assert abs(first.score - 0.5) < 0.2
     assert second.score < 0.1
     assert found["n"][1].score == pytest.approx(np.corrcoef(values[100:, 7], target[100:])[0, 1])

@@ -58,14 +58,14 @@ def read_vectors(
         alike.setdefault(word.lower(), []).append(word)
     exact: dict[str, npt.NDArray[np.float32]] = {}
     near: dict[str, npt.NDArray[np.float32]] = {}
-    with _opened(file) as (stream, told):
+    with _opened(file) as (stream, read_so_far):
         layout = _layout(file, stream)
         stream.seek(0)
         rows = _binary(file, stream, layout) if layout.binary else _lines(file, stream, layout)
         for number, (raw, vector) in enumerate(rows):
             word = raw.decode("utf-8", "replace")
             if progress is not None and number % 20_000 == 0:
-                progress(*told())
+                progress(*read_so_far())
             wanted = alike.get(word.lower())
             if wanted is None:
                 continue

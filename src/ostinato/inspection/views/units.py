@@ -58,7 +58,7 @@ class UnitsView:
                     property=name,
                     measure=units[0][1].measure,  # type: ignore[arg-type]
                     units=[
-                        UnitFacts(unit=unit_name(key, one.unit), score=one.score, chosen=one.chosen)
+                        UnitFacts(unit=unit_name(key, one.unit), score=one.score, chosen=one.selection_score)
                         for key, one in units
                     ],
                 )
@@ -89,4 +89,4 @@ def unit_name(key: States, unit: int) -> str:
 
 def _strength(unit: Follower) -> float:
     """How far from knowing nothing, from 0 to 1, on the half it was chosen on."""
-    return abs(unit.chosen) if unit.measure == "correlation" else 2 * abs(unit.chosen - 0.5)
+    return abs(unit.selection_score) if unit.measure == "correlation" else 2 * abs(unit.selection_score - 0.5)

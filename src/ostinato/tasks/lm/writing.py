@@ -196,8 +196,8 @@ def write_together(
         for begin in range(0, len(places), rows.at_once):
             some = places[begin : begin + rows.at_once]
             scores = rows.step(some, [under_way[place][2] for place in some])
-            chosen = rows.choose(scores, [under_way[place][1] for place in some])
-            for place, token in zip(some, chosen, strict=True):
+            drawn = rows.choose(scores, [under_way[place][1] for place in some])
+            for place, token in zip(some, drawn, strict=True):
                 number, writing, _ = under_way[place]
                 under_way[place] = number, writing, token
                 if not take(number, writing, token):
