@@ -135,7 +135,12 @@ const CellKernels* cell_of(const ostinato_run& run) {
     return &isa.kernels[computed(isa, run.cell, run.precision)].cells[run.cell];
 }
 
-const CellKernels* any_cells() { return isas[0].kernels[OSTINATO_HIGHEST].cells; }
+// Those of the set that runs on every machine: what is asked of them is code of that set too.
+const CellKernels* any_cells() {
+    const Isa* isa = isas;
+    while (isa->supported != always) ++isa;
+    return isa->kernels[OSTINATO_HIGHEST].cells;
+}
 
 int64_t cell_count() {
     int64_t count = 0;
