@@ -5,7 +5,7 @@ BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/ostinato/native/source/*.* src/ostinato/native/source/cells/*.*)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: install demo test test-all lint check check-all docs schemas bench kernels wheel sanitize arm clang fuzz clean
+.PHONY: install demo test test-all lint check check-all docs schemas bench kernels wheel sanitize arm older clang fuzz clean
 
 install: .venv/installed
 
@@ -98,6 +98,13 @@ arm: .venv/installed-dev
 	  -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=$(ARM)-g++ --log-level=ERROR
 	PATH="$$PWD/$(BIN):$$PATH" cmake --build build/arm --parallel 2
 	qemu-aarch64 -L /usr/$(ARM) build/arm/check_native
+
+# The same check on emulated processors without AVX-512, and without AVX: nothing that an older machine runs may hold
+# what it lacks. Debian: apt-get install qemu-user
+older: .venv/installed-dev
+	PATH="$$PWD/$(BIN):$$PATH" cmake -S . -B build/older -G "Unix Makefiles" -DOSTINATO_CHECK=ON --log-level=ERROR
+	PATH="$$PWD/$(BIN):$$PATH" cmake --build build/older --parallel 2
+	for processor in Haswell Nehalem; do echo $$processor && qemu-x86_64 -cpu $$processor build/older/check_native $(RUNS) || exit 1; done
 
 # The same check of a build by Clang, which must not warn. Debian: apt-get install clang
 CLANG := clang++

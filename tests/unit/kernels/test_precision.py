@@ -246,16 +246,18 @@ def test_a_stream_computes_in_the_precision_of_its_layer(dtype, library, precisi
         torch.testing.assert_close(found, layer(x)[0].detach(), rtol=tolerance, atol=tolerance)
 
 
-def test_autocast_gives_the_dtypes_of_torchs_lstm_and_rnn():
+@pytest.mark.parametrize("kind", ["LSTM", "RNN"])
+def test_autocast_gives_the_dtypes_of_torchs_lstm_and_rnn(kind):
     x = torch.randn(4, 2, 3)
-    for kind in ("LSTM", "RNN"):
-        with torch.autocast("cpu", torch.bfloat16):
-            (ours, our_state), (theirs, their_state) = (
-                getattr(ostinato, kind)(3, 5)(x),
-                getattr(torch.nn, kind)(3, 5)(x),
-            )
-        assert ours.dtype == theirs.dtype
-        assert [s.dtype for s in our_state] == [s.dtype for s in their_state]
+    with torch.autocast("cpu", torch.bfloat16):
+        ours, our_state = getattr(ostinato, kind)(3, 5)(x)
+        try:
+            theirs, their_state = getattr(torch.nn, kind)(3, 5)(x)
+        except RuntimeError as error:
+            pytest.skip(f"torch has no bfloat16 {kind} on this processor: {error}")
+    our_state, their_state = (s if isinstance(s, tuple) else (s,) for s in (our_state, their_state))
+    assert ours.dtype == theirs.dtype
+    assert [s.dtype for s in our_state] == [s.dtype for s in their_state]
 
 
 def test_autocast_leaves_float64_alone():
