@@ -132,7 +132,7 @@ class Follower:
         score: of the unit on the half of the text that it was *not* chosen on: Pearson's correlation with a number,
             from -1 to 1; for a truth the AUC, the chance that it is higher where it is true than where not, from 0 to 1
             with 0.5 for a unit that knows nothing.
-        selection_score: the same figure on the half that it was chosen on, which is higher by luck alone where units are many.
+        selection_score: the same figure on the half that it was chosen on, higher by luck alone where units are many.
         measure: "correlation" or "AUC".
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -126,9 +127,13 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def _turns() -> Iterator[None]:
+    """Threads change often; garbage collections, which stop them all, pass over what is loaded by now."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(_TURN)
+    gc.collect()
+    gc.freeze()
     try:
         yield
     finally:
+        gc.unfreeze()
         sys.setswitchinterval(before)
