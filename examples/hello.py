@@ -4,14 +4,17 @@ Given h, e, l, l the next letters are e, l, l, o. After the first l comes an l, 
 two answers. Whoever sees one letter at a time has to remember. An LSTM of four units does; a feed-forward net of the
 same width, trained in the same way, cannot.
 
-    python examples/hello.py
+    python examples/hello.py        # where matplotlib is, draws hello.png
 """
+
+import importlib.util
 
 import torch
 from torch import Tensor, nn
 
 import ostinato
 from ostinato.losses import sequence_cross_entropy
+from ostinato.plots import picture
 
 LETTERS = "helo"
 INPUT, TARGET = "hell", "ello"
@@ -65,13 +68,25 @@ def spell(recurrent: bool, iterations: int = 1000, seed: int = 0) -> tuple[str, 
     return "".join(LETTERS[index] for index in guess), losses[-1], losses
 
 
+def draw(courses: dict[str, list[float]], file: str) -> None:
+    """The losses while both learn."""
+    with picture(file) as axes:
+        for name, losses in courses.items():
+            axes.plot(losses, label=name)
+        axes.set(title='Spelling "hello"', xlabel="updates", ylabel="loss, nats a letter", ylim=0)
+        axes.legend()
+
+
 def main() -> None:
-    """Train both and say what they spell."""
+    """Train both, say what they spell, draw how they learnt it."""
     print(f"{'model':<14}{'after h, e, l, l':<18}loss in nats a letter")
+    courses = {}
     for name, recurrent in (("LSTM", True), ("feed-forward", False)):
-        spelt, loss, _ = spell(recurrent)
+        spelt, loss, courses[f"{name}: {' '.join(spelt)}"] = spell(recurrent)
         print(f"{name:<14}{' '.join(spelt):<18}{loss:.3f}")
     print("\nThe feed-forward net sees the same l twice and must answer the same twice.")
+    if importlib.util.find_spec("matplotlib"):
+        draw(courses, "hello.png")
 
 
 if __name__ == "__main__":

@@ -12,17 +12,21 @@ is looked at from three sides:
     python examples/numpy_rnnlm.py             # a minute
     python examples/numpy_rnnlm.py --updates 50
 
+Where matplotlib is, numpy_rnnlm.png shows the second: how far back the gradient reaches, by the bias.
+
 Options for other texts are those of rnnlm.py.
 """
 
 import argparse
 import collections
+import importlib.util
 import math
 
 import numpy as np
 from rnnlm import add_options, texts
 
 from ostinato.byhand import SGD, Rnnlm, clip_grads, pieces
+from ostinato.plots import picture
 
 V, D, H = 2000, 100, 100  # words, width of the embedding, units
 N, T = 20, 35  # streams side by side, steps of a piece
@@ -54,8 +58,10 @@ def is_it_right(words: np.ndarray, targets: np.ndarray) -> None:
         print(f"   {name:<18} {gradient[at]:+.9f}  {(losses[0] - losses[1]) / 2e-5:+.9f}")
 
 
-def how_far_back(words: np.ndarray, targets: np.ndarray) -> None:
-    """Lengths of dL/dh_t and dL/dc_t, where L is the loss of the last word alone."""
+def how_far_back(words: np.ndarray, targets: np.ndarray) -> dict[float, np.ndarray]:
+    """Lengths of dL/dc_t, t steps before the last, where L is the loss of the last word alone, for each bias of the
+    forget gate; as shares of the length at the last step."""
+    shares = {}
     print("\n2. what the last word's loss says of the cell t steps before, of what it says of the last\n")
     print("   forget bias " + "".join(f"{f't-{back}':>9}" for back in (0, 1, 2, 5, 10, 20, 34)))
     for bias in (-1.0, 0.0, 1.0, 3.0):
@@ -67,8 +73,19 @@ def how_far_back(words: np.ndarray, targets: np.ndarray) -> None:
         scores[:, :-1] = 0  # the last word's alone
         lstm.backward(model.affine.backward(scores))
         lengths = np.linalg.norm(lstm.dcs, axis=(0, 2))
-        shares = [lengths[T - 1 - back] / lengths[T - 1] for back in (0, 1, 2, 5, 10, 20, 34)]
-        print(f"   {bias:>+11.1f} " + "".join(f"{share:>9.2g}" for share in shares))
+        shares[bias] = lengths[::-1] / lengths[-1]
+        print(f"   {bias:>+11.1f} " + "".join(f"{shares[bias][back]:>9.2g}" for back in (0, 1, 2, 5, 10, 20, 34)))
+    return shares
+
+
+def draw(shares: dict[float, np.ndarray], file: str) -> None:
+    """What is left of the gradient, step by step back."""
+    with picture(file) as axes:
+        for bias, lengths in shares.items():
+            axes.plot(lengths, label=f"{bias:+.0f}")
+        axes.set_yscale("log")
+        axes.set(title="How far back the last word's gradient reaches", xlabel="steps back", ylabel="share left")
+        axes.legend(title="forget bias")
 
 
 def does_it_learn(batches: list[tuple[np.ndarray, np.ndarray]], updates: int) -> None:
@@ -94,7 +111,7 @@ def does_it_learn(batches: list[tuple[np.ndarray, np.ndarray]], updates: int) ->
 
 
 def main() -> None:
-    """Check, look back, learn."""
+    """Check, look back, learn; draw what was seen looking back."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_options(parser)
     parser.add_argument("--updates", type=int, default=1000, help="of the weights")
@@ -103,7 +120,9 @@ def main() -> None:
     if not batches:
         raise SystemExit(f"expected a text of more than {N * T:,} words")
     is_it_right(*batches[0])
-    how_far_back(*batches[0])
+    shares = how_far_back(*batches[0])
+    if importlib.util.find_spec("matplotlib"):
+        draw(shares, "numpy_rnnlm.png")
     does_it_learn(batches, options.updates)
 
 

@@ -77,7 +77,7 @@ def test_what_is_not_translated_is_borrowed(page):
     visit(page, "ko/guides/layers.html")
     link = page.locator(".md-nav--primary a", has_text="ostinato.cells").first
     assert link.evaluate("a => a.href") == (SITE / "api" / "cells.html").as_uri()
-    assert not (SITE / "ko" / "api").exists()
+    assert not (SITE / "ko" / "api" / "cells.html").exists()
 
 
 def test_headings_have_the_same_names_in_both_languages(page):

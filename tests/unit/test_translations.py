@@ -46,6 +46,12 @@ OTHERS = {
     "레이어": "계층",
     "뉴런": "유닛",
 }
+GLOSSARY = ROOT / "docs" / "glossary.md"
+STRINGS = ROOT / "src" / "ostinato" / "studio" / "page" / "strings"
+STRING = re.compile(r'^\s*"?([\w.-]+)"?:\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
+#: Words of the glossary that also have an everyday meaning, or stand for other things in the studio than in the docs:
+#: a step of time is a 단계, what the studio lists are trained models, and stacked layers are 층.
+EVERYDAY = {"step, update", "run, run folder", "layer", "reset", "backpropagation"}
 following = pytest.mark.parametrize(
     "twin", [pytest.param(twin, id=twin.name) for twin in TWINS if twin.state == "follows"]
 )
@@ -99,4 +105,37 @@ def test_headings_pictures_and_figures_are_all_there(twin):
 @every
 def test_one_word_for_one_thing(twin):
     text = twin.korean.read_text(encoding="utf-8")
+    assert not {other: word for other, word in OTHERS.items() if other in text}
+
+
+def strings(language: str) -> dict[str, str]:
+    """The studio's words in a language, by their keys."""
+    return {
+        key: text for file in (STRINGS / language).glob("*.js") for key, text in STRING.findall(file.read_text("utf-8"))
+    }
+
+
+def terms() -> list[tuple[list[str], list[str]]]:
+    """The glossary: English words, and Korean ones of which the last part must occur (설명 of 그림 설명)."""
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| .+ \|$", GLOSSARY.read_text(encoding="utf-8"), re.MULTILINE)
+    plain = [(re.sub(r" ?\([^)]*\)", "", korean), english) for english, korean in rows if english not in EVERYDAY]
+    return [(english.split(", "), [word.split()[-1] for word in korean.split(", ")]) for korean, english in plain]
+
+
+def test_the_studio_has_the_words_of_the_glossary():
+    english, korean = strings("en"), strings("ko")
+    assert len(english) > 300
+    assert english.keys() == korean.keys()
+    missed = [
+        (key, words, korean[key])
+        for words, theirs in terms()
+        for key, text in english.items()
+        if re.search(rf"\b({'|'.join(map(re.escape, words))})s?\b", text, re.IGNORECASE)
+        and not any(word in korean[key] for word in theirs)
+    ]
+    assert not missed
+
+
+def test_the_studio_has_one_word_for_one_thing():
+    text = " ".join(strings("ko").values())
     assert not {other: word for other, word in OTHERS.items() if other in text}

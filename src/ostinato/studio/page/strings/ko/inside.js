@@ -13,7 +13,7 @@ export default {
     "열은 시간 단계, 행은 유닛입니다. 유닛을 가리키면 그 값으로 글에 색이 입혀지고, 누르면 고정됩니다. 글의 일부를 선택하면 그 부분에서만 다르게 움직이는 유닛을 찾습니다. 그림 안에서는 방향키로 움직이고 Enter로 유닛을 고정합니다.",
   "inside.hint.point": "유닛을 가리키면 값이 나타납니다.",
   "inside.back": "커서 위치에서 거슬러 가는 기울기",
-  "inside.unpin": "고정 풀기",
+  "inside.unpin": "유닛 고정 풀기",
   "inside.colour.shut": "낮은 쪽 포화",
   "inside.colour.low": "낮음",
   "inside.colour.high": "높음",
@@ -33,7 +33,7 @@ export default {
   "inside.flow.said": "{name}: 커서 위치에서 {here}, {steps}단계 전 {first}",
   "inside.by": "∂L/∂{state}",
   "inside.writes": "모델이 쓴 글:",
-  "inside.picture": "모델이 보는 사진",
+  "inside.picture": "모델이 보는 그림",
   "inside.part.encoder": "인코더",
   "inside.part.decoder": "디코더",
 };

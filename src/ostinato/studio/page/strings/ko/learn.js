@@ -55,7 +55,7 @@ export default {
   "learn.clipping.text":
     "기울기가 폭발하는 곳에서는 손실 함수에 거의 수직인 절벽이 생깁니다. 아래 그림은 유닛이 하나인 신경망이 50단계를 지난 뒤의 손실을 가중치 w와 편향 b에 대해 그린 것입니다(Pascanu, Mikolov, Bengio 2013). 절벽에서는 기울기가 매우 커서 경사 하강법이 단 한 번의 갱신으로 멀리 날아갑니다.",
   "learn.clipping.more":
-    "노름 클리핑은 방향은 그대로 두고 보폭만 줄입니다. 기울기의 노름이 문턱값보다 크면 기울기에 (문턱값 / 노름)을 곱합니다. 절벽이 없는 곳에서는 아무것도 바뀌지 않습니다. `ostinato train`에서는 `--clip` 옵션입니다.\n클리핑은 기울기 폭발을 막는 방법입니다. 기울기 소실에는 도움이 되지 않으며, 그때는 게이트와 좋은 초깃값이 필요합니다.",
+    "노름 클리핑은 방향은 그대로 두고 보폭만 줄입니다. 기울기의 노름이 문턱값보다 크면 기울기에 (문턱값 / 노름)을 곱합니다. 절벽이 없는 곳에서는 아무것도 바뀌지 않습니다. `ostinato train`에서는 `--clip` 옵션입니다.\n클리핑은 기울기 폭발을 막는 방법입니다. 기울기 소실에는 도움이 되지 않으며, 그때는 게이트와 좋은 초기 가중치가 필요합니다.",
   "learn.clipping.threshold": "노름의 문턱값",
   "learn.clipping.rate": "학습률",
   "learn.clipping.start": "출발점 {name}",
@@ -94,17 +94,17 @@ export default {
   "learn.gates.gates": "게이트 값",
   "learn.gates.said": "펄스가 들어올 때 h는 {h}, {steps}단계 뒤에는 {left}입니다.",
 
-  "learn.truncation.title": "Truncated BPTT와 상태 유지",
+  "learn.truncation.title": "Truncated BPTT와 이어 가는 상태",
   "learn.truncation.short": "긴 시퀀스를 조각으로 나누어 배웁니다. 조각 사이에 무엇이 이어지고 무엇이 끊기는지 봅니다.",
   "learn.truncation.text":
-    "글자가 백만 개인 글을 통째로 역전파하기에는 너무 깁니다. 그래서 조각으로 자르고, 기울기는 조각이 시작하는 곳에서 끊습니다. 은닉 상태는 그대로 넘겨줄 수 있습니다. 각 조각은 앞 조각이 끝난 상태에서 시작합니다. 신경망은 자른 곳을 넘어 기억할 수 있지만, 그것을 넘어 배울 수는 없습니다.\n여기서 풀 문제는 몇 단계 전에 읽은 값을 단계마다 말하는 것입니다.",
+    "글자가 백만 개인 글을 통째로 역전파하기에는 너무 깁니다. 그래서 조각으로 자르고, 기울기는 조각이 시작하는 곳에서 끊습니다. 은닉 상태는 그대로 넘겨줄 수 있습니다. 각 조각은 앞 조각이 끝난 상태에서 시작합니다. 신경망은 자른 곳을 넘어 기억할 수 있지만, 그것을 넘어 배울 수는 없습니다.\n여기서 풀 과제는 몇 단계 전에 읽은 값을 단계마다 말하는 것입니다.",
   "learn.truncation.more":
-    "상태를 유지한다면, 조각은 기억해야 할 길이보다 길기만 하면 됩니다. 모든 단계에 기억이 있고, 필요한 곳까지 기울기가 닿는 단계도 충분하기 때문입니다. 0에서 다시 시작하면 조각의 앞쪽 단계는 아무리 오래 학습해도 아무것도 알지 못합니다. 조각이 너무 짧으면 답과 원인을 잇는 기울기가 한 번도 생기지 않습니다.\n`ostinato train lm`에서 조각의 길이는 `--steps` 옵션이며, 상태는 언제나 유지됩니다.",
+    "상태를 이어 간다면, 조각은 기억해야 할 길이보다 길기만 하면 됩니다. 모든 단계에 기억이 있고, 필요한 곳까지 기울기가 닿는 단계도 충분하기 때문입니다. 0에서 다시 시작하면 조각의 앞쪽 단계는 아무리 오래 학습해도 아무것도 알지 못합니다. 조각이 너무 짧으면 답과 원인을 잇는 기울기가 한 번도 생기지 않습니다.\n`ostinato train lm`에서 조각의 길이는 `--steps` 옵션이며, 상태는 언제나 이어집니다.",
   "learn.truncation.length": "조각의 길이",
   "learn.truncation.delay": "기억할 길이",
   "learn.truncation.steps": "{n}단계",
   "learn.truncation.pieces": "24단계를 길이 {length}인 조각 {n}개로 나눔",
-  "learn.truncation.reaches": "길이 {length}인 조각에서는 기울기가 {delay}단계 전까지 닿습니다. 상태를 유지하면 배울 수 있습니다.",
+  "learn.truncation.reaches": "길이 {length}인 조각에서는 기울기가 {delay}단계 전까지 닿습니다. 상태를 이어 가면 배울 수 있습니다.",
   "learn.truncation.beyond": "길이 {length}인 조각에서는 기울기가 {delay}단계 전까지 닿지 않습니다.",
   "learn.truncation.reach": "각 단계의 오차가 닿는 곳",
   "learn.truncation.reach.about":
@@ -113,13 +113,13 @@ export default {
   "learn.truncation.race.about":
     "셋 모두 같은 시퀀스를 읽고 {delay}단계 전에 읽은 값을 답합니다. 손실이 1이면 아무것도 모르는 것입니다.",
   "learn.truncation.whole": "24단계 전체",
-  "learn.truncation.kept": "길이 {length}인 조각, 상태 유지",
+  "learn.truncation.kept": "길이 {length}인 조각, 상태를 이어 감",
   "learn.truncation.zeros": "길이 {length}인 조각, 0에서 시작",
   "learn.truncation.pass": "반복 횟수",
   "learn.truncation.passes": "{of}번 가운데 {n}번",
 
-  "learn.topologies.title": "다섯 가지 구조",
-  "learn.topologies.short": "입력이 들어오고 답이 나가는 자리에 따른 다섯 가지 구조와 그에 맞는 과제입니다.",
+  "learn.topologies.title": "다섯 가지 형태",
+  "learn.topologies.short": "입력이 들어오고 답이 나가는 자리에 따른 다섯 가지 형태와 그에 맞는 과제입니다.",
   "learn.topologies.text":
     "같은 셀이 전혀 다른 과제에 쓰입니다. 다른 점은 어느 단계에서 읽고 어느 단계에서 답하는가입니다. 아래가 입력, 가운데가 각 단계의 셀, 위가 출력입니다.",
   "learn.topologies.more":
@@ -130,7 +130,7 @@ export default {
   "learn.topologies.one-one": "일대일",
   "learn.topologies.one-one.about": "입력 하나에 답 하나, 시간은 없습니다. 보통의 신경망입니다.",
   "learn.topologies.one-many": "일대다",
-  "learn.topologies.one-many.about": "입력 하나에 여러 단계의 답: 사진을 보고 단어로 설명을 씁니다.",
+  "learn.topologies.one-many.about": "입력 하나에 여러 단계의 답: 그림을 보고 단어로 설명을 씁니다.",
   "learn.topologies.many-one": "다대일",
   "learn.topologies.many-one.about": "시퀀스를 끝까지 읽고 답을 하나 냅니다: 이 감상평은 긍정인가, 부정인가?",
   "learn.topologies.many-many": "다대다, 단계마다",

@@ -13,7 +13,7 @@ export default {
   "runs.steps": "스텝",
   "runs.epochs": "에폭",
   "runs.valid_loss": "검증 손실",
-  "runs.test": "시험 데이터",
+  "runs.test": "테스트 데이터",
   "runs.state": "상태",
   "runs.changed": "변경",
   "runs.state.training": "학습 중",
