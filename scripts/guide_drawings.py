@@ -89,6 +89,17 @@ WAYS: dict[str, tuple[str, list[Item], Item, list[Item]]] = {
         ("fit", "the commands' own loop"),
         [("predict", "predict_proba, quantiles"), ("score", "cross-validation"), ("GridSearchCV", "over any option")],
     ),
+    "several-machines": (
+        "Each process takes a share of every batch, and all take the same step",
+        [
+            ("rank 0", "reads, validates, keeps"),
+            ("rank 1", "a share of the batch"),
+            ("rank 2", "a share of the batch"),
+            ("rank 3", "a share of the batch"),
+        ],
+        ("gradients", "averaged, once a step"),
+        [("the same step", "in every process"), ("run folder", "where rank 0 is"), ("--resume", "when one was lost")],
+    ),
     "text-data": (
         "From files to what a model reads",
         [("files", "plain, packed, folders"), ("standard input", "-")],
