@@ -82,7 +82,7 @@ def draw(shares: dict[float, np.ndarray], file: str) -> None:
     """What is left of the gradient, step by step back."""
     with picture(file) as axes:
         for bias, lengths in shares.items():
-            axes.plot(lengths, label=f"{bias:+.0f}")
+            axes.plot(lengths, label=f"{bias:g}")
         axes.set_yscale("log")
         axes.set(title="How far back the last word's gradient reaches", xlabel="steps back", ylabel="share left")
         axes.legend(title="forget bias")
