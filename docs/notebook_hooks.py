@@ -24,10 +24,11 @@ PICTURES = DOCS / "images" / "gallery"
 LESSONS, PROGRAMS = "<!-- notebooks -->", "<!-- examples -->"
 OPENED = '<a href="{name}.ipynb" download>Open as a notebook</a>. What stands below the code is what a run of it gave.'
 OPENED_KOREAN = (
-    '<a href="../../notebooks/{name}.ipynb" download>노트북으로 열기</a>(글은 영어입니다). '
+    '<a href="../../notebooks/{name}.ko.ipynb" download>노트북으로 열기</a>. '
     "코드 아래에 있는 것은 그 코드를 실행한 결과입니다."
 )
 ENGLISH = "read", "open as a notebook", "{} s, {} s of them computing", ""
+KOREAN = "읽기", "노트북으로 열기", "{}초, 그 가운데 계산 {}초", "../"
 SHOWN = """from pathlib import Path
 
 from IPython.display import Image, display
@@ -46,7 +47,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_post_build(config: MkDocsConfig) -> None:
     """A notebook of each lesson and of each example."""
-    made = {f"notebooks/{source.stem}.ipynb": as_notebook(source) for source in lessons()}
+    told = [told for source in lessons() for told in (source, source.with_suffix(".ko.md")) if told.exists()]
+    made = {f"notebooks/{source.stem}.ipynb": as_notebook(source) for source in told}
     made |= {f"examples/{program.stem}.ipynb": example_notebook(program) for program in programs()}
     for path, content in made.items():
         file = Path(config.site_dir) / path
@@ -57,10 +59,10 @@ def on_post_build(config: MkDocsConfig) -> None:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Outputs behind the code of a lesson; the lists of the gallery."""
     path = Path(page.file.src_uri)
-    korean = path.name.endswith(".ko.md")  # built a folder deeper; notebooks to open are the English ones
+    korean = path.name.endswith(".ko.md")  # built a folder deeper; notebooks to open lie beside the English ones
     if path.parent.name == "notebooks" and (outputs := kept(path.name.split(".")[0])):
         return woven(markdown, outputs, OPENED_KOREAN if korean else OPENED)
-    return markdown.replace(LESSONS, lesson_list(korean)).replace(PROGRAMS, program_list())
+    return markdown.replace(LESSONS, lesson_list(korean)).replace(PROGRAMS, program_list(korean))
 
 
 def lessons() -> list[Path]:
@@ -103,7 +105,7 @@ def woven(markdown: str, outputs: dict, opened: str = OPENED) -> str:
 
 def lesson_list(korean: bool = False) -> str:
     """A card for each: picture, title, first sentences, time and links."""
-    read, opens, computing, up = ("읽기", "노트북으로 열기", "{}초, 그 가운데 계산 {}초", "../") if korean else ENGLISH
+    read, opens, computing, up = KOREAN if korean else ENGLISH
     cards = []
     for source in lessons():
         twin = source.with_suffix(".ko.md")
@@ -113,21 +115,23 @@ def lesson_list(korean: bool = False) -> str:
         pictures = [one["picture"] for cell in outputs["cells"] for one in cell if "picture" in one] if outputs else []
         shown = f"![{title}](notebooks/outputs/{pictures[-1]})" if pictures else ""
         took = computing.format(round(outputs["seconds"]), round(outputs["processor"])) if outputs else ""
-        opened = f'<a href="{up}notebooks/{source.stem}.ipynb" download>{opens}</a>'
+        opened = f'<a href="{up}notebooks/{told.stem}.ipynb" download>{opens}</a>'
         cards.append(
             [shown, f"**{title}**", " ".join(about.split()), f"[{read}](notebooks/{source.name}), {opened}", took]
         )
     return grid(cards)
 
 
-def program_list() -> str:
-    """The same of the examples; pictures are those of docs/images/gallery."""
-    cards = []
+def program_list(korean: bool = False) -> str:
+    """The same of the examples; pictures are those of docs/images/gallery, Korean words those of the page of them."""
+    cards, (_, opens, _, up) = [], KOREAN if korean else ENGLISH
+    table = (DOCS / "examples.ko.md").read_text(encoding="utf-8") if korean else ""
+    told = dict(re.findall(r"^\| `(\w+)\.py` \| (.+?) \|", table, re.MULTILINE))
     for program in programs():
         picture = PICTURES / f"{program.stem}.png"
         shown = f"![{program.stem}](images/gallery/{picture.name})" if picture.exists() else ""
-        about = " ".join(docstring(program).split("\n\n")[0].split())
-        opened = f'<a href="examples/{program.stem}.ipynb" download>open as a notebook</a>'
+        about = told.get(program.stem) or " ".join(docstring(program).split("\n\n")[0].split())
+        opened = f'<a href="{up}examples/{program.stem}.ipynb" download>{opens}</a>'
         cards.append([shown, f"**{program.name}**", about, opened])
     return grid(cards)
 
@@ -148,7 +152,8 @@ def docstring(program: Path) -> str:
 
 def as_notebook(source: Path) -> str:
     """The notebook, with the outputs that were kept."""
-    notebook, outputs = jupytext.read(source), kept(source.stem)
+    text = re.sub(r"^<!-- follows: .*-->\n+", "", source.read_text(encoding="utf-8"), count=1, flags=re.MULTILINE)
+    notebook, outputs = jupytext.reads(text, fmt="md"), kept(source.name.split(".")[0])
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for cell, given in zip(cells, outputs["cells"] if outputs else [], strict=False):
         cell.outputs = [as_output(one) for one in given]
