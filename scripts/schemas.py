@@ -16,7 +16,15 @@ from msgspec.inspect import DataclassType, DictType, Metadata, StructType, Type,
 from ostinato.api import results
 from ostinato.bench.results import CellsMeasured, LanguageMeasured, LayersMeasured
 from ostinato.checkpoint.position import SavedTensors, SavedTraining
-from ostinato.checkpoint.recorded import LineEnd, LineFigures, LineStart, TrainingLine, ValidationLine
+from ostinato.checkpoint.recorded import (
+    AdviceLine,
+    LineCounts,
+    LineEnd,
+    LineFigures,
+    LineStart,
+    TrainingLine,
+    ValidationLine,
+)
 from ostinato.cli.demo import Demonstrated
 from ostinato.cli.serve import ServerEnded
 from ostinato.config.inspect import VIEWS
@@ -53,6 +61,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "metrics-validation": of_parts(
             "a line of metrics.jsonl, of a validation", LineStart, LineFigures, ValidationLine, LineEnd
         ),
+        "metrics-advice": of_parts("a line of metrics.jsonl, of advice", LineStart, LineCounts, AdviceLine, LineEnd),
         "latest": of_parts("checkpoint/latest.json", SavedTensors, SavedTraining),
     }
     for view in VIEWS:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeAlias, T
 
 from msgspec import UNSET, UnsetType, field
 
+from ostinato.core.advice import Advice
 from ostinato.core.results import Count, Measure, Positive, Result, when
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ class Ending(Result, Generic[Figures], kw_only=True):
     test: Annotated[
         Figures | UnsetType, "figures of the best weights on the test data, as evaluate gives them", when("with --test")
     ] = UNSET
+    advice: Annotated[list[Advice], "what was said of a training that goes wrong, in its order"] = field(
+        default_factory=list
+    )
     seconds: Annotated[Measure, "wall time of the command"]
 
 

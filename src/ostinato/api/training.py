@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, cast
 
 import torch
 
+from ostinato.advice import Adviser, explain
 from ostinato.api.beginning import Beginning, begin, by_layers, load_weights, taken_over
 from ostinato.api.compute import compute_settings
 from ostinato.api.embedding import Vectors, as_wide_as_vectors, hold_vectors, vectors_for
@@ -366,7 +367,9 @@ def _train(
         job = replace(job, about=about, layers=by_layers(options, model))
         limit = None if training.time_limit is None else job.time_share * training.time_limit
         observers: list[Observer] = [MetricsFile(), TerminalProgress()] if shown else [MetricsFile()]
-        trainer = Trainer(job, folder, training, Clock(limit, started), observers, processes)
+        if shown and not training.quiet_advice and processes.first:
+            observers = [Adviser(observers, job, training, fresh=options.start.from_run is None)]
+        trainer = Trainer(job, folder, training, Clock(limit, started), observers, processes, explain)
         if processes.first:  # now that the checkpoint has been read: what is damaged stays as it is
             folder.amend(_configuration(options, prepared))
             folder.begin_again()

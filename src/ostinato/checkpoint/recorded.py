@@ -5,6 +5,7 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
+from ostinato.core.advice import Advice
 from ostinato.core.errors import RunFolderError
 from ostinato.core.results import Count, Measure, Result, when
 
@@ -52,6 +53,10 @@ LineFigures: TypeAlias = Annotated[
 ]
 
 
+#: What is counted at a line of advice.
+LineCounts: TypeAlias = Annotated[dict[str, int], "what is counted (tokens, examples), by its name"]
+
+
 class LineStart(Result):
     """What each line of metrics.jsonl begins with."""
 
@@ -76,6 +81,12 @@ class ValidationLine(Result):
     """A validation; its figures are called `valid_`."""
 
     best: Annotated[bool, "whether these weights are now the run's"]
+
+
+class AdviceLine(Result):
+    """What was said of a training that goes wrong."""
+
+    advice: Annotated[Advice, "in words; of each diagnosis the first time"]
 
 
 class LineEnd(Result):

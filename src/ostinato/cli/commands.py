@@ -74,6 +74,7 @@ def run(options: Any, started: float) -> int:
 def _train(options: TrainOptions, output: Output, started: float) -> int:
     from ostinato.api.results import Ending, course_of
     from ostinato.api.training import train_task
+    from ostinato.training.metrics import said_in
 
     trained = _or_how_to_go_on(lambda: train_task(options, started, ProgressLine), options, started)
     if cluster.place().rank:  # of several that torchrun started, the first speaks
@@ -89,7 +90,8 @@ def _train(options: TrainOptions, output: Output, started: float) -> int:
             f"without them: ostinato trim {options.out}"
         )
     test = UNSET if trained.test is None else trained.test
-    output.result(course, summary, Ending(test=test, seconds=round(time.monotonic() - started, 2)))
+    advice, seconds = said_in(trained.folder.metrics), round(time.monotonic() - started, 2)
+    output.result(course, summary, Ending(test=test, advice=advice, seconds=seconds))
     return 0
 
 

@@ -88,6 +88,10 @@ class TrainingOptions:
     seed: int = 1
     """Of every random number: weights, dropout, order."""
 
+    quiet_advice: bool = False
+    """Say nothing of what goes wrong, such as a validation loss that rises, and look for none of it. By default each is
+    said once, with what to do, and written to metrics.jsonl."""
+
     precision: Literal["highest", "high", "medium"] = "highest"
     """Of matrix products, as torch.set_float32_matmul_precision."""
 

@@ -2,13 +2,16 @@
 
 from typing import Annotated
 
-from ostinato.core.results import Result
+import msgspec
 
 #: Where all advice is explained, a section for each.
 PAGE = "docs/guides/when-training-goes-wrong.md"
 
+#: The diagnosis that ends a training: its error says it, with all else.
+NOT_FINITE = "not-finite"
 
-class Advice(Result, frozen=True):
+
+class Advice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What goes wrong, in words."""
 
     name: Annotated[str, "which diagnosis, in kebab case"]

@@ -40,6 +40,8 @@ def training_curves(path: str | Path) -> dict[str, dict[str, Array]]:
             if number == len(lines):
                 break  # a line that is being written, or was when the power failed
             raise RunFolderError(f"{path}, line {number}: damaged; expected a JSON object of numbers") from None
+        if isinstance(found, dict) and "advice" in found:  # words
+            continue
         try:
             where = {name: float(found.pop(name)) for name in PROGRESS if name in found}
             values = {name: float(value) for name, value in found.items()}

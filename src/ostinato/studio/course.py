@@ -9,6 +9,8 @@ from ostinato.checkpoint import RunFolder
 
 #: Lines of training intervals that are sent at once; of more, every second, third and so on.
 _MOST_LINES = 1_500
+#: What a line has that is always sent.
+_KEPT = {"best", "advice"}
 #: Bytes that are read at once of a file that has grown.
 _MOST_BYTES = 64 << 20
 
@@ -62,6 +64,6 @@ def _lines(content: bytes) -> list[dict[str, Any]]:
 
 
 def _thinned(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All validations, and of the rest as many as a picture shows."""
+    """All validations, all words, and of the rest as many as a picture shows."""
     every = -(-len(lines) // _MOST_LINES)
-    return lines if every < 2 else [line for n, line in enumerate(lines) if n % every == 0 or "best" in line]
+    return lines if every < 2 else [line for n, line in enumerate(lines) if n % every == 0 or line.keys() & _KEPT]

@@ -32,7 +32,7 @@ from ostinato.tasks.sequence_options import TrainSequences
 from ostinato.tasks.trained import Trained
 from ostinato.tasks.typed import typed_numbers
 from ostinato.tasks.watching import required
-from ostinato.training import Job, Processes
+from ostinato.training import Guess, Job, Processes
 
 #: N encoded examples, ids `[T]` or features `[T, D]`.
 Inputs: TypeAlias = list[npt.NDArray[Any]]
@@ -132,9 +132,11 @@ def job_of(
     best: str,
     higher: bool,
     processes: Processes,
+    guess: Callable[[], Guess] | None = None,
 ) -> Job:
     """What the loop needs, for one process of several: `targets`, `[N, ...]`, are expected of the examples; `best`
-    is the figure of `validate` that weights are chosen by, where there are enough examples."""
+    is the figure of `validate` that weights are chosen by, where there are enough examples; `guess` says what guessing
+    would be worth."""
     assert isinstance(model, ManyToOne)
     if prepared.more is not None:
         model.start_embedding(torch.as_tensor(prepared.more))
@@ -162,6 +164,7 @@ def job_of(
         epochs=max(passes(len(inputs), sum(map(len, inputs)) if text else 0), -(-LEAST_STEPS // len(batches))),
         valid_every=0 if validated else FITTED_EVERY,
         measured="validation" if validated else "fit",
+        guess=guess if examples else None,
     )
 
 

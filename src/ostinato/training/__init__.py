@@ -3,7 +3,7 @@
 from ostinato.checkpoint.position import Position
 from ostinato.training.clock import Clock, Interrupt
 from ostinato.training.events import Event, Observer
-from ostinato.training.job import Job
+from ostinato.training.job import Guess, Job
 from ostinato.training.loop import Trainer
 from ostinato.training.metrics import MetricsFile
 from ostinato.training.processes import ALONE, Processes
@@ -12,6 +12,7 @@ __all__ = [
     "ALONE",
     "Clock",
     "Event",
+    "Guess",
     "Interrupt",
     "Job",
     "MetricsFile",

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from ostinato.checkpoint.position import Position
+from ostinato.core.advice import Advice
 
 
 class Where(msgspec.Struct, frozen=True):
@@ -102,6 +103,18 @@ class Moved(msgspec.Struct, frozen=True, tag=True):
     folder: str
 
 
+class Advised(msgspec.Struct, frozen=True, tag=True):
+    """Something goes wrong, in words.
+
+    Attributes:
+        still: whether it was said before, and is still so at the training's end.
+    """
+
+    at: Where
+    advice: Advice
+    still: bool = False
+
+
 class Ended(msgspec.Struct, frozen=True, tag=True):
     """The training is over; nothing comes after this.
 
@@ -113,7 +126,7 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
     how: Literal["finished", "interrupted", "failed"]
 
 
-Event: TypeAlias = Begun | Trained | Validated | Saved | Moved | Ended
+Event: TypeAlias = Begun | Trained | Validated | Saved | Moved | Advised | Ended
 
 #: Called with everything that happens, in the first process alone, in the order in which it happens. It takes what it
 #: has a use for and passes over the rest. What it raises ends the training.

@@ -1,7 +1,7 @@
 """What is trained: model, loss, data and validation, as the loop takes them from a task."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, TypeAlias
 
 from torch import Tensor, nn
@@ -40,6 +40,29 @@ Validation: TypeAlias = float | Mapping[str, float]
 
 
 @dataclass(frozen=True)
+class Guess:
+    """What a validation would give for an answer that looks at nothing, and is the same everywhere or nearly so.
+
+    Attributes:
+        figure: which of the validation's.
+        value: what it would be.
+        what: what is guessed, in words: "always 'neg', the commonest label".
+        higher: whether more of the figure is better.
+        spread: a standard error of it, as there are only so many examples; 0 where nobody knows.
+        above: further figures that show, above these values, that a model looks at what it is given.
+        below: those that show it below these.
+    """
+
+    figure: str
+    value: float
+    what: str
+    higher: bool = False
+    spread: float = 0.0
+    above: Mapping[str, float] = field(default_factory=dict)
+    below: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Job:
     """What is trained: the only place where model, loss, data and validation meet.
 
@@ -64,6 +87,7 @@ class Job:
         penalty: of an output, added to the loss that is trained on; figures are without it.
         about: one line on what is trained, and on what it is validated.
         layers: what sets the layers of a pretrained model apart; None where all learn alike.
+        guess: what guessing would be worth; None where the task has no word for it, or nothing to measure it on.
         smoothed: whether `loss` is that of smoothed targets: `figure` says nothing of it then, only of validations.
     """
 
@@ -86,6 +110,7 @@ class Job:
     measured: str = "validation"
     about: str = ""
     layers: LayerWise | None = None
+    guess: Callable[[], Guess | None] | None = None
 
     def figures(self, found: Validation) -> dict[str, float]:
         """What `validate` gave, as figures by name, with `figure` beside the loss."""

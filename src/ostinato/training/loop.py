@@ -6,7 +6,7 @@ and resumed therefore ends in the same weights, to the last bit, as one that was
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, Literal, NoReturn
@@ -21,10 +21,12 @@ from ostinato.config.training import VALID_EVERY, TrainingOptions
 from ostinato.core.batch import Batch
 from ostinato.core.errors import RunFolderError, TrainingError
 from ostinato.core.kept_state import KeptState
+from ostinato.core.legend import State
 from ostinato.optim import gradients_of, make_average, make_optimizer, make_schedule, take_step
 from ostinato.training import owned
 from ostinato.training.clock import Clock, Interrupt
-from ostinato.training.events import Begun, Ended, Event, Moved, Observer, Saved, Trained, Validated, Where
+from ostinato.training.events import Advised, Begun, Ended, Event, Moved, Observer, Saved, Trained, Validated, Where
+from ostinato.training.failing import Explaining, NotFinite
 from ostinato.training.job import Job
 from ostinato.training.processes import ALONE, Processes, Waiting
 
@@ -39,6 +41,7 @@ class Trainer:
         clock: what `time_limit` is measured by.
         observers: told of everything that happens, in the first process alone.
         processes: those that train together, this one among them.
+        explain: says why a loss is not finite, in the first process, where there is somebody who does.
     """
 
     def __init__(
@@ -49,7 +52,9 @@ class Trainer:
         clock: Clock,
         observers: Iterable[Observer] = (),
         processes: Processes = ALONE,
+        explain: Explaining | None = None,
     ) -> None:
+        self.explain = explain
         self.job, self.folder, self.options, self.clock, self.processes = job, folder, options, clock, processes
         self.observers = tuple(observers) if processes.first else ()
         self.lr = job.lr if options.lr is None else options.lr
@@ -62,6 +67,7 @@ class Trainer:
             shares=job.layers.shares if job.layers else None,
         )
         self.waiting = Waiting()
+        self.last: list[tuple[Batch, State | None]] = []  # the parts of the last step, with the state each began with
         self.model = processes.share(job.model, self.waiting)
         self.parameters = list(job.model.parameters())
         self.device = self.parameters[0].device
@@ -159,6 +165,7 @@ class Trainer:
         rate = self.lr * self.schedule.factor(self.position.progress)
         held_back = self.hold_back()
         self.optimizer.zero_grad()
+        self.last = [(batch, kept.state) for batch, kept in zip(parts, self.kept, strict=True)]
         loss, tokens = 0.0, sum(batch.tokens for batch in parts)
         for batch, kept in zip(parts, self.kept, strict=True):
             with nullcontext() if batch is parts[-1] else self.processes.by_itself(self.model):
@@ -273,24 +280,35 @@ class Trainer:
         for name in ("loss", self.job.best or "loss"):
             if not math.isfinite(figures[name]):
                 self.stop_not_finite(
-                    f"the validation after step {self.position.step}: expected a finite {name}, got {figures[name]:g}"
+                    f"the validation after step {self.position.step}: expected a finite {name}, got {figures[name]:g}",
+                    again=lambda: self.job.validate(self.job.model),
                 )
         return figures
 
-    def stop_not_finite(self, found: str) -> NoReturn:
+    def stop_not_finite(self, found: str, again: Callable[[], object] | None = None) -> NoReturn:
         """Stop before anything spoilt is saved; without a best model, the last checkpoint's weights are kept.
 
         Raises:
             TrainingError: always; says where the last good weights are.
         """
-        at = self.position
-        if at.best is None and self.processes.first:
+        at, first = self.position, self.processes.first
+        advice = self.explain(self.not_finite(found, again)) if first and self.explain is not None else None
+        if at.best is None and first:
             self.take_back_model(*self.checkpoint())
             self.folder.save_weights(self.job.model)
         kept = f"The last good weights are in {self.folder.weights}"
         if self.folder.replaces:
             kept = f"The run in {self.folder.settled.path} stays as it was"
-        raise TrainingError(f"training stopped in {found}. {kept}. Try a lower --lr, or a lower --clip")
+        if advice is None:
+            raise TrainingError(f"training stopped in {found}. {kept}. Try a lower --lr, or a lower --clip")
+        self.tell(Advised(self.where, advice))
+        remedy = advice.remedy[:1].upper() + advice.remedy[1:]
+        raise TrainingError(f"training stopped in {advice.said}; {advice.meaning}. {kept}. {remedy}; see {advice.page}")
+
+    def not_finite(self, found: str, again: Callable[[], object] | None) -> NotFinite:
+        """What the training stands at, for who says why it cannot go on."""
+        job, rate = self.job, self.lr * self.schedule.factor(self.position.progress)
+        return NotFinite(found, job.model, job.loss, self.last, job.batches.carried, rate, self.options.clip, again)
 
     def end_interval(self, rate: float) -> None:
         """Tell of the steps since the last interval; the loss is the mean over all processes."""

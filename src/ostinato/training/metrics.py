@@ -1,16 +1,19 @@
-"""metrics.jsonl: one line an interval."""
+"""metrics.jsonl: one line an interval, a validation, a piece of advice."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from ostinato.checkpoint import RunFolder
-from ostinato.checkpoint.recorded import LineEnd, LineStart, TrainingLine, ValidationLine
+from ostinato.checkpoint.recorded import AdviceLine, LineEnd, LineStart, TrainingLine, ValidationLine
+from ostinato.core.advice import Advice
 from ostinato.core.files import append_bytes, replacing
 from ostinato.core.results import Result, builtins
-from ostinato.training.events import Begun, Event, Moved, Trained, Validated, Where
+from ostinato.training.events import Advised, Begun, Event, Moved, Trained, Validated, Where
 
 
 class MetricsLog:
@@ -54,7 +57,24 @@ class MetricsFile:
             case Validated(at=at, figures=figures, kept=kept):
                 self._write(at, {f"valid_{name}": value for name, value in figures.items()}, ValidationLine(best=kept))
 
+            case Advised(at=at, advice=advice, still=False):
+                self._write(at, AdviceLine(advice=advice))
+
     def _write(self, at: Where, *line: Result | dict[str, float]) -> None:
         assert self._log is not None
         where, spent = LineStart(step=at.step, epoch=at.epoch), LineEnd(seconds=round(at.seconds, 2))
         self._log.write(builtins(where, {self._unit: at.seen}, *line, spent))
+
+
+def said_in(metrics: Path) -> list[Advice]:
+    """The advice that a metrics.jsonl holds, in its order; none where there is no such file."""
+    try:
+        lines = metrics.read_bytes().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        if b'"advice"' in line:
+            with suppress(ValueError, KeyError):  # of what is damaged nothing more is said here
+                found.append(msgspec.convert(json.loads(line)["advice"], Advice))
+    return found

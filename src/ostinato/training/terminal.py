@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable, Mapping
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
+from rich.text import Text
 
+from ostinato.core.advice import NOT_FINITE, Advice
 from ostinato.core.figures import shown
 from ostinato.core.visible import visible
-from ostinato.training.events import Begun, Ended, Event, Trained, Validated, Where
+from ostinato.training.events import Advised, Begun, Ended, Event, Trained, Validated, Where
 
 
 class TerminalProgress:
@@ -38,6 +41,9 @@ class TerminalProgress:
                 self._trained(event)
             case Validated():
                 self._validated(event)
+            case Advised(advice=advice, still=still):
+                if advice.name != NOT_FINITE:  # the error that it ends with says it
+                    self._advised(advice, still=still)
             case Ended():
                 if self._watched:
                     self._print(
@@ -86,6 +92,16 @@ class TerminalProgress:
             where = f"epoch {event.at.epoch}  step {event.at.step}"
             self._print(f"{where}  {self._measured}: {_figures(event.figures)}{mark}")
 
+    def _advised(self, advice: Advice, *, still: bool) -> None:
+        """A line on what is seen, those on what it means and what to do; at the end one line."""
+        seen, *rest = advice.lines()
+        if still:
+            self._print(f"at the end still: {seen}; {rest[-1]}")
+            return
+        self._print(f"! {seen}")
+        for line in rest:
+            self._print(line, indented=2)
+
     def _epoch(self, at: Where) -> str:
         return f"epoch {at.epoch}" + (f" of {self._epochs}" if self._epochs else "")
 
@@ -99,12 +115,12 @@ class TerminalProgress:
         minutes, seconds = divmod(int(max(0.0, min(seconds, at_most)) + 0.5), 60)
         return f"{minutes}:{seconds:02d} left" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d} h left"
 
-    def _print(self, line: str) -> None:
+    def _print(self, line: str, indented: int = 0) -> None:
         if self._bar is not None:
-            console = self._bar.console
-            self._try(lambda: console.print(visible(line), highlight=False, markup=False))
+            console, padded = self._bar.console, Padding(Text(visible(line)), (0, 0, 0, indented))
+            self._try(lambda: console.print(padded, highlight=False, markup=False))
         else:
-            self._try(lambda: print(visible(line), file=sys.stderr, flush=True))
+            self._try(lambda: print(" " * indented + visible(line), file=sys.stderr, flush=True))
 
 
 def _figures(figures: Mapping[str, float]) -> str:

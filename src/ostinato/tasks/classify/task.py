@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from ostinato.tasks.classify import exporting, in_c
 from ostinato.tasks.classify.adopting import USED, adopt
 from ostinato.tasks.classify.codec import ClassifyCodec
 from ostinato.tasks.classify.data import Part, PreparedExamples, prepare_labelled, record_of
-from ostinato.tasks.classify.figures import classification_figures, confusion
+from ostinato.tasks.classify.figures import classification_figures, commonest_label, confusion
 from ostinato.tasks.classify.loss import balanced_weights, label_loss, labels_loss, rarity
 from ostinato.tasks.classify.options import EvaluateClassify, PredictClassify, TrainClassify
 from ostinato.tasks.classify.portable import described
@@ -103,17 +104,19 @@ class Classification(SequenceTask):
         self, options: TrainClassify, model: nn.Module, prepared: PreparedExamples, processes: Processes = ALONE
     ) -> Job:
         """What the loop needs, for one process of several."""
-        train = prepared.train
+        train, valid = prepared.train, prepared.valid
+        several, balanced = train.labels.ndim == 2, options.classify.class_weights == "balanced"
         return job_of(
             options,
             model,
             prepared,
             train.labels,
             loss=_loss(options, train),
-            validate=lambda trained: _figures(trained, prepared.valid),
-            best="accuracy" if train.labels.ndim == 1 else "micro_f1",
+            validate=lambda trained: _figures(trained, valid),
+            best="micro_f1" if several else "accuracy",
             higher=True,
             processes=processes,
+            guess=None if several or balanced else partial(commonest_label, train.labels, valid.labels, valid.names),
         )
 
     def describe(self, model: nn.Module, prepared: PreparedExamples) -> str:

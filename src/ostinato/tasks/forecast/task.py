@@ -31,7 +31,15 @@ from ostinato.tasks.forecast.ahead import LEVELS
 from ostinato.tasks.forecast.answers import Backtest, can_go_on, forecast_rows, shares_of
 from ostinato.tasks.forecast.decoding import Forecast, forecast, forecaster_of
 from ostinato.tasks.forecast.ensemble import ForecasterEnsemble
-from ostinato.tasks.forecast.figures import CRPS_SHARES, Said, Windowed, accuracy, evaluate_forecast, windowed
+from ostinato.tasks.forecast.figures import (
+    CRPS_SHARES,
+    Said,
+    Windowed,
+    accuracy,
+    evaluate_forecast,
+    simple_forecast,
+    windowed,
+)
 from ostinato.tasks.forecast.intervals import calibrate, foreseen, gone_on, levels_of
 from ostinato.tasks.forecast.loss import forecast_loss
 from ostinato.tasks.forecast.model import Forecaster
@@ -128,6 +136,7 @@ class Forecasting:
             unit="targets",
             patience=PATIENCE,
             time_share=0.5 if options.refit else 1.0,
+            guess=lambda: simple_forecast(*_observed(prepared.codec, prepared.valid)),
         )
 
     def refit(

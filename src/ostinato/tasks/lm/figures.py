@@ -3,15 +3,21 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from ostinato.core.batch import Batch
 from ostinato.core.kept_state import KeptState
+from ostinato.data.text.tokenizer import TokenIds
 from ostinato.evaluation import bits_per_character, perplexity
 from ostinato.losses import sequence_cross_entropy
 from ostinato.tasks.lm.adapting import adapting_loss
 from ostinato.tasks.lm.options import AdaptingOptions
+from ostinato.training import Guess
+
+#: Tokens that a guess is counted from, at most.
+COUNTED = 10_000_000
 
 
 @torch.no_grad()
@@ -56,3 +62,17 @@ def evaluate_language_model(
         model.train(training)
     figures = {"tokens": tokens, "loss": loss, "perplexity": perplexity(loss)}
     return figures | ({"bits_per_character": bits_per_character(loss)} if level == "char" else {}) | used
+
+
+def by_frequency(train: TokenIds, valid: TokenIds, vocabulary: int) -> Guess:
+    """Each token as likely as it is frequent, whatever stands in front of it: counted in what is trained on, one more
+    than it occurs.
+
+    Args:
+        train: ids, of which the first `COUNTED` are counted.
+        valid: ids to validate on, at least one.
+        vocabulary: tokens that there are.
+    """
+    counts = np.bincount(train[:COUNTED], minlength=vocabulary) + 1.0
+    loss = float(-np.log(counts / counts.sum())[np.asarray(valid)].mean())
+    return Guess("loss", loss, "each token by how often it occurs")

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ostinato.data.labelled.sequences import Scale
+from ostinato.training import Guess
 
 Values = npt.NDArray[np.float64]
 
@@ -57,6 +58,12 @@ def regression_figures(expected: Values, found: Values, scale: Scale, names: Seq
             name: {figure: float(each[figure][column]) for figure in shown} for column, name in enumerate(names)
         }
     return figures
+
+
+def always_the_mean(expected: Values, scale: Scale) -> Guess:
+    """The training data's mean, said of all: `expected` are `[N, K]` of what is validated on."""
+    mean = np.broadcast_to(np.array(scale.mean), expected.shape)
+    return Guess("scaled_rmse", scaled_rmse(expected, mean, scale), "always the mean of the training data")
 
 
 def tell_no_better(figures: dict[str, Any]) -> None:

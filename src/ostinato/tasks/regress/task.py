@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from ostinato.tasks.card import CardFacts
 from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.regress import exporting, in_c
 from ostinato.tasks.regress.data import Part, PreparedTargets, RegressCodec, prepare_targets, record_of, targets_of
-from ostinato.tasks.regress.figures import errors, regression_figures, scaled_rmse, tell_no_better
+from ostinato.tasks.regress.figures import always_the_mean, errors, regression_figures, scaled_rmse, tell_no_better
 from ostinato.tasks.regress.options import EvaluateRegress, PredictRegress, TrainRegress
 from ostinato.tasks.regress.portable import described
 from ostinato.tasks.regress.results import Answer, Figures, Summary, TargetFigures, Values
@@ -126,6 +127,7 @@ class Regression(SequenceTask):
             best="scaled_rmse",
             higher=False,
             processes=processes,
+            guess=partial(always_the_mean, valid.targets, codec.scale),
         )
 
     def describe(self, model: nn.Module, prepared: PreparedTargets) -> str:

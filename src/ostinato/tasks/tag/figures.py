@@ -20,9 +20,13 @@ from ostinato.tasks.tag.decoding import decode_tags, tag_probabilities
 from ostinato.tasks.tag.heads import TaggerOutput
 from ostinato.tasks.tag.loss import tag_loss
 from ostinato.tasks.tag.reading import UNKNOWN_TAG, WordSequences
+from ostinato.training import Guess
 
 #: Sentences tagged at once.
 AT_ONCE = 64
+
+#: A span F1 above this is no chance, nor is a loss below this share of what tags' shares alone would have.
+SPANS_FOUND, LOSS_FOUND = 0.05, 0.97
 
 
 def predict_tags(
@@ -94,6 +98,30 @@ def tagging_figures(
     figures["distinct"] = len({other for _, other in pairs})
     most = max(Counter(one for one, _ in pairs).values(), default=0)
     return figures | {"constant_accuracy": most / max(len(pairs), 1)}
+
+
+def commonest_tag(train: npt.NDArray[np.int64], valid: Sequence[Sequence[str]], names: Sequence[str]) -> Guess:
+    """The tag that most words trained on have, said of all; of spans a model that finds any does better.
+
+    Args:
+        train: `[words]` ids.
+        valid: tags of each sentence to validate on, at least one.
+        names: of the tags, by id.
+    """
+    shares = np.bincount(train, minlength=len(names)) / len(train)
+    counts = Counter(chain.from_iterable(valid))
+    tag, words = names[int(shares.argmax())], max(counts.total(), 1)
+    right = counts[tag] / words
+    loss = sum(-counts[name] * np.log(max(share, 1e-9)) for name, share in zip(names, shares, strict=True)) / words
+    return Guess(
+        "accuracy",
+        right,
+        f"always {tag!r}, the commonest tag",
+        higher=True,
+        spread=(right * (1 - right) / words) ** 0.5,
+        above={"span_f1": SPANS_FOUND},
+        below={"loss": LOSS_FOUND * float(loss)},
+    )
 
 
 def scores_by_type(

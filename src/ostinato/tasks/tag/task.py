@@ -37,7 +37,7 @@ from ostinato.tasks.tag.adopting import USED, adopt
 from ostinato.tasks.tag.borrowing import BORROWED, borrow
 from ostinato.tasks.tag.codec import TagCodec
 from ostinato.tasks.tag.data import PreparedSentences, prepare_tagged, record_of, tag_counts
-from ostinato.tasks.tag.figures import predict_with_loss, scores_by_type, tag_names, tagging_figures
+from ostinato.tasks.tag.figures import commonest_tag, predict_with_loss, scores_by_type, tag_names, tagging_figures
 from ostinato.tasks.tag.loss import tag_loss
 from ostinato.tasks.tag.model import Tagger
 from ostinato.tasks.tag.options import EvaluateTag, PredictTag, TrainTag
@@ -194,6 +194,7 @@ class Tagging:
             higher=True,
             unit="tokens",
             epochs=EPOCHS,
+            guess=partial(commonest_tag, train.tags, prepared.more.valid_tags, prepared.codec.vocabulary.tags),
         )
 
     def embeddings(self, codec: TagCodec) -> Mapping[str, Mapping[str, int]]:

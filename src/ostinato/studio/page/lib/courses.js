@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from "./ui.js";
 import { follow } from "./api.js";
 
-const COUNTED = new Set(["step", "epoch", "seconds", "best", "tokens", "examples", "windows"]);
+const COUNTED = new Set(["step", "epoch", "seconds", "best", "advice", "tokens", "examples", "windows"]);
 
 /**
  * { folder, runs, courses, trainings, lost }: `runs` is null before the first answer; `courses` has the lines of each

@@ -36,6 +36,8 @@ export default {
   "runs.validation": "validation",
   "runs.curves.spoken": "Curves. The last figures are: {spoken}",
   "runs.curves.about": "Dashed: while training. With points: on validation data.",
+  "runs.advice.means": "What it means: {meaning}.",
+  "runs.advice.do": "What to do: {remedy}.",
   "runs.curves.none": "Tick runs in the table to see their curves.",
   "runs.compare": "{one} beside {two}",
   "runs.compare.what": "What differs",

@@ -36,6 +36,8 @@ export default {
   "runs.validation": "검증",
   "runs.curves.spoken": "곡선. 마지막 값: {spoken}",
   "runs.curves.about": "점선은 학습 중의 값, 점이 있는 선은 검증 데이터의 값입니다.",
+  "runs.advice.means": "뜻: {meaning}.",
+  "runs.advice.do": "할 일: {remedy}.",
   "runs.curves.none": "표에서 항목을 선택하면 곡선이 나옵니다.",
   "runs.compare": "{one}와(과) {two} 비교",
   "runs.compare.what": "다른 점",

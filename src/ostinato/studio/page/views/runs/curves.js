@@ -40,8 +40,22 @@ export function Curves({ names, courses }) {
         label=${names.length ? t("runs.curves.spoken", { spoken }) : t("runs.curves.none")}
       />
       <p class="quiet">${names.length ? t("runs.curves.about") : t("runs.curves.none")}</p>
+      <${Advice} names=${names} courses=${courses} />
     </section>
   `;
+}
+
+/** What was said of trainings that go wrong: a line each, which opens. */
+function Advice({ names, courses }) {
+  const said = names.flatMap((name) => (courses[name] ?? []).filter((line) => line.advice).map((line) => ({ name, ...line.advice })));
+  return said.map(({ name, said, meaning, remedy, anchor }) => html`
+    <details key=${`${name} ${anchor}`}>
+      <summary>${names.length > 1 ? `${name}: ${said}` : said}</summary>
+      <p>${t("runs.advice.means", { meaning })}</p>
+      <p>${t("runs.advice.do", { remedy })}</p>
+      <p class="quiet">docs/guides/when-training-goes-wrong.md#${anchor}</p>
+    </details>
+  `);
 }
 
 /** Of each run two series in one colour: training, thin, and validation, with its points. */
