@@ -72,8 +72,8 @@ CHANCE = {"higher": True, "spread": 0.02}
 
 
 def test_shares_no_better_than_a_guess():
-    assert guessed([0.5, 0.52, 0.49, 0.5, 0.51, 0.5], **CHANCE).said == (
-        "after 280 steps figure in validation is 0.5200 at best, 0.5000 for always 'no' (one standard error is 0.02)"
+    assert guessed([0.5, 0.515, 0.49, 0.5, 0.51, 0.5], **CHANCE).said == (
+        "after 280 steps figure in validation is 0.5150 at best, 0.5000 for always 'no' (one standard error is 0.02)"
     )
     assert guessed([0.45] * 6, **CHANCE)  # worse
     assert guessed([0.5, 0.52, 0.53, 0.53, 0.53, 0.53], **CHANCE) is None
