@@ -28,7 +28,7 @@ from ostinato.config.cells import CELL_NAMES
 from ostinato.interop.outgoing.onnx import write_onnx
 from ostinato.interop.outgoing.onnx_runtime import largest_difference
 
-TASKS = ("lm", "classify", "regress", "tag", "forecast", "translate", "caption")
+TASKS = ("lm", "classify", "regress", "tag", "forecast", "translate", "caption", "transcribe")
 RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "onnx-export.md"
 #: Random sizes and lengths that each graph is run with.
 TIMES = 20
@@ -88,9 +88,20 @@ def captioned(folder: Path) -> Run:
     return ostinato.train("caption", folder / "data.csv", out=folder / "run", features=str(features), **SMALL)
 
 
+def framed(folder: Path) -> Run:
+    """Frames of three channels, both directions."""
+    draw, rows = random.Random(0), ["id,said,a,b,c"]
+    for key in range(30):
+        said = "".join(draw.choices("xyz", k=3))
+        rows += [f"{key},{said},{draw.random()},{draw.random()},{draw.random()}" for _ in range(9)]
+    (folder / "data.csv").write_text("\n".join(rows))
+    columns = {"id": "id", "label": "said", "values": "a,b,c"}
+    return ostinato.train("transcribe", folder / "data.csv", out=folder / "run", **columns, **SMALL)
+
+
 TRAINED: dict[str, Callable[[Path], Run]] = {
     "lm": text, "classify": labelled, "regress": measured, "tag": tagged, "forecast": series, "translate": pairs,
-    "caption": captioned,
+    "caption": captioned, "transcribe": framed,
 }  # fmt: skip
 
 

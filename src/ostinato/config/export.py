@@ -43,7 +43,7 @@ class Export:
     same answers, sooner where one sequence is read at a time.
 
     c: NAME.h and NAME.c in C99, which allocate nothing and need no library but the mathematics of C's, or none; for
-    language models, classifiers, regression, taggers and forecasters. The header says how they are used.
+    language models, classifiers, regression, taggers, forecasters and transcribers. The header says how they are used.
     """
 
     run: RunFolder

@@ -125,3 +125,10 @@ def softmax(scores: NDArray[Any], axis: int = -1) -> NDArray[Any]:
     powers = np.exp(scores - scores.max(axis, keepdims=True))
     found: NDArray[Any] = powers / powers.sum(axis, keepdims=True)
     return found
+
+
+def log_softmax(scores: NDArray[Any]) -> NDArray[Any]:
+    """Logarithms of probabilities along the last axis."""
+    shifted = scores - scores.max(-1, keepdims=True)
+    found: NDArray[Any] = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    return found

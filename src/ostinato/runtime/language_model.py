@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.text.stream_decoder import StreamDecoder
-from ostinato.runtime.archive import Archive, Linear, softmax
+from ostinato.runtime.archive import Archive, Linear, log_softmax, softmax
 from ostinato.runtime.texts import Tokenizer
 
 Scores = NDArray[np.float32]
@@ -188,11 +188,11 @@ class _Adaptive:
         ]
 
     def __call__(self, hidden: Scores) -> Scores:
-        head = _log_softmax(self._head(hidden))
+        head = log_softmax(self._head(hidden))
         parts = [head[..., : self._first]]
         for number, (narrow, own) in enumerate(self._tails):
             of_cluster = head[..., self._first + number, None]
-            parts.append(of_cluster + _log_softmax(own(narrow(hidden))))
+            parts.append(of_cluster + log_softmax(own(narrow(hidden))))
         return np.concatenate(parts, axis=-1)
 
 
@@ -225,9 +225,3 @@ class _Choice:
     def _number(self) -> float:
         high, low = (int(one) for one in self._random.random_raw(2))
         return ((high << 32 | low) & ((1 << 53) - 1)) / (1 << 53)
-
-
-def _log_softmax(scores: Scores) -> Scores:
-    shifted = scores - scores.max(-1, keepdims=True)
-    found: Scores = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
-    return found

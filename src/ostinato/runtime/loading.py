@@ -24,7 +24,8 @@ def load(path: str | Path, cell: str | None = None, prefix: str | None = None, *
         **options: of `Recurrent`; of a whole model `threads` alone.
 
     Returns:
-        A `LanguageModel`, `SequenceModel`, `Tagger` or `Forecaster`; of a layer a `Recurrent`.
+        A `LanguageModel`, `SequenceModel`, `Tagger`, `Forecaster`, `Translator`, `Captioner` or `Transcriber`; of a
+        layer a `Recurrent`.
 
     Raises:
         ConfigError: no such file or a damaged one, no cell named, weights that do not fit, or a run whose last layer

@@ -75,7 +75,7 @@ class SequenceModel:
         order = np.argsort([len(one) for one in read], kind="stable")
         for start in range(0, len(read), AT_ONCE):
             rows = order[start : start + AT_ONCE]
-            found[rows] = self(*_padded([read[row] for row in rows]))
+            found[rows] = self(*padded([read[row] for row in rows]))
         return found
 
     def __call__(self, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -101,7 +101,7 @@ class SequenceModel:
                 raise DataError(f"inputs[{number}]: expected a text, got {type(given).__name__}")
             steps: NDArray[Any] = np.array(self.tokenizer.encode(given), np.int64)
         else:
-            steps = _standardised(number, given, self._about["scaling"])
+            steps = standardised(number, given, self._about["scaling"])
         longest = self._about["max_length"]
         if longest is None or len(steps) <= longest:
             return steps
@@ -144,7 +144,12 @@ class SequenceModel:
         return np.concatenate([last[:, :half], hidden[0, :, half:]], axis=-1)
 
 
-def _standardised(number: int, given: Any, scale: Mapping[str, Any]) -> NDArray[np.float32]:
+def standardised(number: int, given: Any, scale: Mapping[str, Any]) -> NDArray[np.float32]:
+    """Numbers `[T, D]` as they were measured, by a scale's `mean` and `deviation` of each channel.
+
+    Raises:
+        DataError: of another kind or width, or infinite; names the input by its number.
+    """
     try:
         values = np.asarray(given, np.float64)
     except (TypeError, ValueError):
@@ -160,7 +165,8 @@ def _standardised(number: int, given: Any, scale: Mapping[str, Any]) -> NDArray[
     return found.clip(-_FARTHEST, _FARTHEST).astype(np.float32)
 
 
-def _padded(parts: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def padded(parts: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Sequences side by side, zeros behind their ends: `[T, N, ...]`, and the lengths `[N]`."""
     lengths = np.array([len(part) for part in parts], np.int64)
     found = np.zeros((int(lengths.max(initial=0)), len(parts), *parts[0].shape[1:]), parts[0].dtype)
     for row, part in enumerate(parts):

@@ -9,7 +9,7 @@ from typing import Any
 
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.sources.encodings import whole_characters
-from ostinato.data.text.stream_decoder import EOS, UNK
+from ostinato.data.text.stream_decoder import EOS, UNK, StreamDecoder
 
 #: Unicode's white space; `str.split` has four control characters besides.
 _SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -83,9 +83,11 @@ class Tokenizer:
         return self._tokens[token]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of some ids, at level bpe or char."""
+        """The text of some ids; words have a space between them, and `<eos>` ends a line."""
         if self._library is not None:
             return str(self._library.decode(list(ids), skip_special_tokens=False))
+        if self.level == "word":
+            return "".join(map(StreamDecoder(self).step, ids))
         return "".join(map(self.token, ids))
 
 

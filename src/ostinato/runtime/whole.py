@@ -13,6 +13,9 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "sequence model": ("sequences", "SequenceModel"),
     "tagger": ("tagger", "Tagger"),
     "forecaster": ("forecaster", "Forecaster"),
+    "translator": ("translator", "Translator"),
+    "captioner": ("captioner", "Captioner"),
+    "transcriber": ("transcriber", "Transcriber"),
     "layer": ("archive", "layer"),
 }
 

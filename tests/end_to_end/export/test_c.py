@@ -13,6 +13,7 @@ from torch.nn import functional as F
 import ostinato
 from ostinato.cli.main import main
 from ostinato.interop.outgoing.c import compiler, tried
+from tests.end_to_end.test_transcribe import write as write_frames
 from tests.support import prose
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C compiler here")
@@ -166,6 +167,17 @@ def test_rows_as_they_were_measured_go_in_and_come_out(name, written):
     Path("table.csv").write_text(table(150, **data))
     ostinato.train("forecast", "table.csv", out="run", window=24, horizon=15, hidden=8, epochs=1, **options)
     assert written("run")["difference"] < 1e-5
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("both", [True, False])
+def test_frames(both, written):
+    write_frames("frames.csv", 30, 0)
+    columns = {"label": "said", "id": "id", "values": "a,b,c"}
+    ostinato.train("transcribe", "frames.csv", out="run", hidden=8, epochs=1, bidirectional=both, **columns)
+    said = written("run")
+    assert (said["checked"], said["difference"] < 1e-5) == (20, True)
 
 
 @needs_compiler

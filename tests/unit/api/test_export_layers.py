@@ -1,6 +1,7 @@
 """A layer alone leaves for other programs, and gives there what it gives here."""
 
 import runpy
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ import ostinato.cells
 from ostinato import runtime
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.core.registry import build
+from ostinato.interop.outgoing.c import compiler
 
+needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C compiler here")
 SIZES = {"input_size": 3, "hidden_size": 5}
 MIXED = [build("gru", 3, 5), build("lstm", 5, 5)]
 
@@ -66,15 +69,69 @@ def test_onnx_takes_pieces_and_their_state(mixed: bool):
     np.testing.assert_allclose(np.concatenate(outputs), layer.eval()(x)[0].detach(), atol=1e-6)
 
 
+#: Writes the outputs of two sequences from the header alone.
+USER = """
+#include <stdio.h>
+#include "mine.h"
+int main(void)
+{
+    static struct mine_state state;
+    static const float x[3][3] = {{1, 2, 3}, {-1, 0.5f, 0}, {0, 0, -2}};
+    for (int sequence = 0; sequence < 2; ++sequence) {
+        mine_reset(&state);
+        for (int t = sequence; t < 3; ++t) {
+            const float *output = mine_step(&state, x[t]);
+            for (int j = 0; j < MINE_OUTPUTS; ++j) printf("%.9g ", output[j]);
+        }
+    }
+    return 0;
+}
+"""
+
+
+@needs_compiler
+def test_a_program_steps_through_a_layer_in_c():
+    layer = ostinato.Recurrent("mgu", 3, 5, num_layers=2, zoneout=0.1).eval()
+    said = ostinato.export(layer, to="c", out="out", name="mine")
+    assert ([file.file for file in said.files], said.checked) == (["out/mine.h", "out/mine.c"], 20)
+    assert said.difference < 1e-6
+    assert said.weight_bytes == 4 * sum(tensor.numel() for tensor in layer.parameters())
+    Path("main.c").write_text(USER)
+    flags = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-Iout"]
+    subprocess.run([str(compiler()), *flags, "main.c", "out/mine.c", "-o", "main", "-lm"], check=True)
+    found = subprocess.run(["./main"], check=True, capture_output=True, text=True).stdout.split()
+    x = torch.tensor([[1, 2, 3], [-1, 0.5, 0], [0, 0, -2]])
+    expected = torch.cat([layer(x[begin:, None])[0].flatten() for begin in (0, 1)])
+    np.testing.assert_allclose(np.array(found, np.float32), expected.detach(), atol=1e-6)
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("layer", "options"),
+    [
+        ({"cell": "gru", **SIZES, "bidirectional": True, "merge": "sum", "num_layers": 2}, {}),
+        pytest.param({"cell": "lstm", **SIZES, "proj_size": 2, "reverse": True}, {}, marks=pytest.mark.slow),
+        pytest.param({"cell": MIXED}, {}, marks=pytest.mark.slow),
+        pytest.param(
+            {"cell": "lstm", "input_size": 30, "hidden_size": 40}, {"weights": "int8"}, marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_c_reads_whole_sequences_and_8_bits(layer, options):
+    said = ostinato.export(ostinato.Recurrent(**layer), to="c", out="out", **options)
+    assert said.difference < (2e-2 if options else 1e-6)
+    header = Path("out/model.h").read_text()
+    assert ("model_read" in header) == bool(layer.get("bidirectional") or layer.get("reverse"))
+
+
 @pytest.mark.parametrize(
     ("layer", "to", "why"),
     [
-        ({"cell": "gru", **SIZES}, "c", "a layer alone is written to onnx, numpy, torch"),
-        ({"cell": "gru", **SIZES}, "int8", "a layer alone is written to onnx, numpy, torch"),
+        ({"cell": "gru", **SIZES}, "int8", "a layer alone is written to onnx, numpy, torch, c"),
         ({"cell": "indrnn", **SIZES}, "torch", "torch.nn has no layer of cell 'indrnn'"),
         ({"cell": "gru", **SIZES, "zoneout": 0.5}, "torch", "zoneout=0.5"),
         ({"cell": "mgu", **SIZES}, "numpy", "cell 'mgu': the runtime has"),
-        ({"cell": MIXED}, "numpy", "a stack of different cells is written to onnx alone"),
+        ({"cell": MIXED}, "numpy", "a stack of different cells is written to onnx and c alone"),
         ({"cell": "lstm", **SIZES, "clip": 1.0}, "numpy", "clip=1.0"),
     ],
 )

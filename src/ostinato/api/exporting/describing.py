@@ -7,7 +7,13 @@ from typing import Any
 
 from ostinato.api.run import Run
 from ostinato.core.errors import DataError
-from ostinato.interop.outgoing.described import Arrays, Described, largest_difference
+from ostinato.interop.outgoing.described import (
+    Arrays,
+    Described,
+    Written,
+    largest_difference,
+    largest_difference_of_texts,
+)
 from ostinato.tasks.contract import Describes
 
 #: Random inputs that a model is checked on.
@@ -30,14 +36,22 @@ def described_or_refused(run: Run, form: str) -> Described:
 
 
 def apart_from_run(
-    run: Run, described: Described, other: Callable[[Arrays], list[Any]], form: str
+    run: Run,
+    described: Described,
+    other: Callable[[Arrays], list[Any]],
+    form: str,
+    writes: Callable[..., list[Written]] | None = None,
 ) -> tuple[int, float]:
-    """How many inputs another program was checked on, and how far it is from the run.
+    """How many inputs another program was checked on, and how far it is from the run; of one that writes, its texts
+    too.
 
     Raises:
         DataError: too far.
     """
     apart = largest_difference(run.model, described, other, CHECKS)
+    if described.writes is not None:
+        assert writes is not None
+        apart = max(apart, largest_difference_of_texts(run.model, described, writes))
     if not apart <= MOST:
         raise DataError(
             f"--to {form}: what was written gives other numbers than the run, {apart:.1e} apart at most where "

@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ostinato.api.exporting.compiling import written
 from ostinato.api.exporting.describing import CHECKS, MOST
 from ostinato.api.results import Exported, ExportedFile
 from ostinato.config.export import Export
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.core.registry import options_set
+from ostinato.interop.outgoing.c import Sample, identifier, recurrent_layer
 from ostinato.interop.outgoing.described import Arrays, Described, flat, largest_difference, lengths
 from ostinato.interop.outgoing.graphs import Graph, Port
 from ostinato.interop.outgoing.onnx import require_onnx, write_onnx
@@ -57,7 +59,7 @@ def model_of(layer: Recurrent) -> dict[str, Any]:
         DataError: layers of different cells, or a state dict that is not the layer's own tensors.
     """
     if layer._mixed:
-        raise DataError("a stack of different cells is written to onnx alone")
+        raise DataError("a stack of different cells is written to onnx and c alone")
     form = {name: getattr(layer, name) for name in (*_FORM, "num_layers", "bidirectional", "bias")}
     return {"cell": layer.cell.name, "hidden_size": layer.hidden_size, **options_set(layer.cell), **form}
 
@@ -142,11 +144,36 @@ def to_torch(layer: Recurrent, options: Export, folder: Path) -> Exported:
     return _said(options, [script, weights], _near(options, _apart(layer, answer, short=False)))
 
 
+#: Steps of a sequence that C is compared on, at most.
+_LONGEST = 40
+
+
+def to_c(layer: Recurrent, options: Export, folder: Path) -> Exported:
+    """A header and a source in C99, compiled and compared where there is a compiler."""
+    name, cells = identifier(options.name), ", ".join(dict.fromkeys(cell.name for cell in layer.cells))
+    ways = " in both directions" if layer.bidirectional else " from the end" if layer.reverse else ""
+    about = [f"Recurrent layers ({cells}, {layer.num_layers} x {layer.hidden_size} units{ways})."]
+    program = recurrent_layer(layer, about, name, options.weights)
+    return written(program, folder, options, lambda: _sample(layer), "layer")
+
+
+@torch.no_grad()
+def _sample(layer: Recurrent) -> Sample:
+    """Random sequences, and what the layer makes of them."""
+    draw, given, expected = np.random.default_rng(1), b"", []
+    for length in [0, 1, *draw.integers(2, _LONGEST, CHECKS - 2).tolist()]:
+        x = draw.standard_normal((length, 1, layer.input_size)).astype(np.float32)
+        given += np.int32(length).tobytes() + x.tobytes()
+        expected.append(layer(torch.from_numpy(x))[0].numpy().ravel())
+    return Sample(given, np.concatenate(expected), np.float32(1), CHECKS)
+
+
 #: By the format: the ending of the file, where it is one, and what writes.
 WRITERS: Mapping[str, tuple[str, Callable[[Recurrent, Export, Path], Exported]]] = {
     "onnx": (".onnx", to_onnx),
     "numpy": (".npz", to_numpy),
     "torch": ("", to_torch),
+    "c": ("", to_c),
 }
 
 

@@ -36,7 +36,7 @@ def write(run: Run, options: Export, folder: Path, *, single: bool) -> Exported:
     def answers(inputs: Arrays) -> list[Any]:
         return list(flat(loaded.numbers(**inputs)))
 
-    checked, apart = apart_from_run(run, described, answers, "numpy")
+    checked, apart = apart_from_run(run, described, answers, "numpy", getattr(loaded, "write", None))
     files = [ExportedFile(file=path.name, bytes=path.stat().st_size)]
     task = run.config["task"]
     return Exported(run=options.run, task=task, to="numpy", files=files, checked=checked, difference=apart)

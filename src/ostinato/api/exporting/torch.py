@@ -41,7 +41,11 @@ def write(run: Run, options: Export, folder: Path, *, single: bool) -> Exported:
         with torch.no_grad():
             return list(flat(loaded(**{name: torch.from_numpy(array) for name, array in inputs.items()})))
 
-    checked, apart = apart_from_run(run, described, answers, "torch")
+    def texts(width: int, limit: int, **inputs: Any) -> Any:
+        given = {name: torch.from_numpy(array) for name, array in inputs.items()}
+        return loaded.write(**given, width=width, limit=limit)
+
+    checked, apart = apart_from_run(run, described, answers, "torch", texts)
     names = (_SCRIPT, _WEIGHTS, _ABOUT)
     files = [ExportedFile(file=name, bytes=(folder / name).stat().st_size) for name in names]
     return Exported(run=options.run, task=task, to="torch", files=files, checked=checked, difference=apart)

@@ -87,7 +87,7 @@ def export(
 
     Args:
         run: a run, its folder, or a recurrent layer. What is written of a layer takes sequences steps first.
-        to: the format: "onnx", "torch", "numpy", "int8" or "c"; of a layer one of the first three.
+        to: the format: "onnx", "torch", "numpy", "int8" or "c"; of a layer one of the first three, or "c".
         out: folder to write to; or, where the format is one file, a file of its ending.
         **options: those of `ostinato export` that the format takes, with underscores: `opset=18`, `overwrite=True`.
 

@@ -1,6 +1,5 @@
 """What a captioner sees: pictures, or features of them."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,16 +10,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ostinato.core.errors import ConfigError, DataError
+from ostinato.core.errors import DataError
 from ostinato.core.files import in_utf8
 from ostinato.core.local_file import LocalFile
 from ostinato.core.memory import require_room
 from ostinato.data.batching.buckets import pad_features
+from ostinato.data.pictures.reading import read_picture, require_pillow
 
 _NAMED = 5  # unusable pictures named in a message
-
-#: What pictures are read as, by their content. Pillow knows others that start programs (EPS) or are not meant for this.
-_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 
 
 class Pictures:
@@ -35,10 +32,7 @@ class Pictures:
         self._folder, self._size = Path(folder), size
         if not self._folder.is_dir():
             raise DataError(f"{folder}: no such folder; expected one that holds the pictures")
-        try:
-            import PIL  # noqa: F401
-        except ImportError:
-            raise ConfigError("pictures are read by Pillow: pip install 'ostinato[pictures]'") from None
+        require_pillow()
         self._seen: dict[str, npt.NDArray[np.uint8]] = {}
 
     def usable(self, names: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -47,27 +41,13 @@ class Pictures:
         side = f"{new:,} pictures of {self._size} x {self._size}"
         require_room(3 * self._size**2 * new, side, "choose a smaller --picture-size")
         for name in names:
-            if name not in self._seen and (picture := self._read(name)) is not None:
+            if name not in self._seen and (picture := read_picture(self._folder / name, self._size)) is not None:
                 self._seen[name] = picture
         return [n for n in names if n in self._seen], [n for n in names if n not in self._seen]
 
     def batch(self, names: Sequence[str]) -> tuple[Tensor, None]:
         """`[N, 3, size, size]` bytes."""
         return torch.as_tensor(np.stack([self._seen[name] for name in names])), None
-
-    def _read(self, name: str) -> npt.NDArray[np.uint8] | None:
-        from PIL import Image
-
-        try:
-            if not (self._folder / name).is_file():  # a pipe would never end
-                return None
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-                with Image.open(self._folder / name, formats=_FORMATS) as picture:
-                    small = picture.convert("RGB").resize((self._size, self._size), Image.Resampling.BILINEAR)
-        except Exception:  # whatever a decoder raises: the picture is damaged
-            return None
-        return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1))
 
 
 class Features:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import pprint
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -14,12 +14,15 @@ from ostinato.core.errors import DataError
 from ostinato.core.registry import lookup
 from ostinato.interop.outgoing.described import Described
 
-#: The module in `plain` of each kind of model, and the class there.
-_PLAIN: Mapping[str, tuple[str, str]] = {
-    "language model": ("language_model", "LanguageModel"),
-    "sequence model": ("sequence_model", "SequenceModel"),
-    "tagger": ("tagger", "Tagger"),
-    "forecaster": ("forecaster", "Forecaster"),
+#: The modules in `plain` of each kind of model behind `padded`, and the class in the last of them.
+_PLAIN: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "language model": (("language_model",), "LanguageModel"),
+    "sequence model": (("sequence_model",), "SequenceModel"),
+    "tagger": (("tagger",), "Tagger"),
+    "forecaster": (("forecaster",), "Forecaster"),
+    "translator": (("writing", "translator"), "Translator"),
+    "captioner": (("writing", "captioner"), "Captioner"),
+    "transcriber": (("transcriber",), "Transcriber"),
 }
 
 #: What torch.nn calls its layers: class and `nonlinearity`.
@@ -38,16 +41,15 @@ def sizes(described: Described, model: Mapping[str, Any]) -> dict[str, Any]:
     """
     if described.kind not in _PLAIN:
         raise DataError(f"--to torch: a {described.kind} is not written so; --to onnx has it")
-    make = {"language model": _language_model, "sequence model": _sequence_model, "tagger": _tagger,
-            "forecaster": _forecaster}[described.kind]  # fmt: skip
+    make = _SIZES[described.kind]
     return {name: value for name, value in make(described, model).items() if value not in (None, ())}
 
 
 def script(described: Described, arguments: Mapping[str, Any], title: str) -> str:
     """The script: the modules of `plain` that the model is made of, one behind the other, and what loads it."""
-    module, name = _PLAIN[described.kind]
+    modules, name = _PLAIN[described.kind]
     imports, bodies = set[str](), []
-    for own in ("padded", module):
+    for own in ("padded", *modules):
         source = files("ostinato.interop.outgoing.plain").joinpath(f"{own}.py").read_text(encoding="utf-8")
         found, body = _taken_apart(source)
         imports |= found
@@ -165,3 +167,79 @@ def _forecaster(described: Described, model: Mapping[str, Any]) -> dict[str, Any
         "layers": layers(model),
         "parameters": described.about["parameters"],
     }
+
+
+def _translator(described: Described, model: Mapping[str, Any]) -> dict[str, Any]:
+    both, about = model.get("bidirectional", True), described.about
+    plain = {name: value for name, value in model.items() if name != "reverse"}  # which is of the source, not a layer's
+    units = model["hidden_size"] // 2 if both else model["hidden_size"]
+    reads = layers(plain, hidden_size=units, bidirectional=both)
+    own = layers(plain)
+    encoder = {"vocab_size": model["source_vocab"], "embed_size": model["embed_size"], "layers": reads}
+    if model.get("reverse"):
+        encoder["reverse"] = True
+    if model.get("hands_over") == "h":
+        encoder["h_alone"] = True
+    widths = {"h": _width(reads), "c": units}
+    if bridges := {
+        name: (size * (1 + both), wanted)
+        for (name, size), wanted in zip(widths.items(), (_width(own), model["hidden_size"]), strict=True)
+        if size * (1 + both) != wanted and (name == "h" or own["kind"] == "LSTM")
+    }:
+        encoder["bridges"] = bridges
+    decoder = _decoder(model, own, model["target_vocab"], _width(reads) * (1 + both))
+    return {"encoder": encoder, "decoder": decoder, "search": _search(about), "max_length": about["max_length"]}
+
+
+def _captioner(described: Described, model: Mapping[str, Any]) -> dict[str, Any]:
+    own, about, H, L = layers(model), described.about, model["hidden_size"], model["num_layers"]
+    widths = {"h": L * _width(own)} | ({"c": L * H} if own["kind"] == "LSTM" else {})
+    pictures = None
+    if size := model.get("picture_size"):
+        pictures = {"picture_size": size, "channels": list(about["channels"]), "groups": about["groups"],
+                    "output_size": H}  # fmt: skip
+    return {
+        "decoder": _decoder(model, own, model["vocab_size"], H),
+        "beginnings": widths,
+        "search": _search(about),
+        "max_length": about["max_length"],
+        "pictures": pictures,
+        "feature_size": model.get("feature_size") or None,
+    }
+
+
+def _decoder(model: Mapping[str, Any], own: Mapping[str, Any], vocab_size: int, memory: int) -> dict[str, Any]:
+    attention = model.get("attention", "general")
+    found = {"vocab_size": vocab_size, "embed_size": model["embed_size"], "layers": own, "memory_size": memory}
+    found |= {name: True for name in ("peeky", "input_feeding") if model.get(name)}
+    if attention is not None:
+        found["attention"] = attention
+    if model.get("tied"):
+        found["readout"] = model["embed_size"]
+    elif attention is not None and model.get("readout", True):
+        found["readout"] = model["hidden_size"]
+    return found
+
+
+def _search(about: Mapping[str, Any]) -> dict[str, Any]:
+    return {"end": about["end"], "never": about["never_written"], "length_penalty": about["length_penalty"]}
+
+
+def _width(own: Mapping[str, Any]) -> int:
+    return int(own.get("proj_size") or own["hidden_size"])
+
+
+def _transcriber(described: Described, model: Mapping[str, Any]) -> dict[str, Any]:
+    own = layers(model, bidirectional=model.get("bidirectional", True))
+    return {"features": model["features"], "symbols": model["symbols"], "layers": own}
+
+
+_SIZES: Mapping[str, Callable[[Described, Mapping[str, Any]], dict[str, Any]]] = {
+    "language model": _language_model,
+    "sequence model": _sequence_model,
+    "tagger": _tagger,
+    "forecaster": _forecaster,
+    "translator": _translator,
+    "captioner": _captioner,
+    "transcriber": _transcriber,
+}

@@ -12,7 +12,10 @@ from ostinato.layers.attention import Score
 from ostinato.models.sequence_decoder import DecoderOutput, DecoderState, SequenceDecoder
 
 #: Channels behind each halving of a picture.
-_CHANNELS = (16, 32, 64, 128)
+CHANNELS = (16, 32, 64, 128)
+
+#: Of channels, that are normalised together.
+GROUPS = 8
 
 
 class PictureEncoder(nn.Module):
@@ -35,10 +38,14 @@ class PictureEncoder(nn.Module):
                 f"pictures are halved four times: expected a size that is a multiple of 16, got {picture_size}"
             )
         layers: list[nn.Module] = []
-        for before, after in zip((5, *_CHANNELS), _CHANNELS, strict=False):
-            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False), nn.GroupNorm(8, after), nn.ReLU()]
+        for before, after in zip((5, *CHANNELS), CHANNELS, strict=False):
+            layers += [
+                nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),
+                nn.GroupNorm(GROUPS, after),
+                nn.ReLU(),
+            ]
         self.convolutions = nn.Sequential(*layers)
-        self.output = nn.Linear(_CHANNELS[-1], output_size)
+        self.output = nn.Linear(CHANNELS[-1], output_size)
         line = torch.linspace(-1, 1, picture_size)
         self.register_buffer("coordinates", torch.stack(torch.meshgrid(line, line, indexing="ij")), persistent=False)
 

@@ -17,6 +17,9 @@ from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.options import OtherTableOptions, Takes, TrainFacts
 
+#: Width of the beam where no option says.
+BEAM = 5
+
 
 @dataclass(frozen=True)
 class TrainCaption(TrainFacts):

@@ -34,7 +34,8 @@ from ostinato.tasks.attending import Alignment
 from ostinato.tasks.caption import exporting
 from ostinato.tasks.caption.figures import score_captions
 from ostinato.tasks.caption.model import Captioner
-from ostinato.tasks.caption.options import AskCaption, TrainCaption
+from ostinato.tasks.caption.options import BEAM, AskCaption, TrainCaption
+from ostinato.tasks.caption.portable import described
 from ostinato.tasks.caption.results import Figures, Summary
 from ostinato.tasks.caption.typed import example, picture, typed
 from ostinato.tasks.caption.views import views_of
@@ -45,9 +46,6 @@ from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.results import best_loss, summed_up
 from ostinato.tasks.trained import AnyRun, Trained, require_alike
 from ostinato.training import ALONE, Job, Processes
-
-#: Default width of the beam.
-BEAM = 5
 
 #: Pictures looked at at once.
 AT_ONCE = 64
@@ -267,6 +265,7 @@ class Captioning:
         return (" ".join(answer.splitlines()) for answer in answers)
 
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
+    described = staticmethod(described)
     typed, example, picture = staticmethod(typed), staticmethod(example), staticmethod(picture)
 
     def summary(self, run: Trained) -> Summary:

@@ -8,9 +8,9 @@ from torch import nn
 
 from ostinato.core.batch import Batch
 from ostinato.data.batching.buckets import in_length_order
-from ostinato.decoding.alignment import Transcript, best_path, prefix_beam_search
 from ostinato.evaluation.edit_distance import edit_distance
 from ostinato.losses.alignment import ctc_loss
+from ostinato.runtime.alignment import Transcript, best_path, prefix_beam_search
 from ostinato.tasks.contract import Progress
 from ostinato.tasks.transcribe.data import Part, TranscribeCodec
 

@@ -17,6 +17,9 @@ from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.options import ReadingRows, Takes, TrainFacts, require_id_beside_values
 
+#: Width of the beam where no option says.
+BEAM = 10
+
 
 @dataclass(frozen=True)
 class TranscriberTrainingOptions(TrainingOptions):

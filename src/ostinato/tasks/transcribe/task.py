@@ -21,6 +21,7 @@ from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.trained import AnyRun, Trained
+from ostinato.tasks.transcribe import exporting, in_c
 from ostinato.tasks.transcribe.data import (
     Part,
     PreparedFrames,
@@ -32,12 +33,10 @@ from ostinato.tasks.transcribe.data import (
 )
 from ostinato.tasks.transcribe.figures import error_figures, transcripts, validation
 from ostinato.tasks.transcribe.model import Transcriber, TranscriberOutput
-from ostinato.tasks.transcribe.options import AskTranscribe, TrainTranscribe
+from ostinato.tasks.transcribe.options import BEAM, AskTranscribe, TrainTranscribe
+from ostinato.tasks.transcribe.portable import described
 from ostinato.tasks.transcribe.results import Answer, Figures, Summary
 from ostinato.training import ALONE, Job, Processes
-
-#: Default width of the beam.
-BEAM = 10
 
 #: Passes over the data where no option says how many.
 EPOCHS = 40
@@ -189,6 +188,10 @@ class Transcription:
     def rows(self, run: Trained, answers: Iterable[Any]) -> Iterator[dict[str, Any]]:
         """They are rows already."""
         return iter(answers)
+
+    metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
+    program, sample = staticmethod(in_c.program), staticmethod(in_c.sample)
+    described = staticmethod(described)
 
     def summary(self, run: Trained) -> Summary:
         """Symbols trained on, and the validation with the fewest errors."""

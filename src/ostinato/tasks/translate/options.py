@@ -25,6 +25,9 @@ _BY_LEVEL: dict[str, dict[str, Any]] = {
 }
 _SMOOTHING = {"char": 0.0, "word": 0.1, "bpe": 0.1}
 
+#: Width of the beam where no option says.
+BEAM = 5
+
 
 @dataclass(frozen=True)
 class Seq2SeqOptions(ModelOptions):

@@ -41,16 +41,14 @@ from ostinato.tasks.translate.codec import PairCodec
 from ostinato.tasks.translate.data import EncodedPairs, Sampled
 from ostinato.tasks.translate.figures import score_translations
 from ostinato.tasks.translate.model import Seq2Seq
-from ostinato.tasks.translate.options import AskTranslate, TrainTranslate
+from ostinato.tasks.translate.options import BEAM, AskTranslate, TrainTranslate
+from ostinato.tasks.translate.portable import described
 from ostinato.tasks.translate.results import Figures, Summary
 from ostinato.tasks.translate.typed import example, typed
 from ostinato.training import ALONE, Job, Processes
 
 #: Pairs to validate on while training, at most: the first ones.
 VALIDATED = 2_000
-
-#: Default width of the beam.
-BEAM = 5
 
 #: Texts translated at once.
 AT_ONCE = 64
@@ -269,6 +267,7 @@ class Translation:
         return Alignment([*read, *["<eos>"][: codec.ends]], [*written, "<eos>"], weights)
 
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
+    described = staticmethod(described)
     typed, example = staticmethod(typed), staticmethod(example)
 
     def summary(self, run: Trained) -> Summary:

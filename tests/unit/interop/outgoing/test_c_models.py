@@ -13,16 +13,20 @@ from ostinato.interop.outgoing.c import (
     SequenceParts,
     TaggerParts,
     Tokens,
+    TranscriberParts,
     identifier,
     language_model,
     sequence_model,
     tagger,
+    transcriber,
     tried,
 )
 from ostinato.models.many_to_one import ManyToOne
+from ostinato.runtime.alignment import best_path
 from ostinato.tasks.lm.model import LanguageModel
 from ostinato.tasks.tag.decoding import decode_tags, span_constraints
 from ostinato.tasks.tag.model import Tagger
+from ostinato.tasks.transcribe.model import Transcriber
 from tests.unit.interop.outgoing.compiled import on
 
 MEAN, DEVIATION = np.array([1.0, 2.0, 1e6]), np.array([2.0, 3.0, 4.0])
@@ -212,6 +216,33 @@ def test_a_longer_sentence_is_read_in_even_pieces(tmp_path):
         tags.append(decode_tags(output, constraints)[:, 0].numpy().astype(np.float32))
     given = struct.pack("<i", 9) + words.astype("<i4").tobytes()
     assert apart(tagger(parts, "model", "float32"), given, np.concatenate(tags), tmp_path, "sanitized") == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "machine"),
+    [
+        ({"bidirectional": True}, "here, at once"),
+        ({"bidirectional": False, "num_layers": 2, "cell": "gru"}, "here, at once"),
+        pytest.param({"bidirectional": True}, "sanitized", marks=pytest.mark.slow),
+        pytest.param({"bidirectional": False, "num_layers": 2}, "sanitized", marks=pytest.mark.slow),
+        pytest.param({"bidirectional": True}, "32-bit Arm", marks=pytest.mark.slow),
+    ],
+)
+def test_frames_say_symbols_along_the_best_path(tmp_path, options, machine):
+    model = grown(Transcriber(3, 4, 7, **options))
+    about, output = ["A transcriber."], (model.output.weight, model.output.bias)
+    parts = TranscriberParts(about, model.recurrent, *output, ["a", "b", '"@', "é"], MEAN.tolist(), DEVIATION.tolist())
+    random, given, expected = np.random.default_rng(1), b"", []
+    for length in (0, 1, 2, 40):
+        raw = random.normal(MEAN, 3 * DEVIATION, (length, 3))
+        x = torch.from_numpy(((raw - MEAN) / DEVIATION).astype(np.float32))
+        given += struct.pack("<i", length) + raw.tobytes()
+        if length:
+            with torch.no_grad():
+                scores = model(x.unsqueeze(1), torch.tensor([length])).logits[:, 0].numpy()
+            expected += [scores.ravel(), np.array(best_path(scores).symbols, np.float32)]
+    assert len(expected[-1]) > 1  # something is said
+    assert apart(transcriber(parts, "model", "float32"), given, np.concatenate(expected), tmp_path, machine) < 1e-5
 
 
 @pytest.mark.parametrize("name", ["Model", "9x", "for", "a-b", "", "main", "é"])

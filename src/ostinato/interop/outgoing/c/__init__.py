@@ -7,10 +7,12 @@ from ostinato.interop.outgoing.c.arrays import Weights
 from ostinato.interop.outgoing.c.forecasters import ForecasterParts, forecaster
 from ostinato.interop.outgoing.c.language_models import LanguageModelParts, language_model
 from ostinato.interop.outgoing.c.program import Program, Sample
+from ostinato.interop.outgoing.c.recurrent_layers import recurrent_layer
 from ostinato.interop.outgoing.c.sequence_models import SequenceParts, sequence_model
 from ostinato.interop.outgoing.c.taggers import TaggerParts, tagger
 from ostinato.interop.outgoing.c.text import identifier
 from ostinato.interop.outgoing.c.tokens import Tokens
+from ostinato.interop.outgoing.c.transcribers import TranscriberParts, transcriber
 from ostinato.interop.outgoing.c.trial import Trial, TrialError, compiler, tried
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "SequenceParts",
     "TaggerParts",
     "Tokens",
+    "TranscriberParts",
     "Trial",
     "TrialError",
     "Weights",
@@ -28,7 +31,9 @@ __all__ = [
     "forecaster",
     "identifier",
     "language_model",
+    "recurrent_layer",
     "sequence_model",
     "tagger",
+    "transcriber",
     "tried",
 ]

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from ostinato.interop.outgoing.c.text import double, filled, literal, string
 
@@ -91,6 +92,12 @@ class Arrays:
         self._declarations.append(f"static const {kind} {name}[{size}];")
         self._definitions.append(f"static const {kind} {name}[{size}] = {{\n{filled(values)}\n}};")
         self.bytes += count
+
+
+def as_array(tensor: Tensor) -> Array:
+    """A tensor's numbers."""
+    found: Array = tensor.detach().float().numpy()
+    return found
 
 
 def quantize(values: Array) -> tuple[Array, npt.NDArray[np.int8]]:

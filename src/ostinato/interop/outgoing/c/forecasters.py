@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ostinato.data.series.windows import Shape
 from ostinato.interop.outgoing.c import series
-from ostinato.interop.outgoing.c.arrays import Arrays, Weights
+from ostinato.interop.outgoing.c.arrays import Arrays, Weights, as_array
 from ostinato.interop.outgoing.c.layers import LayerStack, fields, layer_stack, reset, step_lines
 from ostinato.interop.outgoing.c.program import Program
 from ostinato.interop.outgoing.c.source import Source
@@ -98,10 +98,10 @@ def _decode(parts: ForecasterParts, source: Source, decoder: LayerStack) -> None
     """A function from the decoder's output to a row's forecasts, scaled."""
     K, C, width = parts.shape.targets, parts.shape.bases, decoder.output_size
     each = parts.correction[0].shape[0] // K
-    mixing = source.arrays.matrix("mixing_weight", _array(parts.weights[0]))
-    mixing_bias = source.arrays.vector("mixing_bias", _array(parts.weights[1]))
-    matrix = source.arrays.matrix("correction_weight", _array(parts.correction[0]))
-    bias = source.arrays.vector("correction_bias", _array(parts.correction[1]))
+    mixing = source.arrays.matrix("mixing_weight", as_array(parts.weights[0]))
+    mixing_bias = source.arrays.vector("mixing_bias", as_array(parts.weights[1]))
+    matrix = source.arrays.matrix("correction_weight", as_array(parts.correction[0]))
+    bias = source.arrays.vector("correction_bias", as_array(parts.correction[1]))
     body = [
         f"float weights[{K * C}], correction[{K * each}];",
         f"multiply({mixing}, {K * C}, {width}, h, {mixing_bias}, weights);",
@@ -206,10 +206,6 @@ def _entry(
         f"@_forecast(&room, {features.passed}, values);",
     ]
     source.stack_bytes += 4 * max(shape.past_size, fed)
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().float().numpy()
 
 
 def _driver(features: series.SeriesCode) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from torch import Tensor
 
-from ostinato.interop.outgoing.c.arrays import Arrays, Weights
+from ostinato.interop.outgoing.c.arrays import Arrays, Weights, as_array
 from ostinato.interop.outgoing.c.layers import fields, layer_stack, reset, step_lines
 from ostinato.interop.outgoing.c.program import Program
 from ostinato.interop.outgoing.c.source import Source
@@ -52,12 +51,12 @@ def language_model(parts: LanguageModelParts, name: str, weights: Weights) -> Pr
     source = Source(name, parts.about, Arrays(weights), frozenset({"softmax"}), rows=True)
     source.define("TOKENS", V, "tokens of the vocabulary")
     source.define("BEGIN", parts.begin, "the token in front of a text")
-    embedding = source.arrays.matrix("embedding", _array(parts.embedding))
+    embedding = source.arrays.matrix("embedding", as_array(parts.embedding))
     stacks = [
         layer_stack(module, which, source) for module, which in zip(parts.stacks, ("layer", "last"), strict=False)
     ]
-    output = embedding if parts.weight is None else source.arrays.matrix("output_weight", _array(parts.weight))
-    bias = source.arrays.vector("output_bias", _array(parts.bias))
+    output = embedding if parts.weight is None else source.arrays.matrix("output_weight", as_array(parts.weight))
+    bias = source.arrays.vector("output_bias", as_array(parts.bias))
     members = [line for stack in stacks for line in fields(stack)]
     source.types.append("\n".join(["struct @_state {", *indented(members), "};"]))
     add_tokens(parts.tokens, source)
@@ -95,10 +94,6 @@ def language_model(parts: LanguageModelParts, name: str, weights: Weights) -> Pr
         "@_probabilities(scores);                      // scores[k]: that token k comes next",
     ]
     return Program(name, source.header(f"{name}.h"), source.text(), with_name(_DRIVER, name), source.arrays.bytes)
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().float().numpy()
 
 
 #: Reads, again and again, an int32 length and as many int32 tokens; writes the scores of each step.

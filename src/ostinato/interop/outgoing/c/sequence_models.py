@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 from torch import Tensor
 
-from ostinato.interop.outgoing.c.arrays import Arrays, Weights
+from ostinato.interop.outgoing.c.arrays import Arrays, Weights, as_array
+from ostinato.interop.outgoing.c.features import add_standardise
 from ostinato.interop.outgoing.c.layers import LayerStack, fields, layer_stack, reset, sequence_function, step_lines
 from ostinato.interop.outgoing.c.pooling import Pooling, pooling
 from ostinato.interop.outgoing.c.program import Program
@@ -107,38 +107,10 @@ class _Writer:
             V, E = parts.embedding.shape
             source.define("TOKENS", V, "tokens of the vocabulary")
             source.rows = True
-            self.width, table = E, source.arrays.matrix("embedding", _array(parts.embedding))
+            self.width, table = E, source.arrays.matrix("embedding", as_array(parts.embedding))
             self.read = f"row_of({table}, {{0}}, {E}, {{1}});"
             return
-        D = len(parts.mean)
-        source.define("FEATURES", D, "numbers of a step")
-        mean = source.arrays.doubles("feature_mean", parts.mean)
-        deviation = source.arrays.doubles("feature_deviation", parts.deviation)
-        self.width = D
-        lines = [
-            "const double scaled = (features[k] - MEAN[k]) / DEVIATION[k];",
-            "const double bounded = scaled > 1e9 ? 1e9 : (scaled < -1e9 ? -1e9 : scaled);",
-            "ROW[k] = features[k] == features[k] ? (float)bounded : 0.0f; /* NAN: missing, as the mean */",
-        ]
-        body = [line.replace("MEAN", mean).replace("DEVIATION", deviation) for line in lines]
-        row = "x"
-        before: list[str] = []
-        after: list[str] = []
-        if parts.linear is not None:
-            weight, bias = parts.linear
-            self.width = weight.shape[0]
-            matrix = source.arrays.matrix("input_weight", _array(weight))
-            row, start = "scaled_features", source.arrays.vector("input_bias", _array(bias))
-            before = [f"float {row}[{D}];"]
-            after = [f"multiply({matrix}, {self.width}, {D}, {row}, {start}, x);"]
-        source.code.append("\n".join([
-            "/* Standardise the numbers of a step. */",
-            "static void standardise(const double *features, float *x)",
-            "{",
-            *indented([*before, f"for (int k = 0; k < {D}; ++k) {{",
-                       *indented([line.replace("ROW", row) for line in body]), "}", *after]),
-            "}",
-        ]))  # fmt: skip
+        self.width = add_standardise(source, parts.mean, parts.deviation, parts.linear)
         self.read = "standardise({0}, {1});"
 
     # What comes out.
@@ -166,8 +138,8 @@ class _Writer:
         """Lines from the pooled vector to the answer, and what is returned."""
         parts, source = self.parts, self.source
         width, C = parts.weight.shape[1], len(parts.names)
-        matrix = source.arrays.matrix("output_weight", _array(parts.weight))
-        bias = source.arrays.vector("output_bias", _array(parts.bias))
+        matrix = source.arrays.matrix("output_weight", as_array(parts.weight))
+        bias = source.arrays.vector("output_bias", as_array(parts.bias))
         if parts.answer == "scale":
             mean = source.arrays.doubles("target_mean", parts.target_mean)
             deviation = source.arrays.doubles("target_deviation", parts.target_deviation)
@@ -297,10 +269,6 @@ class _Writer:
             run, room = "@_answer(&room, given, (int)length, said);", "workspace"
         text = _DRIVER.replace("ROOM", room).replace("KIND", kind).replace("WIDTH", width).replace("SAID", said)
         return with_name(text.replace("COUNT", self._count).replace("RUN", run), self.name)
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().float().numpy()
 
 
 #: Reads, again and again, an int32 length and as many steps; writes the answer to each sequence.

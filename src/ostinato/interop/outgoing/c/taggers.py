@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from torch import Tensor
 
-from ostinato.interop.outgoing.c.arrays import Arrays, Weights
+from ostinato.interop.outgoing.c.arrays import Arrays, Weights, as_array
 from ostinato.interop.outgoing.c.layers import fields, layer_stack, reset_one, sequence_function
 from ostinato.interop.outgoing.c.program import Program
 from ostinato.interop.outgoing.c.source import Source
@@ -66,7 +65,7 @@ def tagger(parts: TaggerParts, name: str, weights: Weights) -> Program:
     if parts.features:
         source.define("FEATURES", len(parts.features), "ids beside each word; 0 is unknown")
     source.arrays.strings("@_tags", parts.tags)
-    words = source.arrays.matrix("word_embedding", _array(parts.embedding))
+    words = source.arrays.matrix("word_embedding", as_array(parts.embedding))
     rows = [f"row_of({words}, words[t], {E}, x);"]
     members: list[str] = []
     if parts.characters is not None:
@@ -78,7 +77,7 @@ def tagger(parts: TaggerParts, name: str, weights: Weights) -> Program:
         ]
         E += width
     for number, table in enumerate(parts.features):
-        matrix = source.arrays.matrix(f"feature_{number}_embedding", _array(table))
+        matrix = source.arrays.matrix(f"feature_{number}_embedding", as_array(table))
         size = table.shape[1]
         rows.append(f"row_of({matrix}, features[(size_t)t * @@_FEATURES + {number}], {size}, x + {E});")
         E += size
@@ -110,7 +109,7 @@ def _spelling(parts: TaggerParts, source: Source) -> list[str]:
     table, module = parts.characters
     source.define("CHARACTERS", len(table), "ids of characters; 0 is unknown")
     size = table.shape[1]
-    matrix = source.arrays.matrix("character_embedding", _array(table))
+    matrix = source.arrays.matrix("character_embedding", as_array(table))
     stack = layer_stack(module, "spelling", source)
     half, most = parts.spelled // 2, parts.spelled
     body = [f"const int read = count > {most} ? {most} : count;", f"float x[{size}];"]
@@ -145,7 +144,7 @@ def _choice(parts: TaggerParts, source: Source) -> None:
         ]
         source.code.append("/* The best tag of each word. */\n" + function(head, body))
         return
-    start, between, end = (_array(part) for part in parts.chain)
+    start, between, end = (as_array(part) for part in parts.chain)
     front, behind = source.arrays.vector("chain_start", start), source.arrays.vector("chain_end", end)
     pairs = source.arrays.vector("chain_between", between)
     source.code.append(
@@ -180,8 +179,8 @@ def _choice(parts: TaggerParts, source: Source) -> None:
 
 
 def _entry(parts: TaggerParts, source: Source, rows: Sequence[str], width: int) -> None:
-    output = source.arrays.matrix("output_weight", _array(parts.weight))
-    bias = source.arrays.vector("output_bias", _array(parts.bias))
+    output = source.arrays.matrix("output_weight", as_array(parts.weight))
+    bias = source.arrays.vector("output_bias", as_array(parts.bias))
     spelled = parts.characters is not None
     given = "const int32_t *words, " + ("const int32_t *characters, const int32_t *counts, " if spelled else "")
     given += "const int32_t *features, " if parts.features else ""
@@ -231,10 +230,6 @@ def _entry(parts: TaggerParts, source: Source, rows: Sequence[str], width: int) 
         "static struct @_workspace room;",
         f"@_tag(&room, {passed}length, tags);  // tags[t]: of word t, @_tags[tags[t]] is its name",
     ]
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().float().numpy()
 
 
 def _driver(parts: TaggerParts) -> str:

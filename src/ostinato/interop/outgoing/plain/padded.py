@@ -29,6 +29,12 @@ def run_padded(layer: Any, x: Tensor, lengths: Tensor, state: Any = None) -> tup
     return output, tuple(new.where(some, old) for new, old in zip(fields, before, strict=True))
 
 
+def run(layer: Any, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Run a layer over whole sequences `[T, N, D]` from a state, a tuple of its fields."""
+    output, after = layer(x, state if len(state) > 1 else state[0])
+    return output, after if isinstance(after, tuple) else (after,)
+
+
 def zeros(layer: Any, N: int) -> tuple[Tensor, ...]:
     """The state that a layer begins with."""
     rows = layer.num_layers * (2 if layer.bidirectional else 1)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ostinato.decoding.alignment import best_path, prefix_beam_search
 from ostinato.evaluation.edit_distance import edit_distance
 from ostinato.losses.alignment import ctc_loss, steps_needed
+from ostinato.runtime.alignment import best_path, prefix_beam_search
 
 
 def said(path):

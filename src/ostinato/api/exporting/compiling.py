@@ -1,0 +1,64 @@
+"""Files of C: written, compiled and compared where there is a compiler."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from ostinato.api.results import Exported, ExportedFile
+from ostinato.config.export import Export
+from ostinato.core.errors import ConfigError, DataError
+from ostinato.interop.outgoing.c import Program, Sample, compiler, tried
+
+#: Largest difference of float32 weights that is let pass: other sums come in another order; another meaning is far
+#: above. int8 weights are other weights: how far they are off is said.
+_MOST = 1e-4
+
+#: Steps that are timed, at least.
+_TIMED = 2_000
+
+
+def written(program: Program, folder: Path, options: Export, sample: Callable[[], Sample], task: str) -> Exported:
+    """Write both files of a program, and try them.
+
+    Args:
+        program: of a model or a layer.
+        folder: to write to.
+        options: of the command.
+        sample: makes inputs, and what the model gives of them.
+        task: of the run, or "layer".
+
+    Raises:
+        ConfigError: `out` names a file.
+        DataError: they give other numbers than the model.
+        TrialError: they do not compile, or stop.
+    """
+    if Path(options.out).suffix in (".c", ".h"):
+        raise ConfigError(f"--out {options.out}: expected a folder, for two files; --name says what they are called")
+    files = []
+    for suffix, text in (("h", program.header), ("c", program.source)):
+        path = folder / f"{program.name}.{suffix}"
+        path.write_text(text, encoding="ascii")
+        files.append(ExportedFile(file=path.name, bytes=path.stat().st_size))
+    said = Exported(run=options.run, task=task, to="c", files=files, weight_bytes=program.weight_bytes)
+    if (command := compiler()) is None:
+        said.unchecked = "there is no C compiler here (cc, gcc or clang, or the one that CC names)"
+    else:
+        _try(program, sample(), command, options, said)
+    return said
+
+
+def _try(program: Program, sample: Sample, command: str, options: Export, said: Exported) -> None:
+    """Compile the files, compare them, and fill in what is found."""
+    with tempfile.TemporaryDirectory(prefix="ostinato-c-") as folder:
+        trial = tried(program, Path(folder), sample.given, compiler=command, strict=("-std=c99",), repeats=_TIMED)
+    apart = sample.difference(trial.output)
+    if not apart <= (_MOST if options.weights == "float32" else 1e30):
+        of = "layer" if said.task == "layer" else "run"
+        raise DataError(
+            f"--to c: the compiled files give other numbers than the {of}, {apart:.1e} apart at most where {_MOST:.0e} "
+            "is allowed; nothing is written"
+        )
+    said.checked, said.difference = sample.inputs, apart
+    said.code_bytes, said.seconds = trial.code_bytes or None, trial.seconds

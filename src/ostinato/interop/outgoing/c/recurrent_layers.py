@@ -1,0 +1,143 @@
+"""Recurrent layers alone in C: step by step, or over whole sequences where they read from the end too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ostinato.interop.outgoing.c.arrays import Arrays, Weights
+from ostinato.interop.outgoing.c.layers import LayerStack, fields, layer_stack, reset, sequence_function, step_lines
+from ostinato.interop.outgoing.c.program import Program
+from ostinato.interop.outgoing.c.source import Source
+from ostinato.interop.outgoing.c.text import function, indented, with_name
+from ostinato.layers.recurrent import Recurrent
+
+#: Steps that a workspace holds, where the compiler is not told another number.
+STEPS = 256
+
+
+def recurrent_layer(module: Recurrent, about: Sequence[str], name: str, weights: Weights) -> Program:
+    """The files of a layer.
+
+    Args:
+        module: the layer.
+        about: lines on what it is.
+        name: begins all names.
+        weights: how matrices are kept.
+
+    Raises:
+        ConfigError: a cell that C has no form of.
+    """
+    source = Source(name, list(about), Arrays(weights))
+    source.define("INPUTS", module.input_size, "numbers that a step reads")
+    source.define("OUTPUTS", module.output_size, "numbers that it gives")
+    stack = layer_stack(module, "layer", source)
+    run = _steps(source, stack) if stack.streams else _whole(source, stack)
+    driver = with_name(_DRIVER.replace("ROOM", run.room).replace("RUN", run.code), name)
+    return Program(name, source.header(f"{name}.h"), source.text(), driver, source.arrays.bytes)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The struct that a driver needs, and the line by which it reads a sequence."""
+
+    room: str
+    code: str
+
+
+def _steps(source: Source, stack: LayerStack) -> _Run:
+    source.types.append("\n".join(["struct @_state {", *indented(fields(stack)), "};"]))
+    lines, output = step_lines(stack, "state->", "x")
+    source.code += [
+        function("void @_reset(struct @_state *state)", reset(stack, "state->")),
+        function("const float *@_step(struct @_state *state, const float *x)", [*lines, f"return {output};"]),
+    ]
+    source.declare("void @_reset(struct @_state *state);", "Begin a sequence.")
+    source.declare(
+        "const float *@_step(struct @_state *state, const float *x);",
+        "Read a step of @@_INPUTS numbers; the @@_OUTPUTS numbers of its output stand in the state until the next.",
+    )
+    source.usage += [
+        "static struct @_state state;",
+        "@_reset(&state);",
+        "const float *output = @_step(&state, x);  // for every step of the sequence",
+    ]
+    code = (
+        "@_reset(&room); for (int32_t t = 0; t < length; ++t) { const float *output = "
+        "@_step(&room, given + (size_t)t * @@_INPUTS); "
+        "for (int j = 0; j < @@_OUTPUTS; ++j) said[(size_t)t * @@_OUTPUTS + (size_t)j] = output[j]; }"
+    )
+    return _Run("state", code)
+
+
+def _whole(source: Source, stack: LayerStack) -> _Run:
+    source.define("MAX_STEPS", STEPS, "steps that a workspace holds")
+    source.define("WORKSPACE_BYTES", "sizeof(struct @_workspace)", "bytes of a workspace")
+    widest = stack.widest
+    rows = [f"float rows[@@_MAX_STEPS][{widest}];", f"float other[@@_MAX_STEPS][{widest}];"]
+    source.types.append("\n".join([
+        "/* Room to work in, of @@_WORKSPACE_BYTES; what is in it before a call does not matter. */",
+        "struct @_workspace {", *indented([*rows, *fields(stack)]), "};",
+    ]))  # fmt: skip
+    source.code.append(sequence_function(stack, "workspace", widest))
+    head = "int @_read(struct @_workspace *workspace, const float *x, int length, float *output)"
+    source.code.append(function(head, [
+        "if (length < 0 || length > @@_MAX_STEPS) return -1;",
+        "for (int t = 0; t < length; ++t) {",
+        "    for (int k = 0; k < @@_INPUTS; ++k) workspace->rows[t][k] = x[(size_t)t * @@_INPUTS + (size_t)k];",
+        "}",
+        "layer_read(workspace, workspace->rows, workspace->other, length);",
+        "for (int t = 0; t < length; ++t) {",
+        "    for (int j = 0; j < @@_OUTPUTS; ++j) {",
+        "        output[(size_t)t * @@_OUTPUTS + (size_t)j] = workspace->rows[t][j];",
+        "    }",
+        "}",
+        "return 0;",
+    ]))  # fmt: skip
+    source.declare(
+        f"{head};",
+        "Read a sequence, @@_INPUTS numbers a step, into `output`, @@_OUTPUTS a step. Returns 0; or -1, having read "
+        "nothing, of one longer than @@_MAX_STEPS.",
+    )
+    source.usage += ["static struct @_workspace workspace;", "@_read(&workspace, x, length, output);"]
+    return _Run("workspace", "if (@_read(&room, given, (int)length, said) != 0) return 1;")
+
+
+#: Reads, again and again, an int32 length and as many steps; writes the outputs of each.
+_DRIVER = """\
+#include "@.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+int main(int argc, char **argv)
+{
+    static struct @_ROOM room;
+    const long repeats = argc > 1 ? atol(argv[1]) : 0;
+    float *given = NULL, *said = NULL;
+    int32_t length, longest = 0;
+    long steps = 0;
+    clock_t begun;
+    while (fread(&length, sizeof length, 1, stdin) == 1) {
+        if (length > longest) longest = length;
+        given = realloc(given, sizeof *given * @@_INPUTS * (size_t)(longest + 1));
+        said = realloc(said, sizeof *said * @@_OUTPUTS * (size_t)(longest + 1));
+        if (given == NULL || said == NULL) return 1;
+        if (fread(given, sizeof *given * @@_INPUTS, (size_t)length, stdin) != (size_t)length) return 1;
+        RUN
+        fwrite(said, sizeof *said * @@_OUTPUTS, (size_t)length, stdout);
+    }
+    length = longest;
+    begun = clock();
+    while (steps < repeats && length > 0) {
+        RUN
+        steps += length;
+    }
+    if (steps > 0) fprintf(stderr, "%.9g\\n", (double)(clock() - begun) / CLOCKS_PER_SEC / (double)steps);
+    free(given);
+    free(said);
+    return 0;
+}
+"""
