@@ -91,7 +91,7 @@ int main(void)
 
 @needs_compiler
 def test_a_program_steps_through_a_layer_in_c():
-    layer = ostinato.Recurrent("mgu", 3, 5, num_layers=2, zoneout=0.1).eval()
+    layer = ostinato.Recurrent("gru", 3, 5, num_layers=2, zoneout=0.1).eval()
     said = ostinato.export(layer, to="c", out="out", name="mine")
     assert ([file.file for file in said.files], said.checked) == (["out/mine.h", "out/mine.c"], 20)
     assert said.difference < 1e-6
