@@ -27,6 +27,10 @@ _CASES: dict[str, dict[str, Any]] = {
 }
 
 
+#: The same where torch can use a GPU of NVIDIA's: torch's own layer is cuDNN's there.
+_ON_A_GPU: dict[str, dict[str, Any]] = {"on a GPU": {"device": "cuda"}}
+
+
 def _options(cell: Cell, first: Cell) -> str:
     """What sets a configuration apart from the plain one, sizes aside."""
     plain = vars(first)
@@ -40,10 +44,11 @@ def describe() -> Info:
     library = native_library.load()
     isa = None if isinstance(library, str) else library.isa
     cells = []
+    asked = _CASES | (_ON_A_GPU if "cuda" in available() else {})
     for name, kind in registered().items():
         first, *others = kind.examples()
         plain = find(first, _PLAIN)
-        cases = {when: find(first, _PLAIN._replace(**change)) for when, change in _CASES.items()}
+        cases = {when: find(first, _PLAIN._replace(**change)) for when, change in asked.items()}
         cases |= {_options(cell, first): find(cell, _PLAIN) for cell in others}
         elsewhere = [
             ElsewhereInfo(when=when, kernel=choice.name, reason=choice.refused)

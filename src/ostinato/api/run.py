@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -15,11 +15,13 @@ from ostinato.api.loading import open_folder
 from ostinato.checkpoint import RunFolder
 from ostinato.config.checks import at_least
 from ostinato.config.merge import flatten
+from ostinato.core.accelerator import CPU, computing_on, resolve
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.results import builtins
 from ostinato.data.sources.encodings import read_as, text_encoding
 from ostinato.data.sources.memory import Given, given
 from ostinato.data.tables.layout import Layout, laid_out, layout_of
+from ostinato.layers.eight_bits import EightBitLinear
 from ostinato.tasks import TABLES, find
 from ostinato.tasks.commands import asked, reading_given
 from ostinato.tasks.contract import Ensembles, Generates, Labels, Plots, Predicts, Progress, Reads, ReadsTexts, Task
@@ -295,6 +297,34 @@ class Run:
                 return self.task.plot(there, data.names[0], picture, wanted, series)
             except OSError as error:
                 raise DataError(f"--out {out}: cannot be written: {error.strerror}; choose another place") from None
+
+    @contextmanager
+    def computing(self, accelerator: str = "auto") -> Iterator[torch.device]:
+        """Within it the run computes on a GPU, or where it is told to: `with run.computing("cuda"): run.evaluate(...)`.
+
+        Args:
+            accelerator: "auto", a GPU where torch can use one; "cpu", "cuda" or "mps".
+
+        Yields:
+            The device. Weights of 8 bits stay on the CPU, for which their kernels are.
+
+        Raises:
+            ConfigError: torch cannot use it here.
+        """
+        models = list(dict.fromkeys([self.model, *(one.model for one in each_of(self))]))
+        eight_bits = any(isinstance(layer, EightBitLinear) for model in models for layer in model.modules())
+        device = CPU if accelerator == "auto" and eight_bits else resolve(accelerator)
+        if device == CPU:
+            yield device
+            return
+        for model in models:
+            model.to(device)
+        try:
+            with computing_on(device):
+                yield device
+        finally:
+            for model in models:
+                model.to(CPU)
 
     def seeing(self, images: str | PathLike[str] | None = None, features: str | PathLike[str] | None = None) -> "Run":
         """The same run, its pictures elsewhere than in training: `run.seeing(images="new").predict("names.txt")`.

@@ -270,7 +270,8 @@ def _parts_that_differ(options: TrainOptions, folder: RunFolder, progress_of: Re
 
 def _evaluated(run: Run, options: TrainOptions, progress_of: Reporting) -> dict[str, Any]:
     assert options.test is not None
-    with compute_settings(options.training.threads, options.training.precision):
+    settings = compute_settings(options.training.threads, options.training.precision)
+    with settings, run.computing(options.training.accelerator):
         return run.evaluate(options.test, progress=progress_of("testing"))
 
 

@@ -58,7 +58,7 @@ def predict(options: Predict, output: Output) -> None:
         )
     require_writer(kind)
     counted = Counted()
-    with compute_settings(options.threads, options.precision):
+    with compute_settings(options.threads, options.precision), run.computing(options.accelerator):
         answers = counted(run.answers(data[0], progress=ProgressLine("predicting"), **asking))
         if options.output is not None and kind is not None and isinstance(run.task, Tabulates) and tabular:
             write_pieces(Path(options.output), table_pieces(run.task.rows(run, answers), kind))

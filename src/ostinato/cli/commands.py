@@ -120,7 +120,7 @@ def _evaluate(options: Evaluate, output: Output) -> None:
     asking, writing = apart(run.config["task"], "evaluate", said(options))
     path = writing.get("output")
     require_writer(format_of(path or ""))
-    with compute_settings(options.threads, options.precision):
+    with compute_settings(options.threads, options.precision), run.computing(options.accelerator):
         figures = run.evaluate(*data, progress=ProgressLine("evaluating"), **asking)
     output.figures(figures)
     if path is not None and isinstance(run.task, Backtests):
@@ -141,22 +141,23 @@ def _generate(options: Generate, output: Output) -> None:
     ]
     texts: list[Written] = []
     settings |= {"stop": options.stop, "seed": seed}
-    if len(asked) == 1:  # streamed; several are written side by side
-        written: Iterable[Iterable[str]] = [run.generate(prompts[0], options.length, **settings)]
-    else:
-        line = ProgressLine("writing")
-        found = run.generate(prompts, options.length, samples=options.samples, progress=line, **settings)
-        written = ([text] for text in found)
-    for (prompt, own), pieces in zip(asked, written, strict=True):
-        if texts:
-            output.text("---")
-        output.data(prompt, end="")
-        so_far = []
-        for piece in pieces:
-            output.data(piece, end="")
-            so_far.append(piece)
-        output.text("")
-        texts.append(Written(prompt=prompt, seed=own, text="".join(so_far)))
+    with run.computing(options.accelerator):
+        if len(asked) == 1:  # streamed; several are written side by side
+            written: Iterable[Iterable[str]] = [run.generate(prompts[0], options.length, **settings)]
+        else:
+            line = ProgressLine("writing")
+            found = run.generate(prompts, options.length, samples=options.samples, progress=line, **settings)
+            written = ([text] for text in found)
+        for (prompt, own), pieces in zip(asked, written, strict=True):
+            if texts:
+                output.text("---")
+            output.data(prompt, end="")
+            so_far = []
+            for piece in pieces:
+                output.data(piece, end="")
+                so_far.append(piece)
+            output.text("")
+            texts.append(Written(prompt=prompt, seed=own, text="".join(so_far)))
     output.result(Generated(prompt=texts[0].prompt, text=texts[0].text, texts=texts))
 
 
@@ -176,7 +177,7 @@ def _plot(options: Plot, output: Output) -> None:
 
     run = opened(options)
     series = [] if options.series is None else options.series.split(",")
-    with compute_settings(options.threads, "highest"):
+    with compute_settings(options.threads, "highest"), run.computing(options.accelerator):
         drawn = run.plot(options.data, options.out, series=series, **said(options))
     output.text(f"{options.out}: {len(drawn['series']):,} series")
     output.result(Plotted(run=options.run, task=run.config["task"], series=drawn["series"], out=options.out))

@@ -1,12 +1,18 @@
 """What `ostinato inspect` prints."""
 
+from __future__ import annotations
+
 import dataclasses
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ostinato.cli.output import Output
 from ostinato.config.inspect import Inspect
 from ostinato.core.figures import shown
+
+if TYPE_CHECKING:
+    from ostinato.api import Run
 
 
 def inspect(options: Inspect, output: Output) -> None:
@@ -18,8 +24,14 @@ def inspect(options: Inspect, output: Output) -> None:
     from ostinato.plots.style import available
 
     import_plugins(options.plugin)
-    with compute_settings(options.threads, "highest"):
-        result = look(options.run, options.view, options.out, load=load, **dataclasses.asdict(options.look))
+    with compute_settings(options.threads, "highest"), ExitStack() as placed:
+
+        def opened(path: str) -> Run:
+            run = load(path)
+            placed.enter_context(run.computing(options.accelerator))
+            return run
+
+        result = look(options.run, options.view, options.out, load=opened, **dataclasses.asdict(options.look))
     for line in _LINES[options.view](result):
         output.text(line)
     output.text(f"written to {options.out}: {', '.join(result['files'])}")

@@ -7,7 +7,7 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import above_zero, at_least, valid_threads
-from ostinato.config.fields import File, Flag, Json, Out, Overwrite, Plugins, Precision, RunFolder, Threads
+from ostinato.config.fields import Accelerator, File, Flag, Json, Out, Overwrite, Plugins, Precision, RunFolder, Threads
 from ostinato.core.errors import ConfigError
 
 
@@ -28,6 +28,7 @@ class Evaluate:
 
     threads: Threads = 0
     precision: Precision = "highest"
+    accelerator: Accelerator = "auto"
     plugin: Plugins = ()
     json: Json = False
 
@@ -56,6 +57,7 @@ class Predict:
 
     threads: Threads = 0
     precision: Precision = "highest"
+    accelerator: Accelerator = "auto"
     plugin: Plugins = ()
     json: Json = False
 
@@ -77,6 +79,7 @@ class Plot:
     """Series to draw, by their ids. By default the first ones, as many as there is room for."""
 
     threads: Threads = 0
+    accelerator: Accelerator = "auto"
     plugin: Plugins = ()
     json: Json = False
 
@@ -110,6 +113,7 @@ class Generate:
     stop: str | None = None
     """Stop once this text has been written."""
 
+    accelerator: Accelerator = "auto"
     plugin: Plugins = ()
     json: Json = False
 

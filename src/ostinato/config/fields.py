@@ -18,6 +18,13 @@ Precision = Annotated[
     Literal["highest", "high", "medium"],
     tyro.conf.arg(help="Of matrix products, as torch.set_float32_matmul_precision."),
 ]
+Accelerator = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"],
+    tyro.conf.arg(
+        help="What computes: the processor, or a GPU of NVIDIA's (of AMD's by ROCm) or Apple's. auto is a GPU where "
+        "torch can use one."
+    ),
+]
 Beam = Annotated[int | None, tyro.conf.arg(metavar="K", help="Width of the beam search. 1 is greedy.")]
 
 # of train

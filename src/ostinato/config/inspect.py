@@ -7,7 +7,7 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import at_least, valid_threads
-from ostinato.config.fields import File, Json, Plugins, RunFolder, Threads
+from ostinato.config.fields import Accelerator, File, Json, Plugins, RunFolder, Threads
 from ostinato.core.errors import ConfigError
 
 View: TypeAlias = Literal["gates", "gradients", "units", "loss", "training"]
@@ -84,6 +84,7 @@ class Inspect:
 
     look: InspectOptions = field(default_factory=InspectOptions)
     threads: Threads = 0
+    accelerator: Accelerator = "auto"
     plugin: Plugins = ()
     json: Json = False
 

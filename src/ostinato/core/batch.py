@@ -24,6 +24,7 @@ class Batch:
         total: the same over all processes that share a batch; None where there is one process.
         world: processes that share a batch.
         lr_factor: what a step on this batch multiplies the learning rate by.
+        anew: whether it does not go on where the batch before it ended, where batches do: no state is carried into it.
     """
 
     inputs: Tensor
@@ -35,6 +36,7 @@ class Batch:
     total: int | None = None
     world: int = 1
     lr_factor: float = 1.0
+    anew: bool = False
 
     @property
     def tokens(self) -> int:

@@ -208,6 +208,8 @@ class Trainer:
     def backward(self, batch: Batch, kept: KeptState, weight: float) -> float:
         """Forward, and backward through time; a carried state goes on to the next batch, detached. The mean loss, whose
         gradient counts by `weight`."""
+        if batch.anew:
+            kept.reset()
         carried = {"state": kept.state} if self.job.batches.carried else {}
         output = self.model(batch.inputs, **batch.arguments(), **carried)
         loss = self.job.loss(output, batch)

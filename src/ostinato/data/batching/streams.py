@@ -29,6 +29,7 @@ class Streams:
         rank: which process this is.
         world: how many there are; each takes its slice of the N streams.
         random: seed of pieces of random length, others in each epoch; None for T throughout.
+        pieces: how many pieces there are to be, of about equal length, whatever T would make it; None for T.
 
     Raises:
         ConfigError: a size below 1, or streams that cannot be shared evenly among the processes.
@@ -46,7 +47,8 @@ class Streams:
         eos_id: int = 0,
         rank: int = 0,
         world: int = 1,
-        random: int | None = None,
+        random: int | tuple[int, ...] | None = None,
+        pieces: int | None = None,
     ) -> None:
         if min(batch_size, steps, world) < 1 or not 0 <= rank < world:
             raise ConfigError(
@@ -65,9 +67,12 @@ class Streams:
         self._eos_id = eos_id
         self._first, self._stop = self._slice(rank, world)
         self._random, self._drawn = random, (-1, np.zeros(0, np.int64))
+        self._pieces = pieces
 
     def __len__(self) -> int:
         """Pieces in one pass."""
+        if self._pieces is not None:
+            return self._pieces
         return -(-self.length // self.steps) if self._random is None else pieces_of(self.length, self.steps)
 
     @property
@@ -113,12 +118,17 @@ class Streams:
         return self.pieces()
 
     def _bounds(self, index: int, epoch: int) -> tuple[int, int]:
-        if self._random is None:
+        if self._random is None and self._pieces is None:
             return index * self.steps, min((index + 1) * self.steps, self.length)
-        if self._drawn[0] != epoch:
-            self._drawn = (epoch, random_bounds(self.length, self.steps, [self._random, epoch]))
-        begin, end = self._drawn[1][index : index + 2].tolist()
-        return begin, end
+        if self._random is None:
+            begin, end = index * self.length // len(self), (index + 1) * self.length // len(self)
+        else:
+            if self._drawn[0] != epoch:
+                seed = [*(self._random if isinstance(self._random, tuple) else (self._random,)), epoch]
+                self._drawn = (epoch, random_bounds(self.length, self.steps, seed, self._pieces))
+            begin, end = self._drawn[1][index : index + 2].tolist()
+        begin = min(begin, self.length - 1)  # of more pieces than tokens, which a shard may have, none is empty
+        return begin, max(end, begin + 1)
 
     def _before(self, begin: int) -> TokenIds:
         """`[N]` the tokens in front of position `begin` of each stream."""
@@ -138,16 +148,17 @@ def pieces_of(length: int, steps: int) -> int:
     return math.ceil(length / (steps * (1 - HALVED / 2)))
 
 
-def random_bounds(length: int, steps: int, seed: Sequence[int]) -> npt.NDArray[np.int64]:
+def random_bounds(length: int, steps: int, seed: Sequence[int], pieces: int | None = None) -> npt.NDArray[np.int64]:
     """Where pieces of random length begin and end (Merity et al. 2018, section 5.1).
 
     A length is drawn from a normal distribution about T, or with probability 0.05 about T/2. So many are drawn as
     make up the stream on average; then all are stretched or shrunk to end where it ends: in a stream of hundreds of
     pieces by a percent or so, in one of a few pieces by as much as their mean is off. T is `steps`, at least 20; the
-    result is `[pieces + 1]` ascending places from 0 to the stream's length.
+    result is `[pieces + 1]` ascending places from 0 to the stream's length. `pieces`, where not None, is how many are
+    drawn.
     """
     draw = np.random.default_rng(seed)
-    count = pieces_of(length, steps)
+    count = pieces_of(length, steps) if pieces is None else pieces
     about = np.where(draw.random(count) < HALVED, steps / 2, float(steps))
     drawn = np.clip(draw.normal(about, SPREAD), SHORTEST, steps + SPREAD * 5)
     ends = np.cumsum(drawn)

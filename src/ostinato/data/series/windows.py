@@ -167,7 +167,7 @@ class Windows:
         """What the model reads, of the windows of these numbers."""
         import torch
 
-        return WindowTensors(*map(torch.from_numpy, self.arrays(indices)))
+        return WindowTensors(*map(torch.as_tensor, self.arrays(indices)))
 
     def arrays(self, indices: np.ndarray) -> WindowArrays:
         """The same without torch."""

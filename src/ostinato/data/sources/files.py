@@ -70,6 +70,17 @@ class Spool:
             ) from error
 
 
+class _Read:
+    """What a `Spool` reads of chunks."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+
+    def read(self, size: int) -> bytes:
+        """The next of them, whatever its size; an empty one ends them."""
+        return next(self._chunks, b"")
+
+
 @dataclass(frozen=True)
 class TextFile:
     """One file of text, plain or packed (gzip, bzip2, xz, zip); told apart by its first bytes, not by its name.
@@ -95,19 +106,22 @@ class TextFile:
         """Its name without the ending of a packed file: what the name says of the content."""
         return plain_name(self.name if self.member is None else self.member)
 
-    def pieces(self) -> Iterator[str]:
+    def pieces(self, start: int = 0) -> Iterator[str]:
         """The text in pieces of at most 64 Ki characters, exactly as it stands but for a byte order mark in front.
 
         Where the first of them has carriage returns and no line feed, lines end as on an old Mac: each is taken as a
         line feed.
+
+        Args:
+            start: the byte to begin at, where a character does; of a file in which `mark_before` finds that one can.
 
         Raises:
             DataError: it cannot be read, is damaged, is not text or not in its encoding, or has changed since it was
                 found.
         """
         decoder = codecs.getincrementaldecoder(self.encoding)()
-        done, at_start, old_mac = 0, True, False
-        for chunk in self._chunks():
+        done, at_start, old_mac = start, start == 0, False
+        for chunk in self._chunks(start):
             if done == 0 and chunk.startswith(codecs.BOM_UTF8):
                 decoder = codecs.getincrementaldecoder("utf-8")()  # it says so itself
             self._check_text(chunk, done)
@@ -122,6 +136,25 @@ class TextFile:
             if piece:
                 yield piece.replace("\r", "\n") if old_mac else piece
 
+    def mark_before(self, size: int) -> int | None:
+        """Bytes before a text of `size` bytes in UTF-8, where the file holds it as it stands, so that reading can begin
+        anywhere: 3 of a byte order mark, or 0. None where it does not: packed, in another encoding, with the line ends
+        of an old Mac. Raises what `pieces` does."""
+        head = self.head(CHUNK)
+        mark = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+        plain = self.member is None and self.stamp[1] == size + mark
+        return mark if plain and (self.encoding == "utf-8" or mark) and (b"\n" in head or b"\r" not in head) else None
+
+    def unpacked(self) -> "TextFile":
+        """The same text in a copy in which reading can begin anywhere, removed with the object or at exit.
+
+        Raises:
+            DataError: what `pieces` raises; there is no room for the copy.
+        """
+        pieces = (piece.encode() for piece in self.pieces())
+        spool = Spool(cast(BinaryIO, _Read(pieces)), self.name)
+        return TextFile(self.name, spool.path, _stamp(spool.path.stat()), spool)
+
     def lines(self) -> Iterator[str]:
         """The lines with their ends; only a line feed ends one. Raises what `pieces` does."""
         return whole_lines(self.pieces())
@@ -134,8 +167,8 @@ class TextFile:
         """All of it, unpacked. Raises what `pieces` does."""
         return b"".join(self._chunks())
 
-    def _chunks(self) -> Iterator[bytes]:
-        """The bytes, unpacked; an empty chunk ends them."""
+    def _chunks(self, start: int = 0) -> Iterator[bytes]:
+        """The bytes from one on, unpacked; an empty chunk ends them."""
         packed = None
         try:
             with open(self.path, "rb") as raw:
@@ -143,6 +176,8 @@ class TextFile:
                 packed = _packed(raw)
                 done = 0
                 with self._unpacked(raw, packed) as stream:
+                    if start:
+                        stream.seek(start)
                     while chunk := stream.read(CHUNK):
                         yield chunk
                         done += len(chunk)

@@ -20,7 +20,7 @@ import numpy as np
 
 from ostinato.config.text import Level
 from ostinato.core.errors import DataError
-from ostinato.data.text.reading import END, Block, Text, Undivided
+from ostinato.data.text.reading import END, Block, Sample, Text, Undivided
 from ostinato.data.text.tokenizer import TokenIds, Tokenizer
 from ostinato.data.text.vocabulary import learn_tokenizer
 
@@ -39,7 +39,7 @@ def cache_folder() -> Path:
 
 
 def learned_tokenizer(
-    text: Text,
+    text: Text | Sample,
     level: Level,
     vocab_size: int | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -68,8 +68,13 @@ def learned_tokenizer(
     return tokenizer
 
 
+def ids_file(text: Text | Sample, tokenizer: Tokenizer, cache_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Where `token_ids` keeps them."""
+    return _entry(cache_dir, "ids", text.digest, tokenizer.digest).with_suffix(".bin")
+
+
 def token_ids(
-    text: Text,
+    text: Text | Sample,
     tokenizer: Tokenizer,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -82,7 +87,7 @@ def token_ids(
     Raises:
         DataError: the text cannot be read, or there is no room on disk for the ids.
     """
-    path = _entry(cache_dir, "ids", text.digest, tokenizer.digest).with_suffix(".bin")
+    path = ids_file(text, tokenizer, cache_dir)
     if (ids := _mapped(path, tokenizer)) is not None:
         return ids
     try:
@@ -127,7 +132,7 @@ def _write(file: IO[bytes], arrays: Iterable[TokenIds]) -> dict[str, int]:
     return {"tokens": tokens, "crc32": checksum}
 
 
-def _temporary(text: Text, tokenizer: Tokenizer, progress: Progress | None) -> TokenIds:
+def _temporary(text: Text | Sample, tokenizer: Tokenizer, progress: Progress | None) -> TokenIds:
     """Ids in a file without a name, which is gone with the array."""
     try:
         with tempfile.TemporaryFile() as file:
@@ -141,7 +146,7 @@ def _temporary(text: Text, tokenizer: Tokenizer, progress: Progress | None) -> T
         ) from error
 
 
-def _reported(text: Text, progress: Progress | None) -> Iterator[Block]:
+def _reported(text: Text | Sample, progress: Progress | None) -> Iterator[Block]:
     done = 0
     for block in text.blocks():
         yield block

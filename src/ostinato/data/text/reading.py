@@ -3,14 +3,21 @@
 import enum
 import hashlib
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final, Literal, TypeAlias
+from itertools import pairwise
+from typing import Final, Literal, Self, TypeAlias
 
 from ostinato.core.errors import DataError
 from ostinato.data.sources.files import PathLike, TextFile, as_list, find_files
 
 BLOCK = 1 << 16  #: characters in a block, at most
+_PLACES = 1 << 23  #: bytes between places of a file that reading can begin at
+#: Characters from which on a file that has no such places is copied to one that has.
+_WORTH_A_COPY = 1 << 26
+#: Of a sample: parts, and characters of each.
+_PARTS, _PART = 64, 1 << 18
 
 
 class Marker(enum.Enum):
@@ -48,11 +55,23 @@ class Document:
         file: where it is.
         characters: how many it holds; none where it is blank.
         digest: SHA-256 of its characters in UTF-8.
+        places: of a long plain file, numbers of characters and the bytes that they begin at, ascending.
     """
 
     file: TextFile
     characters: int
     digest: str
+    places: tuple[tuple[int, int], ...] = ()
+
+    def window(self, start: int, stop: int) -> Iterator[str]:
+        """Its characters from `start` up to `stop`, in pieces; of a long plain file what stands before is passed over.
+
+        Raises:
+            DataError: it cannot be read or has changed since the survey.
+        """
+        before = bisect_right(self.places, start, key=lambda place: place[0])
+        characters, place = self.places[before - 1] if before else (0, 0)
+        return _window(self.file.pieces(place), start - characters, stop - characters)
 
 
 @dataclass(frozen=True)
@@ -102,7 +121,7 @@ class Text:
             if begin < end:
                 if begin > self.start:
                     yield END
-                yield from _blocks(_window(document.file.pieces(), begin - position, end - position))
+                yield from _blocks(document.window(begin - position, end - position))
             position += document.characters
 
     def split(self, fraction: float, at: Literal["character", "line"] = "character") -> tuple["Text", "Text"]:
@@ -126,6 +145,24 @@ class Text:
             cut += self._to_line_end(cut) - 1
         return self._part(self.start, cut), self._part(cut, self.stop)
 
+    def shards(self, size: int, at: Literal["character", "line"] = "character") -> tuple["Text", ...]:
+        """The text in parts of about `size` characters, at least one; cuts are as of `split`."""
+        count = max(1, round(self.characters / size))
+        cuts = [self.start + self.characters * number // count for number in range(1, count)]
+        if at == "line":
+            cuts = [cut + self._to_line_end(cut) - 1 for cut in cuts]
+        borders = [self.start, *sorted({cut for cut in cuts if self.start < cut < self.stop}), self.stop]
+        return tuple(self._part(start, stop) for start, stop in pairwise(borders))
+
+    def seekable(self) -> "Text":
+        """The same, of files in which reading can begin anywhere: long ones that are packed or in another encoding are
+        copied.
+
+        Raises:
+            DataError: there is no room for a copy, or a file cannot be read.
+        """
+        return replace(self, documents=tuple(map(_seekable, self.documents)))
+
     def _to_line_end(self, cut: int) -> int:
         """Characters from the one before the cut up to and with the next line's end; at least 1."""
         ahead = ""
@@ -144,6 +181,45 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """Parts of a long text, spread evenly; all of a short one.
+
+    Attributes:
+        parts: windows of it.
+        digest: SHA-256 that stands for them.
+    """
+
+    parts: tuple[Text, ...]
+    digest: str
+
+    @classmethod
+    def of(cls, text: Text) -> Self:
+        """At most 16 million characters, in 64 parts."""
+        if text.characters <= _PARTS * _PART:
+            return cls((text,), text.digest)
+        starts = [text.start + number * (text.characters - _PART) // (_PARTS - 1) for number in range(_PARTS)]
+        parts = tuple(text._part(start, start + _PART) for start in starts)
+        return cls(parts, hashlib.sha256("".join(part.digest for part in parts).encode()).hexdigest())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The text's."""
+        return self.parts[0].names
+
+    @property
+    def characters(self) -> int:
+        """Length in characters."""
+        return sum(part.characters for part in self.parts)
+
+    def blocks(self) -> Iterator[Block]:
+        """One part after the other: none runs on into the next."""
+        for number, part in enumerate(self.parts):
+            if number:
+                yield END
+            yield from part.blocks()
+
+
+@dataclass(frozen=True)
 class Undivided:
     """A text without what stands between its documents.
 
@@ -152,7 +228,7 @@ class Undivided:
         separator: what stands there.
     """
 
-    text: Text
+    text: Text | Sample
     separator: str
 
     @property
@@ -172,7 +248,7 @@ class Undivided:
 
 
 #: What a tokenizer can be learned from.
-Source: TypeAlias = Lines | Text | Undivided
+Source: TypeAlias = Lines | Text | Sample | Undivided
 
 
 def open_text(sources: PathLike | Iterable[PathLike]) -> Text:
@@ -198,12 +274,24 @@ def _documents(source: PathLike) -> list[Document]:
 
 
 def _survey(file: TextFile) -> Document:
-    digest, characters, blank = hashlib.sha256(), 0, True
+    digest, characters, size, blank = hashlib.sha256(), 0, 0, True
+    places: list[tuple[int, int]] = []
     for piece in file.pieces():
-        digest.update(piece.encode())
-        characters += len(piece)
+        content = piece.encode()
+        digest.update(content)
+        characters, size = characters + len(piece), size + len(content)
         blank = blank and piece.isspace()
-    return Document(file, 0 if blank else characters, digest.hexdigest())
+        if size - (places[-1][1] if places else 0) >= _PLACES:
+            places.append((characters, size))
+    mark = file.mark_before(size) if places else None
+    found = () if mark is None else tuple((number, place + mark) for number, place in places)
+    return Document(file, 0 if blank else characters, digest.hexdigest(), found)
+
+
+def _seekable(document: Document) -> Document:
+    if document.places or document.characters < _WORTH_A_COPY:
+        return document
+    return _survey(document.file.unpacked())
 
 
 def _window(pieces: Iterator[str], start: int, stop: int) -> Iterator[str]:

@@ -69,7 +69,7 @@ class UnitsView:
 
 def units_view(model: nn.Module, text: ObservedText, *, top: int = 5) -> UnitsView:
     """Find the units of a language model, in eval mode, that follow something in a text: `top` of each property."""
-    row = torch.from_numpy(np.concatenate([[text.start], text.ids]).astype(np.int64)).unsqueeze(1)
+    row = torch.as_tensor(np.concatenate([[text.start], text.ids]).astype(np.int64)).unsqueeze(1)
     records = record(model, row, gates=False)
     states = {(layer, name): field[1:, 0] for layer, r in enumerate(records) for name, field in r.states.items()}
     # of characters, one that the vocabulary has not is one, whatever it is shown as

@@ -29,7 +29,7 @@ def typed(run: Trained, text: str) -> Typed:
     """
     model, seen = cast(Captioner, run.model), _seen(run)
     ids, spans = run.tokenizer.encode_with_spans(text)
-    row = torch.from_numpy(np.concatenate([[run.tokenizer.eos_id], ids]).astype(np.int64)).unsqueeze(1)
+    row = torch.as_tensor(np.concatenate([[run.tokenizer.eos_id], ids]).astype(np.int64)).unsqueeze(1)
     spans = [(0, 0), *spans]
     inputs, lengths = seen[1].batch([seen[0]])
     modules = ("decoder.first", *["decoder.above"][: model.decoder.above is not None])

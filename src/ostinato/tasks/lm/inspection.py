@@ -32,7 +32,7 @@ EXAMPLE = 80
 def observe(run: Trained, source: str | None, steps: int) -> Observed:
     """The beginning of a text, behind what its first token is predicted from; the loss is that of its last token."""
     ids = text_ids(run, source, steps + 1)
-    row = torch.from_numpy(np.concatenate([[run.tokenizer.begin_id], ids[:-1]]).astype(np.int64)).unsqueeze(1)
+    row = torch.as_tensor(np.concatenate([[run.tokenizer.begin_id], ids[:-1]]).astype(np.int64)).unsqueeze(1)
     return _observed(["", *run.tokenizer.pieces(ids[:-1])], row, {}, torch.tensor([int(ids[-1])]))
 
 
@@ -40,7 +40,7 @@ def typed(run: Trained, text: str) -> Typed:
     """A text behind what its first token is predicted from, which is a step without a piece. The loss is that of the
     token that comes next; at the end of the text, of the one that the model expects most."""
     ids, spans = run.tokenizer.encode_with_spans(text)
-    row = torch.from_numpy(np.concatenate([[run.tokenizer.begin_id], ids]).astype(np.int64)).unsqueeze(1)
+    row = torch.as_tensor(np.concatenate([[run.tokenizer.begin_id], ids]).astype(np.int64)).unsqueeze(1)
     spans = [(0, 0), *spans]
 
     def upto(steps: int) -> Observed:

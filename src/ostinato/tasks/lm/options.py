@@ -63,7 +63,8 @@ class TrainLm(TrainFacts):
     out: Out
 
     valid: File = None
-    """Text to validate on. By default the last tenth of TEXT, which is then not trained on."""
+    """Text to validate on. By default the last tenth of TEXT, which is then not trained on; of a text in shards at most
+    its last 16 million characters."""
 
     test: File = None
     """Text to evaluate the best weights on at the end."""
@@ -83,6 +84,11 @@ class TrainLm(TrainFacts):
     starts anew, in training as ever after. It stands between files too. <eos>: each file is a document, at level word
     each line. By default the state is carried on through all of a text."""
 
+    shard_size: float | None = None
+    """Train on the text in shards of so many million characters, which are tokenised while those before them are
+    trained on, so that a large text is begun with at once. By default 16 for texts of more than 256 million characters;
+    smaller ones are tokenised as a whole."""
+
     tokens: TextOptions = field(default_factory=TextOptions)
     model: LmModelOptions = field(default_factory=LmModelOptions)
     regularisation: RegularisationOptions = field(default_factory=RegularisationOptions)
@@ -93,6 +99,7 @@ class TrainLm(TrainFacts):
     json: Json = False
 
     def __post_init__(self) -> None:
+        above_zero(shard_size=self.shard_size)
         width = width_asked_for(self.model.cell, self.model.cell_settings()) or self.model.hidden
         if self.model.tied and self.model.layers == 1 and self.model.embed not in (None, width):
             raise ConfigError(

@@ -51,13 +51,13 @@ def uniform(seed: int | None) -> Iterator[float]:
 
     Made many at a time: a call of torch takes longer than a hundred numbers.
     """
-    generator = torch.Generator()
+    generator = torch.Generator()  # of the CPU, whatever computes
     if seed is None:
         generator.seed()
     else:
         generator.manual_seed(seed)
     while True:
-        yield from torch.rand(256, dtype=torch.float64, generator=generator).tolist()
+        yield from torch.rand(256, dtype=torch.float64, generator=generator, device="cpu").tolist()
 
 
 def choose(logits: Tensor, options: SamplingOptions, numbers: Iterator[float]) -> int:

@@ -14,7 +14,8 @@ from ostinato.config.model import ModelOptions
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.batching.streams import Streams, single_stream
 from ostinato.data.text.corpus import learned_tokenizer, token_ids
-from ostinato.data.text.reading import END, Text, open_text
+from ostinato.data.text.reading import END, Sample, Text, open_text
+from ostinato.data.text.shards import Shards
 from ostinato.data.text.stream_decoder import EOS, UNK
 from ostinato.data.text.tokenizer import TextCodec, TokenIds, Tokenizer, split_words
 from ostinato.data.text.unknown_words import TELLING, unknown_note, unknown_of, warn_unknown
@@ -26,10 +27,11 @@ from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.embedding import words_in
 from ostinato.tasks.lm import exporting, in_c, inspection, lending
 from ostinato.tasks.lm.adopting import USED, adopt
+from ostinato.tasks.lm.corpora import Ids, ids_of, shard_size, streams, trained_share
 from ostinato.tasks.lm.ensemble import LanguageModelEnsemble
 from ostinato.tasks.lm.figures import by_frequency, evaluate_language_model, mean_loss
 from ostinato.tasks.lm.model import LanguageModel
-from ostinato.tasks.lm.options import TRAINED_SHARE, EvaluateLm, GenerateLm, TrainLm
+from ostinato.tasks.lm.options import EvaluateLm, GenerateLm, TrainLm
 from ostinato.tasks.lm.portable import described
 from ostinato.tasks.lm.results import Figures, Summary
 from ostinato.tasks.lm.sampling import sample
@@ -43,7 +45,7 @@ from ostinato.training import ALONE, Job, Processes
 VALIDATED = 1_000_000
 
 
-PreparedText: TypeAlias = Prepared[TextCodec, TokenIds, None]
+PreparedText: TypeAlias = Prepared[TextCodec, Any, None]  # parts are ids; those to train on may be in shards
 
 
 class LanguageModelling:
@@ -59,8 +61,12 @@ class LanguageModelling:
             raise ConfigError("TEXT: expected at least one file, folder, or - for standard input")
         level = options.tokens.level
         whole = open_text(options.text)
+        size = shard_size(options, whole)
+        if size is not None:
+            whole = whole.seekable()
         if options.valid is None:
-            train, valid = whole.split(TRAINED_SHARE, at="character" if level == "char" else "line")
+            share = trained_share(whole, size)
+            train, valid = whole.split(share, at="character" if level == "char" else "line")
         else:
             train, valid = whole, open_text([options.valid])
         data: dict[str, Any] = {"train": _record(train), "valid": _record(valid), "held_out": options.valid is None}
@@ -68,21 +74,22 @@ class LanguageModelling:
             data["test"] = _record(open_text([options.test]))
         if codec is None:
             separator = None if options.document_separator == EOS else options.document_separator
-            tokenizer = learned_tokenizer(train, level, options.tokens.vocab_limit, separator=separator)
+            shown = train if size is None else Sample.of(train)
+            tokenizer = learned_tokenizer(shown, level, options.tokens.vocab_limit, separator=separator)
         else:
             tokenizer = codec.tokenizer
-        ids = token_ids(train, tokenizer, progress=progress)
+        ids, seen = ids_of(train, tokenizer, size, progress)
         try:
-            Streams(ids, options.training.batch_for(len(ids)), options.training.steps)  # long enough for one batch?
+            streams(ids, options.training.batch_for(len(ids)), options.training.steps)  # long enough for one batch?
         except DataError as error:
             raise DataError(f"{', '.join(train.names)}: {error}") from None
-        if options.document_separator is not None and tokenizer.begin_id not in ids:
+        if options.document_separator is not None and tokenizer.begin_id not in seen:
             asked = f"--document-separator {options.document_separator!r}"
             warnings.warn(f"{asked} never stands in the text: all of it is one document", stacklevel=2)
         held = token_ids(valid, tokenizer, progress=progress)
-        data["train"] |= unknown_of([ids], tokenizer)
+        data["train"] |= unknown_of([seen], tokenizer)
         if codec is not None:
-            _warn_of_unknown(train, ids, tokenizer, "the vocabulary is that of the run begun with")
+            _warn_of_unknown(train, seen, tokenizer, "the vocabulary is that of the run begun with")
         data["valid"] |= unknown_of([held], tokenizer)
         _warn_of_unknown(valid, held, tokenizer, "a larger --vocab-size or --level bpe would know more")
         return Prepared(TextCodec(tokenizer), ids, held, data, None)
@@ -110,7 +117,7 @@ class LanguageModelling:
         batch = training.batch_for(len(prepared.train))
         regularised, random = options.regularisation, training.seed if options.regularisation.random_steps else None
         rank, world = processes.rank, processes.size
-        batches = Streams(prepared.train, batch, training.steps, tokenizer.begin_id, rank, world, random)
+        batches = streams(prepared.train, batch, training.steps, tokenizer.begin_id, rank, world, random)
         # Streams side by side, as in training: nearly the figure of `evaluate`, at a fraction of the time.
         held_out = prepared.valid[:VALIDATED]
         side_by_side = max(1, min(batch, len(held_out) // (2 * training.steps)))
@@ -135,8 +142,14 @@ class LanguageModelling:
         where = ", the last tenth of the text" if prepared.data["held_out"] else ""
         if len(prepared.valid) > VALIDATED:
             where += f" (the first {VALIDATED:,} of them, while training)"
+        ids: Ids = prepared.train
+        amount = (
+            f"about {len(ids):,} tokens to train on, in {len(ids.texts)} shards"
+            if isinstance(ids, Shards)
+            else (f"{len(ids):,} tokens to train on")
+        )
         return (
-            f"{len(prepared.train):,} tokens to train on, {len(prepared.valid):,} to validate on{where}; "
+            f"{amount}, {len(prepared.valid):,} to validate on{where}; "
             f"vocabulary {prepared.codec.tokenizer.size:,}{unknown_note(prepared.data)}, "
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )

@@ -34,7 +34,7 @@ def tagged_together(
         each.append(found[:, [own.tags.index(tag) for tag in tags]])
         if progress is not None:
             progress(done, len(run.members))
-    mean = torch.from_numpy(np.mean(each, axis=0))
+    mean = torch.as_tensor(np.mean(each, axis=0))
     logarithms = mean.clamp(min=torch.finfo(mean.dtype).tiny).log()
     lengths = [len(sentence) for sentence in sentences]
     ends, best_tags = np.cumsum(lengths), np.zeros(len(mean), np.int64)

@@ -36,7 +36,7 @@ def typed(run: Trained, text: str) -> Typed:
 
     def upto(steps: int) -> Observed:
         read = ids[:steps]
-        (tokens,) = _written(run, model, torch.from_numpy(read.astype(np.int64))[:, None])
+        (tokens,) = _written(run, model, torch.as_tensor(read.astype(np.int64))[:, None])
         batch = EncodedPairs([read], [np.array(tokens, np.int64)]).batch(np.zeros(1, np.int64))
         pieces = [text[begin:end] for begin, end in spans[:steps]]
         attends, fed = model.decoder.attention is not None, model.decoder.input_feeding

@@ -1,0 +1,67 @@
+"""A text in shards, trained on while it is tokenised: stopped, gone on with, shared out, from any files."""
+
+import gzip
+import shutil
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.support import metrics, prose
+
+#: Eleven shards of 4,000 characters, of which each has some fifty pieces.
+TRAIN = ["train", "lm", "book.txt", "--shard-size", "0.004", "--hidden", "16", "--batch", "4", "--steps", "20"]
+TRAIN += ["--epochs", "2", "--dropout", "0.1", "--threads", "1", "--log-every", "25", "--save-every", "0.05"]
+
+
+@pytest.fixture
+def book(work):
+    (work / "book.txt").write_text(prose(1500))
+    return work
+
+
+def weights(run):
+    return (run / "model.safetensors").read_bytes()
+
+
+def test_killed_within_a_shard_it_goes_on_to_the_bit(book, spawn, hold, tmp_path):
+    reference = spawn(*TRAIN, "--out", "reference").wait()
+    assert reference.status == 0, reference.err
+    assert "shards, " in reference.err
+    for step in (75, 230):
+        (book / "held").unlink(missing_ok=True)
+        command = spawn(*TRAIN, "--out", "run", "--resume", *hold(step))
+        assert command.wait_until((book / "held").exists)
+        command.kill()
+    shutil.rmtree(tmp_path / "cache")  # shards are made again, from the one that is gone on in
+    result = spawn(*TRAIN, "--out", "run", "--resume").wait()
+    assert result.status == 0, result.err
+    assert weights(book / "run") == weights(book / "reference")
+    assert metrics(book / "run") == metrics(book / "reference")
+
+
+def test_packed_and_in_a_folder_it_is_the_same_text(book, cli):
+    assert cli(*TRAIN, "--out", "plain").status == 0
+    (book / "folder").mkdir()
+    (book / "folder" / "book.txt.gz").write_bytes(gzip.compress((book / "book.txt").read_bytes()))
+    words = [word if word != "book.txt" else "folder" for word in TRAIN]
+    assert cli(*words, "--out", "packed").status == 0
+    assert weights(book / "plain") == weights(book / "packed")
+
+
+def test_a_shard_size_that_is_none(book, cli):
+    result = cli(*TRAIN, "--shard-size", "0", "--out", "run")
+    assert result.status == 2
+    assert "shard-size" in result.err
+    assert len(result.err.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_two_processes_share_each_shard(book, spawn):
+    words = [*TRAIN, "--dropout", "0", "--level", "word"]
+    commands = [spawn(*words, "--devices", str(count), "--out", f"run-{count}") for count in (1, 2)]
+    for command in commands:
+        result = command.wait()
+        assert result.status == 0, result.err
+    one, two = (load_file(book / f"run-{count}" / "model.safetensors") for count in (1, 2))
+    for name, tensor in one.items():
+        assert tensor.allclose(two[name], atol=1e-4), name
