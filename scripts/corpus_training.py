@@ -1,9 +1,10 @@
-"""How soon a training on a large text begins, and what memory it takes (Linux): prints a table for benchmarks/results/corpora.md.
+"""How soon a training on a large text begins, and what memory it takes (Linux): for benchmarks/results/corpora.md.
 
     python scripts/corpus_training.py TEXT GIGABYTES SECONDS [OPTION...]
 
-TEXT is repeated until there are so many gigabytes, its words changed a little each time so that no two parts are the
-same; the file lies in TMPDIR, and so do run and cache: all are removed at the end. Options are of `ostinato train lm`.
+TEXT is repeated until there are so many gigabytes, in random order of variants in which some words have changed places;
+0 takes it as it is. The file lies in TMPDIR, and so do run and cache: all are removed at the end. Options are of
+`ostinato train lm`.
 """
 
 import json
@@ -16,18 +17,20 @@ import time
 from pathlib import Path
 
 EVERY = 10.0  #: seconds between two looks
+VARIANTS = 8
 
 
 def grown(source: Path, to: Path, size: float) -> None:
-    """A large text of a small one: in each copy other words take each other's places."""
-    lines, draw, done = source.read_text(encoding="utf-8").splitlines(), random.Random(1), 0
-    with to.open("w", encoding="utf-8") as file:
-        while done < size:
-            words = sorted({word for line in draw.sample(lines, 200) for word in line.split()})
-            other = dict(zip(words, draw.sample(words, len(words)), strict=True))
-            part = "\n".join(" ".join(other.get(word, word) for word in line.split(" ")) for line in lines) + "\n"
-            done += len(part.encode())
-            file.write(part)
+    """A large text of a small one."""
+    lines, draw, parts = source.read_text(encoding="utf-8").splitlines(), random.Random(1), list[bytes]()
+    for _ in range(VARIANTS):
+        words = sorted({word for line in draw.sample(lines, 200) for word in line.split()})
+        other = dict(zip(words, draw.sample(words, len(words)), strict=True))
+        changed = (" ".join(other.get(word, word) for word in line.split(" ")) for line in lines)
+        parts.append("\n".join(changed).encode() + b"\n")
+    with to.open("wb") as file:
+        while file.tell() < size:
+            file.write(draw.choice(parts))
 
 
 def memory(process: int) -> dict[str, int]:
@@ -41,14 +44,16 @@ def main() -> None:
     source, gigabytes, seconds, *options = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="corpus-") as folder:
         text, run = Path(folder, "corpus.txt"), Path(folder, "run")
-        grown(Path(source), text, 1e9 * float(gigabytes))
+        if float(gigabytes):
+            grown(Path(source), text, 1e9 * float(gigabytes))
+        else:
+            text = Path(source)
         began = time.monotonic()
-        words = ["train", "lm", str(text), "--out", str(run), "--time-limit", seconds, "--log-every", "1", *options]
+        words = ["train", "lm", str(text), "--out", str(run), "--time-limit", seconds, "--log-every", "20", *options]
         environment = dict(os.environ, XDG_CACHE_HOME=folder)
         process = subprocess.Popen([sys.executable, "-m", "ostinato", *words], env=environment)
-        print(
-            f"{text.stat().st_size / 1e9:.2f} GB, {' '.join(options)}\n\n| second | step | own MB | of files MB | cache MB |"
-        )
+        print(f"{text.stat().st_size / 1e9:.2f} GB, {' '.join(options)}\n")
+        print("| second | step | own MB | of files MB | cache MB |")
         print("| --- | --- | --- | --- | --- |")
         first, seen = None, 0.0
         while process.poll() is None:

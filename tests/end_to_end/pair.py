@@ -34,26 +34,28 @@ class Pair:
         address: str | None = None,
         ranks: tuple[int, ...] = (0, 1),
         environment: dict[int, dict[str, str]] | None = None,
+        beside: int = 1,
     ) -> list[Command]:
-        """Start it on the hosts `ranks`, as torchrun would, with one process on each."""
+        """Start it on the hosts `ranks`, as torchrun would, with so many processes `beside` each other on each."""
         port = port or next_port()
         begun = []
-        for rank in ranks:
+        for rank in [host * beside + local for host in ranks for local in range(beside)]:
+            host, local = divmod(rank, beside)
             own = os.environ | {
-                "TEST_HOST": self.hosts.names[rank],
-                "XDG_CACHE_HOME": str(self.folders[rank].parent / "cache"),
+                "TEST_HOST": self.hosts.names[host],
+                "XDG_CACHE_HOME": str(self.folders[host].parent / "cache"),
                 "MASTER_ADDR": address or self.hosts.addresses[0],
                 "MASTER_PORT": port,
                 "RANK": str(rank),
-                "WORLD_SIZE": "2",
-                "LOCAL_WORLD_SIZE": "1",
-                "LOCAL_RANK": "0",
+                "WORLD_SIZE": str(2 * beside),
+                "LOCAL_WORLD_SIZE": str(beside),
+                "LOCAL_RANK": str(local),
                 **(environment or {}).get(rank, {}),
             }
-            if rank:
+            if host:
                 own["TEST_HIDDEN"] = str(self.folders[0].parent)
             logs = self.root / f"logs-{len(self.started)}"
-            self.started.append(start([str(word) for word in words], self.folders[rank], logs, own))
+            self.started.append(start([str(word) for word in words], self.folders[host], logs, own))
             begun.append(self.started[-1])
         return begun
 
@@ -78,6 +80,7 @@ TASKS = {
     "translate": ["pairs.tsv", "--level", "word", "--epochs", "5"],
     "forecast": ["series.csv", "--target", "v", "--window", "12", "--horizon", "3", "--epochs", "4"],
     "caption": ["captions.csv", "--features", "features.safetensors", "--epochs", "5"],
+    "transcribe": ["frames.csv", "--id", "id", "--values", "a,b", "--label", "said", "--epochs", "5", "--lr", "0.001"],
     "regress": [*_NUMBERS, "--target", "y", "--epochs", "5"],
 }
 
@@ -103,3 +106,9 @@ def write_data(folder: Path, examples: int = 200) -> None:
         values = normal.normal(size=draw.randrange(2, 9))
         table += [f"{number},{t},{value:.4f},{values.sum():.4f}" for t, value in enumerate(values)]
     (folder / "numbers.csv").write_text("\n".join(table) + "\n")
+    frames = ["id,said,a,b"]
+    for number in range(examples):
+        said = "".join(draw.choices("01", k=draw.randrange(1, 4)))
+        shown = [int(digit) * 2 - 1 + normal.normal(0, 0.1) for digit in said for _ in range(draw.randrange(3, 5))]
+        frames += [f"{number},{said},{value:.4f},{-value:.4f}" for value in shown]
+    (folder / "frames.csv").write_text("\n".join(frames) + "\n")

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -194,6 +195,45 @@ def test_every_task_on_two_hosts_as_in_one_process(pair, work, spawn, task):
     assert (first.status, second.status) == (0, 0), first.err + second.err
     assert alone.wait().status == 0
     assert_close(pair.folders[0] / "run", work / "run")
+
+
+@pytest.mark.slow
+def test_two_hosts_of_two_processes_each_as_one_process(pair, work, spawn):
+    for folder in (work, pair.folders[0]):
+        write_data(folder)
+    words = ["train", "lm", *TASKS["lm"], *TINY, "--out", "run"]
+    alone = spawn(*words)
+    ended = pair.run(*words, beside=2)
+    assert [one.status for one in ended] == [0] * 4, [one.err for one in ended]
+    assert alone.wait().status == 0
+    assert len(losses(work / "run")) >= 100
+    assert_close(pair.folders[0] / "run", work / "run")
+
+
+@pytest.mark.slow
+def test_a_host_that_is_half_as_fast_is_waited_for(pair, work):
+    """It stands still for half of the time, as where something else has its processor."""
+    write_data(pair.folders[0])
+    words = ["train", "lm", *TASKS["lm"], *TINY]
+    assert all(ended.status == 0 for ended in pair.run(*words, "--out", "steady"))
+    commands = pair.start(*words, "--out", "slowed")
+    slow, stops = commands[1], 0
+    while slow.process.is_alive() and all(command.process.is_alive() for command in commands):
+        slow.signal(signal.SIGSTOP)
+        stops += 1
+        time.sleep(0.05)
+        slow.signal(signal.SIGCONT)
+        time.sleep(0.05)
+    ended = [command.wait() for command in commands]
+    assert [one.status for one in ended] == [0, 0], [one.err for one in ended]
+    assert stops > 3
+    runs = [pair.folders[0] / run for run in ("steady", "slowed")]
+    assert metrics(runs[0]) == metrics(runs[1])  # the same steps, to the bit
+    assert (runs[0] / "model.safetensors").read_bytes() == (runs[1] / "model.safetensors").read_bytes()
+    waited = [line["waiting"] for line in metrics(runs[1], with_times=True) if "waiting" in line]
+    assert waited
+    assert all(0 <= share <= 1 for share in waited)
+    assert "processes waited for each other" in ended[0].err
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from contextlib import ExitStack
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ def inspect(options: Inspect, output: Output) -> None:
     import_plugins(options.plugin)
     with compute_settings(options.threads, "highest"), ExitStack() as placed:
 
-        def opened(path: str) -> Run:
+        def opened(path: str | PathLike[str]) -> Run:
             run = load(path)
             placed.enter_context(run.computing(options.accelerator))
             return run

@@ -84,6 +84,7 @@ def test_every_option_by_name():
         "accelerator": "cpu",
         "accumulate": 2,
         "lost_after": 30.5,
+        "shard_size": 2.5,
     }
     words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     flags = ["--tied", "--locked-dropout", "--random-steps", "--overwrite", "--json"]

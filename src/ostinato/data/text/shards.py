@@ -4,14 +4,15 @@ What a shard holds follows from the text, the tokenizer and the shard's place al
 when, or how often.
 """
 
-import atexit
 import os
+import pickle
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -30,15 +31,16 @@ AHEAD = 2
 #: Bytes of the disk to leave free: where there are fewer, shards that are done with are removed.
 ROOM = 1 << 32
 
-_ending = Event()
-atexit.register(_ending.set)
+#: Of the process that makes them: training goes before.
+_NICE = 10
 
 
 class Shards:
     """The ids of a text, shard by shard.
 
-    Threads in the background make the next `AHEAD` shards; a shard that nobody has made is made when it is asked for.
-    Of several processes on a machine one makes a shard, which all read. After the last shard comes the first one again.
+    A process of lower priority makes the next `AHEAD` shards; a shard that nobody has made is made when it is asked
+    for. Of several processes on a machine one makes a shard, which all read. After the last shard comes the first one
+    again.
 
     Args:
         texts: parts of the text, in order.
@@ -80,7 +82,6 @@ class Shards:
         ):
             self._ahead = Thread(target=self._open_all, args=(window[1:],), daemon=True)
             self._ahead.start()
-            atexit.register(self._ahead.join, 1.0)  # so that what it was writing is removed
         found = self._opened(number)
         for one in [one for one in self._held if one not in window]:
             self._held.pop(one, None)
@@ -108,10 +109,14 @@ class Shards:
         return found
 
     def _open_all(self, numbers: list[int]) -> None:
+        missing = [number for number in numbers if not self._files and not self._file(number).exists()]
+        if missing and not _made_beside(self, missing):
+            self._failed |= set(missing)  # whoever wants them makes them, and is told what is wrong
         for number in numbers:
             try:
-                self._opened(number)
-            except (OstinatoError, SystemExit):  # whoever wants it is told
+                if number not in self._failed:
+                    self._opened(number)
+            except OstinatoError:
                 self._failed.add(number)
 
     def _opened(self, number: int) -> TokenIds:
@@ -127,7 +132,7 @@ class Shards:
         if self._files:
             return np.memmap(self._files[number].path, self.tokenizer.dtype, "r")
         with _alone_with(self._file(number)):
-            return token_ids(self.texts[number], self.tokenizer, self._cache_dir, _unless_ending)
+            return token_ids(self.texts[number], self.tokenizer, self._cache_dir)
 
     def _file(self, number: int) -> Path:
         return ids_file(self.texts[number], self.tokenizer, self._cache_dir)
@@ -144,9 +149,34 @@ class Shards:
                     self._file(other).with_suffix(suffix).unlink(missing_ok=True)
 
 
-def _unless_ending(done: int, total: int) -> None:
-    if _ending.is_set():
-        raise SystemExit
+def _made_beside(shards: Shards, numbers: list[int]) -> bool:
+    """Make shards in a process of its own: a thread would hold up the steps of a training, whose threads wait for each
+    other. It ends by itself, whatever becomes of this process; False where it could not make them."""
+    if not sys.executable:
+        return False
+    try:
+        made = subprocess.run(
+            [sys.executable, "-m", __name__],
+            input=pickle.dumps((shards, numbers)),
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is none of its business
+            check=False,
+        )
+    except OSError:
+        return False
+    return made.returncode == 0
+
+
+def _make_here() -> None:
+    """What that process does."""
+    found: tuple[Shards, list[int]] = pickle.load(sys.stdin.buffer)
+    shards, numbers = found
+    if sys.platform != "win32":
+        os.nice(_NICE)
+    for number in numbers:
+        shards._make(number)
 
 
 @contextmanager
@@ -164,3 +194,7 @@ def _alone_with(file: Path) -> Iterator[None]:
         if lock is not None:
             path.unlink(missing_ok=True)  # who waits for it finds the file
             os.close(lock)
+
+
+if __name__ == "__main__":
+    _make_here()

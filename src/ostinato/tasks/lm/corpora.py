@@ -19,7 +19,7 @@ LARGE = 256_000_000
 SHARD = 16.0
 
 #: Characters of a large text that are held out at most.
-HELD_OUT = 16_000_000
+HELD_OUT = 8_000_000
 
 #: Token ids: of a whole text, or in shards.
 Ids: TypeAlias = TokenIds | Shards

@@ -64,7 +64,7 @@ class TrainLm(TrainFacts):
 
     valid: File = None
     """Text to validate on. By default the last tenth of TEXT, which is then not trained on; of a text in shards at most
-    its last 16 million characters."""
+    its last 8 million characters."""
 
     test: File = None
     """Text to evaluate the best weights on at the end."""

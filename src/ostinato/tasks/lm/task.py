@@ -139,10 +139,11 @@ class LanguageModelling:
 
     def describe(self, model: nn.Module, prepared: PreparedText) -> str:
         """Tokens, vocabulary, parameters."""
-        where = ", the last tenth of the text" if prepared.data["held_out"] else ""
+        ids: Ids = prepared.train
+        part = "tenth" if not isinstance(ids, Shards) else "part"
+        where = f", the last {part} of the text" if prepared.data["held_out"] else ""
         if len(prepared.valid) > VALIDATED:
             where += f" (the first {VALIDATED:,} of them, while training)"
-        ids: Ids = prepared.train
         amount = (
             f"about {len(ids):,} tokens to train on, in {len(ids.texts)} shards"
             if isinstance(ids, Shards)
