@@ -48,11 +48,25 @@ def test_packed_and_in_a_folder_it_is_the_same_text(book, cli):
     assert weights(book / "plain") == weights(book / "packed")
 
 
-def test_a_shard_size_that_is_none(book, cli):
-    result = cli(*TRAIN, "--shard-size", "0", "--out", "run")
+@pytest.mark.parametrize("size", ["0", "nan", "-1", "1e-5"])
+def test_a_shard_size_that_is_none(book, cli, size):
+    result = cli(*TRAIN, "--shard-size", size, "--out", "run")
     assert result.status == 2
     assert "shard-size" in result.err
     assert len(result.err.splitlines()) == 1
+
+
+def test_a_shard_as_large_as_you_like_is_the_text(book, cli):
+    words = [*TRAIN, "--epochs", "1", "--log-every", "5"]
+    for size in ("1e300", "1"):
+        assert cli(*words, "--shard-size", size, "--out", size).status == 0
+    whole = [word for word in words if word not in ("--shard-size", "0.004")]
+    assert cli(*whole, "--out", "whole").status == 0
+    assert weights(book / "1e300") == weights(book / "1")
+    # the same streams, in pieces whose lengths differ by a step
+    losses = [[line["loss"] for line in metrics(book / run) if "loss" in line] for run in ("1", "whole")]
+    assert len(losses[0]) == len(losses[1])
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
 
 
 @pytest.mark.slow

@@ -211,6 +211,19 @@ def test_two_hosts_of_two_processes_each_as_one_process(pair, work, spawn):
 
 
 @pytest.mark.slow
+def test_a_text_in_shards_is_sent_in_shards(pair, work, spawn):
+    for folder in (work, pair.folders[0]):
+        (folder / "book.txt").write_text(prose(400))
+    words = [*TRAIN, "--shard-size", "0.004", "--log-every", "10"]
+    alone = spawn(*words)
+    ended = pair.run(*words)
+    assert [one.status for one in ended] == [0, 0], [one.err for one in ended]
+    assert alone.wait().status == 0
+    assert_close(pair.folders[0] / "run", work / "run")
+    assert len(list((pair.folders[1].parent / "cache/ostinato").glob("sent-*.bin"))) == 4 + 1  # and one to validate on
+
+
+@pytest.mark.slow
 def test_a_host_that_is_half_as_fast_is_waited_for(pair, work):
     """It stands still for half of the time, as where something else has its processor."""
     write_data(pair.folders[0])

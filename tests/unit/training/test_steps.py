@@ -1,5 +1,6 @@
 """What a step does to the weights, against a loop written by hand over torch.nn."""
 
+import dataclasses
 import math
 
 import pytest
@@ -272,3 +273,16 @@ def test_tied_weights_have_one_gradient_in_the_loop_too(make, monkeypatch):
     monkeypatch.setattr(tied, "_is_whole", lambda gradient: found.append(whole(gradient)) or found[-1])
     make(model=LanguageModel(V, 6, 6, tied=True), epochs=1).fit()
     assert found == [True] * 5
+
+
+def test_what_is_begun_anew_has_no_state_from_before(make, monkeypatch):
+    trainer, seen = make(), []
+    forward = type(trainer.job.model).forward
+    monkeypatch.setattr(
+        type(trainer.job.model),
+        "forward",
+        lambda model, *given, state=None, **more: seen.append(state) or forward(model, *given, state=state, **more),
+    )
+    for index, anew in enumerate([True, False, True]):
+        trainer.step(dataclasses.replace(trainer.job.batches.piece(index), anew=anew))
+    assert [state is None for state in seen] == [True, False, True]

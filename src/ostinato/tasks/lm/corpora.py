@@ -29,7 +29,7 @@ def shard_size(options: TrainLm, text: Text) -> int | None:
     """Characters of a shard; None where the text is read as a whole."""
     if options.shard_size is None and text.characters <= LARGE:
         return None
-    return round(1e6 * (options.shard_size or SHARD))
+    return round(min(1e6 * (options.shard_size or SHARD), text.characters))
 
 
 def trained_share(text: Text, size: int | None) -> float:

@@ -22,6 +22,9 @@ from ostinato.tasks.options import Takes, TrainFacts
 #: Share of the text that is trained on where no validation text is given.
 TRAINED_SHARE = 0.9
 
+#: Least --shard-size: a thousand characters.
+SMALLEST_SHARD = 0.001
+
 #: What no document can end with.
 UNKNOWN = "<unk>"
 
@@ -99,7 +102,7 @@ class TrainLm(TrainFacts):
     json: Json = False
 
     def __post_init__(self) -> None:
-        above_zero(shard_size=self.shard_size)
+        at_least(shard_size=(self.shard_size, SMALLEST_SHARD))
         width = width_asked_for(self.model.cell, self.model.cell_settings()) or self.model.hidden
         if self.model.tied and self.model.layers == 1 and self.model.embed not in (None, width):
             raise ConfigError(
