@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 import ostinato
+from ostinato.data.labelled.examples import Raw
 from ostinato.plots.style import sheet
 from scripts.gallery_pictures import small
 
@@ -49,8 +50,8 @@ def run_blocks(guide: str, folder: Path) -> None:
 def transcribed(folder: Path) -> None:
     """The frames of the longest of the first test sequences, and the probability of each symbol at each of them."""
     run = ostinato.load(folder / "runs" / "digits")
-    example = max(list(run.read(folder / "test.csv"))[:10], key=lambda each: len(each.inputs))
-    frames = torch.as_tensor(run.codec.reads.encode([example]).inputs[0])
+    example = max(list(run.read(folder / "test.csv"))[:10], key=lambda each: len(each.input))
+    frames = torch.as_tensor(run.codec.reads.encode(Raw.of([example]))[0])
     with torch.no_grad():
         logits = run.model(frames[:, None], torch.tensor([len(frames)])).logits[:, 0]
     names = ["blank", *run.codec.symbols]
@@ -62,7 +63,7 @@ def transcribed(folder: Path) -> None:
         below.imshow(logits.softmax(1).T, aspect="auto", cmap="cividis", vmin=0, vmax=1)
         below.set_yticks(range(len(names)), names)
         below.grid(False)
-        below.set(xlabel=f"frame; what is said: {run.answer([example])[0]['text']}", ylabel="probability of")
+        below.set(xlabel=f"frame; what is said: {next(iter(run.answer([example])))['text']}", ylabel="probability of")
 
 
 #: What is drawn of a run, where the blocks leave no picture.
