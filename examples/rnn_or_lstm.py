@@ -61,13 +61,13 @@ def learn(cell: str, length: int, updates: int, seed: int = 1) -> tuple[list[flo
     spent = 0.0
     for update in range(updates):
         letters, marked = marked_letters(length, 64)
-        began = time.perf_counter()
+        began = time.process_time()
         scores = model(letters)
         optimizer.zero_grad()
         F.cross_entropy(scores, marked).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        spent += time.perf_counter() - began
+        spent += time.process_time() - began
         if update % 25 == 24 or update == updates - 1:
             with torch.no_grad():
                 letters, marked = marked_letters(length, 512)
@@ -94,7 +94,7 @@ def draw(curves: dict[str, tuple[list[float], list[float]]], file: str) -> None:
             axes.plot(seconds, [100 * share for share in right], label=f"{cell.upper()}, {units(CELLS[cell])} units")
         axes.axhline(100 / LETTERS, color="#888888", linestyle=":", linewidth=1, label="guessing")
         axes.set(title=f"Naming the marked one of {LONG} letters, at the same work a step")
-        axes.set(xlabel="training time (seconds)", ylabel="right answers (%)", ylim=(0, 103))
+        axes.set(xlabel="processor time of training (seconds)", ylabel="right answers (%)", ylim=(0, 103))
         axes.legend(loc="center right")
 
 

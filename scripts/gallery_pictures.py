@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "long_memory": ("--lengths 30 60 --updates 400", "long_memory.png"),
     "numpy_rnnlm": ("--updates 20", "numpy_rnnlm.png"),
     "order_matters": ("", "order_matters.png"),
-    "rnn_or_lstm": ("--updates 400", "rnn_or_lstm.png"),
+    "rnn_or_lstm": ("--updates 600", "rnn_or_lstm.png"),
     "rnnlm": ("--epochs 3 --lines 4000", "rnnlm.png"),
     "shapes": ("--seconds 1300 --pictures 1500", "shapes/shapes.png"),
     "sine": ("", "sine.png"),

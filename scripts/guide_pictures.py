@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 CODE = re.compile(r"^```(python|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: Of a guide: how many of its first blocks are run, what is said otherwise in them, and the picture that they leave.
 LEFT: dict[str, tuple[int, dict[str, str], str]] = {
-    "translate": (2, {}, "runs/backwards/alignment-1.png"),
+    "translate": (3, {"abcdef": "abcdefgh"}, "backwards.png"),
     "search": (1, {"--trials 3": "--trials 16"}, "searches/book/search.png"),
     "inspect": (2, {"--epochs 1": "--epochs 6"}, "look/gates-layer1.png"),
     "transcribe": (2, {}, "transcribed.png"),
