@@ -51,7 +51,7 @@ STRINGS = ROOT / "src" / "ostinato" / "studio" / "page" / "strings"
 STRING = re.compile(r'^\s*"?([\w.-]+)"?:\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
 #: Words of the glossary that also have an everyday meaning, or stand for other things in the studio than in the docs:
 #: a step of time is a 단계, what the studio lists are trained models, and stacked layers are 층.
-EVERYDAY = {"step, update", "run, run folder", "layer", "reset", "backpropagation"}
+EVERYDAY = {"step, update", "run, run folder", "layer", "reset", "backpropagation", "blank"}
 following = pytest.mark.parametrize(
     "twin", [pytest.param(twin, id=twin.name) for twin in TWINS if twin.state == "follows"]
 )
