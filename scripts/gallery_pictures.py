@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "better_rnnlm": ("--hidden 64 --epochs 5 --lines 2000", "better_rnnlm.png"),
     "gradient_flow": ("", "flow.png"),
     "hello": ("", "hello.png"),
-    "imdb": ("--reviews 4000 --seconds 1200", "runs/imdb/confusion.png"),
+    "imdb": ("--data none --seconds 300", "runs/imdb/confusion.png"),
     "karpathy": ("--seconds 1200 --hidden 128 --characters 500000 --read 8000", "look/saturation.png"),
     "long_memory": ("--lengths 30 60 --updates 400", "long_memory.png"),
     "numpy_rnnlm": ("--updates 20", "numpy_rnnlm.png"),
