@@ -122,10 +122,14 @@ protected:
             if (i < share.begin || i >= share.end) continue;
             const ostinato_vector_part& wanted = run.vector_gradient[i];
             if (i > share.begin && run.vector_gradient[i - 1].plane == wanted.plane) continue;  // as of two biases of one gate
-            for (int64_t at = 0; at < wanted.width; at += W) {
-                V sum = broadcast(0.0f);
-                for (int64_t r = 0; r < chunk.count; ++r) sum = sum + load(part.chunk + r * run.backward.chunk_size + wanted.plane + at);
-                store(to + at, load(to + at) + sum);
+            for (int64_t at = 0; at < wanted.width; at += 16) {  // a line of cache at a time
+                constexpr int line = 16 / W;
+                V sum[line];
+                for (V& one : sum) one = broadcast(0.0f);
+                const float* from = part.chunk + wanted.plane + at;
+                for (int64_t r = 0; r < chunk.count; ++r, from += run.backward.chunk_size)
+                    for (int v = 0; v < line; ++v) sum[v] = sum[v] + load(from + v * W);
+                for (int v = 0; v < line; ++v) store(to + at + v * W, load(to + at + v * W) + sum[v]);
             }
         }
     }

@@ -34,38 +34,45 @@ struct Panels {
     int width(int i) const { return begin(i + 1) - begin(i); }
 };
 
-// acc[r][v] += a[r][k] * b[k][v], for k from 0 to `words`; lines of b follow one another.
-template <class P, int R, int NV>
-OSTINATO_INLINE void multiply(V (&acc)[R][NV], const Word* const (&a)[R], const Word* b, int64_t words) {
-#pragma GCC unroll 2
-    for (int64_t k = 0; k < words; ++k, b += NV * W) {
+// acc[r][v] += x(r) * b[v]. Of the two factors the one with fewer vectors waits in registers: with 12 sums of 3 rows by 4
+// vectors that is just what a machine of 16 registers has, and none of the sums is written to memory in between.
+template <class P, int R, int NV, class Row>
+OSTINATO_INLINE void add_line(V (&acc)[R][NV], const Row& x, const Word* b) {
+    if constexpr (R < NV) {
+        V rows[R];
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) rows[r] = x(r);
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; ++v) {
+            const V w = load(b + v * W);
+#pragma GCC unroll 16
+            for (int r = 0; r < R; ++r) acc[r][v] = P::multiply_add(rows[r], w, acc[r][v]);
+        }
+    } else {
         V w[NV];
 #pragma GCC unroll 4
         for (int v = 0; v < NV; ++v) w[v] = load(b + v * W);
 #pragma GCC unroll 16
         for (int r = 0; r < R; ++r) {
-            V x = broadcast(a[r][k]);
+            const V row = x(r);
 #pragma GCC unroll 4
-            for (int v = 0; v < NV; ++v) acc[r][v] = P::multiply_add(x, w[v], acc[r][v]);
+            for (int v = 0; v < NV; ++v) acc[r][v] = P::multiply_add(row, w[v], acc[r][v]);
         }
     }
+}
+
+// acc[r][v] += a[r][k] * b[k][v], for k from 0 to `words`; lines of b follow one another.
+template <class P, int R, int NV>
+OSTINATO_INLINE void multiply(V (&acc)[R][NV], const Word* const (&a)[R], const Word* b, int64_t words) {
+#pragma GCC unroll 2
+    for (int64_t k = 0; k < words; ++k, b += NV * W) add_line<P>(acc, [&](int r) __attribute__((always_inline)) { return broadcast(a[r][k]); }, b);
 }
 
 // The same where a is transposed: a(r, k) = a[k * stride + r].
 template <class P, int R, int NV>
 OSTINATO_INLINE void multiply_transposed(V (&acc)[R][NV], const Word* a, int64_t stride, const Word* b, int64_t words) {
 #pragma GCC unroll 2
-    for (int64_t k = 0; k < words; ++k, a += stride, b += NV * W) {
-        V w[NV];
-#pragma GCC unroll 4
-        for (int v = 0; v < NV; ++v) w[v] = load(b + v * W);
-#pragma GCC unroll 16
-        for (int r = 0; r < R; ++r) {
-            V x = broadcast(a[r]);
-#pragma GCC unroll 4
-            for (int v = 0; v < NV; ++v) acc[r][v] = P::multiply_add(x, w[v], acc[r][v]);
-        }
-    }
+    for (int64_t k = 0; k < words; ++k, a += stride, b += NV * W) add_line<P>(acc, [&](int r) __attribute__((always_inline)) { return broadcast(a[r]); }, b);
 }
 
 // acc = a b, of factors with scales behind them: see bytes.h.
