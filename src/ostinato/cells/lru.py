@@ -81,17 +81,21 @@ class LRU(CellDefaults):
         return found | ({"bias_ho": Parameter((H,), zeros)} if self.bias else {})
 
     def project(self, p: Parameters, x: Tensor) -> Tensor:
-        """B x and D x."""
-        return linear(x, p["weight_ih"])
+        """exp(log_gamma) * (B x) and D x: of the weights' rows, so that no step has to multiply again."""
+        import torch
+
+        B_re, B_im, D = p["weight_ih"].chunk(3)
+        gamma = p["weight_ring"][2].exp().unsqueeze(-1)
+        return linear(x, torch.cat([gamma * B_re, gamma * B_im, D]))
 
     def step(self, p: Parameters, projected: Tensor, state: ComplexState) -> tuple[None, ComplexState]:
         """One step of the recurrence."""
         re, im, _ = state
         x_re, x_im, skip = projected.chunk(3, dim=-1)
-        nu, theta, gamma = p["weight_ring"].exp().unbind()
+        nu, theta = p["weight_ring"][:2].exp().unbind()
         size = (-nu).exp()
         cos, sin = size * theta.cos(), size * theta.sin()
-        return None, ComplexState(cos * re - sin * im + gamma * x_re, sin * re + cos * im + gamma * x_im, skip)
+        return None, ComplexState(cos * re - sin * im + x_re, sin * re + cos * im + x_im, skip)
 
     def readout(self, p: Parameters, states: ComplexState) -> Tensor:
         """Re(C s) + D x + b, of all steps."""

@@ -111,15 +111,16 @@ class Plan:
 
     def plane(self, at: int) -> int:
         """The offset of a value's plane of the chunk, to which it is written."""
-        place = self.offsets.place("chunk", ("value", at), self.chunk.take(at, self.graph[at].width))
+        place = self.offsets.place("chunk", (self.name, at), self.chunk.take(at, self.graph[at].width))
         if place not in self.targets.get(at, ()):
             self.write(at, place)
         return self.offsets[place]
 
-    def product(self, at: int) -> int:
-        """The offset of the plane where the recurrence leaves a product for the stages."""
-        offset = self.scratch.take(at, self.graph[at].width)
-        self.sources[at] = self.offsets.place("scratch", ("product", at), offset)
+    def product(self, at: int, of_chunk: bool = False) -> int:
+        """The offset of the plane where the recurrence leaves a product, of a step or of a whole chunk."""
+        space = self.chunk if of_chunk else self.scratch
+        offset = space.take(at, self.graph[at].width)
+        self.sources[at] = self.offsets.place("chunk" if of_chunk else "scratch", ("product", at), offset)
         return offset
 
     def factor(self, at: int) -> Place:
@@ -129,8 +130,12 @@ class Plan:
 
     def direction(self, made: Form) -> Direction:
         """The code, with a plane for every value that leaves the loop in which it is computed."""
+        for at in self._left_in_chunk(made):
+            self.sources[at] = self.offsets.place("chunk", (self.name, at), self.plane(at))
         for at in self._elsewhere(made):
             inside = [place for place in self.targets.get(at, ()) if not place.outside]
+            if not made.backward:  # products of a step read their factors elsewhere
+                inside = [place for place in inside if place.row != "chunk"]
             if not inside:
                 offset = self.scratch.take(at, self.graph[at].width)
                 inside = [self.offsets.place("scratch", (self.name, at), offset)]
@@ -139,6 +144,22 @@ class Plan:
         code, keys = emit(made, self.name, self.sources, self.targets)
         stages = tuple(bool(stage.loops or any(stage.scalars.values())) for stage in made.stages)
         return Direction(made, code, stages, self.offsets.numbers(keys), self.scratch.size, self.chunk.size)
+
+    def _left_in_chunk(self, made: Form) -> set[int]:
+        """Values that one stage computes and another uses, or a product, where either belongs to whole chunks."""
+        found: set[int] = set()
+        for at in [*made.stage_of, *made.level]:
+            if at in made.given:
+                continue
+            # the way back reads its factors in the chunk anyway
+            user = made.level[at] - made.backward if at in made.level else made.stage_of[at]
+            for arg in self.graph[at].args:
+                stage = made.stage_of.get(arg)
+                if stage is None or arg in made.given or self.graph[arg].op in NUMBERS:
+                    continue
+                if (stage != user or at in made.level) and (stage in made.of_chunks or user in made.of_chunks):
+                    found.add(arg)
+        return found
 
     def _elsewhere(self, made: Form) -> set[int]:
         """Values that are used in another stage or loop than where they are computed, or as factors."""

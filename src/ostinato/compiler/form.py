@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ostinato.compiler.program import LEAVES, NUMBERS, PLANE, POINTWISE, READ, Graph
@@ -48,6 +48,8 @@ class Form:
         level: of every product, from 1 on; products of the same level depend on nothing between them.
         stage_of: of every value that is computed, and of every given one that is only copied.
         stages: one more than levels.
+        over_chunk: how many of the levels are of whole chunks of steps; their stages are the last ones, or the first.
+        backward: whether they are the first.
     """
 
     graph: Graph
@@ -56,6 +58,14 @@ class Form:
     level: dict[int, int]
     stage_of: dict[int, int]
     stages: list[Stage]
+    over_chunk: int = 0
+    backward: bool = False
+
+    @property
+    def of_chunks(self) -> range:
+        """The stages that whole chunks of steps have."""
+        count = len(self.stages)
+        return range(self.over_chunk) if self.backward else range(count - self.over_chunk, count)
 
     @property
     def products(self) -> list[int]:
@@ -63,13 +73,24 @@ class Form:
         return sorted(self.level, key=lambda at: (self.level[at], at))
 
 
-def form(graph: Graph, ends: Iterable[int], given: Collection[int]) -> Form:
+def form(
+    graph: Graph,
+    ends: Iterable[int],
+    given: Collection[int],
+    apart: Collection[int] = (),
+    *,
+    backward: bool = False,
+    of_steps: Collection[int] = (),
+) -> Form:
     """Stages and loops.
 
     Args:
         graph: the values.
         ends: those that have to be written, or are factors of the weights' gradients.
         given: those that are in memory when a step begins.
+        apart: products that whole chunks of steps have: the recurrence does not wait for them.
+        backward: whether chunks have them before their steps, or after.
+        of_steps: values that have to be written by a step itself.
     """
     ends, known = list(ends), frozenset(given)
     order = _needed(graph, ends, known)
@@ -78,21 +99,86 @@ def form(graph: Graph, ends: Iterable[int], given: Collection[int]) -> Form:
         if at not in known:
             for arg in graph[at].args:
                 users[arg].append(at)
-    ready: dict[int, int] = {}
-    level: dict[int, int] = {}
-    for at in order:
-        before = 0 if at in known else max((ready[arg] for arg in graph[at].args), default=0)
-        ready[at] = before + (graph[at].op in _FACTORS and at not in known)
-        if ready[at] > before:
-            level[at] = ready[at]
-    stage_of = _stages_of(graph, order, users, ready, level, known, set(ends))
+    first = set(apart) if backward else {at for at in order if graph[at].op in _FACTORS and at not in apart}
+    ready, level = _levels(graph, order, known, first, of_steps)
+    border = max((level[at] for at in level if at in first), default=0)
+    latest = {} if backward or not apart else _before_chunk(graph, order, known, level, border)
+    stage_of = _stages_of(graph, order, users, ready, level, known, set(ends), latest)
+    # numbers among them depend on nothing
+    stage_of |= {at: border for at in of_steps if stage_of.get(at, border) < border}
     stages = [Stage() for _ in range(max(level.values(), default=0) + 1)]
     for at in order:
         if at in stage_of:
             _into(graph, stages[stage_of[at]], at, users[at], stage_of)
     for stage in stages:
         stage.loops.sort(key=lambda loop: loop.depth)
-    return Form(graph, known, frozenset(ends), level, stage_of, stages)
+    over_chunk = border if backward else len(stages) - 1 - border
+    return Form(graph, known, frozenset(ends), level, stage_of, stages, over_chunk if apart else 0, backward)
+
+
+def _levels(
+    graph: Graph, order: Sequence[int], known: Collection[int], first: Collection[int], of_steps: Collection[int]
+) -> tuple[dict[int, int], dict[int, int]]:
+    """After which level each value can be computed, and of each product its own: those of `first` before all others."""
+    ready: dict[int, int] = {}
+    level: dict[int, int] = {}
+    border = 0
+    for turn in (True, False):
+        for at in order:
+            node = graph[at]
+            # what is a step's own no chunk has
+            least = border if node.op == "upstream_state" or (at in of_steps and node.op not in NUMBERS) else 0
+            before = max([least, *(ready[arg] for arg in node.args if at not in known)])
+            ready[at] = before
+            if node.op in _FACTORS and at not in known:
+                if at not in first:
+                    before = max(before, border)
+                ready[at] = before + 1
+                if turn == (at in first):
+                    level[at] = ready[at]
+        if turn:
+            border = max(level.values(), default=0)
+    return ready, level
+
+
+def _before_chunk(
+    graph: Graph, order: Sequence[int], known: Collection[int], level: Mapping[int, int], border: int
+) -> dict[int, int]:
+    """Of values of a step forward that read what only the step has: its last stage."""
+    inner = {at for at in order if graph[at].op == "state" or 0 < level.get(at, 0) <= border}
+    return {at: border for at in order if at not in known and not inner.isdisjoint(graph[at].args)}
+
+
+def put_off(graph: Graph, ends: Iterable[int], after: Iterable[int], given: Collection[int]) -> set[int]:
+    """Products of a step forward that may wait for the other steps of a chunk: no state after the step needs them.
+
+    Their factors are values that are computed, which a step can leave in the chunk.
+
+    Args:
+        graph: the values.
+        ends: all that the step computes.
+        after: the state after it.
+        given: what is in memory when it begins.
+    """
+    order = graph.needed(ends)
+    products = {at for at in order if graph[at].op == "product"}
+    within = products.intersection(graph.needed(after))
+    while True:
+        off = products - within
+        of_step = {at for at in order if graph[at].op == "state"} | within.difference(given)
+        waits: set[int] = set()  # for products that are put off
+        more: set[int] = set()
+        for at in order:
+            args = graph[at].args
+            if at in off and any(arg in given or arg in of_step or graph[arg].op in LEAVES + NUMBERS for arg in args):
+                more.add(at)
+            if not waits.isdisjoint(args) and not of_step.isdisjoint(args):  # which only a step has
+                more.update(off.intersection(graph.needed([at])))
+            if at in off or not waits.isdisjoint(args):
+                waits.add(at)
+        if not more:
+            return off
+        within |= products.intersection(graph.needed(more))
 
 
 def _needed(graph: Graph, ends: Iterable[int], given: Collection[int]) -> list[int]:
@@ -115,6 +201,7 @@ def _stages_of(
     level: Mapping[int, int],
     given: Collection[int],
     ends: Collection[int],
+    at_most: Mapping[int, int],
 ) -> dict[int, int]:
     """As late as those who use a value allow: what is computed in another stage goes through memory."""
     latest: dict[int, int] = {}
@@ -122,6 +209,7 @@ def _stages_of(
         product = at in level
         if not product and (at not in given or at in ends):
             wanted = [level[u] - 1 if u in level else latest[u] for u in users[at]]
+            wanted += [at_most[at]] if at in at_most else []
             latest[at] = ready[at] if at in ends else min(wanted, default=ready[at])
         elif product and at in ends:
             latest[at] = level[at]

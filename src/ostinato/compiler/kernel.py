@@ -129,7 +129,7 @@ class Kernel:
         run.matrix_shape, run.vector_width = self._array(self.widths["matrix"]), self._array(self.widths["vector"])
         for name, direction in (("forward", layout.forward), ("backward", layout.backward)):
             part = getattr(run, name)
-            part.levels = len(direction.stages) - 1
+            part.levels, part.over_chunk = len(direction.stages) - 1, direction.form.over_chunk
             part.scratch_size, part.chunk_size = stride(direction.scratch), stride(direction.chunk)
             part.numbers = self._array(direction.numbers)
         return run

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from ostinato.compiler.derive import derive
 from ostinato.compiler.direction import Direction, Offsets, Plan, Space
 from ostinato.compiler.emit import Place
-from ostinato.compiler.form import Form, form, kept
+from ostinato.compiler.form import Form, form, kept, put_off
 from ostinato.compiler.pieces import Step
-from ostinato.compiler.program import Node, Rows
+from ostinato.compiler.program import NUMBERS, Node, Rows
 from ostinato.compiler.shorter import shorter
 from ostinato.compiler.tracer import CannotCompileError
 
@@ -17,6 +17,8 @@ from ostinato.compiler.tracer import CannotCompileError
 BEFORE, AFTER, SCRATCH, CHUNK, KEPT, INPUT = range(6)
 _SPACES = {"before": BEFORE, "after": AFTER, "scratch": SCRATCH, "chunk": CHUNK, "kept": KEPT}
 _MOST_OPERANDS, _MOST_SOURCES = 64, 256
+# Operands of which it is not said yet where they lie: those of a step's products, and of a chunk's.
+_FACTOR, _LEFT = -1, -2
 
 Row = tuple[int, ...]
 
@@ -152,14 +154,16 @@ class Layout:
         products = [at for at in self._reached(ends, set(sources)) if g[at].op == "product" and at not in sources]
         factors = [arg for at in products for arg in g[at].args]
         copied = {at for at in factors if (at in sources and sources[at].row != "before") or g[at].op == "constant"}
-        made = form(g, [*ends, *copied], sources)
+        apart = put_off(g, ends, self.after, sources)
+        made = form(g, [*ends, *copied], sources, apart)
         self._write_results(plan)
         for at in copied:
             offset = plan.scratch.take(("copy", at), g[at].width)
             plan.targets.setdefault(at, []).insert(0, self.offsets.place("scratch", ("copy", at), offset))
         self._multiply_planes(made, plan)
         found = plan.direction(made)
-        self.factor = {at: plan.factor(at) for at in factors}
+        self.factor = {at: plan.factor(at) for product in products if product not in apart for at in g[product].args}
+        self.left = {at: plan.sources[at] for product in apart for at in g[product].args}
         return found
 
     def _write_results(self, plan: Plan) -> None:
@@ -203,6 +207,7 @@ class Layout:
             node = self.graph[at]
             columns = tuple(rows.column for rows in node.value)
             groups.setdefault((made.level[at], node.args, columns), []).append(at)
+        inner = len(made.stages) - 1 - made.over_chunk
         for (level, args, columns), values in groups.items():
             if len(args) > _MOST_OPERANDS:
                 raise CannotCompileError("a product of more pieces than the recurrence takes")
@@ -210,28 +215,29 @@ class Layout:
             for at in values:
                 rows = self.graph[at].value[0]
                 self.pieces.append((rows.matrix, rows.row, rows.rows, -1, 0))
-                plan.product(at)
+                plan.product(at, level > inner)
             for arg, column in zip(args, columns, strict=True):
-                self.operands.append((-1, arg, self.graph[arg].width, column))
-            self.products.append((level, first, len(values), first_operand, len(args), plan.scratch.at[values[0]]))
+                self.operands.append((_LEFT if level > inner else _FACTOR, arg, self.graph[arg].width, column))
+            result = (plan.chunk if level > inner else plan.scratch).at[values[0]]
+            self.products.append((level, first, len(values), first_operand, len(args), result))
 
     def _resolved(self, row: Row) -> Row:
-        if row[0] != -1:
+        if row[0] >= 0:
             return row
-        place = self.factor[row[1]]
+        place = (self.left if row[0] == _LEFT else self.factor)[row[1]]
         return (_SPACES[place.row], self.offsets[place], *row[2:])
 
     # Backward.
 
     def _backward_ends(self) -> list[int]:
-        zeros = [
-            self._gradient(*pair)
-            for field, grads in zip(self.step.before, self.back.state, strict=True)
-            for pair in zip(field, grads, strict=True)
-        ]
-        ends = [*self.back.ends, *zeros]
+        ends = [*self.back.ends, *self._by_state()]
         args = [arg for at in self.graph.needed(ends) if self.graph[at].op == "back" for arg in self.graph[at].args]
         return [*ends, *args]
+
+    def _by_state(self) -> list[int]:
+        """The gradients by the state before the step."""
+        fields = zip(self.step.before, self.back.state, strict=True)
+        return [self._gradient(*pair) for field in fields for pair in zip(*field, strict=True)]
 
     def _gradient(self, leaf: int, gradient: int | None) -> int:
         return self.graph.constant(0.0, self.graph[leaf].width) if gradient is None else gradient
@@ -246,9 +252,21 @@ class Layout:
         used = [at for at in ends if g[at].op not in ("state", "time") and at not in self.kept]
         self._write_gradients(plan)
         given = [at for at in used if at in plan.targets or at not in plan.sources]
-        made = form(g, [*given, *plan.targets], plan.sources)
+        by_state = self._by_state()
+        apart = self._early(given, plan.sources, by_state)
+        made = form(g, [*given, *plan.targets], plan.sources, apart, backward=True, of_steps=by_state)
         self._multiply_back(made, plan)
         return plan.direction(made)
+
+    def _early(self, ends: Iterable[int], given: Collection[int], by_state: Collection[int]) -> set[int]:
+        """Products of the way back that need not wait for the steps after: no gradient by a state is part of them."""
+        g = self.graph
+        waits = {at for at in by_state if g[at].op not in NUMBERS}
+        order = sorted(self._reached(ends, set(given)))
+        for at in order:
+            if g[at].op == "upstream_state" or (at not in given and not waits.isdisjoint(g[at].args)):
+                waits.add(at)
+        return {at for at in order if g[at].op == "back" and at not in waits}
 
     def _backward_leaf(self, at: int) -> Place | None:
         node = self.graph[at]
@@ -315,4 +333,5 @@ class Layout:
                 (rows.matrix, rows.row, rows.rows, rows.column, plan.plane(arg))
                 for arg, rows in zip(node.args, node.value, strict=True)
             ]
-            self._add_back(made.level[at], found, plan.product(at), 0, node.width)
+            level = made.level[at]
+            self._add_back(level, found, plan.product(at, level <= made.over_chunk), 0, node.width)

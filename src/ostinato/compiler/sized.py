@@ -35,6 +35,7 @@ class _Tables(NamedTuple):
     rows: dict[str, list[list[int]]]
     code: tuple[str, ...]
     stages: tuple[tuple[bool, ...], ...]
+    over_chunk: dict[str, int]
 
 
 def sized(
@@ -74,6 +75,7 @@ def sized(
         lines += ["", *(f"    {line}" if line else "" for line in code.splitlines())]
         names = ", ".join(f"{direction}_{index}" if there else "nullptr" for index, there in enumerate(stages))
         lines += ["", f"    static constexpr ostinato_stage {direction}_stages[] = {{{names}}};"]
+        lines.append(f"    static constexpr int64_t {direction}_over_chunk = {made.over_chunk[direction]};")
     return "\n".join([*lines, "};"])
 
 
@@ -103,7 +105,8 @@ def _tables(traced: Traced, layout: Layout) -> _Tables:
     }
     rows |= {f"{name}_numbers": [list(one.numbers)] for name, one in directions.items()}
     both = directions.values()
-    return _Tables(rows, tuple(one.code for one in both), tuple(one.stages for one in both))
+    over_chunk = {name: one.form.over_chunk for name, one in directions.items()}
+    return _Tables(rows, tuple(one.code for one in both), tuple(one.stages for one in both), over_chunk)
 
 
 class _Formulas:

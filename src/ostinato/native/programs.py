@@ -33,7 +33,7 @@ class Direction(ctypes.Structure):
     """`ostinato_direction`."""
 
     _fields_ = [
-        *((name, c_int64) for name in ("levels", "scratch_size", "chunk_size")),
+        *((name, c_int64) for name in ("levels", "over_chunk", "scratch_size", "chunk_size")),
         *((name, c_void_p) for name in ("stages", "numbers")),
     ]
 

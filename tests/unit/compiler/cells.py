@@ -119,6 +119,31 @@ class Differences(Scan):
         return states.h - torch.cat([torch.zeros_like(states.h[:1]), states.h[:-1]])
 
 
+class ReadTwice(Scan):
+    """Its step has a product, and what is read of the states two more, one after the other."""
+
+    name: ClassVar[str] = "read_twice"
+    output_is_state: ClassVar[bool] = False
+
+    @property
+    def output_size(self) -> int:
+        return self.hidden_size + 1
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        H = self.hidden_size
+        own = {"back": (H, H), "up": (2 * H, H), "down": (H + 1, 2 * H), "edge": (H + 1,)}
+        return super().parameters() | {name: Parameter(shape) for name, shape in own.items()}
+
+    def step(self, p: Mapping[str, Tensor], projected: Tensor, state: Any) -> tuple[None, Any]:
+        z, n = projected.chunk(2, -1)
+        return None, HiddenState(torch.lerp(state.h, (n + F.linear(state.h, p["back"])).tanh(), z.sigmoid()))
+
+    def readout(self, p: Mapping[str, Tensor], states: HiddenState) -> Tensor:
+        wide = F.layer_norm(F.linear(states.h, p["up"]), (2 * self.hidden_size,))
+        read = F.linear(wide * torch.cat([states.h, states.h.square()], -1), p["down"], p["edge"])
+        return read.tanh() + states.h.mean(-1, keepdim=True)
+
+
 _OPERATIONS = {
     # never both above zero: the norm and deviation of nothing
     "norm_of_nothing": lambda x: x + (x.relu() * (-x).relu()).norm(dim=-1, keepdim=True),

@@ -12,7 +12,7 @@ from ostinato.compiler.kernel import kernel_of
 from ostinato.core.registry import lookup
 from ostinato.kernels import compiled
 from tests.conformance.own_cell import FeedbackMGU
-from tests.unit.compiler.cells import Differences, Everything, OneOperation, Scan
+from tests.unit.compiler.cells import Differences, Everything, OneOperation, ReadTwice, Scan
 
 CELLS = [
     lookup("lstm")(3, 5),
@@ -129,6 +129,21 @@ def test_threads(threads, N):
     try:
         Sample(lookup("lstm_layer_norm")(40, 96), N=N, T=20).compare(tolerance=1e-5)
         Sample(lookup("lstm_layer_norm")(40, 96), N=min(N, 5), T=20, ragged=True, resets=True).compare(tolerance=1e-5)
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("threads", "N"), [(1, 5), (2, 1), (2, 5), (5, 3)])
+def test_what_is_read_of_states_is_multiplied_over_chunks(library, threads, N):
+    layout = kernel_of(ReadTwice(3, 21), library.isa).layout
+    assert [form.over_chunk for form in (layout.forward.form, layout.backward.form)] == [2, 2]
+    assert [level for level, *_ in layout.products] == [0, 1, 2, 3]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for cell in (ReadTwice(3, 21), lookup("lru")(3, 21)):
+            Sample(cell, N=N, T=170, resets=True).compare(tolerance=1e-5)  # several chunks
+            Sample(cell, N=N, ragged=True, noisy=cell.name != "lru").compare(reverse=True)
     finally:
         torch.set_num_threads(before)
 

@@ -70,9 +70,9 @@ private:
         p.products = length(tables.product), p.backs = length(tables.back), p.weight_gradients = length(tables.weight_gradient);
         p.vector_gradients = length(tables.vector_gradient), p.vector_parts = length(tables.vector_part);
         p.state_parts = length(tables.state_part);
-        p.forward = {length(T::forward_stages) - 1, row_stride(tables.forward_scratch), row_stride(tables.forward_chunk),
+        p.forward = {length(T::forward_stages) - 1, T::forward_over_chunk, row_stride(tables.forward_scratch), row_stride(tables.forward_chunk),
                      T::forward_stages, tables.forward_numbers};
-        p.backward = {length(T::backward_stages) - 1, row_stride(tables.backward_scratch), row_stride(tables.backward_chunk),
+        p.backward = {length(T::backward_stages) - 1, T::backward_over_chunk, row_stride(tables.backward_scratch), row_stride(tables.backward_chunk),
                       T::backward_stages, tables.backward_numbers};
         p.product = tables.product, p.piece = tables.piece, p.operand = tables.operand, p.back = tables.back, p.source = tables.source;
         p.weight_gradient = tables.weight_gradient, p.vector_gradient = tables.vector_gradient, p.vector_part = tables.vector_part;

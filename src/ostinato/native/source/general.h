@@ -79,6 +79,10 @@ struct GeneralProblem {
         plain.N = N, plain.T = T, plain.lengths = r.lengths;
     }
 
+    // Whether products of a level forward belong to each step: those of inputs and of the last levels are of the whole chunk.
+    static bool in_step(const ostinato_program& run, int64_t level) {
+        return level && level <= run.forward.levels - run.forward.over_chunk;
+    }
     // Factors of the products of a step.
     static int64_t weights(const ostinato_program& run) {
         int64_t sum = 0;
@@ -93,7 +97,7 @@ struct GeneralProblem {
         if (run.split != OSTINATO_SPLIT_AUTO) return run.split == OSTINATO_SPLIT_UNITS;
         int64_t within_step = 0;
         for (int64_t i = 0; i < run.products; ++i)
-            if (run.product[i].level) within_step += factors(run, run.product[i]);
+            if (in_step(run, run.product[i].level)) within_step += factors(run, run.product[i]);
         return within_step && (run.N < asked(run) || within_step * 4 / depth > second_level_cache() * 3 / 4);
     }
     static int team_of(const ostinato_program& run, bool by_units) {
@@ -145,6 +149,13 @@ struct GeneralProblem {
         for (int64_t i = 0; run.resets && i < count; ++i)
             if (resets(t, rows.row(i))) return true;
         return false;
+    }
+    // A stage for some of a thread's rows.
+    static void run_stage(ostinato_stage stage, const ostinato_row* rows, const Segment& segment, Share own, const int64_t* numbers) {
+        if (segment.step == 1)
+            stage(rows + segment.row(own.begin), own.end - own.begin, numbers);
+        else
+            for (int64_t i = own.begin; i < own.end; ++i) stage(rows + segment.row(i), 1, numbers);
     }
     float* kept(int64_t t, int64_t n) const { return run.saved + (schedule.start[t] + n) * run.kept_size; }
 

@@ -28,6 +28,7 @@ private:
         barrier_.wait(team);
         for (int64_t done = 0; done < schedule.steps; done += chunk_steps_) {
             const Chunk chunk = chunk_at(done, part);
+            for (int64_t level = 1; level <= run.backward.over_chunk; ++level) over_chunk(level, chunk, part);
             for (int64_t i = 0; i < chunk.steps; ++i) step(done + i, part.start[i], part.start[i + 1] - part.start[i], part);
             meet(part);
             weight_gradients<P>(chunk, part);
@@ -46,18 +47,13 @@ private:
         const Share own = shared(count, part.thread, part.team);
         for (int64_t i = own.begin; i < own.end; ++i)
             place(t, static_cast<int>(index & 1), part.segment.row(i), part.chunk + (first + i) * run.backward.chunk_size);
-        for (int64_t level = 0; level <= run.backward.levels; ++level) {
-            if (level) {
+        for (int64_t level = run.backward.over_chunk; level <= run.backward.levels; ++level) {
+            if (of_a_step(level)) {
                 for (int64_t i = 0; i < run.backs; ++i)
                     if (run.back[i].level == level) multiply_back(i, static_cast<int>(index & 1), first, count, part);
                 meet(part);
             }
-            if (ostinato_stage stage = run.backward.stages[level]) {
-                if (part.segment.step == 1)
-                    stage(rows_ + part.segment.row(own.begin), own.end - own.begin, run.backward.numbers);
-                else
-                    for (int64_t i = own.begin; i < own.end; ++i) stage(rows_ + part.segment.row(i), 1, run.backward.numbers);
-            }
+            if (ostinato_stage stage = run.backward.stages[level]) run_stage(stage, rows_, part.segment, own, run.backward.numbers);
             const bool converts = P::converts && level < run.backward.levels;
             for (int64_t i = 0; converts && i < run.backs; ++i)
                 for (int64_t r = own.begin; run.back[i].level == level + 1 && r < own.end; ++r)
@@ -70,15 +66,46 @@ private:
         }
     }
 
+    // A level of the whole chunk: the stage before its products, and their way back.
+    void over_chunk(int64_t level, const Chunk& chunk, const Part& part) {
+        for (int64_t k = 0; run.backward.stages[level - 1] && k < chunk.steps; ++k) {
+            const Share own = shared(part.start[k + 1] - part.start[k], part.thread, part.team);
+            for (int64_t i = own.begin; i < own.end; ++i)
+                place_chunk(time(chunk.done + k), part.segment.row(i), part.chunk + (part.start[k] + i) * run.backward.chunk_size);
+            run_stage(run.backward.stages[level - 1], rows_, part.segment, own, run.backward.numbers);
+            meet(part);  // before another thread places the same row for the next step
+        }
+        const Share own = shared(chunk.count, part.thread, part.team);
+        for (int64_t i = 0; P::converts && i < run.backs; ++i)
+            for (int64_t r = own.begin; run.back[i].level == level && r < own.end; ++r)
+                convert(i, part.chunk + r * run.backward.chunk_size, part.slot + r);
+        meet(part);
+        for (int64_t i = 0; i < run.backs; ++i)
+            if (run.back[i].level == level) multiply_chunk(i, chunk, part);
+        meet(part);
+    }
+
+    void multiply_chunk(int64_t i, const Chunk& chunk, const Part& part) {
+        const ostinato_back& back = run.back[i];
+        const Panels panels = Panels::of(plane(back.width), COLUMNS, by_units ? part.team : 1);
+        const Share own = shared(panels.count, part.thread, part.team);
+        for (int p = static_cast<int>(own.begin); p < own.end; ++p) {
+            float* to = part.chunk + back.result + static_cast<int64_t>(panels.begin(p)) * W;
+            run_back(i, panels, p, 0, {part.slot, 1, part.slot + chunk.count}, chunk.count, W, part,
+                     [&](int64_t r) { return to + r * run.backward.chunk_size; });
+        }
+    }
+
     // Of a row that started anew before a step: no gradient goes from there to the step before.
     void cut(int64_t t, int64_t n) const {
         if (resets(t, n)) hand_over(rows_[n].after, grad_reset_ + n * run.state_size, run.state_size);
     }
 
+    // Where everything of a row is at a step.
     void place(int64_t t, int parity, int64_t n, float* chunk) {
+        place_chunk(t, n, chunk);
         const int64_t at = t * N + schedule.order[n];
         ostinato_row& row = rows_[n];
-        row.before = kept_before(t, n);
         row.after = states_[parity ^ 1] + n * run.state_size;
         float* upstream = states_[parity] + n * run.state_size;
         for (int64_t i = 0; i < run.state_parts; ++i) {
@@ -92,6 +119,13 @@ private:
             }
         }
         row.upstream = upstream;
+    }
+
+    // But for the gradients by the states, of which only a step knows.
+    void place_chunk(int64_t t, int64_t n, float* chunk) {
+        const int64_t at = t * N + schedule.order[n];
+        ostinato_row& row = rows_[n];
+        row.before = kept_before(t, n);
         row.scratch = scratch_ + n * run.backward.scratch_size;
         row.chunk = chunk;
         row.kept = kept(t, n);

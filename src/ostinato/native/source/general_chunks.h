@@ -44,7 +44,7 @@ protected:
         for (int64_t i = 0; i < run.backs; ++i) {
             const int64_t depth = words<P>(run, run.back[i]);
             Packed packed{carver.take<Word>(plane(run.back[i].width) * depth), nullptr, depth};
-            if (P::converts) packed.factors = carver.take<Word>((run.back[i].level ? N : all) * words_stride(depth));
+            if (P::converts) packed.factors = carver.take<Word>((of_a_step(run.back[i].level) ? N : all) * words_stride(depth));
             if (workspace) weights_[i] = packed;
         }
         vectors_ = carver.take<float>(run.vectors_size);
@@ -72,6 +72,8 @@ protected:
 
     int64_t bytes() const { return bytes_; }
 
+    // Whether the way back of a product belongs to each step.
+    bool of_a_step(int64_t level) const { return level > run.backward.over_chunk; }
     int64_t widest_operand() const {
         int64_t widest = 16;
         for (int64_t i = 0; i < run.weight_gradients; ++i) widest = larger(widest, plane(run.weight_gradient[i].width));

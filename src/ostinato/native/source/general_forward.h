@@ -19,7 +19,7 @@ public:
         const int64_t all = chunk_steps_ * (by_units ? N : N + threads);
         carve_weights(run.packed, carver);
         for (int64_t i = 0; P::converts && i < run.products; ++i) {
-            Word* factors = carver.take<Word>((run.product[i].level ? N : all) * words_stride(words<P>(run, run.product[i])));
+            Word* factors = carver.take<Word>((in_step(run, run.product[i].level) ? N : all) * words_stride(words<P>(run, run.product[i])));
             if (workspace) weights_[i].factors = factors;
         }
         for (float*& state : states_) state = carver.take<float>(N * run.state_size);
@@ -60,6 +60,7 @@ private:
         int64_t words;
         Word* factor(int64_t row) const { return factors + row * words_stride(words); }
     };
+    static constexpr int64_t MOST_OPERANDS = 64;  // of a product
     struct Part {
         Segment segment;
         int thread, team;
@@ -88,6 +89,7 @@ private:
                 step(t, static_cast<int>((done + i) & 1), count, part.chunk + row * run.forward.chunk_size, part);
                 row += count;
             }
+            for (int64_t level = inner() + 1; level <= run.forward.levels; ++level) over_chunk(level, done, steps, row, part);
         }
         leave_tiles();
         barrier_.wait(team);
@@ -98,6 +100,8 @@ private:
         if (by_units) barrier_.wait(part.team);
     }
     int64_t time(int64_t i) const { return run.reverse ? schedule.steps - 1 - i : i; }
+    // The last level of a step.
+    int64_t inner() const { return run.forward.levels - run.forward.over_chunk; }
 
     template <class Body>
     void each_input(const Body& body) const {
@@ -148,19 +152,14 @@ private:
             meet(part);
         }
         for (int64_t i = own.begin; i < own.end; ++i) place(t, parity, part.segment.row(i), chunk + i * run.forward.chunk_size);
-        for (int64_t level = 0; level <= run.forward.levels; ++level) {
+        for (int64_t level = 0; level <= inner(); ++level) {
             if (level) {
                 for (int64_t i = 0; i < run.products; ++i)
                     if (run.product[i].level == level) multiply_planes(i, t, parity, count, part);
                 meet(part);
             }
-            if (ostinato_stage stage = run.forward.stages[level]) {
-                if (part.segment.step == 1)
-                    stage(rows_ + part.segment.row(own.begin), own.end - own.begin, run.forward.numbers);
-                else
-                    for (int64_t i = own.begin; i < own.end; ++i) stage(rows_ + part.segment.row(i), 1, run.forward.numbers);
-            }
-            const bool converts = P::converts && level < run.forward.levels;
+            if (ostinato_stage stage = run.forward.stages[level]) run_stage(stage, rows_, part.segment, own, run.forward.numbers);
+            const bool converts = P::converts && level < inner();
             if (converts) convert(level + 1, t, parity, own, part);
             if (run.forward.stages[level] || converts) meet(part);
         }
@@ -168,6 +167,49 @@ private:
             const int64_t n = part.segment.row(i);
             write_state(states_[parity ^ 1] + n * run.state_size, run.every_state, t * N + schedule.order[n]);
         }
+    }
+
+    // A level of the whole chunk, of so many rows: its products, and the stage after them.
+    void over_chunk(int64_t level, int64_t done, int64_t steps, int64_t rows, const Part& part) {
+        const Share own = shared(rows, part.thread, part.team);
+        for (int64_t i = 0; P::converts && i < run.products; ++i)
+            for (int64_t r = own.begin; run.product[i].level == level && r < own.end; ++r) convert_in_chunk(i, r, part);
+        meet(part);
+        for (int64_t i = 0; i < run.products; ++i)
+            if (run.product[i].level == level) multiply_chunk(i, rows, part);
+        meet(part);
+        int64_t row = 0;
+        for (int64_t k = 0; run.forward.stages[level] && k < steps; ++k) {
+            const int64_t t = time(done + k), count = part.segment.count(schedule.active(t));
+            const Share rows_of_step = shared(count, part.thread, part.team);
+            for (int64_t i = rows_of_step.begin; i < rows_of_step.end; ++i)
+                place(t, 0, part.segment.row(i), part.chunk + (row + i) * run.forward.chunk_size);
+            run_stage(run.forward.stages[level], rows_, part.segment, rows_of_step, run.forward.numbers);
+            row += count;
+            meet(part);  // before another thread places the same row for the next step
+        }
+    }
+
+    void convert_in_chunk(int64_t i, int64_t row, const Part& part) {
+        const ostinato_product& product = run.product[i];
+        Word* to = weights_[i].factor(part.slot + row);
+        for (int64_t o = 0; o < product.operands; ++o) {
+            const ostinato_operand& operand = run.operand[product.first_operand + o];
+            pack_row<P>(part.chunk + row * run.forward.chunk_size + operand.offset, operand.width, to);
+            to += P::words(operand.width);
+        }
+    }
+
+    void multiply_chunk(int64_t i, int64_t rows, const Part& part) {
+        const ostinato_product& product = run.product[i];
+        const int64_t size = run.forward.chunk_size;
+        Span spans[MOST_OPERANDS];
+        for (int64_t o = 0; !P::converts && o < product.operands; ++o) {
+            const ostinato_operand& operand = run.operand[product.first_operand + o];
+            spans[o] = {part.chunk + operand.offset, size, operand.width};
+        }
+        if (P::converts) spans[0] = {weights_[i].factor(part.slot), words_stride(weights_[i].words), weights_[i].words};
+        multiply_spans(i, spans, {0, 1, rows}, rows, false, part, [&](int64_t r) { return part.chunk + r * size + product.result; });
     }
 
     void restart(int64_t t, int64_t n, float* states) const {
@@ -220,21 +262,28 @@ private:
     void multiply_planes(int64_t i, int64_t t, int parity, int64_t count, const Part& part) {
         const ostinato_product& product = run.product[i];
         const Packed& weights = weights_[i];
-        constexpr int64_t MOST = 64;
-        Span spans[MOST];
+        Span spans[MOST_OPERANDS];
         for (int64_t o = 0; !P::converts && o < product.operands; ++o) spans[o] = span(run.operand[product.first_operand + o], t, parity);
         if (P::converts) spans[0] = {weights.factors, words_stride(weights.words), weights.words};
+        multiply_spans(i, spans, part.segment, count, parity, part, [&](int64_t r) {
+            return scratch_ + part.segment.row(r) * run.forward.scratch_size + product.result;
+        });
+    }
+
+    // The first `count` of some rows of spans, by a product's columns; `to` tells where the i-th goes.
+    template <class To>
+    void multiply_spans(int64_t i, const Span* spans, Segment rows, int64_t count, bool turned, const Part& part, const To& to) {
+        const ostinato_product& product = run.product[i];
+        const Packed& weights = weights_[i];
         const Panels panels = panels_of(product, part.team);
         const Share own = shared(panels.count, part.thread, part.team);
-        const Segment& rows = part.segment;
         for (int64_t k = own.begin; k < own.end; ++k) {
             // on every other step the other way round: what is in cache of the weights is used first
-            const int p = static_cast<int>(parity ? own.begin + own.end - 1 - k : k);
+            const int p = static_cast<int>(turned ? own.begin + own.end - 1 - k : k);
             const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
             each_tile<P>(count, panels.width(p), [&](int64_t begin, int64_t height) {
                 float* c[P::rows];
-                for (int64_t r = 0; r < height; ++r)
-                    c[r] = scratch_ + rows.row(begin + r) * run.forward.scratch_size + product.result + column;
+                for (int64_t r = 0; r < height; ++r) c[r] = to(begin + r) + column;
                 run_tile(PlanesProduct<P>{spans, P::converts ? 1 : product.operands, rows.row(begin), rows.step,
                                           weights.lines + column * weights.words, weights.bias + column, c}, height, panels.width(p));
             });

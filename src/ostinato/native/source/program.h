@@ -6,6 +6,9 @@
  *
  * A step forward:   stage 0, products of level 1, stage 1, products of level 2, ...
  * A step backward:  the same with the products' way back, from the last step to the first
+ *
+ * Levels that the recurrence does not wait for are left to whole chunks of steps: forward the last ones, after the chunk's
+ * steps, backward the first ones, before them.
  */
 #ifndef OSTINATO_PROGRAM_H
 #define OSTINATO_PROGRAM_H
@@ -17,7 +20,7 @@ extern "C" {
 #endif
 
 /* Whose row a plane lies in. Forward: the state before and after the step; scratch, of any content when a step begins; the
- * chunk's, which holds products of inputs; what is kept for backward. Backward: BEFORE is what the step before kept (or the
+ * chunk's, which holds products of inputs, and whatever goes between steps and levels of the whole chunk; what is kept for backward. Backward: BEFORE is what the step before kept (or the
  * initial state, in the same places), AFTER the gradient by the state before the step, UPSTREAM that by the state after it;
  * chunk rows stay until their steps' gradients by the weights are computed. INPUT: an input's own row; the offset is its
  * index times 2^32, plus the first number. */
@@ -39,11 +42,11 @@ typedef void (*ostinato_stage)(const ostinato_row *rows, int64_t count, const in
 typedef struct { int64_t matrix, row, rows, vector, begin; } ostinato_piece;
 /* Numbers of a row, times the columns of each piece's matrix from `column` on. */
 typedef struct { int64_t space, offset, width, column; } ostinato_operand;
-/* Results lie side by side, each piece's padded to 16. Level 0: of an input, over all steps, into the chunk; otherwise into
- * scratch. */
+/* Results lie side by side, each piece's padded to 16. Level 0: of an input, over all steps, into the chunk; of a level of the
+ * whole chunk: of what lies in the chunk, into it; otherwise into scratch. */
 typedef struct { int64_t level, first_piece, pieces, first_operand, operands, result; } ostinato_product;
 /* The gradient by an operand. Level 0: by the input `result`, from `column` on, and added to what the stages wrote there where
- * `add` says so; otherwise into scratch. */
+ * `add` says so; of a level of the whole chunk into that; otherwise into scratch. */
 typedef struct { int64_t level, first_source, sources, result, column, width, add; } ostinato_back;
 /* A gradient in the chunk, times these rows of a matrix from `column` on. */
 typedef struct { int64_t matrix, row, rows, column, plane; } ostinato_source;
@@ -56,7 +59,8 @@ typedef struct { int64_t field, begin, width, plane, kept; } ostinato_state_part
 
 /* One direction of a program. */
 typedef struct {
-    int64_t levels, scratch_size, chunk_size;
+    int64_t levels, over_chunk;    /* how many of the levels are of the whole chunk */
+    int64_t scratch_size, chunk_size;
     const ostinato_stage *stages;  /* [levels + 1], NULL where there is nothing to do */
     const int64_t *numbers;        /* what the stages ask for */
 } ostinato_direction;

@@ -280,6 +280,7 @@ struct LstmLayerNormPlain {
     }
 
     static constexpr ostinato_stage forward_stages[] = {forward_0, forward_1};
+    static constexpr int64_t forward_over_chunk = 0;
 
     static void backward_0(const ostinato_row* rows, int64_t count, const int64_t* n) {
         for (int64_t i = 0; i < count; ++i) {
@@ -616,6 +617,7 @@ struct LstmLayerNormPlain {
     }
 
     static constexpr ostinato_stage backward_stages[] = {backward_0, backward_1};
+    static constexpr int64_t backward_over_chunk = 0;
 };
 
 struct LstmLayerNormNoisy {
@@ -907,6 +909,7 @@ struct LstmLayerNormNoisy {
     }
 
     static constexpr ostinato_stage forward_stages[] = {forward_0, forward_1};
+    static constexpr int64_t forward_over_chunk = 0;
 
     static void backward_0(const ostinato_row* rows, int64_t count, const int64_t* n) {
         for (int64_t i = 0; i < count; ++i) {
@@ -1257,6 +1260,7 @@ struct LstmLayerNormNoisy {
     }
 
     static constexpr ostinato_stage backward_stages[] = {backward_0, backward_1};
+    static constexpr int64_t backward_over_chunk = 0;
 };
 
 struct LstmLayerNorm {

@@ -108,6 +108,7 @@ struct LstmProjectedPlain {
     }
 
     static constexpr ostinato_stage forward_stages[] = {nullptr, forward_1, forward_2};
+    static constexpr int64_t forward_over_chunk = 0;
 
     static void backward_0(const ostinato_row* rows, int64_t count, const int64_t* n) {
         for (int64_t i = 0; i < count; ++i) {
@@ -176,6 +177,7 @@ struct LstmProjectedPlain {
     }
 
     static constexpr ostinato_stage backward_stages[] = {backward_0, backward_1, backward_2};
+    static constexpr int64_t backward_over_chunk = 0;
 };
 
 struct LstmProjectedNoisy {
@@ -292,6 +294,7 @@ struct LstmProjectedNoisy {
     }
 
     static constexpr ostinato_stage forward_stages[] = {forward_0, forward_1, forward_2};
+    static constexpr int64_t forward_over_chunk = 0;
 
     static void backward_0(const ostinato_row* rows, int64_t count, const int64_t* n) {
         for (int64_t i = 0; i < count; ++i) {
@@ -375,6 +378,7 @@ struct LstmProjectedNoisy {
     }
 
     static constexpr ostinato_stage backward_stages[] = {backward_0, backward_1, backward_2};
+    static constexpr int64_t backward_over_chunk = 0;
 };
 
 struct LstmProjected {
