@@ -89,6 +89,11 @@ else
 	  -DCMAKE_BUILD_TYPE=None --log-level=ERROR
 	PATH="$$PWD/$(BIN):$$PATH" cmake --build build/sanitize --parallel 2
 	ASAN_OPTIONS=detect_leaks=0 build/sanitize/check_native $(RUNS)
+	$(BIN)/python tests/native/programs.py build/sanitize/programs.h
+	c++ -std=gnu++17 -O0 -g1 -Wall -Wextra -Wno-psabi -fsanitize=address,undefined -fno-sanitize-recover=all -DOSTINATO_ISA=baseline \
+	  -DOSTINATO_PROGRAMS='"../../build/sanitize/programs.h"' -Isrc/ostinato/native/source tests/native/check_programs.cpp \
+	  -o build/sanitize/check_programs -Lbuild/sanitize -lostinato_native -Wl,-rpath,'$$ORIGIN' -ldl
+	ASAN_OPTIONS=detect_leaks=0 build/sanitize/check_programs
 endif
 
 # The same check of the build for Arm, on an emulated processor. Debian: apt-get install g++-aarch64-linux-gnu qemu-user
