@@ -1,10 +1,14 @@
-"""Layers over odd tensors, beside the same layer in float64: torch's where torch has it, else the plain loop."""
+"""Layers over odd tensors, beside the same layer in float64: torch's where torch has it, else the plain loop.
+
+With resets every document is a call of its own there.
+"""
 
 from __future__ import annotations
 
 import copy
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -13,7 +17,7 @@ from torch import Tensor, nn
 import ostinato
 
 TORCH = ["LSTM", "GRU", "RNN", "RNN relu"]
-OWN = ["jordan", "lstm_peephole", "lstm_layer_norm", "gru_reset_before"]
+OWN = ["jordan", "lstm_peephole", "lstm_layer_norm", "gru_reset_before", "lru", "qrnn", "mgu"]
 VIEWS: dict[str, Callable[[Tensor], Tensor]] = {
     "plain": lambda x: x.clone(),
     "apart": lambda x: torch.stack([x, -x], -1)[..., 0],
@@ -32,7 +36,7 @@ def draw(random: random.Random) -> dict[str, Any]:
     kind = random.choice([*TORCH, *TORCH, *OWN])
     sizes = [1, 2, 3, 5, 8, 15, 16, 17, 31, 33, 48, 70]
     T, N = random.choice([0, 1, 1, 2, 3, 5, 9, 26]), random.choice([0, 1, 1, 2, 3, 5, 7, 17])
-    ragged = random.random() < 0.4
+    ragged, resets = random.random() < 0.4, random.choice([0, 0, 0.2, 0.8])
     return {
         "kind": kind,
         "D": random.choice(sizes),
@@ -46,7 +50,10 @@ def draw(random: random.Random) -> dict[str, Any]:
         "T": T,
         "N": N,
         "lengths": [random.randint(0, T) for _ in range(N)] if ragged else None,
-        "packed": ragged and kind in TORCH and T > 0 and N > 0 and random.random() < 0.4,
+        "packed": ragged and not resets and kind in TORCH and T > 0 and N > 0 and random.random() < 0.4,
+        "resets": [[random.random() < resets for _ in range(N)] for _ in range(T)] if resets else None,
+        "reset_to": random.choice(["zeros", "zeros", "initial"]),
+        "recompute": random.choice([None, None, None, 1, 2, 5]),
         "views": [random.choice(list(VIEWS)) for _ in range(3)],
         "state": random.random() < 0.5,
         "scale": random.choice([1e-30, 1e-6, 1e-3, 1, 1, 1, 1, 20]),
@@ -83,6 +90,7 @@ def difference(spec: dict[str, Any]) -> str:
 def _layer(spec: dict[str, Any]) -> nn.Module:
     options = {name: spec[name] for name in ("num_layers", "bidirectional", "bias", "batch_first")}
     D, H, kind = spec["D"], spec["H"], spec["kind"]
+    options["recompute"] = spec.get("recompute")
     if kind in OWN:
         return ostinato.Recurrent(kind, D, H, **options)
     if spec["projected"] and H > 1:
@@ -136,7 +144,14 @@ def _forward(layer: Any, leaves: list[Tensor], spec: dict[str, Any], plain: bool
     given = None if not state else state[0] if len(state) == 1 else tuple(state)
     own = not isinstance(layer, nn.RNNBase) or type(layer).__module__.startswith("ostinato")
     lengths = spec["lengths"]
-    if lengths is None:
+    if spec.get("resets"):
+        if plain:
+            return _each_alone(layer, x, state, spec)
+        before = torch.tensor(spec["resets"], dtype=torch.bool).view(spec["T"], spec["N"])
+        options = {} if lengths is None else {"lengths": torch.tensor(lengths, dtype=torch.int64)}
+        to = spec["reset_to"] if state else "zeros"
+        output, final = layer(x, given, resets=before.t() if spec["batch_first"] else before, reset_to=to, **options)
+    elif lengths is None:
         output, final = layer(x, given)
     elif spec["packed"] and not plain and all(lengths):
         packed = nn.utils.rnn.pack_padded_sequence(x, torch.tensor(lengths), spec["batch_first"], enforce_sorted=False)
@@ -150,26 +165,63 @@ def _forward(layer: Any, leaves: list[Tensor], spec: dict[str, Any], plain: bool
 
 
 def _each_alone(layer: Any, x: Tensor, state: list[Tensor], spec: dict[str, Any]) -> tuple[Tensor, list[Tensor]]:
-    """By torch's layer, which knows no lengths: one sequence after the other, without its padding."""
+    """By a layer that knows neither lengths nor resets: one document after the other, without the padding."""
     batch = 0 if spec["batch_first"] else 1
+    zeros = [torch.zeros_like(field) for field in state] or _start(layer, x, spec)
+    state, outputs, finals = state or zeros, [], []
+    width = zeros[0].shape[-1]
     directions = 2 if spec["bidirectional"] else 1
-    sizes = [getattr(layer, "proj_size", 0) or spec["H"], *([spec["H"]] if spec["kind"] == "LSTM" else [])]
-    state = state or [x.new_zeros(spec["num_layers"] * directions, spec["N"], size) for size in sizes]
-    outputs, finals = [], []
-    for n, length in enumerate(spec["lengths"]):
-        own = [field[:, n : n + 1] for field in state]
-        part = x.narrow(batch, n, 1).narrow(1 - batch, 0, length)
-        out = x.new_zeros(part.shape[0], part.shape[1], sizes[0] * directions)
-        if length:
-            out, own = layer(part, own[0] if len(own) == 1 else tuple(own))
-            own = [own] if isinstance(own, Tensor) else list(own)
-        padding = [0, 0, 0, spec["T"] - length] if spec["batch_first"] else [0, 0, 0, 0, 0, spec["T"] - length]
-        outputs.append(nn.functional.pad(out, padding))
-        finals.append(own)
+    for n in range(spec["N"]):
+        length = spec["T"] if spec["lengths"] is None else spec["lengths"][n]
+        sequence, parts = x.narrow(batch, n, 1), []
+        first, empty = ([field[:, n : n + 1] for field in fields] for fields in (state, zeros))
+        anew = first if spec.get("reset_to") == "initial" else empty
+        final = first
+        edges = _borders(spec, n, length)
+        for begin, end in pairwise(edges):
+            resets = spec.get("resets") or [[False] * spec["N"]] * spec["T"]
+            forward = first if begin == 0 and not resets[0][n] else anew
+            before = _by_direction(forward, first if end == length else anew, directions)
+            out, after = layer(
+                sequence.narrow(1 - batch, begin, end - begin), before[0] if len(before) == 1 else tuple(before)
+            )
+            parts.append(out)
+            after = [after] if isinstance(after, Tensor) else list(after)
+            final = _by_direction(after, after if begin == 0 else final, directions)
+        width = parts[0].shape[-1] // directions if parts else width
+        finals.append(final)
+        padding = spec["T"] - length
+        shape = [1, padding, width * directions] if spec["batch_first"] else [padding, 1, width * directions]
+        outputs.append(torch.cat([*parts, x.new_zeros(shape)], 1 - batch))
     if not outputs:
-        shape = (0, spec["T"], sizes[0] * directions) if spec["batch_first"] else (spec["T"], 0, sizes[0] * directions)
+        shape = [0, spec["T"], width * directions] if spec["batch_first"] else [spec["T"], 0, width * directions]
         return x.new_zeros(shape), state
     return torch.cat(outputs, batch), [torch.cat(fields, 1) for fields in zip(*finals, strict=True)]
+
+
+def _borders(spec: dict[str, Any], n: int, length: int) -> list[int]:
+    """Where the documents of a sequence begin, and where the last one ends."""
+    if not length:
+        return []
+    resets = spec.get("resets") or []
+    return [0, *(t for t in range(1, min(length, len(resets))) if resets[t][n]), length]
+
+
+def _by_direction(forward: list[Tensor], backward: list[Tensor], directions: int) -> list[Tensor]:
+    """Fields of all layers, those of the second direction from others."""
+    if directions == 1:
+        return forward
+    pairs = zip(forward, backward, strict=True)
+    return [torch.stack([one[0::2], other[1::2]], 1).flatten(0, 1) for one, other in pairs]
+
+
+def _start(layer: Any, x: Tensor, spec: dict[str, Any]) -> list[Tensor]:
+    """The state that a layer has without one."""
+    if hasattr(layer, "initial_state"):
+        return [field.to(x) for field in _initial(layer, spec)]
+    sizes = [getattr(layer, "proj_size", 0) or spec["H"], *([spec["H"]] if spec["kind"] == "LSTM" else [])]
+    directions = 2 if spec["bidirectional"] else 1
+    return [x.new_zeros(spec["num_layers"] * directions, spec["N"], size) for size in sizes]
 
 
 def _compare(found: dict[str, Tensor], expected: dict[str, Tensor], spec: dict[str, Any]) -> str:
