@@ -52,25 +52,29 @@ class Captioner:
             ConfigError: a file, and Pillow is not installed.
         """
         read = self._picture if self._pictures is not None else self._places
-        written = [self.write(*read(number, one), width=beam)[0][0] for number, one in enumerate(seen)]
-        return [self.tokenizer.decode(tokens).strip() for tokens in written]
+        texts = []
+        for number, one in enumerate(seen):
+            inputs, lengths = read(number, one)
+            ((tokens, _),) = self.write(inputs, lengths, beam)
+            texts.append(self.tokenizer.decode(tokens).strip())
+        return texts
 
-    def _picture(self, number: int, given: Any) -> tuple[NDArray[np.uint8]]:
+    def _picture(self, number: int, given: Any) -> tuple[NDArray[Any], Ids | None]:
         assert self._pictures is not None
         size = self._pictures.size
         if isinstance(given, str | PathLike):
             picture = read_picture(given, size)
             if picture is None:
                 raise DataError(f"{given}: missing or damaged; expected a picture that Pillow can read")
-            return (picture[None],)
+            return picture[None], None
         found = np.asarray(given)
         if found.shape != (3, size, size) or found.dtype != np.uint8:
             raise DataError(
                 f"seen[{number}]: expected bytes [3, {size}, {size}], got {found.dtype} of shape {found.shape}"
             )
-        return (found[None],)
+        return found[None], None
 
-    def _places(self, number: int, given: Any) -> tuple[Floats, Ids]:
+    def _places(self, number: int, given: Any) -> tuple[NDArray[Any], Ids | None]:
         try:
             found = np.asarray(given, np.float32)
         except (TypeError, ValueError):

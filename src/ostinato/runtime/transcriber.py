@@ -49,7 +49,7 @@ class Transcriber:
         width = self._width if beam is None else beam
         if width < 1:
             raise ConfigError(f"beam: expected a width of at least 1, got {width}")
-        found = []
+        found: list[dict[str, Any]] = []
         for number, given in enumerate(inputs):
             scores = self(*padded([standardised(number, given, self._scaling)]))[:, 0]
             logs = log_softmax(scores.astype(np.float64))

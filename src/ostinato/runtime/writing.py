@@ -50,7 +50,9 @@ class State(NamedTuple):
 
     def of(self, row: int) -> "State":
         """One row with its own memory."""
-        memory = None if self.memory is None else Memory(*(field[row : row + 1] for field in self.memory))
+        memory, one = self.memory, slice(row, row + 1)
+        if memory is not None:
+            memory = Memory(memory.keys[one], memory.values[one], memory.absent[one])
         return self.rows([row])._replace(memory=memory)
 
 
@@ -237,7 +239,7 @@ class Search:
         return logs
 
 
-def _most(values: NDArray[Any], count: int) -> NDArray[np.int64]:
+def _most(values: NDArray[Any], count: int) -> NDArray[Any]:
     """Where the largest so many values of an array are, the largest first."""
     flat = values.ravel()
     places = np.argpartition(-flat, count - 1)[:count] if count < flat.size else np.arange(flat.size)

@@ -13,7 +13,9 @@ import torch
 import ostinato
 from ostinato.cli.main import main
 from ostinato.config.export import FORMATS, Format
+from ostinato.runtime.alignment import best_path
 from ostinato.tasks.tag.reading import WordSequences
+from tests.end_to_end.test_transcribe import write as write_frames
 
 runtime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -163,3 +165,22 @@ def test_a_tagger_s_chain_is_in_its_metadata(capsys, exported):
     for came in reversed(back):
         path.append(int(came[path[-1]]))
     assert [tags[tag] for tag in reversed(path)] == trained.codec.tag(trained, [words])[0]
+
+
+@pytest.mark.slow
+def test_a_transcriber_says_the_same(exported):
+    write_frames("frames.csv", 24, 0)
+    columns = {"label": "said", "id": "id", "values": "a,b,c"}
+    transcriber = ostinato.train("transcribe", "frames.csv", out="frames", hidden=8, epochs=1, **columns)
+    assert exported("frames", "--to", "onnx", "--out", "frames.onnx")["difference"] < 1e-5
+    session = runtime.InferenceSession("frames.onnx")
+    known = session.get_modelmeta().custom_metadata_map
+    scaling, symbols = json.loads(known["scaling"]), json.loads(known["symbols"])
+    frames = np.random.default_rng(1).normal(size=(9, 3))
+    scaled = ((frames - scaling["mean"]) / scaling["deviation"]).astype(np.float32)
+    _, log_probabilities = session.run(None, {"features": scaled[:, None], "lengths": np.array([9])})
+    found = best_path(log_probabilities[:, 0].astype(np.float64))
+    text = known["between_symbols"].join(symbols[symbol - 1] for symbol in found.symbols)
+    (expected,) = transcriber.predict([frames], beam=1)
+    assert text == expected["text"]
+    assert found.log_probability == pytest.approx(expected["log_probability"], abs=1e-4)

@@ -121,7 +121,7 @@ def test_c_reads_whole_sequences_and_8_bits(layer, options):
     said = ostinato.export(ostinato.Recurrent(**layer), to="c", out="out", **options)
     assert said.difference < (2e-2 if options else 1e-6)
     header = Path("out/model.h").read_text()
-    assert ("model_read" in header) == bool(layer.get("bidirectional") or layer.get("reverse"))
+    assert ("model_run" in header) == bool(layer.get("bidirectional") or layer.get("reverse"))
 
 
 @pytest.mark.parametrize(

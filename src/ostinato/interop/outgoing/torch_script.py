@@ -175,7 +175,7 @@ def _translator(described: Described, model: Mapping[str, Any]) -> dict[str, Any
     units = model["hidden_size"] // 2 if both else model["hidden_size"]
     reads = layers(plain, hidden_size=units, bidirectional=both)
     own = layers(plain)
-    encoder = {"vocab_size": model["source_vocab"], "embed_size": model["embed_size"], "layers": reads}
+    encoder: dict[str, Any] = {"vocab_size": model["source_vocab"], "embed_size": model["embed_size"], "layers": reads}
     if model.get("reverse"):
         encoder["reverse"] = True
     if model.get("hands_over") == "h":
@@ -210,7 +210,8 @@ def _captioner(described: Described, model: Mapping[str, Any]) -> dict[str, Any]
 
 def _decoder(model: Mapping[str, Any], own: Mapping[str, Any], vocab_size: int, memory: int) -> dict[str, Any]:
     attention = model.get("attention", "general")
-    found = {"vocab_size": vocab_size, "embed_size": model["embed_size"], "layers": own, "memory_size": memory}
+    found: dict[str, Any] = {"vocab_size": vocab_size, "embed_size": model["embed_size"]}
+    found |= {"layers": own, "memory_size": memory}
     found |= {name: True for name in ("peeky", "input_feeding") if model.get(name)}
     if attention is not None:
         found["attention"] = attention

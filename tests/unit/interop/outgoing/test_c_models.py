@@ -16,11 +16,13 @@ from ostinato.interop.outgoing.c import (
     TranscriberParts,
     identifier,
     language_model,
+    recurrent_layer,
     sequence_model,
     tagger,
     transcriber,
     tried,
 )
+from ostinato.layers.recurrent import Recurrent
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.runtime.alignment import best_path
 from ostinato.tasks.lm.model import LanguageModel
@@ -244,6 +246,19 @@ def test_frames_say_symbols_along_the_best_path(tmp_path, options, machine):
             expected += [scores.ravel(), np.array(best_path(scores).symbols, np.float32)]
     assert len(expected[-1]) > 1  # something is said
     assert apart(transcriber(parts, "model", "float32"), given, np.concatenate(expected), tmp_path, machine) < 1e-5
+
+
+@pytest.mark.parametrize("machine", ["here, at once", pytest.param("sanitized", marks=pytest.mark.slow)])
+def test_layers_alone_read_a_sequence(tmp_path, machine):
+    layer = grown(Recurrent("gru", 3, 4, 2, bidirectional=True, merge="mean"))
+    given, expected = b"", []
+    for length in (0, 1, 17):
+        x = torch.randn(length, 1, 3)
+        given += struct.pack("<i", length) + x.numpy().tobytes()
+        with torch.no_grad():
+            expected.append(layer(x)[0].numpy().ravel())
+    program = recurrent_layer(layer, ["Layers."], "layer", "float32")  # a name that the files have within, too
+    assert apart(program, given, np.concatenate(expected), tmp_path, machine) < 1e-5
 
 
 @pytest.mark.parametrize("name", ["Model", "9x", "for", "a-b", "", "main", "é"])

@@ -80,7 +80,7 @@ def _whole(source: Source, stack: LayerStack) -> _Run:
         "struct @_workspace {", *indented([*rows, *fields(stack)]), "};",
     ]))  # fmt: skip
     source.code.append(sequence_function(stack, "workspace", widest))
-    head = "int @_read(struct @_workspace *workspace, const float *x, int length, float *output)"
+    head = "int @_run(struct @_workspace *workspace, const float *x, int length, float *output)"
     source.code.append(function(head, [
         "if (length < 0 || length > @@_MAX_STEPS) return -1;",
         "for (int t = 0; t < length; ++t) {",
@@ -99,8 +99,8 @@ def _whole(source: Source, stack: LayerStack) -> _Run:
         "Read a sequence, @@_INPUTS numbers a step, into `output`, @@_OUTPUTS a step. Returns 0; or -1, having read "
         "nothing, of one longer than @@_MAX_STEPS.",
     )
-    source.usage += ["static struct @_workspace workspace;", "@_read(&workspace, x, length, output);"]
-    return _Run("workspace", "if (@_read(&room, given, (int)length, said) != 0) return 1;")
+    source.usage += ["static struct @_workspace workspace;", "@_run(&workspace, x, length, output);"]
+    return _Run("workspace", "if (@_run(&room, given, (int)length, said) != 0) return 1;")
 
 
 #: Reads, again and again, an int32 length and as many steps; writes the outputs of each.
