@@ -89,6 +89,17 @@ WAYS: dict[str, tuple[str, list[Item], Item, list[Item]]] = {
         ("fit", "the commands' own loop"),
         [("predict", "predict_proba, quantiles"), ("score", "cross-validation"), ("GridSearchCV", "over any option")],
     ),
+    "search": (
+        "Options are drawn, tried and compared; every trial is a run folder",
+        [("options you give", "the same in all trials"), ("a space", "the rest is drawn from it")],
+        ("search", "train, stop early, compare"),
+        [
+            ("trials", "a run folder each"),
+            ("best", "a link to one of them"),
+            ("search.png", "which option matters"),
+            ("--resume", "goes on where it was"),
+        ],
+    ),
     "several-machines": (
         "Each process takes a share of every batch, and all take the same step",
         [

@@ -25,7 +25,6 @@ CODE = re.compile(r"^```(python|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: Of a guide: how many of its first blocks are run, what is said otherwise in them, and the picture that they leave.
 LEFT: dict[str, tuple[int, dict[str, str], str]] = {
     "translate": (3, {"abcdef": "abcdefgh"}, "backwards.png"),
-    "search": (1, {"--trials 3": "--trials 16"}, "searches/book/search.png"),
     "inspect": (2, {"--epochs 1": "--epochs 6"}, "look/gates-layer1.png"),
     "transcribe": (2, {}, "transcribed.png"),
 }
@@ -73,7 +72,7 @@ DRAWN: dict[str, Callable[[Path], None]] = {"transcribe": transcribed}
 def main() -> None:
     """Run, draw, shrink."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("guides", nargs="*", choices=[*LEFT, []], metavar="GUIDE", help="such as search")
+    parser.add_argument("guides", nargs="*", choices=[*LEFT, []], metavar="GUIDE", help="such as translate")
     for guide in parser.parse_args().guides or LEFT:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
