@@ -20,17 +20,17 @@ GALLERY = ROOT / "docs" / "images" / "gallery"
 WIDTH = 640
 #: The options of an example, and which of its pictures is taken.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "better_rnnlm": ("--hidden 64 --epochs 5 --lines 2000", "better_rnnlm.png"),
+    "better_rnnlm": ("--hidden 200 --epochs 6 --lines 8000", "better_rnnlm.png"),
     "gradient_flow": ("", "flow.png"),
     "hello": ("", "hello.png"),
-    "imdb": ("--data none --seconds 300", "runs/imdb/confusion.png"),
-    "karpathy": ("--seconds 1200 --hidden 128 --characters 500000 --read 8000", "look/saturation.png"),
-    "long_memory": ("--lengths 30 60 --updates 400", "long_memory.png"),
+    "imdb": ("--seconds 240", "runs/imdb/confusion.png"),
+    "karpathy": ("--seconds 240", "look/saturation.png"),
+    "long_memory": ("--lengths 50 100 --updates 1500", "long_memory.png"),
     "numpy_rnnlm": ("--updates 20", "numpy_rnnlm.png"),
     "order_matters": ("", "order_matters.png"),
     "rnn_or_lstm": ("--updates 600", "rnn_or_lstm.png"),
-    "rnnlm": ("--epochs 3 --lines 4000", "rnnlm.png"),
-    "shapes": ("--seconds 1300 --pictures 1500", "shapes/shapes.png"),
+    "rnnlm": ("--epochs 2", "rnnlm.png"),
+    "shapes": ("", "shapes/shapes.png"),
     "sine": ("", "sine.png"),
     "t_maze": ("", "t_maze.png"),
     "topologies": ("", "topologies.png"),
