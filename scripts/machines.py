@@ -1,4 +1,4 @@
-"""Two hosts against one process: `python scripts/machines.py tasks` trains every task on both, `kills N` kills
+"""Two hosts against one process: `python scripts/machines.py tasks [TASK...]` trains each task on both, `kills N` kills
 processes of a training N times, at random, and starts it again. Prints tables for benchmarks/results/machines.md.
 
 The hosts are network namespaces with a cable between them, as in the tests; it takes root and iproute2.
@@ -32,7 +32,7 @@ def alone(words: list[str], folder: Path, logs: Path) -> None:
     assert ended.status == 0, ended.err
 
 
-def tasks(pair: Pair, root: Path) -> None:
+def tasks(pair: Pair, root: Path, names: list[str]) -> None:
     """Every task: the loss of its first hundred steps, and of the hundredth."""
     print("| task | loss of step 100, one process | two hosts | largest difference of steps 1 to 100 |")
     print("| --- | --- | --- | --- |")
@@ -40,7 +40,7 @@ def tasks(pair: Pair, root: Path) -> None:
     one.mkdir(parents=True)
     for folder in (one, pair.folders[0]):
         write_data(folder)
-    for task in TASKS:
+    for task in names or TASKS:
         words = ["train", task, *TASKS[task], *TINY, "--out", task]
         alone(words, one, root / f"logs-{task}")
         for ended in pair.run(*words):
@@ -91,7 +91,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, two_hosts() as hosts:
         pair = Pair(hosts, Path(folder, "hosts"))
         try:
-            tasks(pair, Path(folder)) if sys.argv[1] == "tasks" else kills(pair, int(sys.argv[2]))
+            tasks(pair, Path(folder), sys.argv[2:]) if sys.argv[1] == "tasks" else kills(pair, int(sys.argv[2]))
         finally:
             pair.end()
 

@@ -87,6 +87,10 @@ class Shards:
             self._held.pop(one, None)
         return found
 
+    def first(self) -> TokenIds:
+        """The first shard's ids, for whoever wants some; no others are made meanwhile. Raises what `ids` does."""
+        return self._opened(0)
+
     def complete(self, progress: Progress | None = None) -> "Shards":
         """The same with all files there, to be sent to another machine where the text is not.
 

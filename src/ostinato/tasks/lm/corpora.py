@@ -53,6 +53,11 @@ def ids_of(
     return shards if place.beside == place.size else shards.complete(progress), seen
 
 
+def first_of(ids: Ids) -> TokenIds:
+    """All ids of a whole text; those of the first shard."""
+    return ids.first() if isinstance(ids, Shards) else ids
+
+
 def streams(
     ids: Ids, batch: int, steps: int, eos_id: int = 0, rank: int = 0, world: int = 1, random: int | None = None
 ) -> Streams | ShardedStreams:

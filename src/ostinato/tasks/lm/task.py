@@ -27,7 +27,7 @@ from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.embedding import words_in
 from ostinato.tasks.lm import exporting, in_c, inspection, lending
 from ostinato.tasks.lm.adopting import USED, adopt
-from ostinato.tasks.lm.corpora import Ids, ids_of, shard_size, streams, trained_share
+from ostinato.tasks.lm.corpora import Ids, first_of, ids_of, shard_size, streams, trained_share
 from ostinato.tasks.lm.ensemble import LanguageModelEnsemble
 from ostinato.tasks.lm.figures import by_frequency, evaluate_language_model, mean_loss
 from ostinato.tasks.lm.model import LanguageModel
@@ -134,7 +134,7 @@ class LanguageModelling:
             figure=("bits_per_character", bits_per_character) if by_character else ("perplexity", perplexity),
             validation_share=valid.tokens / batches.tokens,
             penalty=penalty if regularised.ar or regularised.tar else None,
-            guess=partial(by_frequency, prepared.train, held_out, tokenizer.size),
+            guess=lambda: by_frequency(first_of(prepared.train), held_out, tokenizer.size),
         )
 
     def describe(self, model: nn.Module, prepared: PreparedText) -> str:
