@@ -227,6 +227,15 @@ def test_targets_are_judged_by_what_counts():
     assert targets.reached([], dict.fromkeys(parts, ()), []) == []
 
 
+def test_what_products_alone_allow():
+    lines = report.scans([*TABLES, table("lru", row(LONG, ostinato=4.0)), table("qrnn", row(LONG, ostinato=8.0))])
+    assert lines[1:] == [
+        ["min_gru", "2", "4.00", "3.00", "2"],  # of the GRU's six products it has two
+        ["lru", "2", "2.00", "1.20", "2"],
+        ["qrnn", "2", "1.00", "1.00", "2"],
+    ]
+
+
 def test_the_page_and_the_folder(tmp_path):
     machine = {"cpu": "Some CPU", "cores": 2, "isa": "avx2", "versions": {}}
     parts = {

@@ -9,7 +9,7 @@ from typing import Any
 from ostinato.bench import pages, report
 from ostinato.bench.cells import plan
 from ostinato.bench.cells.measure import PARTS, summary
-from ostinato.bench.cells.targets import mean
+from ostinato.bench.cells.targets import SCANS, YARDSTICK, against_yardstick, mean
 from ostinato.bench.groups import Row
 
 KIND = "cells"
@@ -21,6 +21,8 @@ def parts(result: Found) -> Iterator[tuple[str, Lines]]:
     """Titles and lines of what stands beside the tables of cells."""
     if result["tables"]:
         yield "Times as fast as each peer, geometric mean over the sizes", means(result["tables"])
+    if len(lines := scans(result["tables"])) > 1:
+        yield f"Cells without a recurrent product against the {YARDSTICK}, long sequences", lines
     if result["bandwidth"]:
         yield "Recurrence alone against a copy", _bandwidth(result["bandwidth"])
     if result["compilation"]:
@@ -57,6 +59,35 @@ def _mean(rows: list[Found], side: str) -> str:
     found = [row["ms"][side]["median"] / row["ms"]["ostinato"]["median"] for row in rows if side in row["ms"]]
     few = f" ({len(found)} of {len(rows)})" if len(found) < len(rows) else ""
     return f"{mean(found):.2f}{few}" if found else ""
+
+
+def scans(tables: list[Found]) -> Lines:
+    """Head and a row for each cell: times as fast as the yardstick, and what products of the same speed would allow."""
+    from ostinato.core.registry import build, registered
+
+    known = set(registered())
+    cells = plan.scans([table["cell"] for table in tables if table["cell"] in known])
+    lines = [["cell", "threads", "times as fast", "products alone", "wanted on average"]]
+    for (cell, threads), ratios in against_yardstick(tables, cells).items():
+        whole, own = (_multiplied(build(name, _WIDTH, _WIDTH)) for name in (YARDSTICK, cell))
+        floor = f"{whole / own:.2f}" if own else ""
+        lines.append([cell, str(threads), f"{mean(ratios):.2f}", floor, f"{SCANS.least:g}"])
+    return lines
+
+
+#: D and H of the cells whose products are counted: their ratio is the same for all.
+_WIDTH = 32
+
+
+def _multiplied(cell: Any) -> int:
+    """Numbers by which a step multiplies: the time of all products goes by it. 0 where that cannot be said."""
+    from ostinato.compiler.trace import trace
+    from ostinato.compiler.tracer import CannotCompileError
+
+    try:
+        return sum(rows * columns for rows, columns in trace(cell, read=True).matrix_shapes)
+    except CannotCompileError:
+        return 0
 
 
 def _bandwidth(found: list[Found]) -> Lines:

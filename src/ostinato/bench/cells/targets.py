@@ -70,6 +70,15 @@ def reached(tables: Sequence[Found], parts: Mapping[str, Sequence[Found]], scans
     return found + [row for target, figures in _beside(parts) if (row := _judged(target, figures, None))]
 
 
+def against_yardstick(tables: Sequence[Found], scans: Iterable[str]) -> dict[tuple[str, int], list[float]]:
+    """Of cells without a recurrent product: times as fast as the yardstick in each long row, by cell and threads."""
+    found: dict[tuple[str, int], list[float]] = {}
+    for threads in sorted({table["threads"] for table in tables}, reverse=True):
+        of = _Tables([table for table in tables if table["threads"] == threads], set(scans))
+        found |= {(cell, threads): ratios for cell, ratios in of.against_yardstick().items()}
+    return found
+
+
 def _beside(parts: Mapping[str, Sequence[Found]]) -> Iterator[tuple[Target, dict[str, list[float]]]]:
     """Targets of what is measured beside the tables, with a figure for each cell."""
 
