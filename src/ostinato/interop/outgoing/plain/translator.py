@@ -36,10 +36,10 @@ class Encoder(nn.Module):
         outputs, state = run_padded(self.recurrent, self.embedding(source), lengths)
         if self.reverse:
             outputs = outputs.gather(0, order.unsqueeze(-1).expand_as(outputs))
-        fields = []
+        fields: list[Tensor] = []
         for name, field in zip("hc", state, strict=False):
             if self.recurrent.bidirectional:  # both directions side by side
-                field = field.unflatten(0, (-1, 2)).transpose(1, 2).flatten(2)
+                field = field.reshape(len(field) // 2, 2, *field.shape[1:]).transpose(1, 2).flatten(2)
             field = self.bridges[name](field) if name in self.bridges else field
             fields.append(torch.zeros_like(field) if fields and self.h_alone else field)
         return outputs, tuple(fields)
