@@ -40,6 +40,7 @@ SIMPLE = {"BoolType": "boolean", "IntType": "integer", "FloatType": "number", "S
 def schemas() -> dict[str, dict[str, Any]]:
     """Every schema by its name: the file's without ending."""
     found = {
+        "find-lr": schema("train TASK --find-lr", results.FoundRate),
         "predict": schema("predict", results.Predicted),
         "generate": schema("generate", results.Generated),
         "plot": schema("plot", results.Plotted),

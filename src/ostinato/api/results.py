@@ -49,6 +49,45 @@ class Ending(Result, Generic[Figures], kw_only=True):
     seconds: Annotated[Measure, "wall time of the command"]
 
 
+Verdict: TypeAlias = Literal["fine", "too high", "too low", "unclear"]
+
+
+class TriedRate(Result):
+    """A step of a learning-rate range test."""
+
+    lr: Annotated[Measure, "its learning rate"]
+    loss: Annotated[float | None, "of its batch, before the step; null where it was not finite"]
+    smoothed: Annotated[float | None, "the same, a weighted mean over the steps about it"]
+
+
+class FoundRate(Result):
+    """Of `train --find-lr`: what a learning-rate range test says."""
+
+    task: Annotated[str, "the task"]
+    optimizer: Annotated[str, "the optimiser that it is a rate of"]
+    lr: Annotated[float | None, "the rate suggested; null where the loss did not fall clearly at any"]
+    used: Annotated[Measure, "the rate that the training would have had: --lr, or the task's default"]
+    verdict: Annotated[
+        Verdict, "of `used`: `fine` within a factor of 5 of `lr`; `unclear` where there is no suggestion"
+    ]
+    tried: Annotated[list[TriedRate], "the steps, by rising rate"]
+    exploded: Annotated[bool, "whether the test ended early, as the loss rose"]
+    command: Annotated[str | None, "trains with the suggested rate; null of data in memory"]
+    picture: Annotated[str | None, "the picture; null where none was drawn"] = None
+    seconds: Annotated[Measure, "wall time of the command"] = 0.0
+
+    @property
+    def sentence(self) -> str:
+        """What was found, for people."""
+        if self.lr is None:
+            return (
+                f"no rate made the loss fall clearly within {len(self.tried)} steps, so none is suggested; "
+                f"the training would have {self.used:g}"
+            )
+        word = {"fine": "is fine", "too high": "looks too high", "too low": "looks too low"}[self.verdict]
+        return f"learning rate {self.lr:g} is suggested for {self.optimizer}; {self.used:g}, as it stands, {word}"
+
+
 class Predicted(Result):
     """Of `predict`: where the answers went."""
 

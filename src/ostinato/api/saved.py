@@ -9,7 +9,7 @@ from ostinato.tasks import TRAIN_OPTIONS
 from ostinato.tasks.options import TrainOptions
 
 #: Options of one invocation, which no run keeps; the data is another.
-_PASSING = {"out", "config", "resume", "overwrite", "json", "quiet_advice"}
+_PASSING = {"out", "config", "resume", "overwrite", "json", "quiet_advice", "find_lr", "picture"}
 #: Written down, but given anew when a run is resumed: what a folder holds runs no code.
 _ONLY_NOTED = {"plugin"}
 

@@ -1,21 +1,21 @@
 """From options to a trained run."""
 
-import os
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 import torch
 
 from ostinato.advice import Adviser, explain
-from ostinato.api.beginning import Beginning, begin, by_layers, load_weights, taken_over
+from ostinato.api.asking import asked_for
+from ostinato.api.beginning import begin
 from ostinato.api.compute import compute_settings
-from ostinato.api.embedding import Vectors, as_wide_as_vectors, hold_vectors, vectors_for
+from ostinato.api.embedding import Vectors, as_wide_as_vectors, vectors_for
+from ostinato.api.jobs import Reporting, configuration, job_of, prepared_data, silent
 from ostinato.api.launching import Launcher, kind_of
 from ostinato.api.loading import build_model
 from ostinato.api.plugins import import_plugins
@@ -27,34 +27,23 @@ from ostinato.api.resuming import (
     require_same_options,
 )
 from ostinato.api.run import Run, load
-from ostinato.api.saved import saved_options, to_save
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import fingerprint
-from ostinato.config.columns import as_option
-from ostinato.config.merge import build, defaults_below, flatten, refuse_unused, unchecked
+from ostinato.config.merge import flatten
 from ostinato.core import cluster
 from ostinato.core.accelerator import resolve
-from ostinato.core.errors import ConfigError, DataError, RunFolderError, unknown_name
-from ostinato.core.memory import require_room
+from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.registry import lookup
 from ostinato.core.versions import versions
 from ostinato.data.sources.encodings import read_as
-from ostinato.data.sources.memory import given
 from ostinato.data.tables.layout import Layout, laid_out, layout_of
 from ostinato.plots.style import pictures_may_fail
-from ostinato.tasks import PICTURES, TABLES, TRAIN_OPTIONS, find
+from ostinato.tasks import PICTURES, TABLES, find
 from ostinato.tasks.card import write_card
-from ostinato.tasks.contract import Progress, Refits
+from ostinato.tasks.contract import Refits
 from ostinato.tasks.options import TrainOptions
 from ostinato.tasks.pretraining import Pretrains
 from ostinato.training import Clock, MetricsFile, Observer, Processes, Trainer
-
-#: Called with the name of a long piece of work; gives what is then called with how far it is.
-Reporting: TypeAlias = Callable[[str], Progress | None]
-
-
-def _silent(what: str) -> None:
-    """Nobody is told."""
 
 
 def train(task: str, *sources: Any, out: str | PathLike[str], **options: Any) -> Run:
@@ -78,39 +67,12 @@ def train(task: str, *sources: Any, out: str | PathLike[str], **options: Any) ->
         TrainingError: the loss is no longer finite.
     """
     started = time.monotonic()
-    options = {name: os.fspath(value) if isinstance(value, PathLike) else value for name, value in options.items()}
-    if task not in TRAIN_OPTIONS:
-        raise ConfigError(unknown_name("unknown task", task, TRAIN_OPTIONS))
-    kind = TRAIN_OPTIONS[task]
-    refuse_unused(kind, options)
-    saved = saved_options(kind, str(out)) if options.get("resume") and RunFolder(str(out)).is_run() else {}
-    timed = options.get("time_limit") is not None
-    base = defaults_below(
-        options.get("preset"),
-        saved,
-        options.get("config"),
-        kind.PRESETS,
-        timed=timed,
-        begun=partial(taken_over, kind),
-        from_run=options.get("from_run"),
-    )
-    parts = [name for name in ("valid", "test") if options.get(name) is not None]
-    data = given([*sources, *(options[name] for name in parts)])
-    options |= dict(zip(parts, data.names[len(sources) :], strict=True))
-    options |= {name: as_option(map(str, value)) for name, value in options.items() if _listed(kind, name, value)}
-    sources_given = {kind.SOURCES: list(data.names[: len(sources)])} if sources else {}
-    flat = {kind.SOURCES: [], **base, **sources_given, "out": str(out), **options}
+    asked, data = asked_for(task, sources, str(out), options)
     with data.within():
-        return train_task(build(kind, flat, "train"), started)
+        return train_task(asked, started)
 
 
-def _listed(kind: type[TrainOptions], name: str, value: Any) -> bool:
-    """Whether several values are given for an option that is written with commas between them."""
-    several = isinstance(value, list | tuple) and name != kind.SOURCES
-    return several and not isinstance(flatten(unchecked(kind, {}, "train")).get(name), tuple)
-
-
-def train_task(options: TrainOptions, started: float, progress_of: Reporting = _silent) -> Run:
+def train_task(options: TrainOptions, started: float, progress_of: Reporting = silent) -> Run:
     """Train as the options say, or go on with the run that is there.
 
     Args:
@@ -118,6 +80,8 @@ def train_task(options: TrainOptions, started: float, progress_of: Reporting = _
         started: `time.monotonic()` when the command began, which `time_limit` counts from.
         progress_of: says how far long pieces of work are.
     """
+    if options.start.find_lr:
+        raise ConfigError("find_lr: trains nothing; call ostinato.find_lr with the same arguments")
     training = options.training
     resumes = options.start.resume and cluster.place().size > 1  # with the number that it was begun with, not asked for
     devices, kind = 1 if resumes else training.devices, kind_of(training)
@@ -178,7 +142,7 @@ def _pretrained(
     with read_as(options.reading.encoding), laid_out(layout):
         folder.claim(resume=options.start.resume, overwrite=options.start.overwrite)
         with folder.locked():
-            _prepared(options, None, progress_of)
+            prepared_data(options, None, progress_of)
     _train_task(before, started, progress_of, launcher)
     return then
 
@@ -212,9 +176,9 @@ def _train_alone(
         if not finished:
             folder.resume_point.require_tensors()
     begun = begin(options, folder if resuming else None)
-    prepared = _prepared(options, begun, progress_of)
+    prepared = prepared_data(options, begun, progress_of)
     vectors = None if resuming else vectors_for(options, prepared.codec, progress_of("reading vectors"))
-    config = _configuration(options, prepared, None if resuming else begun)
+    config = configuration(options, prepared, None if resuming else begun)
     if resuming:
         require_same_data(options, config, folder)
         if finished:
@@ -255,7 +219,7 @@ def _as_it_was(run: Run, options: TrainOptions, progress_of: Reporting, tested_o
 def _parts_that_differ(options: TrainOptions, folder: RunFolder, progress_of: Reporting) -> set[str]:
     """The parts of the data that are not those of a finished run; says so, as they change nothing of it."""
     try:
-        config = _configuration(options, _prepared(options, begin(options, folder), progress_of))
+        config = configuration(options, prepared_data(options, begin(options, folder), progress_of))
     except DataError as error:
         others = {"train": f"the data named now cannot be read: {error}"}
     else:
@@ -298,40 +262,12 @@ def train_prepared(options: TrainOptions, prepared: Any, *, shown: bool = True) 
         lookup(options.model.cell)
     folder.claim(resume=False, overwrite=False)
     with folder.locked():
-        config = _configuration(options, prepared) | {"versions": versions()}
+        config = configuration(options, prepared) | {"versions": versions()}
         place = folder.start(config, find(options.TASK).files(prepared))
         work = partial(_train, options=options, prepared=prepared, started=started, folder=place, shown=shown)
         Launcher(options.training.devices, kind=kind_of(options.training)).launch(work)
         _refit(options, prepared, folder, started, shown=shown)
         return load(folder.path)
-
-
-def _prepared(options: TrainOptions, begun: Beginning | None, progress_of: Reporting) -> Any:
-    return find(options.TASK).prepare(options, progress_of("reading"), None if begun is None else begun.codec)
-
-
-def _configuration(options: TrainOptions, prepared: Any, begun: Beginning | None = None) -> dict[str, Any]:
-    """What config.json will say, once a model has been built by it: sizes that do not fit show here."""
-    configuring = partial(find(options.TASK).configuration, prepared=prepared)
-    config = {"task": options.TASK, "options": to_save(options), **configuring(options)}
-    if begun is not None:
-        config |= {"model": begun.model_sizes(options, configuring), "begun_from": begun.record()}
-    with torch.device("meta"):
-        model = build_model(config, RunFolder(options.out))
-    _require_room(options, sum(parameter.numel() for parameter in model.parameters()))
-    return config
-
-
-def _require_room(options: TrainOptions, parameters: int) -> None:
-    """That weights, gradients and what the optimiser keeps of each fit into memory: activations come on top."""
-    training = options.training
-    copies = 2 + (2 if training.optimizer != "sgd" else 0) + (1 if training.average else 0)
-    what = f"a model of {parameters:,} parameters, with gradients and what {training.optimizer} keeps of them,"
-    started = cluster.place()
-    beside = training.devices if started.size == 1 else started.beside
-    if beside > 1:
-        what += f" in {beside} processes"
-    require_room(4.0 * parameters * copies * beside, what, "choose a smaller --hidden, --embed or --layers")
 
 
 def _train(
@@ -346,7 +282,7 @@ def _train(
     """What each process does: build the same model, take its own slice of the streams, train."""
     from ostinato.training.terminal import TerminalProgress
 
-    task, training = find(options.TASK), options.training
+    training = options.training
     import_plugins(options.start.plugin)
     torch.manual_seed(training.seed)
     # its weights are drawn on the CPU: the same, whatever trains it
@@ -355,23 +291,13 @@ def _train(
     with compute_settings(training.threads, training.precision, processes.beside, device):
         if processes.rank:
             torch.manual_seed(training.seed + 1_000_003 * processes.rank)  # other masks than the first process
-        job = task.job(options, model, prepared, processes)
-        about = task.describe(model, prepared)
-        if (run := options.start.from_run) is not None:
-            lend = partial(load_weights, options, run, model, prepared.codec)  # over what the job has begun with
-            processes.from_first(lambda: None if folder.resume_point.exists() else lend())  # the others get this one's
-            about += "" if folder.resume_point.exists() else f"; begins with the weights of {run}"
-        if vectors is not None:
-            vectors.put_into(model)
-            about += f"; {vectors.about}"
-        hold_vectors(options, model, prepared.codec)
-        job = replace(job, about=about, layers=by_layers(options, model))
+        job = job_of(options, model, prepared, processes, vectors, afresh=not folder.resume_point.exists())
         limit = None if training.time_limit is None else job.time_share * training.time_limit
         observers: list[Observer] = [MetricsFile(), TerminalProgress()] if shown else [MetricsFile()]
         if shown and not training.quiet_advice and processes.first:
             observers = [Adviser(observers, job, training, fresh=options.start.from_run is None)]
         trainer = Trainer(job, folder, training, Clock(limit, started), observers, processes, explain)
         if processes.first:  # now that the checkpoint has been read: what is damaged stays as it is
-            folder.amend(_configuration(options, prepared))
+            folder.amend(configuration(options, prepared))
             folder.begin_again()
         trainer.fit()

@@ -87,6 +87,7 @@ def _default(command: type[Any], words: list[str]) -> Any:
         peek.add_argument(option)
     peek.add_argument("--time-limit", "--time_limit")  # tyro takes both
     peek.add_argument("--resume", action="store_true")
+    peek.add_argument("--find-lr", "--find_lr", action="store_true")
     try:
         found, _ = peek.parse_known_args(words)
     except argparse.ArgumentError:
@@ -103,6 +104,8 @@ def _default(command: type[Any], words: list[str]) -> Any:
         begun=partial(_taken_over, command),
         from_run=getattr(found, "from"),
     )
+    if found.find_lr:  # writes no run
+        flat = {"out": f"runs/{command.TASK}", **flat}
     options = merge.unchecked(command, flat, f"--config {found.config}")
     for item in dataclasses.fields(command):
         required = item.default is item.default_factory is dataclasses.MISSING

@@ -76,6 +76,8 @@ def _train(options: TrainOptions, output: Output, started: float) -> int:
     from ostinato.api.training import train_task
     from ostinato.training.metrics import said_in
 
+    if options.start.find_lr:
+        return _find_lr(options, output, started)
     trained = _or_how_to_go_on(lambda: train_task(options, started, ProgressLine), options, started)
     if cluster.place().rank:  # of several that torchrun started, the first speaks
         return 0
@@ -92,6 +94,19 @@ def _train(options: TrainOptions, output: Output, started: float) -> int:
     test = UNSET if trained.test is None else trained.test
     advice, seconds = said_in(trained.folder.metrics), round(time.monotonic() - started, 2)
     output.result(course, summary, Ending(test=test, advice=advice, seconds=seconds))
+    return 0
+
+
+def _find_lr(options: TrainOptions, output: Output, started: float) -> int:
+    from ostinato.api.finding_rate import find_rate
+
+    found = find_rate(options, started, ProgressLine, picture=f"find-lr-{options.TASK}.png")
+    output.text(found.sentence)
+    drawn = "pictures need matplotlib: pip install 'ostinato[plots]'"
+    output.text(drawn if found.picture is None else f"{found.picture}: the losses over the rates")
+    if found.lr is not None:
+        output.text(f"to train with it: {found.command}")
+    output.result(found)
     return 0
 
 

@@ -100,9 +100,10 @@ def defaults_below(
         ConfigError: an unknown preset, or a file that is missing or not TOML.
     """
     from_file = read_toml(config) if config else {}
-    for option in ("resume", "overwrite"):
+    for option in ("resume", "overwrite", "find_lr", "picture"):
         if option in from_file:
-            raise ConfigError(f"--config {config}: {option} is for one command, not a setting; give --{option}")
+            called = option.replace("_", "-")
+            raise ConfigError(f"--config {config}: {called} is for one command, not a setting; give --{called}")
     if "plugin" in from_file:
         raise ConfigError(f"--config {config}: plugin names code, and a file of settings runs none; give --plugin")
     if tables := [option for option, value in from_file.items() if isinstance(value, dict)]:

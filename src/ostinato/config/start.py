@@ -31,6 +31,13 @@ class StartOptions:
     freeze_vectors: Flag = False
     """Do not train the embedding that begins with --vectors."""
 
+    find_lr: Flag = False
+    """Do not train: try learning rates for a hundred steps, from far too low to far too high, say which one the losses
+    speak for, and draw them. Nothing is written but the picture; --out may be left out."""
+
+    picture: Annotated[str | None, tyro.conf.arg(metavar="FILE.png")] = None
+    """With --find-lr: where to draw the losses over the rates, PNG or SVG. By default find-lr-TASK.png, here."""
+
     resume: Resume = False
     overwrite: Overwrite = False
     plugin: Plugins = ()
@@ -45,5 +52,11 @@ class StartOptions:
             raise ConfigError("--from and --vectors both say what the embedding begins with: give one of them")
         if self.freeze_vectors and self.vectors is None:
             raise ConfigError("--freeze-vectors is for an embedding that begins with --vectors: give FILE as well")
+        if self.picture is not None and not self.find_lr:
+            raise ConfigError("--picture is what --find-lr draws: give --find-lr as well, or leave it out")
+        if self.picture is not None and not self.picture.lower().endswith((".png", ".svg")):
+            raise ConfigError(f"--picture {self.picture}: expected a name that ends in .png or .svg")
+        if self.find_lr and self.resume:
+            raise ConfigError("--find-lr tries rates for a training's start, and --resume goes on with one: give one")
         if self.resume and self.overwrite:
             raise ConfigError("--resume goes on with a run and --overwrite deletes it: give one of them")

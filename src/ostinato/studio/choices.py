@@ -15,7 +15,7 @@ from ostinato.tasks.options import TrainOptions
 #: What is asked of every task in front of the fold, besides what a task itself puts there.
 _COMMON = ("epochs", "time_limit", "cell", "layers", "hidden")
 #: What is not the page's to say: where a run goes, what becomes of one that is there, and code to import.
-_OURS = {"out", "json", "resume", "overwrite", "plugin", "config", "devices"}
+_OURS = {"out", "json", "resume", "overwrite", "plugin", "config", "devices", "find_lr", "picture"}
 #: Options that name a file, which the page has as an upload.
 FILES = ("valid", "test")
 

@@ -163,25 +163,15 @@ class Trainer:
     def step(self, *parts: Batch) -> None:
         """One batch, or several that are parts of one: forward, backward through time, clip, update."""
         rate = self.lr * self.schedule.factor(self.position.progress)
-        held_back = self.hold_back()
-        self.optimizer.zero_grad()
         self.last = [(batch, kept.state) for batch, kept in zip(parts, self.kept, strict=True)]
-        loss, tokens = 0.0, sum(batch.tokens for batch in parts)
-        for batch, kept in zip(parts, self.kept, strict=True):
-            with nullcontext() if batch is parts[-1] else self.processes.by_itself(self.model):
-                loss += self.backward(batch, kept, 1 / len(parts)) * batch.tokens
-        for parameter in held_back:
-            parameter.grad = None
-        gradients = gradients_of(self.parameters)
-        norm = float(torch.nn.utils.get_total_norm(gradients))
+        loss, tokens, gradients, norm = self.gradients(*parts)
         # of several processes all have the norm, but each a loss of its own: they must stop together
         if not (math.isfinite(norm) and (self.processes.size > 1 or math.isfinite(loss))):
             got = f"loss {loss / max(tokens, 1):g} with gradient norm {norm:g} at learning rate {rate:g}"
             self.stop_not_finite(
                 f"epoch {self.position.epoch + 1}, step {self.position.step + 1}: expected a finite loss, got {got}"
             )
-        clipped = 0 < self.options.clip < norm
-        take_step(self.optimizer, rate * parts[0].lr_factor, gradients, self.options.clip / norm if clipped else 1.0)
+        clipped = self.update(rate * parts[0].lr_factor, gradients, norm)
 
         at = self.position
         at.piece, at.step = at.piece + 1, at.step + 1
@@ -192,6 +182,25 @@ class Trainer:
         at.interval.add(loss, tokens, norm, clipped)
         if at.step % self.log_every == 0:
             self.end_interval(rate)
+
+    def gradients(self, *parts: Batch) -> tuple[float, int, list[Tensor], float]:
+        """Forward, and backward through time: the loss, summed over the tokens, these, the gradients and their norm."""
+        held_back = self.hold_back()
+        self.optimizer.zero_grad()
+        loss, tokens = 0.0, sum(batch.tokens for batch in parts)
+        for batch, kept in zip(parts, self.kept, strict=True):
+            with nullcontext() if batch is parts[-1] else self.processes.by_itself(self.model):
+                loss += self.backward(batch, kept, 1 / len(parts)) * batch.tokens
+        for parameter in held_back:
+            parameter.grad = None
+        gradients = gradients_of(self.parameters)
+        return loss, tokens, gradients, float(torch.nn.utils.get_total_norm(gradients))
+
+    def update(self, rate: float, gradients: list[Tensor], norm: float) -> bool:
+        """Clip, and update the weights at a learning rate; whether it was clipped."""
+        clipped = 0 < self.options.clip < norm
+        take_step(self.optimizer, rate, gradients, self.options.clip / norm if clipped else 1.0)
+        return clipped
 
     def hold_back(self) -> list[nn.Parameter]:
         """The parameters that do not learn yet. They take no gradients; of several processes they do, as torch's

@@ -32,8 +32,8 @@ def test_defaults():
     assert parse(TRAIN) == TrainLm(("book.txt",), "run")
 
 
-#: Options that ask for another one, --from or --vectors: each has tests of its own.
-WITH_OTHERS = {"layer_rates", "unfreeze", "vectors", "freeze_vectors"}
+#: Options that ask for another one, or that go with few others: each has tests of its own.
+WITH_OTHERS = {"layer_rates", "unfreeze", "vectors", "freeze_vectors", "find_lr", "picture"}
 
 
 def test_every_option_by_name():
@@ -87,13 +87,14 @@ def test_every_option_by_name():
         "shard_size": 2.5,
     }
     words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    flags = ["--tied", "--locked-dropout", "--random-steps", "--overwrite", "--json"]
+    flags = ["--tied", "--locked-dropout", "--random-steps", "--overwrite", "--quiet-advice", "--json"]
     found = flatten(parse([*TRAIN, *words, *flags, "--plugin", "a.py", "b.py", *CELL]))
     given |= {
         "tied": True,
         "locked_dropout": True,
         "random_steps": True,
         "overwrite": True,
+        "quiet_advice": True,
         "plugin": ("a.py", "b.py"),
         "json": True,
     }
