@@ -26,19 +26,23 @@ _HOME = {
     "check_cell": "ostinato.testing.report",
     "OstinatoError": "ostinato.core.errors",
     "train": "ostinato.api",
+    "find_lr": "ostinato.api.finding_rate",
     "export": "ostinato.api.exporting",
     "load": "ostinato.api",
     "Run": "ostinato.api",
+    "doctor": "ostinato.advice.doctor",
     "view": "ostinato.studio.notebook",
     "Client": "ostinato.serving.client",
     "search": "ostinato.search.searching",
 }
 
 if TYPE_CHECKING:
+    from ostinato.advice.doctor import doctor as doctor
     from ostinato.api import Run as Run
     from ostinato.api import load as load
     from ostinato.api import train as train
     from ostinato.api.exporting import export as export
+    from ostinato.api.finding_rate import find_lr as find_lr
     from ostinato.core.batch import Batch as Batch
     from ostinato.core.errors import OstinatoError as OstinatoError
     from ostinato.core.kept_state import KeptState as KeptState

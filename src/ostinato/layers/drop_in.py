@@ -1,11 +1,12 @@
 """torch.nn's three layers with torch.nn's arguments, results and parameter names, and more besides."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ostinato.core.errors import ConfigError, TensorError
 from ostinato.core.registry import like_torch
@@ -234,6 +235,33 @@ class GRU(RNNBase):
         super().__init__(
             like_torch(self.mode), input_size, hidden_size, num_layers, device=device, dtype=dtype, **kwargs
         )
+
+
+#: torch's layers, and ours for each.
+TWINS: Mapping[type[nn.Module], type[RNNBase]] = MappingProxyType({nn.RNN: RNN, nn.LSTM: LSTM, nn.GRU: GRU})
+
+
+def twin_of(layer: Any) -> RNNBase:
+    """A layer of ours that computes what torch's does, with its very parameters, also where these are computed."""
+    options: dict[str, Any] = {"nonlinearity": layer.nonlinearity} if isinstance(layer, nn.RNN) else {}
+    if isinstance(layer, nn.LSTM):
+        options["proj_size"] = layer.proj_size
+    made: Any = TWINS[type(layer)]
+    twin: RNNBase = made(
+        layer.input_size,
+        layer.hidden_size,
+        layer.num_layers,
+        bias=layer.bias,
+        batch_first=layer.batch_first,
+        dropout=layer.dropout if layer.num_layers > 1 else 0.0,
+        bidirectional=layer.bidirectional,
+        device="meta",
+        **options,
+    )
+    for name in list(twin._parameters):
+        del twin._parameters[name]
+        setattr(twin, name, getattr(layer, name))
+    return twin.train(layer.training)
 
 
 def rnn_cell(nonlinearity: str) -> str:
