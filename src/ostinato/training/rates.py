@@ -20,8 +20,8 @@ CLEAR = 4.0
 #: Share of the fall by which a loss may lie above the lowest and count as such.
 SAME = 0.1
 
-#: What the rate of the lowest loss is divided by: it stands shortly before the loss explodes.
-BACK = 10.0
+#: What the rate of the lowest loss is divided by: it is at the edge of too much.
+BACK = 5.0
 
 
 class Tried(NamedTuple):
