@@ -60,11 +60,11 @@ class Source:
 
     def places(self) -> Tensor:
         """All that were used, each once; NOWHERE is among them where it was."""
-        return torch.cat(self.used).unique() if self.used else torch.zeros(0, dtype=torch.long)
+        return torch.cat(self.used).unique() if self.used else torch.zeros(0, dtype=torch.long)  # type: ignore[no-untyped-call]
 
     def use(self, places: Tensor) -> None:
         """Something was computed with these."""
-        self.used.append(places.unique())
+        self.used.append(places.unique())  # type: ignore[no-untyped-call]
 
 
 class Following(TorchFunctionMode):
@@ -165,7 +165,7 @@ class Following(TorchFunctionMode):
         if source.count < 2 or places.dim() < 2 or not bool(known.any()):
             return True
         sequences = torch.where(known, source.sequence(places), NOWHERE)
-        if len(sequences[known].unique()) == 1:
+        if len(sequences[known].unique()) == 1:  # type: ignore[no-untyped-call]
             return True
         for dimension in range(places.dim()):
             rows = sequences.movedim(dimension, 0).flatten(1)
