@@ -107,7 +107,10 @@ class Adviser:
         wanted = min(MOST_BATCHES, count, steps // STEPS_A_BATCH)
         with untouched(job.model), torch.no_grad():
             pieces = (job.batches.piece(number * count // wanted) for number in range(wanted))
-            return [float(job.loss(job.model(piece.inputs, **piece.arguments()), piece)) for piece in pieces]
+            try:
+                return [float(job.loss(job.model(piece.inputs, **piece.arguments()), piece)) for piece in pieces]
+            except RuntimeError:  # no room, say: the training finds out by itself
+                return []
 
     def _timed(self, work: Callable[[], T]) -> T:
         began = time.monotonic()

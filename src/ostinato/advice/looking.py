@@ -91,7 +91,10 @@ def look(model: nn.Module, batch: Batch, loss: Callable[[Any, Batch], Tensor], s
         try:
             layers = _layers(model, few)
             reach, steps = _reach(model, few, loss)
-        except ConfigError:  # no recurrent layer, or a cell that cannot be watched
+        except (
+            ConfigError,
+            RuntimeError,
+        ):  # no recurrent layer, a cell that cannot be watched, no room: no reason to stop
             return Look([], step)
     return Look(layers, step, reach, steps)
 
