@@ -252,7 +252,7 @@ def dead(found: Look) -> Advice | None:
     if 0 < worst.zero < worst.still:
         how += f" ({worst.zero:,} of them always 0)"
     which = f"{worst.still:,} of {worst.units:,} units of {worst.place.label} ({worst.cell})"
-    said = f"at step {found.step:,} {which} are {how}"
+    said = f"at step {found.step:,}, {which} are {how}"
     return words.advice(words.DEAD, said)
 
 
@@ -263,7 +263,7 @@ def saturated(found: Look) -> Advice | None:
     if worst is None or share < MOST_SATURATED:
         return None
     said = (
-        f"at step {found.step:,} gates of {worst.place.label} ({worst.cell}) are open or shut {share:.0%} of the time"
+        f"at step {found.step:,}, gates of {worst.place.label} ({worst.cell}) are open or shut {share:.0%} of the time"
     )
     return words.advice(words.SATURATED, said)
 
@@ -273,7 +273,7 @@ def vanishing(found: Look) -> Advice | None:
     if found.reach is None or found.reach >= VANISHED:
         return None
     said = (
-        f"at step {found.step:,} a share of {found.reach:.1g} of the loss's gradient by the last of {found.steps:,} "
+        f"at step {found.step:,}, a share of {found.reach:.1g} of the loss's gradient by the last of {found.steps:,} "
         "states arrives at the first, and answers are no better than guesses"
     )
     return words.advice(words.VANISHING, said)
