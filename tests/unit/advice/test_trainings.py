@@ -31,6 +31,7 @@ def test_labels_that_follow_nothing(told, tmp_path, capsys):
     assert [line["name"] for line in lines] == names
 
 
+@pytest.mark.slow
 def test_quiet(told, tmp_path, capsys):
     data = written(tmp_path / "data.csv", label=by_chance, names=MANY)
     names, run = told("classify", data, **BY_HEART, epochs=10, quiet_advice=True)
@@ -39,6 +40,7 @@ def test_quiet(told, tmp_path, capsys):
     assert "quiet_advice" not in run.config["options"]  # of one command
 
 
+@pytest.mark.slow
 def test_a_word_that_stands_too_far_back(told, tmp_path):
     data = written(tmp_path / "data.csv", label=by_the_first, words=80)
     far = {"bidirectional": False, "pooling": "last", "word_dropout": 0.0}
@@ -47,6 +49,7 @@ def test_a_word_that_stands_too_far_back(told, tmp_path):
     assert words.GUESSING in names
 
 
+@pytest.mark.slow
 def test_gradients_that_are_always_clipped(told, tmp_path):
     data = written(tmp_path / "data.csv", label=by_a_word)
     names, _ = told("classify", data, **TEXTS, epochs=12, clip=1e-4)
@@ -137,7 +140,7 @@ HEALTHY = {
     "translate": ("translate", pairs, {"epochs": 30, "hidden": 48, "level": "char"}),
     "lm, deep": ("lm", book, {"cell": "slstm", "layers": 2, "epochs": 3, "hidden": 24, "dropout": 0.2}),
 }
-QUICK = {"lm", "classify", "tag"}
+QUICK = {"lm", "tag"}
 
 
 @pytest.mark.parametrize(
@@ -164,6 +167,7 @@ def test_a_training_is_the_same_to_the_last_bit(told, tmp_path):
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.slow
 def test_who_goes_on_hears_nothing_twice(told, tmp_path, capsys):
     data = written(tmp_path / "data.csv", label=by_chance, names=MANY)
     first, _ = told("classify", data, **BY_HEART, epochs=10)
