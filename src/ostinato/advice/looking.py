@@ -4,7 +4,7 @@ The model is called in eval mode by the kernels that train it; only gates take t
 Nothing of it changes: parameters have no other gradients afterwards, and no random numbers are drawn.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -226,7 +226,7 @@ def _of_last_steps(batch: Batch) -> Batch:
     return replace(batch, weights=own * late.to(own))
 
 
-def _norms(gradients: list[Tensor | None], *, by_step: bool = False) -> Tensor | None:
+def _norms(gradients: Sequence[Tensor | None], *, by_step: bool = False) -> Tensor | None:
     """Each sequence's norm over all fields `[N, ...]`; of `[T, N, O]` by step the largest of the steps' norms."""
     there = [gradient.float() for gradient in gradients if gradient is not None]
     if not there:

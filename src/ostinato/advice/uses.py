@@ -1,6 +1,7 @@
 """What a module uses of its recurrent layers' results, and whether that is what it seems to be."""
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -61,7 +62,7 @@ def _axes_mixed_up(call: Call, looked_up: Sequence[tuple[Tensor, int]], lengths:
 def _clearly_trailing(padding: Tensor) -> bool:
     """Of `[T, N]`: behind each sequence, of several lengths."""
     found = trailing(padding)
-    return found is not None and len(found.unique()) > 1
+    return found is not None and len(set(found.tolist())) > 1
 
 
 def _roughness(x: Tensor) -> float:
@@ -76,7 +77,7 @@ def _used(call: Call) -> tuple[list[int], list[int], Tensor]:
     places = call.output.places()
     known = places[places >= 0].cpu()
     step, sequence = known // call.directions // call.N, known // call.directions % call.N
-    return step.unique().tolist(), sequence.unique().tolist(), known
+    return sorted(set(step.tolist())), sorted(set(sequence.tolist())), known
 
 
 def _laid_out_wrong(call: Call) -> Iterator[Advice]:
@@ -109,8 +110,8 @@ def _steps(call: Call) -> Iterator[Advice]:
 
 def _one_step_each(call: Call, known: Tensor) -> bool:
     """Whether of each sequence one step is used at most."""
-    pairs = (known // call.directions).unique()  # a step of a sequence each
-    return len(pairs) > 0 and len(pairs) == len((pairs % call.N).unique())
+    pairs = set((known // call.directions).tolist())  # a step of a sequence each
+    return len(pairs) > 0 and len(pairs) == len({pair % call.N for pair in pairs})
 
 
 def _two_directions(call: Call, known: Tensor) -> Iterator[Advice]:
@@ -131,7 +132,7 @@ def _two_directions(call: Call, known: Tensor) -> Iterator[Advice]:
             return
     layers = call.state.places().cpu()
     used = set((layers[layers >= 0] // call.N).tolist())
-    top = 2 * call.layer.num_layers - 2
+    top = 2 * cast(int, call.layer.num_layers) - 2
     missing = {top, top + 1} - used
     if used and len(missing) == 1 and not call.output.used:
         name = "forward" if missing == {top} else "backward"

@@ -184,6 +184,7 @@ class Tagging:
             figures = tagging_figures(prepared.more.valid_tags, predicted, prepared.more.scheme)
             return {"loss": loss} | {name: figures[name] for name in ("accuracy", "span_f1") if name in figures}
 
+        assert train.tags is not None  # there are, of what is trained on
         return Job(
             model=model,
             loss=tag_loss,
