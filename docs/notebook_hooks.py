@@ -21,7 +21,8 @@ DOCS = Path(__file__).parent
 NOTEBOOKS = DOCS.parent / "notebooks"
 EXAMPLES = DOCS.parent / "examples"
 PICTURES = DOCS / "images" / "gallery"
-LESSONS, PROGRAMS = "<!-- notebooks -->", "<!-- examples -->"
+#: The plain list stands for whoever reads the page in a clone.
+LESSONS, PROGRAMS = re.compile("<!-- notebooks -->.*<!-- /notebooks -->", re.DOTALL), "<!-- examples -->"
 OPENED = '<a href="{name}.ipynb" download>Open as a notebook</a>. What stands below the code is what a run of it gave.'
 OPENED_KOREAN = (
     '<a href="../../notebooks/{name}.ko.ipynb" download>노트북으로 열기</a>. '
@@ -62,7 +63,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     korean = path.name.endswith(".ko.md")  # built a folder deeper; notebooks to open lie beside the English ones
     if path.parent.name == "notebooks" and (outputs := kept(path.name.split(".")[0])):
         return woven(markdown, outputs, OPENED_KOREAN if korean else OPENED)
-    return markdown.replace(LESSONS, lesson_list(korean)).replace(PROGRAMS, program_list(korean))
+    return LESSONS.sub(lambda _: lesson_list(korean), markdown).replace(PROGRAMS, program_list(korean))
 
 
 def lessons() -> list[Path]:

@@ -103,6 +103,16 @@ def test_pictures_of_the_gallery_are_those_of_examples():
     assert all(picture.stat().st_size < 100_000 for picture in hooks.PICTURES.iterdir())
 
 
+@pytest.mark.parametrize("ending", [".md", ".ko.md"])
+def test_the_gallery_lists_every_lesson_also_where_it_is_not_built(ending):
+    page = ROOT / "docs" / f"gallery{ending}"
+    (listed,) = hooks.LESSONS.findall(page.read_text(encoding="utf-8"))
+    lessons = [source.with_suffix(ending) for source in hooks.lessons()]
+    titles = [re.search("^# (.*)$", one.read_text(encoding="utf-8"), re.MULTILINE)[1] for one in lessons]
+    found = re.findall(r"^\d+\. \[(.*)\]\((.*)\)$", listed, re.MULTILINE)
+    assert found == [(title, f"../notebooks/{one.name}") for title, one in zip(titles, lessons, strict=True)]
+
+
 def test_the_gallery_tells_of_every_example_in_korean():
     cards = hooks.program_list(korean=True).split("\n-   ")[1:]
     assert len(cards) == len(hooks.programs())
