@@ -23,6 +23,7 @@ def weights(run):
     return (run / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_killed_within_a_shard_it_goes_on_to_the_bit(book, spawn, hold, tmp_path):
     reference = spawn(*TRAIN, "--out", "reference").wait()
     assert reference.status == 0, reference.err
@@ -39,6 +40,7 @@ def test_killed_within_a_shard_it_goes_on_to_the_bit(book, spawn, hold, tmp_path
     assert metrics(book / "run") == metrics(book / "reference")
 
 
+@pytest.mark.slow
 def test_packed_and_in_a_folder_it_is_the_same_text(book, cli):
     assert cli(*TRAIN, "--out", "plain").status == 0
     (book / "folder").mkdir()

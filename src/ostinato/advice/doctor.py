@@ -272,7 +272,7 @@ def _norm(gradient: Tensor | None) -> float:
 
 def _loss_of(output: Any, target: Any, loss: Callable[..., Tensor] | None) -> Tensor:
     """The loss; without one the usual of the target, without that a projection."""
-    if loss is not None and not isinstance(loss, nn.modules.loss._Loss):
+    if loss is not None and not _is_of_torch(loss):
         return loss(output) if target is None else loss(output, target)
     if target is None and loss is None:
         return _projection(output)
@@ -288,6 +288,10 @@ def _loss_of(output: Any, target: Any, loss: Callable[..., Tensor] | None) -> Te
     if classes and scores.dim() > 2 and scores.shape[:-1] == target.shape:
         scores, target = scores.flatten(0, -2), target.flatten()
     return loss(scores, target)
+
+
+def _is_of_torch(loss: Callable[..., Tensor]) -> bool:
+    return isinstance(loss, nn.Module) and type(loss).__module__ == nn.CrossEntropyLoss.__module__
 
 
 def _projection(output: Any) -> Tensor:

@@ -258,8 +258,8 @@ def twin_of(layer: Any) -> RNNBase:
         device="meta",
         **options,
     )
-    for name in list(twin._parameters):
-        del twin._parameters[name]
+    for name in [name for name, _ in twin.named_parameters(recurse=False)]:
+        delattr(twin, name)
         setattr(twin, name, getattr(layer, name))
     return twin.train(layer.training)
 

@@ -55,6 +55,7 @@ def test_gradients_that_are_always_clipped(told, tmp_path):
     assert words.CLIPPED in names
 
 
+@pytest.mark.slow
 def test_a_rate_that_is_too_high_and_one_that_is_too_low(told, tmp_path):
     data = written(tmp_path / "data.csv", label=by_a_word)
     assert words.TOO_HIGH in told("classify", data, **TEXTS, epochs=6, lr=3.0)[0]

@@ -34,10 +34,11 @@ def test_texts(films, home, tmp_path):
     (tmp_path / "rows.csv").write_text("text\n" + "\n".join(texts) + "\n")
     expected = films.predict(tmp_path / "rows.csv")
     assert films.predict(texts) == expected
-    assert films.predict(texts[0]) == expected[:1]
+    (alone,) = films.predict(texts[0])  # torch's product of one row may differ in the last bit from that of three
+    assert alone == {"label": expected[0]["label"], "probabilities": pytest.approx(expected[0]["probabilities"])}
     assert films.predict({"text": texts}) == expected
     assert films.predict([{"text": text, "more": 1} for text in texts]) == expected
-    assert films.predict({"text": texts[0]}) == expected[:1]
+    assert films.predict({"text": texts[0]}) == [alone]
     assert films.predict([text.split() for text in texts]) == expected
     assert list(films.predicted_lines(texts)) == [json.dumps(answer) for answer in expected]
 

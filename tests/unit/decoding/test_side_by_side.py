@@ -63,7 +63,7 @@ def test_a_choice_among_many_rows_is_that_of_one(way):
         model_of(cutoffs=(4, 8)),
         model_of(separator=1),
         model_of("lstm", zoneout=0.2),
-        model_of("janet"),
+        pytest.param(model_of("janet"), marks=pytest.mark.slow),
     ],
     ids=["lstm", "tied", "adaptive", "documents", "zoneout", "compiled"],
 )

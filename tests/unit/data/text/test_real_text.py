@@ -28,7 +28,7 @@ def test_penn_treebank_has_its_official_counts(corpora, tmp_path):
     assert sum(piece.tokens for piece in single_stream(ids, 100)) == 82_430
 
 
-@pytest.mark.parametrize("level", ["char", "bpe"])
+@pytest.mark.parametrize("level", ["char", pytest.param("bpe", marks=pytest.mark.slow)])
 def test_shakespeare_there_and_back(corpora, tmp_path, level):
     path = corpora("tinyshakespeare/input.txt")
     text = open_text(path)
