@@ -1,5 +1,6 @@
 """Small trainings that show each thing that can go wrong, and healthy ones of which nothing is said."""
 
+import math
 import random
 
 import pytest
@@ -85,17 +86,60 @@ def sentences(file):
     return file
 
 
+def waves(file, *, classes):
+    """Noisy waves, as a table of a row a step: which of two shapes they have, or how long they are."""
+    draw, rows = random.Random(5), ["id,time,value,what"]
+    for number in range(240):
+        kind, length = draw.choice(["saw", "sine"]), draw.uniform(5, 12)
+        for time in range(24):
+            phase = time / length % 1
+            value = (2 * phase - 1 if kind == "saw" else math.sin(2 * math.pi * phase)) + draw.gauss(0, 0.1)
+            rows.append(f"{number},{time},{value:.4f},{kind if classes else f'{length:.3f}'}")
+    file.write_text("\n".join(rows) + "\n")
+    return file
+
+
+def series(file):
+    """A season, a trend, some noise."""
+    draw, rows = random.Random(2), ["month,sold"]
+    for month in range(160):
+        year, of = divmod(month, 12)
+        sold = 100 + month + 30 * math.sin(2 * math.pi * of / 12) + draw.gauss(0, 6)
+        rows.append(f"{1990 + year}-{of + 1:02d},{sold:.2f}")
+    file.write_text("\n".join(rows) + "\n")
+    return file
+
+
+def pairs(file):
+    draw = random.Random(4)
+    texts = ["".join(draw.choices("abcdef", k=draw.randint(3, 6))) for _ in range(500)]
+    file.write_text("".join(f"{text}\t{text[::-1].upper()}\n" for text in texts))
+    return file
+
+
 def book(file):
     file.write_text(prose(400))
     return file
 
 
+NUMBERS = {"id": "id", "time": "time", "label": "what"}
 HEALTHY = {
     "lm": ("lm", book, {"level": "word", "epochs": 6, "batch": 8, "steps": 20}),
     "lm, characters, rnn": ("lm", book, {"cell": "rnn", "epochs": 4, "hidden": 48, "dropout": 0.3}),
     "lm, sgd": ("lm", book, {"optimizer": "sgd", "lr": 1.0, "schedule": "plateau", "epochs": 6, "hidden": 32}),
     "classify": ("classify", lambda file: written(file, label=by_a_word), {**TEXTS, "dropout": 0.3, "epochs": 8}),
+    "classify, first word": ("classify", lambda file: written(file, label=by_the_first), {**TEXTS, "cell": "gru"}),
+    "classify, relu": ("classify", lambda file: waves(file, classes=True), {**NUMBERS, "cell": "rnn_relu"}),
+    "classify, numbers": ("classify", lambda file: waves(file, classes=True), NUMBERS),
+    "regress": (
+        "regress",
+        lambda file: waves(file, classes=False),
+        {"id": "id", "time": "time", "target": "what", "cell": "min_gru", "hidden": 32},
+    ),
     "tag": ("tag", sentences, {"cell": "lstm", "epochs": 6, "embed": 16}),
+    "forecast": ("forecast", series, {"time": "month", "target": "sold", "horizon": 6, "window": 24, "epochs": 8}),
+    "translate": ("translate", pairs, {"epochs": 30, "hidden": 48, "level": "char"}),
+    "lm, deep": ("lm", book, {"cell": "slstm", "layers": 2, "epochs": 3, "hidden": 24, "dropout": 0.2}),
 }
 QUICK = {"lm", "tag"}
 
