@@ -122,7 +122,7 @@ def book(file):
     return file
 
 
-NUMBERS = {"id": "id", "time": "time", "label": "what"}
+NUMBERS = {"id": "id", "time": "time", "values": "value", "label": "what", "epochs": 8}
 HEALTHY = {
     "lm": ("lm", book, {"level": "word", "epochs": 6, "batch": 8, "steps": 20}),
     "lm, characters, rnn": ("lm", book, {"cell": "rnn", "epochs": 4, "hidden": 48, "dropout": 0.3}),
@@ -134,7 +134,7 @@ HEALTHY = {
     "regress": (
         "regress",
         lambda file: waves(file, classes=False),
-        {"id": "id", "time": "time", "target": "what", "cell": "min_gru", "hidden": 32},
+        {"id": "id", "time": "time", "values": "value", "target": "what", "cell": "min_gru", "hidden": 32, "epochs": 8},
     ),
     "tag": ("tag", sentences, {"cell": "lstm", "epochs": 6, "embed": 16}),
     "forecast": ("forecast", series, {"time": "month", "target": "sold", "horizon": 6, "window": 24, "epochs": 8}),
