@@ -21,6 +21,7 @@ from ostinato.compiler.trace import computed
 from ostinato.core.registry import build
 from ostinato.kernels import compiled_reference
 from ostinato.kernels.compiled_operators import Inputs
+from ostinato.native.programs import TABLES
 
 #: Beside the nine that the library has: without a recurrent product, with reductions and heads, with products one after
 #: the other, and with products of whole chunks.
@@ -28,28 +29,8 @@ CELLS = {"min_gru": {}, "slstm": {"heads": 3}, "mogrifier_lstm": {}, "lru": {}}
 #: N, T, threads, split (as in ostinato.h), whether in reverse, ragged, with resets.
 CASES = [(5, 7, 1, 0, 0, 0, 0), (5, 6, 2, 0, 1, 1, 1), (3, 90, 3, 1, 0, 1, 1), (2, 60, 2, 2, 1, 0, 1)]
 D, H = 5, 21
-_TABLES = (
-    "product",
-    "piece",
-    "operand",
-    "back",
-    "source",
-    "weight_gradient",
-    "vector_gradient",
-    "vector_part",
-    "state_part",
-)
-_LISTS = (
-    "products",
-    "pieces",
-    "operands",
-    "backs",
-    "sources",
-    "weight_gradients",
-    "vector_gradients",
-    "vector_part",
-    "state_part",
-)
+#: Where a program keeps what each of the tables is made of.
+LISTS = [name if name.endswith("_part") else f"{name}s" for name in TABLES]
 
 
 def main(out: Path) -> None:
@@ -71,7 +52,7 @@ def _cell(name: str, options: dict[str, Any]) -> str:
         stages = [f"{way}_{index}" if there else "nullptr" for index, there in enumerate(direction.stages)]
         lines.append(f"static const ostinato_stage {way}_stages[] = {{{', '.join(stages)}}};")
         lines.append(_array("int64_t", f"{way}_numbers", direction.numbers))
-    for table, listed in zip(_TABLES, _LISTS, strict=True):
+    for table, listed in zip(TABLES, LISTS, strict=True):
         lines.append(_array("int64_t", table, [number for row in getattr(layout, listed) for number in row]))
     for what, sizes in kernel.widths.items():
         lines.append(_array("int64_t", f"{what}_sizes", sizes))
@@ -96,7 +77,7 @@ def _described(name: str, kernel: Kernel) -> Iterator[str]:
     )
     for size in sizes:
         yield f"    p.{size} = {int(getattr(run, size))};"
-    for table, listed in zip(_TABLES, _LISTS, strict=True):
+    for table, listed in zip(TABLES, LISTS, strict=True):
         kind = "vector_part" if table == "vector_gradient" else table
         yield f"    p.{table} = reinterpret_cast<const ostinato_{kind}*>({table});"
         if table not in ("piece", "operand", "source"):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.advice.course import RULES, Course
-from ostinato.advice.looking import Look, dead, look, saturated, untouched, vanishing
+from ostinato.advice.looking import Look, dead, in_eval_mode, look, saturated, vanishing
 from ostinato.advice.words import GUESSING
 from ostinato.checkpoint import RunFolder
 from ostinato.config.training import TrainingOptions
@@ -105,7 +105,7 @@ class Adviser:
         job, count = self._job, len(self._job.batches)
         steps = count * epochs if epochs else STEPS_A_BATCH * MOST_BATCHES
         wanted = min(MOST_BATCHES, count, steps // STEPS_A_BATCH)
-        with untouched(job.model), torch.no_grad():
+        with in_eval_mode(job.model), torch.no_grad():
             pieces = (job.batches.piece(number * count // wanted) for number in range(wanted))
             try:
                 return [float(job.loss(job.model(piece.inputs, **piece.arguments()), piece)) for piece in pieces]

@@ -1,4 +1,4 @@
-"""The words of what a doctor finds: each diagnosis once."""
+"""A diagnosis, and those of a doctor: each once. Those of a training are in `words`."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,8 @@ from ostinato.core.advice import Advice
 
 class Diagnosis(NamedTuple):
     """What is always said of one kind of finding; its section in the guide is called as it is.
+
+    What stands in braces is filled in by whoever finds it.
 
     Attributes:
         name: in kebab case.
@@ -18,13 +20,15 @@ class Diagnosis(NamedTuple):
     meaning: str
     remedy: str
 
-    def found(self, said: str) -> Advice:
+    def found(self, said: str, **filled: object) -> Advice:
         """A finding.
 
         Args:
             said: what was seen: a line.
+            **filled: what meaning and remedy leave open.
         """
-        return Advice(name=self.name, said=said, meaning=self.meaning, remedy=self.remedy, anchor=self.name)
+        meaning, remedy = self.meaning.format(**filled), self.remedy.format(**filled)
+        return Advice(name=self.name, said=said, meaning=meaning, remedy=remedy, anchor=self.name)
 
 
 STATE_NOT_DETACHED = Diagnosis(

@@ -10,7 +10,7 @@ from torch.utils.hooks import RemovableHandle
 
 from ostinato import kernels
 from ostinato.advice import words
-from ostinato.advice.looking import untouched
+from ostinato.advice.looking import in_eval_mode
 from ostinato.cells.contract import Cell
 from ostinato.cells.unroll import Unrolled
 from ostinato.core.advice import NOT_FINITE, Advice
@@ -64,7 +64,7 @@ def _in_outputs(failure: NotFinite, index: int) -> str:
     """The first layer whose output is not finite in a batch; the loss, where all are."""
     batch, state = failure.batches[index]
     notes: list[str] = []
-    with untouched(failure.model), torch.no_grad(), _noting(failure.model, notes):
+    with in_eval_mode(failure.model), torch.no_grad(), _noting(failure.model, notes):
         carried = {"state": state} if failure.carried else {}
         output = failure.model(batch.inputs, **batch.arguments(), **carried)
         loss = failure.loss(output, batch)
@@ -77,7 +77,7 @@ def _in_validation(failure: NotFinite) -> str:
     """The first layer whose output is not finite in a validation."""
     notes: list[str] = []
     assert failure.again is not None
-    with untouched(failure.model), torch.no_grad(), _noting(failure.model, notes):
+    with in_eval_mode(failure.model), torch.no_grad(), _noting(failure.model, notes):
         failure.again()
     return f"first not finite: {notes[0]}" if notes else ""
 

@@ -87,7 +87,7 @@ def look(model: nn.Module, batch: Batch, loss: Callable[[Any, Batch], Tensor], s
         step: at which this is.
     """
     few = _few(batch)
-    with untouched(model):
+    with in_eval_mode(model):
         try:
             layers = _layers(model, few)
             reach, steps = _reach(model, few, loss)
@@ -100,7 +100,7 @@ def look(model: nn.Module, batch: Batch, loss: Callable[[Any, Batch], Tensor], s
 
 
 @contextmanager
-def untouched(model: nn.Module) -> Iterator[None]:
+def in_eval_mode(model: nn.Module) -> Iterator[None]:
     """Within it a model is in eval mode; afterwards every module is as it was, and so are all random numbers."""
     modes = {module: module.training for module in model.modules()}
     devices = {p.device for p in model.parameters() if p.device.type == "cuda"}

@@ -12,7 +12,8 @@ from ostinato.native.library import NativeLibrary, load
 _SIZES = ("isa", "N", "T", "threads", "split", "reverse")
 _WIDTHS = ("state_size", "kept_size", "vectors_size", "output_width", "inputs", "fields", "matrices", "vectors")
 _COUNTS = ("products", "backs", "weight_gradients", "vector_gradients", "vector_parts", "state_parts", "clear_inputs")
-_TABLES = (
+#: Tables of a program, in the order of `ostinato_program`.
+TABLES = (
     "product",
     "piece",
     "operand",
@@ -48,7 +49,7 @@ class Program(ctypes.Structure):
         *((name, c_int64) for name in (*_WIDTHS, *_COUNTS)),
         ("forward", Direction),
         ("backward", Direction),
-        *((name, c_void_p) for name in (*_TABLES, *_SHAPES, *_READ, *_RESULTS, *_GRADIENTS)),
+        *((name, c_void_p) for name in (*TABLES, *_SHAPES, *_READ, *_RESULTS, *_GRADIENTS)),
         ("precision", c_int64),
         ("packed", c_void_p),
     ]
