@@ -95,7 +95,7 @@ def draw(curves: dict[str, tuple[list[float], list[float]]], file: str) -> None:
         axes.axhline(100 / LETTERS, color="#888888", linestyle=":", linewidth=1, label="guessing")
         axes.set(title=f"Naming the marked one of {LONG} letters, at the same work a step")
         axes.set(xlabel="processor time of training (seconds)", ylabel="right answers (%)", ylim=(0, 103))
-        axes.legend(loc="center right")
+        axes.legend(loc="upper left")
 
 
 def main() -> None:

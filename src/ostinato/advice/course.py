@@ -25,6 +25,8 @@ NOTABLE = 0.02
 TIME_TO_LEARN, STEPS_TO_LEARN = 0.6, 200
 #: A loss or error at least this share of a guess's is no better.
 AS_GOOD = 0.99
+#: How many times a guess's loss or error the best one must be to be far above it: that is no matter of time to learn.
+FAR_ABOVE = 3.0
 #: Share of the steps whose gradient is clipped from which on that is "nearly every one", over so many steps; and how
 #: many times longer than the bound gradients must be, as one that is only just clipped loses nothing.
 NEARLY_ALL, STEPS_CLIPPED, LONGER = 0.97, 200, 3.0
@@ -119,13 +121,14 @@ def overfitting(course: Course, *, ended: bool = False) -> Advice | None:
 
 
 def guessing(course: Course, *, ended: bool = False) -> Advice | None:
-    """No better than a guess, of which the task says what it is worth: after most of the training, or at its end."""
-    seen = course.validations
-    late = course.progress >= TIME_TO_LEARN and len(seen) >= RISING
-    if course.step < STEPS_TO_LEARN or not seen or not (late or ended):
+    """No better than a guess, of which the task says what it is worth: after most of the training, or at its end; and
+    of a training that was too short to learn only where it ends far above the guess."""
+    seen, enough = course.validations, course.step >= STEPS_TO_LEARN
+    late = enough and course.progress >= TIME_TO_LEARN and len(seen) >= RISING
+    if not seen or not (late or ended):
         return None
     guess = course.guess()
-    if guess is None or guess.figure not in seen[0].figures:
+    if guess is None or guess.figure not in seen[0].figures or not (enough or _far_above(seen, guess)):
         return None
     values = [each.figures[guess.figure] for each in seen]
     if not _no_better(values, guess) or _otherwise_better(seen, guess):
@@ -150,6 +153,16 @@ def _no_better(values: Sequence[float], guess: Guess) -> bool:
     if guess.higher:
         return best <= guess.value
     return best >= guess.value - (1 - AS_GOOD) * abs(guess.value)
+
+
+def _far_above(seen: Sequence[Validated], guess: Guess) -> bool:
+    """Whether the best loss or error is a multiple of a guess's. One of nothing has no multiple: an error of 0 is that
+    of a series without surprises, which a short training cannot be blamed for."""
+    known = dict(guess.below) if guess.higher else {guess.figure: guess.value}
+    return any(
+        value > 0 and min(each.figures.get(name, 0.0) for each in seen) >= FAR_ABOVE * value
+        for name, value in known.items()
+    )
 
 
 def _otherwise_better(seen: Sequence[Validated], guess: Guess) -> bool:

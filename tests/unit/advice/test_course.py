@@ -99,6 +99,19 @@ def test_time_to_learn():
     assert guessing(course(falling(28), [0.5] * 6, guess=lambda: None), ended=True) is None
 
 
+def test_a_short_training_is_spoken_of_where_it_ends_far_above_a_guess():
+    assert guessed([1.7, 1.5], steps=8).said == (
+        "after 80 steps figure in validation is 1.5000 at best, 0.5000 for always 'no'"
+    )
+    assert guessed([1.7, 1.4], steps=8) is None  # above it, as a training that has only begun
+    assert guessed([1.7, 1.5], steps=8, ended=False) is None
+    assert guessed([0.1, 0.1], steps=8, value=0.0) is None  # of a series without surprises
+    assert guessed([0.5, 0.5], steps=8, below={"loss": 0.3}, **CHANCE)  # a loss of 1
+    assert guessed([0.5, 0.5], steps=8, below={"loss": 0.4}, **CHANCE) is None
+    assert guessed([0.5, 0.9], steps=8, below={"loss": 0.3}, **CHANCE) is None  # right, and too sure of the rest
+    assert guessed([0.5, 0.5], steps=8, **CHANCE) is None  # of a loss nobody knows
+
+
 def test_gradients_clipped_at_nearly_every_step():
     found = clipped(course(falling(60), norm=7.0, share=1.0))
     assert found.said == (

@@ -69,6 +69,13 @@ def test_units_that_are_dead_and_gates_that_are_saturated(told, tmp_path):
     assert {words.DEAD, words.SATURATED, words.TOO_HIGH} <= set(names)
 
 
+def test_a_short_training_that_ends_far_above_a_guess(told, tmp_path):
+    names, run = told("lm", book(tmp_path / "book.txt"), epochs=1, lr=30.0, clip=0.0)
+    assert words.GUESSING in names
+    assert metrics(run.folder.path)[-1]["step"] < 200
+    assert not told("lm", tmp_path / "book.txt", epochs=1)[0]  # above one too, as it has only begun
+
+
 # ------------------------------------------------------------------------------------------------------ healthy
 
 
