@@ -17,6 +17,7 @@ from ostinato.api.embedding import as_wide_as_vectors, vectors_for
 from ostinato.api.jobs import Reporting, configuration, job_of, prepared_data, silent
 from ostinato.api.loading import build_model
 from ostinato.api.plugins import import_plugins
+from ostinato.api.precision import products_of
 from ostinato.api.results import FoundRate, TriedRate, Verdict
 from ostinato.checkpoint import RunFolder
 from ostinato.config.merge import defaults_below, flatten, unchecked
@@ -91,7 +92,8 @@ def find_rate(
         require_matplotlib()
     import_plugins(options.start.plugin)
     training, device = options.training, resolve(options.training.accelerator)
-    with _random_numbers_kept(device), compute_settings(training.threads, training.precision, device=device):
+    precision = products_of(options).used
+    with _random_numbers_kept(device), compute_settings(training.threads, precision, device=device):
         job = _job(options, device, progress_of)
         clock = Clock(training.time_limit, started)
         rates = range_test(job, training, clock=clock, progress=progress_of("trying learning rates"))

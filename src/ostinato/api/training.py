@@ -19,6 +19,7 @@ from ostinato.api.jobs import Reporting, configuration, job_of, prepared_data, s
 from ostinato.api.launching import Launcher, kind_of
 from ostinato.api.loading import build_model
 from ostinato.api.plugins import import_plugins
+from ostinato.api.precision import Products, computed_in, measured_in, products_of
 from ostinato.api.resuming import (
     finished_already,
     in_batches_as_before,
@@ -165,6 +166,8 @@ def _train_alone(
             f"--resume: {folder.path} was imported, it has no training to go on with; use it as it is, or "
             "replace it by --overwrite"
         )
+    products = products_of(options, folder if resuming else None)
+    options = computed_in(options, products)
     if resuming:
         options = in_batches_as_before(options, folder)
         require_same_options(options, folder)
@@ -172,7 +175,7 @@ def _train_alone(
         names_data = any(getattr(options, name) for name in options.NAMING_DATA)
         if finished and (folder.card.exists() or not names_data):
             differing = _parts_that_differ(options, folder, progress_of) if names_data else set()
-            return _as_it_was(load(folder.path), options, progress_of, "test" in differing)
+            return _as_it_was(load(folder.path), options, products, progress_of, "test" in differing)
         if not finished:
             folder.resume_point.require_tensors()
     begun = begin(options, folder if resuming else None)
@@ -186,16 +189,17 @@ def _train_alone(
         place = folder
     else:
         config |= {"vectors": vectors.record} if vectors is not None else {}
-        place = folder.start(config | {"versions": versions()}, task.files(prepared))
+        config |= {"precision": products.record(), "versions": versions()}
+        place = folder.start(config, task.files(prepared))
     if not finished:
-        work = partial(_train, options=options, prepared=prepared, started=started, folder=place, vectors=vectors)
-        launcher.launch(work)
+        of_run = {"options": options, "products": products, "prepared": prepared, "vectors": vectors}
+        launcher.launch(partial(_train, **of_run, started=started, folder=place))
     _refit(options, prepared, folder, started)
     run = load(folder.path)
     if options.test is not None:
-        run.test = _evaluated(run, options, progress_of)
+        run.test = _evaluated(run, options, products, progress_of)
         folder.save_test(options.test, run.test, fingerprint(options.test))
-    with compute_settings(options.training.threads, options.training.precision), pictures_may_fail():
+    with compute_settings(options.training.threads, products.measured), pictures_may_fail():
         task.finish(run, prepared)
     folder.write_card(write_card(task.card(run), run, folder.resume_point.position()))
     return run
@@ -208,11 +212,13 @@ def _refit(options: TrainOptions, prepared: Any, folder: RunFolder, started: flo
             task.refit(options, prepared, folder, started, shown=shown)
 
 
-def _as_it_was(run: Run, options: TrainOptions, progress_of: Reporting, tested_on_other: bool) -> Run:
+def _as_it_was(
+    run: Run, options: TrainOptions, products: Products, progress_of: Reporting, tested_on_other: bool
+) -> Run:
     """A finished run, with its figures on the test data, where there is any; nothing is written."""
     if options.test is not None:
         known = None if tested_on_other else run.folder.test_figures(options.test, fingerprint(options.test))
-        run.test = known or _evaluated(run, options, progress_of)
+        run.test = known or _evaluated(run, options, products, progress_of)
     return run
 
 
@@ -232,9 +238,9 @@ def _parts_that_differ(options: TrainOptions, folder: RunFolder, progress_of: Re
     return set(others)
 
 
-def _evaluated(run: Run, options: TrainOptions, progress_of: Reporting) -> dict[str, Any]:
+def _evaluated(run: Run, options: TrainOptions, products: Products, progress_of: Reporting) -> dict[str, Any]:
     assert options.test is not None
-    settings = compute_settings(options.training.threads, options.training.precision)
+    settings = compute_settings(options.training.threads, products.measured)
     with settings, run.computing(options.training.accelerator):
         return run.evaluate(options.test, progress=progress_of("testing"))
 
@@ -262,10 +268,12 @@ def train_prepared(options: TrainOptions, prepared: Any, *, shown: bool = True) 
         lookup(options.model.cell)
     folder.claim(resume=False, overwrite=False)
     with folder.locked():
-        config = configuration(options, prepared) | {"versions": versions()}
+        products = products_of(options)
+        options = computed_in(options, products)
+        config = configuration(options, prepared) | {"precision": products.record(), "versions": versions()}
         place = folder.start(config, find(options.TASK).files(prepared))
-        work = partial(_train, options=options, prepared=prepared, started=started, folder=place, shown=shown)
-        Launcher(options.training.devices, kind=kind_of(options.training)).launch(work)
+        work = partial(_train, options=options, products=products, prepared=prepared, started=started, folder=place)
+        Launcher(options.training.devices, kind=kind_of(options.training)).launch(partial(work, shown=shown))
         _refit(options, prepared, folder, started, shown=shown)
         return load(folder.path)
 
@@ -273,6 +281,7 @@ def train_prepared(options: TrainOptions, prepared: Any, *, shown: bool = True) 
 def _train(
     processes: Processes,
     options: TrainOptions,
+    products: Products,
     prepared: Any,
     started: float,
     folder: RunFolder,
@@ -292,6 +301,7 @@ def _train(
         if processes.rank:
             torch.manual_seed(training.seed + 1_000_003 * processes.rank)  # other masks than the first process
         job = job_of(options, model, prepared, processes, vectors, afresh=not folder.resume_point.exists())
+        job = measured_in(products, job)
         limit = None if training.time_limit is None else job.time_share * training.time_limit
         observers: list[Observer] = [MetricsFile(), TerminalProgress()] if shown else [MetricsFile()]
         if shown and not training.quiet_advice and processes.first:

@@ -92,8 +92,10 @@ class TrainingOptions:
     """Say nothing of what goes wrong, such as a validation loss that rises, and look for none of it. By default each is
     said once, with what to do, and written to metrics.jsonl."""
 
-    precision: Literal["highest", "high", "medium"] = "highest"
-    """Of matrix products, as torch.set_float32_matmul_precision."""
+    precision: Literal["auto", "highest", "high", "medium"] = "auto"
+    """Of matrix products, as torch.set_float32_matmul_precision. auto is medium (bfloat16) where the processor
+    multiplies that and the task's figures are known to be the same, else highest (float32); validation and tests are
+    float32 then."""
 
     threads: int = 0
     """Threads a process computes with. 0 means torch's own choice."""

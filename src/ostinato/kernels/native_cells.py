@@ -25,6 +25,9 @@ from ostinato.native import library as native_library
 
 NAME = "native"
 
+#: The instruction set that computes AMX's instructions by loops.
+EMULATED = "amx_emulated"
+
 # Of most cells, all that they have.
 SHARED = frozenset({"weight_ih", "weight_hh", "bias_ih", "bias_hh"})
 
@@ -144,6 +147,14 @@ def _no_kernel(kind: type[Cell], projected: bool) -> str | None:
     if isinstance(library, str):
         return library
     return None if is_ours(kind) else f"{kind.name} is another cell here"
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16, by the instruction set in use; an emulation does not."""
+    library = native_library.load()
+    if isinstance(library, str) or library.isa == EMULATED:
+        return False
+    return library.precision("medium") == "medium"
 
 
 def multiplies_bfloat16_without_tiles() -> bool:

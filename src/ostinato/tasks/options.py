@@ -28,6 +28,8 @@ class TrainFacts:
             has these as that run has them.
         FRESH: fields of the task's own that such a training does not take over.
         SPACE: what a search draws besides what it draws of every task, options by name, as --space has them.
+        BFLOAT16: whether --precision auto may multiply in bfloat16: a table over three seeds shows the same figures
+            (benchmarks/results/precision.md, by scripts/precision_table.py).
         COMMON: fields that the first page of help shows, before those that it shows of every task.
     """
 
@@ -41,6 +43,7 @@ class TrainFacts:
     LEARNED: ClassVar[frozenset[str]] = frozenset()
     FRESH: ClassVar[frozenset[str]] = frozenset()
     SPACE: ClassVar[dict[str, dict[str, Any]]] = {}
+    BFLOAT16: ClassVar[bool] = False
     COMMON: ClassVar[tuple[str, ...]]
 
 
@@ -56,6 +59,7 @@ class TrainOptions(Protocol):
     LEARNED: ClassVar[frozenset[str]]
     FRESH: ClassVar[frozenset[str]]
     SPACE: ClassVar[dict[str, dict[str, Any]]]
+    BFLOAT16: ClassVar[bool]
     COMMON: ClassVar[tuple[str, ...]]
 
     @property
