@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # What an installation is made of: it is made anew where one of these has changed.
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/ostinato/native/source/*.* src/ostinato/native/source/cells/*.*)
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+# Modules are compiled when they are first imported: doing that for all of torch takes a minute of one core.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
 
 .PHONY: install demo test test-all lint check check-all docs schemas bench kernels wheel sanitize arm older clang fuzz clean
 
@@ -43,13 +44,14 @@ lint: .venv/installed-dev
 	$(BIN)/lint-imports
 
 # Two at a time: the tensors of tests are small, and more threads in each would only get in the others' way.
+# Each worker has one half in order and helps the other at the end: what the tests of a file share is made once.
 # Tests marked slow are left to check-all.
 check: .venv/installed-dev
 	@command -v chromium >/dev/null || echo "no chromium: the studio's page is not tested in a browser"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 check-all: .venv/installed-slow
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 # What --json prints, from the results' types.
 schemas: .venv/installed-dev

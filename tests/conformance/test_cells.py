@@ -44,6 +44,8 @@ def label(cell: Cell) -> str:
 COMPILING = {"bfloat16", "fused"}
 #: Of the compiled cells, those of which no check is slow: one of products, heads and reductions, one without a product.
 QUICK = {"slstm", "min_gru"}
+#: What takes several seconds all the same, while quick tests look at the like of it.
+LONG = {("bfloat16", "slstm"), ("gradient", "slstm"), ("gradient", "lstm_peephole"), ("gradient", "mogrifier_lstm")}
 
 
 def by_check() -> Iterator[Any]:
@@ -55,7 +57,8 @@ def by_check() -> Iterator[Any]:
             waits = check in COMPILING and name not in QUICK and native_cells.refuses(cell, request) is not None
             (slow if waits else quick).append(cell)
         if quick:
-            yield pytest.param(CHECKS[check], quick, id=f"{check}-{name}")
+            marks = pytest.mark.slow if (check, name) in LONG else ()
+            yield pytest.param(CHECKS[check], quick, id=f"{check}-{name}", marks=marks)
         if slow:
             yield pytest.param(CHECKS[check], slow, id=f"{check}-{name}-compiled", marks=pytest.mark.slow)
 

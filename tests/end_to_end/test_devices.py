@@ -236,7 +236,8 @@ def joined(work, spawn):
     return run
 
 
-@pytest.mark.parametrize("by", [of_torch, pytest.param(of_slurm, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("by", [of_torch, of_slurm])
 def test_processes_of_torchrun_train_as_those_started_here(work, spawn, joined, by):
     assert spawn(*TWO, "--out", "here", "--devices", "2").wait().status == 0
     first, second = joined(*TWO, "--out", "joined", "--json", by=by)

@@ -27,7 +27,7 @@ PAGES = [
 LONG = {"caption", "classify", "inspect", "language-model", "own-cell", "benchmarks"}
 LONG |= {"run-folder", "scikit-learn", "tag", "translate", "ship-a-model", "search", "forecast", "regress"}
 LONG |= {"bring-your-weights", "several-machines", "serve", "transcribe", "from-keras", "from-the-book", "inside"}
-LONG |= {"when-training-goes-wrong"}
+LONG |= {"when-training-goes-wrong", "text-data"}
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,13 @@ LAYERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", LAYERS)
+#: Each makes a cell of its own, which is compiled.
+COMPILED = {"clipped", "softsign"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in COMPILED else ()) for name in LAYERS]
+)
 def test_a_node_computes_what_onnx_runtime_does(name: str):
     content, _ = layer(**LAYERS[name])
     Path("model.onnx").write_bytes(content)

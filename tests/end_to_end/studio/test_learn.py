@@ -19,6 +19,7 @@ def slid(page, label, value):
     )
 
 
+@pytest.mark.slow
 def test_all_pages_one_after_the_other(reader):
     page = reader.page
     reader.go("learn")

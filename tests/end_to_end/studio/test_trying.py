@@ -96,6 +96,7 @@ def strengths(cells):
     )
 
 
+@pytest.mark.slow
 def test_a_translation_and_what_it_looked_at(reader, small):
     page, run = reader.page, ostinato.load(small / "sums")
     reader.go("try/sums")

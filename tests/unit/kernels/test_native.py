@@ -309,8 +309,20 @@ def _operator_arguments(cell: Cell, problem: Problem) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
-@pytest.mark.parametrize("noise", ["", "mask zoneout"])
+@pytest.mark.parametrize(
+    ("ragged", "noise"),
+    [
+        pytest.param(True, "mask zoneout", id="ragged-noise"),
+        *(
+            pytest.param(*given, id=name, marks=pytest.mark.slow)
+            for name, given in {
+                "ragged": (True, ""),
+                "full-noise": (False, "mask zoneout"),
+                "full": (False, ""),
+            }.items()
+        ),
+    ],
+)
 def test_the_operators_keep_torchs_rules(name, ragged, noise, library):
     # 16 units: of every step, all that is kept for backward is written, so that it can be compared
     cell = cell_of(name, 3, 16)

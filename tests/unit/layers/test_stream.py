@@ -34,7 +34,14 @@ def fields(state: object) -> tuple[torch.Tensor, ...]:
     return (state,) if isinstance(state, torch.Tensor) else tuple(state)
 
 
-@pytest.mark.parametrize("name", CELL_NAMES)
+#: Of the cells that are compiled first, some seconds for each: one of each form of recurrence.
+QUICK = {"ugrnn", "mogrifier_lstm", "min_gru"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(one, marks=() if one in QUICK or one in NATIVE else pytest.mark.slow) for one in CELL_NAMES],
+)
 @pytest.mark.parametrize(("layers", "N"), [(1, 1), (3, 4)])
 def test_steps_are_the_whole_sequence(name, layers, N, compiles):
     layer = ostinato.Recurrent(name, 7, 18, layers).eval()

@@ -47,17 +47,24 @@ class RowTagger(SequenceTagger):
         return [[label] * np.shape(X)[1] for label in np.asarray(y)] if whole else y
 
 
+CHECKED = {"expected_failed_checks": expected_failed_checks, "xfail_strict": True}
+
+
+@parametrize_with_checks([SequenceClassifier(**TINY | LEARNS)], **CHECKED)
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
 @parametrize_with_checks(
     [
-        SequenceClassifier(**TINY | LEARNS),
         SequenceRegressor(**TINY | FITS),
         RowTagger(embed=4, char_hidden=0, **TINY),
         Forecaster(window=2, horizon=4, **TINY | FORECASTS),
     ],
-    expected_failed_checks=expected_failed_checks,
-    xfail_strict=True,
+    **CHECKED,
 )
-def test_scikit_learns_checks(estimator, check):
+def test_scikit_learns_checks_of_the_others(estimator, check):
     check(estimator)
 
 
