@@ -1,7 +1,7 @@
 """What is known of cells without torch: the names, read off the folder, and the form that kernels compute."""
 
+import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from ostinato.core.errors import ConfigError
@@ -10,7 +10,11 @@ _NOT_CELLS = {"__init__", "activations", "contract", "form", "noise", "resets", 
 
 #: A cell's file bears its name: adding the file is all it takes to be listed here.
 CELL_NAMES = tuple(
-    sorted(file.stem for file in (Path(__file__).parents[1] / "cells").glob("*.py") if file.stem not in _NOT_CELLS)
+    sorted(
+        name.removesuffix(".py")
+        for name in os.listdir(os.path.join(os.path.dirname(os.path.dirname(__file__)), "cells"))  # pathlib takes 4 ms
+        if name.endswith(".py") and name.removesuffix(".py") not in _NOT_CELLS
+    )
 )
 
 #: The cell of a model where nobody chooses one, and of one that reads numbers and says one thing of all of them.

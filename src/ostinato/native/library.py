@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from ctypes import POINTER, c_char_p, c_int64, c_void_p
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 from ostinato.core.errors import ConfigError
@@ -102,8 +102,8 @@ class NativeLibrary:
         OSError: it cannot be loaded, or has the interface of another version.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._library = library = ctypes.CDLL(str(path))
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self._library = library = ctypes.CDLL(os.fspath(path))
         library.ostinato_abi.restype = c_int64
         if (found := library.ostinato_abi()) != ABI:
             raise OSError(f"{path} has interface {found}, expected {ABI}: install the package again")
@@ -262,9 +262,11 @@ def load() -> NativeLibrary | str:
     # without importing it: it imports torch.
     spec = find_spec("ostinato.native")
     for folder in (spec and spec.submodule_search_locations) or ():
-        for path in sorted(Path(folder).glob("libostinato_native.*")):
+        for name in sorted(os.listdir(folder) if os.path.isdir(folder) else ()):
+            if not name.startswith("libostinato_native."):
+                continue
             try:
-                return NativeLibrary(path)
+                return NativeLibrary(os.path.join(folder, name))
             except OSError as error:
                 return f"cannot be loaded ({error})"
     return "not built: that takes GCC or Clang, where the package is installed"
@@ -273,7 +275,7 @@ def load() -> NativeLibrary | str:
 _others: list[NativeLibrary] = []
 
 
-def add(path: Path) -> NativeLibrary:
+def add(path: str | PathLike[str]) -> NativeLibrary:
     """Open another library with the same interface; its cells are found from now on.
 
     Raises:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from ctypes import c_char_p, c_void_p
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
 from typing import NamedTuple
 
 # GNU's interface, which LLVM's and Intel's runtimes have as well.
@@ -53,6 +52,8 @@ def runtime() -> Runtime | None:
 def _candidates() -> Iterator[str | None]:
     yield None  # what is loaded for all to see
     spec = find_spec("torch")  # found, not imported
+    if spec:
+        from pathlib import Path  # where torch is, it is there too
     for folder in (spec and spec.submodule_search_locations) or ():
         for pattern in ("libgomp*.so*", "libomp*.dylib", "libiomp5.*"):
             yield from map(str, sorted(Path(folder, "lib").glob(pattern)))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ostinato.config.cells import USUAL
 from ostinato.core.errors import ConfigError
+from ostinato.runtime.npz import read_arrays
 from ostinato.runtime.recurrent import Recurrent
 
 #: Raised when an older version could not read a file any more.
@@ -86,27 +87,28 @@ def require_usual(file: str, model: Mapping[str, Any]) -> None:
         raise ConfigError(f"{file}: the native kernels have the cells' usual form only, not {', '.join(other)}")
 
 
-def write(path: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+def write(path: str | PathLike[str], about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write a file that `read` reads."""
     content = json.dumps({"format": FORMAT, **about}, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    with path.open("wb") as file:
+    with open(path, "wb") as file:
         np.savez(file, allow_pickle=False, **{ABOUT: np.frombuffer(content, np.uint8), **arrays})
 
 
-def read(path: Path) -> Archive:
+def read(path: str | PathLike[str]) -> Archive:
     """Read it, without running anything that it says.
 
     Raises:
         ConfigError: no such file, a damaged one, or not such a file.
     """
-    from zipfile import BadZipFile  # NumPy imports it too, for such files alone
-
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, KeyError, BadZipFile, NotImplementedError) as error:
+    except Exception as error:
+        from zipfile import BadZipFile  # slow to import, and only where something is wrong
+
+        if not isinstance(error, (ValueError, EOFError, KeyError, BadZipFile, NotImplementedError)):
+            raise
         raise ConfigError(f"{path}: damaged or cut off, not a whole .npz file ({error})") from None
     if ABOUT not in arrays:
         raise ConfigError(f"{path}: expected a model that `ostinato export --to numpy` wrote, found other arrays")

@@ -1,16 +1,18 @@
 """A whole forecaster on NumPy arrays: tables of series to how they go on."""
 
 from collections.abc import Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ostinato.core.errors import ConfigError, DataError
-from ostinato.data.series.codec import SeriesCodec
-from ostinato.data.series.reading import Series, ids_of
-from ostinato.data.sources.memory import given
 from ostinato.runtime.archive import Archive, softmax
+
+if TYPE_CHECKING:
+    from ostinato.data.series.codec import SeriesCodec
+    from ostinato.data.series.reading import Series
 
 Floats = NDArray[Any]
 
@@ -23,7 +25,6 @@ class Forecaster:
         threads: at most this many; by default OMP_NUM_THREADS, or one for each processor.
 
     Attributes:
-        codec: columns, scales and codings of the series.
         certain: whether it says a number alone, without intervals.
 
     Raises:
@@ -32,13 +33,27 @@ class Forecaster:
 
     def __init__(self, archive: Archive, threads: int | None = None) -> None:
         about, model = archive.about, archive.model
-        self.codec = SeriesCodec.from_json(about["series"])
+        self._file, self._series = archive.file, about["series"]
         self._head, self._levels, self._quantiles = model["head"], about["levels"], np.array(about["quantiles"])
         self._autoregressive, self.certain = bool(model["autoregressive"]), about["certain"]
         held = {"zoneout": model.get("zoneout", 0.0)}
         self._encoder = archive.recurrent("encoder.", threads, **held)
         self._decoder = archive.recurrent("decoder.", threads, **held)
         self._weights, self._correction = archive.linear("weights"), archive.linear("correction")
+
+    @cached_property
+    def codec(self) -> "SeriesCodec":
+        """Columns, scales and codings of the series: what reads tables, which takes longer to import than all else.
+
+        Raises:
+            ConfigError: the file does not hold them whole.
+        """
+        from ostinato.data.series.codec import SeriesCodec
+
+        try:
+            return SeriesCodec.from_json(self._series)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"{self._file}: damaged, it does not hold a forecaster's series: {error!r}") from None
 
     def predict(self, source: Any, levels: Sequence[float] | None = None) -> list[dict[str, Any]]:
         """How each series of a table goes on, a row a step, as `ostinato predict` has it.
@@ -54,6 +69,8 @@ class Forecaster:
             DataError: a table that cannot be used, or a series shorter than a window.
             ConfigError: a level out of range.
         """
+        from ostinato.data.sources.memory import given
+
         levels = self._levels if levels is None else levels
         if not all(0 < level < 100 for level in levels):
             raise ConfigError(f"levels: expected percents between 0 and 100, got {levels}")
@@ -112,8 +129,10 @@ class Forecaster:
         location = (weights * bases).sum(-1) + raw[..., 0]
         return location, _parameters(self._head, location, raw[..., 1:])
 
-    def _rows(self, codec: SeriesCodec, series: Series, levels: Sequence[float]) -> list[dict[str, Any]]:
+    def _rows(self, codec: "SeriesCodec", series: "Series", levels: Sequence[float]) -> list[dict[str, Any]]:
         """One a step beyond a series' end: ids, time, each target and the ends of its intervals."""
+        from ostinato.data.series.reading import ids_of
+
         inputs = codec.windows([series], [np.array([len(series)])]).arrays(np.array([0]))
         location, parameters = self(inputs.past, inputs.known, inputs.bases, inputs.before)
         ends = [] if self.certain or self._autoregressive else [

@@ -1,7 +1,8 @@
 """A whole model from its file, or a trained layer from a file of weights or a run folder."""
 
 import json
-from pathlib import Path
+import os
+from os import PathLike
 from typing import Any
 
 from ostinato.core.errors import ConfigError, RunFolderError
@@ -13,7 +14,7 @@ from ostinato.runtime.whole import whole_model
 _OF_NUMPY = {"F16", "F32", "F64"}
 
 
-def load(path: str | Path, cell: str | None = None, prefix: str | None = None, **options: Any) -> Any:
+def load(path: str | PathLike[str], cell: str | None = None, prefix: str | None = None, **options: Any) -> Any:
     """A whole model that `ostinato export RUN --to numpy` wrote; or a trained layer from a file of weights, or the
     recurrent stack of a run, as `Recurrent`.
 
@@ -32,17 +33,20 @@ def load(path: str | Path, cell: str | None = None, prefix: str | None = None, *
             stands apart.
         RunFolderError: a folder that is no run.
     """
-    file = Path(path)
-    if file.suffix == ".npz":
+    file = os.fspath(path)
+    if file.endswith(".npz"):
         if cell or prefix or options.keys() - {"threads"}:
             raise ConfigError(f"{file}: a whole model knows its cell and its options; give threads= alone")
         return whole_model(read(file), **options)
-    return _layer(file, cell, prefix, options)
+    return _layer(path, cell, prefix, options)
 
 
-def _layer(file: Path, cell: str | None, prefix: str | None, options: dict[str, Any]) -> Recurrent:
+def _layer(path: str | PathLike[str], cell: str | None, prefix: str | None, options: dict[str, Any]) -> Recurrent:
+    from pathlib import Path  # with urllib and more, which a whole model needs not
+
     from safetensors import SafetensorError, safe_open
 
+    file = Path(path)
     if file.is_dir():
         try:
             model = json.loads((file / "config.json").read_text(encoding="utf-8"))["model"]

@@ -24,6 +24,10 @@ MERGES: Mapping[str, Callable[[Array, Array], Array]] = {
     "mean": lambda one, other: np.multiply(one + other, np.float32(0.5)),
 }
 
+#: Bytes from which weights are packed by several threads: fewer take one less time than starting the others, and far
+#: less where the processors are busy.
+_FOR_THREADS = 1 << 22
+
 
 class Recurrent:
     """A trained layer, in evaluation: what `ostinato.Recurrent` computes from the same weights.
@@ -231,6 +235,8 @@ class _Packed:
         run = self._begin(1, 1)
         self._packed = _scratch(self._library.packed_size(run))
         run.packed = _address(self._packed)
+        if self._packed.size < _FOR_THREADS:
+            run.threads = 1
         self._library.pack(run)
 
     def _begin(self, T: int, N: int) -> Run:

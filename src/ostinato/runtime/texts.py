@@ -2,7 +2,6 @@
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -117,6 +116,8 @@ def _words(text: str) -> list[str]:
 @cache
 def _kind(character: str) -> str | None:
     """ "w" for what words are made of (\\w of Unicode's regular expressions), "s" for signs; None for white space."""
+    import unicodedata  # for words alone
+
     if _SPACE.match(character):
         return None
     category, code = unicodedata.category(character), ord(character)

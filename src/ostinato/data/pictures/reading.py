@@ -1,8 +1,8 @@
 """Pictures as bytes, by Pillow, without torch."""
 
+import os.path
 import warnings
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ def read_picture(path: str | PathLike[str], size: int) -> npt.NDArray[np.uint8] 
     from PIL import Image
 
     try:
-        if not Path(path).is_file():  # a pipe would never end
+        if not os.path.isfile(path):  # a pipe would never end
             return None
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
