@@ -2,6 +2,7 @@
 
 import csv
 import json
+import runpy
 import subprocess
 import sys
 from datetime import date, timedelta
@@ -12,8 +13,10 @@ import pytest
 import torch
 
 import ostinato
+from ostinato import runtime
 from ostinato.api.exporting import describing
 from ostinato.core.errors import ConfigError, DataError
+from ostinato.interop.outgoing.described import flat
 from tests.support import prose
 from tests.unit.api.test_begin_from import label, number, pairs, tagged, texts
 
@@ -143,6 +146,28 @@ def asked(kind, data):
         beside = [[[str(len(word)) for word in own]] for own in words]
         return words, beside
     return None
+
+
+def empty_batches(run, folder):
+    """What the run, the NumPy runtime and the script of torch.nn answer to no sequences at all."""
+    described = run.task.described(run)
+    ostinato.export(run, to="torch", out=folder / "alone")
+    ostinato.export(run, to="numpy", out=folder / "alone.npz")
+    alone, light = runpy.run_path(str(folder / "alone" / "model.py"))["load"](), runtime.load(folder / "alone.npz")
+    for T in (1, 5):
+        inputs = described.example(np.random.default_rng(1), 0, T)
+        tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
+        with torch.no_grad():
+            yield described.outputs(run.model, tensors), list(flat(alone(**tensors))), [*flat(light.numbers(**inputs))]
+
+
+@cases("characters", "spans", "quantiles")
+@pytest.mark.filterwarnings("ignore")
+def test_no_sequences_are_answered_as_by_the_run(made, tmp_path):
+    for answers in empty_batches(made[0], tmp_path):
+        shapes = [[tuple(one.shape) for one in found] for found in answers]
+        assert 0 in shapes[0][0]
+        assert shapes[1:] == [shapes[0]] * 2
 
 
 @cases("characters", "labels", "spans", "quantiles")

@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 import ostinato
 from ostinato import runtime
 from ostinato.core.errors import ConfigError, DataError
-from tests.end_to_end.test_export_whole import TINY, WITHOUT_TORCH, ran
+from tests.end_to_end.test_export_whole import TINY, WITHOUT_TORCH, empty_batches, ran
 from tests.end_to_end.test_transcribe import write as write_frames
 from tests.unit.api.test_begin_from import pairs
 
@@ -134,6 +134,16 @@ def test_numpy_and_torch_write_what_the_run_writes(name, trained, tmp_path):
             assert found == expected
     texts = [one["text"] if isinstance(one, dict) else one for one in expected]
     assert len(set(texts)) > 1  # they are asked of something that answers differently
+
+
+@cases("two layers")
+@pytest.mark.filterwarnings("ignore")
+def test_no_sequences_are_answered_as_by_the_run(name, trained, tmp_path):
+    run, _ = trained(name)
+    for answers in empty_batches(run, tmp_path):
+        shapes = [[tuple(one.shape) for one in found] for found in answers]
+        assert 0 in shapes[0][0]
+        assert shapes[1:] == [shapes[0]] * 2
 
 
 @pytest.mark.parametrize("name", ["two layers", pytest.param("frames", marks=slow), pytest.param("fed", marks=slow)])

@@ -124,6 +124,8 @@ def read(path: str | PathLike[str]) -> Archive:
 
 def softmax(scores: NDArray[Any], axis: int = -1) -> NDArray[Any]:
     """Probabilities along an axis."""
+    if not scores.size:
+        return scores
     powers = np.exp(scores - scores.max(axis, keepdims=True))
     found: NDArray[Any] = powers / powers.sum(axis, keepdims=True)
     return found

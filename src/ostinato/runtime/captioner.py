@@ -121,7 +121,8 @@ class Captioner:
         mean = (np.where(absent, 0, memory).sum(0) / some).astype(np.float32)
         highest = np.where(absent, np.finfo(np.float32).min, memory).max(0)
         summary = np.concatenate([mean, np.where((lengths == 0)[:, None], np.float32(0), highest)], axis=-1)
-        fields = [np.tanh(own(summary)).reshape(N, self._layers, -1).swapaxes(0, 1) for own in self._beginnings]
+        said = [np.tanh(own(summary)) for own in self._beginnings]
+        fields = [one.reshape(N, self._layers, one.shape[1] // self._layers).swapaxes(0, 1) for one in said]
         return self._decoder.start(list(map(np.ascontiguousarray, fields)), memory, lengths)
 
 
@@ -152,13 +153,13 @@ class _PictureEncoder:
         x = np.concatenate([colours, where], axis=1)
         for weight, scale, shift in self._layers:
             x = np.maximum(self._normalised(_halved(x, weight), scale, shift), 0)
-        N, C, *_ = x.shape
-        return self._output(x.reshape(N, C, -1).transpose(2, 0, 1))
+        N, C, height, width = x.shape
+        return self._output(x.reshape(N, C, width * height).transpose(2, 0, 1))
 
     def _normalised(self, x: Floats, scale: Floats, shift: Floats) -> Floats:
         """Group normalisation."""
         N, C, *sizes = x.shape
-        groups = x.reshape(N, self._groups, -1)
+        groups = x.reshape(N, self._groups, C // self._groups * sizes[0] * sizes[1])
         centred = groups - groups.mean(-1, keepdims=True)
         spread = np.sqrt((centred * centred).mean(-1, keepdims=True) + np.float32(_EPSILON))
         return (centred / spread).reshape(N, C, *sizes) * scale[:, None, None] + shift[:, None, None]

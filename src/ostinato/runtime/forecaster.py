@@ -125,7 +125,8 @@ class Forecaster:
     def _distribution(self, hidden: Floats, bases: Floats) -> tuple[Floats, Floats]:
         H, N, K, C = bases.shape
         weights = softmax(self._weights(hidden).reshape(H, N, K, C))
-        raw = self._correction(hidden).reshape(H, N, K, -1)
+        raw = self._correction(hidden)
+        raw = raw.reshape(H, N, K, raw.shape[-1] // K)
         location = (weights * bases).sum(-1) + raw[..., 0]
         return location, _parameters(self._head, location, raw[..., 1:])
 

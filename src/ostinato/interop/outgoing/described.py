@@ -114,5 +114,5 @@ def flat(found: Any) -> Iterator[Any]:
 def lengths(draw: np.random.Generator, N: int, T: int) -> npt.NDArray[np.int64]:
     """Of N sequences, from 0 to T, the first the longest."""
     found = draw.integers(0, T + 1, N)
-    found[0] = T
+    found[:1] = T
     return found.astype(np.int64)

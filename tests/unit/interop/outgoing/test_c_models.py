@@ -267,5 +267,23 @@ def test_a_name_that_c_would_not_take(name):
         identifier(name)
 
 
+@pytest.mark.parametrize("weights", ["float32", "int8"])
+@pytest.mark.parametrize("name", ["layer_0", "layer_1"])
+def test_a_name_that_the_files_have_within(name, weights):
+    layer = Recurrent("lstm", 3, 4, 2)
+    with pytest.raises(ConfigError, match=f"--name: '{name}' would make {name}_\\w+ the name of two things"):
+        recurrent_layer(layer, ["Layers."], name, weights)
+
+
+@pytest.mark.parametrize("name", ["layer", "step", "room", "multiply", "recurrent"])
+def test_other_names_of_theirs_do_not_meet(tmp_path, name):
+    layer = grown(Recurrent("lstm", 3, 4))
+    x = torch.randn(5, 1, 3)
+    program = recurrent_layer(layer, ["Layers."], name, "float32")
+    with torch.no_grad():
+        expected = layer(x)[0].numpy().ravel()
+    assert apart(program, struct.pack("<i", 5) + x.numpy().tobytes(), expected, tmp_path, "here, at once") < 1e-5
+
+
 def test_a_name_that_it_takes():
     assert identifier("sales_2") == "sales_2"

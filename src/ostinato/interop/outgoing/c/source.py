@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ostinato.interop.outgoing.c import mathematics
 from ostinato.interop.outgoing.c.arrays import Arrays
 from ostinato.interop.outgoing.c.steps import StepFunction
-from ostinato.interop.outgoing.c.text import comment, indented, with_name, wrapped
+from ostinato.interop.outgoing.c.text import comment, indented, require_apart, with_name, wrapped
 
 _WIDE = 12  # letters of a value beyond which others are not lined up with it
 
@@ -104,7 +104,11 @@ class Source:
         return f"/* {file}, made by ostinato export.\n *\n{body}\n */"
 
     def text(self) -> str:
-        """The .c."""
+        """The .c.
+
+        Raises:
+            ConfigError: `name` begins names that the files have within, too.
+        """
         product = mathematics.MULTIPLY_INT8 if self.arrays.quantized else mathematics.MULTIPLY
         row = mathematics.ROW_OF_INT8 if self.arrays.quantized else mathematics.ROW_OF
         parts = [
@@ -118,4 +122,6 @@ class Source:
             *self.code,
             self.arrays.definitions(),
         ]
-        return with_name("\n\n".join(part for part in parts if part), self.name) + "\n"
+        written = "\n\n".join(part for part in parts if part)
+        require_apart("\n".join([*self.types, *self.declarations, written]), self.name)
+        return with_name(written, self.name) + "\n"

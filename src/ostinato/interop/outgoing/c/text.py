@@ -100,6 +100,18 @@ def identifier(name: str) -> str:
     return name
 
 
+def require_apart(text: str, name: str) -> None:
+    """Check that a name makes no public name of a text, `@_step`, one that the text has beside it, as `layer_0_step`.
+
+    Raises:
+        ConfigError: it does.
+    """
+    code = re.sub(r'"(?:\\.|[^"\\\n])*"|/\*.*?\*/', " ", text, flags=re.DOTALL)
+    public = {with_name(word, name) for word in re.findall(r"@@?\w+", code)}
+    if both := sorted(public & set(re.findall(r"(?<![@\w])[A-Za-z_]\w*", code))):
+        raise ConfigError(f"--name: {name!r} would make {both[0]} the name of two things in C; choose another")
+
+
 def with_name(text: str, name: str) -> str:
     """A text in which `@@` stands for the name in capitals, and `@` for the name."""
     return text.replace("@@", name.upper()).replace("@", name)

@@ -20,6 +20,8 @@ def run_padded(layer: Any, x: Tensor, lengths: Tensor, state: Any = None) -> tup
     """
     T, N = x.shape[:2]
     before = zeros(layer, N) if state is None else tuple(state)
+    if not T * N:  # nothing to pack
+        return x.new_zeros(T, N, before[0].shape[-1] * (2 if layer.bidirectional else 1)), before
     packed = pack_padded_sequence(x, lengths.clamp(min=1), enforce_sorted=False)  # which takes no empty sequence
     output, after = layer(packed, before if len(before) > 1 else before[0])
     output, _ = pad_packed_sequence(output, total_length=T)
