@@ -1,5 +1,5 @@
 """Milliseconds that importing the runtime and loading whole models take, torch out of reach, as where it is installed:
-with bytecode, which pip writes; medians.
+with bytecode, which pip writes; medians of processes in turns, so that what else the machine does meets all alike.
 
 python scripts/runtime_import.py [MODEL.npz ...]
 """
@@ -9,28 +9,34 @@ import statistics
 import subprocess
 import sys
 
+TURNS = 15
 MEASURE = """
 import sys, time
 sys.modules["torch"] = None
-{before}
 begin = time.perf_counter()
+import numpy
+there = time.perf_counter()
 {what}
-print((time.perf_counter() - begin) * 1e3)
+print((there - begin) * 1e3, (time.perf_counter() - begin) * 1e3)
 """
 
 
-def median(what: str, before: str = "") -> float:
-    """Of eleven processes, after one that writes the bytecode."""
-    command = [sys.executable, "-W", "ignore", "-c", MEASURE.format(what=what, before=before)]
+def measured(what: str) -> tuple[float, float]:
+    """NumPy's part and the whole, of one process."""
+    command = [sys.executable, "-W", "ignore", "-c", MEASURE.format(what=what)]
     written = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    runs = [subprocess.run(command, capture_output=True, check=True, env=written) for _ in range(12)]
-    return statistics.median(float(run.stdout) for run in runs[1:])
+    numpy, whole = subprocess.run(command, capture_output=True, check=True, env=written).stdout.split()
+    return float(numpy), float(whole)
 
 
 if __name__ == "__main__":
-    print(f"import numpy: {median('import numpy'):.0f} ms")
-    runtime = "import ostinato.runtime"
-    print(f"{runtime}: {median(runtime):.0f} ms, NumPy aside {median(runtime, 'import numpy'):.0f}")
-    for path in sys.argv[1:]:
-        loading = f"from ostinato import runtime; runtime.load({path!r})"
-        print(f"{path}: import and load {median(loading):.0f} ms, NumPy aside {median(loading, 'import numpy'):.0f}")
+    runs = {"import ostinato.runtime": "import ostinato.runtime"}
+    runs |= {path: f"from ostinato import runtime; runtime.load({path!r})" for path in sys.argv[1:]}
+    for what in runs.values():
+        measured(what)  # writes the bytecode
+    found = [{name: measured(what) for name, what in runs.items()} for _ in range(TURNS)]
+    print(f"import numpy: {statistics.median(one[0] for turn in found for one in turn.values()):.0f} ms")
+    for name in runs:
+        whole = statistics.median(turn[name][1] for turn in found)
+        ours = statistics.median(turn[name][1] - turn[name][0] for turn in found)
+        print(f"{name}: {whole:.0f} ms, NumPy aside {ours:.0f}")
