@@ -238,14 +238,38 @@ def test_layers_alone_in_python():
     torch.testing.assert_close(ostinato.interop.layer(stack)(x)[0], both(x)[0], atol=1e-5, rtol=0)
 
 
+def beside(parts: nn.ModuleDict) -> dict[str, torch.Tensor]:
+    """With another embedding, recurrent layer and output of the same sizes in front, which no name tells apart."""
+    others = nn.ModuleDict({f"a_{name}": type(part)(*sizes_of(part)) for name, part in parts.items()})
+    for name, own in others.items():
+        if isinstance(own, nn.RNNBase):
+            others[name] = type(own)(own.input_size, own.hidden_size, parts[name[2:]].num_layers, bidirectional=True)
+    return others.state_dict() | parts.state_dict()
+
+
+def sizes_of(part: nn.Module) -> tuple[int, int]:
+    for names in (("num_embeddings", "embedding_dim"), ("input_size", "hidden_size"), ("in_features", "out_features")):
+        if hasattr(part, names[0]):
+            return getattr(part, names[0]), getattr(part, names[1])
+    raise TypeError(part)
+
+
+MAPPED = '"emb" = "embedding"\n"gru" = "recurrent"\n"fc" = "output"\n'
+
+
 @pytest.mark.parametrize("pooling", ["last", "max", "mean"])
 def test_a_classifier_of_torch(pooling: str, capsys: pytest.CaptureFixture[str]):
     torch.manual_seed(0)
     parts = nn.ModuleDict(
         {"emb": nn.Embedding(31, 6), "gru": nn.GRU(6, 5, 2, bidirectional=True), "fc": nn.Linear(10, 3)}
     )
-    torch.save(parts.state_dict(), "model.pth")
-    imported(capsys, "model.pth", "--text", "text.txt", "--pooling", pooling, "--out", "run")
+    torch.save(beside(parts) if pooling == "max" else parts.state_dict(), "model.pth")
+    given = ["model.pth", "--text", "text.txt", "--pooling", pooling]
+    if pooling == "max":  # only a mapping says which
+        assert "by --map" in refusal(capsys, *given)
+        Path("names.toml").write_text(MAPPED)
+        given += ["--map", "names.toml"]
+    imported(capsys, *given, "--out", "run")
     texts = ["w1 w2 w3", "w4", "w5 w6 w7 w8 w9 w1"]
     for text, answer in zip(texts, ostinato.load("run").predict(texts), strict=True):
         h = parts["gru"](parts["emb"](torch.tensor([ids()[word] for word in text.split()])))[0]
@@ -261,11 +285,19 @@ def test_a_tagger_of_torch(capsys: pytest.CaptureFixture[str]):
     )
     torch.save(parts.state_dict(), "model.pth")
     Path("tags.txt").write_text("N\nV\nD\nX\n")
-    imported(capsys, "model.pth", "--task", "tag", "--text", "text.txt", "--labels", "tags.txt", "--out", "run")
+    given = ["model.pth", "--task", "tag", "--text", "text.txt", "--labels", "tags.txt"]
+    imported(capsys, *given, "--out", "run")
     words = ["w1", "w2", "w9", "w20"]
     (answer,) = ostinato.load("run").predict([words])
     scores = parts["fc"](parts["rnn"](parts["emb"](torch.tensor([ids()[word] for word in words])))[0])
-    assert answer.tags == ["NVDX"[tag] for tag in scores.argmax(-1)]
+    expected = ["NVDX"[tag] for tag in scores.argmax(-1)]
+    assert answer.tags == expected
+    torch.save(beside(parts), "model.pth")
+    assert "by --map" in refusal(capsys, *given)
+    Path("names.toml").write_text(MAPPED.replace("gru", "rnn"))
+    imported(capsys, *given, "--map", "names.toml", "--out", "mapped")
+    (answer,) = ostinato.load("mapped").predict([words])
+    assert answer.tags == expected
     one_way = {name: value for name, value in parts.state_dict().items() if not name.endswith("_reverse")}
     torch.save(one_way | {"fc.weight": torch.ones(4, 5)}, "model.pth")
     assert "both directions" in refusal(capsys, "model.pth", "--task", "tag", "--text", "text.txt")
