@@ -33,6 +33,7 @@ DOCS = Path(__file__).parent
 PACKAGE = DOCS.parent / "src" / "ostinato"
 SCHEMA = re.compile(r"<!-- schema: (\S+) -->")
 SPEEDS = "<!-- speeds of cells -->"
+MEASURED = re.compile(r"\]\(\.\./\.\./benchmarks/results/([\w.-]+\.png)\)")
 RESULTS = DOCS.parent / "benchmarks" / "results"
 
 
@@ -49,11 +50,14 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Make the generated pages."""
+    """Make the generated pages. Some of them lie in the repository too, as a few words on where to find the page, so
+    that links lead somewhere in a clone."""
     for path, content in made().items():
+        if stub := files.get_file_from_path(path):
+            files.remove(stub)
         files.append(File.generated(config, path, content=content))
-    measured = max(RESULTS.glob("layers-*.png"), key=lambda file: file.stat().st_mtime)
-    files.append(File.generated(config, "images/measured-layers.png", abs_src_path=str(measured)))
+    for picture in RESULTS.glob("*.png"):
+        files.append(File.generated(config, f"images/{picture.name}", abs_src_path=str(picture)))
     return files
 
 
@@ -68,7 +72,8 @@ def made() -> dict[str, str]:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Put a table in the place of `<!-- schema: NAME -->`, from docs/schemas, of `COMMAND-*` one a task; and one of
-    what the benchmark of cells found in the place of SPEEDS."""
+    what the benchmark of cells found in the place of SPEEDS. Pictures of results lie elsewhere in the repository."""
+    markdown = MEASURED.sub(r"](../images/\1)", markdown)
     if SPEEDS in markdown:
         markdown = markdown.replace(SPEEDS, speeds())
     return SCHEMA.sub(lambda found: schema_tables(found[1]), markdown)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import ostinato
+from ostinato.cli.arguments import COMMANDS
 from ostinato.native import library as native_library
 from scripts.guide_drawings import drawings as guide_drawings
 from tests.end_to_end.page import blocks
@@ -76,3 +77,31 @@ def test_pages_on_adding_name_files_that_are_there():
             (page, path) for path in named if "NAME" not in path and not any((b / path).exists() for b in bases)
         ]
     assert not missing
+
+
+LINK = re.compile(r"\]\(([^)\s]+)\)|(?:href|src)=\"([^\"]+)\"")
+
+
+def test_links_lead_somewhere_in_a_clone():
+    """Pages that only the build makes have a few words in their place, where another page links to them."""
+    pages = [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "notebooks").glob("*.md")]
+    links = [
+        (page, one or other)
+        for page in pages
+        for one, other in LINK.findall(re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.M))
+        if not re.match("[a-z]+:|#", one or other)
+    ]
+    assert len(links) > 300
+    lost = [f"{page.relative_to(ROOT)}: {to}" for page, to in links if not (page.parent / to.split("#")[0]).exists()]
+    assert not lost
+
+
+def test_words_in_place_of_a_page_say_how_to_have_it():
+    made = {f"cli/{'-'.join(command)}.md" for command in COMMANDS}
+    made |= {f"api/{room.parent.name}.md" for room in (ROOT / "src" / "ostinato").glob("*/__init__.py")}
+    stubs = [page for room in ("api", "cli") for page in (DOCS / room).rglob("*.md") if "index" not in page.name]
+    assert len(stubs) > 3
+    for stub in stubs:
+        path = stub.relative_to(DOCS)
+        assert str(path) in made, "a page of its own, which the build would replace"
+        assert f"`make docs`, then open `site/{path.with_suffix('.html')}`" in stub.read_text("utf-8")
