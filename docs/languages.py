@@ -20,6 +20,7 @@ OUTDATED = (
     '    번역한 뒤에 원문이 바뀌었습니다. 명령과 숫자는 <a href="{original}">영어 문서</a>를 따르십시오.\n'
 )
 ORIGINAL = re.compile(r"\.ko\.md$")
+ALTERNATE = re.compile(r'<link rel="alternate"[^>]* hreflang="[^>]*>')
 #: Titles of the English pages, as they were built.
 titles: dict[str, str] = {}
 #: What other hooks made in this build.
@@ -115,6 +116,17 @@ def on_page_context(context, page: Page, config: MkDocsConfig, nav: Navigation):
         one["link"] = twin.url if twin and twin.locale == one["lang"] else home
     config.extra.alternate = switch  # an attribute, as i18n sets: templates see it before the key
     return context
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Take out what the theme's script looks for a map of the other language's site by: there is none beside each page,
+    and the switch leads to the twin without one."""
+    return ALTERNATE.sub("", output)
+
+
+def on_post_template(output_content: str, template_name: str, config: MkDocsConfig) -> str:
+    """The same of the page for what is not found."""
+    return ALTERNATE.sub("", output_content)
 
 
 @event_priority(-200)  # after i18n has put the languages' indices together

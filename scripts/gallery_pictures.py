@@ -20,11 +20,11 @@ GALLERY = ROOT / "docs" / "images" / "gallery"
 WIDTH = 640
 #: The options of an example, and which of its pictures is taken.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "better_rnnlm": ("--hidden 200 --epochs 6 --lines 8000", "better_rnnlm.png"),
+    "better_rnnlm": ("--hidden 100 --epochs 4 --lines 4000", "better_rnnlm.png"),
     "gradient_flow": ("", "flow.png"),
     "hello": ("", "hello.png"),
-    "imdb": ("--seconds 240", "runs/imdb/confusion.png"),
-    "karpathy": ("--seconds 240", "look/saturation.png"),
+    "imdb": ("--seconds 150", "runs/imdb/confusion.png"),
+    "karpathy": ("--seconds 600", "look/saturation.png"),
     "long_memory": ("--lengths 50 100 --updates 1500", "long_memory.png"),
     "numpy_rnnlm": ("--updates 20", "numpy_rnnlm.png"),
     "order_matters": ("", "order_matters.png"),

@@ -23,8 +23,21 @@ from typing import NamedTuple
 
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TITLE = re.compile(r'title="([^"]+)"')
-
-
+ROOT = Path(__file__).parents[2]
+#: Pages whose code is run. A Korean page has its original's code: tests/unit/test_translations.py compares them.
+PAGES = [
+    *sorted(page for page in (ROOT / "docs" / "guides").glob("*.md") if not page.name.endswith(".ko.md")),
+    ROOT / "docs" / "how-recurrence-works.md",
+    ROOT / "docs" / "index.md",
+    ROOT / "README.md",
+]
+#: Those of half a dozen trainings or more: run by `make test-all`.
+LONG = {"caption", "classify", "inspect", "language-model", "own-cell", "benchmarks"}
+LONG |= {"run-folder", "scikit-learn", "tag", "translate", "ship-a-model", "search", "forecast", "regress"}
+LONG |= {"bring-your-weights", "several-machines", "serve", "transcribe", "from-keras", "from-the-book", "inside"}
+LONG |= {"when-training-goes-wrong", "text-data"}
+#: Lessons of every run of the tests: those that compute for less than five seconds.
+QUICK_LESSONS = {"01-hello", "02-rnn-by-hand", "03-vanishing-gradients"}
 #: What only a shell understands.
 SHELL = re.compile(r"[|<>&;$`*?~#(){}]")
 
@@ -46,6 +59,15 @@ def blocks(page: Path) -> Iterator[Block]:
         title = TITLE.search(marks)
         if title or language in ("python", "bash"):
             yield Block(language, code, text.count("\n", 0, found.start()) + 1, title and title[1])
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Of a page that runs in a folder: the programs of this Python, no files of the user's, one thread."""
+    return os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "XDG_CACHE_HOME": str(folder / ".cache"),
+        "OMP_NUM_THREADS": "1",
+    }
 
 
 def run(page: Path) -> None:
@@ -96,5 +118,5 @@ def command(arguments: list[str]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.path[:0] = [os.getcwd(), str(Path(__file__).parents[2])]
+    sys.path[:0] = [os.getcwd(), str(ROOT)]
     run(Path(sys.argv[1]))

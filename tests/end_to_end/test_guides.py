@@ -1,6 +1,5 @@
 """The documentation tells the truth: every page's code runs, each page in a folder of its own."""
 
-import os
 import re
 import runpy
 import subprocess
@@ -13,22 +12,11 @@ import ostinato
 from ostinato.cli.arguments import COMMANDS
 from ostinato.native import library as native_library
 from scripts.guide_drawings import drawings as guide_drawings
-from tests.end_to_end.page import blocks
+from scripts.page_times import TABLE, table
+from tests.end_to_end.page import LONG, PAGES, blocks, environment
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = [
-    *sorted(page for page in (DOCS / "guides").glob("*.md") if not page.name.endswith(".ko.md")),
-    DOCS / "how-recurrence-works.md",
-    DOCS / "index.md",
-    ROOT / "README.md",
-]
-#: A Korean page has its original's code: tests/unit/test_translations.py compares them.
-#: Those of half a dozen trainings or more: run by `make test-all`.
-LONG = {"caption", "classify", "inspect", "language-model", "own-cell", "benchmarks"}
-LONG |= {"run-folder", "scikit-learn", "tag", "translate", "ship-a-model", "search", "forecast", "regress"}
-LONG |= {"bring-your-weights", "several-machines", "serve", "transcribe", "from-keras", "from-the-book", "inside"}
-LONG |= {"when-training-goes-wrong", "text-data"}
 
 
 @pytest.mark.parametrize(
@@ -39,14 +27,14 @@ def test_page_runs(page: Path, tmp_path: Path):
         pytest.skip("nothing to run")
     if page.stem == "runtime" and isinstance(why := native_library.load(), str):
         pytest.skip(f"the runtime needs the native library, which is {why}")
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "XDG_CACHE_HOME": str(tmp_path / ".cache"),
-        "OMP_NUM_THREADS": "1",
-    }
     command = [sys.executable, str(Path(__file__).with_name("page.py")), str(page)]
-    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=1800)
+    ran = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, timeout=1800)
     assert ran.returncode == 0, f"{page}\n{ran.stdout}\n{ran.stderr}"
+
+
+def test_every_page_and_lesson_is_in_the_table_of_times():
+    """Whoever adds code to a page runs `python -m scripts.page_times PAGE`; whoever has run a lesson, without PAGE."""
+    assert TABLE.read_text(encoding="utf-8") == table()
 
 
 def test_every_public_name_is_in_the_reference():

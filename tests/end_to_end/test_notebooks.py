@@ -1,14 +1,23 @@
 """Every notebook runs, and its page shows what its code gave."""
 
+import ast
 import importlib.util
 import json
 import re
+import shlex
 from pathlib import Path
 
 import jupytext
 import nbformat
 import pytest
 from nbclient import NotebookClient
+
+import ostinato
+from ostinato.cli.arguments import parse
+from ostinato.config.merge import names
+from ostinato.core.errors import OstinatoError
+from ostinato.tasks import TRAIN_OPTIONS
+from tests.end_to_end.page import QUICK_LESSONS
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,13 +31,11 @@ def loaded(path):
 
 notebooks, hooks = loaded(ROOT / "scripts" / "notebooks.py"), loaded(ROOT / "docs" / "notebook_hooks.py")
 SOURCES = notebooks.sources()
-#: Those of every run of the tests; the others are run by `make test-all`.
-QUICK = {"01-hello"}
 
 
 @pytest.mark.parametrize(
     "source",
-    [pytest.param(one, id=one.stem, marks=() if one.stem in QUICK else pytest.mark.slow) for one in SOURCES],
+    [pytest.param(one, id=one.stem, marks=() if one.stem in QUICK_LESSONS else pytest.mark.slow) for one in SOURCES],
 )
 def test_it_runs(source, tmp_path):
     notebook, seconds = notebooks.run(source, tmp_path)
@@ -37,6 +44,44 @@ def test_it_runs(source, tmp_path):
     )
     print(f"{source.stem}: {seconds.wall:.0f} s, {seconds.processor:.0f} s of them computing, {pictures} pictures")
     assert pictures
+
+
+def missing(code):
+    """What a cell takes of packages, or gives a training or a command of ours, that is not there."""
+    if code.startswith("%%bash"):
+        lines = code.replace("\\\n", " ").splitlines()
+        return [line for line in lines if line.startswith("ostinato ") and not parses(shlex.split(line)[1:])]
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        match node:
+            case ast.ImportFrom(module, taken):
+                there = importlib.import_module(module)
+                found += [f"{module}.{one.name}" for one in taken if not hasattr(there, one.name)]
+            case ast.Attribute(ast.Name("ostinato"), name) if not hasattr(ostinato, name):
+                found.append(f"ostinato.{name}")
+            case ast.Call(ast.Attribute(ast.Name("ostinato"), "train"), [ast.Constant(task), *_], given):
+                found += [one.arg for one in given if one.arg not in names(TRAIN_OPTIONS[task])]
+    return found
+
+
+def parses(arguments):
+    try:
+        return parse(arguments)
+    except (SystemExit, OstinatoError):
+        return None
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_what_it_uses_is_there(source):
+    """Also of a lesson that takes too long to run every time."""
+    assert not [name for code in notebooks.code(jupytext.read(source)) for name in missing(code)]
+
+
+def test_what_is_not_there_is_missed():
+    assert missing("from ostinato import Nothing, Recurrent\nostinato.none(1)") == ["ostinato.Nothing", "ostinato.none"]
+    assert missing("ostinato.train('lm', 'a.txt', out='b', hiden=3)") == ["hiden"]
+    assert missing("%%bash\nls -l\nostinato train lm a.txt --out b \\\n  --hiden 3")
+    assert not missing("%%bash\nls -l\nostinato train lm a.txt --out b \\\n  --hidden 3")
 
 
 def test_a_notebook_that_fails_is_found(tmp_path):
@@ -97,9 +142,9 @@ def test_every_example_opens_as_a_notebook():
 
 def test_pictures_of_the_gallery_are_those_of_examples():
     """Whoever adds an example adds its command to scripts/gallery_pictures.py, and runs that."""
-    names = {program.stem for program in hooks.programs()}
-    assert loaded(ROOT / "scripts" / "gallery_pictures.py").COMMANDS.keys() == names
-    assert {picture.stem for picture in hooks.PICTURES.iterdir()} <= names
+    programs = {program.stem for program in hooks.programs()}
+    assert loaded(ROOT / "scripts" / "gallery_pictures.py").COMMANDS.keys() == programs
+    assert {picture.stem for picture in hooks.PICTURES.iterdir()} <= programs
     assert all(picture.stat().st_size < 100_000 for picture in hooks.PICTURES.iterdir())
 
 

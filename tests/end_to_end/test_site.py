@@ -3,7 +3,10 @@
 `make docs` builds `site`, and `make test` does that first; without it these tests are skipped.
 """
 
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -100,3 +103,45 @@ def test_code_can_be_copied_and_source_be_read(page):
     visit(page, "api/cells.html")
     assert page.locator("button.md-code__button[data-md-type=copy]").count() > 3
     assert "src/ostinato/cells/" in page.locator("details.mkdocstrings-source summary").first.inner_text()
+
+
+#: What is wrong with a page as it is shown: wider than the window, or a picture that does not come.
+FAULTS = """() => [
+  ...(document.documentElement.scrollWidth > innerWidth ? [`${document.documentElement.scrollWidth} pixels wide`] : []),
+  ...[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => `no picture ${i.getAttribute("src")}`),
+]"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Gives out files, and prints nothing of it."""
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def served():
+    """The site as a host gives it out; its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=SITE)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280], ids=["telephone", "screen"])
+def test_every_page_fits_its_window_and_is_whole(browser, served, width):  # noqa: F811
+    opened = browser.new_context(viewport={"width": width, "height": 900})
+    page, faults, said = opened.new_page(), [], []
+    page.on("console", lambda message: message.type == "error" and said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    paths = sorted(path.relative_to(SITE) for path in SITE.rglob("*.html"))
+    for path in paths:
+        said.clear()
+        page.goto(f"{served}/{path}", wait_until="load")
+        page.evaluate("for (const image of document.images) image.loading = 'eager'")
+        page.wait_for_function("[...document.images].every(image => image.complete)")
+        faults += [f"{path}: {fault}" for fault in (*page.evaluate(FAULTS), *said)]
+    opened.close()
+    assert len(paths) > 200
+    assert not faults, "\n".join(faults)

@@ -44,7 +44,8 @@ def demo(options: Demo, output: Output, started: float) -> None:
     text = "\n\n".join(topics[name].strip() for name in sorted(topics))
     output.text(
         f"Training a character LSTM on Python's own help texts, {len(text):,} characters, "
-        f"for {options.time_limit:.0f} seconds.\nBits per character should fall from about 5 to below 2.\n"
+        f"for {options.time_limit:.0f} seconds.\n"
+        "Bits per character should fall from about 5 to 2 or so: the more steps there is time for, the lower.\n"
     )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / TEXT
