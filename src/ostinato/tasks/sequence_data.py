@@ -15,8 +15,9 @@ from ostinato.config.text import Level
 from ostinato.config.training import DEFAULT_EPOCHS
 from ostinato.core.batch import Batch
 from ostinato.core.errors import DataError
-from ostinato.data.batching.buckets import Buckets, in_length_order
+from ostinato.data.batching.buckets import Buckets, Rows, in_length_order
 from ostinato.data.batching.splits import held_out
+from ostinato.data.corpora.batches import ShardedBuckets
 from ostinato.data.labelled.examples import Raw, selected
 from ostinato.data.labelled.reading import MAX_LENGTH, LabelledColumns, SequenceCodec, batch_of, read_labelled
 from ostinato.data.labelled.sequences import Scale
@@ -29,6 +30,7 @@ from ostinato.models.many_to_one import ManyToOne
 from ostinato.tasks.contract import Progress
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.sequence_options import TrainSequences
+from ostinato.tasks.sharded import InShards, count_of, shown
 from ostinato.tasks.trained import Trained
 from ostinato.tasks.typed import typed_numbers
 from ostinato.tasks.watching import required
@@ -140,28 +142,31 @@ def job_of(
     assert isinstance(model, ManyToOne)
     if prepared.more is not None:
         model.start_embedding(torch.as_tensor(prepared.more))
-    inputs, text = prepared.train.inputs, prepared.codec.tokenizer is not None
-    batches = Buckets(
-        [len(steps) for steps in inputs],
-        options.training.batch_of(len(inputs), BATCH),
-        lambda rows: batch_of([inputs[row] for row in rows], targets[rows]),
-        None,
-        options.training.seed,
-        processes.rank,
-        processes.size,
-    )
+    train, inputs, text = prepared.train, shown(prepared.train).inputs, prepared.codec.tokenizer is not None
+    size, seed = options.training.batch_of(len(train), BATCH), options.training.seed
+    batches: Buckets | ShardedBuckets
+    if isinstance(train, InShards):
+        batches = train.batches(size, seed, processes)
+    else:
+        lengths = [len(steps) for steps in inputs]
+
+        def collate(rows: Rows) -> Batch:
+            return batch_of([inputs[row] for row in rows], targets[rows])
+
+        batches = Buckets(lengths, size, collate, None, seed, processes.rank, processes.size)
+    tokens = round(sum(map(len, inputs)) / len(inputs) * len(train)) if text else 0
     validated, examples = prepared.data["validated"], len(prepared.valid.inputs)
     return Job(
         model=model,
         loss=loss,
         batches=batches,
         validate=validate,
-        validation_share=examples / len(inputs),
+        validation_share=examples / len(train),
         best=best if validated and examples >= TELLING else None,
         higher=higher,
         unit="examples",
         lr=TEXT_RATE if text else NUMBERS_RATE,
-        epochs=max(passes(len(inputs), sum(map(len, inputs)) if text else 0), -(-LEAST_STEPS // len(batches))),
+        epochs=max(passes(len(train), tokens), -(-LEAST_STEPS // len(batches))),
         valid_every=0 if validated else FITTED_EVERY,
         measured="validation" if validated else "fit",
         guess=guess if examples else None,
@@ -175,7 +180,8 @@ def description(model: nn.Module, prepared: Prepared[Any, Any, Any], what: str, 
     if not data["validated"]:
         where = "none held out (a tenth would say too little; give --valid FILE)"
     elif data["held_out"]:
-        where = f"{examples:,} to validate on, {held}"
+        how = "held out" if isinstance(prepared.train, InShards) else held
+        where = f"{examples:,} to validate on, {how}"
     else:
         few = " (too few to choose weights by: the last ones are kept)" if examples < TELLING else ""
         where = f"{examples:,} to validate on{few}"
@@ -187,7 +193,7 @@ def description(model: nn.Module, prepared: Prepared[Any, Any, Any], what: str, 
         pieces = {"char": "characters", "bpe": "pieces of words"}[reads.tokenizer.level]
         read += f" of {pieces}, as {beyond:.0%} of the words held out are unknown (--level says otherwise)"
     parameters = sum(p.numel() for p in model.parameters())
-    return f"{len(prepared.train.inputs):,} examples to train on, {where}; {what}, {read}, {parameters:,} parameters"
+    return f"{count_of(prepared.train, 'examples')}, {where}; {what}, {read}, {parameters:,} parameters"
 
 
 @torch.no_grad()

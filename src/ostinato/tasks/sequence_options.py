@@ -11,6 +11,7 @@ from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Column, Columns, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
+from ostinato.config.shards import ShardOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.table import TableOptions
 from ostinato.config.text import Level, TextOptions
@@ -187,6 +188,7 @@ class TrainSequences(TrainFacts):
     tokens: SequenceTextOptions = field(default_factory=SequenceTextOptions)
     model: SequenceModelOptions = field(default_factory=SequenceModelOptions)
     training: SequenceTrainingOptions = field(default_factory=SequenceTrainingOptions)
+    shards: ShardOptions = field(default_factory=ShardOptions)
 
     reading: EncodingOptions = field(default_factory=EncodingOptions)
     table: TableOptions = field(default_factory=TableOptions)

@@ -66,6 +66,8 @@ class SequenceTask:
         """
         data, options = run.config["data"], run.config["options"]
         files = data["valid"]["files"]
+        if data["held_out"] and "shards" in data["train"]:
+            raise DataError(f"{', '.join(files)}: too large to be read as a whole; give some of it in a file")
         whole = self.labelled(run, files)
         if whole.digest != data["valid"]["sha256"]:
             raise DataError(f"{', '.join(files)}: no longer what the run was validated on")

@@ -1,13 +1,19 @@
 """Wall time against a limit, and the wish to stop."""
 
+import math
 import multiprocessing
 import signal
 import threading
 import time
+from collections import deque
+from statistics import median
 from types import FrameType
 from typing import Any, Self
 
 from ostinato.core import cluster
+
+#: Steps by which it is known how fast they are.
+PACES = 32
 
 
 class Clock:
@@ -25,6 +31,40 @@ class Clock:
     def elapsed(self) -> float:
         """Seconds so far."""
         return time.monotonic() - self.started
+
+
+class Reserve:
+    """Seconds of a time limit to keep for the last validation and for saving.
+
+    It is as long as the last validation took. Before the first one it goes by how fast steps are: by their median, as
+    a step that was held up, and the first one, which is slow, say nothing of a validation. It is at most half of the
+    time: where validating takes longer than that, the limit is passed, rather than nothing trained.
+
+    Args:
+        limit: seconds there are; None for no limit.
+    """
+
+    def __init__(self, limit: float | None) -> None:
+        self._most = math.inf if limit is None else max(0.0, limit) / 2
+        self._steps = -1
+        self._paces: deque[float] = deque(maxlen=PACES)
+        self._validation = 0.0
+
+    def stepped(self, seconds: float, tokens: int) -> None:
+        """Told of a step on so many tokens."""
+        self._steps += 1
+        if self._steps and not self._validation:
+            self._paces.append(seconds / max(1, tokens))
+
+    def validated(self, seconds: float) -> None:
+        """Told of a validation."""
+        self._validation = seconds
+
+    def seconds(self, tokens: float) -> float:
+        """What to keep, where a validation is of so many tokens."""
+        if self._validation or not self._paces:
+            return min(1.2 * self._validation + 0.5, self._most)
+        return min(0.6 * tokens * median(self._paces) + 0.5, self._most)
 
 
 class Interrupt:

@@ -24,7 +24,7 @@ from ostinato.core.kept_state import KeptState
 from ostinato.core.legend import State
 from ostinato.optim import gradients_of, make_average, make_optimizer, make_schedule, take_step
 from ostinato.training import owned
-from ostinato.training.clock import Clock, Interrupt
+from ostinato.training.clock import Clock, Interrupt, Reserve
 from ostinato.training.events import Advised, Begun, Ended, Event, Moved, Observer, Saved, Trained, Validated, Where
 from ostinato.training.failing import Explaining, NotFinite
 from ostinato.training.job import Job
@@ -86,8 +86,8 @@ class Trainer:
         self.valid_every = options.valid_every or job.valid_every or most
         self.log_every = options.log_every or max(1, len(job.batches) // 20)
         self.first_progress, self.first_elapsed = self.position.progress, clock.elapsed()
-        self.validation_seconds, self.saved_at = 0.0, time.monotonic()
-        self.warm: tuple[float, int] | None = None  # when the first step, which is slow, was done, and the tokens then
+        self.saved_at = time.monotonic()
+        self.reserve = Reserve(None if clock.limit is None else clock.limit - self.first_elapsed)
         # of an interval that an earlier command began, its tokens are no part of this one's speed
         self.interval_began, self.tokens_before = time.monotonic(), self.position.interval.tokens
 
@@ -134,7 +134,7 @@ class Trainer:
                 elapsed = self.clock.elapsed()
                 agreed = partial(
                     self.processes.agree,
-                    *(elapsed, self.reserved(elapsed), time.monotonic() - self.saved_at > self.options.save_every),
+                    *(elapsed, self.reserved(), time.monotonic() - self.saved_at > self.options.save_every),
                     wishes=(interrupt.requested,),  # of any: the machine of one may be about to go
                 )
                 elapsed, reserved, save_now, stop = self.waiting.within(agreed)
@@ -162,7 +162,7 @@ class Trainer:
 
     def step(self, *parts: Batch) -> None:
         """One batch, or several that are parts of one: forward, backward through time, clip, update."""
-        rate = self.lr * self.schedule.factor(self.position.progress)
+        rate, began = self.lr * self.schedule.factor(self.position.progress), time.monotonic()
         self.last = [(batch, kept.state) for batch, kept in zip(parts, self.kept, strict=True)]
         loss, tokens, gradients, norm = self.gradients(*parts)
         # of several processes all have the norm, but each a loss of its own: they must stop together
@@ -177,8 +177,9 @@ class Trainer:
         at.piece, at.step = at.piece + 1, at.step + 1
         if self.average is not None:
             self.average.update(at.step)
+        before = at.tokens
         at.tokens += tokens * self.processes.size if parts[0].total is None else parts[0].total
-        self.warm = self.warm or (self.clock.elapsed(), at.tokens)
+        self.reserve.stepped(time.monotonic() - began, at.tokens - before)
         at.interval.add(loss, tokens, norm, clipped)
         if at.step % self.log_every == 0:
             self.end_interval(rate)
@@ -244,13 +245,10 @@ class Trainer:
         done = last is not None and at.epoch >= last
         return done or left <= 0 or impatient
 
-    def reserved(self, elapsed: float) -> float:
-        """Seconds to keep for the last validation and for saving: as long as the last took, or by tokens trained."""
-        if self.validation_seconds or self.warm is None or self.position.tokens == self.warm[1]:
-            return 1.2 * self.validation_seconds + 0.5
-        epoch = self.position.tokens / self.position.step * len(self.job.batches)
-        seconds_a_token = (elapsed - self.warm[0]) / (self.position.tokens - self.warm[1])
-        return 0.6 * self.job.validation_share * epoch * seconds_a_token + 0.5
+    def reserved(self) -> float:
+        """Seconds to keep for the last validation and for saving."""
+        epoch = self.position.tokens / max(1, self.position.step) * len(self.job.batches)
+        return self.reserve.seconds(self.job.validation_share * epoch)
 
     def validation_due(self) -> bool:
         """Every `valid_every` steps, or at the end of each epoch."""
@@ -278,7 +276,7 @@ class Trainer:
             if self.average is not None and self.average.validated(self.job.rank(figures)[0], at.step):
                 at.since_best = 0
             self.tell(Validated(self.where, figures, improved, improved and self.job.best is not None))
-            self.validation_seconds = time.monotonic() - began
+            self.reserve.validated(time.monotonic() - began)
         at.finished, at.planned_epochs = last, self.last_epoch
         self.save()
         self.interval_began += time.monotonic() - began  # validation is no training time

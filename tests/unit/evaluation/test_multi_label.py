@@ -54,6 +54,6 @@ def test_loss():
     assert labels_loss()(output, batch).item() == pytest.approx(expected([1, 1], 0))
     weights = torch.tensor([3.0, 0.5])
     assert labels_loss(weights, 0.2)(output, batch).item() == pytest.approx(expected([3, 0.5], 0.2))
-    assert rarity(torch.tensor([[1, 0], [0, 0], [0, 0], [0, 1]])).tolist() == [3, 3]
+    assert rarity(torch.tensor([1, 1]), 4).tolist() == [3, 3]
     with pytest.raises(ValueError, match="a mark a label"):
         labels_loss()(output, Batch(torch.zeros(1, 2), marks[:, 0], torch.ones(2, dtype=torch.long)))

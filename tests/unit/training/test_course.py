@@ -4,6 +4,7 @@ import itertools
 import math
 import os
 import signal
+import time
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 
 from ostinato.core.errors import TrainingError
 from ostinato.losses import sequence_cross_entropy
+from ostinato.training.clock import Clock, Reserve
 from tests.support import contents, metrics
 
 
@@ -86,6 +88,38 @@ def test_the_time_limit_ends_training_with_a_validation(make):
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] < 0.1 * rates[0]  # the schedule came to its end with the time
     assert metrics(trainer.folder.path)[-1]["step"] == position.step
+
+
+def test_a_step_that_is_held_up_does_not_end_training(make):
+    """The second step, by which alone the time of a validation would be guessed."""
+    calls = itertools.count(1)
+
+    def held_up(output, batch):
+        time.sleep(0.6 if next(calls) == 2 else 0.001)
+        return sequence_cross_entropy(output, batch)
+
+    trainer = make(epochs=None, time_limit=2.0, clock=Clock(2.0), loss=held_up, valid_every=10_000)
+    position = trainer.fit()
+    assert position.step > 20
+    assert trainer.clock.elapsed() > 1.0
+
+
+def test_what_is_kept_for_the_last_validation():
+    reserve = Reserve(100.0)
+    assert reserve.seconds(1000) == 0.5
+    reserve.stepped(7.0, 10)  # the first one is slow
+    assert reserve.seconds(1000) == 0.5
+    for seconds in (5.0, 0.1, 0.1):
+        reserve.stepped(seconds, 10)
+    assert reserve.seconds(1000) == pytest.approx(0.6 * 10 + 0.5)
+    assert reserve.seconds(1e6) == 50.0
+    assert Reserve(None).seconds(1e6) == 0.5
+    reserve.validated(3.0)
+    reserve.stepped(1.0, 10)
+    assert reserve.seconds(1e6) == pytest.approx(4.1)
+    reserve.validated(300.0)
+    assert reserve.seconds(1) == 50.0
+    assert Reserve(-3.0).seconds(1) == 0.0
 
 
 def test_epochs_end_training_before_the_time_does(make):

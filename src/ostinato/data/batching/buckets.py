@@ -32,9 +32,10 @@ class Buckets:
         collate: makes a batch of the examples with these numbers, longest first.
         counts: `[examples]` what the loss is a mean over: 1 for each example by default; the steps where every step has
             its own target.
-        seed: of the order.
+        seed: of the order; several numbers stand for one.
         rank: which process this is.
         world: how many there are.
+        batches: in an epoch, where that is not as many as it takes for `batch_size`.
 
     Raises:
         ConfigError: a size below 1, or a batch that has fewer examples than there are processes.
@@ -50,9 +51,10 @@ class Buckets:
         batch_size: int,
         collate: Callable[[Rows], Batch],
         counts: Sequence[int] | npt.NDArray[np.integer] | None = None,
-        seed: int = 1,
+        seed: int | tuple[int, ...] = 1,
         rank: int = 0,
         world: int = 1,
+        batches: int | None = None,
     ) -> None:
         if batch_size < world or world < 1 or not 0 <= rank < world:
             raise ConfigError(f"expected a batch of at least one example a process, got {batch_size} for {world}")
@@ -62,7 +64,7 @@ class Buckets:
         self._counts = np.ones_like(self._lengths) if counts is None else np.asarray(counts, np.int64)
         self._collate, self._seed, self._rank, self._world = collate, seed, rank, world
         # at least one example a process in every batch: as many batches as that allows, no more than needed
-        self._batches = max(1, min(-(-len(lengths) // batch_size), len(lengths) // world))
+        self._batches = batches or max(1, min(-(-len(lengths) // batch_size), len(lengths) // world))
         self._epoch: tuple[int, list[Rows]] = (-1, [])
 
     def __len__(self) -> int:
@@ -106,7 +108,8 @@ class Buckets:
         return self._epoch[1][index]
 
     def _arrange(self, epoch: int) -> list[Rows]:
-        draw = np.random.default_rng([self._seed, epoch])
+        seeds = (self._seed,) if isinstance(self._seed, int) else self._seed
+        draw = np.random.default_rng([*seeds, epoch])
         batches = np.array_split(draw.permutation(len(self._lengths)), self._batches)
         arranged: list[Rows] = []
         for start in range(0, len(batches), POOL):

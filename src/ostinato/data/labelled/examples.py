@@ -1,5 +1,6 @@
 """Sequences with what is to be learned of each, as files have them: labels, or numbers."""
 
+import hashlib
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -140,6 +141,24 @@ def selected(raw: Raw, rows: Sequence[int]) -> Raw:
     targets = None if raw.targets is None else raw.targets[list(rows)]
     places, keys = raw.places, None if raw.keys is None else [raw.keys[row] for row in rows]
     return replace(raw, inputs=inputs, labels=labels, places=lambda row: places(rows[row]), keys=keys, targets=targets)
+
+
+def joined(parts: Sequence[Raw]) -> Raw:
+    """The examples of several files, or of parts of one, one behind the other."""
+    places = [(part, row) for part in parts for row in range(len(part))]
+    keys = None if any(part.keys is None for part in parts) else [key for part in parts for key in part.keys or ()]
+    targets = [part.targets for part in parts if part.targets is not None]
+    return Raw(
+        ", ".join(part.name for part in parts),
+        [each for part in parts for each in part.inputs],
+        [label for part in parts for label in part.labels],
+        lambda row: places[row][0].places(places[row][1]),
+        keys,
+        hashlib.sha256("".join(part.digest for part in parts).encode()).hexdigest(),
+        tuple(part.name for part in parts),
+        parts[0].several,
+        np.concatenate(targets) if targets else None,
+    )
 
 
 def count_labels(raw: Raw) -> tuple[dict[str, int], dict[str, str]]:

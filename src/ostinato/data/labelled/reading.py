@@ -1,6 +1,5 @@
 """Sequences with a label or with numbers to learn, from any of the files that hold them."""
 
-import hashlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from ostinato.config.columns import names_in
 from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.batching.buckets import pad_features, pad_ids
-from ostinato.data.labelled.examples import Raw, targets_in_place, texts_or_empty
+from ostinato.data.labelled.examples import Raw, joined, targets_in_place, texts_or_empty
 from ostinato.data.labelled.sequences import Scale, sequences_from_table
 from ostinato.data.labelled.texts import is_lines, read_text_table, read_without_table, without_columns
 from ostinato.data.labelled.ts import read_ts
@@ -112,22 +111,9 @@ def read_all_labelled(sources: Sequence[str], columns: LabelledColumns, *, numbe
     parts = [read_labelled(source, columns, numbers=numbers) for source in sources]
     if len(parts) == 1:
         return parts[0]
-    inputs = [each for part in parts for each in part.inputs]
-    if len({isinstance(each, str) for each in inputs}) > 1:
+    if len({isinstance(each, str) for part in parts for each in part.inputs}) > 1:
         raise ConfigError(f"DATA: expected files of one kind, got texts and numbers: {', '.join(sources)}")
-    places = [(part, row) for part in parts for row in range(len(part))]
-    keys = None if any(part.keys is None for part in parts) else [key for part in parts for key in part.keys or ()]
-    return Raw(
-        ", ".join(part.name for part in parts),
-        inputs,
-        [label for part in parts for label in part.labels],
-        lambda row: places[row][0].places(places[row][1]),
-        keys,
-        hashlib.sha256("".join(part.digest for part in parts).encode()).hexdigest(),
-        tuple(part.name for part in parts),
-        columns.several,
-        np.concatenate([part.targets for part in parts if part.targets is not None]) if numbers else None,
-    )
+    return joined(parts)
 
 
 def raw_in_memory(name: str, held: Texts | Steps, labels: Sequence[str | None] | None = None) -> Raw:

@@ -12,15 +12,18 @@ from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.labelled.examples import Raw, texts_or_empty
 from ostinato.data.sources.files import TextFile, find_files, one_file, plain_name
 from ostinato.data.sources.memory import in_memory
+from ostinato.data.sources.passages import Passage
 from ostinato.data.tables.reading import ENDINGS, read_table
 from ostinato.data.text.pairs import read_lines
 
 
-def read_text_table(source: str, text: str, label: str | None, *, lines: bool, targets: Sequence[str] = ()) -> Raw:
+def read_text_table(
+    source: str | Passage, text: str, label: str | None, *, lines: bool, targets: Sequence[str] = ()
+) -> Raw:
     """From a table.
 
     Args:
-        source: the table, or `-`.
+        source: the table, `-`, or a part of one.
         text: column of the texts; several with commas between are put together, each in a line of its own.
         label: column of the labels; None where there are none to read.
         lines: whether standard input, and texts in memory, are one text a line instead.
@@ -84,33 +87,41 @@ def read_without_table(source: str, *, labels: bool) -> Raw:
     if source != "-" and "," in source and not Path(source).exists():
         texts, said = source.split(",")
         first, second = one_file(texts), one_file(said) if labels else None
-        return _lines_of(first, second)
+        return lines_of(first, second)
     files = find_files(source)
     if len(files) == 1 and not Path(source).is_dir():
-        return _lines_of(files[0], None)
+        return lines_of(files[0], None)
     return _folder(source, files, labels)
 
 
-def _lines_of(file: TextFile, labels: TextFile | None) -> Raw:
+def lines_of(file: TextFile | Passage, labels: TextFile | Passage | None) -> Raw:
+    """From lines that are a text each, and from those of another file, where there is one, which are their labels.
+
+    Raises:
+        DataError: a file cannot be read, or they have different numbers of lines.
+    """
     texts = _stripped(file)
     said: list[str | None] = [None] * len(texts) if labels is None else [*_stripped(labels)]
+    before = file.first - 1 if isinstance(file, Passage) else 0
     if labels is not None and len(said) != len(texts):
         raise DataError(
-            f"{file.name} has {len(texts):,} lines and {labels.name} {len(said):,}: expected as many, each label in "
-            "the line of its text"
+            f"{file.name} has {before + len(texts):,} lines and {labels.name} {before + len(said):,}: expected as "
+            "many, each label in the line of its text"
         )
     if not texts:
         raise DataError(f"{file.name}: expected one text a line, found nothing")
     name = file.name if labels is None else f"{file.name},{labels.name}"
-    content = hashlib.sha256(repr((texts, said)).encode("utf-8", "surrogatepass")).hexdigest()
+    content = ""
+    if not isinstance(file, Passage):
+        content = hashlib.sha256(repr((texts, said)).encode("utf-8", "surrogatepass")).hexdigest()
 
     def place(row: int) -> str:
-        return f"{file.name}: line {row + 1}"
+        return f"{file.name}: line {before + row + 1}"
 
     return Raw(name, texts_or_empty(texts, place), said, place, None, content)
 
 
-def _stripped(file: TextFile) -> list[str | None]:
+def _stripped(file: TextFile | Passage) -> list[str | None]:
     lines = [line.removesuffix("\r") for line in read_lines(file)]
     return [line if line.strip() else None for line in lines]
 

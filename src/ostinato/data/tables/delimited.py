@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from ostinato.core.errors import DataError
@@ -17,12 +17,13 @@ _SEPARATORS = (";", "\t", "|")
 class _Lines:
     """Lines for `csv.reader`, those that are comments left out; knows on which the row begins that was read last."""
 
-    def __init__(self, lines: Iterable[str], comment: str) -> None:
-        self._lines, self._comment = enumerate(lines, 1), comment
+    def __init__(self, lines: Iterable[str], comment: str, first: int, ended: Callable[[], bool]) -> None:
+        self._lines, self._comment, self._ended = enumerate(lines, first), comment, ended
         self.begin: int | None = None
 
     def __iter__(self) -> Iterator[str]:
-        for number, line in self._lines:
+        while not (self.begin is None and self._ended()) and (found := next(self._lines, None)) is not None:
+            number, line = found
             if self.begin is None:
                 if self._comment and line.startswith(self._comment):
                     continue
@@ -30,14 +31,23 @@ class _Lines:
             yield line
 
 
-def csv_rows(name: str, lines: Iterable[str], separator: str = ",", comment: str = "") -> Iterator[Row]:
-    """The rows of CSV, from lines with their ends; those that begin with `comment`, where it is not empty, are none.
+def csv_rows(
+    name: str,
+    lines: Iterable[str],
+    separator: str = ",",
+    comment: str = "",
+    first: int = 1,
+    ended: Callable[[], bool] = lambda: False,
+) -> Iterator[Row]:
+    """The rows of CSV, from lines with their ends, of which the `first` has this number; those that begin with
+    `comment`, where it is not empty, are none. No line is read where a row has ended and `ended` says that it is the
+    last one.
 
     Raises:
         DataError: quotation marks that are not as RFC 4180 has them; names the line.
     """
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # by default 128 KiB, less than some texts have
-    counted = _Lines(lines, comment)
+    counted = _Lines(lines, comment, first, ended)
     reader = csv.reader(counted, strict=True, delimiter=separator)
     try:
         for row in reader:
@@ -50,9 +60,9 @@ def csv_rows(name: str, lines: Iterable[str], separator: str = ",", comment: str
         ) from None
 
 
-def tsv_rows(lines: Iterable[str], comment: str = "") -> Iterator[Row]:
+def tsv_rows(lines: Iterable[str], comment: str = "", first: int = 1) -> Iterator[Row]:
     """The rows of TSV; arguments as of `csv_rows`."""
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, first):
         if not comment or not line.startswith(comment):
             text = line.removesuffix("\n").removesuffix("\r")
             yield number, text.split("\t") if text else []

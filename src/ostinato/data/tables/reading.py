@@ -18,6 +18,7 @@ from ostinato.core.memory import require_room
 from ostinato.data.sources.encodings import whole_characters
 from ostinato.data.sources.files import PathLike, TextFile, one_file, whole_lines
 from ostinato.data.sources.memory import Held, HeldTable, Texts, in_memory, is_missing
+from ostinato.data.sources.passages import Passage
 from ostinato.data.tables.delimited import Row, csv_rows, tsv_rows, what_else, without_empty_lines
 from ostinato.data.tables.json_rows import json_object, json_table
 from ostinato.data.tables.layout import chosen_layout
@@ -116,7 +117,7 @@ class Table:
             ) from None
 
 
-def read_table(source: PathLike, columns: Sequence[str] | None = None, *, lines: str | None = None) -> Table:
+def read_table(source: PathLike | Passage, columns: Sequence[str] | None = None, *, lines: str | None = None) -> Table:
     """Read a table.
 
     The format follows from the file's name (`ENDINGS`, an additional .gz aside), else from its first bytes. JSON is an
@@ -125,7 +126,7 @@ def read_table(source: PathLike, columns: Sequence[str] | None = None, *, lines:
     cells, but for those at the end. Parquet needs pyarrow.
 
     Args:
-        source: a file, plain or gzipped, or `-` for standard input.
+        source: a file, plain or gzipped, or `-` for standard input; or a part of a file, of which there may be no rows.
         columns: those to keep, in any order; None keeps all.
         lines: for standard input: one text a line, under this column's name, instead of a table.
 
@@ -137,15 +138,19 @@ def read_table(source: PathLike, columns: Sequence[str] | None = None, *, lines:
     kept = None if columns is None else list(dict.fromkeys(columns))
     if (held := in_memory(source)) is not None:
         return _held_table(str(source), held, kept, lines)
+    if isinstance(source, Passage):
+        content = Content(source)
+        columns_read, numbers = _READERS[format_of(source)](content, kept)
+        return Table(content.name, columns_read, np.array(numbers, np.int64), "", content.unit)
     content = open_content(source)
-    if (source != "-" or lines is None) and _is_json(content.file):
+    if (source != "-" or lines is None) and is_json(content.file):
         if (found := json_table(content.name, "".join(content.lines()))) is not None:
             return _held_table(content.name, found, kept, None, content.digest)
         content = Content(content.file)  # lines of objects: read from the beginning
     if source == "-" and lines is not None:
         columns_read, numbers = _from_rows(content, _text_rows(content, lines), kept, headed=True)
     else:
-        columns_read, numbers = _READERS[_format(content.file)](content, kept)
+        columns_read, numbers = _READERS[format_of(content.file)](content, kept)
     if not numbers:
         raise DataError(f"{content.name}: the table is empty: it has no rows; expected at least one")
     return Table(content.name, columns_read, np.array(numbers, np.int64), content.digest, content.unit)
@@ -167,7 +172,7 @@ def _held_table(name: str, held: Held, kept: list[str] | None, lines: str | None
     return Table(name, columns, np.arange(1, len(held) + 1), digest or held.digest, "row")
 
 
-def _is_json(file: TextFile) -> bool:
+def is_json(file: TextFile | Passage) -> bool:
     """Whether a file may hold one JSON value, an array of objects above all, by its name or its first bytes."""
     ending = PurePath(file.plain_name).suffix.lower()
     start = file.head(1 << 10).lstrip(b"\xef\xbb\xbf \r\n\t")
@@ -179,10 +184,12 @@ def open_content(source: PathLike) -> "Content":
     return Content(one_file(source))
 
 
-def _format(file: TextFile) -> Format:
+def format_of(file: TextFile | Passage) -> Format:
+    """How a file is read: by its name, else by its first bytes."""
     ending = PurePath(file.plain_name).suffix.lower()
     if ending in ENDINGS:
-        return ENDINGS[ending]
+        of_tabs = chosen_layout().separator in (None, "\t")
+        return "csv" if ENDINGS[ending] == "tsv" and not of_tabs else ENDINGS[ending]
     start = file.head(1 << 16)
     if chosen_layout().separator and not start.startswith(_PARQUET_MAGIC):
         return "csv"
@@ -196,8 +203,9 @@ def _format(file: TextFile) -> Format:
 class Content:
     """A file that is hashed while it is read through once; messages count its `unit`, "line" or "row"."""
 
-    def __init__(self, file: TextFile) -> None:
+    def __init__(self, file: TextFile | Passage) -> None:
         self.file, self.name, self.unit = file, file.name, "line"
+        self.first = file.first if isinstance(file, Passage) else 1
         self._hash = hashlib.sha256()
 
     @property
@@ -207,15 +215,20 @@ class Content:
 
     def lines(self) -> Iterator[str]:
         """The file's lines with their ends; a line ends at a line feed, nowhere else."""
-        return whole_lines(self._hashed())
+        return self.file.lines() if isinstance(self.file, Passage) else whole_lines(self._hashed(self.file))
 
-    def _hashed(self) -> Iterator[str]:
-        for piece in self.file.pieces():
+    def row_ended(self) -> bool:
+        """Asked where a row has ended: whether it was the last one."""
+        return isinstance(self.file, Passage) and self.file.row_ended()
+
+    def _hashed(self, file: TextFile) -> Iterator[str]:
+        for piece in file.pieces():
             self._hash.update(piece.encode())
             yield piece
 
     def bytes(self) -> bytes:
         """All of it, unpacked."""
+        assert isinstance(self.file, TextFile)
         content = self.file.content()
         self._hash.update(content)
         return content
@@ -259,17 +272,16 @@ def _from_rows(
 
 def _read_csv(content: Content, kept: list[str] | None) -> _Read:
     layout = chosen_layout()
-    rows = csv_rows(content.name, content.lines(), layout.separator or ",", layout.comment)
+    lines, separator = content.lines(), layout.separator or ","
+    rows = csv_rows(content.name, lines, separator, layout.comment, content.first, content.row_ended)
     advice = "a field that holds commas, quotation marks or line breaks stands in quotation marks"
     return _from_rows(content, rows, kept, advice)
 
 
 def _read_tsv(content: Content, kept: list[str] | None) -> _Read:
-    layout = chosen_layout()
-    if layout.separator not in (None, "\t"):
-        return _read_csv(content, kept)
+    rows = tsv_rows(content.lines(), chosen_layout().comment, content.first)
     advice = "TSV has no quoting: a field can hold neither a tab nor a line break"
-    return _from_rows(content, tsv_rows(content.lines(), layout.comment), kept, advice)
+    return _from_rows(content, rows, kept, advice)
 
 
 def _text_rows(content: Content, column: str) -> Iterator[Row]:
@@ -283,7 +295,7 @@ def _read_json_lines(content: Content, kept: list[str] | None) -> _Read:
     columns: dict[str, list[Any]] = {name: [] for name in kept or []}
     known: dict[str, None] = {}
     lines: list[int] = []
-    for number, line in enumerate(content.lines(), 1):
+    for number, line in enumerate(content.lines(), content.first):
         if line.isspace():
             continue
         row = json_object(content.name, number, line)
@@ -296,7 +308,7 @@ def _read_json_lines(content: Content, kept: list[str] | None) -> _Read:
             cells.append(None if cell == "" else cell)
         lines.append(number)
     for name in kept or []:
-        if lines and name not in known:
+        if lines and name not in known and not isinstance(content.file, Passage):  # other parts may have it
             raise _no_column(content.name, name, known)
     return columns, lines
 

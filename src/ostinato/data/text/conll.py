@@ -7,11 +7,12 @@ writing it back with other tags changes nothing else.
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ostinato.core.errors import DataError
 from ostinato.data.sources.files import PathLike, TextFile
+from ostinato.data.sources.passages import Passage
 from ostinato.data.text.conll_layout import ANY_ID, CONLLU, DOCUMENT, Layout, is_blank, read_layout
 from ostinato.data.text.reading import open_text
 
@@ -92,27 +93,45 @@ def read_tagged(sources: Iterable[PathLike], columns: TagColumns = TagColumns())
         DataError: a file that cannot be read, holds no words, lacks a column, or is malformed in some line.
     """
     text = open_text(sources)
+    parts = []
+    for document in text.documents:
+        parts.append(tagged_sentences(document.file, read_layout(document.file), columns))
+        _warn_of_heading(parts[-1].tags, parts[-1].where)
+    return replace(joined(parts), files=text.names, digest=text.digest)
+
+
+def tagged_sentences(file: TextFile | Passage, layout: Layout, columns: TagColumns) -> Tagged:
+    """The sentences with words of a file, or of a part of one, in which there may be none.
+
+    Raises:
+        DataError: as of `read_tagged`.
+    """
     words: list[list[str]] = []
     tags: list[list[str]] = []
     more: list[list[list[str]]] = []
     where: dict[str, str] = {}
-    used: list[tuple[str | None, int]] = []
-    for document in text.documents:
-        layout = read_layout(document.file)
-        tag, word, features = columns.places(layout, document.file.name)
-        used.append((layout.names[tag] if layout.names else None, tag))
-        done = len(tags)
-        for sentence in read_sentences(document.file, layout):
-            if len(sentence):
-                words.append(sentence.column(word))
-                tags.append(sentence.column(tag))
-                if features:
-                    more.append([sentence.column(feature) for feature in features])
-                for row, name in zip(sentence.rows, tags[-1], strict=True):
-                    if name not in where:
-                        where[name] = f"{sentence.file}: line {sentence.first + row}"
-        _warn_of_heading(tags[done:], where)
-    return Tagged(words, tags, text.names, text.digest, *used[0], where, more)
+    tag, word, features = columns.places(layout, file.name)
+    for sentence in read_sentences(file, layout):
+        if len(sentence):
+            words.append(sentence.column(word))
+            tags.append(sentence.column(tag))
+            if features:
+                more.append([sentence.column(feature) for feature in features])
+            for row, name in zip(sentence.rows, tags[-1], strict=True):
+                if name not in where:
+                    where[name] = f"{sentence.file}: line {sentence.first + row}"
+    return Tagged(words, tags, (file.name,), "", layout.names[tag] if layout.names else None, tag, where, more)
+
+
+def joined(parts: Sequence[Tagged]) -> Tagged:
+    """The sentences of several files, or of parts of one, one behind the other; columns are those of the first."""
+    where: dict[str, str] = {}
+    for part in reversed(parts):
+        where |= part.where
+    words = [sentence for part in parts for sentence in part.words]
+    tags = [sentence for part in parts for sentence in part.tags]
+    more = [sentence for part in parts for sentence in part.features]
+    return replace(parts[0], words=words, tags=tags, features=more, where=where)
 
 
 @dataclass(frozen=True)
@@ -165,17 +184,17 @@ class Sentence:
         return [self.layout.split(self.lines[row]) for row in self.rows]
 
 
-def read_sentences(file: TextFile, layout: Layout) -> Iterator[Sentence]:
-    """The sentences of a file; the last may be without words (comments, blank lines).
+def read_sentences(file: TextFile | Passage, layout: Layout) -> Iterator[Sentence]:
+    """The sentences of a file, or of a part of one; the last may be without words (comments, blank lines).
 
     Raises:
         DataError: a line has too few or too many columns, or no id; the message names file and line.
     """
-    first = 1
+    first = file.first if isinstance(file, Passage) else 1
     lines: list[str] = []
     rows: list[int] = []
-    heading, awaited = None, layout.header
-    for number, line in enumerate(file.lines(), 1):
+    heading, awaited = None, layout.header and first == 1
+    for number, line in enumerate(file.lines(), first):
         blank = is_blank(line)
         if not blank and rows and is_blank(lines[-1]):
             yield Sentence(layout, file.name, first, tuple(lines), tuple(rows), heading)

@@ -3,14 +3,17 @@
 import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
+from typing import Any
 
 from ostinato.config.columns import names_in
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.sources.encodings import whole_characters
 from ostinato.data.sources.files import PathLike, TextFile, one_file, plain_name
 from ostinato.data.sources.memory import HeldTable, Texts, in_memory
+from ostinato.data.sources.passages import Passage
 from ostinato.data.tables.layout import chosen_layout, laid_out
 from ostinato.data.tables.reading import Table, read_table
 from ostinato.data.text.reading import Lines
@@ -60,6 +63,12 @@ class PairLayout:
             return False
         first = _head(source).decode("utf-8", "replace").replace("\r", "\n").partition("\n")[0]
         return set(self.pair("")) <= set(first.split("\t"))
+
+    def of_tables(self) -> AbstractContextManager[Any]:
+        """Tables that are read within have the separator between their columns, where it is one of theirs."""
+        if self.separator not in _DELIMITERS:
+            return nullcontext()
+        return laid_out(replace(chosen_layout(), separator=self.separator))
 
     def pair(self, name: str, there: Sequence[str] | None = None, *, sources_alone: bool = False) -> list[str]:
         """The columns of sources and targets, in a table of this name where these are `there`.
@@ -127,15 +136,24 @@ def read_pairs(source: PathLike, separator: str = "\t") -> Pairs:
     if not separator:
         raise ConfigError("--separator: expected at least one character, such as a TAB")
     file = one_file(source)
+    return _pairs(pairs_in(file, separator), (file.name,), f"lines of source, {shown_separator(separator)}, target")
+
+
+def pairs_in(file: TextFile | Passage, separator: str) -> list[tuple[str, str]]:
+    """The pairs in a file's lines, those with an empty side among them.
+
+    Raises:
+        DataError: the file cannot be read, or a line does not have the separator once.
+    """
     found = []
-    for number, line in enumerate(read_lines(file), 1):
+    for number, line in enumerate(read_lines(file), file.first if isinstance(file, Passage) else 1):
         if not line.strip():
             continue
         parts = line.split(separator)
         if len(parts) != 2:
             raise _not_a_pair(file.name, number, line, separator, len(parts))
         found.append((parts[0].strip(), parts[1].strip()))
-    return _pairs(found, (file.name,), f"lines of source, {shown_separator(separator)}, target")
+    return found
 
 
 def open_pairs(sources: Sequence[str], layout: PairLayout = PairLayout()) -> Pairs:
@@ -149,13 +167,7 @@ def open_pairs(sources: Sequence[str], layout: PairLayout = PairLayout()) -> Pai
         DataError: as those two; a table that lacks a column, or has several and none were named.
         ConfigError: more names than two, or none.
     """
-    names = list(sources)
-    if len(names) == 1 and names[0] != "-" and "," in names[0] and not Path(names[0]).exists():
-        names = names[0].split(",")
-    if not 1 <= len(names) <= 2:
-        raise ConfigError(
-            f"expected one file of pairs, or a file of sources and one of targets, got {len(names)} files"
-        )
+    names = named_files(sources)
     if len(names) == 2:
         found = read_two_files(names[0], names[1])
     elif layout.in_table(names[0]):
@@ -169,18 +181,44 @@ def open_pairs(sources: Sequence[str], layout: PairLayout = PairLayout()) -> Pai
     return found
 
 
+def named_files(sources: Sequence[str]) -> list[str]:
+    """The names of a file of pairs, or of one of sources and one of targets, from one name, two, or one of the form
+    SOURCE,TARGET.
+
+    Raises:
+        ConfigError: more names than two, or none.
+    """
+    names = list(sources)
+    if len(names) == 1 and names[0] != "-" and "," in names[0] and not Path(names[0]).exists():
+        names = names[0].split(",")
+    if not 1 <= len(names) <= 2:
+        raise ConfigError(
+            f"expected one file of pairs, or a file of sources and one of targets, got {len(names)} files"
+        )
+    return names
+
+
 def _read_table_of_pairs(source: str, layout: PairLayout) -> Pairs:
-    table = _read_table(source, None if layout.columns is None else layout.pair(source), layout)
-    columns = layout.pair(source, list(table.columns))
+    found, columns, name = pairs_in_table(source, layout)
+    return replace(_pairs(found, (name,), f"texts in the columns {' and '.join(columns)}"), columns=columns)
+
+
+def pairs_in_table(source: str | Passage, layout: PairLayout) -> tuple[list[tuple[str, str]], list[str], str]:
+    """The pairs in a table's rows, those with an empty side among them; the columns that they stand in, and the table's
+    name.
+
+    Raises:
+        DataError: the table cannot be read, or lacks a column.
+    """
+    name = source.name if isinstance(source, Passage) else source
+    table = _read_table(source, None if layout.columns is None else layout.pair(name), layout)
+    columns = layout.pair(name, list(table.columns))
     sides = [[(text or "").strip() for text in table.texts(column)] for column in columns]
-    found = _pairs(list(zip(*sides, strict=True)), (table.name,), f"texts in the columns {' and '.join(columns)}")
-    return replace(found, columns=columns)
+    return list(zip(*sides, strict=True)), columns, table.name
 
 
-def _read_table(source: PathLike, columns: Sequence[str] | None, layout: PairLayout) -> Table:
-    if layout.separator not in _DELIMITERS:
-        return read_table(source, columns)
-    with laid_out(replace(chosen_layout(), separator=layout.separator)):
+def _read_table(source: PathLike | Passage, columns: Sequence[str] | None, layout: PairLayout) -> Table:
+    with layout.of_tables():
         return read_table(source, columns)
 
 
@@ -191,13 +229,24 @@ def read_two_files(source: PathLike, target: PathLike) -> Pairs:
         DataError: a file cannot be read, or they have different numbers of lines, or hold no pairs.
     """
     files = one_file(source), one_file(target)
-    sides = [[line.strip() for line in read_lines(file)] for file in files]
+    return _pairs(pairs_of_lines(*files), tuple(file.name for file in files), "one text a line")
+
+
+def pairs_of_lines(source: TextFile | Passage, target: TextFile | Passage) -> list[tuple[str, str]]:
+    """The pairs that the lines of two files make, those with an empty side among them.
+
+    Raises:
+        DataError: a file cannot be read, or they have different numbers of lines.
+    """
+    sides = [[line.strip() for line in read_lines(file)] for file in (source, target)]
+    before = source.first - 1 if isinstance(source, Passage) else 0
     if len(sides[0]) != len(sides[1]):
+        counts = [f"{before + len(side):,}" for side in sides]
         raise DataError(
-            f"{files[0].name} has {len(sides[0]):,} lines and {files[1].name} {len(sides[1]):,}: expected as many, "
-            "each line of the one belonging to the same line of the other"
+            f"{source.name} has {counts[0]} lines and {target.name} {counts[1]}: expected as many, each line of the "
+            "one belonging to the same line of the other"
         )
-    return _pairs(list(zip(*sides, strict=True)), tuple(file.name for file in files), "one text a line")
+    return list(zip(*sides, strict=True))
 
 
 def read_sources(source: PathLike, layout: PairLayout = PairLayout()) -> tuple[str, ...]:
@@ -222,7 +271,7 @@ def read_sources(source: PathLike, layout: PairLayout = PairLayout()) -> tuple[s
     return tuple((line.partition(separator)[0] if pairs else line).strip() for line in lines)
 
 
-def read_lines(file: TextFile) -> Iterator[str]:
+def read_lines(file: TextFile | Passage) -> Iterator[str]:
     """The lines of a file, without their ends; a line ends at a line feed, nowhere else."""
     return (line.removesuffix("\n") for line in file.lines())
 

@@ -64,8 +64,7 @@ def labels_loss(weights: Tensor | None = None, smoothing: float = 0.0) -> Callab
     return loss
 
 
-def rarity(marks: Tensor) -> Tensor:
+def rarity(with_it: Tensor, examples: int) -> Tensor:
     """Weights by which examples that have a label count as much as those that have not: how many times fewer they are,
-    by marks `[N, C]` of 1 where an example has a label, else 0."""
-    with_it = marks.sum(0)
-    return (len(marks) - with_it) / with_it.clamp(min=1)
+    by how many have each label, `[C]`, of so many."""
+    return (examples - with_it) / with_it.clamp(min=1)

@@ -31,13 +31,14 @@ from ostinato.tasks.card import CardFacts
 from ostinato.tasks.classify import exporting, in_c
 from ostinato.tasks.classify.adopting import USED, adopt
 from ostinato.tasks.classify.codec import ClassifyCodec
-from ostinato.tasks.classify.data import Part, PreparedExamples, prepare_labelled, record_of
+from ostinato.tasks.classify.data import Part, PreparedExamples, prepare_in_shards, prepare_labelled, record_of
 from ostinato.tasks.classify.figures import classification_figures, commonest_label, confusion
 from ostinato.tasks.classify.loss import balanced_weights, label_loss, labels_loss, rarity
 from ostinato.tasks.classify.options import EvaluateClassify, PredictClassify, TrainClassify
 from ostinato.tasks.classify.portable import described
 from ostinato.tasks.classify.results import Answer, Figures, Summary
 from ostinato.tasks.contract import Progress, Task
+from ostinato.tasks.sequence_corpora import labelled_corpus
 from ostinato.tasks.sequence_data import (
     Inputs,
     codec_of,
@@ -51,6 +52,7 @@ from ostinato.tasks.sequence_data import (
     typed,
 )
 from ostinato.tasks.sequence_task import SequenceTask, card_of, training_of
+from ostinato.tasks.sharded import shown
 from ostinato.tasks.stepwise import StepsOfSequences
 from ostinato.tasks.trained import Trained, require_alike
 from ostinato.training import ALONE, Job, Processes
@@ -75,11 +77,17 @@ class Classification(SequenceTask):
         several = options.classify.multi_label
         at = options.columns
         columns = LabelledColumns(options.label, at.text, at.id, at.time, at.value_columns, several)
-        whole = with_labels(read_all_labelled(options.data, columns))
-        if not isinstance(codec, ClassifyCodec):
-            tell_doubtful(whole.name, "label", count_labels(whole)[0])
-        valid = None if options.valid is None else with_labels(read_labelled(options.valid, columns))
-        prepared = prepare_labelled(options, columns, whole, valid, progress=progress, codec=codec)
+        fresh = not isinstance(codec, ClassifyCodec)
+        if (corpus := labelled_corpus(options, columns, numbers=False, progress=progress)) is not None:
+            if fresh:
+                tell_doubtful(", ".join(corpus.corpus.names), "label", corpus.counts)
+            prepared = prepare_in_shards(options, columns, corpus, _valid(options, columns), progress, codec)
+        else:
+            whole = with_labels(read_all_labelled(options.data, columns))
+            if fresh:
+                tell_doubtful(whole.name, "label", count_labels(whole)[0])
+            valid = _valid(options, columns)
+            prepared = prepare_labelled(options, columns, whole, valid, progress=progress, codec=codec)
         if options.test is not None:
             test = with_labels(read_labelled(options.test, columns))
             unknown_labels("label", *count_labels(test), prepared.codec.classes)
@@ -89,8 +97,9 @@ class Classification(SequenceTask):
     def configuration(self, options: TrainClassify, prepared: PreparedExamples) -> dict[str, Any]:
         """Sizes, labels, scale, columns, records of the data."""
         codec = prepared.codec
+        lengths = shown(prepared.train).lengths
         found = {
-            "model": {"classes": len(codec.classes), **sizes(options, codec.reads, prepared.train.lengths)},
+            "model": {"classes": len(codec.classes), **sizes(options, codec.reads, lengths)},
             "classes": list(codec.classes),
         }
         return found | recorded(codec.reads) | {"data": prepared.data}
@@ -104,7 +113,7 @@ class Classification(SequenceTask):
         self, options: TrainClassify, model: nn.Module, prepared: PreparedExamples, processes: Processes = ALONE
     ) -> Job:
         """What the loop needs, for one process of several."""
-        train, valid = prepared.train, prepared.valid
+        train, valid = shown(prepared.train), prepared.valid
         several, balanced = train.labels.ndim == 2, options.classify.class_weights == "balanced"
         return job_of(
             options,
@@ -247,13 +256,18 @@ def _answers(codec: ClassifyCodec, scores: Tensor) -> Iterator[Answer]:
         yield answer
 
 
+def _valid(options: TrainClassify, columns: LabelledColumns) -> Raw | None:
+    return None if options.valid is None else with_labels(read_labelled(options.valid, columns))
+
+
 def _loss(options: TrainClassify, train: Part) -> Callable[[Any, Batch], Tensor]:
     """Softmax over the classes, or each of several labels by itself."""
     own, balanced = options.classify, options.classify.class_weights == "balanced"
-    labels = torch.as_tensor(train.labels)
-    if labels.ndim == 1:
-        return label_loss(balanced_weights(torch.bincount(labels)) if balanced else None, own.label_smoothing)
-    return labels_loss(rarity(labels) if balanced else None, own.label_smoothing)
+    counts, examples = train.by_class
+    by_class = torch.as_tensor(counts)
+    if train.labels.ndim == 1:
+        return label_loss(balanced_weights(by_class) if balanced else None, own.label_smoothing)
+    return labels_loss(rarity(by_class, examples) if balanced else None, own.label_smoothing)
 
 
 def _marks(scores: npt.NDArray[np.float32], part: Part) -> npt.NDArray[np.bool_]:

@@ -11,15 +11,7 @@ from ostinato.data.text.reading import Sample, Text
 from ostinato.data.text.shards import Shards
 from ostinato.data.text.tokenizer import TokenIds, Tokenizer
 from ostinato.tasks.lm.options import TRAINED_SHARE, TrainLm
-
-#: Characters of a text from which on it is read in shards where --shard-size does not say.
-LARGE = 256_000_000
-
-#: Million characters of a shard.
-SHARD = 16.0
-
-#: Characters of a large text that are held out at most.
-HELD_OUT = 8_000_000
+from ostinato.tasks.sharded import HELD_OUT, LARGE, SHARD
 
 #: Token ids: of a whole text, or in shards.
 Ids: TypeAlias = TokenIds | Shards
@@ -27,9 +19,9 @@ Ids: TypeAlias = TokenIds | Shards
 
 def shard_size(options: TrainLm, text: Text) -> int | None:
     """Characters of a shard; None where the text is read as a whole."""
-    if options.shard_size is None and text.characters <= LARGE:
+    if options.shards.shard_size is None and text.characters <= LARGE:
         return None
-    return round(min(1e6 * (options.shard_size or SHARD), text.characters))
+    return round(min(1e6 * (options.shards.shard_size or SHARD), text.characters))
 
 
 def trained_share(text: Text, size: int | None) -> float:

@@ -12,6 +12,7 @@ from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Config, File, Flag, Json, Out
 from ostinato.config.model import ModelOptions
 from ostinato.config.regularisation import RegularisationOptions
+from ostinato.config.shards import ShardOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.text import TextOptions
 from ostinato.config.training import TrainingOptions
@@ -21,9 +22,6 @@ from ostinato.tasks.options import Takes, TrainFacts
 
 #: Share of the text that is trained on where no validation text is given.
 TRAINED_SHARE = 0.9
-
-#: Least --shard-size: a thousand characters.
-SMALLEST_SHARD = 0.001
 
 #: What no document can end with.
 UNKNOWN = "<unk>"
@@ -87,11 +85,7 @@ class TrainLm(TrainFacts):
     starts anew, in training as ever after. It stands between files too. <eos>: each file is a document, at level word
     each line. By default the state is carried on through all of a text."""
 
-    shard_size: float | None = None
-    """Train on the text in shards of so many million characters, which are tokenised while those before them are
-    trained on, so that a large text is begun with at once. By default 16 for texts of more than 256 million characters;
-    smaller ones are tokenised as a whole."""
-
+    shards: ShardOptions = field(default_factory=ShardOptions)
     tokens: TextOptions = field(default_factory=TextOptions)
     model: LmModelOptions = field(default_factory=LmModelOptions)
     regularisation: RegularisationOptions = field(default_factory=RegularisationOptions)
@@ -102,7 +96,6 @@ class TrainLm(TrainFacts):
     json: Json = False
 
     def __post_init__(self) -> None:
-        at_least(shard_size=(self.shard_size, SMALLEST_SHARD))
         width = width_asked_for(self.model.cell, self.model.cell_settings()) or self.model.hidden
         if self.model.tied and self.model.layers == 1 and self.model.embed not in (None, width):
             raise ConfigError(

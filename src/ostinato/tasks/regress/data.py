@@ -16,7 +16,9 @@ from ostinato.data.text.tokenizer import TextCodec, Tokenizer
 from ostinato.tasks.contract import Progress, record
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.regress.options import TrainRegress
+from ostinato.tasks.sequence_corpora import EncodesSequences, LabelledCorpus
 from ostinato.tasks.sequence_data import data_of, divided, learn_codec, start_vectors
+from ostinato.tasks.sharded import in_shards
 
 #: What the target is called of data that have it in place, without a column's name.
 IN_PLACE = "target"
@@ -69,9 +71,13 @@ class Part:
     inputs: list[npt.NDArray[Any]]
     targets: npt.NDArray[np.float64]
 
+    def __len__(self) -> int:
+        """Examples."""
+        return len(self.inputs)
 
-#: `more` is `[V, E]`, what the embedding starts from; None for random numbers.
-PreparedTargets: TypeAlias = Prepared[RegressCodec, Part, npt.NDArray[np.float32] | None]
+
+#: `more` is `[V, E]`, what the embedding starts from; None for random numbers. What is trained on may be in shards.
+PreparedTargets: TypeAlias = Prepared[RegressCodec, Any, npt.NDArray[np.float32] | None]
 
 
 def prepare_targets(
@@ -99,11 +105,52 @@ def prepare_targets(
             is begun with.
     """
     train, out, held = divided(options, options.hold_out, whole, valid, share, by_label=False)
+    prepared = _made_ready(options, columns, train, out, progress, codec)
+    return replace(prepared, data=prepared.data | {"held_out": held})
+
+
+def prepare_in_shards(
+    options: TrainRegress,
+    columns: LabelledColumns,
+    corpus: LabelledCorpus,
+    valid: Raw | None,
+    progress: Progress | None = None,
+    codec: RegressCodec | TextCodec | None = None,
+) -> PreparedTargets:
+    """The same of examples that are too many to be held in memory: what is learned before training is learned of a
+    sample. Raises what `prepare_targets` does."""
+    sample, held = corpus.sample(), corpus.held_out() if valid is None else None
+    out = next(part for part in (valid, held, sample) if part is not None)
+    prepared = _made_ready(options, columns, sample, out, progress, codec)
+    known, recorded = prepared.codec, corpus.record(held)
+    unknown = {name: share for name, share in prepared.data["train"].items() if name == "unknown"}
+    assert known.tokenizer is not None  # of texts
+    key = repr((known.tokenizer.digest, known.reads.max_length, known.scale))
+    train = in_shards(
+        corpus.corpus, corpus.parts, EncodesSequences(known, _scaled, key), prepared.train, progress=progress
+    )
+    data = prepared.data | {"train": recorded | unknown, "held_out": held is not None}
+    return replace(prepared, train=train, data=data)
+
+
+def _scaled(codec: RegressCodec, raw: Raw) -> npt.NDArray[np.float32]:
+    return codec.scale.apply(targets_of(raw))
+
+
+def _made_ready(
+    options: TrainRegress,
+    columns: LabelledColumns,
+    train: Raw,
+    out: Raw,
+    progress: Progress | None,
+    codec: RegressCodec | TextCodec | None,
+) -> PreparedTargets:
+    """What is learned of examples to train on, and both parts encoded; `out`, to validate on, may be the same."""
     reads, beyond = learn_codec(
         options,
         columns,
         train,
-        out if out is not whole else None,
+        out if out is not train else None,
         codec.reads if isinstance(codec, RegressCodec) else codec,
     )
     measured = targets_of(train)
@@ -122,7 +169,7 @@ def prepare_targets(
     vectors = codec is None
     codec = RegressCodec(reads, names, codec.scale if isinstance(codec, RegressCodec) else Scale.of([measured]))
     own, other = (Part(reads.encode(raw), targets_of(raw)) for raw in (train, out))
-    data = data_of(reads, (train, out), (own.inputs, other.inputs), record_of) | {"held_out": held}
+    data = data_of(reads, (train, out), (own.inputs, other.inputs), record_of)
     if beyond is not None:
         data["unknown_words"] = beyond
     return Prepared(codec, own, other, data, start_vectors(options, reads, own.inputs, progress) if vectors else None)

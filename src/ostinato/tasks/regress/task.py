@@ -27,11 +27,20 @@ from ostinato.models.many_to_one import ManyToOne
 from ostinato.tasks.card import CardFacts
 from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.regress import exporting, in_c
-from ostinato.tasks.regress.data import Part, PreparedTargets, RegressCodec, prepare_targets, record_of, targets_of
+from ostinato.tasks.regress.data import (
+    Part,
+    PreparedTargets,
+    RegressCodec,
+    prepare_in_shards,
+    prepare_targets,
+    record_of,
+    targets_of,
+)
 from ostinato.tasks.regress.figures import always_the_mean, errors, regression_figures, scaled_rmse, tell_no_better
 from ostinato.tasks.regress.options import EvaluateRegress, PredictRegress, TrainRegress
 from ostinato.tasks.regress.portable import described
 from ostinato.tasks.regress.results import Answer, Figures, Summary, TargetFigures, Values
+from ostinato.tasks.sequence_corpora import labelled_corpus
 from ostinato.tasks.sequence_data import (
     Inputs,
     codec_of,
@@ -45,6 +54,7 @@ from ostinato.tasks.sequence_data import (
     typed,
 )
 from ostinato.tasks.sequence_task import SequenceTask, card_of, training_of
+from ostinato.tasks.sharded import shown
 from ostinato.tasks.stepwise import StepsOfSequences
 from ostinato.tasks.trained import Trained, each_of, require_alike
 from ostinato.training import ALONE, Job, Processes
@@ -76,11 +86,16 @@ class Regression(SequenceTask):
         """Read, split, standardise the targets, learn tokenizer or scale, encode."""
         at = options.columns
         columns = LabelledColumns(options.target, at.text, at.id, at.time, at.value_columns)
-        whole = with_targets(read_all_labelled(options.data, columns, numbers=True))
+        corpus = labelled_corpus(options, columns, numbers=True, progress=progress)
+        whole = None if corpus is not None else with_targets(read_all_labelled(options.data, columns, numbers=True))
         valid = None
         if options.valid is not None:
             valid = with_targets(read_labelled(options.valid, columns, numbers=True))
-        prepared = prepare_targets(options, columns, whole, valid, progress=progress, codec=codec)
+        if corpus is not None:
+            prepared = prepare_in_shards(options, columns, corpus, valid, progress, codec)
+        else:
+            assert whole is not None
+            prepared = prepare_targets(options, columns, whole, valid, progress=progress, codec=codec)
         if options.test is not None:
             test = with_targets(read_labelled(options.test, columns, numbers=True))
             prepared.data["test"] = record_of(test)
@@ -89,7 +104,7 @@ class Regression(SequenceTask):
     def configuration(self, options: TrainRegress, prepared: PreparedTargets) -> dict[str, Any]:
         """Sizes, targets and their scale, columns, records of the data."""
         codec = prepared.codec
-        lengths = [len(steps) for steps in prepared.train.inputs]
+        lengths = [len(steps) for steps in shown(prepared.train).inputs]
         return {
             "model": {"outputs": len(codec.targets), **sizes(options, codec.reads, lengths)},
             "targets": list(codec.targets),
@@ -106,7 +121,7 @@ class Regression(SequenceTask):
         self, options: TrainRegress, model: nn.Module, prepared: PreparedTargets, processes: Processes = ALONE
     ) -> Job:
         """What the loop needs, for one process of several."""
-        codec, train, valid = prepared.codec, prepared.train, prepared.valid
+        codec, train, valid = prepared.codec, shown(prepared.train), prepared.valid
         error = LOSSES[options.regress.loss]
 
         def loss(output: Any, batch: Batch) -> Tensor:

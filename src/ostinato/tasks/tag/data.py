@@ -2,19 +2,20 @@
 
 from collections import Counter
 from dataclasses import replace
-from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
-from ostinato.core.errors import DataError
+from ostinato.core.errors import ConfigError, DataError
 from ostinato.core.span_tags import Scheme, scheme_of
 from ostinato.data.batching.splits import HELD_OUT, held_out
-from ostinato.data.labelled.labels import require_known, tell_unknown
-from ostinato.data.text.conll import Tagged
+from ostinato.data.labelled.labels import require_known, tell_doubtful, tell_unknown, unknown_labels
+from ostinato.data.text.conll import TagColumns, Tagged, read_tagged
 from ostinato.data.text.tokenizer import TextCodec
-from ostinato.tasks.contract import record
+from ostinato.tasks.contract import Progress, record
 from ostinato.tasks.prepared import Prepared
+from ostinato.tasks.sharded import in_shards
 from ostinato.tasks.tag.borrowing import words_of
 from ostinato.tasks.tag.codec import TagCodec
+from ostinato.tasks.tag.corpora import EncodesTagged, TaggedCorpus, tag_counts, tagged_corpus
 from ostinato.tasks.tag.options import TrainTag
 from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
 
@@ -31,7 +32,32 @@ class Beside(NamedTuple):
     scheme: Scheme | None
 
 
-PreparedSentences: TypeAlias = Prepared[TagCodec, WordSequences, Beside]
+#: What is trained on may be in shards.
+PreparedSentences: TypeAlias = Prepared[TagCodec, Any, Beside]
+
+
+def prepare_files(
+    options: TrainTag, progress: Progress | None = None, codec: TagCodec | TextCodec | None = None
+) -> PreparedSentences:
+    """The sentences of files, made ready. Raises what `prepare_tagged` does, and what is wrong with a file."""
+    if not options.data:
+        raise ConfigError("DATA: expected at least one file of tagged sentences, or - for standard input")
+    columns = TagColumns(options.column, options.word_column, options.feature_columns)
+    fresh = not isinstance(codec, TagCodec)
+    if (corpus := tagged_corpus(options, columns, progress)) is not None:
+        if fresh:
+            tell_doubtful(", ".join(corpus.sentences.names), "tag", corpus.counts)
+        prepared = prepare_in_shards(options, corpus, _valid(options, columns), progress, codec)
+    else:
+        whole = read_tagged(options.data, columns)
+        if fresh:
+            tell_doubtful(", ".join(whole.files), "tag", tag_counts(whole))
+        prepared = prepare_tagged(options, whole, _valid(options, columns), codec=codec)
+    if options.test is not None:
+        test = read_tagged([options.test], columns)
+        prepared.data["test"] = record_of(test)
+        unknown_labels("tag", tag_counts(test), test.where, prepared.codec.vocabulary.tags)
+    return prepared
 
 
 def prepare_tagged(
@@ -53,14 +79,52 @@ def prepare_tagged(
         train, held = _split(whole, options.training.seed, share) if share else (whole, whole)
     else:
         train, held = whole, valid
+    prepared = _made_ready(options, train, held, tag_counts(whole), whole.where, valid, codec)
+    return replace(prepared, data=prepared.data | {"held_out": valid is None and share > 0})
+
+
+def prepare_in_shards(
+    options: TrainTag,
+    corpus: TaggedCorpus,
+    valid: Tagged | None,
+    progress: Progress | None = None,
+    codec: TagCodec | TextCodec | None = None,
+) -> PreparedSentences:
+    """The same of sentences that are too many to be held in memory: words and characters are those of a sample, tags
+    those of all. Raises what `prepare_tagged` does."""
+    sample, held = corpus.sample(), corpus.held_out() if valid is None else None
+    out = next(part for part in (valid, held, sample) if part is not None)
+    prepared = _made_ready(options, sample, out, corpus.counts, corpus.where, valid, codec)
+    words, sentences = corpus.counts.total(), int(corpus.sentences.examples.sum())
+    if held is not None:
+        words, sentences = words - sum(map(len, held.words)), sentences - len(held.words)
+    recorded = {"sentences": sentences, "words": words, "shards": len(corpus.parts.shards)}
+    data = prepared.data | {"train": prepared.data["train"] | recorded, "held_out": held is not None}
+    encoding = EncodesTagged(prepared.codec.vocabulary, options.spelling.max_length)
+    rate = len(prepared.train) / len(sample.words)  # long sentences are several sequences
+    train = in_shards(corpus.sentences, corpus.parts, encoding, prepared.train, rate, progress)
+    return replace(prepared, train=train, data=data)
+
+
+def _made_ready(
+    options: TrainTag,
+    train: Tagged,
+    held: Tagged,
+    counts: Counter[str],
+    where: dict[str, str],
+    valid: Tagged | None,
+    codec: TagCodec | TextCodec | None,
+) -> PreparedSentences:
+    """What is learned of sentences to train on, and both parts numbered; `counts` are words by tag, of all sentences,
+    and `where` the first of each is."""
     # the tags are those of the sentences held out too: whether a rare one is known must not hang on the draw
     if not isinstance(codec, TagCodec):
-        vocabulary = TagVocabulary.learn(train.words, whole.tags, options.spelling.vocab_size, train.features)
+        vocabulary = TagVocabulary.learn(train.words, [[*counts]], options.spelling.vocab_size, train.features)
         if codec is not None:
             vocabulary = vocabulary.knowing(words_of(codec.tokenizer))
     else:
         vocabulary = codec.vocabulary
-        require_known("tag", tag_counts(whole), whole.where, vocabulary.tags)
+        require_known("tag", counts, where, vocabulary.tags)
     if len(vocabulary.tags) < 2:
         raise DataError(
             f"{', '.join(train.files)}: every word has the tag {vocabulary.tags[0]!r}, so there is nothing to learn; "
@@ -79,12 +143,15 @@ def prepare_tagged(
     data = {
         "train": record_of(train) | {"unknown": own.unknown},
         "valid": record_of(held) | {"unknown": other.unknown},
-        "held_out": valid is None and share > 0,
     }
-    more = Beside(held.tags, {"name": whole.name, "index": whole.index}, scheme)
+    more = Beside(held.tags, {"name": train.name, "index": train.index}, scheme)
     if not isinstance(codec, TagCodec):
         codec = TagCodec.of(vocabulary, constrained=kept)
     return Prepared(codec, own, other, data, more)
+
+
+def _valid(options: TrainTag, columns: TagColumns) -> Tagged | None:
+    return None if options.valid is None else read_tagged([options.valid], columns)
 
 
 def _split(whole: Tagged, seed: int, share: float) -> tuple[Tagged, Tagged]:
@@ -107,8 +174,3 @@ def _split(whole: Tagged, seed: int, share: float) -> tuple[Tagged, Tagged]:
 def record_of(part: Tagged) -> dict[str, Any]:
     """What the run folder says of a part of the data."""
     return record(part.files, part.digest, sentences=len(part.words), words=sum(map(len, part.words)))
-
-
-def tag_counts(part: Tagged) -> Counter[str]:
-    """Words by tag."""
-    return Counter(chain.from_iterable(part.tags))

@@ -12,6 +12,7 @@ from ostinato.config.columns import names_in
 from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Column, Columns, Config, File, Flag, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
+from ostinato.config.shards import ShardOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
@@ -109,6 +110,7 @@ class TrainTag(TrainFacts):
         default_factory=lambda: TaggerTrainingOptions(lr=0.006, weight_decay=0.05, average=0.1)
     )
 
+    shards: ShardOptions = field(default_factory=ShardOptions)
     reading: EncodingOptions = field(default_factory=EncodingOptions)
     start: StartOptions = field(default_factory=StartOptions)
     json: Json = False

@@ -1,7 +1,7 @@
 """Sentences of words and tags as ids: the vocabulary they are read with, and the batches a tagger reads."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Self, TypeAlias
@@ -23,6 +23,17 @@ Ids: TypeAlias = npt.NDArray[np.int64]
 
 #: Id of a tag that the vocabulary does not have: no model can give it.
 UNKNOWN_TAG = -1
+
+#: Arrays of `WordSequences`, as a file calls them.
+_KEPT = {
+    "lengths": "lengths",
+    "starts": "_starts",
+    "spelled": "_spelled",
+    "ids": "_ids",
+    "characters": "_characters",
+    "character_starts": "_character_starts",
+    "features": "_features",
+}
 
 #: Characters a word is spelled with, at most: a longer one keeps those at both ends.
 SPELLED = 24
@@ -139,6 +150,20 @@ class WordSequences:
             numbers = {tag: number for number, tag in enumerate(vocabulary.tags)}
             found = (numbers.get(tag, UNKNOWN_TAG) for tag in chain.from_iterable(tags))
             self.tags = np.fromiter(found, np.int64, self.words)
+
+    def arrays(self) -> dict[str, Ids]:
+        """What is kept of them in a file."""
+        found = {name: getattr(self, own) for name, own in _KEPT.items()}
+        return found if self.tags is None else found | {"tags": self.tags}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, Ids]) -> Self:
+        """What `arrays` gave."""
+        found = cls.__new__(cls)
+        for name, own in _KEPT.items():
+            setattr(found, own, arrays[name])
+        found.words, found.tags = len(arrays["spelled"]), arrays.get("tags")
+        return found
 
     def __len__(self) -> int:
         """Sequences."""

@@ -17,7 +17,8 @@ from ostinato.checkpoint.recorded import Positive
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.span_tags import scheme_of
 from ostinato.data.batching.buckets import Buckets
-from ostinato.data.labelled.labels import tell_doubtful, tell_unknown, unknown_labels
+from ostinato.data.corpora.batches import ShardedBuckets
+from ostinato.data.labelled.labels import tell_unknown
 from ostinato.data.sources.encodings import whole_characters
 from ostinato.data.sources.files import TextFile, find_files
 from ostinato.data.sources.memory import Steps, in_memory
@@ -31,12 +32,13 @@ from ostinato.inspection.observed import Observed, Typed
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.results import summed_up
+from ostinato.tasks.sharded import InShards, shown
 from ostinato.tasks.stepwise import require_one_way
 from ostinato.tasks.tag import exporting, in_c
 from ostinato.tasks.tag.adopting import USED, adopt
 from ostinato.tasks.tag.borrowing import BORROWED, borrow
 from ostinato.tasks.tag.codec import TagCodec
-from ostinato.tasks.tag.data import PreparedSentences, prepare_tagged, record_of, tag_counts
+from ostinato.tasks.tag.data import PreparedSentences, prepare_files, tag_counts
 from ostinato.tasks.tag.figures import commonest_tag, predict_with_loss, scores_by_type, tag_names, tagging_figures
 from ostinato.tasks.tag.loss import tag_loss
 from ostinato.tasks.tag.model import Tagger
@@ -110,19 +112,7 @@ class Tagging:
         self, options: TrainTag, progress: Progress | None = None, codec: TagCodec | TextCodec | None = None
     ) -> PreparedSentences:
         """Read, split, number."""
-        if not options.data:
-            raise ConfigError("DATA: expected at least one file of tagged sentences, or - for standard input")
-        columns = TagColumns(options.column, options.word_column, options.feature_columns)
-        whole = read_tagged(options.data, columns)
-        if not isinstance(codec, TagCodec):
-            tell_doubtful(", ".join(whole.files), "tag", tag_counts(whole))
-        valid = None if options.valid is None else read_tagged([options.valid], columns)
-        prepared = prepare_tagged(options, whole, valid, codec=codec)
-        if options.test is not None:
-            test = read_tagged([options.test], columns)
-            prepared.data["test"] = record_of(test)
-            unknown_labels("tag", tag_counts(test), test.where, prepared.codec.vocabulary.tags)
-        return prepared
+        return prepare_files(options, progress, codec)
 
     def configuration(self, options: TrainTag, prepared: PreparedSentences) -> dict[str, Any]:
         """The model's sizes; tags, characters and columns; records of the files."""
@@ -170,13 +160,17 @@ class Tagging:
     ) -> Job:
         """What the loop needs, for one process of several."""
         assert isinstance(model, Tagger)
-        model.count_words(torch.as_tensor(prepared.train.counts(model.embedding.num_embeddings)))
-        training, train, valid = options.training, prepared.train, prepared.valid
+        training, train, valid = options.training, shown(prepared.train), prepared.valid
+        words = prepared.data["train"]["words"]
+        counts = train.counts(model.embedding.num_embeddings) * (words / train.words)  # of a sample more than it has
+        model.count_words(torch.as_tensor(counts))
         constraints = prepared.codec.constraints
-        size = training.batch_of(len(train))
-        batches = Buckets(
-            train.lengths, size, train.collate, train.lengths, training.seed, processes.rank, processes.size
-        )
+        size, seed, place = training.batch_of(len(prepared.train)), training.seed, (processes.rank, processes.size)
+        batches: Buckets | ShardedBuckets
+        if isinstance(prepared.train, InShards):
+            batches = prepared.train.batches(size, seed, processes)
+        else:
+            batches = Buckets(train.lengths, size, train.collate, train.lengths, seed, *place)
 
         def validate(trained: nn.Module) -> dict[str, float]:
             found, loss = predict_with_loss(trained, valid, constraints)
@@ -190,7 +184,7 @@ class Tagging:
             loss=tag_loss,
             batches=batches,
             validate=validate,
-            validation_share=valid.words / train.words,
+            validation_share=valid.words / words,
             best="span_f1" if prepared.more.scheme else "accuracy",
             higher=True,
             unit="tokens",
@@ -206,11 +200,13 @@ class Tagging:
 
     def describe(self, model: nn.Module, prepared: PreparedSentences) -> str:
         """Sentences, words, tags, parameters."""
-        where = ", a tenth" if prepared.data["held_out"] else ""
+        in_shards = isinstance(prepared.train, InShards)
+        where = (", held out" if in_shards else ", a tenth") if prepared.data["held_out"] else ""
+        shards = f" in {prepared.train.shards.count:,} shards" if in_shards else ""
         train, valid, vocabulary = prepared.data["train"], prepared.data["valid"], prepared.codec.vocabulary
         return (
-            f"{train['sentences']:,} sentences of {train['words']:,} words to train on, {valid['sentences']:,} to "
-            f"validate on{where}; {len(vocabulary.words):,} different words"
+            f"{train['sentences']:,} sentences of {train['words']:,} words to train on{shards}, "
+            f"{valid['sentences']:,} to validate on{where}; {len(vocabulary.words):,} different words"
             f"{unknown_note(prepared.data, 'words')}, {len(vocabulary.tags)} tags, "
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )

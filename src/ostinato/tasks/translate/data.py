@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from ostinato.core.batch import Batch
 from ostinato.data.batching.buckets import Buckets, Rows, pad_ids
 from ostinato.data.batching.splits import evenly
+from ostinato.data.corpora.batches import ShardedBuckets
+from ostinato.data.corpora.shards import Arrays, flat, rows_of
 from ostinato.data.text.tokenizer import TokenIds, Tokenizer
 
 #: Epochs after which scheduled sampling has reached its probability.
@@ -51,6 +55,15 @@ class EncodedPairs:
         rows = evenly(len(self), most)
         return EncodedPairs([self.sources[row] for row in rows], [self.targets[row] for row in rows], self.eos)
 
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """What is kept of them in a file."""
+        return flat(self.sources, "sources") | flat(self.targets, "targets")
+
+    @classmethod
+    def of_arrays(cls, arrays: Arrays, eos: int) -> "EncodedPairs":
+        """What `arrays` gave."""
+        return cls(rows_of(arrays, "sources"), rows_of(arrays, "targets"), eos)
+
     def batch(self, rows: Rows) -> Batch:
         """The pairs with these numbers: the decoder reads a target behind `<eos>` and is to write it and `<eos>`."""
         source, lengths = pad_ids([self.sources[row] for row in rows])
@@ -75,17 +88,12 @@ class Sampled:
 
     carried = False
 
-    def __init__(self, buckets: Buckets, most: float) -> None:
+    def __init__(self, buckets: Buckets | ShardedBuckets, most: float) -> None:
         self._buckets, self._most = buckets, most
 
     def __len__(self) -> int:
         """Batches in an epoch."""
         return len(self._buckets)
-
-    @property
-    def tokens(self) -> int:
-        """What an epoch's loss is a mean over."""
-        return self._buckets.tokens
 
     def part(self, rank: int, world: int) -> "Sampled":
         """The same batches as another process sees them."""

@@ -10,6 +10,7 @@ from ostinato.config.checks import at_least, share, valid_beam
 from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Beam, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
+from ostinato.config.shards import ShardOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.table import Separator
 from ostinato.config.text import Level, TextOptions
@@ -138,6 +139,7 @@ class TrainTranslate(TrainFacts):
     tokens: TextOptions = field(default_factory=lambda: TextOptions(level="bpe"))
     model: Seq2SeqOptions = field(default_factory=Seq2SeqOptions)
     training: TrainingOptions = field(default_factory=lambda: TrainingOptions(lr=0.003, average=0.1))
+    shards: ShardOptions = field(default_factory=ShardOptions)
 
     reading: EncodingOptions = field(default_factory=EncodingOptions)
     start: StartOptions = field(default_factory=StartOptions)

@@ -1,10 +1,9 @@
 """translate: pairs of texts, from files to BLEU and to other texts."""
 
 import copy
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,14 +12,12 @@ from torch import nn
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Count
 from ostinato.checkpoint.recorded import Positive
-from ostinato.config.columns import as_option
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.batching.buckets import Buckets, in_length_order, pad_ids
-from ostinato.data.batching.splits import held_out
-from ostinato.data.text.pairs import PairLayout, Pairs, open_pairs, read_sources
+from ostinato.data.corpora.batches import ShardedBuckets
+from ostinato.data.text.pairs import PairLayout, open_pairs, read_sources
 from ostinato.data.text.tokenizer import Tokenizer
-from ostinato.data.text.unknown_words import unknown_note, warn_unknown
-from ostinato.data.text.vocabulary import learn_tokenizer
+from ostinato.data.text.unknown_words import unknown_note
 from ostinato.decoding import best_sequences
 from ostinato.evaluation import perplexity
 from ostinato.evaluation.decoded import decoded_loss
@@ -30,10 +27,10 @@ from ostinato.plots.alignment import alignment_matrix
 from ostinato.plots.style import available
 from ostinato.tasks.attending import Alignment
 from ostinato.tasks.card import CardFacts, files_of, valid_source
-from ostinato.tasks.contract import Progress, Task, record
+from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.embedding import words_in
-from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.results import best_loss, summed_up
+from ostinato.tasks.sharded import InShards, count_of, shown
 from ostinato.tasks.trained import AnyRun, Trained, require_alike
 from ostinato.tasks.translate import exporting
 from ostinato.tasks.translate.adopting import SOURCE_FILE, USED, adopt
@@ -43,28 +40,13 @@ from ostinato.tasks.translate.figures import score_translations
 from ostinato.tasks.translate.model import Seq2Seq
 from ostinato.tasks.translate.options import BEAM, AskTranslate, TrainTranslate
 from ostinato.tasks.translate.portable import described
+from ostinato.tasks.translate.preparing import PreparedPairs, prepare_pairs, tell_unknown
 from ostinato.tasks.translate.results import Figures, Summary
 from ostinato.tasks.translate.typed import example, typed
 from ostinato.training import ALONE, Job, Processes
 
-#: Pairs to validate on while training, at most: the first ones.
-VALIDATED = 2_000
-
 #: Texts translated at once.
 AT_ONCE = 64
-
-#: Pairs of the validation data that `finish` draws the attention of.
-DRAWN = 3
-
-
-class Beside(NamedTuple):
-    """What is needed of pairs besides their ids: those to draw the attention of, and how they stood in their file."""
-
-    drawn: list[tuple[str, str]]
-    layout: PairLayout
-
-
-PreparedPairs: TypeAlias = Prepared[PairCodec, EncodedPairs, Beside]
 
 
 class Translation:
@@ -83,34 +65,7 @@ class Translation:
         self, options: TrainTranslate, progress: Progress | None = None, codec: PairCodec | None = None
     ) -> PreparedPairs:
         """Read, split and tokenise."""
-        layout = PairLayout(options.separator, options.columns, columns_named=options.columns is not None)
-        whole = _read(options, layout)
-        if options.valid is None:
-            kept, out = held_out(len(whole), options.training.seed)
-            train, valid = whole.select(kept.tolist()), whole.select(out.tolist())
-        else:
-            train, valid = whole, open_pairs([options.valid], layout)
-        data: dict[str, Any] = {"train": _record(train), "valid": _record(valid), "held_out": options.valid is None}
-        if options.test is not None:
-            data["test"] = _record(open_pairs([options.test], layout))
-        codec = codec or _learn(options, train)
-        encoded = codec.encode(train)
-        fitting = encoded.within(options.max_length)
-        if too_long := len(encoded) - len(fitting):
-            left_out = f"{too_long:,} pairs longer than --max-length {options.max_length} were left out of training"
-            warnings.warn(left_out, stacklevel=1)
-        if not len(fitting):
-            raise DataError(f"{', '.join(train.names)}: every pair is longer than --max-length {options.max_length}")
-        held = codec.encode(valid).within(options.max_length).spread(VALIDATED)
-        if not len(held):
-            raise DataError(f"{', '.join(valid.names)}: every pair is longer than --max-length {options.max_length}")
-        data["valid"]["used"] = len(held)
-        data["train"] |= codec.unknown(encoded)
-        data["valid"] |= codec.unknown(codec.encode(valid))
-        _warn_of_unknown(valid, data["valid"], codec, "a larger --vocab-size or --level bpe would know more")
-        drawn = list(zip(valid.sources, valid.targets, strict=True))[:DRAWN]
-        found = PairLayout(options.separator, None if whole.columns is None else as_option(whole.columns))
-        return Prepared(codec, fitting, held, data, Beside(drawn, found))
+        return prepare_pairs(options, progress, codec)
 
     def configuration(self, options: TrainTranslate, prepared: PreparedPairs) -> dict[str, Any]:
         """The model's sizes, records of the pairs, and how to decode."""
@@ -153,8 +108,13 @@ class Translation:
     ) -> Job:
         """What the loop needs, for one process of several."""
         training, pairs = options.training, prepared.train
-        size = training.batch_of(len(pairs))
-        buckets = Buckets(pairs.lengths, size, pairs.batch, pairs.counts, training.seed, processes.rank, processes.size)
+        size, counts = training.batch_of(len(pairs)), shown(pairs).counts
+        buckets: Buckets | ShardedBuckets
+        if isinstance(pairs, InShards):
+            buckets = pairs.batches(size, training.seed, processes)
+        else:
+            place = (processes.rank, processes.size)
+            buckets = Buckets(pairs.lengths, size, pairs.batch, counts, training.seed, *place)
         sampled = Sampled(buckets, options.scheduled_sampling) if options.scheduled_sampling else buckets
         valid = [prepared.valid.batch(rows) for rows in in_length_order(prepared.valid.lengths, AT_ONCE)]
         return Job(
@@ -163,19 +123,20 @@ class Translation:
             batches=sampled,
             validate=lambda trained: decoded_loss(trained, valid),
             figure=("perplexity", perplexity),
-            validation_share=float(prepared.valid.counts.sum()) / buckets.tokens,
+            validation_share=float(prepared.valid.counts.sum()) / (len(pairs) * float(counts.mean())),
             smoothed=options.smoothing > 0,
         )
 
     def describe(self, model: nn.Module, prepared: PreparedPairs) -> str:
         """Pairs, vocabularies, parameters."""
         codec = prepared.codec
-        where, there = ", a tenth of all" if prepared.data["held_out"] else "", prepared.data["valid"]["pairs"]
+        held = ", held out" if isinstance(prepared.train, InShards) else ", a tenth of all"
+        where, there = held if prepared.data["held_out"] else "", prepared.data["valid"]["pairs"]
         if len(prepared.valid) < there:
             where += f" (by {len(prepared.valid):,} of them, while training)"
         sizes = {codec.source.size, codec.target.size} if codec.source is not codec.target else {codec.target.size}
         return (
-            f"{len(prepared.train):,} pairs to train on, {there:,} to validate on{where}; vocabulary "
+            f"{count_of(prepared.train, 'pairs')}, {there:,} to validate on{where}; vocabulary "
             f"{' and '.join(f'{size:,}' for size in sizes)}{unknown_note(prepared.data)}, "
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
@@ -210,7 +171,7 @@ class Translation:
         """Of what the model writes: examples, bleu, chrf, exact_match, and the signatures of the first two."""
         pairs = open_pairs(list(sources), _layout(run))
         unknown = run.codec.unknown(run.codec.encode(pairs))
-        _warn_of_unknown(pairs, unknown, run.codec, "the model can neither read nor write them")
+        tell_unknown(pairs, unknown, run.codec, "the model can neither read nor write them")
         written = self._translate(run, pairs.sources, progress, options.beam)
         return Figures(**score_translations(written, pairs.targets) | unknown)
 
@@ -332,31 +293,3 @@ TASK: Task[TrainTranslate, PreparedPairs] = Translation()
 def _layout(run: Trained) -> PairLayout:
     config = run.config
     return PairLayout(config["separator"], config.get("columns"), columns_named=config.get("columns_named", False))
-
-
-def _read(options: TrainTranslate, layout: PairLayout) -> Pairs:
-    if options.source is not None and options.target is not None:
-        if options.data:
-            raise ConfigError("expected DATA, or --source and --target; got both")
-        return open_pairs([options.source, options.target])
-    if len(options.data) != 1:
-        raise ConfigError("DATA: expected one file of pairs (- for standard input), or --source F --target F")
-    return open_pairs(options.data, layout)
-
-
-def _learn(options: TrainTranslate, train: Pairs) -> PairCodec:
-    """One tokenizer for both sides, or one each."""
-    level, limit = options.tokens.level, options.tokens.vocab_limit
-    if options.one_vocabulary:
-        both = learn_tokenizer(train.lines(train.sources, train.targets), level, limit)
-        return PairCodec(both, both)
-    source, target = (learn_tokenizer(train.lines(side), level, limit) for side in (train.sources, train.targets))
-    return PairCodec(source, target)
-
-
-def _warn_of_unknown(pairs: Pairs, figures: Mapping[str, float], codec: PairCodec, advice: str) -> None:
-    warn_unknown(", ".join(pairs.names), figures, codec.target.level, advice)
-
-
-def _record(pairs: Pairs) -> dict[str, Any]:
-    return record(pairs.names, pairs.digest, pairs=len(pairs))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ostinato.core.errors import DataError
-from ostinato.data.text import corpus, reading, shards
+from ostinato.data.sources import ahead
+from ostinato.data.text import corpus, reading
 from ostinato.data.text.corpus import learned_tokenizer, token_ids
 from ostinato.data.text.reading import Sample, open_text
 from ostinato.data.text.shards import Shards
@@ -88,7 +89,7 @@ def test_a_sample_is_spread_over_the_text(write, places):
 
 def test_those_who_want_a_shard_at_once_make_it_once(write, monkeypatch):
     found, count, write_ids = made(open_text(write(BOOK))), [], corpus._write
-    monkeypatch.setattr(shards, "AHEAD", 0)
+    monkeypatch.setattr(ahead.Ahead, "_open_all", lambda *given: None)
     monkeypatch.setattr(corpus, "_write", lambda *given: count.append(1) or write_ids(*given))
     others = [pickle.loads(pickle.dumps(found)) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
@@ -102,21 +103,21 @@ def test_the_next_ones_are_made_meanwhile(write):
     found = made(open_text(write(BOOK)))
     last = len(found.texts) - 1
     found.ids(last)
-    found._ahead.join()
-    assert [found._file(k).exists() for k in range(len(found.texts))] == [True, True, *[False] * (last - 2), True]
-    assert set(found._held) == {last, 0, 1}
+    found.ahead.wait()
+    assert [found.file(k).exists() for k in range(len(found.texts))] == [True, True, *[False] * (last - 2), True]
+    assert set(found.ahead._held) == {last, 0, 1}
 
 
 def test_on_a_full_disk_shards_that_are_done_with_go(write, monkeypatch):
     found = made(open_text(write(BOOK)))
-    monkeypatch.setattr(shards, "ROOM", 1 << 60)
+    monkeypatch.setattr(ahead, "ROOM", 1 << 60)
     before = []
     for _ in range(2):
         before.append([])
         for k in range(len(found.texts)):
             before[-1].append(found.ids(k).tolist())
-            found._ahead.join()
-            assert len(list(corpus.cache_folder().glob("ids-*.bin"))) <= 2 * shards.AHEAD + 2
+            found.ahead.wait()
+            assert len(list(corpus.cache_folder().glob("ids-*.bin"))) <= 2 * ahead.AHEAD + 2
     assert before[0] == before[1]
 
 
@@ -124,7 +125,7 @@ def test_a_text_that_has_changed_is_an_error(write, places):
     name = write(BOOK)
     found = made(open_text(name))
     found.ids(0)
-    found._ahead.join()
+    found.ahead.wait()
     os.utime(name, ns=(1, 1))
     with pytest.raises(DataError, match="changed while it was in use"):
         found.ids(5)
