@@ -3,10 +3,10 @@
     python scripts/corpus_training.py TASK TEXT GIGABYTES SECONDS [OPTION...]
 
 TASK is lm, classify, regress, tag or translate. TEXT is repeated until there are so many gigabytes, in random order of
-variants in which some words have changed places; lm takes it as it is where that is 0. To classify are eight lines at a
-time, in a CSV file, sorted by their labels; what is learned of them, or of two sentences that are a pair, is of no
-interest. The file lies in TMPDIR, and so do run and cache: all are removed at the end. Options are of
-`ostinato train TASK`.
+variants in which some words have changed places; where that is 0, the file is taken as it is. To classify are eight
+lines at a time, in a CSV file, sorted by their labels within a variant; what is learned of them, or of sentences with
+their words the other way round, is of no interest. The file lies in TMPDIR, and so do run and cache: all are removed at
+the end. Options are of `ostinato train TASK`.
 """
 
 import json

@@ -19,8 +19,8 @@ def in_rows(file: TextFile) -> bool:
 
 
 def parts_of(file: TextFile, reel: Reel) -> Beginning:
-    """How a table, of which the reel is at its beginning, is read in parts: each has the lines up to that which names the
-    columns before it.
+    """How a table, of which the reel is at its beginning, is read in parts: each has before it the lines up to that
+    which names the columns.
 
     Raises:
         DataError: it cannot be read.
