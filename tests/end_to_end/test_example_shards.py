@@ -80,6 +80,7 @@ def test_two_processes_share_each_batch(data, spawn, task):
     assert two == pytest.approx(one, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_what_a_sorted_file_teaches(data, cli):
     result = cli(*command("classify", "--epochs", "2", "--lr", "0.02", "--out", "run"))
     assert result.status == 0, result.err
