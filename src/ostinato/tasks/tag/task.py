@@ -38,7 +38,8 @@ from ostinato.tasks.tag import exporting, in_c
 from ostinato.tasks.tag.adopting import USED, adopt
 from ostinato.tasks.tag.borrowing import BORROWED, borrow
 from ostinato.tasks.tag.codec import TagCodec
-from ostinato.tasks.tag.data import PreparedSentences, prepare_files, tag_counts
+from ostinato.tasks.tag.corpora import tag_counts
+from ostinato.tasks.tag.data import PreparedSentences, prepare_files
 from ostinato.tasks.tag.figures import commonest_tag, predict_with_loss, scores_by_type, tag_names, tagging_figures
 from ostinato.tasks.tag.loss import tag_loss
 from ostinato.tasks.tag.model import Tagger
