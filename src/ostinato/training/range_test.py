@@ -19,7 +19,7 @@ from ostinato.config.training import TrainingOptions
 from ostinato.training.clock import Clock, Interrupt
 from ostinato.training.job import Job
 from ostinato.training.loop import Trainer
-from ostinato.training.rates import Rates, Tried
+from ostinato.training.rates import BACK, Rates, Tried
 
 #: Steps of the test.
 STEPS = 100
@@ -28,6 +28,9 @@ STEPS = 100
 #: about as long as the rate, whatever the gradient.
 RANGES: Mapping[str, tuple[float, float]] = MappingProxyType({"sgd": (1e-3, 1e3)})
 _USUAL = (1e-5, 10.0)
+
+#: What the rate of the lowest loss is divided by. Steps of SGD become shorter as gradients do: it bears the whole rate.
+BACKS: Mapping[str, float] = MappingProxyType({"sgd": 1.0})
 
 
 def range_test(
@@ -78,7 +81,7 @@ def range_test(
                 progress(step + 1, steps)
     if progress is not None:
         progress(steps, steps)
-    return Rates(found)
+    return Rates(found, BACKS.get(options.optimizer, BACK))
 
 
 def _step(trainer: Trainer, rate: float, step: int) -> float:

@@ -20,7 +20,8 @@ CLEAR = 4.0
 #: Share of the fall by which a loss may lie above the lowest and count as such.
 SAME = 0.1
 
-#: What the rate of the lowest loss is divided by: it is at the edge of too much.
+#: What the rate of the lowest loss is divided by, of an optimiser whose steps are about as long as the rate: it is at
+#: the edge of too much.
 BACK = 5.0
 
 
@@ -42,9 +43,11 @@ class Rates:
 
     Attributes:
         tried: the steps.
+        back: what the rate of the lowest loss is divided by.
     """
 
     tried: Sequence[Tried]
+    back: float = BACK
 
     @cached_property
     def start(self) -> float:
@@ -105,7 +108,7 @@ class Rates:
     @property
     def suggested(self) -> float | None:
         """The rate that the losses speak for; None where they do not say."""
-        return None if self.lowest is None else self.tried[self.lowest].lr / BACK
+        return None if self.lowest is None else self.tried[self.lowest].lr / self.back
 
     def with_means(self) -> list[tuple[Tried, float | None]]:
         """The steps, each with its smoothed loss; None where the loss was not finite."""

@@ -63,6 +63,13 @@ def test_what_is_not_finite_has_no_mean():
     assert all(mean is not None for _, mean in known)
 
 
+def test_sgd_is_given_the_whole_rate(make):
+    found = range_test((trainer := make(optimizer="sgd", clip=0.5)).job, trainer.options)
+    assert found.suggested == found.tried[found.lowest].lr
+    found = range_test((trainer := make("other", optimizer="adam", clip=0.5)).job, trainer.options)
+    assert found.suggested == found.tried[found.lowest].lr / 5
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_each_step_is_one_of_a_training_at_a_higher_rate(make, weights, optimizer):
     """Against a loop by hand: the state carried on, the gradient clipped, the rate as it grows."""
