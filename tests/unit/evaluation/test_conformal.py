@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
 
 import ostinato
 from ostinato.cli.main import main
@@ -26,6 +27,21 @@ def test_of_any_numbers_the_share_promised_lies_within(n, share):
     within = sum(numbers[i] <= conformal_quantile(np.sort(np.delete(numbers, i)), share) for i in range(n + 1))
     rank = math.ceil(round((n + 1) * share, 9))
     assert within == (rank if rank <= n else n)
+
+
+@pytest.mark.parametrize("n", [40, 60, 333])
+def test_the_quantile_is_that_of_mapie(n):
+    """`make check-all` installs it."""
+    regression = pytest.importorskip("mapie.regression", reason="mapie is not installed")
+    draw = np.random.default_rng(n)
+    X, residuals = draw.normal(size=(n, 1)), draw.normal(size=n)
+    model = LinearRegression().fit(X, X[:, 0])  # predicts X itself
+    split = regression.SplitConformalRegressor(model, confidence_level=[0.8, 0.9, 0.95], prefit=True)
+    split.conformalize(X, X[:, 0] + residuals)
+    _, intervals = split.predict_interval(np.zeros((1, 1)))
+    for place, share in enumerate((0.8, 0.9, 0.95)):
+        ours = conformal_quantile(np.sort(np.abs(residuals)), share)
+        np.testing.assert_allclose(intervals[0, :, place], [-ours, ours], atol=1e-12)
 
 
 def test_how_many_windows_a_level_takes():
@@ -122,9 +138,10 @@ def test_a_run_gives_calibrated_intervals(head, tmp_path, capsys, monkeypatch):
     (ninety,) = {tuple(row) for row in run.predict("all.csv", levels="90", steps=5)}
     assert "load_low_90" in ninety
     if head == "point":
-        widths = {round((row["load_high_95"] - row["load"]) / kept.factors(95.0)[step, 0], 4)
-                  for step, row in enumerate(rows)}  # fmt: skip
-        assert widths == {1.0}
+        known = [row["load_high_95"] - row["load"] for row in run.predict("known.csv")]
+        np.testing.assert_allclose(known, kept.factors(95.0)[:, 0], rtol=1e-4)
+        told = [row["load_high_80"] - row["load"] for row in rows]  # fifty rows more, which training was not given
+        assert not np.allclose(told, kept.factors(80.0)[:, 0], rtol=1e-3)
     assert main(["plot", "run", "all.csv", "--out", "p.png"]) == 0
     assert main(["evaluate", "run", "all.csv", "--json"]) == 0
     said = json.loads(capsys.readouterr().out.splitlines()[-1])

@@ -39,11 +39,9 @@ class Calibration:
 
     @classmethod
     def of(cls, found: Forecast, truth: np.ndarray, transforms: Sequence[Transform]) -> Self:
-        """By forecasts of N windows, whose quantiles, where there are any, are those of `SCALE_ENDS`, and by what came,
-        `[N, H, K]`, NaN where that is missing."""
-        low, high = _scales(found, transforms)
-        away = truth - found.point
-        scaled = np.where(away >= 0, away / high, -away / low)
+        """By forecasts of N windows, whose last two quantiles, where there are any, are those of `SCALE_ENDS`, and by
+        what came, `[N, H, K]`, NaN where that is missing."""
+        scaled = scaled_residuals(found, truth, transforms)
         _, H, K = truth.shape
         columns = ((scaled[:, h, k] for k in range(K)) for h in range(H))
         return cls([[np.sort(column[np.isfinite(column)]) for column in row] for row in columns])
@@ -57,13 +55,20 @@ class Calibration:
         """`[H, K]` q of the interval of so many percent: the largest residual there is where n are too few for it."""
         return np.array([[conformal_quantile(column, level / 100) for column in row] for row in self.residuals])
 
-    def apply(self, found: Forecast, levels: Sequence[float], transforms: Sequence[Transform]) -> Forecast:
+    def apply(
+        self,
+        found: Forecast,
+        levels: Sequence[float],
+        transforms: Sequence[Transform],
+        factors: np.ndarray | None = None,
+    ) -> Forecast:
         """The same forecasts, `[N, S, ...]`, with calibrated intervals.
 
         Args:
             found: whose last two quantiles, where there are any, are those of `SCALE_ENDS`.
             levels: in percent. The first quantiles become the ends of these; those between stay.
             transforms: of the targets.
+            factors: `[N, H, K, L]` q of each window, where they are others than `factors` of the levels.
 
         Steps beyond the horizon have the factors of its last one.
         """
@@ -71,8 +76,8 @@ class Calibration:
         steps = np.minimum(np.arange(found.point.shape[1]), len(self.residuals) - 1)
         floors = np.array([-np.inf if each.floor is None else each.floor for each in transforms])
         columns = []
-        for level in levels:
-            q = self.factors(level)[steps]
+        for place, level in enumerate(levels):
+            q = self.factors(level)[steps] if factors is None else factors[..., place][:, steps]
             columns += [np.maximum(found.point - q * low, floors), found.point + q * high]
         between = [] if found.quantiles is None else [found.quantiles[..., 2 * len(levels) : -2]]
         ends_of = np.stack(columns, axis=-1) if columns else np.zeros((*found.point.shape, 0))
@@ -96,6 +101,14 @@ class Calibration:
         except (msgspec.DecodeError, ValueError) as error:
             raise RunFolderError(f"{name}: damaged, it does not hold residuals: {error}") from None
         return cls([[np.array(column) for column in row] for row in rows])
+
+
+def scaled_residuals(found: Forecast, truth: np.ndarray, transforms: Sequence[Transform]) -> np.ndarray:
+    """`[N, H, K]` r of what came, `truth`, NaN where that is missing."""
+    low, high = _scales(found, transforms)
+    away = truth - found.point
+    scaled: np.ndarray = np.where(away >= 0, away / high, -away / low)
+    return scaled
 
 
 def conformal_quantile(residuals: np.ndarray, share: float) -> float:

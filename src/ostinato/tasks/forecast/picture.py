@@ -58,7 +58,7 @@ def draw_data(run: Trained, source: str, out: Path, options: ForecastOptions, ke
     if len(keys) > room:
         raise ConfigError(f"--series: expected {room} at most, for which there is room in a picture, got {len(keys)}")
     drawn = [found[key] for key in keys] if keys else list(found.values())[:room]
-    beyond = gone_on(run, codec, drawn, steps, levels)
+    beyond = gone_on(run, codec, drawn, steps, levels, follows=True)
     origins = [max(len(each) - codec.shape.horizon, codec.shape.window) for each in drawn]
     panels = _panels(run, codec, drawn, origins, f"forecast of the last {codec.shape.horizon} rows", beyond, levels)
     forecast_picture(panels, out, title=_title(codec, drawn, len(read.series), steps))

@@ -63,11 +63,12 @@ SERIES = "series.json"
 
 class SeriesExample(NamedTuple):
     """A series to forecast, with what is known in advance; the run's codec on the times of its table, and what messages
-    call that."""
+    call that; whether calibrated intervals go by the rows of it that training was not given."""
 
     series: Series
     codec: SeriesCodec
     table: str
+    follows: bool = True
 
 
 class Forecasting:
@@ -200,7 +201,8 @@ class Forecasting:
         if options.retrain and run.members:
             raise ConfigError("--retrain trains one run anew; an ensemble has several: leave it out")
         if not options.retrain:
-            return _evaluated(run, new, windows, foreseen(run, windows, LEVELS, CRPS_SHARES, progress))
+            found = foreseen(run, windows, LEVELS, CRPS_SHARES, progress, follows=True)
+            return _evaluated(run, new, windows, found)
         from ostinato.tasks.forecast.backtest import retrained
 
         shares = (*shares_of(LEVELS), *CRPS_SHARES)
@@ -235,7 +237,7 @@ class Forecasting:
             some = list(of_one_table)
             codec, name = some[0].codec, some[0].table
             series = can_go_on(codec, [one.series for one in some], name, str(run.folder.path), steps)
-            found = gone_on(run, codec, series, steps, levels, progress)
+            found = gone_on(run, codec, series, steps, levels, progress, follows=some[0].follows)
             for number, each in enumerate(series):
                 quantiles = None if found.quantiles is None else found.quantiles[number]
                 yield from forecast_rows(codec, each, found.point[number], quantiles, levels)
