@@ -42,6 +42,10 @@ class Attention(nn.Module):
         general:  score(q, m) = q . W m
         additive: score(q, m) = v . tanh(W q + U m + b)
 
+    With coverage each place's score also goes by c, the sum of the weights that it had at earlier steps (See et al.
+    2017, arXiv:1704.04368, equation 11): additive has w c within the tanh, the others w c beside theirs, w being
+    learned, at first zero.
+
     The first two are Luong et al.'s (2015, arXiv:1508.04025), the last Bahdanau et al.'s (2015, arXiv:1409.0473). For a
     sequence of no steps weights and mean are zero.
 
@@ -50,12 +54,21 @@ class Attention(nn.Module):
         query_size: Q.
         memory_size: M; dot needs it equal to Q.
         attention_size: width of the additive score's hidden layer; Q where None.
+        coverage: whether scores go by what was looked at before.
 
     Raises:
         ConfigError: an unknown score, or dot between different sizes.
     """
 
-    def __init__(self, score: Score, query_size: int, memory_size: int, *, attention_size: int | None = None) -> None:
+    def __init__(
+        self,
+        score: Score,
+        query_size: int,
+        memory_size: int,
+        *,
+        attention_size: int | None = None,
+        coverage: bool = False,
+    ) -> None:
         super().__init__()
         if score not in ("dot", "general", "additive"):
             raise ConfigError(f"attention: expected 'dot', 'general' or 'additive', got {score!r}")
@@ -67,12 +80,13 @@ class Attention(nn.Module):
         self.score = score
         if score == "general":
             self.key = nn.Linear(memory_size, query_size, bias=False)
-        elif score == "additive":
-            width = attention_size or query_size
+        width = attention_size or query_size
+        if score == "additive":
             self.query = nn.Linear(query_size, width)
             self.key = nn.Linear(memory_size, width, bias=False)
             self.weight = nn.Parameter(torch.empty(width))
             nn.init.uniform_(self.weight, -(width**-0.5), width**-0.5)
+        self.coverage = nn.Parameter(torch.zeros(width if score == "additive" else 1)) if coverage else None
 
     def memorize(self, memory: Tensor, lengths: Tensor | None = None) -> Memory:
         """Make a memory ready: all that does not depend on a query.
@@ -88,17 +102,18 @@ class Attention(nn.Module):
         keys = values if self.score == "dot" else self.key(values)
         return Memory(keys, values, absent)
 
-    def forward(self, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+    def forward(self, query: Tensor, memory: Memory, covered: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Attend, for all queries at once.
 
         Args:
             query: `[T, N, Q]`.
             memory: as `memorize` gave it.
+            covered: `[N, T, S]` sums of earlier weights, of attention with coverage.
 
         Returns:
             The means `[T, N, M]` and the weights `[T, N, S]`.
         """
-        scores = self._scores(query.transpose(0, 1), memory.keys)
+        scores = self._scores(query.transpose(0, 1), memory.keys, covered)
         if memory.absent is not None:
             absent = memory.absent.unsqueeze(1)
             # the lowest finite number and zeros afterwards: minus infinity would give NaN where nothing is present
@@ -108,11 +123,15 @@ class Attention(nn.Module):
             weights = scores.softmax(-1)
         return torch.bmm(weights, memory.values).transpose(0, 1), weights.transpose(0, 1)
 
-    def _scores(self, query: Tensor, keys: Tensor) -> Tensor:
-        """`[N, T, S]` from `[N, T, Q]` and `[N, S, K]`."""
+    def _scores(self, query: Tensor, keys: Tensor, covered: Tensor | None = None) -> Tensor:
+        """`[N, T, S]` from `[N, T, Q]`, `[N, S, K]` and, with coverage, `[N, T, S]`."""
         if self.score != "additive":
-            return torch.bmm(query, keys.transpose(1, 2))
+            scores = torch.bmm(query, keys.transpose(1, 2))
+            return scores if covered is None or self.coverage is None else scores + self.coverage * covered
         query = self.query(query)
+        if covered is not None and self.coverage is not None:
+            sums = query.unsqueeze(2) + keys.unsqueeze(1) + covered.unsqueeze(3) * self.coverage
+            return torch.tanh(sums) @ self.weight
         if query.shape[1] == 1:
             return self._additive(query, keys)
         most = max(1, _SUMS // max(1, keys.numel()))  # queries whose sums with all keys are held at once

@@ -58,8 +58,8 @@ def test_step_by_step_the_same_units_are_dropped(layers, monkeypatch):
     model = make(layers, recurrent_dropout=0.5, attention=None, bidirectional=False)
     decoder = model.decoder.train()
     state = decoder.start(decoder.initial_state(N))
-    whole, _, _ = decoder._read(INPUTS, state)
-    steps, _, _ = decoder._read_by_steps(INPUTS, state, -1.0)
+    whole, *_ = decoder._read(INPUTS, state)
+    steps, *_ = decoder._read_by_steps(INPUTS, state, -1.0)
     torch.testing.assert_close(steps, whole)
     assert drawn == [T] * 2 * layers
 
