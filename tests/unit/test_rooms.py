@@ -31,6 +31,7 @@ NAME_CELLS = {
     "config/cells.py": "the defaults, which help tells without torch",
     "interop/": "what other programs call their cells, their gates and biases",
     "layers/drop_in.py": "torch.nn's own arguments",
+    "tasks/lm/presets.py": "a recipe is of a cell",
 }
 
 

@@ -64,7 +64,8 @@ def products_of(options: TrainOptions, resumed: RunFolder | None = None) -> Prod
 
 def computed_in(options: TrainOptions, products: Products) -> TrainOptions:
     """The options, with what is used in the place of what was asked for."""
-    changed: Any = replace(cast("Any", options), training=replace(options.training, precision=products.used))
+    training = replace(options.training, precision=cast("Any", products.used))
+    changed: Any = replace(cast("Any", options), training=training)
     return cast("TrainOptions", changed)
 
 

@@ -34,7 +34,7 @@ def levels_of(model: nn.Module) -> list[list[nn.Parameter]]:
 
 
 @torch.no_grad()
-def give_layers(own: Recurrent, lent: Recurrent) -> None:
+def give_layers(own: Recurrent, lent: Recurrent, first: int | None = None) -> None:
     """Give a stack the weights of another that reads one way: its forward direction then computes what that one does.
 
     What the stack reads besides (the other direction's outputs, features behind those of the lent stack) counts nothing
@@ -43,11 +43,12 @@ def give_layers(own: Recurrent, lent: Recurrent) -> None:
     Args:
         own: of as many layers, of the same cell and size; its inputs begin with those of the lent stack.
         lent: of one direction, forward.
+        first: the lent stack's layer that becomes the first one, where the stack takes over some only; None for all.
 
     Raises:
         ConfigError: cells, layers or sizes that do not fit.
     """
-    theirs = dict(lent.named_parameters())
+    theirs = dict(lent.named_parameters()) if first is None else _layers_from(lent, first, own.num_layers)
     for name, weight in own.named_parameters():
         if name.endswith("_reverse"):
             continue
@@ -81,6 +82,16 @@ def start_rows(weight: Tensor, ids: Tensor, vectors: Tensor) -> None:
     if len(ids):
         size = vectors.square().mean().sqrt().clamp(min=1e-12)
         weight[ids] = (vectors * (weight.square().mean().sqrt() / size)).to(weight.dtype)
+
+
+def _layers_from(lent: Recurrent, first: int, count: int) -> dict[str, Tensor]:
+    """The weights of some layers, as those of a stack of these alone are called."""
+    found: dict[str, Tensor] = {}
+    for name, weight in lent.named_parameters():
+        layer = _LAYER.search(name)
+        if layer is None or first <= int(layer[1]) < first + count:
+            found[name if layer is None else f"{name[: layer.start()]}_l{int(layer[1]) - first}"] = weight
+    return found
 
 
 def _widened(name: str, weight: Tensor, like: Tensor, own: Recurrent, lent: Recurrent) -> Tensor:

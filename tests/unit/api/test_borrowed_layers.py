@@ -194,3 +194,44 @@ def test_a_pooling_that_c_lacks_is_refused(tmp_path, capsys):
                          text="text", label="said", **TINY)  # fmt: skip
     assert main(["export", str(run.folder.path), "--to", "c", "--out", str(tmp_path / "c")]) == 2
     assert "pooling concat has no form in C" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("side", ["source", "target", "both"])
+def test_a_translators_side_begins_with_a_language_model(side, lm, tmp_path):
+    lines = prose(100, 5).splitlines()
+    (tmp_path / "pairs.tsv").write_text("".join(f"{line}\t{line[::-1]}\n" for line in lines))
+    if side == "target":
+        (tmp_path / "pairs.tsv").write_text("".join(f"{line[::-1]}\t{line}\n" for line in lines))
+    options = {"from_side": "target"} if side == "target" else {}
+    options |= {"vocabularies": "shared"} if side == "both" else {}
+    run = ostinato.train(
+        "translate", tmp_path / "pairs.tsv", out=tmp_path / "new", from_run=lm, bidirectional=False, threads=1,
+        **options | STILL,
+    )  # fmt: skip
+    before = ostinato.load(lm)
+    assert run.config["model"]["hidden_size"] == 6
+    codec, given = run.codec, before.tokenizer.to_json()
+    assert (codec.source.to_json() == given, codec.target.to_json() == given) == (side != "target", side != "source")
+    layers, vectors = before.model.recurrent, before.model.embedding.weight
+
+    def alike(own, lent):
+        wide = torch.zeros_like(own)
+        wide[tuple(map(slice, lent.shape))] = lent
+        torch.testing.assert_close(own, wide, rtol=0, atol=1e-20)
+
+    if side != "target":
+        alike(run.model.encoder.embedding.weight, vectors)
+        for name, weight in layers.state_dict().items():
+            alike(run.model.encoder.recurrent.state_dict()[name], weight)
+    if side != "source":
+        decoder = run.model.decoder
+        alike(decoder.embedding.weight, vectors)
+        for name, weight in layers.state_dict().items():
+            part = decoder.first if name.endswith("_l0") else decoder.above
+            alike(part.state_dict()[name[:-1] + "0"], weight)
+
+
+def test_an_encoder_of_both_ways_borrows_nothing(lm, tmp_path):
+    (tmp_path / "pairs.tsv").write_text("".join(f"{line}\t{line}\n" for line in prose(60, 5).splitlines()))
+    with pytest.raises(ConfigError, match=r"a language model reads one way.*--no-bidirectional"):
+        ostinato.train("translate", tmp_path / "pairs.tsv", out=tmp_path / "new", from_run=lm, threads=1, **STILL)

@@ -14,7 +14,6 @@ from ostinato.bench.problem import errors
 from ostinato.config.bench import BenchLm
 from ostinato.core.errors import ConfigError
 from ostinato.losses import activation_penalty, sequence_cross_entropy
-from ostinato.tasks.lm.presets import LANGUAGE_MODEL
 
 SMALL = {"batch": 3, "steps": 20}
 WORDS = {**SMALL, "vocab_size": 40, "hidden": 12, "embed": 12}
@@ -32,7 +31,7 @@ def torch_has_bfloat16_lstms():
     return True
 
 
-@pytest.fixture(scope="module", params=LANGUAGE_MODEL)
+@pytest.fixture(scope="module", params=plan.MEASURED)
 def problem(request):
     return Problem.make(request.param, **CHANGES.get(request.param, WORDS))
 
@@ -244,7 +243,7 @@ def test_memory_counts_what_is_made_beside_a_sparse_gradient():
 def test_sections():
     everything = plan.sections((), (), (10, 30))
     names = [str(one) for one in everything]
-    assert {f"training {preset}" for preset in LANGUAGE_MODEL} <= set(names)
+    assert {f"training {preset}" for preset in plan.MEASURED} <= set(names)
     assert names[-3:] == ["a vocabulary of 10", "a vocabulary of 30", "a vocabulary of 30, 4,096 tokens a step"]
     assert [str(one) for one in plan.sections(("char",), (), (10,))] == [
         f"{work} char" for work in ("training", "generation", "evaluation")

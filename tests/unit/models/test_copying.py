@@ -218,3 +218,11 @@ def test_pieces_that_both_sides_share_are_copied_as_they_are(tmp_path):
     places, lacking = run.codec.copied("badi", ids)
     assert (places.tolist(), lacking) == (ids.tolist(), [])
     assert run.evaluate(train)["examples"] == 60
+
+
+def test_words_are_copied_from_shards_too(tmp_path):
+    train = reversed_names(tmp_path / "train.tsv", 400, 0, ["ba", "di", "fo"])
+    options = {"level": "word", "vocab_size": 6, "hidden": 8, "embed": 4, "dropout": 0.0, "threads": 1, "epochs": 1}
+    run = ostinato.train("translate", train, out=tmp_path / "run", copy=True, shard_size=0.002, **options)
+    assert run.config["data"]["train"]["shards"] > 1
+    assert run.evaluate(train)["examples"] == 400

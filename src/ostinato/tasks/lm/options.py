@@ -70,7 +70,7 @@ class TrainLm(TrainFacts):
     test: File = None
     """Text to evaluate the best weights on at the end."""
 
-    preset: Literal["hello", "char", "rnnlm", "better-rnnlm", "awd-lstm"] | None = None
+    preset: Literal["hello", "char", "rnnlm", "better-rnnlm", "awd-lstm", "awd", "mogrifier"] | None = None
     """Named settings, which options and --config override."""
 
     config: Config = None

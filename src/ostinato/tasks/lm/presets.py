@@ -2,6 +2,34 @@
 
 from typing import Any
 
+#: AWD-LSTM's regularisation with AdamW and an average from the start: for as long as there is, hours or a night.
+_AWD: dict[str, Any] = {
+    "level": "word",
+    "vocab_size": 10_000,
+    "layers": 2,
+    "hidden": 750,
+    "embed": 400,
+    "tied": True,
+    "locked_dropout": True,
+    "embedding_dropout": 0.1,
+    "input_dropout": 0.35,
+    "hidden_dropout": 0.25,
+    "output_dropout": 0.4,
+    "weight_drop": 0.3,
+    "ar": 2.0,
+    "tar": 1.0,
+    "batch": 32,
+    "steps": 35,
+    "random_steps": True,
+    "optimizer": "adamw",
+    "lr": 0.005,
+    "weight_decay": 0.05,
+    "schedule": "cosine",
+    "clip": 0.25,
+    "average": 0.05,
+    "epochs": 35,
+}
+
 #: Presets of `train lm`.
 LANGUAGE_MODEL: dict[str, dict[str, Any]] = {
     # Tiny: a few lines of text, learned by heart.
@@ -81,4 +109,8 @@ LANGUAGE_MODEL: dict[str, dict[str, Any]] = {
         "average_after": 5,
         "epochs": 500,
     },
+    # Its regularisation in a recipe of hours in the place of days: a test perplexity of 66 in two.
+    "awd": _AWD,
+    # The same with the cell of Melis, Kočiský, Blunsom 2020.
+    "mogrifier": {**_AWD, "cell": "mogrifier_lstm"},
 }

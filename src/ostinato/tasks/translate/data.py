@@ -1,7 +1,7 @@
 """Pairs of texts as ids in batches, for an encoder and a decoder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,21 @@ SAMPLING_RAMP = 10
 
 @dataclass(frozen=True)
 class EncodedPairs:
-    """Ids of sources, each with `<eos>` behind it, and of targets, without, which `eos` begins and ends."""
+    """Ids of sources, each with `<eos>` behind it, and of targets, without, which `eos` begins and ends.
+
+    Attributes:
+        copied: where words can be copied, what those of each source are called in targets; these then have ids from
+            `size` on, too, of words that the vocabulary lacks.
+        size: of the targets' vocabulary.
+        unknown: id that a decoder reads in the place of such a word.
+    """
 
     sources: list[TokenIds]
     targets: list[TokenIds]
     eos: int = 0
+    copied: list[TokenIds] | None = None
+    size: int = 0
+    unknown: int = 0
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -44,20 +54,25 @@ class EncodedPairs:
 
     def within(self, longest: int) -> "EncodedPairs":
         """The pairs of which neither side is longer, the `<eos>` aside."""
-        both = zip(self.sources, self.targets, strict=True)
-        kept = [(source, target) for source, target in both if max(len(source) - 1, len(target)) <= longest]
-        return EncodedPairs([source for source, _ in kept], [target for _, target in kept], self.eos)
+        both = enumerate(zip(self.sources, self.targets, strict=True))
+        return self.select([row for row, (source, target) in both if max(len(source) - 1, len(target)) <= longest])
 
     def spread(self, most: int) -> "EncodedPairs":
         """At most so many pairs, evenly spaced: files are often sorted by length."""
         if len(self) <= most:
             return self
-        rows = evenly(len(self), most)
-        return EncodedPairs([self.sources[row] for row in rows], [self.targets[row] for row in rows], self.eos)
+        return self.select(evenly(len(self), most))
+
+    def select(self, rows: Rows | Sequence[int]) -> "EncodedPairs":
+        """The pairs with these numbers."""
+        sources, targets = ([side[row] for row in rows] for side in (self.sources, self.targets))
+        copied = None if self.copied is None else [self.copied[row] for row in rows]
+        return replace(self, sources=sources, targets=targets, copied=copied)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What is kept of them in a file."""
-        return flat(self.sources, "sources") | flat(self.targets, "targets")
+        kept = flat(self.sources, "sources") | flat(self.targets, "targets")
+        return kept if self.copied is None else kept | flat(self.copied, "copied")
 
     @classmethod
     def of_arrays(cls, arrays: Arrays, eos: int) -> "EncodedPairs":
@@ -71,6 +86,9 @@ class EncodedPairs:
         start = torch.full((1, targets.shape[1]), self.eos)
         inputs = torch.cat([start, targets[:-1]])
         more = {"target_inputs": inputs, "target_lengths": target_lengths}
+        if self.copied is not None:
+            more["target_inputs"] = inputs.masked_fill(inputs >= self.size, self.unknown)
+            more["copied"] = pad_ids([self.copied[row] for row in rows])[0]
         return Batch(source, targets, lengths, more=more, counted=int(target_lengths.sum()))
 
 

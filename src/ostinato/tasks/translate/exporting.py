@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from ostinato.core.errors import DataError
 from ostinato.interop.outgoing.graphs import Graph
 from ostinato.tasks.decoder_exporting import graphs_of
 from ostinato.tasks.exporting import lengths, tokens, vocabulary
@@ -27,8 +28,18 @@ def metadata(run: Trained) -> dict[str, Any]:
 
 def graphs(run: Trained) -> dict[str, Graph]:
     """Two."""
+    require_plain(run)
     model, codec = run.model, run.codec
     assert isinstance(model, Seq2Seq)
     inputs = [tokens(codec.source.size, "source", "S"), lengths("S")]
     example = torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, dtype=torch.int64)
     return graphs_of(model, codec.target.size, inputs, "S", example)
+
+
+def require_plain(run: Trained) -> None:
+    """Raise a DataError for a model that has no form elsewhere."""
+    for option in ("copy", "coverage"):
+        if run.config["model"].get(option):
+            raise DataError(
+                f"{run.folder.path}: was trained with --{option}, which no export has yet; train without it"
+            )

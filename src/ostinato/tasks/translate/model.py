@@ -123,7 +123,7 @@ class Seq2Seq(nn.Module):
         input_feeding: each step also reads what attention gave at the step before.
         tied: the output layer uses the target embedding's weights.
         shared: source and target have one vocabulary and one embedding.
-        readout: of `SequenceDecoder`.
+        readout, copy, coverage: of `SequenceDecoder`.
         hands_over: of `Encoder`.
         **options: of `Recurrent` and of the cell.
 
@@ -150,6 +150,8 @@ class Seq2Seq(nn.Module):
         shared: bool = False,
         readout: bool = True,
         hands_over: Literal["state", "h"] = "state",
+        copy: bool = False,
+        coverage: bool = False,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -160,7 +162,7 @@ class Seq2Seq(nn.Module):
         reads: dict[str, Any] = {"bidirectional": bidirectional, "reverse": reverse, "hands_over": hands_over}
         self.encoder = Encoder(source_vocab, *sizes, **reads | options)
         options |= {"memory_size": self.encoder.recurrent.output_size, "attention": attention, "peeky": peeky}
-        options["readout"] = readout
+        options |= {"readout": readout, "copy": copy, "coverage": coverage}
         self.decoder = SequenceDecoder(target_vocab, *sizes, input_feeding=input_feeding, tied=tied, **options)
         self.encoder.bridge_to(self.decoder)
         if shared:
@@ -176,6 +178,7 @@ class Seq2Seq(nn.Module):
         target_inputs: Tensor,
         target_lengths: Tensor | None = None,
         sampling: float | Tensor = 0.0,
+        copied: Tensor | None = None,
     ) -> DecoderOutput:
         """Read a source and predict each token of a target from those before it.
 
@@ -185,13 +188,14 @@ class Seq2Seq(nn.Module):
             target_inputs: `[T, N]` token ids: the target, one step later than it is to be predicted.
             target_lengths: `[N]` of these; None where all are T.
             sampling: probability that a target input is replaced by what the decoder itself predicts there.
+            copied: `[S, N]` what the words of the source are called in the target, where they can be copied.
         """
-        return self.decoder(target_inputs, self.start(inputs, lengths), target_lengths, sampling)
+        return self.decoder(target_inputs, self.start(inputs, lengths, copied), target_lengths, sampling)
 
-    def start(self, source: Tensor, lengths: Tensor | None = None) -> DecoderState:
+    def start(self, source: Tensor, lengths: Tensor | None = None, copied: Tensor | None = None) -> DecoderState:
         """The decoder's state before its first step, once the source `[S, N]` is read."""
         encoded = self.encoder(source, lengths)
-        return self.decoder.start(encoded.state, encoded.outputs, encoded.lengths)
+        return self.decoder.start(encoded.state, encoded.outputs, encoded.lengths, copied)
 
 
 def reversal(steps: int, batch: int, lengths: Tensor | None, device: Any = None) -> Tensor:

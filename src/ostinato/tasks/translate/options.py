@@ -63,10 +63,21 @@ class Seq2SeqOptions(ModelOptions):
     input_feeding: bool = False
     """Let each step of the decoder read what attention gave at the step before. Trains step by step, which is slow."""
 
+    copy: bool = False
+    """Let the decoder copy words of the source, those too that the vocabulary lacks (a pointer-generator)."""
+
+    coverage: float = 0.0
+    """Weight of a loss for looking again at what was looked at; attention then sees what that was. Trains step by step,
+    which is slow. 0 means none."""
+
     def __post_init__(self) -> None:
         self.at_level("bpe")  # checks
+        at_least(coverage=(self.coverage, 0))
         if self.input_feeding and self.attention == "none":
             raise ConfigError("--input-feeding passes on what attention gave: choose an --attention as well")
+        if (self.copy or self.coverage) and self.attention == "none":
+            what = "--copy copies what attention looks" if self.copy else "--coverage is of what attention looks"
+            raise ConfigError(f"{what} at: choose an --attention as well")
 
     def at_level(self, level: Level) -> ModelOptions:
         """The options that every model has, with this level's sizes where none were given."""
@@ -123,6 +134,10 @@ class TrainTranslate(TrainFacts):
     vocabularies: Literal["shared", "separate"] | None = None
     """One vocabulary and one embedding for both sides, or two. By default shared for BPE, else separate."""
 
+    from_side: Literal["source", "target"] = "source"
+    """Whose vocabulary, embedding and layers those of a language model are that --from names. With one vocabulary both
+    sides have them."""
+
     max_length: int = 256
     """Tokens of a source or target at most: longer pairs are not trained on, and no longer target is written."""
 
@@ -152,6 +167,13 @@ class TrainTranslate(TrainFacts):
             raise ConfigError("--separator: expected at least one character, such as a TAB")
         if (self.source is None) != (self.target is None):
             raise ConfigError("--source and --target belong together: expected both or none")
+        if self.model.copy and self.tokens.level == "bpe" and not self.one_vocabulary:
+            raise ConfigError(
+                "--copy: with --level bpe and --vocabularies separate a word is cut into other pieces on either side, "
+                "so that none can be copied; choose --vocabularies shared, or --level word or char"
+            )
+        if self.model.copy and self.scheduled_sampling:
+            raise ConfigError("--copy: goes by the true words before; leave --scheduled-sampling out")
 
     @property
     def smoothing(self) -> float:

@@ -7,12 +7,13 @@ import numpy as np
 from ostinato.interop.outgoing.described import Arrays, Described, lengths
 from ostinato.tasks.decoder_portable import writer
 from ostinato.tasks.trained import Trained
-from ostinato.tasks.translate.exporting import metadata
+from ostinato.tasks.translate.exporting import metadata, require_plain
 from ostinato.tasks.translate.options import BEAM
 
 
 def described(run: Trained) -> Described:
     """A text to another one."""
+    require_plain(run)
     codec, decoding = run.codec, run.config["decoding"]
     about = {**metadata(run), "source_ends": codec.ends, "source_width": codec.width}
 

@@ -10,8 +10,9 @@ from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.batching.splits import held_out
 from ostinato.data.corpora.corpus import Corpus, Divided, survey
 from ostinato.data.corpora.pairs import pairs_in_parts
-from ostinato.data.corpora.shards import Arrays
+from ostinato.data.corpora.shards import Arrays, rows_of
 from ostinato.data.text.pairs import PairLayout, Pairs, open_pairs
+from ostinato.data.text.tokenizer import TextCodec
 from ostinato.data.text.unknown_words import warn_unknown
 from ostinato.data.text.vocabulary import learn_tokenizer
 from ostinato.tasks.contract import Progress, record
@@ -49,7 +50,7 @@ class PairCorpus(NamedTuple):
 
 
 def prepare_pairs(
-    options: TrainTranslate, progress: Progress | None = None, codec: PairCodec | None = None
+    options: TrainTranslate, progress: Progress | None = None, codec: PairCodec | TextCodec | None = None
 ) -> PreparedPairs:
     """Read, split and tokenise. Of large files, what is learned before training is learned of a sample."""
     layout = PairLayout(options.separator, options.columns, columns_named=options.columns is not None)
@@ -58,7 +59,8 @@ def prepare_pairs(
     data: dict[str, Any] = {"train": record_of(train), "valid": record_of(valid), "held_out": options.valid is None}
     if options.test is not None:
         data["test"] = record_of(open_pairs([options.test], layout))
-    codec = codec or _learn(options, train)
+    if not isinstance(codec, PairCodec):
+        codec = _learn(options, train, codec)
     encoded = codec.encode(train)
     fitting = encoded.within(options.max_length)
     rate, fits, about = len(fitting) / len(encoded), len(fitting) > 0, ""
@@ -97,7 +99,7 @@ class EncodesPairs:
     def key(self) -> str:
         """Tokenizers and length."""
         codec = self.codec
-        return repr((codec.source.digest, codec.target.digest, codec.ends, codec.width, self.longest))
+        return repr((codec.source.digest, codec.target.digest, codec.ends, codec.width, codec.copies, self.longest))
 
     def arrays(self, part: Pairs) -> Arrays:
         """Ids of both sides."""
@@ -105,7 +107,8 @@ class EncodesPairs:
 
     def examples(self, arrays: Arrays) -> EncodedPairs:
         """The pairs that were kept."""
-        return EncodedPairs.of_arrays(arrays, 0)
+        pairs = EncodedPairs.of_arrays(arrays, 0)
+        return self.codec.to_copy(pairs, rows_of(arrays, "copied")) if self.codec.copies else pairs
 
 
 def record_of(pairs: Pairs) -> dict[str, Any]:
@@ -169,11 +172,15 @@ def _parts(options: TrainTranslate, layout: PairLayout, corpus: PairCorpus) -> t
     return sample, held.select(range(len(held))), sample.columns
 
 
-def _learn(options: TrainTranslate, train: Pairs) -> PairCodec:
-    """One tokenizer for both sides, or one each."""
-    level, limit = options.tokens.level, options.tokens.vocab_limit
+def _learn(options: TrainTranslate, train: Pairs, lent: TextCodec | None = None) -> PairCodec:
+    """One tokenizer for both sides, or one each; a language model's, where it lends one, for both or for its side."""
+    level, limit, copies = options.tokens.level, options.tokens.vocab_limit, options.model.copy
+    sides = {"source": train.sources, "target": train.targets}
     if options.one_vocabulary:
-        both = learn_tokenizer(train.lines(train.sources, train.targets), level, limit)
-        return PairCodec(both, both)
-    source, target = (learn_tokenizer(train.lines(side), level, limit) for side in (train.sources, train.targets))
-    return PairCodec(source, target)
+        both = lent.tokenizer if lent else learn_tokenizer(train.lines(*sides.values()), level, limit)
+        return PairCodec(both, both, copies=copies)
+    source, target = (
+        lent.tokenizer if lent and side == options.from_side else learn_tokenizer(train.lines(texts), level, limit)
+        for side, texts in sides.items()
+    )
+    return PairCodec(source, target, copies=copies)

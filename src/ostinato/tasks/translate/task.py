@@ -16,7 +16,7 @@ from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.batching.buckets import Buckets, in_length_order, pad_ids
 from ostinato.data.corpora.batches import ShardedBuckets
 from ostinato.data.text.pairs import PairLayout, open_pairs, read_sources
-from ostinato.data.text.tokenizer import Tokenizer
+from ostinato.data.text.tokenizer import TextCodec, Tokenizer
 from ostinato.data.text.unknown_words import unknown_note
 from ostinato.decoding import best_sequences
 from ostinato.evaluation import perplexity
@@ -34,6 +34,7 @@ from ostinato.tasks.sharded import InShards, count_of, shown
 from ostinato.tasks.trained import AnyRun, Trained, require_alike
 from ostinato.tasks.translate import exporting
 from ostinato.tasks.translate.adopting import SOURCE_FILE, USED, adopt
+from ostinato.tasks.translate.borrowing import BORROWED, borrow
 from ostinato.tasks.translate.codec import PairCodec
 from ostinato.tasks.translate.data import EncodedPairs, Sampled
 from ostinato.tasks.translate.figures import score_translations
@@ -62,7 +63,7 @@ class Translation:
     }
 
     def prepare(
-        self, options: TrainTranslate, progress: Progress | None = None, codec: PairCodec | None = None
+        self, options: TrainTranslate, progress: Progress | None = None, codec: PairCodec | TextCodec | None = None
     ) -> PreparedPairs:
         """Read, split and tokenise."""
         return prepare_pairs(options, progress, codec)
@@ -82,6 +83,8 @@ class Translation:
             "tied": own.tied,
             "shared": options.one_vocabulary,
             **shared.layer_settings(),
+            **({"copy": True} if own.copy else {}),
+            **({"coverage": True} if own.coverage else {}),
         }
         layout = prepared.more.layout
         decoding = {"max_length": options.max_length, "length_penalty": options.length_penalty}
@@ -119,7 +122,7 @@ class Translation:
         valid = [prepared.valid.batch(rows) for rows in in_length_order(prepared.valid.lengths, AT_ONCE)]
         return Job(
             model=model,
-            loss=partial(decoded_cross_entropy, label_smoothing=options.smoothing),
+            loss=partial(decoded_cross_entropy, label_smoothing=options.smoothing, coverage=options.model.coverage),
             batches=sampled,
             validate=lambda trained: decoded_loss(trained, valid),
             figure=("perplexity", perplexity),
@@ -158,7 +161,7 @@ class Translation:
         """The tokenizers."""
         try:
             target = Tokenizer.load(folder.tokenizer)
-            reads = config.get("reads", {})
+            reads = config.get("reads", {}) | {"copies": config["model"].get("copy", False)}
             if config["model"].get("shared"):
                 return PairCodec(target, target, **reads)
             return PairCodec(Tokenizer.load(folder.path / SOURCE_FILE), target, **reads)
@@ -171,7 +174,8 @@ class Translation:
         """Of what the model writes: examples, bleu, chrf, exact_match, and the signatures of the first two."""
         pairs = open_pairs(list(sources), _layout(run))
         unknown = run.codec.unknown(run.codec.encode(pairs))
-        tell_unknown(pairs, unknown, run.codec, "the model can neither read nor write them")
+        able = "can copy them, no more" if run.codec.copies else "can neither read nor write them"
+        tell_unknown(pairs, unknown, run.codec, f"the model {able}")
         written = self._translate(run, pairs.sources, progress, options.beam)
         return Figures(**score_translations(written, pairs.targets) | unknown)
 
@@ -197,9 +201,11 @@ class Translation:
         codecs: list[PairCodec] = [run.codec for run in runs]
         require_alike("the vocabulary", [(own.source.to_json(), own.target.to_json()) for own in codecs])
         require_alike("how sources are written", [(own.ends, own.width) for own in codecs])
+        require_alike("--copy", [own.copies for own in codecs])
         return WriterEnsemble([run.model for run in runs])
 
     adopt, ADOPTING = staticmethod(adopt), USED
+    borrow, BORROWED = staticmethod(borrow), BORROWED
 
     def reads_texts(self, run: Trained) -> bool:
         """Each does."""
@@ -219,12 +225,14 @@ class Translation:
             raise ConfigError(f"{run.folder.path}: the model has no attention to show")
         codec: PairCodec = run.codec
         (source,) = codec.encode_sources([text])
-        (target,) = self._search(run, [source], beam)
-        batch = EncodedPairs([source], [np.array(target, np.int64)]).batch(np.zeros(1, np.int64))
+        places, lacking = codec.copied(text, source)
+        (target,) = self._search(run, [source], beam, [places] if codec.copies else None)
+        pairs = EncodedPairs([source], [np.array(target, np.int64)])
+        batch = (codec.to_copy(pairs, [places]) if codec.copies else pairs).batch(np.zeros(1, np.int64))
         with torch.no_grad():
             weights = run.model(batch.inputs, **batch.arguments()).attention[:, 0]
         read = [codec.source.decode([token]) for token in (source[:-1] if codec.ends else source).tolist()]
-        written = [codec.target.decode([token]) for token in target]
+        written = [codec.written([token], lacking) for token in target]
         return Alignment([*read, *["<eos>"][: codec.ends]], [*written, "<eos>"], weights)
 
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
@@ -263,22 +271,28 @@ class Translation:
         written, done = [""] * len(texts), 0
         for rows in in_length_order([len(source) for source in sources], AT_ONCE):
             given = [row for row in rows.tolist() if texts[row]]
-            for row, tokens in zip(given, self._search(run, [sources[row] for row in given], beam), strict=True):
-                written[row] = codec.target.decode(tokens).strip()
+            found = [codec.copied(texts[row], sources[row]) for row in given] if codec.copies else None
+            copied = None if found is None else [places for places, _ in found]
+            lacking = [()] * len(given) if found is None else [words for _, words in found]
+            best = self._search(run, [sources[row] for row in given], beam, copied)
+            for row, tokens, words in zip(given, best, lacking, strict=True):
+                written[row] = codec.written(tokens, words).strip()
             done += len(rows)
             if progress is not None:
                 progress(done, len(texts))
         return written
 
-    def _search(self, run: Trained, sources: list[Any], beam: int | None) -> list[list[int]]:
-        """The best target of each source, as ids."""
+    def _search(
+        self, run: Trained, sources: list[Any], beam: int | None, copied: list[Any] | None = None
+    ) -> list[list[int]]:
+        """The best target of each source, as ids; of sources whose words can be copied, called so in targets."""
         if not sources:
             return []
         decoding, codec = run.config["decoding"], run.codec
         model = cast(Seq2Seq | WriterEnsemble, run.model)
         ids, lengths = pad_ids(sources)
         with torch.no_grad():
-            state = model.start(ids, lengths)
+            state = model.start(ids, lengths, *([] if copied is None else [pad_ids(copied)[0]]))
         # twice as long as what is read, and some: a limit against endless repetition, not one that is met
         limits = (2 * lengths + 50).clamp(max=decoding["max_length"])
         width = BEAM if beam is None else beam

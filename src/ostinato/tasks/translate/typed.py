@@ -25,7 +25,7 @@ EXAMPLE = 200
 
 def typed(run: Trained, text: str) -> Typed:
     """A source, which the encoder reads, `<eos>` behind it, as a step without a piece; what is written is the likeliest
-    token at each step. The scalar is the loss of that."""
+    token of the vocabulary at each step: nothing is copied. The scalar is the loss of that."""
     codec, model = run.codec, cast(Seq2Seq, run.model)
     (ids,) = codec.encode_sources([text])
     _, found = codec.source.encode_with_spans(text.ljust(codec.width))
@@ -39,7 +39,9 @@ def typed(run: Trained, text: str) -> Typed:
         (tokens,) = _written(run, model, torch.as_tensor(read.astype(np.int64))[:, None])
         batch = EncodedPairs([read], [np.array(tokens, np.int64)]).batch(np.zeros(1, np.int64))
         pieces = [text[begin:end] for begin, end in spans[:steps]]
-        attends, fed = model.decoder.attention is not None, model.decoder.input_feeding
+        attention = model.decoder.attention
+        attends, fed = attention is not None, model.decoder.input_feeding
+        fed = fed or (attention is not None and attention.coverage is not None)
         return Observed(
             pieces,
             batch.inputs,
