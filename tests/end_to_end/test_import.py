@@ -228,6 +228,17 @@ def test_an_imported_model_learns_on(capsys: pytest.CaptureFixture[str]):
     assert losses[-1] < losses[0] - 0.1
 
 
+def test_an_imported_run_is_looked_into_and_trains_on_from(capsys: pytest.CaptureFixture[str]):
+    torch.manual_seed(0)
+    torch.save(LanguageModel(nn.LSTM(6, 8)).state_dict(), "model.pt")
+    imported(capsys, "model.pt", "--text", "text.txt", "--out", "run")
+    assert main(["inspect", "run", "gates", "--out", "pictures", "--data", "text.txt"]) == 0
+    options = ["--epochs", "1", "--batch", "4", "--steps", "30", "--lr", "1e-6", "--dropout", "0"]
+    assert main(["train", "lm", "text.txt", "--from", "run", "--out", "more", *options]) == 0
+    before, after = (ostinato.load(name).evaluate("text.txt")["loss"] for name in ("run", "more"))
+    assert after == pytest.approx(before, abs=1e-3)  # it began with these weights, and hardly learned
+
+
 def test_layers_alone_in_python():
     both = nn.GRU(4, 5, 2, bidirectional=True)
     torch.save(nn.ModuleDict({"deep": nn.ModuleDict({"rnn": both})}).state_dict(), "layers.pt")

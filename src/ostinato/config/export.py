@@ -14,7 +14,7 @@ Format: TypeAlias = Literal["onnx", "torch", "numpy", "int8", "c"]
 
 #: The options that a format has a use for, besides those that are every format's; `api/exporting` has a module each.
 FORMATS: Mapping[Format, frozenset[str]] = {
-    "onnx": frozenset({"opset"}),
+    "onnx": frozenset({"opset", "sizes"}),
     "torch": frozenset(),
     "numpy": frozenset(),
     "int8": frozenset(),
@@ -58,6 +58,10 @@ class Export:
     opset: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Of onnx: the version of its operators, from 15 on. By default 20."""
 
+    sizes: Annotated[tuple[str, ...], tyro.conf.arg(metavar="AXIS=N")] = ()
+    """Of onnx: axes that shall have one size alone, for runtimes that take no other, such as N=1 T=20. By default all
+    that can be are free."""
+
     weights: Literal["float32", "int8"] = "float32"
     """Of c: float32; or int8 with a scale for each row, a quarter of the bytes, whose answers are a little off."""
 
@@ -71,7 +75,24 @@ class Export:
     def __post_init__(self) -> None:
         if self.opset is not None:
             at_least(opset=(self.opset, OLDEST_OPSET))
+        self.fixed()
         used = _COMMON | FORMATS.get(self.to, frozenset())
         for item in fields(self):
             if item.name not in used and getattr(self, item.name) != item.default:
                 raise ConfigError(f"--{item.name.replace('_', '-')}: --to {self.to} has no use for it; leave it out")
+
+    def fixed(self) -> dict[str, int]:
+        """Sizes of the axes that are fixed.
+
+        Raises:
+            ConfigError: a word that is not AXIS=N, N a whole number of at least 1, or an axis twice.
+        """
+        found: dict[str, int] = {}
+        for word in self.sizes:
+            axis, _, size = word.partition("=")
+            if not (axis and size.isascii() and size.isdecimal() and int(size)) or axis in found:
+                raise ConfigError(
+                    f"--sizes: expected axes, each once, and sizes from 1 on, such as N=1 T=20, got {word!r}"
+                )
+            found[axis] = int(size)
+        return found

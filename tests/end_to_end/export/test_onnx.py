@@ -82,6 +82,26 @@ def test_texts_of_any_length_at_once(run):
     np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
+def test_sizes_are_fixed_on_request(run, exported):
+    said = exported(run, "--to", "onnx", "--out", "fixed.onnx", "--sizes", "N=1", "T=4")
+    assert said["checked"] == 20
+    assert said["difference"] < 1e-5
+    session = runtime.InferenceSession("fixed.onnx")
+    assert {one.name: one.shape for one in session.get_inputs()} == {
+        "tokens": [4, 1], "lengths": [1], "state_h": [1, 1, 16], "state_c": [1, 1, 16]
+    }  # fmt: skip
+    assert [one["axes"] for one in said["files"][0]["inputs"]] == [
+        ["4", "1"],
+        ["1"],
+        ["1", "1", "16"],
+        ["1", "1", "16"],
+    ]
+    assert session.get_outputs()[0].shape[:2] == [4, 1]
+    exported(run, "--to", "onnx", "--out", "steps.onnx", "--sizes", "T=1")
+    assert runtime.InferenceSession("steps.onnx").get_inputs()[0].shape == [1, "N"]
+
+
 def test_empty_texts_and_no_texts_are_taken(run):
     ostinato.export(run, to="onnx", out="model.onnx")
     script = """
@@ -102,6 +122,10 @@ for T, N in ((0, 2), (3, 0), (0, 0)):
     [
         (("nowhere", "--to", "onnx", "--out", "x"), "nowhere"),
         (("RUN", "--to", "onnx", "--out", "x", "--opset", "3"), "at least 15"),
+        (("RUN", "--to", "onnx", "--out", "x", "--sizes", "N=0"), "from 1 on"),
+        (("RUN", "--to", "onnx", "--out", "x", "--sizes", "T=3", "T=4"), "each once"),
+        (("RUN", "--to", "onnx", "--out", "x", "--sizes", "K=3"), "no axis 'K' is free here; there are T, N"),
+        (("RUN", "--to", "numpy", "--out", "x", "--sizes", "N=3"), "no use for it"),
         (("RUN", "--to", "onyx", "--out", "x"), "onyx"),
         (("RUN", "--to", "onnx", "--out", "there.onnx"), "--overwrite"),
         (("RUN", "--to", "onnx", "--out", "there"), "--overwrite"),

@@ -24,7 +24,7 @@ from ostinato.core.registry import options_set
 from ostinato.interop.outgoing.c import Sample, identifier, recurrent_layer
 from ostinato.interop.outgoing.described import Arrays, Described, flat, largest_difference, lengths
 from ostinato.interop.outgoing.graphs import Graph, Port
-from ostinato.interop.outgoing.onnx import require_onnx, write_onnx
+from ostinato.interop.outgoing.onnx import require_free, require_onnx, write_onnx
 from ostinato.interop.outgoing.onnx_runtime import largest_difference as apart_in_onnx_runtime
 from ostinato.interop.outgoing.torch_script import layers as torch_layers
 from ostinato.layers.eight_bits import INT8
@@ -87,8 +87,10 @@ def to_onnx(layer: Recurrent, options: Export, folder: Path) -> Exported:
     outputs = [Port("output", ("T", "N", layer.output_size), "of the last layer, zero beyond a length"), *after]
     graph = Graph(_Steps(layer).eval(), inputs, outputs, initial(layer.initial_state(1)))
     path = folder / "layer.onnx"
-    write_onnx(graph, path, {"cell": layer.cell.name}, options.opset)
-    return _said(options, [path], _near(options, apart_in_onnx_runtime(graph, path, CHECKS)))
+    fixed = options.fixed()
+    require_free([graph], fixed)
+    write_onnx(graph, path, {"cell": layer.cell.name}, options.opset, fixed)
+    return _said(options, [path], _near(options, apart_in_onnx_runtime(graph, path, CHECKS, fixed=fixed)))
 
 
 def to_numpy(layer: Recurrent, options: Export, folder: Path) -> Exported:

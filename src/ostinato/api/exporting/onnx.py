@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from ostinato.api.run import Run
 from ostinato.config.export import Export
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.interop.outgoing.graphs import Port
-from ostinato.interop.outgoing.onnx import require_onnx, write_onnx
+from ostinato.interop.outgoing.onnx import require_free, require_onnx, write_onnx
 from ostinato.interop.outgoing.onnx_runtime import largest_difference
 from ostinato.tasks.contract import Exports
 
@@ -35,18 +36,19 @@ def write(run: Run, options: Export, folder: Path, *, single: bool) -> Exported:
             f"--out {options.out}: a model of task {task!r} is {len(graphs)} graphs, {', '.join(graphs)}: "
             "expected a folder, so a name without .onnx"
         )
-    files, most = [], 0.0
+    files, most, fixed = [], 0.0, options.fixed()
+    require_free(graphs.values(), fixed)
     for name, graph in graphs.items():
         path = folder / f"{name}{SUFFIX}"
-        write_onnx(graph, path, metadata | {"graph": name}, options.opset)
-        apart = largest_difference(graph, path, _CHECKS)
+        write_onnx(graph, path, metadata | {"graph": name}, options.opset, fixed)
+        apart = largest_difference(graph, path, _CHECKS, fixed=fixed)
         if not apart <= _MOST:
             raise DataError(
                 f"--to onnx: {path.name} gives other numbers than the run in ONNX Runtime, {apart:.1e} apart at most "
                 f"where {_MOST:.0e} is allowed; nothing is written"
             )
         most = max(most, apart)
-        given, said = (list(map(_tensor, ports)) for ports in (graph.inputs, graph.outputs))
+        given, said = ([_tensor(port, fixed) for port in ports] for ports in (graph.inputs, graph.outputs))
         files.append(ExportedFile(file=path.name, bytes=path.stat().st_size, inputs=given, outputs=said))
     checked = _CHECKS * len(graphs)
     return Exported(run=options.run, task=task, to="onnx", files=files, checked=checked, difference=most)
@@ -59,5 +61,6 @@ def _metadata(run: Run) -> dict[str, object]:
     return known | dict(run.task.metadata(run))
 
 
-def _tensor(port: Port) -> ExportedTensor:
-    return ExportedTensor(name=port.name, axes=list(map(str, port.axes)), kind=port.kind, meaning=port.meaning)
+def _tensor(port: Port, fixed: Mapping[str, int]) -> ExportedTensor:
+    axes = [str(fixed.get(str(axis), axis)) for axis in port.axes]
+    return ExportedTensor(name=port.name, axes=axes, kind=port.kind, meaning=port.meaning)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,24 @@ def require_onnx() -> None:
         ) from None
 
 
-def write_onnx(graph: Graph, path: Path, metadata: Mapping[str, Any], opset: int | None = None) -> None:
+def require_free(graphs: Iterable[Graph], sizes: Mapping[str, int]) -> None:
+    """That some graph has each of these axes free.
+
+    Raises:
+        ConfigError: none has.
+    """
+    free = {axis: None for graph in graphs for axis in graph.free}
+    if unknown := [axis for axis in sizes if axis not in free]:
+        raise ConfigError(f"--sizes: no axis {unknown[0]!r} is free here; there are {', '.join(free)}")
+
+
+def write_onnx(
+    graph: Graph,
+    path: Path,
+    metadata: Mapping[str, Any],
+    opset: int | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> None:
     """Write one graph.
 
     Args:
@@ -49,6 +66,7 @@ def write_onnx(graph: Graph, path: Path, metadata: Mapping[str, Any], opset: int
         path: the file.
         metadata: goes into the file's metadata_props; what is no text as JSON.
         opset: version of the operators; None for `_DEFAULT_OPSET`.
+        sizes: of free axes that the file shall have fixed; other graphs' axes among them are passed over.
 
     Raises:
         ConfigError: an opset that torch's exporter or the converter has no way to.
@@ -62,6 +80,8 @@ def write_onnx(graph: Graph, path: Path, metadata: Mapping[str, Any], opset: int
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     _check(model, graph)
+    if sizes:
+        _fix(model, sizes)
     path.write_bytes(model.SerializeToString())
 
 
@@ -145,6 +165,18 @@ def _check(model: Any, graph: Graph) -> None:
                     f"--to onnx: {port.name} would have the axes {found.get(port.name)} where {port.axes} are meant: "
                     "a size that is to be free is frozen"
                 )
+
+
+def _fix(model: Any, sizes: Mapping[str, int]) -> None:
+    """Give axes that are free a size, in place."""
+    import onnx
+
+    del model.graph.value_info[:]  # what lies between follows from the ends
+    for value in (*model.graph.input, *model.graph.output):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param in sizes:
+                axis.dim_value = sizes[axis.dim_param]
+    onnx.checker.check_model(model, full_check=True)
 
 
 def _axes(value: Any) -> tuple[str | int, ...]:

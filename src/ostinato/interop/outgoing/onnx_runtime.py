@@ -17,7 +17,9 @@ from ostinato.interop.outgoing.graphs import Graph, Port
 _MOST = {"T": 24, "S": 24, "N": 5}
 
 
-def largest_difference(graph: Graph, path: Path, times: int = 20, seed: int = 0) -> float:
+def largest_difference(
+    graph: Graph, path: Path, times: int = 20, seed: int = 0, fixed: Mapping[str, int] | None = None
+) -> float:
     """How far the file's answers are from the module's at most, over random inputs of random sizes.
 
     All sizes being 1, each being 0, and lengths of 0 and 1 are among them. A difference is |a - b| / max(1, |b|):
@@ -28,6 +30,7 @@ def largest_difference(graph: Graph, path: Path, times: int = 20, seed: int = 0)
         path: the file.
         times: inputs to try.
         seed: what they are drawn by.
+        fixed: sizes of axes that the file has fixed.
     """
     import onnxruntime
 
@@ -36,7 +39,8 @@ def largest_difference(graph: Graph, path: Path, times: int = 20, seed: int = 0)
     options.intra_op_num_threads = 1  # the inputs are small
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     generator, most = torch.Generator().manual_seed(seed), 0.0
-    for drawn in _sizes(graph, times, random.Random(seed)):
+    for any_size in _sizes(graph, times, random.Random(seed)):
+        drawn = any_size | {axis: size for axis, size in (fixed or {}).items() if axis in any_size}
         given = graph.examples(drawn, generator)
         _put_short_ones(graph, given, drawn)
         feed = {port.name: tensor.numpy() for port, tensor in zip(graph.inputs, given, strict=True)}
