@@ -228,6 +228,7 @@ def test_an_imported_model_learns_on(capsys: pytest.CaptureFixture[str]):
     assert losses[-1] < losses[0] - 0.1
 
 
+@pytest.mark.slow
 def test_an_imported_run_is_looked_into_and_trains_on_from(capsys: pytest.CaptureFixture[str]):
     torch.manual_seed(0)
     torch.save(LanguageModel(nn.LSTM(6, 8)).state_dict(), "model.pt")
