@@ -20,7 +20,7 @@ GALLERY = ROOT / "docs" / "images" / "gallery"
 WIDTH = 640
 #: The options of an example, and which of its pictures is taken.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "better_rnnlm": ("--hidden 100 --epochs 4 --lines 4000", "better_rnnlm.png"),
+    "better_rnnlm": ("--hidden 200 --epochs 6 --lines 8000", "better_rnnlm.png"),
     "gradient_flow": ("", "flow.png"),
     "hello": ("", "hello.png"),
     "imdb": ("--seconds 150", "runs/imdb/confusion.png"),

@@ -11,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 import ostinato
 from ostinato.data.labelled.examples import Raw
@@ -27,6 +29,7 @@ LEFT: dict[str, tuple[int, dict[str, str], str]] = {
     "translate": (3, {"abcdef": "abcdefgh"}, "backwards.png"),
     "inspect": (2, {"--epochs 1": "--epochs 6"}, "look/gates-layer1.png"),
     "transcribe": (2, {}, "transcribed.png"),
+    "caption": (2, {}, "captioned.png"),
 }
 
 
@@ -65,8 +68,21 @@ def transcribed(folder: Path) -> None:
         below.set(xlabel=f"frame; what is said: {next(iter(run.answer([example])))['text']}", ylabel="probability of")
 
 
+def captioned(folder: Path) -> None:
+    """Four test pictures, one of each caption, with what the model says of them."""
+    run = ostinato.load(folder / "runs" / "colours")
+    names = (folder / "test.txt").read_text(encoding="utf-8").split()
+    with chdir(folder):  # the run names its pictures as the command did
+        said = dict(zip(run.predict("test.txt"), names, strict=True))
+    with sheet([folder / "captioned.png"], columns=4, size=(7, 2)) as (row,):
+        for axes, (caption, name) in zip(row, sorted(said.items()), strict=False):
+            axes.imshow(Image.open(folder / "pictures" / name))
+            axes.set(title=caption)
+            axes.axis("off")
+
+
 #: What is drawn of a run, where the blocks leave no picture.
-DRAWN: dict[str, Callable[[Path], None]] = {"transcribe": transcribed}
+DRAWN: dict[str, Callable[[Path], None]] = {"transcribe": transcribed, "caption": captioned}
 
 
 def main() -> None:
