@@ -14,12 +14,12 @@ install: .venv/installed
 	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }  # half an environment would be taken for a whole one
 
 .venv/installed: $(SOURCES) | .venv/bin/python
-	@echo "installing ostinato into .venv (minutes the first time: torch is fetched, kernels are compiled; nothing is said meanwhile)"
+	@echo "installing ostinato into .venv (about five minutes on two cores the first time: torch is fetched, kernels are compiled; nothing is said meanwhile)"
 	$(PIP) --editable '.[plots,parquet]'
 	touch $@
 
 .venv/installed-dev: $(SOURCES) | .venv/bin/python
-	@echo "installing ostinato and the development tools into .venv (minutes the first time: torch is fetched, kernels are compiled; nothing is said meanwhile)"
+	@echo "installing ostinato and the development tools into .venv (about five minutes on two cores the first time: torch is fetched, kernels are compiled; nothing is said meanwhile)"
 	CMAKE_ARGS="$(CMAKE_ARGS) -DOSTINATO_EMULATE_AMX=ON" $(PIP) --editable '.[dev]'
 	touch $@ .venv/installed
 
@@ -30,7 +30,7 @@ install: .venv/installed
 	touch $@
 
 .venv/installed-bench: $(SOURCES) | .venv/bin/python
-	@echo "installing ostinato and its peers into .venv (minutes the first time: torch is fetched, kernels are compiled; nothing is said meanwhile)"
+	@echo "installing ostinato and its peers into .venv (about five minutes on two cores the first time: torch is fetched, kernels are compiled; nothing is said meanwhile)"
 	CMAKE_ARGS="$(CMAKE_ARGS) -DOSTINATO_EMULATE_AMX=ON" $(PIP) --editable '.[plots,bench]'
 	touch $@ .venv/installed
 

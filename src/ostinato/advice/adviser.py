@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ostinato.advice.course import RULES, Course
 from ostinato.advice.looking import Look, dead, in_eval_mode, look, saturated, vanishing
-from ostinato.advice.words import GUESSING
+from ostinato.advice.words import GUESSING, TOO_HIGH, VANISHING
 from ostinato.checkpoint import RunFolder
 from ostinato.config.training import TrainingOptions
 from ostinato.core.advice import Advice
@@ -137,7 +137,10 @@ class Adviser:
         found += [_lasting(self._looked, rule, ended=ended) for rule in (dead, saturated)]
         if self._looked and any(advice is not None and advice.name == GUESSING for advice in found):
             found.append(vanishing(self._looked[-1]))
-        return [advice for advice in found if advice is not None]
+        told = {advice.name: advice for advice in found if advice is not None}
+        if TOO_HIGH in told.keys() | self._said.keys() | self._before:  # that is why: other reasons would lead astray
+            told = {name: advice for name, advice in told.items() if name not in (GUESSING, VANISHING)}
+        return list(told.values())
 
     def _advise(self, at: Where) -> None:
         for advice in self._found(ended=False):

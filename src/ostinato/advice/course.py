@@ -209,7 +209,8 @@ def too_high(course: Course, *, ended: bool = False) -> Advice | None:
             return None
         said = f"training loss had come from {shown(began, 3)} to {shown(lowest, 3)}, and is back at "
         said += shown(median(recent), 3)
-    return words.advice(words.TOO_HIGH, f"{said} at step {course.step:,}", lr=course.lr)
+    lower = f"the default is {course.default_lr:g}" if course.lr > course.default_lr else "a tenth of it"
+    return words.advice(words.TOO_HIGH, f"{said} at step {course.step:,}", lr=course.lr, lower=lower)
 
 
 def too_low(course: Course, *, ended: bool = False) -> Advice | None:

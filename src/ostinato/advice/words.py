@@ -56,7 +56,7 @@ WORDS = MappingProxyType(
         TOO_HIGH: Diagnosis(
             TOO_HIGH,
             "steps overshoot: each goes past what the one before has gained",
-            "lower --lr (it is {lr:g}); a tenth of it, or what --find-lr suggests",
+            "lower --lr (it is {lr:g}); {lower}, or what --find-lr suggests",
         ),
         TOO_LOW: Diagnosis(
             TOO_LOW,

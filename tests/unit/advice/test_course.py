@@ -130,6 +130,10 @@ def test_a_learning_rate_that_is_too_high():
     assert "was 2.000 before the first step, and is 3.000" in too_high(course([2.5, 2.8, 3.0, 3.0, 3.0, 3.0])).said
     back = too_high(course([*falling(20), 1.7, 1.8, 1.8, 1.8, 1.9]))
     assert "had come from 2.000 to 0.7" in back.said
+    assert "(it is 0.01); the default is 0.004, or" in back.remedy
+    careful = course([*falling(20), 1.7, 1.8, 1.8, 1.8, 1.9])
+    careful.lr = 0.001
+    assert "a tenth of it" in too_high(careful).remedy
     assert too_high(course(falling(28, noise=0.05))) is None
     assert too_high(course([*falling(20), 2.5, 0.7, 0.7, 0.7, 0.6, 0.6])) is None  # it has recovered
     assert too_high(course([2.0, 2.1, 1.9, 2.05, 2.1, 1.95, 2.0])) is None

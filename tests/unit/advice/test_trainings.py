@@ -59,7 +59,9 @@ def test_gradients_that_are_always_clipped(told, tmp_path):
 @pytest.mark.slow
 def test_a_rate_that_is_too_high_and_one_that_is_too_low(told, tmp_path):
     data = written(tmp_path / "data.csv", label=by_a_word)
-    assert words.TOO_HIGH in told("classify", data, **TEXTS, epochs=6, lr=3.0)[0]
+    said = told("classify", data, **TEXTS, epochs=6, lr=3.0)[0]
+    assert words.TOO_HIGH in said
+    assert words.GUESSING not in said  # what comes of it is no second thing to look for
     assert words.TOO_LOW in told("classify", data, **TEXTS, epochs=6, lr=1e-7)[0]
 
 
