@@ -61,7 +61,7 @@ class AdaptiveOutput(NamedTuple):
     def logits(self) -> Tensor:
         """Scores of every token at every step, `[T, N, V]`: their log-probabilities."""
         found: Tensor = self.softmax.log_prob(self.hidden.flatten(0, 1))
-        return found.unflatten(0, self.hidden.shape[:2])
+        return found.view(*self.hidden.shape[:2], self.vocab_size)
 
 
 class EightBitOutput(NamedTuple):

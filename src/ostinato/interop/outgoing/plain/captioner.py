@@ -74,8 +74,8 @@ class Captioner(nn.Module):
         mean = memory.masked_fill(absent, 0.0).sum(0) / lengths.clamp(min=1).unsqueeze(1)
         highest = memory.masked_fill(absent, torch.finfo(memory.dtype).min).amax(0)
         summary = torch.cat([mean, highest.masked_fill((lengths == 0).unsqueeze(1), 0.0)], dim=-1)
-        fields = [torch.tanh(own(summary)).unflatten(1, (self.num_layers, -1)) for own in self.beginnings.values()]
-        return self.decoder.start(tuple(field.transpose(0, 1) for field in fields), memory, lengths)
+        fields = [torch.tanh(own(summary)).chunk(self.num_layers, dim=1) for own in self.beginnings.values()]
+        return self.decoder.start(tuple(torch.stack(rows) for rows in fields), memory, lengths)
 
     def write(
         self, inputs: Tensor, lengths: Tensor | None = None, width: int = 5, limit: int | None = None

@@ -53,7 +53,7 @@ class LanguageModel(nn.Module):
                 x, after = self._by_steps(stack, x, lengths, before, inputs == self.separator)
             found.append(after)
         if isinstance(self.decoder, nn.AdaptiveLogSoftmaxWithLoss):
-            scores: Tensor = self.decoder.log_prob(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+            scores: Tensor = self.decoder.log_prob(x.flatten(0, 1)).view(*x.shape[:2], self.decoder.n_classes)
         else:
             scores = self.decoder(x)
         return scores, found
