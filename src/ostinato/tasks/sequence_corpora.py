@@ -95,7 +95,7 @@ def usable(raw: Raw) -> Raw:
 
 def _known(raw: Raw) -> npt.NDArray[np.bool_]:
     if raw.targets is not None:
-        return np.isfinite(raw.targets).all(axis=1)
+        return np.asarray(np.isfinite(raw.targets).all(axis=1), bool)
     # where there may be several labels, there may be none
     return np.array([label is not None or raw.several is not None for label in raw.labels], bool)
 
