@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ostinato.cli.inspect import _LINES
 from ostinato.core.registry import unregister
 from tests.end_to_end.test_json import faults
 
@@ -215,7 +216,11 @@ def test_what_can_be_mended(cli, trained):
         return ran.err
 
     assert "no such run folder" in refused("none", "training", "--out", "look")
-    assert "this run has 1.h.0 to 5" in refused("run", "units", *FEW, "--unit", "1.h.6")
+    gates = ", ".join(f"1.{gate}.0 to 5" for gate in "ifgo")
+    known = f"this run has the states 1.h.0 to 5, 1.c.0 to 5 and the gates {gates}"
+    for view in ("units", "gates"):
+        assert known in refused("run", view, *FEW, "--unit", "1.h.6")
+        assert known in refused("run", view, *FEW, "--unit", "2.f.0")
     assert "expected layer (from 1)" in refused("run", "units", *FEW, "--unit", "h.6")
     assert "--tokens: expected at least 1" in refused("run", "gates", "--out", "look", "--tokens", "0")
     assert "no such file" in refused("run", "gates", *FEW, "--data", "none.txt")
@@ -233,6 +238,48 @@ def test_the_text_coloured_by_a_unit(cli, trained):
     found, _ = answer(cli, "units", "--unit", "1.c.3")
     assert [file for file in found["files"] if file.endswith(".html")] == ["unit-1.c.3.html"]
     assert "the cat (and &#x27;the dog&#x27;) sat" in without_tags(Path("look/unit-1.c.3.html").read_text())
+
+
+@pytest.mark.parametrize("trained", ["lm"], indirect=True)
+def test_one_units_gate(cli, trained, monkeypatch):
+    """What it follows, the text coloured by it, and in the view of gates a picture of it alone."""
+    drawn = []
+    monkeypatch.setattr("ostinato.api.inspecting.output.Folder.picture", lambda self, name, draw: drawn.append(name))
+    found, _ = answer(cli, "units", "--unit", "1.f.3")
+    assert {row["asked"]["unit"] for row in found["properties"]} == {"1.f.3"}
+    assert {row["units"][0]["unit"].split(".")[1] for row in found["properties"]} <= {"h", "c"}
+    assert "Gate f of this unit" in without_tags(Path("look/unit-1.f.3.html").read_text())
+    values = json.loads(Path("look/units.json").read_text())["shown"]["values"]
+    assert all(0 < value < 1 for value in values)
+    ranked, _ = answer(cli, "units", "--of", "gates")
+    assert {unit["unit"].split(".")[1] for row in ranked["properties"] for unit in row["units"]} <= set("ifgo")
+    assert all("asked" not in row for row in ranked["properties"])
+    drawn.clear()
+    answer(cli, "gates", "--unit", "1.f.3")
+    assert "gates-layer1-unit3" in drawn
+    gates = json.loads(Path("look/gates.json").read_text())
+    (shown,) = gates["shown"].values()
+    assert shown["units"] == [3]
+    # the same text in both views; the first step of the heat maps is in front of it
+    alone = [step for (step,) in shown["values"]["gate f"]]
+    assert alone[1:] == pytest.approx(values[: len(alone) - 1], abs=1e-5)
+
+
+def test_what_is_followed_is_said_in_words():
+    def row(name, measure, score, direction, **more):
+        unit = {"unit": "1.c.3", "score": score, "direction": direction}
+        return {"property": name, "measure": measure, "units": [unit], **more}
+
+    rows = [row("a", "AUC", 0.229, "down"), row("b", "correlation", 0.5, "up"), row("c", "correlation", 0.037, "none")]
+    _, first, second, weak = _LINES["units"]({"properties": rows, "left_out": []})
+    assert (first.split()[0], first.endswith("low where it holds")) == ("a", True)
+    assert second.endswith("rises with it")
+    assert weak == "followed by no unit (the best is near chance): c"
+    nothing = _LINES["units"]({"properties": rows[2:], "left_out": []})
+    assert nothing[1] == "no unit follows any of these properties"
+    asked = {"unit": "1.f.3", "score": 0.9, "direction": "up"}
+    *_, one = _LINES["units"]({"properties": [row("a", "AUC", 0.2, "down", asked=asked)], "left_out": []})
+    assert (one.split()[:2], one.endswith("high where it holds")) == (["a", "1.f.3"], True)
 
 
 def without_tags(page):

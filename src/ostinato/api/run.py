@@ -243,7 +243,7 @@ class Run:
         Args:
             view: "gates", "gradients", "units", "loss" or "training"; which of them a run has depends on its task.
             out: folder to write to; None writes nothing.
-            **options: data, encoding, beside, tokens, read, steps, units, unit, top; see `InspectOptions`.
+            **options: data, encoding, beside, tokens, read, steps, units, unit, of, top; see `InspectOptions`.
 
         Returns:
             What `ostinato inspect --json` prints, a dict. Without `out` the arrays: a `GatesView`, `GradientsView`,

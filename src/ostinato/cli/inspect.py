@@ -70,13 +70,37 @@ def _gradients(result: dict[str, Any]) -> list[str]:
 
 
 def _units(result: dict[str, Any]) -> list[str]:
-    lines = [f"{'follows':<20}{'unit':<12}{'score':>8}  measure, on the half it was not chosen on"]
-    for found in result["properties"]:
-        best = found["units"][0]
-        lines.append(f"{found['property']:<20}{best['unit']:<12}{best['score']:>8.3f}  {found['measure']}")
+    head = f"{'unit':<12}{'score':>8}  {'measure':<13}where it is, on the half it was not chosen on"
+    lines = [f"{'follows':<20}{head}"]
+    rows = [(found["property"], found["measure"], found["units"][0]) for found in result["properties"]]
+    followed = [row for row in rows if row[2]["direction"] != "none"]
+    lines += [_followed(*row) for row in followed]
+    if not followed:
+        lines.append("no unit follows any of these properties")
+    if weak := [name for name, _, best in rows if best["direction"] == "none"]:
+        lines.append(f"followed by no unit (the best is near chance): {', '.join(weak)}")
     if result["left_out"]:
         lines.append(f"too rare in this text to follow: {', '.join(result['left_out'])}")
+    asked = [(row["property"], row["measure"], row["asked"]) for row in result["properties"] if "asked" in row]
+    if asked:
+        lines.append(f"unit {asked[0][2]['unit']} beside each, on the second half of the text")
+        lines += [_followed(*row) for row in sorted(asked, key=lambda row: -_strength(row[1], row[2]["score"]))]
     return lines
+
+
+def _followed(property_: str, measure: str, unit: dict[str, Any]) -> str:
+    """A property, a unit beside it, and what the score says of the two."""
+    holds = measure == "AUC"
+    said = {
+        "up": "high where it holds" if holds else "rises with it",
+        "down": "low where it holds" if holds else "falls with it",
+        "none": "near chance",
+    }[unit["direction"]]
+    return f"{property_:<20}{unit['unit']:<12}{unit['score']:>8.3f}  {measure:<13}{said}"
+
+
+def _strength(measure: str, score: float) -> float:
+    return abs(score - 0.5) * 2 if measure == "AUC" else abs(score)
 
 
 def _loss(result: dict[str, Any]) -> list[str]:

@@ -40,7 +40,11 @@ class InspectOptions:
     """Units of a layer that a heat map shows: those that move most."""
 
     unit: Annotated[str | None, tyro.conf.arg(metavar="LAYER.FIELD.UNIT")] = None
-    """A unit to colour the text by, such as 2.c.17: units. By default the one that follows each property best."""
+    """A unit to look at, of a state or a gate, such as 2.c.17 or 1.f.17: units (what it follows, and the text coloured
+    by it; by default by the one that follows each property best), gates (heat maps of it alone)."""
+
+    of: Literal["states", "gates"] = "states"
+    """Whether states or gates are ranked; of gates it takes longer, and a smaller --read less: units."""
 
     top: int = 5
     """Candidates at each token, and units of each property, to name."""
@@ -52,7 +56,7 @@ class InspectOptions:
             self.unit_parts()
 
     def unit_parts(self) -> tuple[int, str, int]:
-        """`unit` in parts: layer from 0, field of the state, unit from 0.
+        """`unit` in parts: layer from 0, field of the state or gate, unit from 0.
 
         Raises:
             ConfigError: it is written in another way.
@@ -61,7 +65,8 @@ class InspectOptions:
         name, _, unit = rest.partition(".")
         if not (layer.isdecimal() and int(layer) and name and unit.isdecimal()):
             raise ConfigError(
-                f"--unit {self.unit}: expected layer (from 1), field of the state and unit (from 0), such as 1.h.17"
+                f"--unit {self.unit}: expected layer (from 1), field of the state or gate, and unit (from 0), such as "
+                "1.h.17 or 1.f.17"
             )
         return int(layer) - 1, name, int(unit)
 

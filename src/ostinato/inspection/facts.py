@@ -106,9 +106,14 @@ class GradientsFacts(Result):
 class UnitFacts(Result):
     """A unit that follows a property."""
 
-    unit: Annotated[str, "layer (from 1), field of the state and unit (from 0), as `--unit` takes it"]
+    unit: Annotated[str, "layer (from 1), field of the state or gate, and unit (from 0), as `--unit` takes it"]
     score: Annotated[float, "on the half of the text that it was not chosen on: Pearson's correlation, or AUC"]
     chosen: Annotated[float, "on the half that it was chosen on"]
+    direction: Annotated[
+        Literal["up", "down", "none"],
+        "`up`: higher where the property is higher, or holds; `down`: lower there; `none`: near chance (a correlation "
+        "within 0.2 of 0, an AUC within 0.1 of 0.5), or not the same on both halves",
+    ]
 
 
 class PropertyFacts(Result):
@@ -119,6 +124,7 @@ class PropertyFacts(Result):
         Literal["correlation", "AUC"], "`correlation` with a number, `AUC` for yes or no (0.5: knows nothing)"
     ]
     units: Annotated[list[UnitFacts], "that follow it best, the best first"]
+    asked: Annotated[UnitFacts | UnsetType, "the unit of `--unit`", when("`--unit`")] = UNSET
 
 
 class UnitsFacts(Result):

@@ -123,6 +123,10 @@ def text_properties(
     return {name: np.asarray(found(text))[last] for name, found in properties.items()} if text else {}
 
 
+#: A correlation below which, or an AUC nearer to 0.5 than half of which, is as good as none.
+WEAK = 0.2
+
+
 @dataclass(frozen=True)
 class Follower:
     """A unit that follows a property.
@@ -140,6 +144,27 @@ class Follower:
     score: float
     selection_score: float
     measure: str
+
+    @property
+    def strength(self) -> float:
+        """How far `selection_score` is from that of a unit that knows nothing, from 0 to 1."""
+        return _strength(self.measure, self.selection_score)
+
+    @property
+    def direction(self) -> str:
+        """Where the unit is higher: "up", where the property is higher, or holds; "down", where lower or not.
+
+        "none" is near chance: less than `WEAK` of the way from chance to certainty on the half that counts, or halves
+        that disagree.
+        """
+        away, chosen = (one - self._neutral for one in (self.score, self.selection_score))
+        if _strength(self.measure, self.score) < WEAK or away * chosen < 0:
+            return "none"
+        return "up" if away > 0 else "down"
+
+    @property
+    def _neutral(self) -> float:
+        return 0.5 if self.measure == "AUC" else 0.0
 
 
 def followers(values: Array, targets: Mapping[str, Array], count: int = 5) -> dict[str, list[Follower]]:
@@ -177,6 +202,10 @@ def correlation(values: Array, target: Array) -> Array:
     x, y = (v.astype(np.float64) - v.mean(0, dtype=np.float64) for v in (values, target))
     scale = np.sqrt((x**2).sum(0) * (y**2).sum())
     return np.divide(y @ x, scale, out=np.zeros(x.shape[1]), where=scale > 0)
+
+
+def _strength(measure: str, score: float) -> float:
+    return abs(score) if measure == "correlation" else 2 * abs(score - 0.5)
 
 
 def auc(values: Array, target: Array) -> Array:

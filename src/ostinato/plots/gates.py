@@ -49,7 +49,8 @@ def heat_maps(
         last.set_xticks(ticks, [short(tokens[t]) for t in ticks], fontsize=7)
         if max(map(len, tokens), default=1) > 1:
             last.tick_params("x", rotation=90)
-        last.set_xlabel("what was read, a step each")
+        start = "" if not tokens or tokens[0] else "; the first, ·, is the start that comes in front of the text"
+        last.set_xlabel(f"what was read, a step each{start}")
 
 
 def saturation_map(

@@ -10,7 +10,7 @@ import tokenize
 import numpy as np
 import pytest
 
-from ostinato.inspection import auc, correlation, followers, text_properties
+from ostinato.inspection import Follower, auc, correlation, followers, text_properties
 from ostinato.inspection.units import (
     before_line_end,
     bracket_depth,
@@ -122,3 +122,19 @@ def test_a_unit_that_follows_is_found_and_scored_on_the_other_half():
     assert abs(first.score - 0.5) < 0.2
     assert second.score < 0.1
     assert found["n"][1].score == pytest.approx(np.corrcoef(values[100:, 7], target[100:])[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("measure", "score", "chosen", "direction"),
+    [
+        ("AUC", 0.229, 0.2, "down"),
+        ("AUC", 0.8, 0.9, "up"),
+        ("AUC", 0.45, 0.2, "none"),
+        ("AUC", 0.8, 0.3, "none"),  # the halves disagree
+        ("correlation", 0.104, 0.3, "none"),
+        ("correlation", -0.3, -0.5, "down"),
+        ("correlation", 0.3, 0.5, "up"),
+    ],
+)
+def test_a_direction_is_only_of_what_is_not_near_chance(measure, score, chosen, direction):
+    assert Follower(0, score, chosen, measure).direction == direction

@@ -10,13 +10,14 @@ import numpy as np
 from ostinato.api.inspecting.output import Folder
 from ostinato.config.inspect import InspectOptions
 from ostinato.core.results import builtins
-from ostinato.inspection import Flow, Record, saturation
+from ostinato.inspection import Flow, Follower, Record, saturation
 from ostinato.inspection.arrays import rounded
 from ostinato.inspection.views.gates import GatesView, Shown
 from ostinato.inspection.views.gradients import Followed, GradientsView
 from ostinato.inspection.views.loss import LossView
+from ostinato.inspection.views.named import unit_name
 from ostinato.inspection.views.training import TrainingView
-from ostinato.inspection.views.units import UnitsView, unit_name
+from ostinato.inspection.views.units import UnitsView
 from ostinato.plots.coloured_text import coloured_text
 from ostinato.plots.courses import training_sheet
 from ostinato.plots.expectations import Bar, Following, candidates_along, followers_along, loss_shares
@@ -31,10 +32,15 @@ def gates(view: GatesView, folder: Folder, name: str, options: InspectOptions) -
     """Heat maps of gates and states, and a point for each unit: how much of the time it is saturated."""
     labels = view.pieces[: options.tokens]
     for found in view.records:
-        shown = view.shown[found.place.label]
+        shown = view.shown.get(found.place.label)
+        if shown is None:  # another unit's layer
+            continue
         panels = [Panel(one, array[:, shown.units], bool((array < 0).any())) for one, array in shown.arrays.items()]
         title = f"{name}: {found.cell}, {found.place.label}{_left_out(shown)}"
         file = f"gates-{found.place.label.replace(', ', '-').replace(' ', '')}"
+        if options.unit is not None:
+            title = f"{name}: {found.cell}, {found.place.label}, unit {shown.units[0]}"
+            file = f"{file}-unit{shown.units[0]}"
         folder.picture(file, partial(heat_maps, panels, labels, shown.units, title=title))
     if points := _points(view.records):
         title = f"{name}: saturated gates over {len(view.pieces):,} steps"
@@ -113,11 +119,14 @@ def units(view: UnitsView, folder: Folder, name: str, options: InspectOptions) -
     for property_, [(key, unit), *_] in view.best.items():
         values, who = view.of(*key, unit.unit), unit_name(key, unit.unit)
         score = f"{unit.measure} {unit.score:.2f}"
-        panels.append(Following(f"{property_}: unit {who}, {score}", f"state {key[1]}", values[part],
+        panels.append(Following(f"{property_}: unit {who}, {score}{_how(unit)}", view.what(key), values[part],
                                 property_, view.properties[property_][part]))  # fmt: skip
         if options.unit is None:
+            best = "follows this property best of all" if unit.direction != "none" else (
+                "is the best at this property, but no unit follows it"
+            )  # fmt: skip
             note = (
-                f"Unit {who} of {name} follows this property best of all: {score} on "
+                f"Unit {who} of {name}, {view.what(key)}, {best}: {score}{_how(unit)}, on "
                 "the half of the text that it was not chosen on, which is shown from its beginning."
             )
             page = slice(half, half + PAGE)
@@ -135,12 +144,26 @@ def units(view: UnitsView, folder: Folder, name: str, options: InspectOptions) -
         title = f"{name}: units that follow the text"
         folder.picture("units", partial(followers_along, panels, part.start, title=title))
     if options.unit is not None:
-        values = view.of(*options.unit_parts())[:PAGE]
-        note = f"State of this unit of {name} after each token."
-        html = coloured_text(view.pieces[:PAGE], values, title=f"Unit {options.unit}", note=note)
-        folder.text(f"unit-{options.unit}.html", html)
-        shown |= {"unit": options.unit, "values": rounded(values.tolist())}
+        values, what = view.of(*options.unit_parts()), view.what(options.unit_parts()[:2])
+        along = [
+            Following(f"{property_}: {one.measure} {one.score:.2f}{_how(one)}", what, values[part],
+                      property_, view.properties[property_][part])
+            for property_, (_, one) in view.asked.items()
+        ]  # fmt: skip
+        if along:
+            title = f"{name}: unit {options.unit}, {what}, and the text"
+            folder.picture(f"unit-{options.unit}", partial(followers_along, along, part.start, title=title))
+        note = f"{what.capitalize()} of this unit of {name} at each token, once it has been read."
+        page = coloured_text(view.pieces[:PAGE], values[:PAGE], title=f"Unit {options.unit}", note=note)
+        folder.text(f"unit-{options.unit}.html", page)
+        shown |= {"unit": options.unit, "values": rounded(values[:PAGE].tolist())}
     folder.numbers("units", {**builtins(view.facts()), "shown": shown})
+
+
+def _how(one: Follower) -> str:
+    """What a score says, where not that the unit is high."""
+    where = "it holds" if one.measure == "AUC" else "it is high"
+    return {"up": "", "down": f" (low where {where})", "none": " (near chance)"}[one.direction]
 
 
 def _telling(properties: list[Any], begin: int, steps: int) -> slice:

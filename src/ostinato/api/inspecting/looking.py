@@ -38,7 +38,8 @@ class Run(Trained, Protocol):
 def gates(run: Run, options: InspectOptions) -> GatesView:
     """Every gate and state while the model reads."""
     read = _observed(run, options, options.read or READ)
-    return gates_view(run.model, read, tokens=options.tokens, units=options.units)
+    asked = None if options.unit is None else options.unit_parts()
+    return gates_view(run.model, read, tokens=options.tokens, units=options.units, asked=asked)
 
 
 def gradients(run: Run, options: InspectOptions, *beside: Run) -> GradientsView:
@@ -61,10 +62,9 @@ def gradients(run: Run, options: InspectOptions, *beside: Run) -> GradientsView:
 
 def units(run: Run, options: InspectOptions) -> UnitsView:
     """Units that follow something in the text."""
-    found = units_view(run.model, _text(run, "units", options), top=options.top)
-    if options.unit is not None:
-        found.of(*options.unit_parts())  # refuses one that there is not
-    return found
+    asked = None if options.unit is None else options.unit_parts()
+    text = _text(run, "units", options)
+    return units_view(run.model, text, top=options.top, gates=options.of == "gates", asked=asked)
 
 
 def loss(run: Run, options: InspectOptions) -> LossView:

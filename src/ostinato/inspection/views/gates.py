@@ -10,6 +10,7 @@ from ostinato.inspection.arrays import Array, rounded
 from ostinato.inspection.facts import GateFacts, GatesFacts, LayerFacts, StateFacts
 from ostinato.inspection.gates import Record, record, saturation
 from ostinato.inspection.observed import Observed
+from ostinato.inspection.views.named import there
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class GatesView:
     Attributes:
         pieces: `[T]` what was read at each step.
         records: of each layer and direction.
-        shown: of each, what a picture has room for, by the layer's label.
+        shown: of each, what a picture has room for, by the layer's label; of the one layer where a unit was asked for.
     """
 
     pieces: list[str]
@@ -50,8 +51,26 @@ class GatesView:
         return GatesFacts(steps=len(self.pieces), layers=[_layer(found) for found in self.records])
 
 
-def gates_view(model: nn.Module, read: Observed, *, tokens: int = 100, units: int = 128) -> GatesView:
-    """Record every gate and state while a model, in eval mode, reads; a picture shows so many tokens and units."""
+def gates_view(
+    model: nn.Module,
+    read: Observed,
+    *,
+    tokens: int = 100,
+    units: int = 128,
+    asked: tuple[int, str, int] | None = None,
+) -> GatesView:
+    """Record every gate and state while a model, in eval mode, reads; a picture shows so many tokens and units.
+
+    Args:
+        model: any with recurrent layers.
+        read: what it reads.
+        tokens: steps shown.
+        units: units shown, those that move most.
+        asked: layer, from 0, field or gate, and unit, which is shown alone: every gate and field of it.
+
+    Raises:
+        ConfigError: there is no such unit; says which there are.
+    """
     records = record(model, read.inputs, modules=read.modules, **read.arguments)
     for found in records:
         if found.unseen:
@@ -61,7 +80,19 @@ def gates_view(model: nn.Module, read: Observed, *, tokens: int = 100, units: in
                 "anything else. Its states are shown",
                 stacklevel=2,
             )
-    return GatesView(read.pieces, records, {found.place.label: _shown(found, tokens, units) for found in records})
+    shown = {found.place.label: _shown(found, tokens, units) for found in records}
+    if asked is not None:
+        layer, name, unit = asked
+        states = {(r.place.layer, field): values[:, 0] for r in records for field, values in r.states.items()}
+        gates = {(r.place.layer, gate): values[:, 0] for r in records for gate, values in r.gates.items()}
+        there(states, {key: gate for key, gate in gates.items() if key not in states}, (layer, name), unit)
+        shown = {
+            r.place.label: Shown({one: v for one, v in arrays.items() if unit < v.shape[-1]}, [unit])
+            for r in records
+            if r.place.layer == layer
+            for arrays in (shown[r.place.label].arrays,)
+        }
+    return GatesView(read.pieces, records, shown)
 
 
 def _shown(found: Record, tokens: int, units: int) -> Shown:
