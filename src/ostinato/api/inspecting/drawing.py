@@ -154,8 +154,8 @@ def units(view: UnitsView, folder: Folder, name: str, options: InspectOptions) -
             title = f"{name}: unit {options.unit}, {what}, and the text"
             folder.picture(f"unit-{options.unit}", partial(followers_along, along, part.start, title=title))
         note = f"{what.capitalize()} of this unit of {name} at each token, once it has been read."
-        page = coloured_text(view.pieces[:PAGE], values[:PAGE], title=f"Unit {options.unit}", note=note)
-        folder.text(f"unit-{options.unit}.html", page)
+        html = coloured_text(view.pieces[:PAGE], values[:PAGE], title=f"Unit {options.unit}", note=note)
+        folder.text(f"unit-{options.unit}.html", html)
         shown |= {"unit": options.unit, "values": rounded(values[:PAGE].tolist())}
     folder.numbers("units", {**builtins(view.facts()), "shown": shown})
 
