@@ -3,8 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # What an installation is made of: it is made anew where one of these has changed.
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/ostinato/native/source/*.* src/ostinato/native/source/cells/*.*)
-# Modules are compiled when they are first imported: doing that for all of torch takes a minute of one core.
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .PHONY: install demo test test-all lint check check-all docs schemas bench kernels wheel sanitize arm older clang fuzz clean
 

@@ -51,6 +51,6 @@ def test_scheduled_sampling_rises_over_ten_epochs_and_stays():
     batches = Sampled(Buckets(PAIRS.lengths, 2, PAIRS.batch, counts=PAIRS.counts), 0.5)
     found = [float(batches.piece(0, epoch).more["sampling"]) for epoch in (0, 1, 5, 10, 30)]
     assert found == pytest.approx([0, 0.05, 0.25, 0.5, 0.5])
-    assert (len(batches), batches.tokens) == (2, 6)
+    assert len(batches) == 2
     plain = Buckets(PAIRS.lengths, 2, PAIRS.batch, counts=PAIRS.counts).piece(1, 3)
     assert torch.equal(batches.piece(1, 3).inputs, plain.inputs)
