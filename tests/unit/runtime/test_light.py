@@ -12,7 +12,8 @@ from ostinato.runtime.whole import KINDS
 #: What parts of the package import elsewhere and a model needs not to start: the heaviest of each kind.
 HEAVY = {
     "bz2", "csv", "decimal", "difflib", "gzip", "hashlib", "h5py", "lzma", "msgspec", "narwhals", "pathlib", "random",
-    "rich", "safetensors", "shlex", "shutil", "statistics", "tempfile", "tokenizers", "tyro", "urllib.parse", "zipfile", "zoneinfo",
+    "rich", "safetensors", "shlex", "shutil", "statistics", "tempfile", "tokenizers", "tyro", "urllib.parse",
+    "zipfile", "zoneinfo",
 }  # fmt: skip
 D, H = 3, 4
 CELL = {"cell": "gru"}
