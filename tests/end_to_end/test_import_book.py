@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import ostinato
+from ostinato.cli.main import main
 from ostinato.interop import read
 from tests.end_to_end.test_import import ids, imported, loss_by, own_folder, refusal  # noqa: F401
 from tests.oracles import foreign
@@ -58,6 +59,18 @@ def test_rnnlm(capsys: pytest.CaptureFixture[str]):
     assert run.evaluate("text.txt")["loss"] == pytest.approx(expected, abs=1e-5)
     close(hidden(run), foreign.book_lstm(embed[read_by_them()][:, None], Wx, Wh, b))
     assert "".join(run.generate("w1", 20, seed=0)).startswith(" w")
+
+
+@pytest.mark.slow
+def test_what_is_imported_is_looked_into_and_trains_on(capsys: pytest.CaptureFixture[str]):
+    saved([drawn(31, 6), *lstm(6, 7), drawn(7, 31), drawn(31)])
+    imported(capsys, "model.pkl", "--text", "text.txt", "--out", "run")
+    assert main(["inspect", "run", "gates", "--out", "pictures", "--data", "text.txt"]) == 0
+    assert (Path("pictures") / "gates-layer1.png").exists()
+    options = ("--epochs", "2", "--threads", "1", "--lr", "0.01")
+    assert main(["train", "lm", "text.txt", "--from", "run", "--out", "more", *options]) == 0
+    before, after = (ostinato.load(run).evaluate("text.txt")["loss"] for run in ("run", "more"))
+    assert after < before
 
 
 @pytest.mark.parametrize("whole", [True, False])
