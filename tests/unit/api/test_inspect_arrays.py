@@ -91,7 +91,7 @@ def test_units(run, data):
     (key, best), _ = view.best["position in line"]
     values, position = view.of(*key, best.unit), view.properties["position in line"]
     assert best.score == pytest.approx(np.corrcoef(values[150:], position[150:])[0, 1])
-    with pytest.raises(ConfigError, match=r"this run has 1.h.0 to 5, 1.c.0 to 5"):
+    with pytest.raises(ConfigError, match=r"this run has the states 1.h.0 to 5, 1.c.0 to 5"):
         view.of(0, "h", 6)
 
 
