@@ -86,13 +86,6 @@ class ExampleShards:
         self._files: tuple[LocalFile, ...] = ()
         self._ahead = Ahead(self)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_ahead"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._ahead = Ahead(self)
-
     @property
     def count(self) -> int:
         """Shards."""

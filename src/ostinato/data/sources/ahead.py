@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from ostinato.core.errors import OstinatoError
 
@@ -56,7 +56,7 @@ class Made(Protocol[Part_co]):
 
 
 class Ahead(Generic[Part]):
-    """Parts as they are asked for, and those that will be asked for next."""
+    """Parts as they are asked for, and those that will be asked for next. Another process begins with none."""
 
     def __init__(self, parts: Made[Part]) -> None:
         self._parts = parts
@@ -64,6 +64,9 @@ class Ahead(Generic[Part]):
         self._failed: set[int] = set()
         self._before: deque[int] = deque(maxlen=AHEAD + 2)
         self._thread: Thread | None = None
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Made[Part]]]:
+        return type(self), (self._parts,)
 
     def get(self, number: int, following: Sequence[int]) -> Part:
         """A part; `following` are made meanwhile.

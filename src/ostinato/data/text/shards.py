@@ -1,7 +1,6 @@
 """Token ids of a long text in shards: files of their own, made while those before them are trained on."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -32,13 +31,6 @@ class Shards:
     ) -> None:
         self.texts, self.tokenizer, self.rate, self._cache_dir = texts, tokenizer, rate, cache_dir
         self._files: tuple[LocalFile, ...] = ()
-        self.ahead = Ahead(self)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "ahead"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
         self.ahead = Ahead(self)
 
     def __len__(self) -> int:

@@ -13,12 +13,11 @@ smallest residual.
 """
 
 import bisect
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from ostinato.tasks.forecast.conformal import Calibration
+from ostinato.tasks.forecast.conformal import Calibration, quantile_place
 
 #: Of the size of a step: n to minus this, above a half as Angelopoulos et al. have it.
 DECAY = 0.6
@@ -71,9 +70,4 @@ def _follow(
                 for each in residuals[rows]:
                     bisect.insort(pool, each)
             told += 1
-        found[group] = [pool[_place(len(pool), 1 - share)] for share in shares]
-
-
-def _place(n: int, share: float) -> int:
-    rank = math.ceil((n + 1) * share - 1e-9)
-    return min(max(rank, 1), n) - 1
+        found[group] = [pool[quantile_place(len(pool), 1 - share)] for share in shares]
