@@ -70,6 +70,16 @@ def test_no_look_takes_more_than_its_share_of_the_time(listen):
     assert listen(range(100, 1001, 100), budget=0.0)[1] == []
 
 
+def test_where_the_rate_is_too_high_no_other_reason_is_looked_for(listen, monkeypatch):
+    def told(*names):
+        rules = [lambda course, *, ended, name=name: words.advice(name, "seen", lr=1, lower="") for name in names]
+        monkeypatch.setattr("ostinato.advice.adviser.RULES", rules)
+        return {event.advice.name for event in listen([500])[0] if isinstance(event, Advised)}
+
+    assert told(words.GUESSING) == {words.GUESSING}
+    assert told(words.TOO_HIGH, words.GUESSING) == {words.TOO_HIGH}
+
+
 def test_two_looks_must_agree_and_each_thing_is_said_once(listen):
     heard, _ = listen(range(100, 1001, 100), found=[looked(6), looked(0), looked(6)])
     assert not [event for event in heard if isinstance(event, Advised)]

@@ -166,6 +166,17 @@ def test_what_is_told_of_many_parts_is_told_once(write):
     assert "likewise in" in str(told[0].message)
 
 
+def test_other_content_has_another_digest(write):
+    """Of as many characters and lines: what was kept of the one is not taken for the other's."""
+    text = plain("\t")
+    corpora = [surveyed([write(content)]) for content in (text, text, text.replace("word", "work"))]
+    first, again, other = (corpus.digest for corpus in corpora)
+    assert first == again != other
+    assert np.array_equal(corpora[0].segments, corpora[2].segments)
+    assert surveyed([write(text)], size=900).digest != first
+    assert surveyed([write(text)], LabelledColumns("score", "text"), numbers=True).digest != first
+
+
 def test_a_file_that_has_changed_is_an_error(write):
     name = str(write(TABLES["csv"][0], "a.csv"))
     corpus = surveyed([name])

@@ -50,6 +50,20 @@ def test_every_example_once_in_an_epoch(shards):
     assert numbers(ShardedBuckets(shards, 16, seed=2)) != first
 
 
+def test_shards_come_in_another_order_in_other_epochs(shards):
+    batches, owner = ShardedBuckets(shards, 16), {}
+    for number in range(shards.count):
+        examples = shards.open(number, ())
+        for one in examples.batch(np.arange(len(examples.lengths))).targets.tolist():
+            owner[one] = number
+    orders = {
+        tuple(dict.fromkeys(owner[batches.piece(index, epoch).targets[0].item()] for index in range(len(batches))))
+        for epoch in range(4)
+    }
+    assert {tuple(sorted(order)) for order in orders} == {(0, 1, 2)}
+    assert len(orders) > 1
+
+
 def test_batches_hold_examples_of_about_one_length(shards):
     batches = ShardedBuckets(shards, 16)
     spans = [np.ptp(batches.piece(index).lengths.numpy()) for index in range(len(batches))]
