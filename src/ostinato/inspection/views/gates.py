@@ -10,7 +10,7 @@ from ostinato.inspection.arrays import Array, rounded
 from ostinato.inspection.facts import GateFacts, GatesFacts, LayerFacts, StateFacts
 from ostinato.inspection.gates import Record, record, saturation
 from ostinato.inspection.observed import Observed
-from ostinato.inspection.views.named import there
+from ostinato.inspection.views.named import require_unit
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def gates_view(
         layer, name, unit = asked
         states = {(r.place.layer, field): values[:, 0] for r in records for field, values in r.states.items()}
         gates = {(r.place.layer, gate): values[:, 0] for r in records for gate, values in r.gates.items()}
-        there(states, {key: gate for key, gate in gates.items() if key not in states}, (layer, name), unit)
+        require_unit(states, {key: gate for key, gate in gates.items() if key not in states}, (layer, name), unit)
         shown = {
             r.place.label: Shown({one: v for one, v in arrays.items() if unit < v.shape[-1]}, [unit])
             for r in records

@@ -10,7 +10,7 @@ from ostinato.inspection.arrays import Array
 States: TypeAlias = tuple[int, str]
 
 
-def there(states: Mapping[States, Array], gates: Mapping[States, Array], key: States, unit: int) -> None:
+def require_unit(states: Mapping[States, Array], gates: Mapping[States, Array], key: States, unit: int) -> None:
     """Refuse a unit that there is not.
 
     Raises:

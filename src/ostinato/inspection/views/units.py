@@ -12,7 +12,7 @@ from ostinato.inspection.facts import PropertyFacts, UnitFacts, UnitsFacts
 from ostinato.inspection.gates import Record, record
 from ostinato.inspection.observed import ObservedText
 from ostinato.inspection.units import Follower, followers, text_properties
-from ostinato.inspection.views.named import States, there, unit_name
+from ostinato.inspection.views.named import States, require_unit, unit_name
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class UnitsView:
         Raises:
             ConfigError: there is none; says which there are.
         """
-        there(self.states, self.gates, (layer, field), unit)
+        require_unit(self.states, self.gates, (layer, field), unit)
         return (self.states | self.gates)[layer, field][:, unit]
 
     def what(self, key: States) -> str:
@@ -91,7 +91,7 @@ def units_view(
     if asked is not None:  # one step tells which there are, before the text is read
         layer, name, unit = asked
         states, of_gates = _by_name(record(model, row[:1]))
-        there(states, of_gates, (layer, name), unit)
+        require_unit(states, of_gates, (layer, name), unit)
     records = record(model, row, gates=gates or (asked is not None and (layer, name) in of_gates))
     states, of_gates = _by_name(records)
     # of characters, one that the vocabulary has not is one, whatever it is shown as
