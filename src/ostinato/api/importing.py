@@ -1,7 +1,5 @@
 """From a file of another program to a run folder."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import fields
 from pathlib import Path

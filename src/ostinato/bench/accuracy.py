@@ -1,7 +1,5 @@
 """Whether a side's numbers may be timed: its errors against float64, held against those of another in float32."""
 
-from __future__ import annotations
-
 #: A unit in the last place of float32: an error below it is luck, not a measure.
 _FLOOR = 1.2e-7
 #: How much larger this package's errors may be than the yardstick's own. In "medium" both round the same numbers to

@@ -1,7 +1,5 @@
 """Sides are built and held against float64 before they are timed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What is measured: rows (sizes) and groups (who is compared with whom, doing what)."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 from dataclasses import dataclass, field
@@ -23,7 +21,7 @@ class Row(NamedTuple):
         return f"N{self.N} T{self.T}{features} H{self.H}"
 
     @classmethod
-    def parse(cls, text: str) -> Row:
+    def parse(cls, text: str) -> "Row":
         """Read "N20T35H100" or "N128 T10 D1 H32".
 
         Raises:

@@ -1,7 +1,5 @@
 """`ostinato bench layers`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ostinato.bench import groups, tables, targets

@@ -1,7 +1,5 @@
 """What the figures were measured on, and how fast it is at plain products."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

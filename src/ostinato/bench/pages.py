@@ -1,7 +1,5 @@
 """Pages of results for people, and their files."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The numbers that every side of a comparison computes from, and what they should make of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -47,7 +45,7 @@ class Problem:
     lengths: Tensor | None
 
     @classmethod
-    def make(cls, group: Group, row: Row) -> Problem:
+    def make(cls, group: Group, row: Row) -> "Problem":
         """Always the same numbers for the same group and row."""
         torch.manual_seed(1)
         N, T, D, H = row

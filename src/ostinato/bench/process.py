@@ -1,7 +1,5 @@
 """A process of its own for measuring: threads, cores and instruction set are set before anything is imported."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -84,7 +82,7 @@ class Answers:
     A context manager.
     """
 
-    def __enter__(self) -> Answers:
+    def __enter__(self) -> "Answers":
         self._file = os.fdopen(os.dup(1), "w")
         os.dup2(2, 1)
         self.job: Event = json.load(sys.stdin)

@@ -1,7 +1,5 @@
 """Tables for people, and the files of results."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path

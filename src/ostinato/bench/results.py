@@ -1,7 +1,5 @@
 """What the benchmarks measured, as they print it with --json and as `--out` keeps it."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType

@@ -1,7 +1,5 @@
 """Shares measurements out to processes and puts together what they find: tables, one for each group."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 

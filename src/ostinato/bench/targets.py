@@ -1,7 +1,5 @@
 """What the layers are meant to reach, and how far they are from it."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 

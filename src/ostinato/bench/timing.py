@@ -1,7 +1,5 @@
 """Time several things in turn, so that whatever the machine does meets all of them."""
 
-from __future__ import annotations
-
 import random
 import statistics
 import time

@@ -1,7 +1,5 @@
 """Measures the layers, in a process of its own: see `ostinato.bench.process`."""
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Iterator, Sequence
 

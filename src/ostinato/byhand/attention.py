@@ -1,7 +1,5 @@
 """Attention: a decoder's step looks at all that the encoder has read, and takes more of what resembles it."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ostinato.byhand.layers import Array

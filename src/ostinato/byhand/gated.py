@@ -1,7 +1,5 @@
 """The two gated networks: LSTM and GRU."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

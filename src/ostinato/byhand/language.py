@@ -1,7 +1,5 @@
 """Language models: each word is predicted from all before it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Layers that know no time but as a second dimension of the batch: embedding, dropout, scores, loss."""
 
-from __future__ import annotations
-
 from typing import Any, Protocol
 
 import numpy as np

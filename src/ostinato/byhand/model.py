@@ -1,7 +1,5 @@
 """What a model is: layers with names, their weights each once, to a file and back."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path

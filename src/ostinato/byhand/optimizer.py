@@ -1,7 +1,5 @@
 """Steps downhill, and what keeps them from being too long."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

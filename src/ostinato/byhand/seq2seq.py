@@ -5,8 +5,6 @@ peeky       every step of the decoder sees that h again
 attention   every step sees a sum of all of the encoder's states, weighted by how they resemble its own
 """
 
-from __future__ import annotations
-
 from typing import Protocol
 
 import numpy as np

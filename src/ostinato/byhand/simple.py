@@ -1,7 +1,5 @@
 """The two simple recurrent networks: Elman's feeds back its hidden layer, Jordan's its output."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ostinato.byhand.layers import Array, rows, times

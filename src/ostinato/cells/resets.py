@@ -1,7 +1,5 @@
 """Resets inside a sequence: steps before which a new document or episode begins, with a state of its own."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import torch
@@ -22,7 +20,7 @@ class Resets(NamedTuple):
     before: Tensor
     state: Any
 
-    def to(self, dtype: torch.dtype) -> Resets:
+    def to(self, dtype: torch.dtype) -> "Resets":
         """The same with the state in another dtype."""
         return Resets(self.before, type(self.state)(*(field.to(dtype) for field in self.state)))
 

@@ -1,7 +1,5 @@
 """What `ostinato check-cell` prints."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`ostinato import`: says what was found, layer by layer, and what was not taken."""
 
-from __future__ import annotations
-
 from ostinato.cli.output import Output
 from ostinato.config.commands import Import
 

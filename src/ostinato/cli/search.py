@@ -1,7 +1,5 @@
 """`ostinato search`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ostinato.cli.output import Output

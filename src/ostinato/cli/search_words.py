@@ -1,7 +1,5 @@
 """Which words of `ostinato search` are the search's own, and which those of the training."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from dataclasses import fields

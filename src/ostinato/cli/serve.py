@@ -1,7 +1,5 @@
 """`ostinato serve`."""
 
-from __future__ import annotations
-
 import sys
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """C++ to machine code: found compilers, the cache on disk, and loading."""
 
-from __future__ import annotations
-
 import ctypes
 import hashlib
 import importlib.util
@@ -194,7 +192,7 @@ def cache_folder() -> Path:
     return cache / "ostinato" / "kernels"
 
 
-def start(isa: str, text: str) -> Library | Job:
+def start(isa: str, text: str) -> "Library | Job":
     """The library from the cache, or a compiler at work on it.
 
     Raises:

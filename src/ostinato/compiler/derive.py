@@ -1,7 +1,5 @@
 """The way back through a step: gradients as values of the same graph (reverse mode)."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple

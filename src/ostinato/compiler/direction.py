@@ -1,7 +1,5 @@
 """One direction of a program while it is laid out: where its stages read and write, and the numbers that says."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

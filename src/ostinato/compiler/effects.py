@@ -1,7 +1,5 @@
 """What a step does beside computing its results: compiled, it would happen once instead of at every step."""
 
-from __future__ import annotations
-
 import inspect
 import io
 import sys

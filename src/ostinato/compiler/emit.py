@@ -1,7 +1,5 @@
 """C++ of the stages: loops over vectors of units, in terms of `native/source/vectors.h` and `functions.h`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 

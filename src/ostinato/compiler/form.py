@@ -1,7 +1,5 @@
 """When what is computed: stages between products, loops between reductions, and what is kept for backward."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

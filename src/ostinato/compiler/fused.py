@@ -4,8 +4,6 @@ Where a step's only products are those of the input and of the state before it, 
 follows is computed while the sums are in registers.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The package's own cells as headers of its library: `make kernels` writes them, a test holds them to the equations."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A cell's kernel: its program, compiled, ready to be called on addresses."""
 
-from __future__ import annotations
-
 import ctypes
 import gc
 import time

@@ -1,7 +1,5 @@
 """Where everything of a program lies, as the tables of `native/source/program.h`, and the code of its stages."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Sequence
 
 from ostinato.compiler.derive import derive

@@ -1,7 +1,5 @@
 """Values as lines of C++: what is used once stands where it is used, what is used again has a name."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 

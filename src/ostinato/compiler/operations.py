@@ -1,7 +1,5 @@
 """What torch's operations mean on rows."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -4,8 +4,6 @@ Four gates that come of one product are four products with a quarter of the rows
 Where one value is cut in two ways, its pieces are the smallest that serve both.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple

@@ -4,8 +4,6 @@ A value is a row of `width` float32 numbers. Pointwise operations take operands 
 for every number of the row. A graph is written once and then only read; equal nodes are one node.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """What torch's sums, means, norms and softmax over units mean on rows."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The same values by fewer operations: interpolations, common factors, and products that share factors."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import combinations

@@ -4,8 +4,6 @@ A number of a table is a sum of multiples of 1, D, H, R, and of H and R as plane
 layers of neighbouring sizes tell.
 """
 
-from __future__ import annotations
-
 import math
 import textwrap
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Values cut, put side by side and widened: what shapes of tensors are on rows."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

@@ -5,8 +5,6 @@ graph: it is noted, and torch computes it before every call, with its gradients.
 of it where every row is computed from its own row of the input; otherwise torch computes `project`, over all steps.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Sees the operations of a step as torch runs them on tensors without memory, and knows what each tensor stands for."""
 
-from __future__ import annotations
-
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence

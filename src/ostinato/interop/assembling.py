@@ -1,7 +1,5 @@
 """From the parts of a file to one model: an embedding, a recurrent stack and an output layer, told by their shapes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise, permutations

@@ -7,8 +7,6 @@ PeekySeq2seq  the same; the decoder's Wx and affine_W read the encoder's h as we
 AttentionSeq2seq  the same; affine_W reads the context as well, in front
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

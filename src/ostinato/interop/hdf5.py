@@ -1,7 +1,5 @@
 """HDF5 files by h5py: arrays below a group, each looked at before memory is asked for."""
 
-from __future__ import annotations
-
 import io
 import subprocess
 import sys

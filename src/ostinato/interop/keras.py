@@ -4,8 +4,6 @@ What a file says of its layers is their configuration, in JSON; files of weights
 read in the order of the model, which has to be one chain.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import zipfile

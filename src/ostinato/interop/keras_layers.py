@@ -1,7 +1,5 @@
 """A recurrent layer of Keras: its options and its arrays as ours."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 

@@ -1,7 +1,5 @@
 """Arrays of Keras' layers, by Keras' own names, wherever a version puts them in its HDF5 file."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

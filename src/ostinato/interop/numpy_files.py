@@ -1,7 +1,5 @@
 """NumPy's .npz files: TensorFlow 1's variables by their names, or a state dict's arrays by torch.nn's."""
 
-from __future__ import annotations
-
 import re
 import zipfile
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 Weights that the graph computes from constants, as exporters leave them, are computed here by ONNX's own reference.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A node of ONNX, RNN, LSTM or GRU, as a stack: its attributes as options of ours."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

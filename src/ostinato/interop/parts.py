@@ -1,7 +1,5 @@
 """What a file of another program holds, whatever its format: recurrent stacks, embeddings, output layers, by name."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -165,7 +163,7 @@ class Found:
         """The parts of one kind."""
         return [part for part in self.parts if isinstance(part, kind)]
 
-    def renamed(self, names: Mapping[str, str]) -> Found:
+    def renamed(self, names: Mapping[str, str]) -> "Found":
         """With our names in place of theirs, where a mapping has them; without those that it does not name."""
         if not names:
             return self

@@ -1,7 +1,5 @@
 """PyTorch's files: .pt, .pth, .bin by torch.load with weights only, .safetensors."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

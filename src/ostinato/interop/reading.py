@@ -1,7 +1,5 @@
 """Which format a file is of, by what it begins with, and what it holds."""
 
-from __future__ import annotations
-
 import zipfile
 from collections.abc import Mapping
 from os import PathLike, fspath

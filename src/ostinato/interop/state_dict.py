@@ -1,7 +1,5 @@
 """Arrays by name, as state dicts and .npz files have them: recurrent layers by torch.nn's names, the rest by shape."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """The tokens that a model's ids stand for, brought into our order: `<eos>` first, `<unk>` second, then theirs."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Masks of any pattern: the steps that count are moved together, so that every kernel runs them, and apart again."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import torch
@@ -27,7 +25,7 @@ class Gaps(NamedTuple):
     so_far: Tensor
 
     @classmethod
-    def of(cls, valid: Tensor) -> Gaps:
+    def of(cls, valid: Tensor) -> "Gaps":
         """Those of a mask `[T, N]`."""
         return cls(valid, valid.long().cumsum(0))
 

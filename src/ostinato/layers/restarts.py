@@ -1,7 +1,5 @@
 """Resets of a call, as each layer and direction takes them."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import torch
@@ -30,7 +28,7 @@ class Restarts(NamedTuple):
     state: Any
 
     @classmethod
-    def of(cls, resets: Tensor, view: Sequences, state: Any) -> Restarts:
+    def of(cls, resets: Tensor, view: Sequences, state: Any) -> "Restarts":
         """Those of a call.
 
         Args:

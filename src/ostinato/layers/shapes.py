@@ -3,8 +3,6 @@
 Where torch.nn has a message for a mistake, ours begins with its words: programs and their tests look for them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -47,7 +45,7 @@ class Sequences(NamedTuple):
         batch_first: bool,
         mask: Tensor | None = None,
         hold: bool = False,
-    ) -> Sequences:
+    ) -> "Sequences":
         """Read any accepted layout.
 
         Args:
@@ -70,7 +68,7 @@ class Sequences(NamedTuple):
         return view
 
     @classmethod
-    def _laid_out(cls, input: Tensor | PackedSequence, lengths: Any, *, batch_first: bool) -> Sequences:
+    def _laid_out(cls, input: Tensor | PackedSequence, lengths: Any, *, batch_first: bool) -> "Sequences":
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise TensorError("a PackedSequence holds its lengths: expected lengths=None beside it")
@@ -86,7 +84,7 @@ class Sequences(NamedTuple):
             raise TensorError(f"Expected input to be 2D or 3D, got {input.dim()}D instead, {tuple(input.shape)}")
         return cls(input.transpose(0, 1) if batch_first else input, lengths, batch_first)
 
-    def _closed(self, mask: Tensor, hold: bool) -> Sequences:
+    def _closed(self, mask: Tensor, hold: bool) -> "Sequences":
         """Without the steps that a mask leaves out."""
         if not self.batched:
             mask = mask.unsqueeze(-1)

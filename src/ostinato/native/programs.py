@@ -1,7 +1,5 @@
 """Compiled cells to the native library: the structures of `source/program.h`, and its four functions."""
 
-from __future__ import annotations
-
 import ctypes
 from collections.abc import Sequence
 from ctypes import POINTER, c_int64, c_void_p
@@ -66,7 +64,7 @@ def addresses(values: Sequence[int | None]) -> ctypes.Array[c_void_p]:
 
 
 @cache
-def programs_of(library: NativeLibrary) -> Programs:
+def programs_of(library: NativeLibrary) -> "Programs":
     """The library's functions for programs."""
     return Programs(library)
 

@@ -1,7 +1,5 @@
 """What tasks need to take over a model of another program: its names of labels."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ostinato.core.errors import DataError

@@ -1,7 +1,5 @@
 """Models that write, for other programs: a graph that reads, and one that writes a token."""
 
-from __future__ import annotations
-
 from typing import Any, Protocol
 
 import torch

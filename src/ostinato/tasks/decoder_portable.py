@@ -1,7 +1,5 @@
 """What tasks that write say alike of a model without us."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What tasks say alike of a model that is written for other programs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import Tensor, nn

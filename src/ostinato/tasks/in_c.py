@@ -1,7 +1,5 @@
 """What tasks say of their models for C alike: vocabularies, and models of one answer to a whole sequence."""
 
-from __future__ import annotations
-
 import struct
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What tasks of one answer to a sequence say alike of a model without us."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

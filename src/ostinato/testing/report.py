@@ -1,7 +1,5 @@
 """How a cell is compiled, how fast it is, and how near to float64: `ostinato.check_cell`."""
 
-from __future__ import annotations
-
 import math
 import statistics
 import time

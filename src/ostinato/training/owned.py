@@ -1,8 +1,6 @@
 """What each process has its own of in a training: carried state, random numbers, sums. Saved as one, taken back by any
 number of processes."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Format c: a header and a source, compiled and compared with the run where there is a compiler."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Files of C: written, compiled and compared where there is a compiler."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable
 from pathlib import Path

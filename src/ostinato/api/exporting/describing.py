@@ -1,7 +1,5 @@
 """What formats of whole models have in common: the description, and the check against the run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

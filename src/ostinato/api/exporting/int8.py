@@ -1,7 +1,5 @@
 """Format int8: a run folder like the run's own, its matrices in 8 bits, which every command reads."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ostinato.api.results import Exported, ExportedFile

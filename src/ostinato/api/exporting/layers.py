@@ -3,8 +3,6 @@
 There is no run to ask: what a layer reads and gives is the same whatever it was trained for.
 """
 
-from __future__ import annotations
-
 import copy
 import runpy
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Format numpy: one file for the runtime without torch, `ostinato.runtime.load`, checked there."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

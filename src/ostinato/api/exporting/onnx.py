@@ -1,7 +1,5 @@
 """Format onnx: a file for each graph of the run's task, checked in ONNX Runtime."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Where what is exported goes: files that are written elsewhere first, and moved once all are whole and checked."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Format torch: torch.nn's own classes, in a script that needs PyTorch alone, checked by running it."""
 
-from __future__ import annotations
-
 import json
 import re
 import runpy

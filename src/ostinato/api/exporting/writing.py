@@ -1,7 +1,5 @@
 """One way for all formats: open, write elsewhere, check, move."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable
 from importlib import import_module

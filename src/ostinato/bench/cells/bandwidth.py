@@ -1,7 +1,5 @@
 """The recurrence alone of cells without a recurrent product, beside a plain copy: memory bounds such a cell."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How long it takes until a cell is compiled, and until it is loaded from the cache: in processes of their own."""
 
-from __future__ import annotations
-
 import tempfile
 import time
 from collections.abc import Iterator, Sequence

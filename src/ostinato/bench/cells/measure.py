@@ -1,7 +1,5 @@
 """`ostinato bench cells`."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import partial

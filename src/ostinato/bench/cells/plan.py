@@ -1,7 +1,5 @@
 """What is compared: every cell with who else has its equations."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ostinato.bench.groups import Group, Row, Work

@@ -1,7 +1,5 @@
 """The page of cells, and its files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

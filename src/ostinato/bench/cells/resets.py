@@ -1,7 +1,5 @@
 """What resets inside a sequence cost, and what is done without them: a call for each step, the state masked between."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial

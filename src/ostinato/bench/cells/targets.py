@@ -1,7 +1,5 @@
 """What cells are meant to reach, and how far they are from it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """`ostinato bench lm`: has everything measured in a process of its own, and puts together what it finds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

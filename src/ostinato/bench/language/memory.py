@@ -1,7 +1,5 @@
 """How much memory training takes above weights and gradients (Linux)."""
 
-from __future__ import annotations
-
 import ctypes
 import gc
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The training step in NumPy."""
 
-from __future__ import annotations
-
 import itertools
 from contextlib import nullcontext
 

@@ -1,7 +1,5 @@
 """Ostinato itself: the trainer's own step, `evaluate` and `generate` without the files around them."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 from functools import partial

@@ -1,7 +1,5 @@
 """The same language models as a program with torch.nn alone would have them."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """What is measured against whom, and what is wanted of it."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 from ostinato.core.errors import ConfigError, unknown_name

@@ -1,7 +1,5 @@
 """A preset of `ostinato train lm` as it is trained, on made-up words: what every side of a comparison starts from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -46,7 +44,7 @@ class Problem:
     model: LanguageModel
 
     @classmethod
-    def make(cls, preset: str, **changes: Any) -> Problem:
+    def make(cls, preset: str, **changes: Any) -> "Problem":
         """Always the same numbers for the same preset.
 
         Args:

@@ -1,7 +1,5 @@
 """Tables of language models for people, and the files of results."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Plain PyTorch: the training step, evaluation and generation that a program of its own would have."""
 
-from __future__ import annotations
-
 import itertools
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial

@@ -1,7 +1,5 @@
 """Measures the language models, in a process of its own: see `ostinato.bench.process`."""
 
-from __future__ import annotations
-
 import gc
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Who can do the work of a row: this package and its peers, all behind one small interface."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """The loop over a cell's `step` under `torch.compile`: unrolled, so that compiling takes longer the longer it is."""
 
-from __future__ import annotations
-
 import signal
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What runs in eager PyTorch: the layer of this package, torch.nn's, and the loop over the cell's `step`."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

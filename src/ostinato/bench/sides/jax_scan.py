@@ -1,7 +1,5 @@
 """A scan over time, compiled by JAX: the program that the compiler traces of a cell, written in `jax.numpy`."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext

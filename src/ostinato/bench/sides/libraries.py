@@ -1,7 +1,5 @@
 """Layers of other packages that have a cell's equations, with this package's weights."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import math

@@ -1,7 +1,5 @@
 """ONNX Runtime's operators for recurrent layers: forward only."""
 
-from __future__ import annotations
-
 import logging
 import tempfile
 from contextlib import nullcontext

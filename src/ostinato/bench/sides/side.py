@@ -1,7 +1,5 @@
 """What a side is."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager
 from typing import Protocol
 

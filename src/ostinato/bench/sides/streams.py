@@ -1,7 +1,5 @@
 """One step at a time, the state kept: a layer's stream and what peers have for it."""
 
-from __future__ import annotations
-
 import copy
 from importlib import import_module
 from typing import Any

@@ -1,7 +1,5 @@
 """A model without us: which kind it is, what it reads and answers, its weights by name, and random inputs of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias

@@ -1,7 +1,5 @@
 """A model as graphs: tensors in and tensors out, with names, axes and meanings for whoever has to feed them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias

@@ -1,7 +1,5 @@
 """Graphs as ONNX files, by torch's exporter: no axis that is free becomes fixed, and metadata says how to feed it."""
 
-from __future__ import annotations
-
 import json
 import logging
 import warnings

@@ -4,8 +4,6 @@ With N = 0 its LSTM and GRU end the process, with T = 0 its GRU does (1.32). So 
 to a size of 1 before anything reads them, and what came of it is cut off the outputs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

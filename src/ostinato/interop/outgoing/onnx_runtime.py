@@ -1,7 +1,5 @@
 """A written graph in ONNX Runtime, beside the module it was written from."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator, Mapping
 from pathlib import Path

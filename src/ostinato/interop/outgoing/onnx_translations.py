@@ -1,7 +1,5 @@
 """Functions that ONNX has not, by those it has, exact near 0, where torch's exporter leaves few digits."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

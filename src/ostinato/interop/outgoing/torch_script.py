@@ -1,7 +1,5 @@
 """A model as torch.nn's own classes: a script that builds it, its weights, and what it reads and answers."""
 
-from __future__ import annotations
-
 import ast
 import pprint
 from collections.abc import Callable, Mapping

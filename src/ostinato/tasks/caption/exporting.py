@@ -1,7 +1,5 @@
 """A captioner for other programs: a graph that looks, and one that writes a token."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """A captioner without us: what it sees and writes, in words and arrays."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ostinato.interop.outgoing.described import Arrays, Described, lengths

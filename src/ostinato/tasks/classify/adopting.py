@@ -1,7 +1,5 @@
 """A classifier of another program as a run."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

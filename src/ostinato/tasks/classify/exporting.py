@@ -1,7 +1,5 @@
 """A classifier for other programs: scores and probabilities of its classes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import nn

@@ -1,7 +1,5 @@
 """A classifier's parts for C, and random sequences to try it on."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ostinato.interop.outgoing.c import Program, Sample, Weights

@@ -1,7 +1,5 @@
 """A classifier without us: what it reads and says, in words and arrays."""
 
-from __future__ import annotations
-
 from ostinato.interop.outgoing.described import Described
 from ostinato.tasks.classify.exporting import metadata
 from ostinato.tasks.portable import sequence_model

@@ -1,7 +1,5 @@
 """A forecaster for other programs: windows in, distributions of the rows to come out, all of them scaled."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """A forecaster's parts for C, and random series to try it on."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple

@@ -1,7 +1,5 @@
 """A forecaster without us: what it reads and says, in words and arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

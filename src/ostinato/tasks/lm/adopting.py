@@ -1,7 +1,5 @@
 """A language model of another program as a run."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ostinato.config.commands import Import

@@ -1,7 +1,5 @@
 """A language model for other programs: a piece of text and a state in, the next tokens and the state out."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """A language model's parts for C, and random texts to try it on."""
 
-from __future__ import annotations
-
 import struct
 
 import numpy as np

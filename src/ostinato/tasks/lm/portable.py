@@ -1,7 +1,5 @@
 """A language model without us: what it reads and says, in words and arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

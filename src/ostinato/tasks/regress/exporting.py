@@ -1,7 +1,5 @@
 """Regression for other programs: values, standardised."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ostinato.interop.outgoing.graphs import Graph, Port

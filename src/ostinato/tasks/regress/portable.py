@@ -1,7 +1,5 @@
 """Regression without us: what it reads and says, in words and arrays."""
 
-from __future__ import annotations
-
 from ostinato.interop.outgoing.described import Described
 from ostinato.tasks.portable import sequence_model
 from ostinato.tasks.regress.exporting import metadata

@@ -1,7 +1,5 @@
 """A tagger of another program as a run: words by their embedding alone, a softmax over the tags of each."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A tagger for other programs: scores of each word's tags; what a CRF adds to them is in the metadata."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

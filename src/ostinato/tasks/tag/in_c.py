@@ -1,7 +1,5 @@
 """A tagger's parts for C, and random sentences to try it on."""
 
-from __future__ import annotations
-
 import struct
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A transcriber for other programs: scores of the symbol that each frame says."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """A transcriber's parts for C, and random frames to try it on."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

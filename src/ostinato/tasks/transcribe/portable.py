@@ -1,7 +1,5 @@
 """A transcriber without us: what it reads and writes, in words and arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

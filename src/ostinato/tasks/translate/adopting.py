@@ -1,7 +1,5 @@
 """An encoder and a decoder of another program as a run."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A translator for other programs: a graph that reads a source, and one that writes a token."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """A translator without us: what it reads and writes, in words and arrays."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ostinato.interop.outgoing.described import Arrays, Described, lengths

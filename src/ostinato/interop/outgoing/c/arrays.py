@@ -1,7 +1,5 @@
 """Weights as constant arrays: float32, or int8 with a scale for each row."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal

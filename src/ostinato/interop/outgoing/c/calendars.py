@@ -1,7 +1,5 @@
 """The calendar as features, in C, as `data.series.times.calendar` has them."""
 
-from __future__ import annotations
-
 from ostinato.data.series.times import Spacing, calendar_names
 from ostinato.interop.outgoing.c.text import function
 

@@ -1,7 +1,5 @@
 """Columns beside a series as features, in C: numbers standardised, categories one-hot."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ostinato.data.series.covariates import Coding

@@ -1,7 +1,5 @@
 """Values of a step as expressions of C, one number at a time."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """What a step of measured numbers becomes in C: standardised, and where a model has one, through a linear layer."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from torch import Tensor

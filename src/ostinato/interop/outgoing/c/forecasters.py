@@ -1,7 +1,5 @@
 """A forecaster in C: rows of a series, as they were measured, in; those that follow out."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,5 @@
 """A language model in C: a token in, the scores of the next one out."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A stack of recurrent layers in C: step by step, or over whole sequences where a direction needs their end."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

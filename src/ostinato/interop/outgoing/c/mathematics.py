@@ -1,7 +1,5 @@
 """What generated files compute with: products, and functions of one number, with the C library's or without."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 
 MULTIPLY = """\

@@ -1,7 +1,5 @@
 """From the outputs of all steps to one vector, while they come or when all are there."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol

@@ -1,7 +1,5 @@
 """What the room gives: two files, and how to try them."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Recurrent layers alone in C: step by step, or over whole sequences where they read from the end too."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

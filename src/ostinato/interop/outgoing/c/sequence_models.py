@@ -1,7 +1,5 @@
 """A model of one answer to a whole sequence in C: step by step, or whole where it reads from the end too."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """What a forecaster reads of a series, made in C of rows as they were measured: the windows of `data.series`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A header and a source file, put together of parts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

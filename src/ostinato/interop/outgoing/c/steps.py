@@ -1,7 +1,5 @@
 """A cell's step as a function of C: its traced equations as products and loops over units."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """A tagger in C: words, and their characters, in; a tag for each out."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Small parts of C: numbers, strings, names, arrays in lines."""
 
-from __future__ import annotations
-
 import re
 import textwrap
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """What tokens are, as tables of C."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

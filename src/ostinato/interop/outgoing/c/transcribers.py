@@ -1,7 +1,5 @@
 """A transcriber in C: frames in, symbols out along the best path, frame by frame or of a whole sequence."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Generated files tried: compiled, run on examples, timed."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """What the values of a step are called: gates by their letter, fields of the state by their name."""
 
-from __future__ import annotations
-
 from ostinato.cells.contract import Cell
 from ostinato.compiler.pieces import Step
 from ostinato.compiler.program import LEAVES, Rows
