@@ -141,8 +141,8 @@ class Cell(Protocol):
 class CellDefaults:
     """What most cells share: to derive from, and to replace where a cell differs.
 
-    As it stands: outputs of H features, which are the first field of the state; a state of zeros, that field as wide as
-    the output and every other of H units; and W_ih x + b_ih as all that is parallel over time.
+    As it stands: sizes of at least 1; outputs of H features, which are the first field of the state; a state of zeros,
+    that field as wide as the output and every other of H units; and W_ih x + b_ih as all that is parallel over time.
 
     A cell may also have `readout(p, states)`: its outputs `[T, N, O]` from the states after every step, `[T, N, ...]` a
     field, where they need no recurrence. Its `step` then gives None in place of the output.
@@ -179,6 +179,9 @@ class CellDefaults:
         @property
         def bias(self) -> bool:
             """Whether the bias parameters exist."""
+
+    def __post_init__(self) -> None:
+        require_positive(self)
 
     @property
     def output_size(self) -> int:

@@ -7,16 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from ostinato.cells.contract import (
-    CellDefaults,
-    HiddenState,
-    Parameter,
-    constant,
-    linear,
-    ones,
-    recurrent,
-    require_positive,
-)
+from ostinato.cells.contract import CellDefaults, HiddenState, Parameter, constant, linear, ones, recurrent
 from ostinato.core.registry import register
 
 if TYPE_CHECKING:
@@ -46,9 +37,6 @@ class FastGRNN(CellDefaults):
     input_size: int
     hidden_size: int
     bias: bool = True
-
-    def __post_init__(self) -> None:
-        require_positive(self)
 
     def parameters(self) -> Mapping[str, Parameter]:
         """`weight_ih` [H, D], W, `weight_hh` [H, H], U, `bias_ih` [2H], and `zeta` and `nu` [1], at first 1 and -4."""

@@ -7,15 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from ostinato.cells.contract import (
-    CellDefaults,
-    HiddenState,
-    Parameter,
-    constant,
-    gate_parameters,
-    recurrent,
-    require_positive,
-)
+from ostinato.cells.contract import CellDefaults, HiddenState, Parameter, constant, gate_parameters, recurrent
 from ostinato.core.registry import register
 
 if TYPE_CHECKING:
@@ -44,9 +36,6 @@ class FastRNN(CellDefaults):
     input_size: int
     hidden_size: int
     bias: bool = True
-
-    def __post_init__(self) -> None:
-        require_positive(self)
 
     def parameters(self) -> Mapping[str, Parameter]:
         """torch.nn's four, and `alpha` and `beta` [1], of a new layer -3 and 3."""

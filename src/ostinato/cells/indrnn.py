@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ostinato.cells.contract import CellDefaults, HiddenState, Parameter, input_parameters, require_positive
+from ostinato.cells.contract import CellDefaults, HiddenState, Parameter, input_parameters
 from ostinato.core.registry import register
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ class IndRNN(CellDefaults):
     input_size: int
     hidden_size: int
     bias: bool = True
-
-    def __post_init__(self) -> None:
-        require_positive(self)
 
     def parameters(self) -> Mapping[str, Parameter]:
         """`weight_ih` [H, D], `bias_ih` [H], and `weight_unit` [H], u, drawn between 0 and 1."""

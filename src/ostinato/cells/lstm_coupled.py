@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ostinato.cells.contract import CellDefaults, MemoryState, recurrent, require_positive
+from ostinato.cells.contract import CellDefaults, MemoryState, recurrent
 from ostinato.core.registry import register
 
 if TYPE_CHECKING:
@@ -38,9 +38,6 @@ class CoupledLSTM(CellDefaults):
     input_size: int
     hidden_size: int
     bias: bool = True
-
-    def __post_init__(self) -> None:
-        require_positive(self)
 
     def step(self, p: Parameters, projected: Tensor, state: MemoryState) -> tuple[Tensor, MemoryState]:
         """One step of the recurrence."""

@@ -14,7 +14,6 @@ from ostinato.cells.contract import (
     linear,
     ones,
     recurrent,
-    require_positive,
     zeros,
 )
 from ostinato.core.registry import register
@@ -48,9 +47,6 @@ class LayerNormLSTM(CellDefaults):
     input_size: int
     hidden_size: int
     bias: bool = True
-
-    def __post_init__(self) -> None:
-        require_positive(self)
 
     def parameters(self) -> Mapping[str, Parameter]:
         """torch.nn's four, the gains `norm_ih`, `norm_hh` [4H] and `norm_c` [H], and `shift_c` [H]."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ostinato.cells.contract import CellDefaults, HiddenState, recurrent, require_positive
+from ostinato.cells.contract import CellDefaults, HiddenState, recurrent
 from ostinato.core.registry import register
 
 if TYPE_CHECKING:
@@ -34,9 +34,6 @@ class MGU(CellDefaults):
     input_size: int
     hidden_size: int
     bias: bool = True
-
-    def __post_init__(self) -> None:
-        require_positive(self)
 
     def step(self, p: Parameters, projected: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
         """One step of the recurrence."""

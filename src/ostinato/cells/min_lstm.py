@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from ostinato.cells.activations import positive
-from ostinato.cells.contract import CellDefaults, HiddenState, Parameter, input_parameters, require_positive
+from ostinato.cells.contract import CellDefaults, HiddenState, Parameter, input_parameters
 from ostinato.core.registry import register
 
 if TYPE_CHECKING:
@@ -40,9 +40,6 @@ class MinLSTM(CellDefaults):
     hidden_size: int
     bias: bool = True
     positive: bool = True
-
-    def __post_init__(self) -> None:
-        require_positive(self)
 
     def parameters(self) -> Mapping[str, Parameter]:
         """`weight_ih` [3H, D] and `bias_ih` [3H]."""

@@ -6,14 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ostinato.cells.contract import (
-    CellDefaults,
-    MemoryState,
-    Parameter,
-    linear,
-    recurrent,
-    require_positive,
-)
+from ostinato.cells.contract import CellDefaults, MemoryState, Parameter, linear, recurrent
 from ostinato.core.registry import register
 
 if TYPE_CHECKING:
@@ -48,9 +41,6 @@ class MultiplicativeLSTM(CellDefaults):
     input_size: int
     hidden_size: int
     bias: bool = True
-
-    def __post_init__(self) -> None:
-        require_positive(self)
 
     def parameters(self) -> Mapping[str, Parameter]:
         """`weight_ih` [5H, D], `weight_hh` [H, H], W_hm, `weight_mh` [4H, H], and `bias_mh` [4H]."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ostinato.cells.contract import CellDefaults, HiddenState, Parameter, lecun, require_positive, zeros
+from ostinato.cells.contract import CellDefaults, HiddenState, Parameter, lecun, zeros
 from ostinato.core.registry import register
 
 if TYPE_CHECKING:
@@ -39,9 +39,6 @@ class RGLRU(CellDefaults):
     input_size: int
     hidden_size: int
     bias: bool = True
-
-    def __post_init__(self) -> None:
-        require_positive(self)
 
     def parameters(self) -> Mapping[str, Parameter]:
         """`weight_ih` [3H, D], `bias_ih` [3H], and `rate` [H]: of a new layer, a^8 is uniform from 0.9 to 0.999."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
-from ostinato.cells.contract import CellDefaults, Parameter, linear, require_positive, zeros
+from ostinato.cells.contract import CellDefaults, Parameter, linear, zeros
 from ostinato.core.registry import register
 
 if TYPE_CHECKING:
@@ -49,9 +49,6 @@ class SRU(CellDefaults):
     input_size: int
     hidden_size: int
     bias: bool = True
-
-    def __post_init__(self) -> None:
-        require_positive(self)
 
     def parameters(self) -> Mapping[str, Parameter]:
         """`weight_ih` [3H, D], [4H, D] where D is not H, `weight_f` and `weight_r` [H], v, and `bias_ih` [2H]."""
