@@ -14,6 +14,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,13 +51,21 @@ class Seconds(NamedTuple):
     processor: float
 
 
-def run(source: Path, folder: Path) -> tuple[NotebookNode, Seconds]:
+def run(source: Path, folder: Path, change: Callable[[str], str] = str) -> tuple[NotebookNode, Seconds]:
     """The notebook with its outputs, and how long it took.
+
+    Args:
+        source: its text.
+        folder: where it runs.
+        change: what is made of each cell's code before it runs; by default nothing.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell that fails, with its traceback.
     """
     notebook = jupytext.read(source)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.source = change(cell.source)
     data = os.environ.get("OSTINATO_DATA", str(ROOT.parent / "shared" / "data"))
     changes = {
         "OSTINATO_DATA": str(Path(data).resolve()),

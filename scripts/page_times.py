@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.notebooks import OUTPUTS, Seconds, children, sources
-from tests.end_to_end.page import LONG, PAGES, QUICK_LESSONS, blocks, environment
+from tests.end_to_end.page import PAGES, blocks, environment
+from tests.end_to_end.shortened import SHORTER
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -29,14 +30,15 @@ ABOUT = """# Pages and lessons: how long their code computes
 
 By `python -m scripts.page_times` and `python scripts/notebooks.py`, which run all code of a page as the tests do.
 Seconds of processor time, of all processes together, which other work on the machine adds little to; and seconds by the
-clock of the same run, which it may have made several times as many. AMD Zen 3, two cores. `make test` runs the quick
-ones, `make test-all` all of them.
+clock of the same run, which it may have made several times as many. AMD Zen 4 for guides of many commands, Zen 3 for
+the rest, two cores. `make test` runs all of them: long trainings of those that are called shortened it cuts short, as
+`tests/end_to_end/shortened.py` has it. `make test-all` runs these as they stand besides.
 
 """
 
 
 class Row(NamedTuple):
-    """A page: its path, where it is run, and how long that took."""
+    """A page: its path, whether `make test` runs it as it stands, and how long that took."""
 
     page: str
     quick: bool
@@ -50,26 +52,26 @@ def rows() -> list[Row]:
     for page in PAGES:
         if list(blocks(page)):
             seconds = Seconds(*kept[page.stem]) if page.stem in kept else None
-            found.append(Row(str(page.relative_to(ROOT)), page.stem not in LONG, seconds))
+            found.append(Row(str(page.relative_to(ROOT)), page.stem not in SHORTER, seconds))
     for source in sources():
         told = json.loads((OUTPUTS / f"{source.stem}.json").read_text(encoding="utf-8"))
         seconds = Seconds(told["seconds"], told["processor"])
-        found.append(Row(f"notebooks/{source.name}", source.stem in QUICK_LESSONS, seconds))
+        found.append(Row(f"notebooks/{source.name}", source.stem not in SHORTER, seconds))
     return found
 
 
 def table() -> str:
     """As Markdown, with sums."""
-    head = "| page | run by | processor | clock |\n|---|---|---:|---:|\n"
+    head = "| page | in `make test` | processor | clock |\n|---|---|---:|---:|\n"
     lines = []
     for row in rows():
         took = [f"{seconds:.0f}" for seconds in row.seconds or ()] or ["not measured"] * 2
-        command = "make test" if row.quick else "make test-all"
-        lines.append(f"| [{row.page}](../../{row.page}) | `{command}` | {took[-1]} | {took[0]} |")
+        how = "as it stands" if row.quick else "shortened"
+        lines.append(f"| [{row.page}](../../{row.page}) | {how} | {took[-1]} | {took[0]} |")
     sums = []
-    for quick, name in ((True, "make test"), (False, "make test-all")):
+    for quick, name in ((True, "those that run as they stand"), (False, "all")):
         each = [row.seconds.processor for row in rows() if row.seconds and row.quick >= quick]
-        sums.append(f"{sum(each):.0f} by `{name}` ({len(each)} pages)")
+        sums.append(f"{sum(each):.0f} of {name} ({len(each)} pages)")
     return f"{ABOUT}{head}" + "\n".join(lines) + f"\n\nSeconds of processor time together: {', '.join(sums)}.\n"
 
 

@@ -4,6 +4,7 @@ They are forked from a server that has imported torch once, so that each costs m
 forked is an ordinary process, with its own group, which takes signals like any other.
 """
 
+import importlib
 import itertools
 import multiprocessing
 import os
@@ -103,11 +104,15 @@ def start(
     stdin: str = os.devnull,
     out: str | None = None,
     err: str | None = None,
+    program: str = "ostinato.cli.main",
 ) -> Command:
-    """Start `ostinato` with these arguments, in a folder; its streams go to files in `logs` unless they are named."""
+    """Start `ostinato` with these arguments, in a folder; its streams go to files in `logs` unless they are named.
+
+    `program` is the module whose `main` is called with the arguments.
+    """
     logs.mkdir()
     streams = [stdin, out or str(logs / "out"), err or str(logs / "err")]
-    process = _FORKED.Process(target=_run, args=(arguments, str(folder), streams, environment))
+    process = _FORKED.Process(target=_run, args=(program, arguments, str(folder), streams, environment))
     os.environ["OMP_NUM_THREADS"] = "1"  # what the server starts with, the first time
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # as the command line has it where there are several
     process.start()
@@ -127,7 +132,7 @@ def _wait_for_group(pid: int) -> None:
     raise AssertionError("a process did not start")
 
 
-def _run(arguments: list[str], folder: str, streams: list[str], environment: dict[str, str]) -> None:
+def _run(program: str, arguments: list[str], folder: str, streams: list[str], environment: dict[str, str]) -> None:
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run in the background, which ignores it
     os.chdir(folder)
@@ -142,8 +147,8 @@ def _run(arguments: list[str], folder: str, streams: list[str], environment: dic
     sys.stdout, sys.stderr = (os.fdopen(number, "w", 1, encoding="utf-8") for number in (1, 2))
     from ostinato.cli import main
 
+    main.STARTED = time.monotonic()
     if (script := os.environ.pop("TEST_IMPORT", None)) is not None:
         exec(Path(script).read_text(), {})
 
-    main.STARTED = time.monotonic()
-    sys.exit(main.main(arguments))
+    sys.exit(importlib.import_module(program).main(arguments))

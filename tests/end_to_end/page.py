@@ -8,6 +8,9 @@
 - a block with `title="NAME"` is not run but written to the file of that name.
 - everything else, ```` ```text ```` above all, is left alone.
 
+`make test` runs long pages in less time (`main`): trainings are cut short where `shortened.py` says so, and the page
+is forked off such a server itself, as is every command (`stand_in.py`).
+
 In a README, which also shows what must not run in a test, only blocks marked `run` count: ```` ```bash run ````.
 """
 
@@ -17,7 +20,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,13 +35,11 @@ PAGES = [
     ROOT / "docs" / "index.md",
     ROOT / "README.md",
 ]
-#: Those of half a dozen trainings or more: run by `make test-all`.
+#: Those of many commands, which `make test` has forked.
 LONG = {"caption", "classify", "inspect", "language-model", "own-cell", "benchmarks"}
 LONG |= {"run-folder", "scikit-learn", "tag", "translate", "ship-a-model", "search", "forecast", "regress"}
 LONG |= {"bring-your-weights", "several-machines", "serve", "transcribe", "from-keras", "from-the-book", "inside"}
 LONG |= {"when-training-goes-wrong", "text-data"}
-#: Lessons of every run of the tests: those that compute for less than five seconds.
-QUICK_LESSONS = {"01-hello", "02-rnn-by-hand", "03-vanishing-gradients"}
 #: What only a shell understands.
 SHELL = re.compile(r"[|<>&;$`*?~#(){}]")
 
@@ -70,30 +72,49 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-def run(page: Path) -> None:
-    """Run every block; an error names the page and the line."""
+def main(arguments: list[str]) -> int:
+    """Run a page, shortened; commands by the `ostinato` that is found first."""
+    from tests.end_to_end.shortened import shortened
+
+    sys.path.insert(0, os.getcwd())
+    (page,) = map(Path, arguments)
+    run(page, partial(shortened, page.stem), bash)
+    return 0
+
+
+def bash(code: str) -> bool:
+    """Run a block's commands by the shell; whether all succeeded."""
+    return subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", code], check=False).returncode == 0
+
+
+def run(page: Path, change: Callable[[str], str] = str, shell: Callable[[str], bool] | None = None) -> None:
+    """Run every block.
+
+    Args:
+        page: where they stand; an error names it and the line.
+        change: what is made of their code before.
+        shell: runs shell code, and says whether that succeeded; by default `forked`.
+    """
     names = {"__name__": "__main__"}
     for language, code, line, file in blocks(page):
+        code = change(code)
         if file:
             Path(file).write_text(code, encoding="utf-8")
         elif language == "python":
             exec(compile("\n" * line + code, str(page), "exec"), names)
-        elif not shell(code):
+        elif not (shell or forked)(code):
             sys.exit(f"{page}, line {line}: the block fails")
         sys.stdout.flush()
 
 
-def shell(code: str) -> bool:
-    """Run a block's commands in order; whether all succeeded."""
+def forked(code: str) -> bool:
+    """The same as `bash`; what it need not see is forked."""
     lines = code.replace("\\\n", " ").splitlines()
     plain = [line.startswith("ostinato ") and not SHELL.search(line) for line in lines]
     if not any(plain) or not all(map(stands_alone, lines)):
-        return subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", code], check=False).returncode == 0
+        return bash(code)
     return all(
-        command(shlex.split(line)[1:])
-        if alone
-        else subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", line], check=False).returncode == 0
-        for line, alone in zip(lines, plain, strict=True)
+        command(shlex.split(line)[1:]) if alone else bash(line) for line, alone in zip(lines, plain, strict=True)
     )
 
 

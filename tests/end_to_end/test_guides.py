@@ -1,5 +1,6 @@
 """The documentation tells the truth: every page's code runs, each page in a folder of its own."""
 
+import os
 import re
 import runpy
 import subprocess
@@ -13,23 +14,46 @@ from ostinato.cli.arguments import COMMANDS
 from ostinato.native import library as native_library
 from scripts.guide_drawings import drawings as guide_drawings
 from scripts.page_times import TABLE, table
+from tests.end_to_end import harness
+from tests.end_to_end import page as page_module
 from tests.end_to_end.page import LONG, PAGES, blocks, environment
+from tests.end_to_end.shortened import SHORTER, lost
+from tests.end_to_end.stand_in import stand_in
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+CODED = [page for page in PAGES if list(blocks(page))]
 
 
 @pytest.mark.parametrize(
-    "page", [pytest.param(page, id=page.stem, marks=pytest.mark.slow if page.stem in LONG else ()) for page in PAGES]
+    "page",
+    [
+        pytest.param(page, id=page.stem, marks=pytest.mark.slow if page.stem in SHORTER else ())
+        for page in CODED
+        if page.stem not in LONG or page.stem in SHORTER
+    ],
 )
 def test_page_runs(page: Path, tmp_path: Path):
-    if not list(blocks(page)):
-        pytest.skip("nothing to run")
     if page.stem == "runtime" and isinstance(why := native_library.load(), str):
         pytest.skip(f"the runtime needs the native library, which is {why}")
     command = [sys.executable, str(Path(__file__).with_name("page.py")), str(page)]
     ran = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, timeout=1800)
     assert ran.returncode == 0, f"{page}\n{ran.stdout}\n{ran.stderr}"
+
+
+@pytest.mark.parametrize("page", [page for page in CODED if page.stem in LONG], ids=lambda page: page.stem)
+def test_long_page_runs(page: Path, tmp_path: Path):
+    folder, given = tmp_path / "work", environment(tmp_path)
+    folder.mkdir()
+    with stand_in(tmp_path / "programs") as programs:
+        given["PATH"] = f"{programs}{os.pathsep}{given['PATH']}"
+        ran = harness.start([str(page)], folder, tmp_path / "logs", given, program=page_module.__name__).wait()
+    assert ran.status == 0, f"{page}\n{ran.out}\n{ran.err}"
+
+
+@pytest.mark.parametrize("page", CODED, ids=lambda page: page.stem)
+def test_what_is_shortened_stands_there(page: Path):
+    assert not list(lost(page.stem, [block.code for block in blocks(page)]))
 
 
 def test_every_page_and_lesson_is_in_the_table_of_times():

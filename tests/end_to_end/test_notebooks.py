@@ -5,6 +5,7 @@ import importlib.util
 import json
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 
 import jupytext
@@ -17,7 +18,7 @@ from ostinato.cli.arguments import parse
 from ostinato.config.merge import names
 from ostinato.core.errors import OstinatoError
 from ostinato.tasks import TRAIN_OPTIONS
-from tests.end_to_end.page import QUICK_LESSONS
+from tests.end_to_end.shortened import SHORTER, lost, shortened
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,10 +36,24 @@ SOURCES = notebooks.sources()
 
 @pytest.mark.parametrize(
     "source",
-    [pytest.param(one, id=one.stem, marks=() if one.stem in QUICK_LESSONS else pytest.mark.slow) for one in SOURCES],
+    [pytest.param(one, id=one.stem, marks=pytest.mark.slow if one.stem in SHORTER else ()) for one in SOURCES],
 )
 def test_it_runs(source, tmp_path):
-    notebook, seconds = notebooks.run(source, tmp_path)
+    it_runs(source, tmp_path)
+
+
+@pytest.mark.parametrize("source", [one for one in SOURCES if one.stem in SHORTER], ids=lambda one: one.stem)
+def test_it_runs_shortened(source, tmp_path):
+    it_runs(source, tmp_path, partial(shortened, source.stem))
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_what_is_shortened_stands_there(source):
+    assert not list(lost(source.stem, notebooks.code(jupytext.read(source))))
+
+
+def it_runs(source, tmp_path, change=str):
+    notebook, seconds = notebooks.run(source, tmp_path, change)
     pictures = sum(
         "image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", ())
     )
