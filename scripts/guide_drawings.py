@@ -111,6 +111,54 @@ WAYS: dict[str, tuple[str, list[Item], Item, list[Item]]] = {
         ("gradients", "averaged, once a step"),
         [("the same step", "in every process"), ("run folder", "where rank 0 is"), ("--resume", "when one was lost")],
     ),
+    "from-keras": (
+        "Keras' matrices become the layer's: transposed, gates in torch's order",
+        [("kernel", "columns i f c o"), ("recurrent_kernel", "columns i f c o"), ("bias", "one row, or two")],
+        ("import, layout", "(D, 4H) -> (4H, D)"),
+        [("weight_ih_l0", "rows i f g o"), ("weight_hh_l0", "rows i f g o"), ("bias_ih_l0", "and bias_hh_l0")],
+    ),
+    "from-pytorch": (
+        "The same layers and weights, and what is more",
+        [
+            ("nn.RNN, LSTM, GRU", "the same arguments"),
+            ("state_dict", "the same names"),
+            ("PackedSequence", "or lengths="),
+            ("a loop over a cell", "a class with its step"),
+        ],
+        ("ostinato", "change the name"),
+        [
+            ("the same numbers", "float32"),
+            ("lengths=, resets=", "without packing"),
+            ("24 cells and yours", "compiled"),
+            ("stream, export, look", "of every layer"),
+        ],
+    ),
+    "from-the-book": (
+        "The book's networks, to read and at full speed",
+        [
+            ("TimeLSTM, Rnnlm, ...", "chapters 5 to 8"),
+            ("Rnnlm.pkl", "NumPy's pickle"),
+            ("word ids", "first come, first"),
+        ],
+        ("the same names", "here"),
+        [
+            ("ostinato.byhand", "NumPy, page by page"),
+            ("ostinato.LSTM, ...", "compiled, with autograd"),
+            ("ostinato import", "a run of its weights"),
+            ("--preset rnnlm", "trained by one command"),
+        ],
+    ),
+    "when-training-goes-wrong": (
+        "What is watched while a model learns, and what is said",
+        [
+            ("loss", "not finite, at a guess"),
+            ("validation", "rises, stands still"),
+            ("gradients", "vanish, always clipped"),
+            ("units", "dead, saturated"),
+        ],
+        ("advice", "once, while it happens"),
+        [("what is seen", "in numbers"), ("what it means", "in a sentence"), ("what to do", "an option to try")],
+    ),
     "text-data": (
         "From files to what a model reads",
         [("files", "plain, packed, folders"), ("standard input", "-")],

@@ -78,6 +78,12 @@ def test_drawings_of_guides_are_those_that_their_script_makes():
         assert (DOCS / "images" / name).read_text(encoding="utf-8") == content, name
 
 
+@pytest.mark.parametrize("page", sorted((DOCS / "guides").glob("*.md")), ids=lambda page: page.name)
+def test_a_guide_has_a_picture_at_its_head(page: Path):
+    head = re.split(r"^(?:##|```|- |\|)", page.read_text(encoding="utf-8"), maxsplit=1, flags=re.MULTILINE)[0]
+    assert re.search(r"^!\[[^]]+\]\(\.\./", head, re.MULTILINE)
+
+
 def test_pages_on_adding_name_files_that_are_there():
     """Whatever looks like a path of the package, of its tests or of the documentation, but for what is yet to be."""
     bases = (ROOT, ROOT / "src" / "ostinato")
