@@ -10,10 +10,11 @@ from torch import Tensor
 from ostinato.data.series.windows import Shape
 from ostinato.interop.outgoing.c import series
 from ostinato.interop.outgoing.c.arrays import Arrays, Weights, as_array
+from ostinato.interop.outgoing.c.driver import driver
 from ostinato.interop.outgoing.c.layers import LayerStack, fields, layer_stack, reset, step_lines
 from ostinato.interop.outgoing.c.program import Program
 from ostinato.interop.outgoing.c.source import Source
-from ostinato.interop.outgoing.c.text import comment, function, indented, literal, with_name
+from ostinato.interop.outgoing.c.text import comment, function, indented, literal
 from ostinato.layers.recurrent import Recurrent
 
 
@@ -78,18 +79,12 @@ def forecaster(parts: ForecasterParts, name: str, weights: Weights) -> Program:
     features = series.add_series(parts.shape, parts.scales, parts.keys, parts.even, source)
     K, C = shape.targets, shape.bases
     source.define("WORKSPACE_BYTES", "sizeof(struct @_workspace)", "bytes of a workspace")
-    source.types.append("\n".join([
-        "/* Room to work in, of @@_WORKSPACE_BYTES; what is in it before a call does not matter. */",
-        "struct @_workspace {",
-        *indented([*features.fields, f"float bases[{K}][{C}]; /* simple forecasts of a row, scaled */",
-                   *fields(encoder), *fields(decoder)]),
-        "};",
-    ]))  # fmt: skip
+    bases = f"float bases[{K}][{C}]; /* simple forecasts of a row, scaled */"
+    source.add_workspace([*features.fields, bases, *fields(encoder), *fields(decoder)])
     source.code += [*features.functions, *([series.last_of()] if parts.autoregressive else [])]
     _decode(parts, source, decoder)
     _entry(parts, source, encoder, decoder, features)
-    driver = with_name(_driver(features), name)
-    return Program(name, source.header(f"{name}.h"), source.text(), driver, source.arrays.bytes)
+    return Program(name, source.header(f"{name}.h"), source.text(), _driver(features, name), source.arrays.bytes)
 
 
 def _decode(parts: ForecasterParts, source: Source, decoder: LayerStack) -> None:
@@ -206,49 +201,24 @@ def _entry(
     source.stack_bytes += 4 * max(shape.past_size, fed)
 
 
-def _driver(features: series.SeriesCode) -> str:
-    lines = [line for line in _DRIVER.splitlines() if not any(f"/*{one}*/" in line for one in features.absent)]
-    text = "\n".join(lines) + "\n"
-    for one in ("past", "known", "times"):
-        text = text.replace(f"/*{one}*/ ", "")
-    return text.replace("PASSED", features.passed)
-
-
-#: Reads, again and again, int32 rows and series, the history, and what the model reads beside it; writes the values.
-_DRIVER = """\
-#include "@.h"
-
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
-#define MOST 4096
-
-static struct @_workspace room;
-static double history[MOST * @@_TARGETS], values[@@_HORIZON * @@_TARGETS * @@_VALUES];
-/*past*/ static double past[MOST * @@_PAST];
-/*known*/ static double known[(MOST + @@_HORIZON) * @@_KNOWN];
-/*times*/ static int64_t times[MOST + @@_HORIZON];
-
-int main(int argc, char **argv)
-{
-    const long repeats = argc > 1 ? atol(argv[1]) : 0;
-    int32_t rows, series;
-    clock_t begun;
-    while (fread(&rows, sizeof rows, 1, stdin) == 1) {
-        const size_t count = (size_t)rows, all = count + @@_HORIZON;
-        if (rows > MOST || all < count || fread(&series, sizeof series, 1, stdin) != 1) return 1;
-        if (fread(history, sizeof history[0] * @@_TARGETS, count, stdin) != count) return 1;
-        /*past*/ if (fread(past, sizeof past[0] * @@_PAST, count, stdin) != count) return 1;
-        /*known*/ if (fread(known, sizeof known[0] * @@_KNOWN, all, stdin) != all) return 1;
-        /*times*/ if (fread(times, sizeof times[0], all, stdin) != all) return 1;
-        if (@_forecast(&room, PASSED, values) != 0) return 1;
-        fwrite(values, sizeof values, 1, stdout);
+def _driver(features: series.SeriesCode, name: str) -> str:
+    """With the rows' number comes that of the series, then the history, and what the model reads beside it."""
+    held = ["struct @_workspace room", "int32_t series", "double history[MOST * @@_TARGETS]"]
+    held.append("double values[@@_HORIZON * @@_TARGETS * @@_VALUES]")
+    all_rows = "(size_t)length + @@_HORIZON, MOST + @@_HORIZON)"
+    beside = {
+        "past": ("double past[MOST * @@_PAST]", "numbers(past, sizeof past[0] * @@_PAST, (size_t)length, MOST)"),
+        "known": (
+            "double known[(MOST + @@_HORIZON) * @@_KNOWN]",
+            f"numbers(known, sizeof known[0] * @@_KNOWN, {all_rows}",
+        ),
+        "times": ("int64_t times[MOST + @@_HORIZON]", f"numbers(times, sizeof times[0], {all_rows}"),
     }
-    begun = clock();
-    for (long k = 0; k < repeats; ++k) @_forecast(&room, PASSED, values);
-    if (repeats > 0) fprintf(stderr, "%.9g\\n", (double)(clock() - begun) / CLOCKS_PER_SEC / (double)repeats);
-    return 0;
-}
-"""
+    read = ["numbers(&series, sizeof series, 1, 1)"]
+    read.append("numbers(history, sizeof history[0] * @@_TARGETS, (size_t)length, MOST)")
+    for one, (declared, reading) in beside.items():
+        if one not in features.absent:
+            held.append(declared)
+            read.append(reading)
+    run = f"if (@_forecast(&room, {features.passed.replace('rows', 'length')}, values) != 0) return 1;"
+    return driver(name, held, read, [run], ["fwrite(values, sizeof values, 1, stdout);"], steps="1")

@@ -1,13 +1,13 @@
 """Recurrent layers alone in C: step by step, or over whole sequences where they read from the end too."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ostinato.interop.outgoing.c.arrays import Arrays, Weights
+from ostinato.interop.outgoing.c.driver import driver
 from ostinato.interop.outgoing.c.layers import LayerStack, fields, layer_stack, reset, sequence_function, step_lines
 from ostinato.interop.outgoing.c.program import Program
 from ostinato.interop.outgoing.c.source import Source
-from ostinato.interop.outgoing.c.text import function, indented, with_name
+from ostinato.interop.outgoing.c.text import function, indented
 from ostinato.layers.recurrent import Recurrent
 
 #: Steps that a workspace holds, where the compiler is not told another number.
@@ -30,20 +30,19 @@ def recurrent_layer(module: Recurrent, about: Sequence[str], name: str, weights:
     source.define("INPUTS", module.input_size, "numbers that a step reads")
     source.define("OUTPUTS", module.output_size, "numbers that it gives")
     stack = layer_stack(module, "layer", source)
-    run = _steps(source, stack) if stack.streams else _whole(source, stack)
-    driver = with_name(_DRIVER.replace("ROOM", run.room).replace("RUN", run.code), name)
-    return Program(name, source.header(f"{name}.h"), source.text(), driver, source.arrays.bytes)
+    room, run = _steps(source, stack) if stack.streams else _whole(source, stack)
+    main = driver(
+        name,
+        [f"struct @_{room} room", "float given[MOST * @@_INPUTS], said[MOST * @@_OUTPUTS]"],
+        ["numbers(given, sizeof given[0] * @@_INPUTS, (size_t)length, MOST)"],
+        [run],
+        ["fwrite(said, sizeof said[0] * @@_OUTPUTS, (size_t)length, stdout);"],
+    )
+    return Program(name, source.header(f"{name}.h"), source.text(), main, source.arrays.bytes)
 
 
-@dataclass(frozen=True)
-class _Run:
+def _steps(source: Source, stack: LayerStack) -> tuple[str, str]:
     """The struct that a driver needs, and the line by which it reads a sequence."""
-
-    room: str
-    code: str
-
-
-def _steps(source: Source, stack: LayerStack) -> _Run:
     source.types.append("\n".join(["struct @_state {", *indented(fields(stack)), "};"]))
     lines, output = step_lines(stack, "state->", "x")
     source.code += [
@@ -65,18 +64,15 @@ def _steps(source: Source, stack: LayerStack) -> _Run:
         "@_step(&room, given + (size_t)t * @@_INPUTS); "
         "for (int j = 0; j < @@_OUTPUTS; ++j) said[(size_t)t * @@_OUTPUTS + (size_t)j] = output[j]; }"
     )
-    return _Run("state", code)
+    return "state", code
 
 
-def _whole(source: Source, stack: LayerStack) -> _Run:
+def _whole(source: Source, stack: LayerStack) -> tuple[str, str]:
     source.define("MAX_STEPS", STEPS, "steps that a workspace holds")
     source.define("WORKSPACE_BYTES", "sizeof(struct @_workspace)", "bytes of a workspace")
     widest = stack.widest
     rows = [f"float rows[@@_MAX_STEPS][{widest}];", f"float other[@@_MAX_STEPS][{widest}];"]
-    source.types.append("\n".join([
-        "/* Room to work in, of @@_WORKSPACE_BYTES; what is in it before a call does not matter. */",
-        "struct @_workspace {", *indented([*rows, *fields(stack)]), "};",
-    ]))  # fmt: skip
+    source.add_workspace([*rows, *fields(stack)])
     source.code.append(sequence_function(stack, "workspace", widest))
     head = "int @_run(struct @_workspace *workspace, const float *x, int length, float *output)"
     source.code.append(function(head, [
@@ -98,44 +94,4 @@ def _whole(source: Source, stack: LayerStack) -> _Run:
         "nothing, of one longer than @@_MAX_STEPS.",
     )
     source.usage += ["static struct @_workspace workspace;", "@_run(&workspace, x, length, output);"]
-    return _Run("workspace", "if (@_run(&room, given, (int)length, said) != 0) return 1;")
-
-
-#: Reads, again and again, an int32 length and as many steps; writes the outputs of each.
-_DRIVER = """\
-#include "@.h"
-
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
-int main(int argc, char **argv)
-{
-    static struct @_ROOM room;
-    const long repeats = argc > 1 ? atol(argv[1]) : 0;
-    float *given = NULL, *said = NULL;
-    int32_t length, longest = 0;
-    long steps = 0;
-    clock_t begun;
-    while (fread(&length, sizeof length, 1, stdin) == 1) {
-        if (length > longest) longest = length;
-        given = realloc(given, sizeof *given * @@_INPUTS * (size_t)(longest + 1));
-        said = realloc(said, sizeof *said * @@_OUTPUTS * (size_t)(longest + 1));
-        if (given == NULL || said == NULL) return 1;
-        if (fread(given, sizeof *given * @@_INPUTS, (size_t)length, stdin) != (size_t)length) return 1;
-        RUN
-        fwrite(said, sizeof *said * @@_OUTPUTS, (size_t)length, stdout);
-    }
-    length = longest;
-    begun = clock();
-    while (steps < repeats && length > 0) {
-        RUN
-        steps += length;
-    }
-    if (steps > 0) fprintf(stderr, "%.9g\\n", (double)(clock() - begun) / CLOCKS_PER_SEC / (double)steps);
-    free(given);
-    free(said);
-    return 0;
-}
-"""
+    return "workspace", "if (@_run(&room, given, (int)length, said) != 0) return 1;"

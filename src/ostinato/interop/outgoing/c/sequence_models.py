@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ostinato.interop.outgoing.c.arrays import Arrays, Weights, as_array
+from ostinato.interop.outgoing.c.driver import driver
 from ostinato.interop.outgoing.c.features import add_standardise
 from ostinato.interop.outgoing.c.layers import LayerStack, fields, layer_stack, reset, sequence_function, step_lines
 from ostinato.interop.outgoing.c.pooling import Pooling, pooling
 from ostinato.interop.outgoing.c.program import Program
 from ostinato.interop.outgoing.c.source import Source
-from ostinato.interop.outgoing.c.text import comment, function, indented, with_name
+from ostinato.interop.outgoing.c.text import comment, function, indented
 from ostinato.interop.outgoing.c.tokens import Tokens, add_tokens
 from ostinato.layers.recurrent import Recurrent
 
@@ -217,11 +218,7 @@ class _Writer:
         source.define("MAX_STEPS", most, "steps that a workspace holds; of a longer sequence "
                       "the first and the last halves are read")  # fmt: skip
         members = [f"float rows[@@_MAX_STEPS][{widest}];", f"float other[@@_MAX_STEPS][{widest}];"]
-        members += [*fields(self.stack), *self.pooled.fields]
-        source.types.append("\n".join([
-            "/* Room to work in, of @@_WORKSPACE_BYTES; what is in it before a call does not matter. */",
-            "struct @_workspace {", *indented(members), "};",
-        ]))  # fmt: skip
+        source.add_workspace([*members, *fields(self.stack), *self.pooled.fields])
         source.define("WORKSPACE_BYTES", "sizeof(struct @_workspace)", "bytes of a workspace")
         source.code.append(sequence_function(self.stack, "workspace", widest))
         kind = "const int32_t *tokens" if self._of_tokens else "const double *features"
@@ -265,44 +262,10 @@ class _Writer:
             room = "state"
         else:
             run, room = "@_answer(&room, given, (int)length, said);", "workspace"
-        text = _DRIVER.replace("ROOM", room).replace("KIND", kind).replace("WIDTH", width).replace("SAID", said)
-        return with_name(text.replace("COUNT", self._count).replace("RUN", run), self.name)
-
-
-#: Reads, again and again, an int32 length and as many steps; writes the answer to each sequence.
-_DRIVER = """\
-#include "@.h"
-
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
-int main(int argc, char **argv)
-{
-    static struct @_ROOM room;
-    static SAID said[COUNT];
-    const long repeats = argc > 1 ? atol(argv[1]) : 0;
-    KIND *given = NULL;
-    int32_t length, longest = 0;
-    long steps = 0;
-    clock_t begun;
-    while (fread(&length, sizeof length, 1, stdin) == 1) {
-        if (length > longest) longest = length;
-        given = realloc(given, sizeof *given * WIDTH * (size_t)(longest + 1));
-        if (given == NULL) return 1;
-        if (fread(given, sizeof *given * WIDTH, (size_t)length, stdin) != (size_t)length) return 1;
-        RUN
-        fwrite(said, sizeof said[0], COUNT, stdout);
-    }
-    length = longest;
-    begun = clock();
-    while (steps < repeats && length > 0) {
-        RUN
-        steps += length;
-    }
-    if (steps > 0) fprintf(stderr, "%.9g\\n", (double)(clock() - begun) / CLOCKS_PER_SEC / (double)steps);
-    free(given);
-    return 0;
-}
-"""
+        return driver(
+            self.name,
+            [f"struct @_{room} room", f"{said} said[{self._count}]", f"{kind} given[MOST * {width}]"],
+            [f"numbers(given, sizeof given[0] * {width}, (size_t)length, MOST)"],
+            [run],
+            [f"fwrite(said, sizeof said[0], {self._count}, stdout);"],
+        )

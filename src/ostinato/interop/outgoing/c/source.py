@@ -54,6 +54,11 @@ class Source:
         self.types.append("\n".join([f"struct @_{step.name} {{", *indented(members), "};"]))
         self.steps.append(step.text.replace(f"struct {step.name} ", f"struct @_{step.name} "))
 
+    def add_workspace(self, members: Sequence[str]) -> None:
+        """The struct that a call works in."""
+        about = "/* Room to work in, of @@_WORKSPACE_BYTES; what is in it before a call does not matter. */"
+        self.types.append("\n".join([about, "struct @_workspace {", *indented(members), "};"]))
+
     def declare(self, text: str, meaning: str) -> None:
         """A function, or a table, of the header."""
         self.declarations.append(f"{wrapped(f'/* {meaning} */', '   ')}\n{wrapped(text)}")

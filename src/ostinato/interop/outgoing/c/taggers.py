@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ostinato.interop.outgoing.c.arrays import Arrays, Weights, as_array
+from ostinato.interop.outgoing.c.driver import driver
 from ostinato.interop.outgoing.c.layers import fields, layer_stack, reset_one, sequence_function
 from ostinato.interop.outgoing.c.program import Program
 from ostinato.interop.outgoing.c.source import Source
-from ostinato.interop.outgoing.c.text import function, indented, with_name
+from ostinato.interop.outgoing.c.text import function, indented
 from ostinato.interop.outgoing.c.tokens import Tokens, add_characters
 from ostinato.layers.recurrent import Recurrent
 
@@ -82,23 +83,17 @@ def tagger(parts: TaggerParts, name: str, weights: Weights) -> Program:
     stack = layer_stack(parts.recurrent, "layer", source)
     widest = max(stack.widest, E)
     backs = [f"uint16_t came_from[@@_MAX_STEPS][{K}];"] if parts.chain is not None else []
-    source.types.append("\n".join([
-        "/* Room to work in, of @@_WORKSPACE_BYTES; what is in it before a call does not matter. */",
-        "struct @_workspace {",
-        *indented([
-            f"float rows[@@_MAX_STEPS][{widest}];", f"float other[@@_MAX_STEPS][{widest}];",
-            "float scores[@@_MAX_STEPS][@@_TAGS]; /* of each word of the last piece, before tags are chosen */",
-            *backs, *members, *fields(stack),
-        ]),
-        "};",
-    ]))  # fmt: skip
+    source.add_workspace([
+        f"float rows[@@_MAX_STEPS][{widest}];", f"float other[@@_MAX_STEPS][{widest}];",
+        "float scores[@@_MAX_STEPS][@@_TAGS]; /* of each word of the last piece, before tags are chosen */",
+        *backs, *members, *fields(stack),
+    ])  # fmt: skip
     source.code.append(sequence_function(stack, "workspace", widest))
     _choice(parts, source)
     _entry(parts, source, rows, stack.output_size)
     if parts.characters is not None:
         add_characters(Tokens("char", ["", *parts.known], 0), source, "character")
-    driver = with_name(_driver(parts), name)
-    return Program(name, source.header(f"{name}.h"), source.text(), driver, source.arrays.bytes)
+    return Program(name, source.header(f"{name}.h"), source.text(), _driver(parts, name), source.arrays.bytes)
 
 
 def _spelling(parts: TaggerParts, source: Source) -> list[str]:
@@ -230,62 +225,26 @@ def _entry(parts: TaggerParts, source: Source, rows: Sequence[str], width: int) 
     ]
 
 
-def _driver(parts: TaggerParts) -> str:
-    spelled, features = parts.characters is not None, len(parts.features)
-    passed = "words, " + ("characters, counts, " if spelled else "") + ("features, " if features else "")
-    lines = [line for line in _DRIVER.splitlines() if (spelled or "/*spelled*/" not in line)]
-    text = "\n".join(line for line in lines if features or "/*features*/" not in line) + "\n"
-    return text.replace("PASSED", passed).replace("/*spelled*/ ", "").replace("/*features*/ ", "")
-
-
-#: Reads, again and again, an int32 length, as many int32 of words, and, where the model takes them, of the counts of
-#: their characters, their number in all, these, and features; writes the scores of each word, then the tags, as floats.
-_DRIVER = """\
-#include "@.h"
-
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
-#define MOST 65536
-
-static struct @_workspace room;
-static int32_t words[MOST], tags[MOST];
-/*spelled*/ static int32_t counts[MOST], characters[MOST];
-/*features*/ static int32_t features[MOST];
-
-static int read_numbers(int32_t *into, int32_t count)
-{
-    return count <= MOST && fread(into, sizeof *into, (size_t)count, stdin) == (size_t)count;
-}
-
-int main(int argc, char **argv)
-{
-    const long repeats = argc > 1 ? atol(argv[1]) : 0;
-    int32_t length, last = 0;
-    long steps = 0;
-    clock_t begun;
-    while (fread(&length, sizeof length, 1, stdin) == 1) {
-        /*spelled*/ int32_t all;
-        if (!read_numbers(words, length)) return 1;
-        /*spelled*/ if (!read_numbers(counts, length)) return 1;
-        /*spelled*/ if (!read_numbers(&all, 1) || !read_numbers(characters, all)) return 1;
-        /*features*/ if (!read_numbers(features, length * @@_FEATURES)) return 1;
-        @_tag(&room, PASSEDlength, tags);
-        if (length <= @@_MAX_STEPS) fwrite(room.scores, sizeof room.scores[0], (size_t)length, stdout);
-        for (int32_t t = 0; t < length; ++t) {
-            const float tag = (float)tags[t];
-            fwrite(&tag, sizeof tag, 1, stdout);
-        }
-        last = length;
-    }
-    begun = clock();
-    while (steps < repeats && last > 0) {
-        @_tag(&room, PASSEDlast, tags);
-        steps += last;
-    }
-    if (steps > 0) fprintf(stderr, "%.9g\\n", (double)(clock() - begun) / CLOCKS_PER_SEC / (double)steps);
-    return 0;
-}
-"""
+def _driver(parts: TaggerParts, name: str) -> str:
+    """What the model takes comes in this order: ids of words, of their characters how many and which, of features."""
+    held, passed = ["struct @_workspace room", "int32_t words[MOST], tags[MOST]"], "words, "
+    read = ["numbers(words, sizeof words[0], (size_t)length, MOST)"]
+    if parts.characters is not None:
+        held.append("int32_t all, counts[MOST], characters[32 * MOST]")
+        passed += "characters, counts, "
+        read += [
+            "numbers(counts, sizeof counts[0], (size_t)length, MOST) && numbers(&all, sizeof all, 1, 1)",
+            "numbers(characters, sizeof characters[0], (size_t)all, 32 * MOST)",
+        ]
+    if parts.features:
+        held.append("int32_t features[MOST * @@_FEATURES]")
+        passed += "features, "
+        read.append("numbers(features, sizeof features[0] * @@_FEATURES, (size_t)length, MOST)")
+    write = [
+        "if (length <= @@_MAX_STEPS) fwrite(room.scores, sizeof room.scores[0], (size_t)length, stdout);",
+        "for (int32_t t = 0; t < length; ++t) {",
+        "    const float tag = (float)tags[t];",
+        "    fwrite(&tag, sizeof tag, 1, stdout);",
+        "}",
+    ]
+    return driver(name, held, read, [f"@_tag(&room, {passed}length, tags);"], write)

@@ -9,44 +9,10 @@ from ostinato.core.errors import ConfigError
 _WIDTH = 116
 
 #: Words of C99, and what the generated files call their own helpers.
-_TAKEN = frozenset(
-    [
-        "auto",
-        "break",
-        "case",
-        "char",
-        "const",
-        "continue",
-        "default",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "extern",
-        "float",
-        "for",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "register",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "typedef",
-        "union",
-        "unsigned",
-        "void",
-        "volatile",
-        "while",
-        "main",
-    ]
+_TAKEN = (
+    "auto break case char const continue default do double else enum extern float for goto if inline int long "
+    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while "
+    "main"
 )
 
 
@@ -90,7 +56,7 @@ def identifier(name: str) -> str:
     Raises:
         ConfigError: it does not.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in _TAKEN:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in _TAKEN.split():
         raise ConfigError(
             f"--name: expected small letters, digits and _, a letter first, and no word of C, got {name!r}: "
             "it begins all names of the files"

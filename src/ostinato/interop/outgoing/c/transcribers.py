@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ostinato.interop.outgoing.c.arrays import Arrays, Weights, as_array
+from ostinato.interop.outgoing.c.driver import driver
 from ostinato.interop.outgoing.c.features import add_standardise
 from ostinato.interop.outgoing.c.layers import LayerStack, fields, layer_stack, reset, sequence_function, step_lines
 from ostinato.interop.outgoing.c.program import Program
 from ostinato.interop.outgoing.c.source import Source
-from ostinato.interop.outgoing.c.text import function, indented, with_name
+from ostinato.interop.outgoing.c.text import function, indented
 from ostinato.layers.recurrent import Recurrent
 
 #: Frames that a workspace holds, where the compiler is not told another number.
@@ -65,8 +66,21 @@ def transcriber(parts: TranscriberParts, name: str, weights: Weights) -> Program
     ))  # fmt: skip
     scored = f"multiply({matrix}, {C}, {stack.output_size}, {{0}}, {bias}, {{1}});"
     room, run = _steps(source, stack, width, scored) if stack.streams else _whole(source, stack, width, scored)
-    driver = with_name(_DRIVER.replace("ROOM", room).replace("RUN", run), name)
-    return Program(name, source.header(f"{name}.h"), source.text(), driver, source.arrays.bytes)
+    held = [f"struct @_{room} room", "double given[MOST * @@_FEATURES]", "float scores[MOST * @@_CLASSES]"]
+    main = driver(
+        name,
+        [*held, "int32_t symbols[MOST]", "int count"],
+        ["numbers(given, sizeof given[0] * @@_FEATURES, (size_t)length, MOST)"],
+        [run],
+        [
+            "fwrite(scores, sizeof scores[0] * @@_CLASSES, (size_t)length, stdout);",
+            "for (int k = 0; k < count; ++k) {",
+            "    const float symbol = (float)symbols[k];",
+            "    fwrite(&symbol, sizeof symbol, 1, stdout);",
+            "}",
+        ],
+    )
+    return Program(name, source.header(f"{name}.h"), source.text(), main, source.arrays.bytes)
 
 
 def _steps(source: Source, stack: LayerStack, width: int, scored: str) -> tuple[str, str]:
@@ -102,7 +116,7 @@ def _steps(source: Source, stack: LayerStack, width: int, scored: str) -> tuple[
         "int said = @_step(&state, features, scores);  // for every frame: prints @_symbols[said]",
     ]
     run = (
-        "int count = 0; @_reset(&room); for (int32_t t = 0; t < length; ++t) { "
+        "count = 0; @_reset(&room); for (int32_t t = 0; t < length; ++t) { "
         "int said = @_step(&room, given + (size_t)t * @@_FEATURES, scores + (size_t)t * @@_CLASSES); "
         "if (said > 0) symbols[count++] = said; }"
     )
@@ -114,10 +128,7 @@ def _whole(source: Source, stack: LayerStack, width: int, scored: str) -> tuple[
     source.define("MAX_STEPS", STEPS, "frames that a workspace holds")
     source.define("WORKSPACE_BYTES", "sizeof(struct @_workspace)", "bytes of a workspace")
     rows = [f"float rows[@@_MAX_STEPS][{widest}];", f"float other[@@_MAX_STEPS][{widest}];"]
-    source.types.append("\n".join([
-        "/* Room to work in, of @@_WORKSPACE_BYTES; what is in it before a call does not matter. */",
-        "struct @_workspace {", *indented([*rows, *fields(stack)]), "};",
-    ]))  # fmt: skip
+    source.add_workspace([*rows, *fields(stack)])
     source.code.append(sequence_function(stack, "workspace", widest))
     head = (
         "int @_transcribe(struct @_workspace *workspace, const double *features, int length, float *scores, "
@@ -148,54 +159,5 @@ def _whole(source: Source, stack: LayerStack, width: int, scored: str) -> tuple[
         "static struct @_workspace workspace;",
         "int count = @_transcribe(&workspace, features, length, scores, symbols);",
     ]
-    run = "int count = @_transcribe(&room, given, (int)length, scores, symbols); if (count < 0) return 1;"
+    run = "count = @_transcribe(&room, given, (int)length, scores, symbols); if (count < 0) return 1;"
     return "workspace", run
-
-
-#: Reads, again and again, an int32 length and as many frames; writes the scores of each, then the symbols.
-_DRIVER = """\
-#include "@.h"
-
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
-int main(int argc, char **argv)
-{
-    static struct @_ROOM room;
-    const long repeats = argc > 1 ? atol(argv[1]) : 0;
-    double *given = NULL;
-    float *scores = NULL;
-    int32_t *symbols = NULL;
-    int32_t length, longest = 0;
-    long steps = 0;
-    clock_t begun;
-    while (fread(&length, sizeof length, 1, stdin) == 1) {
-        if (length > longest) longest = length;
-        given = realloc(given, sizeof *given * @@_FEATURES * (size_t)(longest + 1));
-        scores = realloc(scores, sizeof *scores * @@_CLASSES * (size_t)(longest + 1));
-        symbols = realloc(symbols, sizeof *symbols * (size_t)(longest + 1));
-        if (given == NULL || scores == NULL || symbols == NULL) return 1;
-        if (fread(given, sizeof *given * @@_FEATURES, (size_t)length, stdin) != (size_t)length) return 1;
-        RUN
-        fwrite(scores, sizeof *scores * @@_CLASSES, (size_t)length, stdout);
-        for (int k = 0; k < count; ++k) {
-            const float symbol = (float)symbols[k];
-            fwrite(&symbol, sizeof symbol, 1, stdout);
-        }
-    }
-    length = longest;
-    begun = clock();
-    while (steps < repeats && length > 0) {
-        RUN
-        (void)count;
-        steps += length;
-    }
-    if (steps > 0) fprintf(stderr, "%.9g\\n", (double)(clock() - begun) / CLOCKS_PER_SEC / (double)steps);
-    free(given);
-    free(scores);
-    free(symbols);
-    return 0;
-}
-"""
