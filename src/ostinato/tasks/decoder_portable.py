@@ -54,8 +54,7 @@ def writer(
             best = [one[0] for one in beam_search(found.decoder.step, state, limits, **options)]
         return [(one.tokens, one.score) for one in best]
 
-    return Described(kind, {**about, **search, "end": end}, example, _outputs, writes=writes)
+    def outputs(model: nn.Module, inputs: Mapping[str, Tensor]) -> list[Tensor]:
+        return [model(**inputs).logits()]
 
-
-def _outputs(model: nn.Module, inputs: Mapping[str, Tensor]) -> list[Tensor]:
-    return [model(**inputs).logits()]
+    return Described(kind, {**about, **search, "end": end}, example, outputs, writes=writes)

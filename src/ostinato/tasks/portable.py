@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
 
 from ostinato.interop.outgoing.described import Arrays, Described, lengths
 from ostinato.tasks.trained import Trained
@@ -21,8 +20,4 @@ def sequence_model(run: Trained, about: Mapping[str, Any]) -> Described:
             inputs = draw.normal(size=(T, N, model["features"])).astype(np.float32)
         return {"inputs": inputs, "lengths": lengths(draw, N, T)}
 
-    return Described("sequence model", about, example, _outputs)
-
-
-def _outputs(model: nn.Module, inputs: Mapping[str, Tensor]) -> list[Tensor]:
-    return [model(**inputs).outputs]
+    return Described("sequence model", about, example, lambda net, inputs: [net(**inputs).outputs])

@@ -299,15 +299,16 @@ def learn_codec(
     columns: LabelledColumns,
     train: Raw,
     unseen: Raw | None,
-    known: SequenceCodec | TextCodec | None = None,
+    begun: Any = None,
 ) -> tuple[SequenceCodec, float | None]:
     """Tokenizer or scale for columns that the run is to read later; where words would not do, the share of them that is
-    unknown, else None. How well words are known shows on `unseen` examples; None where there are none. What is `known`
-    of a run that is begun with is not learned again: all of it, or the vocabulary of a language model.
+    unknown, else None. How well words are known shows on `unseen` examples; None where there are none. Of a
+    run that is `begun` with nothing is learned again that its codec `reads` by, or its vocabulary, of a language model.
 
     Raises:
         DataError: numbers, where a language model is begun with.
     """
+    known: SequenceCodec | TextCodec | None = getattr(begun, "reads", begun)
     if isinstance(known, SequenceCodec):
         return dataclasses.replace(known, columns=columns), None
     limit = options.sequence.max_length

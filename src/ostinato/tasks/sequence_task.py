@@ -27,8 +27,30 @@ from ostinato.tasks.typed import waves
 Summary = TypeVar("Summary", bound=Result)
 
 
-class SequenceTask:
-    """Parts of a `Task` whose codec has a `SequenceCodec` as `reads`, and of what it can do besides."""
+class ReadsSequences:
+    """Parts of a `Task` whose codec has a `SequenceCodec` as `reads`, and whose answers are rows, one a sequence."""
+
+    def read(self, run: Trained, source: str) -> Iterator[Example]:
+        """Texts or sequences of numbers."""
+        return read_labelled(source, run.codec.reads.columns, labels=False).examples()
+
+    def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
+        """The run as it is, with columns of other names."""
+        there = copy.copy(run)
+        there.codec = run.codec.renamed(**given)
+        return there
+
+    def lines(self, run: Trained, answers: Iterable[Any]) -> Iterator[str]:
+        """One JSON object a line."""
+        return (json.dumps(answer, ensure_ascii=False) for answer in answers)
+
+    def rows(self, run: Trained, answers: Iterable[Any]) -> Iterator[dict[str, Any]]:
+        """What each answer says, by name; what is no JSON gives each a column of its own."""
+        return iter(answers)
+
+
+class SequenceTask(ReadsSequences):
+    """The same where there is one answer to a whole sequence, and what it can do besides."""
 
     BORROWED = frozenset({"cell", "layers", "hidden", "embed", "cell_options", "level", "vocab_size"})
 
@@ -49,10 +71,6 @@ class SequenceTask:
     def embeddings(self, codec: Any) -> Mapping[str, Mapping[str, int]]:
         """That of the words."""
         return {"input": words_in(codec.tokenizer)}
-
-    def read(self, run: Trained, source: str) -> Iterator[Example]:
-        """Texts or sequences of numbers."""
-        return read_labelled(source, run.codec.reads.columns, labels=False).examples()
 
     def labelled(self, run: Trained, sources: Sequence[str]) -> Raw:
         """Texts or sequences of numbers, those alone of which it is known what is to be learned."""
@@ -78,12 +96,6 @@ class SequenceTask:
         strata = [str(label) for label in whole.labels] if alike else None
         return selected(whole, held_out(len(whole), options["seed"], share=share, strata=strata)[1].tolist())
 
-    def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
-        """The run as it is, with columns of other names."""
-        there = copy.copy(run)
-        there.codec = run.codec.renamed(**given)
-        return there
-
     def reads_texts(self, run: Trained) -> bool:
         """Not one that reads numbers."""
         return run.codec.tokenizer is not None
@@ -92,14 +104,6 @@ class SequenceTask:
         """Numbers like those trained on; no text."""
         scale = run.codec.reads.scale
         return "" if scale is None else waves(scale.mean, scale.deviation, 24)
-
-    def lines(self, run: Trained, answers: Iterable[Any]) -> Iterator[str]:
-        """One JSON object a line."""
-        return (json.dumps(answer, ensure_ascii=False) for answer in answers)
-
-    def rows(self, run: Trained, answers: Iterable[Any]) -> Iterator[dict[str, Any]]:
-        """What each answer says, by name; what is no JSON gives each a column of its own."""
-        return iter(answers)
 
 
 def training_of(kind: type[Summary], run: Trained, **own: Any) -> Summary:

@@ -108,6 +108,11 @@ class Features:
 Views: TypeAlias = Pictures | Features
 
 
+def views_of(images: str | None, features: str | None, picture_size: int) -> Views:
+    """Of a folder of pictures, each brought to a size, or of a file of features."""
+    return Features(features) if features is not None else Pictures(str(images), picture_size)
+
+
 def unusable(names: Sequence[str], of: int) -> str:
     """How a message tells of pictures that cannot be seen."""
     shown = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

@@ -20,7 +20,7 @@ from ostinato.data.batching.buckets import Buckets, in_length_order
 from ostinato.data.batching.splits import held_out
 from ostinato.data.pictures.captions import Captions, is_list, part_of, read_captions, read_names
 from ostinato.data.pictures.encoded import EncodedCaptions
-from ostinato.data.pictures.views import Features, Views, unusable
+from ostinato.data.pictures.views import Features, Views, unusable, views_of
 from ostinato.data.sources.encodings import read_as
 from ostinato.data.text.tokenizer import TextCodec, Tokenizer
 from ostinato.data.text.unknown_words import unknown_note, unknown_of, warn_unknown
@@ -38,7 +38,6 @@ from ostinato.tasks.caption.options import BEAM, AskCaption, TrainCaption
 from ostinato.tasks.caption.portable import described
 from ostinato.tasks.caption.results import Figures, Summary
 from ostinato.tasks.caption.typed import example, picture, typed
-from ostinato.tasks.caption.views import views_of
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.embedding import words_in

@@ -11,12 +11,11 @@ from torch.nn import functional as F
 
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.pictures.captions import Captions, read_captions
-from ostinato.data.pictures.views import Views
+from ostinato.data.pictures.views import Views, views_of
 from ostinato.data.sources.encodings import read_as
 from ostinato.decoding import best_sequences
 from ostinato.inspection.observed import Observed, Typed
 from ostinato.tasks.caption.model import Captioner
-from ostinato.tasks.caption.views import views_of
 from ostinato.tasks.trained import Trained
 
 

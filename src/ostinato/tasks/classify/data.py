@@ -128,13 +128,7 @@ def _made_ready(
     if len(classes) < 2:
         raise DataError(f"{train.name}: expected at least two different labels to tell apart, found {classes}")
     # how well words are known shows on texts that they were not learned from
-    reads, beyond = learn_codec(
-        options,
-        columns,
-        train,
-        out if out is not train else None,
-        codec.reads if isinstance(codec, ClassifyCodec) else codec,
-    )
+    reads, beyond = learn_codec(options, columns, train, out if out is not train else None, codec)
     vectors, codec = codec is None, ClassifyCodec(classes, reads)
     own, other = (Part(codec.reads.encode(raw), *codec.numbers(raw)) for raw in (train, out))
     data = data_of(reads, (train, out), (own.inputs, other.inputs), record_of)

@@ -146,13 +146,7 @@ def _made_ready(
     codec: RegressCodec | TextCodec | None,
 ) -> PreparedTargets:
     """What is learned of examples to train on, and both parts encoded; `out`, to validate on, may be the same."""
-    reads, beyond = learn_codec(
-        options,
-        columns,
-        train,
-        out if out is not train else None,
-        codec.reads if isinstance(codec, RegressCodec) else codec,
-    )
+    reads, beyond = learn_codec(options, columns, train, out if out is not train else None, codec)
     measured = targets_of(train)
     names = names_in(columns.label) or (IN_PLACE,) * measured.shape[1]
     for name, values in zip(names, measured.T, strict=True):

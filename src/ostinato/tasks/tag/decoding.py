@@ -8,6 +8,8 @@ from torch import Tensor
 from ostinato.core.span_tags import BIO, Scheme
 from ostinato.layers.crf import FORBIDDEN, Chain
 from ostinato.tasks.tag import heads
+from ostinato.tasks.tag.model import Tagger
+from ostinato.tasks.trained import Trained
 
 
 def span_constraints(tags: Sequence[str], scheme: Scheme = BIO) -> Chain:
@@ -20,6 +22,14 @@ def span_constraints(tags: Sequence[str], scheme: Scheme = BIO) -> Chain:
         for earlier, before in enumerate(tags):
             chain.transitions[earlier, later] = 0.0 if scheme.follows(before, tag) else FORBIDDEN
     return chain
+
+
+def chain_of(run: Trained) -> Chain | None:
+    """The scores of neighbouring tags that a run goes by: learned ones, and what the tags' scheme forbids."""
+    assert isinstance(run.model, Tagger)
+    learned, allowed = getattr(run.model, run.model.head), run.codec.constraints
+    found: Chain | None = allowed if learned is None else learned.chain().plus(allowed)
+    return found
 
 
 def decode_tags(output: heads.TaggerOutput, constraints: Chain | None = None) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ostinato.interop.outgoing.graphs import Graph, Port
 from ostinato.tasks.exporting import lengths
+from ostinato.tasks.tag.decoding import chain_of
 from ostinato.tasks.tag.model import Tagger
 from ostinato.tasks.trained import Trained
 
@@ -37,13 +38,8 @@ class Emissions(nn.Module):
 
 def metadata(run: Trained) -> dict[str, Any]:
     """Words, characters, tags, and the scores of neighbouring tags: learned ones, and what a scheme forbids."""
-    model = run.model
-    assert isinstance(model, Tagger)
-    learned = getattr(model, model.head)
-    chain = None if learned is None else learned.chain()
-    allowed = run.codec.constraints
-    chain = allowed if chain is None else chain.plus(allowed)
-    found = {"tokenizer": run.codec.vocabulary.to_json(), "tags": list(run.codec.vocabulary.tags), "head": model.head}
+    vocabulary, chain = run.codec.vocabulary, chain_of(run)
+    found = {"tokenizer": vocabulary.to_json(), "tags": list(vocabulary.tags), "head": run.model.head}
     if chain is None:
         return found
     return found | {"chain": {name: scores.tolist() for name, scores in chain._asdict().items()}}

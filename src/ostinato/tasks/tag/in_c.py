@@ -7,8 +7,7 @@ import torch
 
 from ostinato.data.batching.buckets import pad_ids
 from ostinato.interop.outgoing.c import Program, Sample, TaggerParts, Weights, tagger
-from ostinato.layers.crf import Chain
-from ostinato.tasks.tag.decoding import decode_tags
+from ostinato.tasks.tag.decoding import chain_of, decode_tags
 from ostinato.tasks.tag.model import Tagger
 from ostinato.tasks.tag.reading import SPELLED
 from ostinato.tasks.trained import Trained
@@ -34,7 +33,7 @@ def program(run: Trained, name: str, weights: Weights) -> Program:
         recurrent=model.recurrent,
         weight=model.output.weight,
         bias=model.output.bias,
-        chain=_chain(run),
+        chain=chain_of(run),
         tags=vocabulary.tags,
         known=vocabulary.characters,
         spelled=SPELLED,
@@ -77,13 +76,3 @@ def sample(run: Trained, random: np.random.Generator, count: int) -> Sample:
 def _tagger(run: Trained) -> Tagger:
     assert isinstance(run.model, Tagger)
     return run.model
-
-
-def _chain(run: Trained) -> Chain | None:
-    """Learned scores of neighbours, and what the tags' scheme forbids."""
-    model = _tagger(run)
-    learned = getattr(model, model.head)
-    if learned is None:
-        return run.codec.constraints
-    chain: Chain = learned.chain().plus(run.codec.constraints)
-    return chain

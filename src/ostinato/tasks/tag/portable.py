@@ -1,14 +1,11 @@
 """A tagger without us: what it reads and says, in words and arrays."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
 
 from ostinato.interop.outgoing.described import Arrays, Described, lengths
-from ostinato.layers.crf import Chain
-from ostinato.tasks.tag.model import Tagger
+from ostinato.tasks.tag.decoding import chain_of
 from ostinato.tasks.tag.reading import SPELLED
 from ostinato.tasks.trained import Trained
 
@@ -40,18 +37,6 @@ def described(run: Trained) -> Described:
             found["features"] = np.stack([draw.integers(0, count, (T, N)) for count in counts])
         return found
 
-    return Described("tagger", about, example, _outputs, _chain(run))
-
-
-def _outputs(model: nn.Module, inputs: Mapping[str, Tensor]) -> list[Tensor]:
-    return [model(**inputs).emissions]
-
-
-def _chain(run: Trained) -> Arrays:
-    assert isinstance(run.model, Tagger)
-    learned = getattr(run.model, run.model.head)
-    chains: list[Chain] = [one for one in (learned and learned.chain(), run.codec.constraints) if one is not None]
-    if not chains:
-        return {}
-    chain = chains[0].plus(chains[1] if len(chains) > 1 else None)
-    return {f"chain.{name}": field.detach().numpy() for name, field in chain._asdict().items()}
+    chain = chain_of(run)
+    scores = {} if chain is None else {f"chain.{name}": one.detach().numpy() for name, one in chain._asdict().items()}
+    return Described("tagger", about, example, lambda model, inputs: [model(**inputs).emissions], scores)

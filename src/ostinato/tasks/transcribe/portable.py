@@ -1,9 +1,6 @@
 """A transcriber without us: what it reads and writes, in words and arrays."""
 
-from collections.abc import Mapping
-
 import numpy as np
-from torch import Tensor, nn
 
 from ostinato.interop.outgoing.described import Arrays, Described, lengths
 from ostinato.tasks.trained import Trained
@@ -18,8 +15,5 @@ def described(run: Trained) -> Described:
     def example(draw: np.random.Generator, N: int, T: int) -> Arrays:
         return {"inputs": draw.normal(size=(T, N, D)).astype(np.float32), "lengths": lengths(draw, N, T)}
 
-    return Described("transcriber", {**metadata(run), "beam": BEAM}, example, _outputs)
-
-
-def _outputs(model: nn.Module, inputs: Mapping[str, Tensor]) -> list[Tensor]:
-    return [model(**inputs).logits]
+    about = {**metadata(run), "beam": BEAM}
+    return Described("transcriber", about, example, lambda model, inputs: [model(**inputs).logits])

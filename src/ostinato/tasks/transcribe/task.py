@@ -1,7 +1,5 @@
 """transcribe: sequences of numbers in, the symbols that they mean out."""
 
-import copy
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -20,7 +18,8 @@ from ostinato.losses.alignment import ctc_loss
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.results import summed_up
-from ostinato.tasks.trained import AnyRun, Trained
+from ostinato.tasks.sequence_task import ReadsSequences
+from ostinato.tasks.trained import Trained
 from ostinato.tasks.transcribe import exporting, in_c
 from ostinato.tasks.transcribe.data import (
     Part,
@@ -45,7 +44,7 @@ EPOCHS = 40
 BATCH = 32
 
 
-class Transcription:
+class Transcription(ReadsSequences):
     """Many to many, not aligned."""
 
     RECORDED: Mapping[str, Any] = {
@@ -157,10 +156,6 @@ class Transcription:
         figures = error_figures(written, part.expected)
         return Figures(examples=len(raw), **figures, distinct=distinct, unknown=unknown)
 
-    def read(self, run: Trained, source: str) -> Iterator[Example]:
-        """Sequences of frames."""
-        return read_labelled(source, run.codec.columns, labels=False).examples()
-
     def answer(
         self, run: Trained, examples: Iterable[Example], options: AskTranscribe, progress: Progress | None = None
     ) -> Iterator[dict[str, Any]]:
@@ -174,20 +169,6 @@ class Transcription:
             if example.key is not None:
                 answer.id = example.key
             yield builtins(answer)
-
-    def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
-        """The run as it is, with columns of other names."""
-        there = copy.copy(run)
-        there.codec = run.codec.renamed(**given)
-        return there
-
-    def lines(self, run: Trained, answers: Iterable[Any]) -> Iterator[str]:
-        """One JSON object a line."""
-        return (json.dumps(answer, ensure_ascii=False) for answer in answers)
-
-    def rows(self, run: Trained, answers: Iterable[Any]) -> Iterator[dict[str, Any]]:
-        """They are rows already."""
-        return iter(answers)
 
     metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
     program, sample = staticmethod(in_c.program), staticmethod(in_c.sample)

@@ -18,6 +18,7 @@ from ostinato.data.text.vocabulary import learn_tokenizer
 from ostinato.tasks.contract import Progress, record
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.sharded import in_shards, parts_of, segment_size
+from ostinato.tasks.trained import Trained
 from ostinato.tasks.translate.codec import PairCodec
 from ostinato.tasks.translate.data import EncodedPairs
 from ostinato.tasks.translate.options import TrainTranslate
@@ -114,6 +115,12 @@ class EncodesPairs:
 def record_of(pairs: Pairs) -> dict[str, Any]:
     """What the run folder says of a part of the data."""
     return record(pairs.names, pairs.digest, pairs=len(pairs))
+
+
+def layout_of(run: Trained) -> PairLayout:
+    """How the pairs that a run reads stand in their file."""
+    config = run.config
+    return PairLayout(config["separator"], config.get("columns"), columns_named=config.get("columns_named", False))
 
 
 def tell_unknown(pairs: Pairs, figures: Mapping[str, float], codec: PairCodec, advice: str) -> None:

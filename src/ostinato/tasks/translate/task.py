@@ -15,7 +15,7 @@ from ostinato.checkpoint.recorded import Positive
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.batching.buckets import Buckets, in_length_order, pad_ids
 from ostinato.data.corpora.batches import ShardedBuckets
-from ostinato.data.text.pairs import PairLayout, open_pairs, read_sources
+from ostinato.data.text.pairs import open_pairs, read_sources
 from ostinato.data.text.tokenizer import TextCodec, Tokenizer
 from ostinato.data.text.unknown_words import unknown_note
 from ostinato.decoding import best_sequences
@@ -41,7 +41,7 @@ from ostinato.tasks.translate.figures import score_translations
 from ostinato.tasks.translate.model import Seq2Seq
 from ostinato.tasks.translate.options import BEAM, AskTranslate, TrainTranslate
 from ostinato.tasks.translate.portable import described
-from ostinato.tasks.translate.preparing import PreparedPairs, prepare_pairs, tell_unknown
+from ostinato.tasks.translate.preparing import PreparedPairs, layout_of, prepare_pairs, tell_unknown
 from ostinato.tasks.translate.results import Figures, Summary
 from ostinato.tasks.translate.typed import example, typed
 from ostinato.training import ALONE, Job, Processes
@@ -172,7 +172,7 @@ class Translation:
         self, run: Trained, sources: Iterable[str], options: AskTranslate, progress: Progress | None = None
     ) -> Figures:
         """Of what the model writes: examples, bleu, chrf, exact_match, and the signatures of the first two."""
-        pairs = open_pairs(list(sources), _layout(run))
+        pairs = open_pairs(list(sources), layout_of(run))
         unknown = run.codec.unknown(run.codec.encode(pairs))
         able = "can copy them, no more" if run.codec.copies else "can neither read nor write them"
         tell_unknown(pairs, unknown, run.codec, f"the model {able}")
@@ -181,7 +181,7 @@ class Translation:
 
     def read(self, run: Trained, source: str) -> tuple[str, ...]:
         """Texts, one a line; of pairs the sources."""
-        return read_sources(source, _layout(run))
+        return read_sources(source, layout_of(run))
 
     def answer(
         self, run: Trained, examples: Iterable[str], options: AskTranslate, progress: Progress | None = None
@@ -302,8 +302,3 @@ class Translation:
 
 
 TASK: Task[TrainTranslate, PreparedPairs] = Translation()
-
-
-def _layout(run: Trained) -> PairLayout:
-    config = run.config
-    return PairLayout(config["separator"], config.get("columns"), columns_named=config.get("columns_named", False))

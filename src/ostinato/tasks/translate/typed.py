@@ -9,12 +9,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ostinato.core.errors import OstinatoError
-from ostinato.data.text.pairs import PairLayout, open_pairs
+from ostinato.data.text.pairs import open_pairs
 from ostinato.decoding import best_sequences
 from ostinato.inspection.observed import Observed, Typed
 from ostinato.tasks.trained import Trained
 from ostinato.tasks.translate.data import EncodedPairs
 from ostinato.tasks.translate.model import Seq2Seq
+from ostinato.tasks.translate.preparing import layout_of
 
 #: Tokens that are written of what is typed, at most.
 MOST_WRITTEN = 200
@@ -60,10 +61,8 @@ def typed(run: Trained, text: str) -> Typed:
 
 def example(run: Trained) -> str:
     """A source of the data that the run was validated on, or that these were held out of."""
-    config = run.config
-    layout = PairLayout(config["separator"], config.get("columns"), columns_named=config.get("columns_named", False))
     try:
-        return open_pairs(config["data"]["valid"]["files"], layout).sources[0][:EXAMPLE]
+        return open_pairs(run.config["data"]["valid"]["files"], layout_of(run)).sources[0][:EXAMPLE]
     except (OstinatoError, OSError, LookupError):
         return ""
 
