@@ -1,12 +1,14 @@
-"""torch's process-wide settings, for as long as a call lasts."""
+"""torch's process-wide settings, and where models are, for as long as a call lasts."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 
-from ostinato.core.accelerator import CPU, computing_on
+from ostinato.core.accelerator import CPU, computing_on, resolve
+from ostinato.layers.eight_bits import EightBitLinear
 
 
 @contextmanager
@@ -31,3 +33,22 @@ def compute_settings(threads: int, precision: str, processes: int = 1, device: t
     finally:
         torch.set_num_threads(before[0])
         torch.set_float32_matmul_precision(before[1])
+
+
+@contextmanager
+def placed(models: Iterable[nn.Module], accelerator: str) -> Iterator[torch.device]:
+    """Move models to where an accelerator's name says, and back to the CPU; within it torch makes tensors there too."""
+    several = list(dict.fromkeys(models))
+    eight_bits = any(isinstance(layer, EightBitLinear) for model in several for layer in model.modules())
+    device = CPU if accelerator == "auto" and eight_bits else resolve(accelerator)
+    if device == CPU:
+        yield device
+        return
+    for model in several:
+        model.to(device)
+    try:
+        with computing_on(device):
+            yield device
+    finally:
+        for model in several:
+            model.to(CPU)

@@ -11,17 +11,16 @@ from typing import Any
 import torch
 from torch import nn
 
+from ostinato.api.compute import placed
 from ostinato.api.loading import open_folder
 from ostinato.checkpoint import RunFolder
 from ostinato.config.checks import at_least
 from ostinato.config.merge import flatten
-from ostinato.core.accelerator import CPU, computing_on, resolve
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.results import builtins
 from ostinato.data.sources.encodings import read_as, text_encoding
 from ostinato.data.sources.memory import Given, given
 from ostinato.data.tables.layout import Layout, laid_out, layout_of
-from ostinato.layers.eight_bits import EightBitLinear
 from ostinato.tasks import TABLES, find
 from ostinato.tasks.commands import asked, reading_given
 from ostinato.tasks.contract import Ensembles, Generates, Labels, Plots, Predicts, Progress, Reads, ReadsTexts, Task
@@ -311,20 +310,8 @@ class Run:
         Raises:
             ConfigError: torch cannot use it here.
         """
-        models = list(dict.fromkeys([self.model, *(one.model for one in each_of(self))]))
-        eight_bits = any(isinstance(layer, EightBitLinear) for model in models for layer in model.modules())
-        device = CPU if accelerator == "auto" and eight_bits else resolve(accelerator)
-        if device == CPU:
+        with placed([self.model, *(one.model for one in each_of(self))], accelerator) as device:
             yield device
-            return
-        for model in models:
-            model.to(device)
-        try:
-            with computing_on(device):
-                yield device
-        finally:
-            for model in models:
-                model.to(CPU)
 
     def seeing(self, images: str | PathLike[str] | None = None, features: str | PathLike[str] | None = None) -> "Run":
         """The same run, its pictures elsewhere than in training: `run.seeing(images="new").predict("names.txt")`.

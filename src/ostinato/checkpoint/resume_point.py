@@ -156,6 +156,12 @@ class ResumePoint:
             raise RunFolderError(f"{file}: damaged, or of another checkpoint than {self._latest.name} says")
         return tensors, values
 
+    def checked(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The same, once it is seen that all that the values say is whole."""
+        self.position()
+        self.metrics_bytes()
+        return self.load()
+
 
 def _layout(tensors: dict[str, Tensor]) -> str:
     """A digest of the tensors' names, kinds and shapes."""
@@ -172,6 +178,31 @@ def model_tensors(model: nn.Module) -> dict[str, Tensor]:
             seen.add(id(tensor))
             found[name] = tensor.detach()
     return found
+
+
+def by_group(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """What is saved, apart: of a training's model, of its optimiser and so on, by what comes behind that in a name."""
+    groups: dict[str, dict[str, Tensor]] = {
+        name: {} for name in ("model", "optimizer", "average", "kept", "random", "interval")
+    }
+    for name, tensor in tensors.items():
+        group, _, rest = name.partition(".")
+        groups[group][rest] = tensor
+    return groups
+
+
+def load_model(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Take back what `model_tensors` gave.
+
+    Raises:
+        KeyError, TypeError: tensors of another model.
+    """
+    own = model_tensors(model)
+    if own.keys() != tensors.keys():
+        raise KeyError(*sorted(own.keys() ^ tensors.keys())[:3])
+    if wrong := [name for name, tensor in own.items() if tensors[name].dtype != tensor.dtype]:
+        raise TypeError(f"model.{wrong[0]} is of {tensors[wrong[0]].dtype}")
+    model.load_state_dict(tensors, strict=False)  # a tied weight is there once
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

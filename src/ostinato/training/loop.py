@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Interval, Position
-from ostinato.checkpoint.resume_point import load_optimizer, model_tensors, optimizer_tensors
+from ostinato.checkpoint.resume_point import by_group, load_model, load_optimizer, model_tensors, optimizer_tensors
 from ostinato.config.training import VALID_EVERY, TrainingOptions
 from ostinato.core.batch import Batch
 from ostinato.core.errors import RunFolderError, TrainingError
@@ -78,7 +78,7 @@ class Trainer:
         self.parts = [job.batches if alone else job.batches.part(first + k, parts) for k in range(options.accumulate)]
         self.kept = [KeptState() for _ in self.parts]
         if processes.agree(folder.resume_point.exists())[0]:
-            self.take_back(*processes.from_first(self.checkpoint))
+            self.take_back(*processes.from_first(folder.resume_point.checked))
         self.last_epoch = options.last_epoch_or(job.epochs)
         by_clock = job.patience if self.last_epoch is None else 0
         self.patience = by_clock if options.patience is None else options.patience
@@ -300,11 +300,14 @@ class Trainer:
         Raises:
             TrainingError: always; says where the last good weights are.
         """
-        at, first = self.position, self.processes.first
-        advice = self.explain(self.not_finite(found, again)) if first and self.explain is not None else None
-        if at.best is None and first:
-            self.take_back_model(*self.checkpoint())
-            self.folder.save_weights(self.job.model)
+        at, job, advice = self.position, self.job, None
+        if self.processes.first and self.explain is not None:
+            rate, carried = self.lr * self.schedule.factor(at.progress), job.batches.carried
+            step = NotFinite(found, job.model, job.loss, self.last, carried, rate, self.options.clip, again)
+            advice = self.explain(step)
+        if at.best is None and self.processes.first:
+            load_model(job.model, by_group(self.folder.resume_point.checked()[0])["model"])
+            self.folder.save_weights(job.model)
         kept = f"The last good weights are in {self.folder.weights}"
         if self.folder.replaces:
             kept = f"The run in {self.folder.settled.path} stays as it was"
@@ -313,11 +316,6 @@ class Trainer:
         self.tell(Advised(self.where, advice))
         remedy = advice.remedy[:1].upper() + advice.remedy[1:]
         raise TrainingError(f"training stopped in {advice.said}; {advice.meaning}. {kept}. {remedy}; see {advice.page}")
-
-    def not_finite(self, found: str, again: Callable[[], object] | None) -> NotFinite:
-        """What the training stands at, for who says why it cannot go on."""
-        job, rate = self.job, self.lr * self.schedule.factor(self.position.progress)
-        return NotFinite(found, job.model, job.loss, self.last, job.batches.carried, rate, self.options.clip, again)
 
     def end_interval(self, rate: float) -> None:
         """Tell of the steps since the last interval; the loss is the mean over all processes."""
@@ -374,16 +372,6 @@ class Trainer:
             self.folder = self.folder.settled
             self.tell(Moved(str(self.folder.path)))
 
-    def checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """What `save` wrote.
-
-        Raises:
-            RunFolderError: missing or damaged.
-        """
-        self.folder.resume_point.position()  # is whole, or it says what is not
-        self.folder.resume_point.metrics_bytes()
-        return self.folder.resume_point.load()
-
     def take_back(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Go on from what `save` wrote.
 
@@ -391,7 +379,8 @@ class Trainer:
             RunFolderError: damaged, or of another training.
         """
         try:
-            groups = self.take_back_model(tensors, values)
+            groups = by_group(tensors)
+            load_model(self.job.model, groups["model"])
             load_optimizer(self.optimizer, groups["optimizer"])
             if self.average is not None:
                 self.average.load_state_dict(groups["average"])
@@ -403,18 +392,3 @@ class Trainer:
             raise RunFolderError(
                 f"{self.folder.resume_point.folder}: damaged, or of another training: {type(error).__name__}: {error}"
             ) from None
-
-    def take_back_model(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> dict[str, dict[str, Tensor]]:
-        """The weights of it; gives all the tensors, in groups."""
-        names = ("model", "optimizer", "average", "kept", "random", "interval")
-        groups: dict[str, dict[str, Tensor]] = {name: {} for name in names}
-        for name, tensor in tensors.items():
-            group, _, rest = name.partition(".")
-            groups[group][rest] = tensor
-        own = model_tensors(self.job.model)
-        if own.keys() != groups["model"].keys():
-            raise KeyError(*sorted(own.keys() ^ groups["model"].keys())[:3])
-        if wrong := [name for name, tensor in own.items() if groups["model"][name].dtype != tensor.dtype]:
-            raise TypeError(f"model.{wrong[0]} is of {groups['model'][wrong[0]].dtype}")
-        self.job.model.load_state_dict(groups["model"], strict=False)  # a tied weight is there once
-        return groups

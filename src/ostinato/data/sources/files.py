@@ -15,7 +15,7 @@ import tempfile
 import weakref
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
@@ -40,6 +40,7 @@ _LARGE = 1 << 28
 _ROOM = 1 << 29  #: bytes of the disk that the copy of a stream leaves free
 _ZIP = b"PK\x03\x04"
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", _ZIP: "zip"}
+_UNPACK: dict[str, Callable[[BinaryIO], object]] = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
 _PACKED_ENDINGS = {".gz", ".bz2", ".xz", ".zip"}
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile)
 
@@ -47,19 +48,19 @@ PathLike = str | os.PathLike[str]
 
 
 class Spool:
-    """A copy on disk of a stream that can be read only once; removed with the object, or at exit.
+    """A copy on disk of what can be read only once, in pieces; removed with the object, or at exit.
 
     Raises:
         DataError: the copy cannot be written.
     """
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, pieces: Iterable[bytes], name: str) -> None:
         try:
             handle, path = tempfile.mkstemp(prefix="ostinato-", suffix=".spool")
             self.path = Path(path)
             weakref.finalize(self, self.path.unlink, missing_ok=True)
             with open(handle, "wb") as copy:
-                for number, chunk in enumerate(iter(lambda: stream.read(CHUNK), b"")):
+                for number, chunk in enumerate(pieces):
                     if number % 256 == 0 and shutil.disk_usage(self.path).free < _ROOM:
                         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                     copy.write(chunk)
@@ -68,17 +69,6 @@ class Spool:
                 f"{name} is read in several passes and cannot be kept in {tempfile.gettempdir()}: {error.strerror}. "
                 "Set TMPDIR to a folder with room for it"
             ) from error
-
-
-class _Read:
-    """What a `Spool` reads of chunks."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-
-    def read(self, size: int) -> bytes:
-        """The next of them, whatever its size; an empty one ends them."""
-        return next(self._chunks, b"")
 
 
 @dataclass(frozen=True)
@@ -151,8 +141,7 @@ class TextFile:
         Raises:
             DataError: what `pieces` raises; there is no room for the copy.
         """
-        pieces = (piece.encode() for piece in self.pieces())
-        spool = Spool(cast(BinaryIO, _Read(pieces)), self.name)
+        spool = Spool((piece.encode() for piece in self.pieces()), self.name)
         return TextFile(self.name, spool.path, _stamp(spool.path.stat()), spool)
 
     def lines(self) -> Iterator[str]:
@@ -204,12 +193,8 @@ class TextFile:
         )
 
     def _unpacked(self, raw: BinaryIO, packed: str | None) -> IO[bytes]:
-        if packed == "gzip":
-            return cast(IO[bytes], gzip.GzipFile(fileobj=raw))
-        if packed == "bzip2":
-            return bz2.BZ2File(raw)
-        if packed == "xz":
-            return lzma.LZMAFile(raw)
+        if (unpack := _UNPACK.get(packed or "")) is not None:
+            return cast(IO[bytes], unpack(raw))
         return raw if self.member is None else zipfile.ZipFile(raw).open(self.member)
 
     def _check_unchanged(self, file: BinaryIO) -> None:
@@ -225,15 +210,10 @@ class TextFile:
                 f"{mark.upper()}; {self._remedy(mark)}"
             )
         if (index := chunk.find(b"\0")) >= 0:
+            what = "file is binary: it holds a NUL byte. Give text files only, plain or gzipped"
             if found := unmarked_wide_encoding(chunk if done == 0 else b""):
-                raise DataError(
-                    f"{self.name}: {self._place(done + index)[0]}: expected UTF-8 text, but this looks like {found}; "
-                    f"{self._remedy(found)}"
-                )
-            raise DataError(
-                f"{self.name}: {self._place(done + index)[0]}: expected UTF-8 text, but this file is binary: "
-                "it holds a NUL byte. Give text files only, plain or gzipped"
-            )
+                what = f"looks like {found}; {self._remedy(found)}"
+            raise DataError(f"{self.name}: {self._place(done + index)[0]}: expected UTF-8 text, but this {what}")
 
     def _not_text(self, offset: int, byte: int) -> DataError:
         place, sample = self._place(offset)
@@ -366,7 +346,7 @@ def _require_an_end(status: os.stat_result, name: str) -> None:
 
 
 def _spooled(stream: BinaryIO, name: str) -> list[TextFile]:
-    spool = Spool(stream, name)
+    spool = Spool(iter(lambda: stream.read(CHUNK), b""), name)
     return _file(name, spool.path, spool)
 
 
