@@ -21,6 +21,17 @@ CHECKS = 20
 MOST = 1e-4
 
 
+def near(apart: float, otherwise: str, most: float = MOST) -> float:
+    """How far apart numbers are, where that is let pass.
+
+    Raises:
+        DataError: it is not: `otherwise`, in words.
+    """
+    if not apart <= most:
+        raise DataError(f"{otherwise}, {apart:.1e} apart at most where {MOST:.0e} is allowed; nothing is written")
+    return apart
+
+
 def described_or_refused(run: Run, form: str) -> Described:
     """The description of a run's model.
 
@@ -50,9 +61,4 @@ def apart_from_run(
     if described.writes is not None:
         assert writes is not None
         apart = max(apart, largest_difference_of_texts(run.model, described, writes))
-    if not apart <= MOST:
-        raise DataError(
-            f"--to {form}: what was written gives other numbers than the run, {apart:.1e} apart at most where "
-            f"{MOST:.0e} is allowed; nothing is written"
-        )
-    return CHECKS, apart
+    return CHECKS, near(apart, f"--to {form}: what was written gives other numbers than the run")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.api.exporting.compiling import written
-from ostinato.api.exporting.describing import CHECKS, MOST
+from ostinato.api.exporting.describing import CHECKS, near
 from ostinato.api.results import Exported, ExportedFile
 from ostinato.config.export import Export
 from ostinato.core.errors import ConfigError, DataError
@@ -88,7 +88,7 @@ def to_onnx(layer: Recurrent, options: Export, folder: Path) -> Exported:
     fixed = options.fixed()
     require_free([graph], fixed)
     write_onnx(graph, path, {"cell": layer.cell.name}, options.opset, fixed)
-    return _said(options, [path], _near(options, apart_in_onnx_runtime(graph, path, CHECKS, fixed=fixed)))
+    return _said(options, [path], apart_in_onnx_runtime(graph, path, CHECKS, fixed=fixed))
 
 
 def to_numpy(layer: Recurrent, options: Export, folder: Path) -> Exported:
@@ -104,7 +104,7 @@ def to_numpy(layer: Recurrent, options: Export, folder: Path) -> Exported:
     except ConfigError as error:
         raise DataError(f"--to numpy: {str(error).removeprefix(f'{path}: ')}; --to onnx has every cell") from None
     apart = _apart(layer, lambda inputs: loaded(inputs["x"], lengths=inputs["lengths"]), short=True)
-    return _said(options, [path], _near(options, apart))
+    return _said(options, [path], apart)
 
 
 _SCRIPT = '''"""A layer that Ostinato wrote: PyTorch alone runs it."""
@@ -141,7 +141,7 @@ def to_torch(layer: Recurrent, options: Export, folder: Path) -> Exported:
         with torch.no_grad():
             return loaded(torch.from_numpy(inputs["x"]))
 
-    return _said(options, [script, weights], _near(options, _apart(layer, answer, short=False)))
+    return _said(options, [script, weights], _apart(layer, answer, short=False))
 
 
 #: Steps of a sequence that C is compared on, at most.
@@ -191,15 +191,8 @@ def _apart(layer: Recurrent, other: Callable[[Arrays], Any], *, short: bool) -> 
     return largest_difference(layer, described, lambda inputs: list(flat(other(inputs))), CHECKS)
 
 
-def _near(options: Export, apart: float) -> float:
-    if not apart <= MOST:
-        raise DataError(
-            f"--to {options.to}: what was written gives other numbers than the layer, {apart:.1e} apart at most where "
-            f"{MOST:.0e} is allowed; nothing is written"
-        )
-    return apart
-
-
 def _said(options: Export, paths: list[Path], apart: float) -> Exported:
+    """The result of files so far from the layer."""
+    near(apart, f"--to {options.to}: what was written gives other numbers than the layer")
     files = [ExportedFile(file=path.name, bytes=path.stat().st_size) for path in paths]
     return Exported(run=options.run, task="layer", to=options.to, files=files, checked=CHECKS, difference=apart)
