@@ -91,7 +91,7 @@ def form(
         of_steps: values that have to be written by a step itself.
     """
     ends, known = list(ends), frozenset(given)
-    order = _needed(graph, ends, known)
+    order = graph.needed(ends, known)
     users: dict[int, list[int]] = {at: [] for at in order}
     for at in order:
         if at not in known:
@@ -179,18 +179,6 @@ def put_off(graph: Graph, ends: Iterable[int], after: Iterable[int], given: Coll
         within |= products.intersection(graph.needed(more))
 
 
-def _needed(graph: Graph, ends: Iterable[int], given: Collection[int]) -> list[int]:
-    seen: set[int] = set()
-    nodes, waiting = graph.nodes, list(ends)
-    while waiting:
-        at = waiting.pop()
-        if at not in seen:
-            seen.add(at)
-            if at not in given:
-                waiting.extend(nodes[at].args)
-    return sorted(seen)
-
-
 def _stages_of(
     graph: Graph,
     order: list[int],
@@ -272,7 +260,7 @@ def kept(
     best = _cost(graph, ends, among, kept_values, fixed, after)
     users = graph.users(ends)
     if len(candidates) > _MOST_SEARCHED:
-        return kept_values & set(_needed(graph, ends, kept_values))
+        return kept_values & set(graph.needed(ends, kept_values))
     improved = True
     while improved:
         improved = False
@@ -284,7 +272,7 @@ def kept(
                 cost = _cost(graph, ends, among, other, fixed, after)
                 if cost < best:
                     kept_values, best, improved = other, cost, True
-    return kept_values & set(_needed(graph, ends, kept_values))
+    return kept_values & set(graph.needed(ends, kept_values))
 
 
 def _cost(
@@ -295,7 +283,7 @@ def _cost(
     fixed: Collection[int],
     after: Mapping[int, int],
 ) -> float:
-    total, needed = 0.0, _needed(graph, ends, kept_values)
+    total, needed = 0.0, graph.needed(ends, kept_values)
     states = {at for at in needed if graph[at].op == "state"}
     for at in needed:
         node = graph[at]

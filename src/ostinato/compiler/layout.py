@@ -96,19 +96,8 @@ class Layout:
         ends = self._backward_ends()
         after = {at: leaf for leaf, at in zip(self.part_of, self.after, strict=True)}
         kept_values = kept(self.graph, self.computed, ends, set(self.of_input), after)
-        self.states_needed = {at for at in self._reached(ends, kept_values) if self.graph[at].op == "state"}
+        self.states_needed = {at for at in self.graph.needed(ends, kept_values) if self.graph[at].op == "state"}
         return kept_values
-
-    def _reached(self, ends: Iterable[int], given: set[int]) -> set[int]:
-        seen: set[int] = set()
-        waiting = list(ends)
-        while waiting:
-            at = waiting.pop()
-            if at not in seen:
-                seen.add(at)
-                if at not in given:
-                    waiting.extend(self.graph[at].args)
-        return seen
 
     def _kept_value(self, at: int) -> int:
         return self.kept_space.take(at, self.graph[at].width)
@@ -147,9 +136,9 @@ class Layout:
         sources = plan.sources
         self._multiply_inputs(plan)
         ends = {*self.step.output, *self.after, *self.kept}
-        for at in {at for at in self._reached(ends, set(sources)) if g[at].op in ("time", "state", "vector")}:
+        for at in {at for at in self.graph.needed(ends, set(sources)) if g[at].op in ("time", "state", "vector")}:
             sources[at] = self._leaf(at) or self.offsets.place("before", ("state", at), self.state.at[at])
-        products = [at for at in self._reached(ends, set(sources)) if g[at].op == "product" and at not in sources]
+        products = [at for at in self.graph.needed(ends, set(sources)) if g[at].op == "product" and at not in sources]
         factors = [arg for at in products for arg in g[at].args]
         copied = {at for at in factors if (at in sources and sources[at].row != "before") or g[at].op == "constant"}
         apart = put_off(g, ends, self.after, sources)
@@ -243,7 +232,7 @@ class Layout:
     def _backward(self) -> Direction:
         g, plan = self.graph, Plan("backward", self.offsets)
         ends = self._backward_ends()
-        for at in self._reached(ends, self.kept):
+        for at in self.graph.needed(ends, self.kept):
             place = self._backward_leaf(at)
             if place is not None:
                 plan.sources[at] = place
@@ -260,7 +249,7 @@ class Layout:
         """Products of the way back that need not wait for the steps after: no gradient by a state is part of them."""
         g = self.graph
         waits = {at for at in by_state if g[at].op not in NUMBERS}
-        order = sorted(self._reached(ends, set(given)))
+        order = sorted(self.graph.needed(ends, set(given)))
         for at in order:
             if g[at].op == "upstream_state" or (at not in given and not waits.isdisjoint(g[at].args)):
                 waits.add(at)

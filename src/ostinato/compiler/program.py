@@ -4,7 +4,7 @@ A value is a row of `width` float32 numbers. Pointwise operations take operands 
 for every number of the row. A graph is written once and then only read; equal nodes are one node.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -153,15 +153,16 @@ class Graph:
                 found[arg].append(at)
         return found
 
-    def needed(self, ends: Iterable[int]) -> list[int]:
-        """The ends and what they depend on, operands first."""
+    def needed(self, ends: Iterable[int], given: Collection[int] = ()) -> list[int]:
+        """The ends and what they depend on, operands first; of what is given nothing that is behind it."""
         seen: set[int] = set()
         waiting = list(ends)
         while waiting:
             at = waiting.pop()
             if at not in seen:
                 seen.add(at)
-                waiting.extend(self[at].args)
+                if at not in given:
+                    waiting.extend(self.nodes[at].args)
         return sorted(seen)
 
 

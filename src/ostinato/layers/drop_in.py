@@ -24,6 +24,7 @@ class RNNBase(Recurrent):
         "proj_size",
     ]
 
+    named_state = False
     mode: str
     proj_size = 0
 
@@ -117,8 +118,6 @@ class RNN(RNNBase):
         **kwargs: the options of `Recurrent`.
     """
 
-    named_state = False
-
     def __init__(
         self,
         input_size: int,
@@ -160,7 +159,6 @@ class LSTM(RNNBase):
         **kwargs: the options of `Recurrent`.
     """
 
-    named_state = False
     mode = "LSTM"
 
     def __init__(
@@ -214,7 +212,6 @@ class GRU(RNNBase):
         **kwargs: the options of `Recurrent`.
     """
 
-    named_state = False
     mode = "GRU"
 
     def __init__(

@@ -4,24 +4,13 @@ import ast
 import pprint
 from collections.abc import Callable, Mapping
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from ostinato.cells import form
 from ostinato.config.cells import USUAL
 from ostinato.core.errors import DataError
 from ostinato.core.registry import lookup
 from ostinato.interop.outgoing.described import Described
-
-#: The modules in `plain` of each kind of model behind `padded`, and the class in the last of them.
-_PLAIN: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "language model": (("language_model",), "LanguageModel"),
-    "sequence model": (("sequence_model",), "SequenceModel"),
-    "tagger": (("tagger",), "Tagger"),
-    "forecaster": (("forecaster",), "Forecaster"),
-    "translator": (("writing", "translator"), "Translator"),
-    "captioner": (("writing", "captioner"), "Captioner"),
-    "transcriber": (("transcriber",), "Transcriber"),
-}
 
 #: What torch.nn calls its layers: class and `nonlinearity`.
 _LAYERS = {"LSTM": ("LSTM", None), "GRU": ("GRU", None), "RNN_TANH": ("RNN", "tanh"), "RNN_RELU": ("RNN", "relu")}
@@ -37,15 +26,15 @@ def sizes(described: Described, model: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         DataError: a cell, or an option of one, that torch.nn has no layer of.
     """
-    if described.kind not in _PLAIN:
+    if described.kind not in _KINDS:
         raise DataError(f"--to torch: a {described.kind} is not written so; --to onnx has it")
-    make = _SIZES[described.kind]
-    return {name: value for name, value in make(described, model).items() if value not in (None, ())}
+    arguments = _KINDS[described.kind].arguments(described, model)
+    return {name: value for name, value in arguments.items() if value not in (None, ())}
 
 
 def script(described: Described, arguments: Mapping[str, Any], title: str) -> str:
     """The script: the modules of `plain` that the model is made of, one behind the other, and what loads it."""
-    modules, name = _PLAIN[described.kind]
+    modules, name, _ = _KINDS[described.kind]
     imports, bodies = set[str](), []
     for own in ("padded", *modules):
         source = files("ostinato.interop.outgoing.plain").joinpath(f"{own}.py").read_text(encoding="utf-8")
@@ -233,12 +222,20 @@ def _transcriber(described: Described, model: Mapping[str, Any]) -> dict[str, An
     return {"features": model["features"], "symbols": model["symbols"], "layers": own}
 
 
-_SIZES: Mapping[str, Callable[[Described, Mapping[str, Any]], dict[str, Any]]] = {
-    "language model": _language_model,
-    "sequence model": _sequence_model,
-    "tagger": _tagger,
-    "forecaster": _forecaster,
-    "translator": _translator,
-    "captioner": _captioner,
-    "transcriber": _transcriber,
+class _Kind(NamedTuple):
+    """The modules in `plain` of a kind of model, behind `padded`; the class in the last of them, and its arguments."""
+
+    modules: tuple[str, ...]
+    name: str
+    arguments: Callable[[Described, Mapping[str, Any]], dict[str, Any]]
+
+
+_KINDS: Mapping[str, _Kind] = {
+    "language model": _Kind(("language_model",), "LanguageModel", _language_model),
+    "sequence model": _Kind(("sequence_model",), "SequenceModel", _sequence_model),
+    "tagger": _Kind(("tagger",), "Tagger", _tagger),
+    "forecaster": _Kind(("forecaster",), "Forecaster", _forecaster),
+    "translator": _Kind(("writing", "translator"), "Translator", _translator),
+    "captioner": _Kind(("writing", "captioner"), "Captioner", _captioner),
+    "transcriber": _Kind(("transcriber",), "Transcriber", _transcriber),
 }
