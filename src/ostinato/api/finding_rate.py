@@ -2,8 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from os import PathLike, fspath
 from typing import Any
@@ -93,7 +92,8 @@ def find_rate(
     import_plugins(options.start.plugin)
     training, device = options.training, resolve(options.training.accelerator)
     precision = products_of(options).used
-    with _random_numbers_kept(device), compute_settings(training.threads, precision, device=device):
+    kept = torch.random.fork_rng([device] if device.type == "cuda" else [])
+    with kept, compute_settings(training.threads, precision, device=device):
         job = _job(options, device, progress_of)
         clock = Clock(training.time_limit, started)
         rates = range_test(job, training, clock=clock, progress=progress_of("trying learning rates"))
@@ -116,12 +116,6 @@ def _draw(found: FoundRate, out: str) -> None:
     if points:
         title = f"Learning-rate range test: {found.task}"
         draw_rates(points, out, used=found.used, suggested=found.lr, optimizer=found.optimizer, title=title)
-
-
-@contextmanager
-def _random_numbers_kept(device: torch.device) -> Iterator[None]:
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        yield
 
 
 def _job(options: TrainOptions, device: torch.device, progress_of: Reporting) -> Job:

@@ -52,7 +52,7 @@ def import_model(options: Import) -> Imported:
         config = _configuration(task, adopted, found)
         model = _model(config, folder, adopted)
         _write(folder, config, adopted, model)
-        said = _said(found, _left(found, options, task))
+        said = _said(found, found.left if task == "translate" else assemble(found, options.cell).left)
         said.run, said.task, said.parameters = options.out, task, sum(p.numel() for p in model.parameters())
         folder.write_card(_card(said))
     return said
@@ -81,10 +81,6 @@ def _task(found: Found, options: Import) -> str:
     if found.model in ("seq2seq", "peeky", "attention"):
         return "translate"
     return assemble(found, options.cell).looks_like()
-
-
-def _left(found: Found, options: Import, task: str) -> list[Left]:
-    return found.left if task == "translate" else assemble(found, options.cell).left
 
 
 def _configuration(task: str, adopted: Adopted, found: Found) -> dict[str, Any]:

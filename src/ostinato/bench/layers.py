@@ -20,10 +20,9 @@ def measure(options: BenchLayers, report: tables.Report) -> dict[str, Any]:
         ConfigError: an unknown group, row or peer.
         RuntimeError: a measuring process ended early.
     """
-    if options.plugin:
-        from ostinato.api.plugins import import_plugins
+    from ostinato.api.plugins import import_plugins
 
-        import_plugins(options.plugin)
+    import_plugins(options.plugin)
     selected = groups.groups_by_name(options.only)
     rows = [groups.Row.parse(row) for row in options.rows]
     tables.require_known(options.peers, {peer for group in groups.GROUPS for peer in group.peers})

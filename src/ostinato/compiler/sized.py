@@ -68,17 +68,14 @@ def sized(
             lines.append(f"    const ostinato_{_TYPES.get(key, key)} {key}[{len(rows)}] = {{{entries}}};")
         elif key not in _SIZES:
             lines.append(f"    const int64_t {key}[{len(rows[0])}] = {{{', '.join(rows[0])}}};")
-    lines = [part for line in lines for part in _wrapped(line)]
+    wrapper = textwrap.TextWrapper(_WIDTH, "", " " * 8, break_long_words=False, break_on_hyphens=False)
+    lines = [part for line in lines for part in wrapper.wrap(line)]
     for direction, code, stages in zip(("forward", "backward"), made.code, made.stages, strict=True):
         lines += ["", *(f"    {line}" if line else "" for line in code.splitlines())]
         names = ", ".join(f"{direction}_{index}" if there else "nullptr" for index, there in enumerate(stages))
         lines += ["", f"    static constexpr ostinato_stage {direction}_stages[] = {{{names}}};"]
         lines.append(f"    static constexpr int64_t {direction}_over_chunk = {made.over_chunk[direction]};")
     return "\n".join([*lines, "};"])
-
-
-def _wrapped(line: str) -> list[str]:
-    return textwrap.wrap(line, _WIDTH, subsequent_indent="        ", break_long_words=False, break_on_hyphens=False)
 
 
 _WIDTH = 120

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise, permutations
+from itertools import pairwise, permutations, takewhile
 from typing import Any
 
 import numpy as np
@@ -217,7 +217,8 @@ def _embedding(found: Found, stack: Stack) -> Embedding | None:
     for part in found.of(Dense):
         if part.undecided and part.bias is None and part.weight.shape[1] == stack.input_size and part.name != "output":
             known.append(Embedding(part.name, part.weight))
-    before = found.parts[: _place(found, stack)]
+    first = stack.name.split(" to ")[0]
+    before = list(takewhile(lambda part: part.name != first, found.parts))
     known.sort(key=lambda one: (one.name != "embedding", not any(part.name == one.name for part in before)))
     if not known and (wrong := found.of(Embedding)):
         raise DataError(
@@ -225,11 +226,6 @@ def _embedding(found: Found, stack: Stack) -> Embedding | None:
             f"shape {wrong[0].weight.shape}"
         )
     return known[0] if known else None
-
-
-def _place(found: Found, stack: Stack) -> int:
-    name = stack.name.split(" to ")[0]
-    return next(index for index, part in enumerate(found.parts) if part.name == name)
 
 
 def _output(found: Found, width: int, embedding: Embedding | None) -> Dense | None:

@@ -83,11 +83,8 @@ def _plain(
     hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, weights: Tensor, smoothing: float
 ) -> Tensor:
     """The definition, in torch's own operations."""
-    return (_each(hidden, weight, bias, targets, smoothing) * weights).sum()
-
-
-def _each(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float) -> Tensor:
-    return F.cross_entropy(F.linear(hidden, weight, bias), targets, reduction="none", label_smoothing=smoothing)
+    scores = F.linear(hidden, weight, bias)
+    return (F.cross_entropy(scores, targets, reduction="none", label_smoothing=smoothing) * weights).sum()
 
 
 def _rows_at_a_time(rows: int, vocabulary: int) -> int:

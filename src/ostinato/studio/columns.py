@@ -162,7 +162,8 @@ def _of_texts(columns: Columns, texts: list[Column]) -> dict[str, dict[str, Any]
 
 def _of_numbers(columns: Columns, rows: int) -> dict[str, dict[str, Any]]:
     times = _times(columns)
-    ids = [one for one in columns.find(_tells_apart(rows), _IDS) if one.name not in times and one.key in _IDS]
+    repeated = columns.find(lambda one: 1 < one.distinct <= len(one.cells) / 3, _IDS)
+    ids = [one for one in repeated if one.name not in times and one.key in _IDS]
     taken = {*times, *(one.name for one in ids[:1])}
     numbers = [one for one in columns.all if one.numeric and one.name not in taken and not one.counting]
     labels = columns.find(lambda one: one.name not in taken and one.labelling and one.key in _LABELS, _LABELS)
@@ -175,10 +176,6 @@ def _of_numbers(columns: Columns, rows: int) -> dict[str, dict[str, Any]]:
         target = next((one for one in numbers if one.key in _TARGETS), numbers[0 if times else -1])
         found["forecast"] = _forecast(columns, target, times, [one.name for one in ids[:1]], rows)
     return found
-
-
-def _tells_apart(rows: int) -> Callable[[Column], bool]:
-    return lambda column: 1 < column.distinct <= len(column.cells) / 3
 
 
 def _times(columns: Columns) -> list[str]:

@@ -11,13 +11,11 @@ from typing import Any
 from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.tasks.options import Takes, TrainOptions
 
-
-def _names() -> list[str]:
-    return sorted(file.parent.name for file in Path(__file__).parent.glob("*/options.py"))
-
-
 #: What each task takes; adding a folder is all it takes to be listed here.
-OPTIONS: dict[str, Takes] = {name: import_module(f"{__name__}.{name}.options").OPTIONS for name in _names()}
+OPTIONS: dict[str, Takes] = {
+    file.parent.name: import_module(f"{__name__}.{file.parent.name}.options").OPTIONS
+    for file in sorted(Path(__file__).parent.glob("*/options.py"))
+}
 
 #: What training each task takes.
 TRAIN_OPTIONS: dict[str, type[TrainOptions]] = {name: takes.train for name, takes in OPTIONS.items()}

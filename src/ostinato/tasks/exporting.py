@@ -1,14 +1,19 @@
 """What tasks say alike of a model that is written for other programs."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 
 from ostinato.data.labelled.reading import SequenceCodec
 from ostinato.data.labelled.sequences import Scale
 from ostinato.data.text.tokenizer import Tokenizer
+from ostinato.interop.outgoing.described import Arrays, Described
+from ostinato.interop.outgoing.described import lengths as drawn_lengths
 from ostinato.interop.outgoing.graphs import Graph, Port
 from ostinato.models.many_to_one import ManyToOne
+from ostinato.tasks.trained import Trained
 
 
 def lengths(axis: str = "T", name: str = "lengths", rows: str = "N") -> Port:
@@ -97,3 +102,17 @@ def sequence_graph(model: nn.Module, codec: SequenceCodec, outputs: list[Port], 
     if model.attention is not None:
         outputs = [*outputs, Port("attention", ("T", "N"), "weight of each step in the answer")]
     return Graph(SequenceGraph(model, activation).eval(), [inputs, lengths()], outputs)
+
+
+def described_sequences(run: Trained, about: Mapping[str, Any]) -> Described:
+    """A model without us: tokens or features, and lengths, to C numbers."""
+    model = run.config["model"]
+
+    def example(draw: np.random.Generator, N: int, T: int) -> Arrays:
+        if model.get("features") is None:
+            inputs: Any = draw.integers(0, model["vocab_size"], (T, N))
+        else:
+            inputs = draw.normal(size=(T, N, model["features"])).astype(np.float32)
+        return {"inputs": inputs, "lengths": drawn_lengths(draw, N, T)}
+
+    return Described("sequence model", about, example, lambda net, inputs: [net(**inputs).outputs])

@@ -5,8 +5,7 @@ import torch
 
 from ostinato.core.batch import Batch
 from ostinato.layers.crf import CRF, log_likelihood
-from ostinato.tasks.tag.heads import TaggerOutput
-from ostinato.tasks.tag.loss import tag_loss
+from ostinato.tasks.tag.heads import TaggerOutput, tag_loss
 
 T, N, K = 5, 3, 4
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ostinato.api.exporting.compiling import written
+from ostinato.api.exporting.c import written
 from ostinato.api.exporting.describing import CHECKS, near
 from ostinato.api.results import Exported, ExportedFile
 from ostinato.config.export import Export

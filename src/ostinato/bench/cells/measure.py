@@ -31,10 +31,9 @@ def measure(options: BenchCells, report: tables.Report, before: Mapping[str, Any
         ConfigError: an unknown cell, row, peer or kind of work.
         RuntimeError: a measuring process ended early.
     """
-    if options.plugin:
-        from ostinato.api.plugins import import_plugins
+    from ostinato.api.plugins import import_plugins
 
-        import_plugins(options.plugin)
+    import_plugins(options.plugin)
     if unknown := [work for work in options.work if work not in plan.WORKS]:
         raise ConfigError(unknown_name("--work: unknown", unknown[0], plan.WORKS))
     tables.require_known(options.peers, plan.PEERS)
@@ -44,10 +43,11 @@ def measure(options: BenchCells, report: tables.Report, before: Mapping[str, Any
     parts: dict[str, list[Found]] = {part: [] for part in PARTS}
     done = {part: {each["cell"] for each in (before or {}).get(part, ())} for part in PARTS}
     left = {part: [cell for cell in names if cell not in done[part]] for part in PARTS}
+    largest = max(rows or plan.ROWS, key=lambda row: row.N * row.T * row.H)
     asked: dict[str, Any] = {
         "compilation": lambda cells: compilation.measure(cells, options.plugin, len(process.cores())),
         "bandwidth": lambda cells: bandwidth.measure(
-            plan.scans(cells), options.plugin, max(rows or plan.ROWS, key=_size), threads, options.seconds
+            plan.scans(cells), options.plugin, largest, threads, options.seconds
         ),
         "resets": lambda cells: resets.measure(cells, options.plugin, threads, options.seconds),
     }
@@ -78,10 +78,6 @@ def summary(
         "skipped": skipped,
         "wrong": tables.wrong_rows(found),
     }
-
-
-def _size(row: Row) -> int:
-    return row.N * row.T * row.H
 
 
 def _machine() -> Found:

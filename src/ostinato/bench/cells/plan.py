@@ -40,7 +40,7 @@ def groups(cells: Sequence[str], rows: Sequence[Row], peers: Sequence[str], comp
         for name, work, sides in works:
             if sides:
                 counted = tuple(peer for peer in sides if peer not in OWN)
-                sizes = tuple(rows) or tuple(sorted(ROWS, key=_length) if COMPILED in sides else ROWS)
+                sizes = tuple(rows) or tuple(sorted(ROWS, key=lambda row: row.T) if COMPILED in sides else ROWS)
                 found.append(Group(name, cell, tuple(sides), counted, work, sizes=sizes, compile_limit=compile_limit))
     return found
 
@@ -81,10 +81,6 @@ def peers_of(cell: str, wanted: Sequence[str]) -> tuple[str, ...]:
     }
     peers = wanted or [peer for peer in PEERS if peer not in ON_REQUEST]
     return tuple(peer for peer in PEERS if has[peer] and peer in peers)
-
-
-def _length(row: Row) -> int:
-    return row.T
 
 
 def scans(cells: Sequence[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """The page of cells, and its files."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,9 @@ def parts(result: Found) -> Iterator[tuple[str, Lines]]:
         yield "Times as fast as each peer, geometric mean over the sizes", means(result["tables"])
     if len(lines := scans(result["tables"])) > 1:
         yield f"Cells without a recurrent product against the {YARDSTICK}, long sequences", lines
-    if result["bandwidth"]:
-        yield "Recurrence alone against a copy", _bandwidth(result["bandwidth"])
-    if result["compilation"]:
-        yield "Compiling a cell", _compilation(result["compilation"])
-    if result["resets"]:
-        yield "Resets inside a sequence", _resets(result["resets"])
+    for part, (title, head, line) in _BESIDE.items():
+        if result[part]:
+            yield title, [head, *map(line, result[part])]
     if result["targets"]:
         yield "What is reached, of what is wanted", target_lines(result["targets"])
 
@@ -88,21 +85,11 @@ def _multiplied(cell: Any) -> int:
         return 0
 
 
-def _bandwidth(found: list[Found]) -> Lines:
-    head = ["cell", "row", "GB/s", "copy GB/s", "share"]
-    return [head, *(_bandwidth_line(each) for each in found)]
-
-
 def _bandwidth_line(each: Found) -> list[str]:
     name = [each["cell"], str(Row(**each["row"]))]
     if each["why"]:
         return [*name, "", "", each["why"]]
     return [*name, f"{each['gb_s']:.1f}", f"{each['copy_gb_s']:.1f}", f"{each['share']:.2f}"]
-
-
-def _compilation(found: list[Found]) -> Lines:
-    head = ["cell", "cold, s", "from the cache, ms"]
-    return [head, *(_compilation_line(each) for each in found)]
 
 
 def _compilation_line(each: Found) -> list[str]:
@@ -111,16 +98,27 @@ def _compilation_line(each: Found) -> list[str]:
     return [each["cell"], f"{each['compile_s']:.2f}", f"{each['load_ms']:.0f}"]
 
 
-def _resets(found: list[Found]) -> Lines:
-    head = ["cell", "row", "ms without", "ms with resets", "ms a call a step"]
-    return [head, *(_resets_line(each) for each in found)]
-
-
 def _resets_line(each: Found) -> list[str]:
     name = [each["cell"], str(Row(**each["row"]))]
     if each["why"]:
         return [*name, "", "", each["why"]]
     return [*name, *(pages.milliseconds(each[f"{way}_ms"]) for way in ("none", "resets", "loop"))]
+
+
+#: What is measured beside the tables: the title, the head, and the line of a cell.
+_BESIDE: Mapping[str, tuple[str, list[str], Callable[[Found], list[str]]]] = {
+    "bandwidth": (
+        "Recurrence alone against a copy",
+        ["cell", "row", "GB/s", "copy GB/s", "share"],
+        _bandwidth_line,
+    ),
+    "compilation": ("Compiling a cell", ["cell", "cold, s", "from the cache, ms"], _compilation_line),
+    "resets": (
+        "Resets inside a sequence",
+        ["cell", "row", "ms without", "ms with resets", "ms a call a step"],
+        _resets_line,
+    ),
+}
 
 
 def in_a_line(found: Found) -> str:
@@ -175,13 +173,10 @@ def merged(result: Found, folder: Path) -> Found:
     before = pages.earlier(result["machine"], folder, KIND)
     if before is None:
         return result
-    of_cells = {part: _of_both(before.get(part, []), result[part]) for part in PARTS}
+    found = {part: [*before.get(part, ()), *result[part]] for part in PARTS}
+    of_cells = {part: list({each["cell"]: each for each in both}.values()) for part, both in found.items()}
     names = [table["group"] for table in before["tables"]]
     return summary(of_cells, result["machine"], *report.together(before, result, names))
-
-
-def _of_both(before: list[Found], after: list[Found]) -> list[Found]:
-    return list({each["cell"]: each for each in before + after}.values())
 
 
 def write(result: Found, folder: Path) -> list[Path]:

@@ -80,7 +80,7 @@ def read_times(columns: Mapping[str, Column], where: Where, format: str = "") ->
     if all(name in PARTS for name in names) and "year" in names:
         return _from_parts(dict(zip(names, columns.values(), strict=True)), where)
     if len(columns) == 1 and (numbers := whole_numbers(column := next(iter(columns.values())))) is not None:
-        if format and not _is_compact(format):
+        if format and format not in ("%Y%m%d", "%Y%m"):
             return _from_text([str(number) for number in column], ",".join(columns), where, format)
         compact = _compact_dates(numbers)
         return Times(numbers) if compact is None else compact
@@ -138,10 +138,6 @@ def _whole(value: Any) -> int:
     if not isinstance(value, float | np.floating) or not float(value).is_integer():
         raise ValueError(value)
     return int(value)
-
-
-def _is_compact(format: str) -> bool:
-    return format in ("%Y%m%d", "%Y%m")
 
 
 def _compact_dates(numbers: np.ndarray) -> Times | None:

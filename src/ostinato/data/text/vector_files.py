@@ -78,13 +78,9 @@ def read_vectors(
     words = sorted(found, key=lambda word: vocabulary[word])
     ids = np.array([vocabulary[word] for word in words], np.int64)
     vectors = np.stack([found[word] for word in words]) if words else np.zeros((0, layout.width), np.float32)
-    if not np.isfinite(vectors).all():
-        raise DataError(f"{file}: expected finite numbers, the vector of {_not_finite(words, vectors)!r} has others")
+    if len(wrong := np.flatnonzero(~np.isfinite(vectors).all(1))):
+        raise DataError(f"{file}: expected finite numbers, the vector of {words[wrong[0]]!r} has others")
     return VectorRows(ids, vectors)
-
-
-def _not_finite(words: list[str], vectors: npt.NDArray[np.float32]) -> str:
-    return words[int(np.flatnonzero(~np.isfinite(vectors).all(1))[0])]
 
 
 @contextmanager

@@ -102,12 +102,9 @@ def character_vocabulary(counts: npt.NDArray[np.int64], vocab_size: int | None) 
 
 
 def _learn_words(text: Source, vocab_size: int | None) -> Tokenizer:
-    ranked = _rank(count_words(_strings(text)))
+    counts = count_words(_strings(text))
+    ranked = sorted(counts.keys() - {EOS, UNK}, key=lambda word: (-counts[word], word))
     return Tokenizer(word_tokenizer(ranked if vocab_size is None else ranked[: vocab_size - 2]))
-
-
-def _rank(counts: Counter[str]) -> list[str]:
-    return sorted(counts.keys() - {EOS, UNK}, key=lambda word: (-counts[word], word))
 
 
 def _learn_bpe(text: Source, vocab_size: int | None) -> Tokenizer:

@@ -6,7 +6,7 @@ from ostinato.interop.outgoing.described import Arrays, Described, lengths
 from ostinato.tasks.caption.exporting import metadata
 from ostinato.tasks.caption.model import CHANNELS, GROUPS, Captioner
 from ostinato.tasks.caption.options import BEAM
-from ostinato.tasks.decoder_portable import writer
+from ostinato.tasks.decoder_exporting import writer
 from ostinato.tasks.trained import Trained
 
 

@@ -1,11 +1,11 @@
 """Regression without us: what it reads and says, in words and arrays."""
 
 from ostinato.interop.outgoing.described import Described
-from ostinato.tasks.portable import sequence_model
+from ostinato.tasks.exporting import described_sequences
 from ostinato.tasks.regress.exporting import metadata
 from ostinato.tasks.trained import Trained
 
 
 def described(run: Trained) -> Described:
     """A text or a sequence of numbers to standardised values."""
-    return sequence_model(run, metadata(run))
+    return described_sequences(run, metadata(run))

@@ -17,8 +17,7 @@ from ostinato.core.span_tags import Scheme
 from ostinato.evaluation.spans import span_scores, tag_scores
 from ostinato.layers.crf import Chain
 from ostinato.tasks.tag.decoding import decode_tags, tag_probabilities
-from ostinato.tasks.tag.heads import TaggerOutput
-from ostinato.tasks.tag.loss import tag_loss
+from ostinato.tasks.tag.heads import TaggerOutput, tag_loss
 from ostinato.tasks.tag.reading import UNKNOWN_TAG, WordSequences
 from ostinato.training import Guess
 

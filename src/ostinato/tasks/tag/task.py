@@ -41,7 +41,7 @@ from ostinato.tasks.tag.codec import TagCodec
 from ostinato.tasks.tag.corpora import tag_counts
 from ostinato.tasks.tag.data import PreparedSentences, prepare_files
 from ostinato.tasks.tag.figures import commonest_tag, predict_with_loss, scores_by_type, tag_names, tagging_figures
-from ostinato.tasks.tag.loss import tag_loss
+from ostinato.tasks.tag.heads import tag_loss
 from ostinato.tasks.tag.model import Tagger
 from ostinato.tasks.tag.options import EvaluateTag, PredictTag, TrainTag
 from ostinato.tasks.tag.portable import described

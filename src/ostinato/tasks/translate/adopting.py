@@ -70,8 +70,11 @@ def _sides(found: Found) -> Sides:
             f"{found.source}: {decoder.name} ({decoder.said()}) is of another kind or width than {encoder.name} "
             f"({encoder.said()})"
         )
-    loose = [part for part in found.parts if isinstance(part, Embedding) or _is_bare(part)]
-    embeddings = [Embedding(part.name, part.weight) for part in loose if isinstance(part, Embedding | Dense)]
+    embeddings = [
+        Embedding(part.name, part.weight)
+        for part in found.parts
+        if isinstance(part, Embedding) or (isinstance(part, Dense) and part.undecided and part.bias is None)
+    ]
     outputs = [part for part in found.of(Dense) if part.bias is not None]
     if len(embeddings) != 2 or len(outputs) != 1:
         names = ", ".join(part.name for part in found.parts if not isinstance(part, Stack))
@@ -95,10 +98,6 @@ def _sides(found: Found) -> Sides:
             f"{len(sides.target.weight)}"
         )
     return sides
-
-
-def _is_bare(part: Any) -> bool:
-    return isinstance(part, Dense) and part.undecided and part.bias is None
 
 
 def _vocabularies(sides: Sides, asked: Import) -> tuple[Words, Words]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ostinato.interop.outgoing.described import Arrays, Described, lengths
-from ostinato.tasks.decoder_portable import writer
+from ostinato.tasks.decoder_exporting import writer
 from ostinato.tasks.trained import Trained
 from ostinato.tasks.translate.exporting import metadata, require_plain
 from ostinato.tasks.translate.options import BEAM

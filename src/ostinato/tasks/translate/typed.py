@@ -1,7 +1,6 @@
 """A text that somebody types, as a translator reads it, and what it writes of it meanwhile."""
 
-from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -47,7 +46,7 @@ def typed(run: Trained, text: str) -> Typed:
             pieces,
             batch.inputs,
             batch.arguments(),
-            partial(_loss, batch.targets[:, 0]),
+            lambda output: F.cross_entropy(output.logits()[:, 0], batch.targets[:, 0], reduction="sum"),
             "the loss of what it writes" + ", which attention hands to every step" * attends,
             ("encoder.recurrent",),
             pooled=attends,
@@ -72,7 +71,3 @@ def _written(run: Trained, model: Seq2Seq, source: Tensor) -> list[list[int]]:
     most = min(MOST_WRITTEN, int(run.config["decoding"]["max_length"]), 2 * len(source) + 50)
     state, limits = model.start(source), torch.full((1,), most)
     return best_sequences(model.decoder.step, state, limits, width=1, never=run.codec.never_written)
-
-
-def _loss(targets: Tensor, output: Any) -> Tensor:
-    return F.cross_entropy(output.logits()[:, 0], targets, reduction="sum")

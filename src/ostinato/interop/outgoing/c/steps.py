@@ -217,7 +217,7 @@ class _Writer:
             if at in self.written:
                 self.places[at] = self.written[at][0]
             elif (through_memory or at in targets) and self.graph[at].op not in ("sum", "largest", "product"):
-                array = self._local(self._described(at), self.graph[at].width)
+                array = self._local(self.words.get(at, "part"), self.graph[at].width)
                 self.places[at] = (array, 0)
                 self.written[at] = [(array, 0)]
 
@@ -254,9 +254,6 @@ class _Writer:
                 elif _overlaps(self.graph[leaf].value[1], self.graph[leaf].width, begin, self.graph[at].width):
                     return False
         return True
-
-    def _described(self, at: int) -> str:
-        return self.words.get(at, "part")
 
     def _local(self, wanted: str, width: int) -> str:
         name, number = wanted, 2

@@ -48,3 +48,9 @@ class Head(Protocol):
 def find(name: str) -> Head:
     """The head of that name, one of `options.HEADS`."""
     return cast(Head, import_module(f"{__name__}.{name}"))
+
+
+def tag_loss(output: TaggerOutput, batch: Batch) -> Tensor:
+    """Mean negative log-likelihood of the tags `[T, N]`, in nats a word; with a CRF that of whole sequences, over their
+    words."""
+    return find(output.head).loss(output, batch)
