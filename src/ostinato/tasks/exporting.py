@@ -9,14 +9,13 @@ from torch import Tensor, nn
 from ostinato.data.labelled.reading import SequenceCodec
 from ostinato.data.labelled.sequences import Scale
 from ostinato.data.text.tokenizer import Tokenizer
-from ostinato.interop.outgoing.described import Arrays, Described
-from ostinato.interop.outgoing.described import lengths as drawn_lengths
+from ostinato.interop.outgoing.described import Arrays, Described, lengths
 from ostinato.interop.outgoing.graphs import Graph, Port
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.tasks.trained import Trained
 
 
-def lengths(axis: str = "T", name: str = "lengths", rows: str = "N") -> Port:
+def lengths_port(axis: str = "T", name: str = "lengths", rows: str = "N") -> Port:
     """How many of an axis' steps each row has."""
     meaning = f"valid steps of each sequence, 0 to {axis}; what stands behind is not read"
     return Port(name, (rows,), meaning, "int64", upto=axis)
@@ -101,7 +100,7 @@ def sequence_graph(model: nn.Module, codec: SequenceCodec, outputs: list[Port], 
         inputs = Port("features", ("T", "N", width), "channels, standardised as the metadata's scaling says")
     if model.attention is not None:
         outputs = [*outputs, Port("attention", ("T", "N"), "weight of each step in the answer")]
-    return Graph(SequenceGraph(model, activation).eval(), [inputs, lengths()], outputs)
+    return Graph(SequenceGraph(model, activation).eval(), [inputs, lengths_port()], outputs)
 
 
 def described_sequences(run: Trained, about: Mapping[str, Any]) -> Described:
@@ -113,6 +112,6 @@ def described_sequences(run: Trained, about: Mapping[str, Any]) -> Described:
             inputs: Any = draw.integers(0, model["vocab_size"], (T, N))
         else:
             inputs = draw.normal(size=(T, N, model["features"])).astype(np.float32)
-        return {"inputs": inputs, "lengths": drawn_lengths(draw, N, T)}
+        return {"inputs": inputs, "lengths": lengths(draw, N, T)}
 
     return Described("sequence model", about, example, lambda net, inputs: [net(**inputs).outputs])

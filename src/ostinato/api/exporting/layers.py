@@ -30,8 +30,7 @@ from ostinato.layers.recurrent import Recurrent
 from ostinato.runtime.archive import read
 from ostinato.runtime.archive import write as write_archive
 from ostinato.runtime.whole import whole_model
-from ostinato.tasks.exporting import initial, state_ports
-from ostinato.tasks.exporting import lengths as lengths_port
+from ostinato.tasks.exporting import initial, lengths_port, state_ports
 
 #: What a layer of another form than usual is refused for, where a format cannot say it.
 _FORM = ("zoneout", "merge", "reverse", "hold_output")

@@ -31,11 +31,10 @@ from ostinato.evaluation.decoded import decoded_loss
 from ostinato.losses import decoded_cross_entropy
 from ostinato.models.ensemble import WriterEnsemble
 from ostinato.tasks.attending import Alignment
-from ostinato.tasks.caption import exporting
+from ostinato.tasks.caption import portable
 from ostinato.tasks.caption.figures import score_captions
 from ostinato.tasks.caption.model import Captioner
 from ostinato.tasks.caption.options import BEAM, AskCaption, TrainCaption
-from ostinato.tasks.caption.portable import described
 from ostinato.tasks.caption.results import Figures, Summary
 from ostinato.tasks.caption.typed import example, picture, typed
 from ostinato.tasks.card import CardFacts, files_of, valid_source
@@ -263,8 +262,8 @@ class Captioning:
         """One a line; an empty one for a picture that cannot be seen."""
         return (" ".join(answer.splitlines()) for answer in answers)
 
-    metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
-    described = staticmethod(described)
+    metadata, graphs = staticmethod(portable.metadata), staticmethod(portable.graphs)
+    described = staticmethod(portable.described)
     typed, example, picture = staticmethod(typed), staticmethod(example), staticmethod(picture)
 
     def summary(self, run: Trained) -> Summary:

@@ -28,14 +28,13 @@ from ostinato.models.ensemble import mean_of_classes, mean_of_labels
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.plots.style import available
 from ostinato.tasks.card import CardFacts
-from ostinato.tasks.classify import exporting, in_c
+from ostinato.tasks.classify import in_c, portable
 from ostinato.tasks.classify.adopting import USED, adopt
 from ostinato.tasks.classify.codec import ClassifyCodec
 from ostinato.tasks.classify.data import Part, PreparedExamples, prepare_in_shards, prepare_labelled, record_of
 from ostinato.tasks.classify.figures import classification_figures, commonest_label, confusion
 from ostinato.tasks.classify.loss import balanced_weights, label_loss, labels_loss, rarity
 from ostinato.tasks.classify.options import EvaluateClassify, PredictClassify, TrainClassify
-from ostinato.tasks.classify.portable import described
 from ostinato.tasks.classify.results import Answer, Figures, Summary
 from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.sequence_corpora import labelled_corpus
@@ -207,8 +206,8 @@ class Classification(SequenceTask):
         return nn.ModuleList([run.model for run in runs])
 
     adopt, ADOPTING = staticmethod(adopt), USED
-    metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
-    described = staticmethod(described)
+    metadata, graphs = staticmethod(portable.metadata), staticmethod(portable.graphs)
+    described = staticmethod(portable.described)
     program, sample = staticmethod(in_c.program), staticmethod(in_c.sample)
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:

@@ -26,7 +26,7 @@ from ostinato.data.tables.writing import csv_lines
 from ostinato.inspection.observed import Observed
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task
-from ostinato.tasks.forecast import exporting, in_c
+from ostinato.tasks.forecast import in_c, portable
 from ostinato.tasks.forecast.ahead import LEVELS
 from ostinato.tasks.forecast.answers import Backtest, can_go_on, forecast_rows, shares_of
 from ostinato.tasks.forecast.decoding import Forecast, forecast, forecaster_of
@@ -44,7 +44,6 @@ from ostinato.tasks.forecast.intervals import calibrate, foreseen, gone_on, leve
 from ostinato.tasks.forecast.loss import forecast_loss
 from ostinato.tasks.forecast.model import Forecaster
 from ostinato.tasks.forecast.options import AskForecast, EvaluateForecast, TrainForecast
-from ostinato.tasks.forecast.portable import described
 from ostinato.tasks.forecast.results import Answer, Figures, StepFigures, Summary, TargetFigures
 from ostinato.tasks.forecast.split import PreparedSeries, Unseen, split, unseen
 from ostinato.tasks.forecast.stepwise import StepsOfSeries
@@ -208,7 +207,7 @@ class Forecasting:
         shares = (*shares_of(LEVELS), *CRPS_SHARES)
         return _evaluated(run, new, windows, retrained(self, run, windows, shares, progress))
 
-    described = staticmethod(described)
+    described = staticmethod(portable.described)
 
     def backtested(self, run: Trained) -> Iterator[dict[str, Any]]:
         """The forecasts behind the last figures, a row a step of each window."""
@@ -289,7 +288,7 @@ class Forecasting:
         """They are rows already."""
         return iter(answers)
 
-    metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
+    metadata, graphs = staticmethod(portable.metadata), staticmethod(portable.graphs)
 
     def summary(self, run: Trained) -> Summary:
         """The best validation."""

@@ -25,14 +25,13 @@ from ostinato.optim import takes_sparse
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.embedding import words_in
-from ostinato.tasks.lm import exporting, in_c, inspection, lending
+from ostinato.tasks.lm import in_c, inspection, lending, portable
 from ostinato.tasks.lm.adopting import USED, adopt
 from ostinato.tasks.lm.corpora import Ids, first_of, ids_of, shard_size, streams, trained_share
 from ostinato.tasks.lm.ensemble import LanguageModelEnsemble
 from ostinato.tasks.lm.figures import by_frequency, evaluate_language_model, mean_loss
 from ostinato.tasks.lm.model import LanguageModel
 from ostinato.tasks.lm.options import EvaluateLm, GenerateLm, TrainLm
-from ostinato.tasks.lm.portable import described
 from ostinato.tasks.lm.results import Figures, Summary
 from ostinato.tasks.lm.sampling import sample
 from ostinato.tasks.lm.writing import TOGETHER, Writing, WritingRows, write_together
@@ -242,8 +241,8 @@ class LanguageModelling:
         return {"embedding": words_in(codec.tokenizer)}
 
     lending, lend = staticmethod(lending.lending), staticmethod(lending.lend)
-    metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
-    described = staticmethod(described)
+    metadata, graphs = staticmethod(portable.metadata), staticmethod(portable.graphs)
+    described = staticmethod(portable.described)
     program, sample = staticmethod(in_c.program), staticmethod(in_c.sample)
     observe, follow = staticmethod(inspection.observe), staticmethod(inspection.follow)
     typed, example = staticmethod(inspection.typed), staticmethod(inspection.example)

@@ -1,9 +1,24 @@
-"""Regression without us: what it reads and says, in words and arrays."""
+"""Regression for other programs: values, standardised."""
+
+from typing import Any
 
 from ostinato.interop.outgoing.described import Described
-from ostinato.tasks.exporting import described_sequences
-from ostinato.tasks.regress.exporting import metadata
+from ostinato.interop.outgoing.graphs import Graph, Port
+from ostinato.tasks.exporting import described_sequences, reads, scaling, sequence_graph
 from ostinato.tasks.trained import Trained
+
+
+def metadata(run: Trained) -> dict[str, Any]:
+    """Vocabulary or scaling, and the targets with theirs."""
+    codec = run.codec
+    return reads(codec.reads) | {"targets": list(codec.targets), "target_scaling": scaling(codec.scale)}
+
+
+def graphs(run: Trained) -> dict[str, Graph]:
+    """One."""
+    meaning = "of each target, standardised: times deviation plus mean of the metadata's target_scaling"
+    outputs = [Port("values", ("N", len(run.codec.targets)), meaning)]
+    return {"model": sequence_graph(run.model, run.codec.reads, outputs, None)}
 
 
 def described(run: Trained) -> Described:

@@ -26,7 +26,7 @@ from ostinato.inspection.observed import Observed, Typed
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.tasks.card import CardFacts
 from ostinato.tasks.contract import Progress, Task
-from ostinato.tasks.regress import exporting, in_c
+from ostinato.tasks.regress import in_c, portable
 from ostinato.tasks.regress.data import (
     Part,
     PreparedTargets,
@@ -38,7 +38,6 @@ from ostinato.tasks.regress.data import (
 )
 from ostinato.tasks.regress.figures import always_the_mean, errors, regression_figures, scaled_rmse, tell_no_better
 from ostinato.tasks.regress.options import EvaluateRegress, PredictRegress, TrainRegress
-from ostinato.tasks.regress.portable import described
 from ostinato.tasks.regress.results import Answer, Figures, Summary, TargetFigures, Values
 from ostinato.tasks.sequence_corpora import labelled_corpus
 from ostinato.tasks.sequence_data import (
@@ -203,8 +202,8 @@ class Regression(SequenceTask):
         require_alike("targets", [sorted(run.codec.targets) for run in runs])
         return nn.ModuleList([run.model for run in runs])
 
-    metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
-    described = staticmethod(described)
+    metadata, graphs = staticmethod(portable.metadata), staticmethod(portable.graphs)
+    described = staticmethod(portable.described)
     program, sample = staticmethod(in_c.program), staticmethod(in_c.sample)
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:

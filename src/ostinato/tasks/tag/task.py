@@ -34,7 +34,7 @@ from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.sharded import InShards, shown
 from ostinato.tasks.stepwise import require_one_way
-from ostinato.tasks.tag import exporting, in_c
+from ostinato.tasks.tag import in_c, portable
 from ostinato.tasks.tag.adopting import USED, adopt
 from ostinato.tasks.tag.borrowing import BORROWED, borrow
 from ostinato.tasks.tag.codec import TagCodec
@@ -44,7 +44,6 @@ from ostinato.tasks.tag.figures import commonest_tag, predict_with_loss, scores_
 from ostinato.tasks.tag.heads import tag_loss
 from ostinato.tasks.tag.model import Tagger
 from ostinato.tasks.tag.options import EvaluateTag, PredictTag, TrainTag
-from ostinato.tasks.tag.portable import described
 from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
 from ostinato.tasks.tag.results import Figures, Scores, Summary
 from ostinato.tasks.trained import AnyRun, Trained, require_alike
@@ -286,7 +285,7 @@ class Tagging:
         return nn.ModuleList([run.model for run in runs])
 
     adopt, ADOPTING = staticmethod(adopt), USED
-    described = staticmethod(described)
+    described = staticmethod(portable.described)
     program, sample = staticmethod(in_c.program), staticmethod(in_c.sample)
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
@@ -327,7 +326,7 @@ class Tagging:
         """The tags of a sentence in a line, with blanks between."""
         return (" ".join(answer.tags) for answer in answers if answer.tags)
 
-    metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
+    metadata, graphs = staticmethod(portable.metadata), staticmethod(portable.graphs)
 
     def summary(self, run: Trained) -> Summary:
         """Words trained on, and the best figures on the validation data."""

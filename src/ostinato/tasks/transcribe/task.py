@@ -20,7 +20,7 @@ from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.results import summed_up
 from ostinato.tasks.sequence_task import ReadsSequences
 from ostinato.tasks.trained import Trained
-from ostinato.tasks.transcribe import exporting, in_c
+from ostinato.tasks.transcribe import in_c, portable
 from ostinato.tasks.transcribe.data import (
     Part,
     PreparedFrames,
@@ -33,7 +33,6 @@ from ostinato.tasks.transcribe.data import (
 from ostinato.tasks.transcribe.figures import error_figures, transcripts, validation
 from ostinato.tasks.transcribe.model import Transcriber, TranscriberOutput
 from ostinato.tasks.transcribe.options import BEAM, AskTranscribe, TrainTranscribe
-from ostinato.tasks.transcribe.portable import described
 from ostinato.tasks.transcribe.results import Answer, Figures, Summary
 from ostinato.training import ALONE, Job, Processes
 
@@ -170,9 +169,9 @@ class Transcription(ReadsSequences):
                 answer.id = example.key
             yield builtins(answer)
 
-    metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
+    metadata, graphs = staticmethod(portable.metadata), staticmethod(portable.graphs)
     program, sample = staticmethod(in_c.program), staticmethod(in_c.sample)
-    described = staticmethod(described)
+    described = staticmethod(portable.described)
 
     def summary(self, run: Trained) -> Summary:
         """Symbols trained on, and the validation with the fewest errors."""

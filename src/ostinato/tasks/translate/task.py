@@ -32,7 +32,7 @@ from ostinato.tasks.embedding import words_in
 from ostinato.tasks.results import best_loss, summed_up
 from ostinato.tasks.sharded import InShards, count_of, shown
 from ostinato.tasks.trained import AnyRun, Trained, require_alike
-from ostinato.tasks.translate import exporting
+from ostinato.tasks.translate import portable
 from ostinato.tasks.translate.adopting import SOURCE_FILE, USED, adopt
 from ostinato.tasks.translate.borrowing import BORROWED, borrow
 from ostinato.tasks.translate.codec import PairCodec
@@ -40,7 +40,6 @@ from ostinato.tasks.translate.data import EncodedPairs, Sampled
 from ostinato.tasks.translate.figures import score_translations
 from ostinato.tasks.translate.model import Seq2Seq
 from ostinato.tasks.translate.options import BEAM, AskTranslate, TrainTranslate
-from ostinato.tasks.translate.portable import described
 from ostinato.tasks.translate.preparing import PreparedPairs, layout_of, prepare_pairs, tell_unknown
 from ostinato.tasks.translate.results import Figures, Summary
 from ostinato.tasks.translate.typed import example, typed
@@ -235,8 +234,8 @@ class Translation:
         written = [codec.written([token], lacking) for token in target]
         return Alignment([*read, *["<eos>"][: codec.ends]], [*written, "<eos>"], weights)
 
-    metadata, graphs = staticmethod(exporting.metadata), staticmethod(exporting.graphs)
-    described = staticmethod(described)
+    metadata, graphs = staticmethod(portable.metadata), staticmethod(portable.graphs)
+    described = staticmethod(portable.described)
     typed, example = staticmethod(typed), staticmethod(example)
 
     def summary(self, run: Trained) -> Summary:
