@@ -17,8 +17,7 @@ from torch import distributed
 
 from ostinato.core import cluster
 from ostinato.core.errors import DataError
-from ostinato.core.files import replacing
-from ostinato.core.local_file import LocalFile
+from ostinato.core.files import LocalFile, replacing
 from ostinato.data.text.corpus import cache_folder
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ from ostinato.config.bench import BENCHMARKS
 from ostinato.config.export import Export
 from ostinato.config.inspect import Inspect
 from ostinato.config.search import Search
-from ostinato.config.serving import Serve
-from ostinato.config.studio import Studio
+from ostinato.config.serving import Serve, Studio
 from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.core.visible import visible
 from ostinato.tasks import TRAIN_OPTIONS

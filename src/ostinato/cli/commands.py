@@ -18,16 +18,14 @@ from ostinato.cli.inspect import inspect
 from ostinato.cli.output import Output
 from ostinato.cli.progress import ProgressLine
 from ostinato.cli.search import search
-from ostinato.cli.serve import serve
-from ostinato.cli.studio import studio
+from ostinato.cli.serve import serve, studio
 from ostinato.config import commands
 from ostinato.config.bench import BenchCells, BenchLayers, BenchLm
 from ostinato.config.commands import Evaluate, Generate, Plot, Predict
 from ostinato.config.export import Export
 from ostinato.config.inspect import Inspect
 from ostinato.config.search import Search
-from ostinato.config.serving import Serve
-from ostinato.config.studio import Studio
+from ostinato.config.serving import Serve, Studio
 from ostinato.core import cluster
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.figures import shown

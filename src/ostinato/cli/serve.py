@@ -1,10 +1,11 @@
-"""`ostinato serve`."""
+"""`ostinato serve` and `ostinato studio`."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 from ostinato.cli.output import Output
-from ostinato.config.serving import Serve, is_loopback
+from ostinato.config.serving import Serve, Studio, is_loopback
 from ostinato.core.errors import ConfigError
 from ostinato.core.results import Result
 
@@ -51,3 +52,20 @@ def require_installed() -> None:
         import uvicorn  # noqa: F401
     except ImportError:
         raise ConfigError("a server needs more packages: pip install 'ostinato[serve]'") from None
+
+
+def studio(options: Studio, output: Output) -> None:
+    """Serve the page until told to end."""
+    try:
+        from ostinato.studio.server import serve
+    except ImportError:
+        raise ConfigError("the studio needs more packages: pip install 'ostinato[serve]'") from None
+
+    runs = Path(options.runs)
+    if runs.exists() and not runs.is_dir():
+        raise ConfigError(f"{runs}: expected a folder of run folders, found a file")
+
+    def show(address: str) -> None:
+        output.text(f"the studio is at {address}; Ctrl-C ends it, trainings go on")
+
+    serve(runs, options.port, show, browse=not options.no_browser, plugins=options.plugin)

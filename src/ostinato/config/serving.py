@@ -1,4 +1,4 @@
-"""Options of `ostinato serve`, and what a server allows at most."""
+"""Options of `ostinato serve` and `ostinato studio`, and what a server allows at most."""
 
 import ipaddress
 from dataclasses import dataclass, field
@@ -124,3 +124,25 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Open the studio in the browser: train, try and watch runs, and see what goes on inside them."""
+
+    runs: Annotated[Positional[str], tyro.conf.arg(metavar="RUNS_DIR")] = "runs"
+    """Where the runs are, and where new ones go."""
+
+    port: int | None = None
+    """Port to listen at, on this machine alone. By default 8400, or the next that is free."""
+
+    plugin: Plugins = ()
+
+    no_browser: Flag = False
+    """Print the address without opening it."""
+
+    json: Json = False
+
+    def __post_init__(self) -> None:
+        at_least(port=(self.port, 0))
+        at_most(port=(self.port or 0, 65_535))

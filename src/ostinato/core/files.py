@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 if sys.platform != "win32":
     import fcntl
@@ -150,3 +150,9 @@ def _permissions(path: Path, like: Path | None) -> int | None:
 
 def _stem(name: str) -> str:
     return f".{os.fsdecode(os.fsencode(name)[:_STEM])}."
+
+
+class LocalFile(NamedTuple):
+    """A file of this machine. Where what names it is sent to another one, the launcher sends the file as well."""
+
+    path: str

@@ -1,6 +1,17 @@
 """Metrics of trained models, by the rules of the contract."""
 
-from ostinato.evaluation.likelihood import bits_per_character, perplexity
+import math
+
 from ostinato.evaluation.spans import span_scores
 
 __all__ = ["bits_per_character", "perplexity", "span_scores"]
+
+
+def perplexity(loss: float) -> float:
+    """E to the mean loss in nats: how many equally likely tokens the model wavers between."""
+    return math.exp(min(loss, 700.0))
+
+
+def bits_per_character(loss: float) -> float:
+    """The mean loss in bits instead of nats, where a token is a character."""
+    return loss / math.log(2)

@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ostinato.core.local_file import LocalFile
+from ostinato.core.files import LocalFile
 
 Codec = TypeVar("Codec")
 Part = TypeVar("Part")

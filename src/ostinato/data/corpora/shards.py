@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from ostinato.core.batch import Batch
 from ostinato.core.errors import DataError
-from ostinato.core.files import replacing
-from ostinato.core.local_file import LocalFile
+from ostinato.core.files import LocalFile, replacing
 from ostinato.data.corpora.corpus import Corpus, Rows
 from ostinato.data.sources.ahead import Ahead, made
 from ostinato.data.text.corpus import cache_folder

@@ -11,8 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ostinato.core.errors import DataError
-from ostinato.core.files import in_utf8
-from ostinato.core.local_file import LocalFile
+from ostinato.core.files import LocalFile, in_utf8
 from ostinato.core.memory import require_room
 from ostinato.data.batching.buckets import pad_features
 from ostinato.data.pictures.reading import read_picture, require_pillow

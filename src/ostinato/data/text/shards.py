@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ostinato.core.errors import DataError
-from ostinato.core.local_file import LocalFile
+from ostinato.core.files import LocalFile
 from ostinato.data.sources.ahead import AHEAD, Ahead, made
 from ostinato.data.text.corpus import Progress, ids_file, token_ids
 from ostinato.data.text.reading import Text

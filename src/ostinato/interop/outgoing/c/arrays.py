@@ -105,11 +105,5 @@ def quantize(values: Array) -> tuple[Array, npt.NDArray[np.int8]]:
     return scales, np.clip(np.rint(values / scales[:, None]), -127, 127).astype(np.int8)
 
 
-def dequantized(values: Array) -> Array:
-    """What is left of a matrix as int8."""
-    scales, whole = quantize(values)
-    return whole.astype(np.float32) * scales[:, None]
-
-
 def _floats(values: Array) -> list[str]:
     return [literal(v) for v in values.ravel().tolist()]
