@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -19,6 +20,16 @@ from ostinato.serving.problems import Problem, problem_of
 
 _log = logging.getLogger("ostinato.serving")
 
+#: Steps after somebody has come that are small.
+_ALERT = 8
+
+#: Seconds between two looks at jobs of which none may take a step.
+_REST = 0.005
+
+#: Seconds, for each job under way, between two times that one is told of new steps: sending a token by itself costs
+#: the loop more than the token, and whoever else asks waits for the loop.
+_APART = 0.001
+
 
 @dataclass(eq=False, kw_only=True)
 class Job:
@@ -28,7 +39,8 @@ class Job:
         deadline: by `time.monotonic`, when it has to be done.
         done: nothing is left to do.
         beginning: it has shown nothing yet, and so comes before those that have.
-        listens: whether somebody wants to know of each step.
+        listens: whether somebody wants to know of steps before the end.
+        told: when they last were, by `time.perf_counter`.
         problem: why it came to nothing.
         cancelled: set by whoever does not wait any more.
         ended: it is done, or came to nothing.
@@ -39,6 +51,7 @@ class Job:
     done: bool = False
     beginning: bool = False
     listens: bool = False
+    told: float = -math.inf
     problem: Problem | None = None
     cancelled: bool = False
     ended: bool = False
@@ -60,8 +73,7 @@ class Job:
                 break
             await self.news.wait()
             self.news.clear()
-        if self.problem is not None:
-            raise self.problem
+        self._settle()
 
     async def end(self) -> None:
         """Wait until it has ended.
@@ -72,12 +84,19 @@ class Job:
         while not self.ended:
             await self.news.wait()
             self.news.clear()
-        if self.problem is not None:
-            raise self.problem
+        self._settle()
 
     def wake(self) -> None:
         """In the loop: there is something new."""
         self.news.set()
+        self._call_on_end()
+
+    def _settle(self) -> None:
+        self._call_on_end()  # who is told of the end may ask for more at once, before the engine wakes us again
+        if self.problem is not None:
+            raise self.problem
+
+    def _call_on_end(self) -> None:
         if self.ended and self.on_end is not None:
             on_end, self.on_end = self.on_end, None
             on_end(self)
@@ -86,6 +105,11 @@ class Job:
     def given_up(self) -> bool:
         """Whether nobody waits for it any more, or it took too long."""
         return self.cancelled or time.monotonic() > self.deadline
+
+    @property
+    def ahead(self) -> bool:
+        """Whether whoever listens has so much to take that more would only fill the memory."""
+        return False
 
 
 Own = TypeVar("Own", bound=Job)
@@ -139,6 +163,7 @@ class Engine(Generic[Own]):
         self._first: deque[Own] = deque()
         self._going: deque[Own] = deque()
         self._to_wake: set[Own] = set()
+        self._quiet = 0  # large steps since somebody came
         self._submitted = self._ended = 0  # each counted by one thread alone
         self._changed, self._closing = threading.Condition(), False
         self._thread = threading.Thread(target=self._run, name=f"engine {name}", daemon=True)
@@ -158,6 +183,7 @@ class Engine(Generic[Own]):
             if self._closing:
                 raise EngineClosedError
             self._submitted += 1
+            self._quiet = 0
             self._arrived.append(job)
             self._changed.notify()
         return job
@@ -179,12 +205,21 @@ class Engine(Generic[Own]):
             try:
                 self._admit()
                 self._prepare()
-                self._step(self._first)
-                self._tell()
-                self._step(self._going)
+                first = self._step(self._first, self.work.at_once)
+                self._tell()  # of all since the last time: the loop sends it while the kernels of a large step compute
+                if not (self._step(self._going, self._share()) or first or self._preparing):
+                    self._rest()
             except Exception as error:  # none is expected here: jobs end by their own
                 _log.error("engine", extra={"error": type(error).__name__})
-            self._tell()
+            if not self.busy:
+                self._tell()
+
+    def _rest(self) -> None:
+        """Nobody may take a step until somebody has taken what there is."""
+        self._tell()
+        with self._changed:
+            if self.busy:
+                self._changed.wait(_REST)
 
     def _waited(self) -> bool:
         """Wait for something to do; whether there will be."""
@@ -232,32 +267,46 @@ class Engine(Generic[Own]):
             else:
                 (self._first if ready else self._preparing).append(job)
 
-    def _step(self, queue: deque[Own]) -> None:
-        """One step of the next ones."""
+    def _share(self) -> int:
+        """How many of those under way take the next step: half of what there may be where somebody has just come, since
+        who comes one by one comes again soon, and waits for the step's end."""
+        self._quiet += 1
+        return self.work.at_once if self._quiet > _ALERT else max(1, self.work.at_once // 2)
+
+    def _step(self, queue: deque[Own], most: int) -> bool:
+        """One step of the next ones; whether there was one."""
         jobs = list[Own]()
-        while queue and len(jobs) < self.work.at_once:
+        for _ in range(len(queue)):
             job = queue.popleft()
             if job.given_up:
                 self._end(job, _given_up(job))
+            elif job.ahead:
+                queue.append(job)
             else:
                 jobs.append(job)
+                if len(jobs) == most:
+                    break
         if not jobs:
-            return
+            return False
         began = time.perf_counter()
         try:
             self.work.step(jobs)
         except Exception as error:
             for job in jobs:
                 self._end(job, problem_of(error), broken=True)
-            return
+            return True
+        now = time.perf_counter()
+        heard = now - _APART * (len(jobs) + len(self._going))
         for job in jobs:
-            if job.listens:
+            if job.listens and job.told <= heard:
+                job.told = now
                 self._to_wake.add(job)
             if job.done:
                 self._end(job)
             else:
                 (self._first if job.beginning else self._going).append(job)
-        self._metrics.step(len(jobs), time.perf_counter() - began)
+        self._metrics.step(len(jobs), now - began)
+        return True
 
     def _end(self, job: Own, problem: Problem | None = None, *, broken: bool = False) -> None:
         with suppress(Exception):

@@ -1,7 +1,8 @@
 """The commands that ask a run's task: together they take what any task takes, each run what its own task does."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from os import PathLike, fspath
 from typing import Annotated, Any, Literal, NamedTuple, cast, get_args, get_type_hints
 
@@ -38,15 +39,20 @@ def options_of_task(task: str, command: str) -> type[Any]:
     return cast("type[Any]", kind)
 
 
-def declared(task: str, command: str) -> dict[str, Declared]:
+@cache  # a server asks at each request; what tasks take stays as it is
+def declared(task: str, command: str) -> Mapping[str, Declared]:
     """What a task takes of a command, by option."""
     kind = options_of_task(task, command)
     unused = getattr(kind, "UNUSED", ())
     return {name: found for name, found in _declared(task, kind, None) if name not in unused}
 
 
+#: Types of a class's fields, by name.
+_hints = cast("Callable[[type[Any]], Mapping[str, Any]]", cache(get_type_hints))
+
+
 def _declared(task: str, kind: type[Any], group: type[Any] | None) -> Iterator[tuple[str, Declared]]:
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     for item in dataclasses.fields(kind):
         hint = hints[item.name]
         if dataclasses.is_dataclass(hint):
@@ -119,8 +125,9 @@ def said(options: Any) -> dict[str, Any]:
 
 
 def _is_unsaid(value: Any, command: type[Any], name: str) -> bool:
-    fields = {item.name: item for item in dataclasses.fields(command)}
-    return value is None or (value is False and name in fields and fields[name].default is False)
+    if value is not False:
+        return value is None
+    return any(item.name == name and item.default is False for item in dataclasses.fields(command))
 
 
 def apart(task: str, command: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -143,11 +150,12 @@ def require_taken(task: str, command: str, names: Iterable[str]) -> None:
         ConfigError: it does not, but others do.
     """
     known = declared(task, command)
+    strange = [name for name in names if name not in known]
+    if not strange:
+        return
     others = {item.name: item.metadata[DECLARED] for item in dataclasses.fields(_COMMANDS[command])
               if DECLARED in item.metadata}  # fmt: skip
-    for name in names:
-        if name in known:
-            continue
+    for name in strange:
         if name not in others:
             raise OptionTypeError(unknown_name("unknown option", name, sorted(others)))
         able = ", ".join(dict.fromkeys(one.task for one in others[name]))
@@ -177,7 +185,7 @@ def asked(task: str, command: str, given: Mapping[str, Any]) -> Any:
 
 def made(kind: type[Any], given: Mapping[str, Any]) -> Any:
     """An instance of a class of options from values by name, its groups made as well."""
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     values: dict[str, Any] = {}
     for item in dataclasses.fields(kind):
         if dataclasses.is_dataclass(hints[item.name]):

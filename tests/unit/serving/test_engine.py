@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from ostinato.serving import engine as engines
 from ostinato.serving.engine import Engine, EngineClosedError, Job
 from ostinato.serving.metrics import Metrics
 from ostinato.serving.problems import Problem
@@ -19,6 +20,7 @@ class Task(Job):
     steps: int
     parts: int = 0
     silent: int = 0  # steps before it shows something
+    ahead: bool = False
     deadline: float = field(default_factory=lambda: time.monotonic() + 20)
 
 
@@ -126,6 +128,73 @@ def test_who_has_shown_nothing_comes_before_the_others(work):
     doing(work, *({"name": str(n), "steps": 30} for n in range(12)), {"name": "new", "steps": 5, "silent": 5})
     mine = [number for number, step in enumerate(work.done) if "new" in step.split()]
     assert all(later - one <= 2 for one, later in itertools.pairwise(mine))  # one step of others between any two
+
+
+def test_steps_are_small_for_a_while_after_somebody_has_come(work):
+    """Who comes next waits for half of a step; where nobody comes steps are as large as they may be."""
+    doing(work, *({"name": str(n), "steps": 30} for n in range(12)))
+    seen, sizes = set(), []
+    for step in work.done:
+        if seen.issuperset(step.split()):  # not a first one
+            sizes.append(len(step.split()))
+        seen.update(step.split())
+    assert set(sizes[:4]) == {2}
+    assert set(sizes[12:60]) == {4}
+
+
+@pytest.mark.parametrize(("apart", "least", "most"), [(60.0, 2, 2), (0.0, 50, 51)])
+def test_who_listens_is_told_some_steps_at_a_time(work, monkeypatch, apart, least, most):
+    monkeypatch.setattr(engines, "_APART", apart)
+    told = []
+    monkeypatch.setattr(Task, "wake", lambda job: (told.append(job.steps), Job.wake(job)))
+
+    async def run():
+        engine = engine_of(work)
+        job = engine.submit(Task(name="long", steps=50, listens=True))
+        await job.end()
+        await asyncio.sleep(0.01)
+        engine.close()
+
+    asyncio.run(run())
+    assert least <= len(told) <= most  # of the first step and of the end, or of each
+
+
+def test_what_is_ahead_of_its_client_takes_no_step_until_it_is_not(work):
+    async def run():
+        engine = engine_of(work)
+        job, other = Task(name="full", steps=3, ahead=True), Task(name="other", steps=20)
+        for each in (job, other):
+            engine.submit(each)
+        await other.end()
+        await asyncio.sleep(0.05)
+        assert job.steps == 3
+        assert engine.busy == 1
+        job.ahead = False
+        await job.end()
+        engine.close()
+
+    asyncio.run(run())
+    assert work.left == ["other", "full"]
+
+
+def test_whoever_sees_the_end_finds_what_it_left(work):
+    """The engine says that a job has ended before it calls into the loop: who looks in between must not be early."""
+
+    async def run(see):
+        found = []
+        job = Task(name="over", steps=0, on_end=lambda job: found.append(job.name))
+        job.ended = True
+        await see(job)
+        assert found == ["over"]
+        job.wake()
+        assert found == ["over"]
+
+    async def listened(job):
+        async for _ in job.changes():
+            pass
+
+    asyncio.run(run(Task.end))
+    asyncio.run(run(listened))
 
 
 def test_long_preparations_take_turns_with_steps(work):
