@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 from starlette.requests import Request
@@ -32,7 +31,7 @@ async def generate(request: Request) -> Response:
     served = serving.runs[request.path_params["name"]]
     asked = await read(request, GenerateRequest, serving.limits)
     job = await begin(serving, served, asked, lambda model: model.begin())
-    return TextResponse(job, serving.limits, stream=asked.stream)
+    return TextResponse(job, stream=asked.stream)
 
 
 async def begin(
@@ -109,28 +108,30 @@ class TextResponse(Response):
 
     Args:
         job: the text.
-        limits: how long a client may take for a piece.
         stream: as it is written.
     """
 
-    def __init__(self, job: TextJob, limits: ServeLimits, *, stream: bool) -> None:
+    def __init__(self, job: TextJob, *, stream: bool) -> None:
         super().__init__()
-        self._job, self._stream, self._limits = job, stream, limits
+        self._job, self._stream = job, stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
-        writing = asyncio.create_task(self._send_events(send) if self._stream else self._send_whole(send))
-        gone = asyncio.create_task(_disconnected(receive))
+        gone = asyncio.create_task(self._until_gone(receive))
         try:
-            await asyncio.wait({writing, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if writing.done():
-                writing.result()
+            await (self._send_events(send) if self._stream else self._send_whole(send))
+        except Problem:
+            if not self._job.cancelled:
+                raise
         finally:
             self._job.cancelled = True
-            for task in (writing, gone):
-                task.cancel()
-                with suppress(asyncio.CancelledError, Exception):
-                    await task
+            gone.cancel()
+
+    async def _until_gone(self, receive: Receive) -> None:
+        """Whoever goes away wants nothing more: the text then ends, within a step."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._job.cancelled = True
 
     async def _send_whole(self, send: Send) -> None:
         content = encoded(GenerateResponse(text=await self._job.whole()))
@@ -145,13 +146,7 @@ class TextResponse(Response):
         last = event(Done())
         try:
             async for piece in self._job.pieces():
-                async with asyncio.timeout(self._limits.limit_slow):
-                    await send({"type": "http.response.body", "body": event(Piece(text=piece)), "more_body": True})
+                await send({"type": "http.response.body", "body": event(Piece(text=piece)), "more_body": True})
         except Problem as problem:
             last = b"event: error\ndata: " + problem_of(problem).content + b"\n\n"
         await send({"type": "http.response.body", "body": last})
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

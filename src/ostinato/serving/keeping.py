@@ -53,7 +53,7 @@ async def go_on(request: Request) -> Response:
     except BaseException:
         session.busy = False
         raise
-    return TextResponse(job, serving.limits, stream=asked.stream)
+    return TextResponse(job, stream=asked.stream)
 
 
 async def fork(request: Request) -> Response:

@@ -16,12 +16,13 @@ import uvicorn
 from starlette.applications import Starlette
 
 from ostinato.core.errors import ConfigError
+from ostinato.serving.connections import Config
 from ostinato.serving.serving import Serving
 
 _log = logging.getLogger("ostinato.serving")
 
 #: Seconds after which a thread lets another one have Python: a step of a batch must not keep a new request waiting.
-_TURN = 0.0005
+TURN = 0.0005
 
 #: Seconds that a connection on which nobody asks is kept: longer than clients keep theirs (httpx 5), so that none asks
 #: at the moment when its connection is closed.
@@ -64,24 +65,28 @@ def serve(app: Starlette, opened: socket.socket, started: Callable[[], None] | N
         started: called once requests are taken.
     """
     serving: Serving = app.state.serving
-    limits = serving.limits
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # whoever does not take an answer is let go, by the system
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * limits.limit_slow))
-    config = uvicorn.Config(
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # whoever is not there any more is let go, by the system
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * serving.limits.limit_slow))
+    with _turns():
+        _Server(configured(app), serving, started).run(sockets=[opened])
+
+
+def configured(app: Starlette) -> uvicorn.Config:
+    """How uvicorn runs it."""
+    limits = app.state.serving.limits
+    return Config(
         app,
+        limits.limit_slow,
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,  # whoever is in front is told apart by nothing here
-        ws="websockets-sansio",
         ws_max_size=limits.body_bytes,
         limit_concurrency=limits.limit_connections,
         h11_max_incomplete_event_size=64 * 1024,
         timeout_keep_alive=_KEPT,
         timeout_graceful_shutdown=_LAST,
     )
-    with _turns():
-        _Server(config, serving, started).run(sockets=[opened])
 
 
 class _Server(uvicorn.Server):
@@ -129,7 +134,7 @@ class _Server(uvicorn.Server):
 def _turns() -> Iterator[None]:
     """Threads change often; garbage collections, which stop them all, pass over what is loaded by now."""
     before = sys.getswitchinterval()
-    sys.setswitchinterval(_TURN)
+    sys.setswitchinterval(TURN)
     gc.collect()
     gc.freeze()
     try:

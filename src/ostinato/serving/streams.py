@@ -46,13 +46,12 @@ async def stream(socket: WebSocket) -> None:
         except Exception as error:
             if isinstance(error, WebSocketDisconnect | TimeoutError):
                 raise
-            await _send(socket, serving, problem_of(error).content)
+            await _send(socket, problem_of(error).content)
             await socket.close(_REFUSED)
 
 
-async def _send(socket: WebSocket, serving: Serving, content: bytes) -> None:
-    async with asyncio.timeout(serving.limits.limit_slow):
-        await socket.send_text(content.decode())
+async def _send(socket: WebSocket, content: bytes) -> None:
+    await socket.send_text(content.decode())
 
 
 async def _receive(socket: WebSocket, serving: Serving) -> str:
@@ -80,7 +79,7 @@ async def _texts(socket: WebSocket, serving: Serving, served: ServedRun) -> None
             raise
         except Exception as error:
             asked = None
-            await _send(socket, serving, problem_of(error).content)
+            await _send(socket, problem_of(error).content)
             if serving.ending:
                 await socket.close(1001)
                 return
@@ -90,7 +89,7 @@ async def _texts(socket: WebSocket, serving: Serving, served: ServedRun) -> None
 
 async def _written(socket: WebSocket, serving: Serving, job: TextJob) -> str | None:
     """Send a text as it is written; what has come meanwhile, where that is no end to it."""
-    writing = asyncio.create_task(_pieces(socket, serving, job))
+    writing = asyncio.create_task(_pieces(socket, job))
     coming = asyncio.create_task(_receive(socket, serving))
     try:
         await asyncio.wait({writing, coming}, return_when=asyncio.FIRST_COMPLETED)
@@ -113,15 +112,15 @@ async def _written(socket: WebSocket, serving: Serving, job: TextJob) -> str | N
                 await task
 
 
-async def _pieces(socket: WebSocket, serving: Serving, job: TextJob) -> None:
+async def _pieces(socket: WebSocket, job: TextJob) -> None:
     try:
         async for piece in job.pieces():
-            await _send(socket, serving, encoded(Piece(text=piece)))
+            await _send(socket, encoded(Piece(text=piece)))
     except Problem as problem:
         if not job.cancelled:
-            await _send(socket, serving, problem.content)
+            await _send(socket, problem.content)
             return
-    await _send(socket, serving, encoded(Done()))
+    await _send(socket, encoded(Done()))
 
 
 async def _steps(socket: WebSocket, serving: Serving, engine: Engine[StepsJob]) -> None:
@@ -140,13 +139,13 @@ async def _steps(socket: WebSocket, serving: Serving, engine: Engine[StepsJob]) 
             job = engine.submit(StepsJob(sequence=sequence, steps=steps, deadline=serving.deadline()))
             try:
                 async for answer in job.answers():
-                    await _send(socket, serving, encoded(Output(output=plain(answer))))
+                    await _send(socket, encoded(Output(output=plain(answer))))
             finally:
                 job.cancelled = True
         except (WebSocketDisconnect, TimeoutError):
             raise
         except Exception as error:
-            await _send(socket, serving, problem_of(error).content)
+            await _send(socket, problem_of(error).content)
             if serving.ending or taken > serving.limits.limit_length:
                 await socket.close(1001 if serving.ending else _REFUSED)
                 return

@@ -17,6 +17,8 @@ from ostinato.tasks.stepping import Rows, TextUnderWay
 _BESIDE, _ALONE = 16, 64
 #: Tokens that are read by steps, among those of others: each costs a row, a quarter of what it costs by itself.
 _BY_STEPS = 8
+#: Pieces of a text that wait for a client that takes it as it is written; then it is written on when they are taken.
+_AHEAD = 1_000
 
 
 class Place(NamedTuple):
@@ -71,6 +73,11 @@ class TextJob(Job):
         """
         await self.end()
         return self._taken()
+
+    @property
+    def ahead(self) -> bool:
+        """Whether its client takes less than is written."""
+        return self.listens and len(self.pieces_left) >= _AHEAD
 
     def _taken(self) -> str:
         return "".join(self.pieces_left.popleft() for _ in range(len(self.pieces_left)))

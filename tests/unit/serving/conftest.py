@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import socket
+import sys
 import threading
 import time
 import warnings
@@ -19,6 +20,7 @@ import uvicorn
 
 import ostinato
 from ostinato.config.serving import ServeLimits, ServeSettings
+from ostinato.serving import running
 from ostinato.serving.app import create_app
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "trained"
@@ -49,13 +51,25 @@ def _waves():
 
 
 @contextlib.contextmanager
-def served(paths, *, settings=None, **more):
-    """A server in a thread; its address and its application."""
+def served(paths, *, settings=None, buffers=None, **more):
+    """A server in a thread; its address and its application.
+
+    Args:
+        paths: run folders.
+        settings: of the server.
+        buffers: bytes that the system keeps of a connection, either way; by default megabytes.
+        more: of the application.
+    """
     app = create_app(paths, settings, **more)
     opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if buffers is not None:
+        for way in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            opened.setsockopt(socket.SOL_SOCKET, way, buffers)
     opened.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="websockets-sansio", backlog=2048))
+    server = uvicorn.Server(running.configured(app))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(running.TURN)
     thread.start()
     try:
         while not server.started:
@@ -66,6 +80,7 @@ def served(paths, *, settings=None, **more):
         server.should_exit = True
         thread.join(20)
         opened.close()
+        sys.setswitchinterval(before)
 
 
 @pytest.fixture(scope="session")
@@ -87,9 +102,10 @@ def serve(runs):
     """A server of one run with limits of its own: a client of it, and the application."""
     with contextlib.ExitStack() as stack:
 
-        def start(name="lm", path=None, settings=None, **limits):
+        def start(name="lm", path=None, settings=None, buffers=None, **limits):
             settings = settings or ServeSettings(limits=ServeLimits(**limits))
-            address, app = stack.enter_context(served([path or runs / name], settings=settings))
+            paths = [path or runs / name]
+            address, app = stack.enter_context(served(paths, settings=settings, buffers=buffers))
             return stack.enter_context(httpx.Client(base_url=address, timeout=30)), app
 
         yield start
