@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ostinato.core.accelerator import CPU, computing_on, resolve
+from ostinato.kernels import graphs
 from ostinato.layers.eight_bits import EightBitLinear
 
 
@@ -50,5 +51,6 @@ def placed(models: Iterable[nn.Module], accelerator: str) -> Iterator[torch.devi
         with computing_on(device):
             yield device
     finally:
+        graphs.recordings.forget()
         for model in several:
             model.to(CPU)

@@ -27,8 +27,12 @@ _CASES: dict[str, dict[str, Any]] = {
 }
 
 
+_THERE: dict[str, Any] = {"device": "cuda", "steps": 100}
 #: The same where torch can use a GPU of NVIDIA's: torch's own layer is cuDNN's there.
-_ON_A_GPU: dict[str, dict[str, Any]] = {"on a GPU": {"device": "cuda"}}
+_ON_A_GPU: dict[str, dict[str, Any]] = {
+    "on a GPU": _THERE,
+    "on a GPU with lengths, recurrent dropout, zoneout or resets": _THERE | {"lengths": True},
+}
 
 
 def _options(cell: Cell, first: Cell) -> str:

@@ -98,6 +98,19 @@ def is_watched() -> bool:
         return True
 
 
+def is_recorded_elsewhere() -> bool:
+    """Whether a `TorchDispatchMode` sees the operators, or somebody else keeps what backward needs
+    (`torch.autograd.graph.saved_tensors_hooks`, by which `torch.utils.checkpoint` works).
+
+    No public function tells; without one somebody always might.
+    """
+    try:
+        hooks: Any = torch._C._autograd._top_saved_tensors_default_hooks(False)
+        return hooks is not None or bool(torch._C._len_torch_dispatch_stack())
+    except GONE:
+        return True
+
+
 def below_autograd(operator: Callable[..., Any], arguments: Sequence[Any], instead: Callable[..., Any]) -> Any:
     """Call an operator from an autograd kernel, past autograd's own dispatch. The public `redispatch` asks for a set
     of keys that is private.
@@ -232,6 +245,15 @@ def interpolate_all_(tensors: Tensors, ends: Tensors, weight: float) -> None:
     except GONE:
         for tensor, end in zip(tensors, ends, strict=True):
             tensor.lerp_(end, weight)
+
+
+def copy_all_(tensors: Tensors, others: Tensors) -> None:
+    """`tensor.copy_(other)` for each, in one pass where torch has it."""
+    try:
+        torch._foreach_copy_(tensors, others)
+    except GONE:
+        for tensor, other in zip(tensors, others, strict=True):
+            tensor.copy_(other)
 
 
 def dispatch_mode() -> Any:

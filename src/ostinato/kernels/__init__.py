@@ -5,7 +5,7 @@ Beside it, the products and the softmax of an output layer.
 
 from ostinato.cells.unroll import unroll as reference
 from ostinato.core.torch_private import is_batched, is_transformed
-from ostinato.kernels import eight_bits, flops, matmul
+from ostinato.kernels import eight_bits, flops, graphs, matmul
 from ostinato.kernels import native_cells as native
 from ostinato.kernels.dispatch import Choice, find, run
 from ostinato.kernels.matmul import multiply
@@ -24,6 +24,7 @@ __all__ = [
     "exponentials",
     "find",
     "flops",
+    "graphs",
     "is_batched",
     "is_captured",
     "is_exported",

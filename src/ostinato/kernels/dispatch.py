@@ -12,7 +12,7 @@ from ostinato.cells.unroll import How, Unrolled, unroll
 from ostinato.core.autocast import autocast_dtype
 from ostinato.core.legend import Parameters
 from ostinato.core.torch_private import is_transformed
-from ostinato.kernels import compiled, onnx, onnx_scan, torch_fused
+from ostinato.kernels import compiled, graphs, onnx, onnx_scan, torch_fused
 from ostinato.kernels import native_cells as native
 from ostinato.kernels.request import Request
 
@@ -29,7 +29,7 @@ class Implementation(Protocol):
         """As `unroll`."""
 
 
-IMPLEMENTATIONS: tuple[Implementation, ...] = (native, torch_fused, compiled, onnx, onnx_scan)
+IMPLEMENTATIONS: tuple[Implementation, ...] = (native, torch_fused, graphs, compiled, onnx, onnx_scan)
 
 
 class Choice(NamedTuple):

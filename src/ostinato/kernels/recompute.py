@@ -4,7 +4,8 @@ arXiv:1604.06174).
 The memory that training takes above input, output and their gradients then grows with T/k + k instead of T.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -19,7 +20,7 @@ from ostinato.core.autocast import autocast_again
 from ostinato.core.legend import Parameters
 from ostinato.core.torch_private import is_batched, is_transformed
 from ostinato.kernels.dispatch import run
-from ostinato.kernels.transforms import is_captured, own_node
+from ostinato.kernels.transforms import gradients, gradients_anew, is_captured
 
 Optional = Tensor | None
 
@@ -155,7 +156,8 @@ class _Recomputing(torch.autograd.Function):
         fields = len(plan.cell.State._fields)
         needs = ctx.needs_input_grad[1:]
         if torch.is_grad_enabled() or is_batched(upstream):
-            return None, *_differentiable(ctx, plan, x, tensors, upstream)
+            with ctx.autocast():
+                return None, *gradients_anew(partial(_whole, plan), (x, *tensors), needs, upstream)
         grad_x = torch.zeros_like(x) if needs[0] else None
         # in bfloat16 a sum of many pieces would stop to grow
         sums = [
@@ -172,7 +174,7 @@ class _Recomputing(torch.autograd.Function):
                 ran = plan.run(begin, end, leaves[0], leaves[1 : 1 + fields], leaves[1 + fields :])
             parts = [part if part is None else part[begin:end] for part in (upstream[0], *upstream[1 + fields :])]
             outputs = (ran.output, *ran.final, *(ran.states if plan.keep_states else ()))
-            grad, *rest = _gradients(outputs, leaves, (parts[0], *carried, *parts[1:]))
+            grad, *rest = gradients(outputs, leaves, (parts[0], *carried, *parts[1:]))
             carried = rest[:fields]
             if grad_x is not None and grad is not None:
                 grad_x[begin:end] = grad
@@ -184,28 +186,8 @@ class _Recomputing(torch.autograd.Function):
         return None, grad_x, *by_state, *(total if total is None else total.to(w.dtype) for total, w in weights)
 
 
-def _differentiable(
-    ctx: Any, plan: _Plan, x: Tensor, tensors: Sequence[Tensor], upstream: Sequence[Optional]
-) -> Iterator[Optional]:
-    """Gradients that can be differentiated again, or many at once: from the whole sequence."""
-    fields, again = len(plan.cell.State._fields), torch.is_grad_enabled()
-    with torch.enable_grad(), ctx.autocast():
-        x, *tensors = map(own_node, (x, *tensors))
-        ran = plan.run(0, x.shape[0], x, tensors[:fields], tensors[fields:])
-    outputs = (ran.output, *ran.final, *(ran.states if plan.keep_states else ()))
-    needs = ctx.needs_input_grad[1:]
-    wanted = [tensor for tensor, need in zip((x, *tensors), needs, strict=True) if need]
-    found = iter(_gradients(outputs, wanted, upstream, create_graph=again))
-    return iter([next(found) if need else None for need in needs])
-
-
-def _gradients(
-    outputs: Sequence[Tensor], leaves: Sequence[Tensor], upstream: Sequence[Optional], create_graph: bool = False
-) -> tuple[Optional, ...]:
-    pairs = [(o, g) for o, g in zip(outputs, upstream, strict=True) if g is not None and o.requires_grad]
-    wanted = [leaf for leaf in leaves if leaf.requires_grad]
-    if not pairs or not wanted:
-        return (None,) * len(leaves)
-    outs, grads = zip(*pairs, strict=True)
-    found = iter(torch.autograd.grad(outs, wanted, grads, create_graph=create_graph, allow_unused=True))
-    return tuple(next(found) if leaf.requires_grad else None for leaf in leaves)
+def _whole(plan: _Plan, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """All results, from the whole sequence in one piece."""
+    (x, *rest), fields = tensors, len(plan.cell.State._fields)
+    ran = plan.run(0, x.shape[0], x, rest[:fields], rest[fields:])
+    return (ran.output, *ran.final, *(ran.states if plan.keep_states else ()))

@@ -185,6 +185,15 @@ def check_many() -> None:
     assert [t.tolist() for t in tensors] == [[-3, -2], [-1]]
     torch_private.interpolate_all_(tensors, others, 0.25)
     assert [t.tolist() for t in tensors] == [[-1, 0], [1]]
+    torch_private.copy_all_(tensors, others)
+    assert [t.tolist() for t in tensors] == [[5, 6], [7]]
+
+
+def check_recorded_elsewhere() -> None:
+    """Where nobody can tell, somebody might."""
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+        assert torch_private.is_recorded_elsewhere()
+    assert torch_private.is_recorded_elsewhere() == (torch_private.torch is not torch)
 
 
 def check_changed_in_place() -> None:
@@ -212,14 +221,16 @@ NAMES = {
     "_C._functorch.is_legacy_batchedtensor": (*PLAIN, check_transforms, check_tied),
     "autograd.forward_ad._current_level": (*PLAIN, check_transforms),
     "jit": (check_operators, check_transforms),
-    "_C._len_torch_dispatch_stack": (*PLAIN, check_transforms),
+    "_C._len_torch_dispatch_stack": (*PLAIN, check_transforms, check_recorded_elsewhere),
     "_C._len_torch_function_stack": (*PLAIN, check_transforms),
     "_C._autograd._profiler_enabled": (*PLAIN, check_transforms),
     "_C._AutoDispatchBelowAutograd": PLAIN,
     "_C._storage_Use_Count": (check_tied,),
+    "_C._autograd._top_saved_tensors_default_hooks": (check_recorded_elsewhere,),
     "_foreach_mul_": (check_many,),
     "_foreach_add_": (check_many,),
     "_foreach_lerp_": (check_many,),
+    "_foreach_copy_": (check_many,),
 }
 #: Names that torch.compile meets.
 COMPILED = ("_C._functorch.peek_interpreter_stack", "_C._functorch.CInterpreter", "_C._AutoDispatchBelowAutograd",
