@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from typing import NamedTuple, Protocol
 
 import torch
@@ -81,7 +81,7 @@ class CudaGraphs:
                     # other threads, as those that pin batches, may do what a capture must not
                     with torch.cuda.graph(graph, pool, beside, capture_error_mode="thread_local"):
                         results = function()
-                    found.append(Recorded(partial(_replay, graph, device), results))
+                    found.append(Recorded(graph.replay, results))
             now.wait_stream(beside)
         return found
 
@@ -102,15 +102,10 @@ def _beside(device: torch.device, queue: Hashable) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
-def _replay(graph: torch.cuda.CUDAGraph, device: torch.device) -> None:
-    with torch.cuda.device(device):
-        graph.replay()
-
-
 @contextmanager
 def _nothing_waits() -> Iterator[None]:
-    """Within it, what would wait for the GPU is an error: a capture that it broke off would leave torch's random
-    numbers unusable."""
+    """Within it, what would wait for the GPU is an error: a capture that it broke off would leave torch's allocator and
+    random numbers in a state from which there is no way back."""
     before = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode("error")
     try:
