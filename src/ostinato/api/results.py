@@ -132,7 +132,7 @@ class ElsewhereInfo(Result):
     """What another implementation runs."""
 
     when: Annotated[str, "`lengths`, a dtype, noise on the state, or an option of the cell"]
-    kernel: Annotated[str, "who runs it then"]
+    kernel: Annotated[str, "who runs it then; on a GPU also `graphs` (the loop recorded as a CUDA graph)"]
     reason: Annotated[str, "why those that are faster do not"]
 
 

@@ -39,7 +39,8 @@ class Recorder(Protocol):
         """Record functions that are always replayed in this order.
 
         Raises:
-            RuntimeError: one of them cannot be recorded: it waits for the device, say, or memory is short.
+            RuntimeError: one of them cannot be recorded: it waits for the device, say, or draws random
+                numbers, or memory is short.
         """
 
     def held(self, device: torch.device) -> int:
@@ -72,7 +73,7 @@ class CudaGraphs:
             beside = _beside(device, now.cuda_stream)
             beside.wait_stream(now)
             with torch.cuda.stream(beside):
-                with _nothing_waits():
+                with _nothing_waits(), _nothing_is_drawn(device):
                     for function in functions:
                         function()
                 pool = torch.cuda.graph_pool_handle()
@@ -112,3 +113,13 @@ def _nothing_waits() -> Iterator[None]:
         yield
     finally:
         torch.cuda.set_sync_debug_mode(before)
+
+
+@contextmanager
+def _nothing_is_drawn(device: torch.device) -> Iterator[None]:
+    """Within it, random numbers are an error: what has drawn some cannot be computed again for a second backward."""
+    before = torch.cuda.get_rng_state(device)
+    yield
+    if not torch.equal(before, torch.cuda.get_rng_state(device)):
+        torch.cuda.set_rng_state(before, device)
+        raise RuntimeError("it draws random numbers")

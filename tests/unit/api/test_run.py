@@ -361,3 +361,11 @@ def test_info_says_what_compiles_cells(monkeypatch, tmp_path):
     (own,) = [cell for cell in found.cells if cell.name == "mgu"]
     assert own.kernel == "reference"
     assert "compiled: none (OSTINATO_COMPILER=none)" in own.reason
+
+
+def test_info_says_what_runs_on_a_gpu(monkeypatch):
+    monkeypatch.setattr("ostinato.api.info.available", lambda: ["cuda", "cpu"])
+    there = {cell.name: {case.when: case.kernel for case in cell.elsewhere} for cell in describe().cells}
+    ragged = "on a GPU with lengths, recurrent dropout, zoneout or resets"
+    assert [there[name]["on a GPU"] for name in ("lstm", "mgu")] == ["torch", "graphs"]
+    assert {cases[ragged] for cases in there.values()} == {"graphs"}
