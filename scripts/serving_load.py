@@ -11,6 +11,7 @@ import json
 import os
 import random
 import re
+import socket
 import statistics
 import subprocess
 import sys
@@ -114,14 +115,62 @@ async def speed(address):
     }
 
 
-async def timed_steps(http, path, count):
-    """Seconds of each request for one token."""
-    found = []
-    for _ in range(count):
-        began = time.perf_counter()
-        await http.post(f"{path}/generate", json={"length": 1, "seed": 1})
-        found.append(time.perf_counter() - began)
-    return found
+class Single:
+    """Requests one after the other, on a connection of its own, with no more than a socket: what is measured is the
+    server.
+
+    Args:
+        address: of the server.
+        path: of the requests.
+        asked: their body.
+    """
+
+    def __init__(self, address, path, asked):
+        host, port = address.partition("://")[2].split(":")
+        self._connection = socket.create_connection((host, int(port)))
+        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        body = json.dumps(asked).encode()
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        self._request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+    def times(self, count):
+        """Seconds of each of so many requests."""
+        found = []
+        for _ in range(count):
+            began = time.perf_counter()
+            self._ask()
+            found.append(time.perf_counter() - began)
+        return found
+
+    def _ask(self):
+        self._connection.sendall(self._request)
+        come = b""
+        while b"\r\n\r\n" not in come:
+            come += self._part()
+        head, _, body = come.partition(b"\r\n\r\n")
+        assert b" 200 " in head.splitlines()[0], head
+        size = int(re.search(rb"content-length: (\d+)", head.lower())[1])
+        while len(body) < size:
+            body += self._part()
+
+    def _part(self):
+        part = self._connection.recv(65_536)
+        assert part, "the server closed the connection"
+        return part
+
+
+@contextmanager
+def writing(address, sessions, kind):
+    """Sessions that write meanwhile, in a process of their own; kind: whole, stream."""
+    command = [sys.executable, Path(__file__).with_name("serving_writers.py"), address.rpartition(":")[2], kind]
+    process = subprocess.Popen([*command, *sessions], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "writing\n"
+        time.sleep(0.3)
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 async def step_histogram(http):
@@ -142,35 +191,49 @@ def quantile(before, after, share):
 
 
 async def steps(address):
-    """A step alone, and beside 63 sessions that write: in turns, as others may be at work on the machine."""
-    alone, beside, model = [], [], []
+    """A request for one token alone, and beside 63 sessions that write: in turns, as others may be at work on the
+    machine."""
+    alone = []
+    beside, model = {"whole": [], "stream": []}, []
     async with client(address) as http:
         path = await session(http)
-        others = [await session(http) for _ in range(SESSIONS - 1)]
-        await timed_steps(http, path, 50)
+        single = Single(address, f"{path}/generate", {"length": 1, "seed": 1})
+        single.times(50)
         first = await step_histogram(http)
         await write(http, path, 2000)
         second = await step_histogram(http)
         for _ in range(TURNS):
-            alone.append(await timed_steps(http, path, 150))
-            before = await step_histogram(http)
-            writing = [asyncio.create_task(write(http, other, 100_000)) for other in others]
-            await asyncio.sleep(0.3)
-            beside.append(await timed_steps(http, path, 200))
-            for task in writing:
-                task.cancel()
-            await asyncio.gather(*writing, return_exceptions=True)
-            model.append(quantile(before, await step_histogram(http), 0.99))
-            others = [await session(http) for _ in others]
-    median, own = min(map(statistics.median, alone)), quantile(first, second, 0.5)
-    p99 = sorted(sorted(found)[int(0.99 * len(found))] for found in beside)
-    return {
-        "a request for one token beside 63 that write": f"p99 {1e3 * p99[0]:.2f} ms in the least disturbed of {TURNS} "
-        f"turns of 200 ({1e3 * statistics.median(p99):.2f} in the median one), median "
-        f"{1e3 * min(map(statistics.median, beside)):.2f}; alone median {1e3 * median:.2f} ms: {p99[0] / median:.1f}x",
-        "a step of the model, by the server's histogram": f"p99 {1e3 * min(model):.2f} ms beside 63 that write, alone "
-        f"median {1e3 * own:.2f} ms: {min(model) / own:.1f}x",
+            alone.append(single.times(150))
+            for kind, found in beside.items():
+                others = [(await session(http)).rpartition("/")[2] for _ in range(SESSIONS - 1)]
+                before = await step_histogram(http)
+                with writing(address, others, kind):
+                    found.append(single.times(200))
+                if kind == "whole":
+                    model.append(quantile(before, await step_histogram(http), 0.99))
+                await asyncio.sleep(0.2)  # until they have ended
+    medians, own = [statistics.median(turn) for turn in alone], quantile(first, second, 0.5)
+    said = {
+        "a request for one token, alone": f"median {1e3 * statistics.median(medians):.2f} ms, p99 "
+        f"{1e3 * statistics.median(map(p99_of, alone)):.2f} (of {TURNS} turns the median one)"
     }
+    for kind, name in (("whole", "write"), ("stream", "stream")):
+        p99 = [p99_of(turn) for turn in beside[kind]]
+        times = sorted(tail / median for tail, median in zip(p99, medians, strict=True))
+        said[f"the same beside 63 that {name}"] = (
+            f"median {1e3 * statistics.median(map(statistics.median, beside[kind])):.2f} ms, p99 "
+            f"{1e3 * statistics.median(p99):.2f}, of the least disturbed turn {1e3 * min(p99):.2f}; p99 by the same "
+            f"turn's median alone: {statistics.median(times):.1f}x ({times[0]:.1f} to {times[-1]:.1f})"
+        )
+    said["a step of the model, by the server's histogram"] = (
+        f"p99 {1e3 * min(model):.2f} ms beside 63 that write, alone median {1e3 * own:.2f} ms"
+    )
+    return said
+
+
+def p99_of(times):
+    """What one of a hundred is above."""
+    return sorted(times)[int(0.99 * len(times))]
 
 
 async def idle(address, process):
