@@ -3,13 +3,17 @@
 import asyncio
 import warnings
 
-from starlette.routing import WebSocketRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ostinato.api.inspecting.live import Frame, Watches
 from ostinato.api.run import load
 from ostinato.core.errors import OstinatoError
+from ostinato.serving.exchange import answered
 from ostinato.serving.problems import Problem
+from ostinato.studio.newest import newest
 from ostinato.studio.studio import studio_of
 
 #: Runs side by side, and pages that look on at a time, each with models of its own.
@@ -60,4 +64,9 @@ async def _refuse(socket: WebSocket, why: str) -> None:
     await socket.close(_TRY_LATER)
 
 
-ROUTES = [WebSocketRoute("/studio/inside", inside)]
+async def suggested(request: Request) -> Response:
+    """The run that is shown where none is asked for."""
+    return answered(await asyncio.to_thread(newest, studio_of(request).folder))
+
+
+ROUTES = [WebSocketRoute("/studio/inside", inside), Route("/studio/inside/newest", suggested)]

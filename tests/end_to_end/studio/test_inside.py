@@ -1,11 +1,14 @@
 """Inside as somebody uses it who types: what the page shows is what the model did."""
 
+import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import ostinato
 from ostinato.inspection import record
@@ -276,6 +279,32 @@ def test_a_cell_of_ones_own_is_compiled_and_looked_into(browser, tmp_path):
     finally:
         said = served.end()
         assert "Traceback" not in said, said
+
+
+def ticked(page):
+    return page.locator(".chosen-runs label", has=page.locator("input:checked")).all_inner_texts()
+
+
+@pytest.mark.slow
+def test_where_none_is_chosen_it_is_the_newest_that_went_well(reader, runs):
+    """Not one that is newer and diverged; who chooses none sees none."""
+    broken = runs / "diverged"
+    shutil.copytree(GOLDEN / "lm", broken)
+    try:
+        weights = broken / "model.safetensors"
+        tensors = {name: tensor.clone() for name, tensor in load_file(weights).items()}
+        next(iter(tensors.values())).fill_(torch.nan)
+        save_file(tensors, weights)
+        for file in broken.iterdir():
+            os.utime(file)
+        page = opened(reader)
+        (name,) = ticked(page)
+        assert not name.startswith("diverged")
+        assert page.locator(".sections .run h2").all_inner_texts() == [name.split()[0]]
+        page.locator(".chosen-runs input:checked").uncheck()
+        page.get_by_text("Tick a run to look inside.").wait_for()
+    finally:
+        shutil.rmtree(broken)
 
 
 @pytest.mark.slow

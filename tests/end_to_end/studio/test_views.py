@@ -17,7 +17,7 @@ def test_the_views_by_clicking(reader):
         page.wait_for_function(
             "name => document.title.startsWith(name)", arg=name
         )  # the view before may still stand there
-        page.wait_for_function(WAITING)
+        page.wait_for_function(WAITING, timeout=60_000)  # Inside loads torch, and a run
         assert page.evaluate("() => document.activeElement.id") in ("main", ""), view
         page.wait_for_timeout(150)
         reader.keep(f"view-{view}")
@@ -38,7 +38,7 @@ def test_dark_korean_and_on_a_phone(reader):
     try:
         for view in VIEWS:
             reader.go(view)
-            page.wait_for_function(WAITING)
+            page.wait_for_function(WAITING, timeout=60_000)  # Inside loads torch, and a run
             page.wait_for_timeout(150)
             reader.keep(f"phone-{view}")
             reader.require_open_to_all()

@@ -15,12 +15,20 @@ const MOST = 4;
 export function render({ parts }) {
   const { data, error, again } = useAnswer((signal) => get("/studio/runs", signal), []);
   const runs = data?.runs.filter((run) => run.trained && run.state !== "damaged") ?? [];
-  const names = parts.filter((name) => !data || runs.some((run) => run.name === name)).slice(0, MOST);
-  const toggle = (name) => go("inside", ...(names.includes(name) ? names.filter((one) => one !== name) : [...names, name]));
+  const [own, setOwn] = useState(false); // whether the reader has chosen: also to see none
+  const bare = parts.length === 0 && !own;
+  const newest = useAnswer((signal) => (bare ? get("/studio/inside/newest", signal) : Promise.resolve(null)), [bare]);
+  const suggested = bare ? newest.data : null;
+  const asked = suggested?.name ? [suggested.name] : parts;
+  const names = asked.filter((name) => !data || runs.some((run) => run.name === name)).slice(0, MOST);
+  const toggle = (name) => {
+    setOwn(true);
+    go("inside", ...(names.includes(name) ? names.filter((one) => one !== name) : [...names, name]));
+  };
   return html`
     <h1>${t(title)}</h1>
     <p>${t("inside.about")}</p>
-    <${Failure} error=${error} again=${again} />
+    <${Failure} error=${error ?? newest.error} again=${error ? again : newest.again} />
     ${!data && !error && html`<${Waiting} />`}
     ${data && !runs.length && html`<p>${t("inside.none")} <a href="#/train">${t("inside.train")}</a></p>`}
     ${runs.length > 0 && html`
@@ -36,7 +44,8 @@ export function render({ parts }) {
           `,
         )}
       </fieldset>
-      ${names.length ? html`<${Connected} key=${names.join("/")} names=${names} />` : html`<p>${t("inside.choose")}</p>`}
+      ${suggested?.wrong && html`<p class="failure" role="status">${t("inside.wrong", { name: suggested.name })}</p>`}
+      ${bare && newest.waiting ? html`<${Waiting} what=${t("inside.loading")} />` : names.length ? html`<${Connected} key=${names.join("/")} names=${names} />` : html`<p>${t("inside.choose")}</p>`}
     `}
   `;
 }

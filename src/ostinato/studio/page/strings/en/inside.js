@@ -5,6 +5,7 @@ export default {
   "inside.none": "There is no run yet: train one first.",
   "inside.train": "Train one",
   "inside.choose": "Tick a run to look inside.",
+  "inside.wrong": "No training here went well: “{name}” is just the newest. Its curve says what was wrong.",
   "inside.loading": "The runs are being loaded …",
   "inside.lost": "The connection has ended. Connect again to go on.",
   "inside.again": "Connect again",

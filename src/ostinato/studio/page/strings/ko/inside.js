@@ -5,6 +5,7 @@ export default {
   "inside.none": "아직 학습된 모델이 없습니다. 먼저 하나를 학습하세요.",
   "inside.train": "학습하러 가기",
   "inside.choose": "들여다볼 모델을 고르세요.",
+  "inside.wrong": "잘 끝난 학습이 하나도 없습니다. “{name}”은(는) 가장 최근의 것일 뿐입니다. 무엇이 잘못되었는지는 그 곡선에 있습니다.",
   "inside.loading": "모델을 불러오는 중입니다 …",
   "inside.lost": "연결이 끊겼습니다. 계속하려면 다시 연결하세요.",
   "inside.again": "다시 연결",
