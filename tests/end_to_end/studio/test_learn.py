@@ -57,6 +57,9 @@ def test_a_gradient_vanishes_and_explodes_with_the_slider(reader):
         slid(page, "Spectral radius", str(radius))
         page.wait_for_function("(text) => document.querySelector('.reading').textContent.includes(text)", arg=left)
     assert "49 steps back" in said.inner_text()
+    slid(page, "Forget gate of an LSTM", "0.9")
+    text = "0.0057 by an LSTM's memory cell"  # 0.9 to the power of 49
+    page.wait_for_function("(text) => document.querySelector('.reading').textContent.includes(text)", arg=text)
 
 
 @pytest.mark.slow
@@ -93,6 +96,31 @@ def test_pieces_that_reach_far_enough_learn(reader):
     )
     assert max(whole, kept) < 0.1 < zeros
     reader.keep("learn-truncation-trained")
+    page.get_by_role("button", name="Other random numbers").click()
+    page.get_by_text("0 of 120 passes").wait_for()
+    page.get_by_role("button", name="Train").click()
+    page.get_by_text("120 of 120 passes").wait_for(timeout=60_000)
+
+
+@pytest.mark.slow
+def test_what_is_read_from_the_end_and_what_is_looked_at(reader):
+    """Of five inputs' sides those are drawn that there are: 3 + 3 + 2 arrows back, 3 looks for each of 3 answers."""
+    page = opened(reader, "topologies")
+    assert page.locator(".topology .back").count() == page.locator(".topology .look").count() == 0
+    page.get_by_label("a second network from the end").check()
+    page.locator(".topology .back").nth(7).wait_for(state="attached")
+    assert page.locator(".topology .back").count() == 8
+    page.get_by_label("attention").check()
+    page.locator(".topology .look").nth(8).wait_for(state="attached")
+    assert page.locator(".topology .look").count() == 9
+    page.get_by_role("button", name="Stop").click()
+    for _ in range(9):  # through all beats: each arrow is lit once
+        if page.locator(".topology .look.now").count() == 3:
+            break
+        page.get_by_role("button", name="One step on").click()
+    assert page.locator(".topology .look.now").count() == 3
+    reader.keep("learn-topologies-all")
+    reader.require_open_to_all()
 
 
 @pytest.mark.slow

@@ -99,6 +99,10 @@ function draw(canvas, losses, paths, shown) {
     for (const point of points) pen.lineTo(...point);
     pen.stroke();
     for (const [x, y] of points) pen.fillRect(x - 2, y - 2, 4, 4);
+    pen.setLineDash([]);
+    pen.beginPath();
+    pen.arc(...points[0], 7, 0, 2 * Math.PI); // where both begin
+    pen.stroke();
   });
 }
 

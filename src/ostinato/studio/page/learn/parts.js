@@ -1,6 +1,6 @@
 // What several lessons are made of: sliders, pictures of numbers, and things that go on by themselves.
 import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "../lib/ui.js";
-import { number } from "../lib/i18n.js";
+import { number, raised } from "../lib/i18n.js";
 import { shade, useTheme } from "../lib/theme.js";
 import { palette } from "../inside/colours.js";
 
@@ -63,8 +63,7 @@ export function short(value) {
   const far = Math.abs(value);
   if (!Number.isFinite(value) || value === 0 || (far >= 1e-3 && far < 1e4)) return number(value, 2);
   const [digits, power] = value.toExponential(1).split("e");
-  const raised = [...String(Number(power))].map((sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign])).join("");
-  return `${number(Number(digits), 2)} × 10${raised}`;
+  return `${number(Number(digits), 2)} × 10${raised(Number(power))}`;
 }
 
 /** A matrix { rows, columns, data } as rows. */

@@ -56,19 +56,26 @@ function Reach({ length, delay }) {
 function Race({ length, delay }) {
   const [running, setRunning] = useState(false);
   const [count, setCount] = useState(0);
+  const [seed, setSeed] = useState(1);
   const nets = useRef(null);
   nets.current ??= [
-    { key: "whole", net: learner({ delay, length: STEPS, keep: true }), losses: [] },
-    { key: "kept", net: learner({ delay, length, keep: true }), losses: [] },
-    { key: "zeros", net: learner({ delay, length, keep: false }), losses: [] },
+    { key: "whole", net: learner({ delay, length: STEPS, keep: true, seed }), losses: [] },
+    { key: "kept", net: learner({ delay, length, keep: true, seed }), losses: [] },
+    { key: "zeros", net: learner({ delay, length, keep: false, seed }), losses: [] },
   ];
+  const again = () => {
+    nets.current = null;
+    setRunning(false);
+    setCount(0);
+    setSeed(seed + 1);
+  };
   useTicks(running, () => {
     for (const one of nets.current) one.losses.push(one.net.step());
     const done = nets.current[0].losses.length;
     setCount(done);
     return done < PASSES;
   }, () => setRunning(false));
-  const data = useMemo(() => [nets.current[0].losses.map((_, n) => n + 1), ...nets.current.map(({ losses }) => [...losses])], [count]);
+  const data = useMemo(() => [nets.current[0].losses.map((_, n) => n + 1), ...nets.current.map(({ losses }) => [...losses])], [count, seed]);
   const names = nets.current.map(({ key }) => t(`learn.truncation.${key}`, { length }));
   const said = names.map((name, n) => `${name}: ${number(nets.current[n].losses.at(-1) ?? NaN, 2)}`).join("; ");
   return html`
@@ -76,6 +83,7 @@ function Race({ length, delay }) {
     <p class="prose">${t("learn.truncation.race.about", { delay })}</p>
     <p class="row">
       <button type="button" class="primary" disabled=${count >= PASSES} onClick=${() => setRunning(!running)}>${t(running ? "learn.stop" : "learn.train")}</button>
+      <button type="button" onClick=${again}>${t("learn.fresh")}</button>
       <output class="figures">${t("learn.truncation.passes", { n: count, of: PASSES })}</output>
     </p>
     <${Chart} data=${data} series=${names.map((label) => ({ label }))} x=${t("learn.truncation.pass")} y=${t("learn.loss")} height=${240} range=${[0, 1.6]} label=${said} />

@@ -13,6 +13,7 @@ export function Lesson() {
   const [radius, setRadius] = useState(0.9);
   const [kind, setKind] = useState("random");
   const [drive, setDrive] = useState(0.3);
+  const [forget, setForget] = useState(0.98);
   const [seed, setSeed] = useState(1);
   const unit = useMemo(() => recurrentMatrix(kind, UNITS, seed), [kind, seed]);
   const { linear, squashed } = useMemo(() => {
@@ -23,19 +24,23 @@ export function Lesson() {
   const [sizes, small] = [norms(linear), norms(squashed)];
   const back = useMemo(() => Array.from({ length: STEPS }, (_, n) => n), []);
   const data = useMemo(
-    () => [back, [...sizes].reverse(), [...small].reverse(), back.map((n) => radius ** n)],
-    [linear, squashed],
+    () => [back, [...sizes].reverse(), [...small].reverse(), back.map((n) => radius ** n), back.map((n) => forget ** n)],
+    [linear, squashed, forget],
   );
   const series = [
     { label: t("learn.vanishing.linear") },
     { label: t("learn.vanishing.squashed") },
     { label: t("learn.vanishing.power"), dash: [6, 5], width: 1.2 },
+    { label: t("learn.vanishing.cell") },
   ];
-  const said = t("learn.vanishing.said", { steps: STEPS - 1, linear: short(sizes[0]), squashed: short(small[0]) });
+  const said = t("learn.vanishing.said", {
+    steps: STEPS - 1, linear: short(sizes[0]), squashed: short(small[0]), cell: short(forget ** (STEPS - 1)),
+  });
   return html`
     <div class="controls">
       <${Slider} label=${t("learn.vanishing.radius")} value=${radius} onValue=${setRadius} min=${0.5} max=${1.5} />
       <${Slider} label=${t("learn.vanishing.drive")} value=${drive} onValue=${setDrive} min=${0} max=${2} step=${0.05} />
+      <${Slider} label=${t("learn.vanishing.forget")} value=${forget} onValue=${setForget} min=${0.5} max=${1} />
       <div class="row">
         <${Choice} legend=${t("learn.vanishing.matrix")} value=${kind} onValue=${setKind}
           options=${[["random", t("learn.vanishing.random")], ["orthogonal", t("learn.vanishing.orthogonal")]]} />

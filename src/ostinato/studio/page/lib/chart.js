@@ -2,7 +2,7 @@
 // curves say; everybody else gets the numbers under the pointer in the legend.
 import uPlot from "uplot";
 import { html, useEffect, useRef } from "./ui.js";
-import { number } from "./i18n.js";
+import { number, raised } from "./i18n.js";
 import { colour, shade, useTheme } from "./theme.js";
 
 export const SERIES_COLOURS = 8;
@@ -39,6 +39,21 @@ export function Chart({ data, series, bands = [], x = "", y = "", log = false, h
   return html`<div class="chart" role="img" aria-label=${label} style=${{ minHeight: `${height}px` }} ref=${place}></div>`;
 }
 
+/** Powers of ten between two values, a handful of them. */
+function decades(_, __, low, high) {
+  const [first, last] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
+  const every = Math.max(1, Math.ceil((last - first + 1) / 7));
+  const found = [];
+  for (let power = Math.ceil(first / every) * every; power <= last; power += every) found.push(10 ** power);
+  return found;
+}
+
+/** A power of ten as people write it: 0.01, 10⁻⁶. */
+function written(value) {
+  const power = Math.round(Math.log10(value));
+  return Math.abs(power) < 4 ? number(value) : `10${raised(power)}`;
+}
+
 /** Height of the canvas: the legend has its line below. */
 const inner = (height) => Math.max(80, height - 30);
 
@@ -54,11 +69,12 @@ function optionsOf({ series, bands, x, y, log, height, range, width }) {
     values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : number(tick))),
   });
   const value = (_, shown) => number(shown);
+  const logarithmic = { splits: decades, filter: (_, splits) => splits, values: (_, ticks) => ticks.map(written) };
   return {
     width,
     height: inner(height),
     scales: { x: { time: false }, y: { distr: log ? 3 : 1, ...(range ? { range } : {}) } },
-    axes: [{ ...axis(x), size: 30 }, { ...axis(y), size: 56 }],
+    axes: [{ ...axis(x), size: 30 }, { ...axis(y), size: 56, ...(log ? logarithmic : {}) }],
     legend: { live: true },
     cursor: { points: { size: 6 } },
     series: [

@@ -46,6 +46,9 @@ export function number(value, digits = 4) {
   return new Intl.NumberFormat(current, { maximumSignificantDigits: digits }).format(value);
 }
 
+/** A whole number as an exponent. */
+export const raised = (power) => [...String(power)].map((sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign])).join("");
+
 export const count = (value) => new Intl.NumberFormat(current).format(value);
 
 /** Seconds as 42 s, 3:05 or 2:10:00. */
