@@ -2,6 +2,7 @@
 
 import asyncio
 import warnings
+from contextlib import suppress
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -60,8 +61,9 @@ def _answers(watches: Watches, message: str) -> list[bytes]:
 
 
 async def _refuse(socket: WebSocket, why: str) -> None:
-    await socket.send_bytes(Frame({"run": -1, "do": "open", "error": why}).packed())
-    await socket.close(_TRY_LATER)
+    with suppress(WebSocketDisconnect):  # the page may have gone meanwhile
+        await socket.send_bytes(Frame({"run": -1, "do": "open", "error": why}).packed())
+        await socket.close(_TRY_LATER)
 
 
 async def suggested(request: Request) -> Response:
