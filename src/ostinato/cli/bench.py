@@ -2,13 +2,17 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import convert
 
 from ostinato.cli.output import Output
 from ostinato.config.bench import BenchCells, BenchLayers, BenchLm
+
+#: Title, lines of cells with the head in front, and a note.
+Table: TypeAlias = tuple[str, list[list[str]], str]
 
 
 def bench_layers(options: BenchLayers, output: Output) -> int:
@@ -16,7 +20,7 @@ def bench_layers(options: BenchLayers, output: Output) -> int:
     from ostinato.bench import layers, report
     from ostinato.bench.results import LayersMeasured
 
-    show = _shown(report, report, options.out, output)
+    show = _shown(report, options.out, output, partial(_of_layers, report))
     result = _keep(report, layers.measure(options, show), options.out, output)
     _print_table(output, "What is reached, of what is wanted", report.target_lines(result["targets"]), "")
     output.result(convert(result, LayersMeasured))
@@ -31,7 +35,7 @@ def bench_cells(options: BenchCells, output: Output) -> int:
     from ostinato.bench.cells import report as of_cells
     from ostinato.bench.results import CellsMeasured
 
-    shown = _shown(report, of_cells, options.out, output)
+    shown = _shown(of_cells, options.out, output, partial(_of_layers, report))
 
     def show(event: dict[str, Any]) -> None:
         if event["event"] == "cell":
@@ -54,36 +58,39 @@ def bench_lm(options: BenchLm, output: Output) -> int:
     from ostinato.bench.language import measure, report
     from ostinato.bench.results import LanguageMeasured
 
-    def show(event: dict[str, Any]) -> None:
-        kind = event["event"]
-        if kind == "progress":
-            _print_progress(event, event["name"])
-        elif kind == "skipped":
-            print(f"{event['work']} {event['preset']} without {event['peer']}: {event['why']}", file=sys.stderr)
-        elif kind == "so far":
-            _keep(report, event["result"], options.out)
-        elif event["rows"]:
-            _print_table(output, event["name"], report.lines(event["rows"]), report.footnote(event["rows"]))
+    def table(event: dict[str, Any]) -> Table | None:
+        rows = event["rows"]
+        return (event["name"], report.lines(rows), report.footnote(rows)) if rows else None
 
+    show = _shown(report, options.out, output, table)
     result = _keep(report, measure.measure(options, show), options.out, output)
     output.result(convert(result, LanguageMeasured))
     return 1 if result["wrong"] else 0
 
 
-def _shown(report: Any, files: Any, out: str | None, output: Output) -> Callable[[dict[str, Any]], None]:
-    """What prints the events of tables and keeps what is measured."""
+def _of_layers(report: Any, table: dict[str, Any]) -> Table:
+    return report.title(table), report.lines(table), " ".join((report.footnote(table), *report.notes(table)))
+
+
+def _shown(
+    files: Any, out: str | None, output: Output, table: Callable[[dict[str, Any]], Table | None]
+) -> Callable[[dict[str, Any]], None]:
+    """What prints the events of a benchmark, by what makes a table of one that is none of the others, and keeps what is
+    measured."""
 
     def show(event: dict[str, Any]) -> None:
         kind = event["event"]
         if kind == "progress":
-            _print_progress(event, f"{event['group']} {event['row']}")
+            left = f"{event['left'] / 60:.0f} min" if event["left"] >= 90 else f"{event['left']:.0f} s"
+            what = event.get("name") or f"{event['group']} {event['row']}"
+            print(f"{event['done']} of {event['total']}, about {left} left: {what}", file=sys.stderr, flush=True)
         elif kind == "skipped":
-            print(f"{event['group']} without {event['peer']}: {event['why']}", file=sys.stderr)
+            where = event.get("group") or f"{event['work']} {event['preset']}"
+            print(f"{where} without {event['peer']}: {event['why']}", file=sys.stderr)
         elif kind == "so far":  # whoever stops it has what was measured
             _keep(files, event["result"], out)
-        else:
-            note = " ".join((report.footnote(event), *report.notes(event)))
-            _print_table(output, report.title(event), report.lines(event), note)
+        elif (found := table(event)) is not None:
+            _print_table(output, *found)
 
     return show
 
@@ -97,11 +104,6 @@ def _keep(report: Any, result: dict[str, Any], out: str | None, output: Output |
     if output is not None:
         output.text("written:", ", ".join(map(str, written)))
     return result
-
-
-def _print_progress(event: dict[str, Any], what: str) -> None:
-    left = f"{event['left'] / 60:.0f} min" if event["left"] >= 90 else f"{event['left']:.0f} s"
-    print(f"{event['done']} of {event['total']}, about {left} left: {what}", file=sys.stderr, flush=True)
 
 
 def _print_table(output: Output, title: str, lines: list[list[str]], note: str) -> None:

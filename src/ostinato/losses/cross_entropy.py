@@ -137,3 +137,10 @@ def _copied_cross_entropy(output: Any, batch: Batch, valid: Tensor, label_smooth
         return -expected
     others = chances[:, : logits.shape[1]].clamp(min=least).log().mean()
     return -((1 - label_smoothing) * expected + label_smoothing * others)
+
+
+def last_loss(output: Any, targets: Tensor | None) -> Tensor:
+    """The loss of the token after the last step, in nats: a sum over the sequences, whose targets are `[N]`; None for
+    those that are expected most."""
+    logits = output._replace(hidden=output.hidden[-1:]).logits()[0]
+    return F.cross_entropy(logits, logits.argmax(-1) if targets is None else targets, reduction="sum")

@@ -16,8 +16,9 @@ from ostinato.data.corpora.shards import Arrays, flat, rows_of
 from ostinato.data.labelled.examples import Raw, count_labels, selected
 from ostinato.data.labelled.reading import LabelledColumns, batch_of
 from ostinato.tasks.contract import Progress, record
+from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.sequence_options import TrainSequences
-from ostinato.tasks.sharded import parts_of, segment_size
+from ostinato.tasks.sharded import in_shards, parts_of, segment_size
 
 _KINDS = "texts in tables (CSV, TSV, JSON lines), and in files of lines with another of their labels,"
 
@@ -37,13 +38,12 @@ class LabelledCorpus(NamedTuple):
     counts: dict[str, int]
     places: dict[str, str]
 
-    def sample(self) -> Raw:
-        """Examples of all over what is trained on."""
-        return self._read(self.parts.sample)
-
-    def held_out(self) -> Raw | None:
-        """Examples to validate on; None where none are held out."""
-        return self._read(self.parts.valid) if len(self.parts.valid) else None
+    def divided(self, valid: Raw | None) -> tuple[Raw, Raw | None, Raw]:
+        """Examples of all over what is trained on; those that are held out, where none are given to validate on; and
+        what is validated on: that, what is given, or else the first."""
+        sample = self._read(self.parts.sample)
+        held = self._read(self.parts.valid) if valid is None and len(self.parts.valid) else None
+        return sample, held, next(part for part in (valid, held, sample) if part is not None)
 
     def _read(self, segments: Rows) -> Raw:
         return usable(replace(self.corpus.read(segments), digest=self.corpus.digest))
@@ -121,6 +121,25 @@ class _Looked:
                 self.counts[label] = self.counts.get(label, 0) + count
             self.places = places | self.places
         return int(known.sum())
+
+
+def with_shards(
+    prepared: Prepared[Any, Any, Any],
+    corpus: LabelledCorpus,
+    held: Raw | None,
+    wanted: Callable[[Any, Raw], npt.NDArray[Any]],
+    learned: Any,
+    progress: Progress | None,
+) -> Prepared[Any, Any, Any]:
+    """What was made ready of a sample, to be trained on in shards of the corpus, but for what is `held` out; what is
+    `wanted` of examples goes by what was `learned` of them."""
+    codec, recorded = prepared.codec, corpus.record(held)
+    unknown = {name: share for name, share in prepared.data["train"].items() if name == "unknown"}
+    assert codec.tokenizer is not None  # of texts
+    encoding = EncodesSequences(codec, wanted, repr((codec.tokenizer.digest, codec.reads.max_length, learned)))
+    train = in_shards(corpus.corpus, corpus.parts, encoding, prepared.train, progress=progress)
+    data = prepared.data | {"train": recorded | unknown, "held_out": held is not None}
+    return replace(prepared, train=train, data=data)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ostinato.core.batch import Batch
 from ostinato.core.errors import DataError
 from ostinato.core.files import LocalFile, replacing
 from ostinato.data.corpora.corpus import Corpus, Rows
-from ostinato.data.sources.ahead import Ahead, made
+from ostinato.data.sources.ahead import Ahead, all_made
 from ostinato.data.text.corpus import cache_folder
 
 #: Arrays by name.
@@ -113,17 +113,8 @@ class ExampleShards:
         Raises:
             DataError: the data cannot be read, or the files cannot be kept.
         """
-        files = []
-        for number in range(self.count):
-            made(self, number)
-            file = self.file(number)
-            if not file.exists():
-                raise DataError(f"{file}: examples that other machines need cannot be kept here; set XDG_CACHE_HOME")
-            files.append(LocalFile(str(file)))
-            if progress is not None:
-                progress(number + 1, self.count)
         found = ExampleShards(self.corpus, self.members, self.expected, self.encoding, self._cache_dir)
-        found._files = tuple(files)
+        found._files = all_made(self, "examples", [1] * self.count, progress)
         return found
 
     def make(self, number: int) -> Examples:

@@ -10,13 +10,14 @@ import shutil
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from ostinato.core.errors import OstinatoError
+from ostinato.core.errors import DataError, OstinatoError
+from ostinato.core.files import LocalFile
 
 if sys.platform != "win32":
     import fcntl
@@ -133,6 +134,29 @@ def made(parts: Made[Part], number: int) -> Part:
         return parts.make(number)
     with _alone_with(parts.file(number)):
         return parts.make(number)
+
+
+def all_made(
+    parts: Made[Any], what: str, sizes: Sequence[int], progress: Callable[[int, int], None] | None
+) -> tuple[LocalFile, ...]:
+    """The files of all parts, to be sent to another machine where the data is not; `progress` is told how much of these
+    sizes is done, and of how much.
+
+    Raises:
+        OstinatoError: a part cannot be made.
+        DataError: `what` is made cannot be kept.
+    """
+    files, done = [], 0
+    for number, size in enumerate(sizes):
+        made(parts, number)
+        file = parts.file(number)
+        if not file.exists():
+            raise DataError(f"{file}: {what} that other machines need cannot be kept here; set XDG_CACHE_HOME")
+        files.append(LocalFile(str(file)))
+        done += size
+        if progress is not None:
+            progress(done, sum(sizes))
+    return tuple(files)
 
 
 def _made_beside(parts: Made[Any], numbers: list[int]) -> bool:

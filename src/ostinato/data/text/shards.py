@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ostinato.core.errors import DataError
 from ostinato.core.files import LocalFile
-from ostinato.data.sources.ahead import AHEAD, Ahead, made
+from ostinato.data.sources.ahead import AHEAD, Ahead, all_made
 from ostinato.data.text.corpus import Progress, ids_file, token_ids
 from ostinato.data.text.reading import Text
 from ostinato.data.text.tokenizer import TokenIds, Tokenizer
@@ -70,19 +69,8 @@ class Shards:
         Raises:
             DataError: the text cannot be read, or the files cannot be kept.
         """
-        done, total = 0, sum(text.characters for text in self.texts)
-        files = []
-        for number, text in enumerate(self.texts):
-            made(self, number)
-            file = self.file(number)
-            if not file.exists():
-                raise DataError(f"{file}: token ids that other machines need cannot be kept here; set XDG_CACHE_HOME")
-            files.append(LocalFile(str(file)))
-            done += text.characters
-            if progress is not None:
-                progress(done, total)
         found = Shards(self.texts, self.tokenizer, self.rate, self._cache_dir)
-        found._files = tuple(files)
+        found._files = all_made(self, "token ids", [text.characters for text in self.texts], progress)
         return found
 
     def make(self, number: int) -> TokenIds:

@@ -2,12 +2,10 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.pictures.captions import Captions, read_captions
@@ -15,6 +13,7 @@ from ostinato.data.pictures.views import Views, views_of
 from ostinato.data.sources.encodings import read_as
 from ostinato.decoding import best_sequences
 from ostinato.inspection.observed import Observed, Typed
+from ostinato.losses.cross_entropy import last_loss
 from ostinato.tasks.caption.model import Captioner
 from ostinato.tasks.trained import Trained
 
@@ -37,7 +36,7 @@ def typed(run: Trained, text: str) -> Typed:
         pieces = [text[begin:end] for begin, end in spans[:steps]]
         following = row[steps] if steps < len(row) else None
         arguments = {"lengths": lengths, "target_inputs": row[:steps]}
-        return Observed(pieces, inputs, arguments, lambda output: _last_loss(output, following),
+        return Observed(pieces, inputs, arguments, lambda output: last_loss(output, following),
                         "the loss of the last token", modules)  # fmt: skip
 
     return Typed(spans, upto)
@@ -80,8 +79,3 @@ def _seen(run: Trained) -> tuple[str, Views]:
 def _captions(file: str, encoding: str | None) -> Captions:
     with read_as(encoding):
         return read_captions(file)
-
-
-def _last_loss(output: Any, targets: Tensor | None) -> Tensor:
-    logits = output._replace(hidden=output.hidden[-1:]).logits()[0]
-    return F.cross_entropy(logits, logits.argmax(-1) if targets is None else targets, reduction="sum")

@@ -16,9 +16,8 @@ from ostinato.tasks.classify.codec import ClassifyCodec
 from ostinato.tasks.classify.options import TrainClassify
 from ostinato.tasks.contract import Progress, record
 from ostinato.tasks.prepared import Prepared
-from ostinato.tasks.sequence_corpora import EncodesSequences, LabelledCorpus
+from ostinato.tasks.sequence_corpora import LabelledCorpus, with_shards
 from ostinato.tasks.sequence_data import data_of, divided, learn_codec, start_vectors
-from ostinato.tasks.sharded import in_shards
 
 
 @dataclass(frozen=True)
@@ -96,19 +95,12 @@ def prepare_in_shards(
     else:
         classes = codec.classes
         require_known("label", corpus.counts, corpus.places, classes)
-    sample, held = corpus.sample(), corpus.held_out() if valid is None else None
-    out = next(part for part in (valid, held, sample) if part is not None)
+    sample, held, out = corpus.divided(valid)
     prepared = _made_ready(options, columns, sample, out, classes, progress, codec)
-    known, recorded = prepared.codec, corpus.record(held)
-    counts = np.array([recorded["labels"].get(label, 0) for label in known.classes], np.int64)
-    shown = replace(prepared.train, in_all=(counts, recorded["examples"]))
-    unknown = {name: share for name, share in prepared.data["train"].items() if name == "unknown"}
-    tokenizer = known.tokenizer
-    assert tokenizer is not None  # of texts
-    encoding = EncodesSequences(known, _labels, repr((tokenizer.digest, known.reads.max_length, known.classes)))
-    train = in_shards(corpus.corpus, corpus.parts, encoding, shown, progress=progress)
-    data = prepared.data | {"train": recorded | unknown, "held_out": held is not None}
-    return replace(prepared, train=train, data=data)
+    recorded = corpus.record(held)
+    counts = np.array([recorded["labels"].get(label, 0) for label in classes], np.int64)
+    shown = replace(prepared, train=replace(prepared.train, in_all=(counts, recorded["examples"])))
+    return with_shards(shown, corpus, held, _labels, classes, progress)
 
 
 def _labels(codec: ClassifyCodec, raw: Raw) -> npt.NDArray[np.int64]:

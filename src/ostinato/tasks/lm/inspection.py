@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.core.kept_state import KeptState
@@ -17,6 +16,7 @@ from ostinato.data.text.reading import open_text
 from ostinato.data.text.tokenizer import TokenIds
 from ostinato.inspection.observed import Batches, Observed, ObservedText, Typed
 from ostinato.losses import activation_penalty, sequence_cross_entropy
+from ostinato.losses.cross_entropy import last_loss
 from ostinato.tasks.lm.model import LanguageModel
 from ostinato.tasks.lm.options import TRAINED_SHARE, SamplingOptions
 from ostinato.tasks.lm.sampling import sample
@@ -73,14 +73,7 @@ def follow(run: Trained, model: nn.Module, source: str | None, steps: int) -> Ob
 
 def _observed(pieces: list[str], inputs: Tensor, arguments: dict[str, Any], targets: Tensor | None) -> Observed:
     what = "the loss of the last token"
-    return Observed(pieces, inputs, arguments, lambda output: _last_loss(output, targets), what, ("recurrent", "last"))
-
-
-def _last_loss(output: Any, targets: Tensor | None) -> Tensor:
-    """The loss of the token after the last step, in nats: a sum over the sequences, whose targets are `[N]`; None for
-    those that are expected most."""
-    logits = output._replace(hidden=output.hidden[-1:]).logits()[0]
-    return F.cross_entropy(logits, logits.argmax(-1) if targets is None else targets, reduction="sum")
+    return Observed(pieces, inputs, arguments, lambda output: last_loss(output, targets), what, ("recurrent", "last"))
 
 
 def batches(run: Trained, source: str | None, count: int) -> Batches:

@@ -16,9 +16,8 @@ from ostinato.data.text.tokenizer import TextCodec, Tokenizer
 from ostinato.tasks.contract import Progress, record
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.regress.options import TrainRegress
-from ostinato.tasks.sequence_corpora import EncodesSequences, LabelledCorpus
+from ostinato.tasks.sequence_corpora import LabelledCorpus, with_shards
 from ostinato.tasks.sequence_data import data_of, divided, learn_codec, start_vectors
-from ostinato.tasks.sharded import in_shards
 
 #: What the target is called of data that have it in place, without a column's name.
 IN_PLACE = "target"
@@ -119,18 +118,9 @@ def prepare_in_shards(
 ) -> PreparedTargets:
     """The same of examples that are too many to be held in memory: what is learned before training is learned of a
     sample. Raises what `prepare_targets` does."""
-    sample, held = corpus.sample(), corpus.held_out() if valid is None else None
-    out = next(part for part in (valid, held, sample) if part is not None)
+    sample, held, out = corpus.divided(valid)
     prepared = _made_ready(options, columns, sample, out, progress, codec)
-    known, recorded = prepared.codec, corpus.record(held)
-    unknown = {name: share for name, share in prepared.data["train"].items() if name == "unknown"}
-    assert known.tokenizer is not None  # of texts
-    key = repr((known.tokenizer.digest, known.reads.max_length, known.scale))
-    train = in_shards(
-        corpus.corpus, corpus.parts, EncodesSequences(known, _scaled, key), prepared.train, progress=progress
-    )
-    data = prepared.data | {"train": recorded | unknown, "held_out": held is not None}
-    return replace(prepared, train=train, data=data)
+    return with_shards(prepared, corpus, held, _scaled, prepared.codec.scale, progress)
 
 
 def _scaled(codec: RegressCodec, raw: Raw) -> npt.NDArray[np.float32]:

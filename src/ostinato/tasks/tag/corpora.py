@@ -33,13 +33,12 @@ class TaggedCorpus(NamedTuple):
     counts: Counter[str]
     where: dict[str, str]
 
-    def sample(self) -> Tagged:
-        """Sentences of all over what is trained on."""
-        return self._read(self.parts.sample)
-
-    def held_out(self) -> Tagged | None:
-        """Sentences to validate on; None where none are held out."""
-        return self._read(self.parts.valid) if len(self.parts.valid) else None
+    def divided(self, valid: Tagged | None) -> tuple[Tagged, Tagged | None, Tagged]:
+        """Sentences of all over what is trained on; those that are held out, where none are given to validate on; and
+        what is validated on: that, what is given, or else the first."""
+        sample = self._read(self.parts.sample)
+        held = self._read(self.parts.valid) if valid is None and len(self.parts.valid) else None
+        return sample, held, next(part for part in (valid, held, sample) if part is not None)
 
     def _read(self, segments: Rows) -> Tagged:
         return replace(self.sentences.read(segments), digest=self.sentences.digest)

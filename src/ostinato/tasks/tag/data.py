@@ -92,8 +92,7 @@ def prepare_in_shards(
 ) -> PreparedSentences:
     """The same of sentences that are too many to be held in memory: words and characters are those of a sample, tags
     those of all. Raises what `prepare_tagged` does."""
-    sample, held = corpus.sample(), corpus.held_out() if valid is None else None
-    out = next(part for part in (valid, held, sample) if part is not None)
+    sample, held, out = corpus.divided(valid)
     prepared = _made_ready(options, sample, out, corpus.counts, corpus.where, valid, codec)
     words, sentences = corpus.counts.total(), int(corpus.sentences.examples.sum())
     if held is not None:
