@@ -253,7 +253,7 @@ def test_torch_answers_as_the_run(made, tmp_path):
     cell = CASES[name][2].get("cell", "gru" if CASES[name][1] is moves else "lstm")
     assert CELLS[cell] in found["classes"]
     if CASES[name][0] == "tag":
-        from ostinato.tasks.tag.decoding import decode_tags
+        from ostinato.tasks.tag.heads import decode_tags
 
         with torch.no_grad():
             best = decode_tags(run.model(**tensors), run.codec.constraints)

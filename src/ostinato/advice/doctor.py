@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ostinato.advice import diagnoses, uses
-from ostinato.advice.following import Following
+from ostinato.advice.following import Following, graph_of, leaves_of, tensors_in
 from ostinato.advice.inside import Ran, looking_inside
-from ostinato.advice.nested import graph_of, leaves_of, tensors_in
 from ostinato.advice.recurrent import SEQUENCES, STEPS, Watch, watched
 from ostinato.advice.untouched import untouched
 from ostinato.core.advice import Advice
@@ -85,7 +84,8 @@ def doctor(
         raise ConfigError(f"doctor: expected a torch.nn.Module, got {type(module).__name__}")
     if isinstance(batch, Batch):
         target, lengths = (batch.targets if target is None else target), (batch.lengths if lengths is None else lengths)
-        batch = {_first_argument(module): batch.inputs, **batch.arguments()}
+        first = next(iter(inspect.signature(module.forward).parameters), "input")
+        batch = {first: batch.inputs, **batch.arguments()}
     lengths = None if lengths is None else torch.as_tensor(lengths).detach().cpu()
     args, kwargs = _arguments(module, batch, lengths)
     with untouched(module), torch.enable_grad():
@@ -125,10 +125,6 @@ def _arguments(module: nn.Module, batch: Any, lengths: Tensor | None) -> tuple[t
     if lengths is not None and "lengths" in taken and "lengths" not in kwargs and len(args) <= place:
         kwargs["lengths"] = lengths
     return args, kwargs
-
-
-def _first_argument(module: nn.Module) -> str:
-    return next(iter(inspect.signature(module.forward).parameters), "input")
 
 
 def _cut_off(value: Any) -> Any:

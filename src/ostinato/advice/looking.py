@@ -21,6 +21,7 @@ from ostinato.core.batch import Batch
 from ostinato.core.errors import ConfigError
 from ostinato.core.legend import Parameters
 from ostinato.core.lengths import valid_steps
+from ostinato.evaluation import evaluating
 from ostinato.inspection.gates import Eye
 from ostinato.inspection.watching import Place, SteppedCell, watching
 
@@ -102,15 +103,9 @@ def look(model: nn.Module, batch: Batch, loss: Callable[[Any, Batch], Tensor], s
 @contextmanager
 def in_eval_mode(model: nn.Module) -> Iterator[None]:
     """Within it a model is in eval mode; afterwards every module is as it was, and so are all random numbers."""
-    modes = {module: module.training for module in model.modules()}
     devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
-    model.eval()
-    try:
-        with torch.random.fork_rng(list(devices)):
-            yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    with evaluating(model), torch.random.fork_rng(list(devices)):
+        yield
 
 
 def _few(batch: Batch) -> Batch:

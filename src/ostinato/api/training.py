@@ -20,14 +20,14 @@ from ostinato.api.launching import Launcher, kind_of
 from ostinato.api.loading import build_model
 from ostinato.api.plugins import import_plugins
 from ostinato.api.precision import Products, computed_in, measured_in, products_of
-from ostinato.api.resuming import (
+from ostinato.api.run import Run, load
+from ostinato.api.saved import (
     finished_already,
     in_batches_as_before,
     other_data,
     require_same_data,
     require_same_options,
 )
-from ostinato.api.run import Run, load
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.files import fingerprint
 from ostinato.config.merge import flatten

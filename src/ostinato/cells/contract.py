@@ -167,18 +167,9 @@ class CellDefaults:
         name: ClassVar[str]
         gates: ClassVar[tuple[str, ...]]
         State: ClassVar[type[Any]]
-
-        @property
-        def input_size(self) -> int:
-            """D."""
-
-        @property
-        def hidden_size(self) -> int:
-            """H."""
-
-        @property
-        def bias(self) -> bool:
-            """Whether the bias parameters exist."""
+        input_size: int  # D
+        hidden_size: int  # H
+        bias: bool  # whether the bias parameters exist
 
     def __post_init__(self) -> None:
         require_positive(self)

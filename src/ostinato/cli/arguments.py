@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NoReturn
 
@@ -10,7 +11,6 @@ import tyro
 
 from ostinato.cli.help import help_of
 from ostinato.cli.refusals import refusing
-from ostinato.cli.search_words import apart
 from ostinato.config import commands, merge
 from ostinato.config.bench import BENCHMARKS
 from ostinato.config.export import Export
@@ -18,7 +18,7 @@ from ostinato.config.inspect import Inspect
 from ostinato.config.search import Search
 from ostinato.config.serving import Serve, Studio
 from ostinato.core.errors import ConfigError, unknown_name
-from ostinato.core.visible import visible
+from ostinato.core.figures import visible
 from ostinato.tasks import TRAIN_OPTIONS
 from ostinato.tasks.commands import Evaluate, Generate, Import, Plot, Predict
 
@@ -160,3 +160,33 @@ def _overview(shown: dict[tuple[str, ...], type[Any]]) -> NoReturn:
         print(f"  {' '.join(path):<{width}}{(command.__doc__ or '').splitlines()[0]}")
     print(f"\n{_EXAMPLES}")
     sys.exit(0)
+
+
+#: Of the search, and in its place of the training.
+_FLAGS = ("resume", "overwrite", "json")
+
+
+def apart(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words of a command line that are the search's own, and those of the training."""
+    reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    names = [item.name for item in dataclasses.fields(Search) if item.name not in ("task", "words", *_FLAGS, "prune")]
+    for name in names:
+        reader.add_argument(f"--{name.replace('_', '-')}", f"--{name}", action="append", dest=name)
+    for name in (*_FLAGS, "prune", "no_prune"):
+        reader.add_argument(f"--{name.replace('_', '-')}", action="store_true", dest=name)
+    try:
+        found, rest = reader.parse_known_args(list(words))
+    except argparse.ArgumentError as error:
+        raise ConfigError(f"search: {error}") from None
+    own: list[str] = []
+    for name in names:
+        for value in getattr(found, name) or ():
+            own += [f"--{name.replace('_', '-')}", value]
+    own += [f"--{name.replace('_', '-')}" for name in (*_FLAGS, "prune", "no_prune") if getattr(found, name)]
+    return own, rest
+
+
+def given_in(words: Sequence[str]) -> set[str]:
+    """The training's options that words give, by plain name."""
+    said = {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in words if word.startswith("--")}
+    return {name.removeprefix("no_") if name.startswith("no_") else name for name in said}

@@ -12,11 +12,9 @@ from ostinato.cli.answers import apart_from_runs, opened, predict, write_backtes
 from ostinato.cli.bench import bench_cells, bench_layers, bench_lm
 from ostinato.cli.check_cell import check_cell
 from ostinato.cli.demo import demo
-from ostinato.cli.exporting import export_model
-from ostinato.cli.importing import import_model
+from ostinato.cli.exporting import export_model, import_model
 from ostinato.cli.inspect import inspect
-from ostinato.cli.output import Output
-from ostinato.cli.progress import ProgressLine
+from ostinato.cli.output import Output, ProgressLine
 from ostinato.cli.search import search
 from ostinato.cli.serve import serve, studio
 from ostinato.config import commands
@@ -28,9 +26,8 @@ from ostinato.config.search import Search
 from ostinato.config.serving import Serve, Studio
 from ostinato.core import cluster
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
-from ostinato.core.figures import shown
+from ostinato.core.figures import shown, visible
 from ostinato.core.results import builtins
-from ostinato.core.visible import visible
 from ostinato.tasks import TRAIN_OPTIONS
 from ostinato.tasks.commands import apart, said
 from ostinato.tasks.options import TrainOptions

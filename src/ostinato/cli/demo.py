@@ -38,7 +38,7 @@ def demo(options: Demo, output: Output, started: float) -> None:
 
     from ostinato.api.training import train_task
     from ostinato.evaluation import bits_per_character
-    from ostinato.tasks.results import best_loss
+    from ostinato.tasks.trained import best_loss
 
     _require_own(options.out)
     text = "\n\n".join(topics[name].strip() for name in sorted(topics))

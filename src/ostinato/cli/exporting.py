@@ -1,4 +1,5 @@
-"""`ostinato export`: says what was written, what goes in and comes out, and how far it is from the run."""
+"""`ostinato export` and `ostinato import`: say what was written, what goes in and comes out, and how far it is from the
+run; what was found, layer by layer, and what was not taken."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ostinato.cli.answers import opened
 from ostinato.cli.output import Output
+from ostinato.config.commands import Import
 from ostinato.config.export import Export
 
 if TYPE_CHECKING:
@@ -36,3 +38,21 @@ def _compiled(said: Exported) -> str:
     """What else a compiler tells."""
     code = "" if said.code_bytes is None else f", {said.code_bytes:,} of machine code"
     return code + ("" if said.seconds is None else f"; {said.seconds * 1e6:.3g} microseconds a step here")
+
+
+def import_model(options: Import, output: Output) -> None:
+    """Carry the command out."""
+    from ostinato.api import importing
+
+    said = importing.import_model(options)
+    output.text(f"{said.source}: {said.format}")
+    for part in said.parts:
+        output.text(f"  {part.name:<22}  {part.what}")
+        for name, sizes in part.shapes.items():
+            output.text(f"    {name:<22}{' x '.join(map(str, sizes))}")
+    for one in said.left:
+        shape = f" {' x '.join(map(str, one.shape))}" if one.shape else ""
+        output.text(f"  not taken: {one.name}{shape}, {one.why}")
+    if said.run is not None:
+        output.text(f"{said.run}: task {said.task}, {said.parameters:,} parameters")
+    output.result(said)

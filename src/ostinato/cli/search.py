@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from ostinato.cli.arguments import given_in, parse
 from ostinato.cli.output import Output
-from ostinato.cli.search_words import given_in
 from ostinato.config.search import Search
 from ostinato.core.errors import ConfigError, unknown_name
 from ostinato.tasks import TRAIN_OPTIONS
@@ -11,7 +11,6 @@ from ostinato.tasks import TRAIN_OPTIONS
 
 def search(options: Search, output: Output) -> None:
     """Carry the command out."""
-    from ostinato.cli.arguments import parse
     from ostinato.config.merge import flatten
     from ostinato.search.searching import run
 

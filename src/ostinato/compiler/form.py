@@ -205,12 +205,8 @@ def _stages_of(
     return {
         at: stage
         for at, stage in latest.items()
-        if graph[at].op not in NUMBERS or at in ends or _multiplied(at, users, level)
+        if graph[at].op not in NUMBERS or at in ends or any(u in level for u in users[at])
     }
-
-
-def _multiplied(at: int, users: Mapping[int, list[int]], level: Mapping[int, int]) -> bool:
-    return any(u in level for u in users[at])
 
 
 def _into(graph: Graph, stage: Stage, at: int, users: list[int], stage_of: Mapping[int, int]) -> None:

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -51,7 +52,7 @@ class Kernel:
             "input": [self.traced.input_width, *self.traced.noise],
             "field": list(self.traced.state_widths),
             "matrix": [size for shape in self.traced.matrix_shapes for size in shape],
-            "vector": [_size(shape) for shape in self.traced.shapes],
+            "vector": [math.prod(shape) for shape in self.traced.shapes],
         }
         output = self.traced.output
         self.output_width = 0 if output is None else self.traced.graph[output].width
@@ -136,13 +137,6 @@ class Kernel:
         array = numbers(values)
         self._alive.append(array)
         return ctypes.addressof(array)
-
-
-def _size(shape: Sequence[int]) -> int:
-    size = 1
-    for dim in shape:
-        size *= dim
-    return size
 
 
 @contextmanager

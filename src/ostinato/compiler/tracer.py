@@ -117,15 +117,12 @@ class Tracer(torch_private.dispatch_mode()):  # type: ignore[misc]
             self.matrix_shapes.append((shape[0], shape[1]))
         return self.matrices.index(ref), row, column
 
-    def _shape(self, ref: Ref) -> Sequence[int]:
-        return next(t.shape for t in self._alive if self.refs.get(id(t)) == ref)
-
     def _whole(self, tensor: Tensor) -> tuple[Ref, Sequence[int], list[int]]:
         """What a tensor is a slice of, with its shape, and where the slice begins."""
         ref, shape, begin = self.refs[id(tensor)], list(tensor.shape), [0] * tensor.dim()
         while (note := self.notes[ref.note]).function is torch.ops.aten.slice.Tensor:
             ref, dim, start, _, step = slice_of(note.args)
-            shape = list(self._shape(ref))
+            shape = list(next(t.shape for t in self._alive if self.refs.get(id(t)) == ref))
             if step != 1:
                 return self.refs[id(tensor)], tensor.shape, [0] * tensor.dim()
             begin[dim] += (start or 0) % shape[dim] if (start or 0) < 0 else start or 0
@@ -157,7 +154,8 @@ class Tracer(torch_private.dispatch_mode()):  # type: ignore[misc]
         result = _shaped(name, moved_args)
         if result is None:
             result = func(*moved_args, **moved_kwargs)
-        if not any(self.is_row(t) for t in tensors) and not _batched(result):
+        sizes = (size for tensor in _flat(result) if isinstance(tensor, Tensor) for size in tensor.shape)
+        if not any(self.is_row(t) for t in tensors) and not any(map(is_batch, sizes)):
             self._noted(func, args, kwargs, result)
             return result
         if name.endswith("_") and not name.endswith("__"):
@@ -292,10 +290,6 @@ def mapped(tree: Any, function: Callable[[Any], Any]) -> Any:
 
 def _without_memory(value: Any) -> Any:
     return value.to("meta") if isinstance(value, Tensor) and not value.is_meta and value.dim() else value
-
-
-def _batched(result: Any) -> bool:
-    return any(is_batch(size) for tensor in _flat(result) if isinstance(tensor, Tensor) for size in tensor.shape)
 
 
 def where(error: BaseException | None = None) -> str:

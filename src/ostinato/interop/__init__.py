@@ -8,7 +8,7 @@
 `layouts` knows each program's order of gates and rule of biases, both ways.
 """
 
-from ostinato.interop.building import layer
+from ostinato.interop.assembling import layer
 from ostinato.interop.parts import Dense, Embedding, Found, Left, Pooling, Stack
 from ostinato.interop.reading import read
 

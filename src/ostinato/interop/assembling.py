@@ -1,4 +1,5 @@
-"""From the parts of a file to one model: an embedding, a recurrent stack and an output layer, told by their shapes."""
+"""From the parts of a file to one model: an embedding, a recurrent stack and an output layer, told by their shapes;
+or a stack alone as a layer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -6,11 +7,13 @@ from itertools import pairwise, permutations, takewhile
 from typing import Any
 
 import numpy as np
+import torch
 
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.core.registry import lookup
 from ostinato.interop.layouts import Array
 from ostinato.interop.parts import Dense, Embedding, Found, Left, Part, Pooling, Stack
+from ostinato.layers.recurrent import Recurrent
 
 #: Arguments of layers that no option of a training sets.
 _NO_OPTIONS = ("bias", "reverse", "merge", "hold_output")
@@ -246,3 +249,34 @@ def _output(found: Found, width: int, embedding: Embedding | None) -> Dense | No
 
 def _listed(parts: Sequence[Part]) -> str:
     return "; ".join(f"{part.name} ({part.said()})" for part in parts) or "none"
+
+
+def layer(stack: Stack, *, batch_first: bool = False) -> Recurrent:
+    """The layer with these weights, in evaluation.
+
+    Args:
+        stack: of a file.
+        batch_first: sequences are `[N, T, ...]`.
+
+    Raises:
+        DataError: weights that do not make one layer; names the first that does not fit.
+    """
+    try:
+        made = Recurrent(
+            input_size=stack.input_size,
+            hidden_size=stack.hidden_size,
+            num_layers=stack.num_layers,
+            bidirectional=stack.directions == 2,
+            batch_first=batch_first,
+            device="meta",
+            **stack.settings(),
+        )
+    except ConfigError as error:
+        raise DataError(f"{stack.name}: {error}") from None
+    expected = {name: tuple(tensor.shape) for name, tensor in made.state_dict().items()}
+    for name in sorted(expected.keys() | stack.weights.keys()):
+        there = stack.weights[name].shape if name in stack.weights else None
+        if there != expected.get(name):
+            raise DataError(f"{stack.name}: expected {name} of shape {expected.get(name)}, got {there}")
+    made.load_state_dict({name: torch.from_numpy(array) for name, array in stack.weights.items()}, assign=True)
+    return made.requires_grad_(True).eval()

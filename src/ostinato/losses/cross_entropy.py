@@ -1,5 +1,6 @@
 """Softmax with cross-entropy over the steps of sequences, and over what a decoder writes."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, Protocol, TypeGuard, cast
 
@@ -144,3 +145,14 @@ def last_loss(output: Any, targets: Tensor | None) -> Tensor:
     those that are expected most."""
     logits = output._replace(hidden=output.hidden[-1:]).logits()[0]
     return F.cross_entropy(logits, logits.argmax(-1) if targets is None else targets, reduction="sum")
+
+
+@torch.no_grad()
+def decoded_loss(model: nn.Module, batches: Iterable[Batch]) -> float:
+    """Mean loss in nats a token, without label smoothing; the model must be in eval mode."""
+    total, tokens = 0.0, 0
+    for batch in batches:
+        output = model(batch.inputs, **batch.arguments())
+        total += float(decoded_cross_entropy(output, batch)) * batch.tokens
+        tokens += batch.tokens
+    return total / max(tokens, 1)

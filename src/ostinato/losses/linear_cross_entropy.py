@@ -87,10 +87,6 @@ def _plain(
     return (F.cross_entropy(scores, targets, reduction="none", label_smoothing=smoothing) * weights).sum()
 
 
-def _rows_at_a_time(rows: int, vocabulary: int) -> int:
-    return min(rows, max(_FEWEST_ROWS, _BUFFER // (4 * vocabulary))) or 1
-
-
 def _rounds(weight: Tensor) -> bool:
     """Whether factors are to be rounded to bfloat16 here: asked for, and torch's float32 products do not do it.
 
@@ -126,7 +122,7 @@ def _computed(
             grads.append(make(parameter, dtype=torch.promote_types(parameter.dtype, torch.float32)))
     narrow = torch.bfloat16 if _rounds(weight) else weight.dtype
     factor, shift = weight.to(narrow), None if bias is None else bias.to(narrow)
-    rows = _rows_at_a_time(len(hidden), len(weight))
+    rows = min(len(hidden), max(_FEWEST_ROWS, _BUFFER // (4 * len(weight)))) or 1
     buffer = factor.new_empty(rows, len(weight))
     apart, even = narrow.itemsize < 4, smoothing / len(weight)
     loss = weights.new_zeros(())

@@ -2,13 +2,14 @@
 
 import json
 import os
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from os import PathLike
 from typing import Any
 
 from ostinato.core.errors import ConfigError, RunFolderError
-from ostinato.runtime.archive import read, require_usual
+from ostinato.runtime.archive import Archive, read, require_usual
 from ostinato.runtime.recurrent import Recurrent
-from ostinato.runtime.whole import whole_model
 
 #: Types that safetensors writes and NumPy has by itself.
 _OF_NUMPY = {"F16", "F32", "F64"}
@@ -81,3 +82,32 @@ def _layer(path: str | PathLike[str], cell: str | None, prefix: str | None, opti
     except SafetensorError as error:
         raise ConfigError(f"{file}: damaged or cut off, not a whole safetensors file ({error})") from None
     return Recurrent(cell, weights, **options)
+
+
+#: The module and the class of each, or what makes it; it takes the archive and `threads`.
+KINDS: Mapping[str, tuple[str, str]] = {
+    "language model": ("language_model", "LanguageModel"),
+    "sequence model": ("sequences", "SequenceModel"),
+    "tagger": ("tagger", "Tagger"),
+    "forecaster": ("forecaster", "Forecaster"),
+    "translator": ("translator", "Translator"),
+    "captioner": ("captioner", "Captioner"),
+    "transcriber": ("transcriber", "Transcriber"),
+    "layer": ("archive", "layer"),
+}
+
+
+def whole_model(archive: Archive, threads: int | None = None) -> Any:
+    """The model that a file holds.
+
+    Raises:
+        ConfigError: of a kind that this version does not know, or that lacks something.
+    """
+    if archive.about["kind"] not in KINDS:
+        raise ConfigError(f"{archive.file}: a {archive.about['kind']}, which this version does not know")
+    module, name = KINDS[archive.about["kind"]]
+    kind: Callable[..., Any] = getattr(import_module(f"ostinato.runtime.{module}"), name)
+    try:
+        return kind(archive, threads)
+    except (KeyError, TypeError, IndexError) as error:
+        raise ConfigError(f"{archive.file}: damaged, it does not hold a {archive.about['kind']}: {error!r}") from None

@@ -71,7 +71,8 @@ class SequenceModel:
     def outputs(self, inputs: Sequence[Any]) -> NDArray[np.float32]:
         """`[N, C]` scores of the labels, or standardised values, of inputs as `predict` takes them."""
         read = [self._read(number, one) for number, one in enumerate(inputs)]
-        found = np.zeros((len(read), self._output_size), np.float32)
+        width = len(self._about["targets"] if "targets" in self._about else self._about["labels"])
+        found = np.zeros((len(read), width), np.float32)
         order = np.argsort([len(one) for one in read], kind="stable")
         for start in range(0, len(read), AT_ONCE):
             rows = order[start : start + AT_ONCE]
@@ -89,10 +90,6 @@ class SequenceModel:
     def numbers(self, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> tuple[NDArray[np.float32]]:
         """A call, by the names of the run's model."""
         return (self(inputs, lengths),)
-
-    @property
-    def _output_size(self) -> int:
-        return len(self._about["targets"] if "targets" in self._about else self._about["labels"])
 
     def _read(self, number: int, given: Any) -> NDArray[Any]:
         """Ids `[T]`, or standardised features `[T, D]`; of a longer one its first and its last halves."""

@@ -14,9 +14,8 @@ from ostinato.data.series.codec import Read
 from ostinato.data.series.reading import Series, SeriesColumns
 from ostinato.data.series.times import Spacing
 from ostinato.sklearn.inputs import require_target
-from ostinato.sklearn.parameters import SequenceEstimator
 from ostinato.sklearn.series import Array, given_covariates, given_series, joined
-from ostinato.sklearn.training import asked_of_task, train
+from ostinato.sklearn.training import SequenceEstimator, asked_of_task, train
 from ostinato.tasks.estimators import Continues
 
 #: Rows looked back on where no parameter says and there is no season.

@@ -1,4 +1,5 @@
-"""What is handed to an estimator: tables of numbers by scikit-learn's rules, sequences by ours."""
+"""What is handed to an estimator: tables of numbers by scikit-learn's rules, sequences by ours; and
+what the estimators of one answer a sequence, classify and regress, have in common."""
 
 from collections.abc import Sequence
 from numbers import Number
@@ -7,9 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ostinato.core.errors import DataError
+from ostinato.data.labelled.examples import Example
+from ostinato.data.labelled.reading import raw_in_memory
+from ostinato.data.sources.memory import HeldTable, Steps, Texts, held_as
 
 #: What scikit-learn's validation leaves on an estimator that has seen a table.
 _OF_TABLES = ("n_features_in_", "feature_names_in_")
@@ -79,3 +83,47 @@ def require_target(estimator: Any, y: Any) -> None:
     """
     if y is None:
         raise DataError(f"{type(estimator).__name__} requires y to be passed, but the target y is None")
+
+
+def sequences_of(estimator: Any, X: Any, *, reset: bool) -> list[Any]:
+    """Texts, or float64 arrays `[T, D]`; `reset` as in `inputs.table`.
+
+    Raises:
+        DataError: something else.
+        ValueError: a table that scikit-learn refuses, in its words.
+    """
+    if is_table(X):
+        return list(table(estimator, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan")[:, :, None])
+    if reset:
+        forget_table(estimator)
+    held = held_as(listed(X), "X")
+    if isinstance(held, HeldTable):
+        raise DataError("X: expected sequences, got rows by column; hand over one column of texts")
+    if isinstance(held, Steps) and not any(map(len, held.sequences)) and not reset and _reads_texts(estimator):
+        held = Texts(("",) * len(held.sequences))  # where all are empty, they are what those of fit were
+    return raw_in_memory("X", held).inputs
+
+
+def answers_to(estimator: Any, X: Any) -> list[dict[str, Any]]:
+    """What a fitted estimator's run answers to each sequence.
+
+    Raises:
+        DataError: texts where `fit` had numbers, or numbers where it had texts.
+        NotFittedError: it is not fitted.
+    """
+    check_is_fitted(estimator)
+    inputs, texts = sequences_of(estimator, X, reset=False), _reads_texts(estimator)
+    if isinstance(inputs[0], str) != texts:
+        kinds = ("texts or tokens", "numbers") if texts else ("numbers", "texts or tokens")
+        raise DataError(f"X: expected {kinds[0]}, as in fit, got {kinds[1]}")
+    return list(estimator.run_.answer([Example(one, f"X[{row}]") for row, one in enumerate(inputs)]))
+
+
+def takes_sequences(tags: Any) -> Any:
+    """scikit-learn's tags, which say that three dimensions and text are fine, and so are missing numbers."""
+    tags.input_tags.three_d_array = tags.input_tags.string = tags.input_tags.allow_nan = True
+    return tags
+
+
+def _reads_texts(estimator: Any) -> bool:
+    return estimator.run_.codec.tokenizer is not None

@@ -11,10 +11,8 @@ from sklearn.utils import check_array
 from ostinato.core.errors import DataError
 from ostinato.data.labelled.examples import Raw
 from ostinato.data.labelled.reading import LabelledColumns
-from ostinato.sklearn.inputs import require_target
-from ostinato.sklearn.parameters import SequenceEstimator
-from ostinato.sklearn.sequences import answers_to, sequences_of, takes_sequences
-from ostinato.sklearn.training import train
+from ostinato.sklearn.inputs import answers_to, require_target, sequences_of, takes_sequences
+from ostinato.sklearn.training import SequenceEstimator, train
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

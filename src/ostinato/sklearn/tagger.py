@@ -15,8 +15,7 @@ from ostinato.data.sources.encodings import whole_characters
 from ostinato.data.sources.memory import is_missing
 from ostinato.data.text.conll import Tagged
 from ostinato.sklearn.inputs import is_table, require_target
-from ostinato.sklearn.parameters import SequenceEstimator
-from ostinato.sklearn.training import asked_of_task, train
+from ostinato.sklearn.training import SequenceEstimator, asked_of_task, train
 from ostinato.tasks.estimators import Tags
 
 

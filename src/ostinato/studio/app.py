@@ -5,17 +5,21 @@ once torch is there: the page shows before.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Mount
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ostinato.core.errors import OstinatoError
 from ostinato.serving.problems import Problem, respond
-from ostinato.studio import page, runs, training
+from ostinato.studio import runs, training
 from ostinato.studio.guard import Guard
 from ostinato.studio.studio import Studio
 
@@ -23,9 +27,26 @@ from ostinato.studio.studio import Studio
 _SETTLED = 2.0
 
 
+FILES = Path(__file__).with_name("page")
+_INLINE = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
+
+
+def inline_scripts() -> list[str]:
+    """What stands in the page's own script elements: the map from modules' names to files."""
+    return _INLINE.findall((FILES / "index.html").read_text(encoding="utf-8"))
+
+
+def _index(request: Request) -> Response:
+    return FileResponse(FILES / "index.html")
+
+
+#: The page, and its files under /page.
+ROUTES = [Route("/", _index), Mount("/page", StaticFiles(directory=FILES))]
+
+
 def routes() -> list[BaseRoute]:
     """What needs no torch. A module of this room that answers some of it has them as `ROUTES`."""
-    return [*page.ROUTES, *runs.ROUTES, *training.ROUTES]
+    return [*ROUTES, *runs.ROUTES, *training.ROUTES]
 
 
 def computing_routes() -> list[BaseRoute]:
@@ -62,7 +83,7 @@ def studio_app(folder: Path, secret: str, port: int, plugins: Sequence[str] = ()
         lifespan=lifespan,
     )
     app.state.studio = studio
-    app.add_middleware(Guard, secret=secret, port=port, scripts=page.inline_scripts())
+    app.add_middleware(Guard, secret=secret, port=port, scripts=inline_scripts())
     return app
 
 

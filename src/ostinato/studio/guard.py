@@ -61,8 +61,8 @@ class Guard:
         if headers.get("host", "") not in self._hosts:
             return Problem(421, "the studio answers at 127.0.0.1 and localhost alone").response()
         url = URL(scope=scope)
-        if scope["type"] == "http" and scope["path"] == "/" and (key := _key(url)) is not None:
-            return self._enter(key)
+        if scope["type"] == "http" and scope["path"] == "/" and (keys := parse_qs(url.query).get("key")):
+            return self._enter(keys[0])
         if not self._known(headers):
             return HTMLResponse(_CLOSED, 401) if scope["path"] == "/" else Problem(401, _HOW_IN).response()
         changes = scope["type"] == "websocket" or scope["method"] not in _READING
@@ -97,11 +97,6 @@ class Guard:
         if origin is not None:
             return origin == f"http://{headers['host']}"
         return headers.get("sec-fetch-site", "none") in ("same-origin", "none")
-
-
-def _key(url: URL) -> str | None:
-    found = parse_qs(url.query).get("key")
-    return found[0] if found else None
 
 
 def _headers(scripts: Sequence[str]) -> dict[str, str]:

@@ -116,7 +116,7 @@ class Trainings:
             "began": said["began"],
             "data": said.get("data"),
             "task": said.get("task"),
-            "about": _about(log),
+            "about": next((line for line in log.splitlines() if " parameters" in line), None),
         }
 
     def stop(self, name: str) -> None:
@@ -217,8 +217,3 @@ def _last_words(log: str) -> str | None:
     if ours:
         return None if ours[-1].startswith("interrupted") else ours[-1]
     return lines[-1] if lines else None
-
-
-def _about(log: str) -> str | None:
-    """The line on what is trained, and on what it is validated."""
-    return next((line for line in log.splitlines() if " parameters" in line), None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from numpy.random import Generator
-from torch import nn
+from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
 from ostinato.config.commands import Import
@@ -328,3 +328,42 @@ class Validated(Protocol):
 def record(files: Iterable[str | Path], digest: str, **more: Any) -> dict[str, Any]:
     """What `configuration` says of a part of the data: its files, its content's SHA-256, and more."""
     return {"files": [str(file) for file in files], "sha256": digest, **more}
+
+
+class Alignment(NamedTuple):
+    """What a model wrote, and what it looked at meanwhile.
+
+    Attributes:
+        source: `[S]` pieces of what was read; of a picture empty.
+        target: `[T]` tokens written, `<eos>` last.
+        weights: `[T, S]` of attention.
+    """
+
+    source: list[str]
+    target: list[str]
+    weights: Tensor
+
+
+@runtime_checkable
+class Aligns(Protocol):
+    """A task that writes a text from another, and can say what attention looked at."""
+
+    def align(self, run: Trained, text: str, beam: int | None = None) -> Alignment:
+        """Answer a text.
+
+        Raises:
+            ConfigError: the model has no attention.
+        """
+
+
+@runtime_checkable
+class Looks(Protocol):
+    """A task that writes a text from a picture."""
+
+    def look(self, run: Trained, picture: Path, beam: int | None = None) -> Alignment:
+        """Answer a picture; the places looked at are those of a square grid, row by row.
+
+        Raises:
+            DataError: no picture.
+            ConfigError: the model has no attention, or was trained on something else than pictures.
+        """

@@ -4,16 +4,15 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from ostinato.config.columns import separator_of
-from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Column
 from ostinato.config.model import ModelOptions
+from ostinato.config.reading import Decimal, EncodingOptions, Separator
 from ostinato.config.start import StartOptions
-from ostinato.config.table import Decimal, Separator
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 
 
-class TrainFacts:
+class TrainFacts(Protocol):
     """What a task's options say of themselves; most say little.
 
     Attributes:
@@ -47,20 +46,8 @@ class TrainFacts:
     COMMON: ClassVar[tuple[str, ...]]
 
 
-class TrainOptions(Protocol):
+class TrainOptions(TrainFacts, Protocol):
     """Options of `ostinato train TASK`: a frozen dataclass of `TrainFacts`; its docstring's first line is its help."""
-
-    TASK: ClassVar[str]
-    SOURCES: ClassVar[str]
-    NAMING_DATA: ClassVar[tuple[str, ...]]
-    FIXED: ClassVar[frozenset[str]]
-    PRESETS: ClassVar[dict[str, dict[str, Any]]]
-    UNUSED: ClassVar[frozenset[str]]
-    LEARNED: ClassVar[frozenset[str]]
-    FRESH: ClassVar[frozenset[str]]
-    SPACE: ClassVar[dict[str, dict[str, Any]]]
-    BFLOAT16: ClassVar[bool]
-    COMMON: ClassVar[tuple[str, ...]]
 
     @property
     def out(self) -> str:

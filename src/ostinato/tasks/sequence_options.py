@@ -8,12 +8,10 @@ import tyro
 from ostinato.config.cells import CELL_NAMES, DEFAULT_CELL, DEFAULT_CELL_OF_NUMBERS
 from ostinato.config.checks import above_zero, at_least, share
 from ostinato.config.columns import names_in
-from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Column, Columns, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
-from ostinato.config.shards import ShardOptions
+from ostinato.config.reading import EncodingOptions, ShardOptions, TableOptions
 from ostinato.config.start import StartOptions
-from ostinato.config.table import TableOptions
 from ostinato.config.text import Level, TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError

@@ -1,6 +1,5 @@
 """What tasks of one answer to a whole sequence do alike: read, write, tell of a run."""
 
-import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -20,8 +19,7 @@ from ostinato.tasks.embedding import words_in
 from ostinato.tasks.lending import Lent
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.pretraining import pretraining
-from ostinato.tasks.results import summed_up
-from ostinato.tasks.trained import AnyRun, Trained
+from ostinato.tasks.trained import AnyRun, Trained, changed, summed_up
 from ostinato.tasks.typed import waves
 
 Summary = TypeVar("Summary", bound=Result)
@@ -36,9 +34,7 @@ class ReadsSequences:
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with columns of other names."""
-        there = copy.copy(run)
-        there.codec = run.codec.renamed(**given)
-        return there
+        return changed(run, codec=run.codec.renamed(**given))
 
     def lines(self, run: Trained, answers: Iterable[Any]) -> Iterator[str]:
         """One JSON object a line."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from ostinato.config.shards import ShardOptions
+from ostinato.config.reading import ShardOptions
 from ostinato.core import cluster
 from ostinato.core.errors import ConfigError
 from ostinato.data.corpora.batches import ShardedBuckets

@@ -1,13 +1,16 @@
-"""A run, as its task sees it."""
+"""A run, as its task sees it, and what its summary says."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
 from torch import nn
 
 from ostinato.checkpoint import RunFolder
-from ostinato.core.errors import ConfigError
+from ostinato.core.errors import ConfigError, RunFolderError
+from ostinato.core.results import Result
 from ostinato.data.tables.layout import Layout
+from ostinato.data.text.unknown_words import unknown_figures
 
 
 class Trained(Protocol):
@@ -40,9 +43,20 @@ class Trained(Protocol):
         """The codec's."""
 
 
+#: A run that is given back with something changed.
+AnyRun = TypeVar("AnyRun", bound=Trained)
+
+
 def each_of(run: Trained) -> tuple[Trained, ...]:
     """The runs that an ensemble consists of; a run that is none, itself."""
     return run.members or (run,)
+
+
+def changed(run: AnyRun, **fields: Any) -> AnyRun:
+    """The run as it is, but for these."""
+    there = copy.copy(run)
+    there.__dict__.update(fields)
+    return there
 
 
 def require_alike(what: str, theirs: Sequence[Any]) -> None:
@@ -59,5 +73,31 @@ def require_alike(what: str, theirs: Sequence[Any]) -> None:
             )
 
 
-#: A run that a method gives back with something changed.
-AnyRun = TypeVar("AnyRun", bound=Trained)
+Summary = TypeVar("Summary", bound=Result)
+
+
+def best_loss(run: Trained) -> float:
+    """The lowest validation loss, of a task whose weights are chosen by it.
+
+    Raises:
+        RunFolderError: there was no validation yet, or the folder is damaged.
+    """
+    best = run.folder.resume_point.position().best
+    if best is None:
+        raise RunFolderError(f"{run.folder.path}: its training was stopped before the first validation")
+    return best
+
+
+def summed_up(kind: type[Summary], run: Trained, **own: Any) -> Summary:
+    """A summary of figures of the task's own, of the best validation's as `valid_` each, as far as the type has them,
+    and of the shares of unknown tokens that the run records.
+
+    Raises:
+        RunFolderError: the folder is damaged: a figure is missing.
+    """
+    best = {f"valid_{name}": value for name, value in run.folder.resume_point.position().best_figures.items()}
+    best = {name: value for name, value in best.items() if name in kind.__struct_fields__}
+    try:
+        return kind(**best | unknown_figures(run.config["data"]) | own)
+    except TypeError as error:
+        raise RunFolderError(f"{run.folder.path}: damaged, it does not say how good its weights are: {error}") from None

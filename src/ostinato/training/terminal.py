@@ -12,9 +12,8 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from ostinato.core.advice import NOT_FINITE, Advice
-from ostinato.core.figures import shown
-from ostinato.core.visible import visible
-from ostinato.training.events import Advised, Begun, Ended, Event, Trained, Validated, Where
+from ostinato.core.figures import shown, visible
+from ostinato.training.events import Advised, Begun, Ended, Event, Trained, Validated
 
 
 class TerminalProgress:
@@ -79,7 +78,7 @@ class TerminalProgress:
             return
         left = self._left(event.at.progress, math.inf if event.seconds_left is None else event.seconds_left)
         figures = f"{_figures(event.figures)}  {event.speed:,.0f} {self._unit}/s  {left}"
-        epoch = self._epoch(event.at)
+        epoch = f"epoch {event.at.epoch}" + (f" of {self._epochs}" if self._epochs else "")
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=event.at.progress, description=epoch, figures=figures)
         elif time.monotonic() - self._last_line > self.PACE:
@@ -101,9 +100,6 @@ class TerminalProgress:
         self._print(f"! {seen}")
         for line in rest:
             self._print(line, indented=2)
-
-    def _epoch(self, at: Where) -> str:
-        return f"epoch {at.epoch}" + (f" of {self._epochs}" if self._epochs else "")
 
     def _left(self, progress: float, at_most: float) -> str:
         if self._first_progress is None:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ostinato.cli.progress import ProgressLine
+from ostinato.cli.output import ProgressLine
 
 
 @pytest.fixture

@@ -8,12 +8,11 @@ import pytest
 from ostinato.config.commands import Demo
 from ostinato.config.merge import build
 from ostinato.config.model import ModelOptions
-from ostinato.config.regularisation import RegularisationOptions
 from ostinato.config.text import TextOptions
 from ostinato.config.training import DEFAULT_EPOCHS, TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.commands import Evaluate, Generate
-from ostinato.tasks.lm.options import AdaptingOptions, TrainLm
+from ostinato.tasks.lm.options import AdaptingOptions, RegularisationOptions, TrainLm
 
 NEEDED = {
     TrainLm: {"text": ["a.txt"], "out": "run"},

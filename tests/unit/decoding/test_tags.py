@@ -7,8 +7,8 @@ import torch
 
 from ostinato.core.span_tags import BIO, SCHEMES
 from ostinato.layers.crf import Chain
-from ostinato.tasks.tag.decoding import decode_tags, span_constraints, tag_probabilities
-from ostinato.tasks.tag.heads import TaggerOutput
+from ostinato.tasks.tag.codec import span_constraints
+from ostinato.tasks.tag.heads import TaggerOutput, decode_tags, tag_probabilities
 
 TAGS = ["O", "B-A", "I-A", "B-B", "I-B"]
 T, N, K = 4, 6, len(TAGS)

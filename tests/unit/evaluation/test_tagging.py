@@ -9,7 +9,7 @@ from torch import nn
 
 from ostinato.core.span_tags import BIO
 from ostinato.layers.crf import Chain
-from ostinato.tasks.tag.decoding import span_constraints
+from ostinato.tasks.tag.codec import span_constraints
 from ostinato.tasks.tag.figures import (
     predict_probabilities,
     predict_tags,

@@ -10,7 +10,7 @@ from ostinato.cells.gru import GRU
 from ostinato.config.cells import CELL_NAMES
 from ostinato.core.errors import ConfigError
 from ostinato.inspection import Live, Observed, record
-from ostinato.inspection.spans import standing_out
+from ostinato.inspection.units import standing_out
 from tests.conformance.own_cell import FeedbackMGU
 from tests.unit.inspection.conftest import D, H, layer
 

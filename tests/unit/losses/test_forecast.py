@@ -7,8 +7,8 @@ import torch
 
 from ostinato.core.batch import Batch
 from ostinato.tasks.forecast.ahead import QUANTILES
+from ostinato.tasks.forecast.heads import forecast_loss
 from ostinato.tasks.forecast.heads.quantile import pinball
-from ostinato.tasks.forecast.loss import forecast_loss
 
 stats = pytest.importorskip("scipy.stats", reason="scikit-learn brings it")
 

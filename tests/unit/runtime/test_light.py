@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ostinato.runtime.archive import write
-from ostinato.runtime.whole import KINDS
+from ostinato.runtime.loading import KINDS
 
 #: What parts of the package import elsewhere and a model needs not to start: the heaviest of each kind.
 HEAVY = {

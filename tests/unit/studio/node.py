@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ostinato.studio import page
+from ostinato.studio.app import FILES
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="no Node.js to run the page's modules")
 
@@ -24,7 +24,7 @@ def evaluated(folder: Path, part: str, script: str, **values: Any) -> Any:
     """
     there = folder / "page"
     if not there.exists():
-        shutil.copytree(page.FILES, there, ignore=shutil.ignore_patterns("vendor"))
+        shutil.copytree(FILES, there, ignore=shutil.ignore_patterns("vendor"))
         (there / "package.json").write_text('{"type": "module"}')
     given = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in values.items())
     (there / part / "script.js").write_text(f"{script}\n".replace("//GIVEN", given))

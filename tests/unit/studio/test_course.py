@@ -4,8 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from ostinato.studio.course import Course
-from ostinato.studio.runs import finite, rows
+from ostinato.studio.runs import Course, finite, rows
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "trained"
 

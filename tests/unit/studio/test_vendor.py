@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-from ostinato.studio.page import FILES
+from ostinato.studio.app import FILES
 
 VENDOR = FILES / "vendor"
 ROW = re.compile(r"^\| (\S+) \| \S+ \| [\d.]+ \| [\w.-]+ \| \S+ \| ([0-9a-f]{64}) \|$", re.MULTILINE)

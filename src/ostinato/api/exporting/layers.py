@@ -29,7 +29,7 @@ from ostinato.layers.eight_bits import INT8
 from ostinato.layers.recurrent import Recurrent
 from ostinato.runtime.archive import read
 from ostinato.runtime.archive import write as write_archive
-from ostinato.runtime.whole import whole_model
+from ostinato.runtime.loading import whole_model
 from ostinato.tasks.exporting import initial, lengths_port, state_ports
 
 #: What a layer of another form than usual is refused for, where a format cannot say it.

@@ -12,7 +12,7 @@ from ostinato.core.errors import ConfigError, DataError
 from ostinato.interop.outgoing.described import Arrays, flat
 from ostinato.runtime.archive import read
 from ostinato.runtime.archive import write as write_archive
-from ostinato.runtime.whole import whole_model
+from ostinato.runtime.loading import whole_model
 
 SUFFIX = ".npz"
 

@@ -20,7 +20,7 @@ from ostinato.core.errors import ConfigError, OstinatoError
 from ostinato.inspection.arrays import Array, rounded
 from ostinato.inspection.live import Live, LivePlace
 from ostinato.inspection.observed import Observed, Typed
-from ostinato.inspection.spans import standing_out
+from ostinato.inspection.units import standing_out
 from ostinato.inspection.views.gradients import flows
 from ostinato.tasks import TRAIN_OPTIONS, find
 from ostinato.tasks.watching import ReadsTyped, ReadsTypedOfPicture

@@ -11,7 +11,7 @@ from ostinato.data.labelled.texts import lines_of, read_text_table
 from ostinato.data.sources.files import TextFile, one_file
 from ostinato.data.sources.memory import in_memory
 from ostinato.data.sources.passages import Beginning, Passage, Reel
-from ostinato.data.tables.parts import in_rows, parts_of
+from ostinato.data.tables.reading import in_rows, parts_of
 
 
 @dataclass(frozen=True)

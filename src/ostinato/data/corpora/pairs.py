@@ -7,7 +7,7 @@ from pathlib import Path
 from ostinato.data.sources.files import TextFile, one_file
 from ostinato.data.sources.memory import in_memory
 from ostinato.data.sources.passages import Beginning, Passage, Reel
-from ostinato.data.tables.parts import in_rows, parts_of
+from ostinato.data.tables.reading import in_rows, parts_of
 from ostinato.data.text.pairs import TAB, PairLayout, Pairs, named_files, pairs_in, pairs_in_table, pairs_of_lines
 
 

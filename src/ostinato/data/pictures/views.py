@@ -1,6 +1,7 @@
-"""What a captioner sees: pictures, or features of them."""
+"""What a captioner sees: pictures, or features of them; captions as ids, in batches with what is seen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -10,11 +11,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from ostinato.core.batch import Batch
 from ostinato.core.errors import DataError
 from ostinato.core.files import LocalFile, in_utf8
 from ostinato.core.memory import require_room
-from ostinato.data.batching.buckets import pad_features
+from ostinato.data.batching.buckets import Rows, pad_features, pad_ids
+from ostinato.data.batching.splits import evenly
 from ostinato.data.pictures.reading import read_picture, require_pillow
+from ostinato.data.text.tokenizer import TokenIds
 
 _NAMED = 5  # unusable pictures named in a message
 
@@ -116,3 +120,48 @@ def unusable(names: Sequence[str], of: int) -> str:
     """How a message tells of pictures that cannot be seen."""
     shown = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
     return f"{len(names):,} of {of:,} pictures are missing or damaged and were left out: {shown}"
+
+
+@dataclass(frozen=True)
+class EncodedCaptions:
+    """Captions as ids, each with the name of its picture.
+
+    Attributes:
+        names: `[captions]`.
+        targets: `[captions]` arrays, without `<eos>`.
+        views: what is seen.
+        eos: the id that begins and ends a caption.
+    """
+
+    names: list[str]
+    targets: list[TokenIds]
+    views: Views
+    eos: int = 0
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def counts(self) -> Rows:
+        """`[captions]` tokens to predict."""
+        return np.array([len(target) + 1 for target in self.targets], np.int64)
+
+    def spread(self, most: int) -> "EncodedCaptions":
+        """At most so many of them, evenly spaced."""
+        return self if len(self) <= most else self._select(evenly(len(self), most))
+
+    def _select(self, rows: Iterable[int]) -> "EncodedCaptions":
+        rows = list(rows)
+        return replace(self, names=[self.names[row] for row in rows], targets=[self.targets[row] for row in rows])
+
+    def within(self, longest: int) -> "EncodedCaptions":
+        """Those that are not longer."""
+        return self._select(row for row, target in enumerate(self.targets) if len(target) <= longest)
+
+    def batch(self, rows: Rows) -> Batch:
+        """The captions with these numbers and their pictures."""
+        inputs, lengths = self.views.batch([self.names[row] for row in rows])
+        targets, target_lengths = pad_ids([np.append(self.targets[row], self.eos) for row in rows])
+        shifted = torch.cat([torch.full((1, targets.shape[1]), self.eos), targets[:-1]])
+        more = {"target_inputs": shifted, "target_lengths": target_lengths}
+        return Batch(inputs, targets, lengths, more=more, counted=int(target_lengths.sum()))

@@ -35,7 +35,7 @@ class Given:
         scale: `[K]` of each target, transformed; None where the rows trained on are too few or too even to tell.
         naive: `[K]` in-sample seasonal naive error; None where it has none.
         size: `[K]` mean absolute value of each target.
-        parts: of the targets, `recognition.digests`: to know them again where some have been revised. Runs of before
+        parts: of the targets, `known_rows.digests`: to know them again where some have been revised. Runs of before
             have none.
     """
 

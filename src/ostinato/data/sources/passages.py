@@ -24,7 +24,7 @@ class Reel:
     def __init__(self, file: TextFile, byte: int = 0, line: int = 1, watch: Callable[[str], None] | None = None):
         self.file, self.byte, self.line, self.characters = file, byte, line, 0
         pieces = file.pieces(byte)
-        self._lines = whole_lines(pieces if watch is None else _watched(pieces, watch))
+        self._lines = whole_lines(pieces if watch is None else watched(pieces, watch))
         self._next: str | None = None
 
     def __iter__(self) -> Iterator[str]:
@@ -128,7 +128,8 @@ def packed(file: TextFile) -> bool:
     return file.member is not None or file.head(CHUNK) != start
 
 
-def _watched(pieces: Iterator[str], watch: Callable[[str], None]) -> Iterator[str]:
+def watched(pieces: Iterator[str], watch: Callable[[str], None]) -> Iterator[str]:
+    """The same, each told to `watch` as it goes by."""
     for piece in pieces:
         watch(piece)
         yield piece

@@ -18,7 +18,7 @@ from ostinato.core.memory import require_room
 from ostinato.data.sources.encodings import whole_characters
 from ostinato.data.sources.files import PathLike, TextFile, one_file, whole_lines
 from ostinato.data.sources.memory import Held, HeldTable, Texts, in_memory, is_missing
-from ostinato.data.sources.passages import Passage
+from ostinato.data.sources.passages import Beginning, Passage, Reel, watched
 from ostinato.data.tables.delimited import Row, csv_rows, tsv_rows, what_else, without_empty_lines
 from ostinato.data.tables.json_rows import json_object, json_table
 from ostinato.data.tables.layout import chosen_layout
@@ -215,16 +215,13 @@ class Content:
 
     def lines(self) -> Iterator[str]:
         """The file's lines with their ends; a line ends at a line feed, nowhere else."""
-        return self.file.lines() if isinstance(self.file, Passage) else whole_lines(self._hashed(self.file))
+        if isinstance(self.file, Passage):
+            return self.file.lines()
+        return whole_lines(watched(self.file.pieces(), lambda piece: self._hash.update(piece.encode())))
 
     def row_ended(self) -> bool:
         """Asked where a row has ended: whether it was the last one."""
         return isinstance(self.file, Passage) and self.file.row_ended()
-
-    def _hashed(self, file: TextFile) -> Iterator[str]:
-        for piece in file.pieces():
-            self._hash.update(piece.encode())
-            yield piece
 
     def bytes(self) -> bytes:
         """All of it, unpacked."""
@@ -362,3 +359,28 @@ def _no_column(file: str, name: str, known: Iterable[str]) -> DataError:
     quoted = next((column for column in shown if column.startswith('"')), None)
     hint = "" if quoted is None else f"; a name that holds a comma stands in quotation marks: '{quoted}'"
     return DataError(unknown_name(f"{file}: no column", name, shown) + hint)
+
+
+def in_rows(file: TextFile) -> bool:
+    """Whether a file's rows stand one behind the other as text: CSV, TSV, JSON lines.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return not is_json(file) and format_of(file) != "parquet"
+
+
+def parts_of(file: TextFile, reel: Reel) -> Beginning:
+    """How a table, of which the reel is at its beginning, is read in parts: each has before it the lines up to that
+    which names the columns.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    kind, layout, heading = format_of(file), chosen_layout(), list[str]()
+    if kind != "jsonl" and layout.header:
+        lines = watched(reel, heading.append)
+        by_comma = csv_rows(file.name, lines, layout.separator or ",", layout.comment)
+        rows = by_comma if kind == "csv" else tsv_rows(lines, layout.comment)
+        next((row for _, row in rows if row), None)
+    return Beginning("row" if kind == "csv" else "line", tuple(heading), reel)

@@ -107,7 +107,8 @@ def _captured(graph: Graph, opset: int) -> Any:
                 verbose=False,
             )
         except torch.onnx.OnnxExporterError as error:
-            raise DataError(f"--to onnx: torch cannot write this model: {_first_line(error)}") from error
+            why = str(error.__cause__ or error).strip().splitlines()[0]
+            raise DataError(f"--to onnx: torch cannot write this model: {why}") from error
     assert program is not None
     model = program.model_proto
     written = next(one.version for one in model.opset_import if not one.domain)
@@ -156,7 +157,7 @@ def _check(model: Any, graph: Graph) -> None:
 
     onnx.checker.check_model(model, full_check=True)
     for values, ports in ((model.graph.input, graph.inputs), (model.graph.output, graph.outputs)):
-        found = {value.name: _axes(value) for value in values}
+        found = {v.name: tuple(d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
         for port in ports:
             if found.get(port.name) != port.axes:
                 raise DataError(
@@ -175,14 +176,6 @@ def _fix(model: Any, sizes: Mapping[str, int]) -> None:
             if axis.dim_param in sizes:
                 axis.dim_value = sizes[axis.dim_param]
     onnx.checker.check_model(model, full_check=True)
-
-
-def _axes(value: Any) -> tuple[str | int, ...]:
-    return tuple(one.dim_param or one.dim_value for one in value.type.tensor_type.shape.dim)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error.__cause__ or error).strip().splitlines()[0]
 
 
 def said(port: Port) -> str:

@@ -12,8 +12,7 @@ from ostinato.serving.exchange import answered, read
 from ostinato.serving.problems import Problem
 from ostinato.serving.serving import serving_of
 from ostinato.studio.runs import finite
-from ostinato.tasks.attending import Aligns, Looks
-from ostinato.tasks.contract import Generates, ReadsTexts
+from ostinato.tasks.contract import Aligns, Generates, Looks, ReadsTexts
 
 Body = TypeVar("Body")
 

@@ -14,8 +14,7 @@ from ostinato.api.run import Run
 from ostinato.inspection.candidates import predictions
 from ostinato.serving.problems import Problem
 from ostinato.studio.trying.asking import able, asked
-from ostinato.tasks.attending import Aligns
-from ostinato.tasks.contract import Generates, ReadsTexts
+from ostinato.tasks.contract import Aligns, Generates, ReadsTexts
 
 #: Parts of a text that are left out in turn; of a longer text a part is several words.
 _MOST_PARTS = 160

@@ -19,7 +19,7 @@ from ostinato.serving.problems import Problem
 from ostinato.serving.serving import serving_of
 from ostinato.studio.studio import Studio, studio_of
 from ostinato.studio.trying.asking import able, asked, computed
-from ostinato.tasks.attending import Looks
+from ostinato.tasks.contract import Looks
 
 #: Pictures of its data that a run is tried on.
 _SHOWN = 24

@@ -1,6 +1,5 @@
 """caption: pictures, or features of them, from files to CIDEr and to captions."""
 
-import copy
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -19,18 +18,16 @@ from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.data.batching.buckets import Buckets, in_length_order
 from ostinato.data.batching.splits import held_out
 from ostinato.data.pictures.captions import Captions, is_list, part_of, read_captions, read_names
-from ostinato.data.pictures.encoded import EncodedCaptions
-from ostinato.data.pictures.views import Features, Views, unusable, views_of
+from ostinato.data.pictures.views import EncodedCaptions, Features, Views, unusable, views_of
 from ostinato.data.sources.encodings import read_as
 from ostinato.data.text.tokenizer import TextCodec, Tokenizer
 from ostinato.data.text.unknown_words import unknown_note, unknown_of, warn_unknown
 from ostinato.data.text.vocabulary import learn_tokenizer
 from ostinato.decoding import best_sequences
 from ostinato.evaluation import perplexity
-from ostinato.evaluation.decoded import decoded_loss
 from ostinato.losses import decoded_cross_entropy
+from ostinato.losses.cross_entropy import decoded_loss
 from ostinato.models.ensemble import WriterEnsemble
-from ostinato.tasks.attending import Alignment
 from ostinato.tasks.caption import portable
 from ostinato.tasks.caption.figures import score_captions
 from ostinato.tasks.caption.model import Captioner
@@ -38,11 +35,10 @@ from ostinato.tasks.caption.options import BEAM, AskCaption, TrainCaption
 from ostinato.tasks.caption.results import Figures, Summary
 from ostinato.tasks.caption.typed import example, picture, typed
 from ostinato.tasks.card import CardFacts, files_of, valid_source
-from ostinato.tasks.contract import Progress, Task, record
+from ostinato.tasks.contract import Alignment, Progress, Task, record
 from ostinato.tasks.embedding import words_in
 from ostinato.tasks.prepared import Prepared
-from ostinato.tasks.results import best_loss, summed_up
-from ostinato.tasks.trained import AnyRun, Trained, require_alike
+from ostinato.tasks.trained import AnyRun, Trained, best_loss, changed, require_alike, summed_up
 from ostinato.training import ALONE, Job, Processes
 
 #: Pictures looked at at once.
@@ -91,7 +87,10 @@ class Captioning:
         whole = read_captions(options.data[0])
         parts = _split(options, whole)
         seen = {name: _usable(part, views) for name, part in parts.items()}
-        data: dict[str, Any] = {name: _record(part) for name, part in seen.items()}
+        data: dict[str, Any] = {
+            name: record([part.file], part.digest, pictures=len(part), captions=sum(map(len, part.texts)))
+            for name, part in seen.items()
+        }
         data["held_out"] = options.valid is None
         if codec is None:
             codec = TextCodec(learn_tokenizer(seen["train"].lines(), options.tokens.level, options.tokens.vocab_limit))
@@ -254,9 +253,8 @@ class Captioning:
         if (then["images"] is None) != ("images" not in given):
             kind, option = ("features", "--features") if then["images"] is None else ("pictures", "--images")
             raise ConfigError(f"{run.folder.path}: was trained on {kind}; give {option}")
-        there = copy.copy(run)
-        there.config = run.config | {"views": then | {"images": given.get("images"), "features": given.get("features")}}
-        return there
+        views = then | {"images": given.get("images"), "features": given.get("features")}
+        return changed(run, config=run.config | {"views": views})
 
     def lines(self, run: Trained, answers: Iterable[str]) -> Iterator[str]:
         """One a line; an empty one for a picture that cannot be seen."""
@@ -363,7 +361,3 @@ def _trained_on(run: Trained) -> Captions:
             return read_captions(file)
     except DataError as error:
         raise DataError(f"a list of names needs the captions that the run was made of: {error}") from None
-
-
-def _record(part: Captions) -> dict[str, Any]:
-    return record([part.file], part.digest, pictures=len(part), captions=sum(map(len, part.texts)))

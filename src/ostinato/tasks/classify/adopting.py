@@ -11,8 +11,7 @@ from ostinato.data.labelled.sequences import Scale
 from ostinato.interop.assembling import Assembled, assemble
 from ostinato.interop.layouts import Array
 from ostinato.interop.parts import Found
-from ostinato.interop.vocabulary import Words, words_of
-from ostinato.tasks.adopting import names_of
+from ostinato.interop.vocabulary import Words, names_of, words_of
 from ostinato.tasks.contract import Adopted
 from ostinato.tasks.sequence_data import recorded
 

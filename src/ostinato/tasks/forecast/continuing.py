@@ -9,6 +9,7 @@ import torch
 from ostinato.data.series.codec import SeriesCodec
 from ostinato.data.series.reading import Series
 from ostinato.data.series.windows import SEASONS, Shape, Windows
+from ostinato.evaluation import evaluating
 from ostinato.tasks.forecast.decoding import Forecast, forecast, in_units, paths_for
 from ostinato.tasks.forecast.model import Forecaster
 
@@ -90,9 +91,7 @@ def _further(
 def _next_block(model: Forecaster, windows: Windows, shares: np.ndarray) -> np.ndarray:
     """One block of each of N windows, `[N, H, K]`: the quantile of this share; of the first window the point."""
     inputs = windows.inputs(np.arange(len(windows)))
-    training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         if model.autoregressive:
             paths = model.step_by_step(inputs.past, **inputs.arguments(), sample=False).location
             if len(windows) > 1:
@@ -101,8 +100,6 @@ def _next_block(model: Forecaster, windows: Windows, shares: np.ndarray) -> np.n
         else:
             output = model(inputs.past, **inputs.arguments())
             paths = output.quantile(torch.as_tensor(shares)[:, None]) if len(windows) > 1 else output.location
-    finally:
-        model.train(training)
     return in_units(paths, inputs, windows.shape.transforms).swapaxes(0, 1)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from ostinato.core.errors import ConfigError
 from ostinato.data.series.scaling import Transform
 from ostinato.data.series.windows import Windows, WindowTensors
+from ostinato.evaluation import evaluating
 from ostinato.tasks.forecast.model import Forecaster
 from ostinato.tasks.trained import Trained
 
@@ -43,23 +44,18 @@ def forecast(
 ) -> Forecast:
     """Forecast every window, in eval mode: the median, and quantiles of these shares, but for the point head. The seed
     is of the paths drawn, where decoding is autoregressive and the head a distribution."""
-    training = model.training
-    model.eval()
     shares = () if model.certain else shares
     drawn = model.autoregressive and not model.certain
     paths = paths_for(shares) if drawn else 0
     together = max(1, _TOGETHER // paths) if drawn else _TOGETHER
     parts = []
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            for first in range(0, len(windows), together):
-                indices = np.arange(first, min(first + together, len(windows)))
-                parts.append(_forecast(model, windows.inputs(indices), shares, windows.shape.transforms, paths))
-                if progress is not None:
-                    progress(int(indices[-1]) + 1, len(windows))
-    finally:
-        model.train(training)
+    with evaluating(model), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for first in range(0, len(windows), together):
+            indices = np.arange(first, min(first + together, len(windows)))
+            parts.append(_forecast(model, windows.inputs(indices), shares, windows.shape.transforms, paths))
+            if progress is not None:
+                progress(int(indices[-1]) + 1, len(windows))
     values = np.concatenate(parts, axis=1).swapaxes(0, 1)
     return Forecast(values[..., 0], values[..., 1:] if shares else None)
 

@@ -8,11 +8,10 @@ from tyro.conf import Positional
 
 from ostinato.config.checks import at_least
 from ostinato.config.columns import names_in
-from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Columns, Config, File, Flag, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
+from ostinato.config.reading import EncodingOptions, TableOptions
 from ostinato.config.start import StartOptions
-from ostinato.config.table import TableOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.forecast.ahead import ForecastOptions, Head, percents

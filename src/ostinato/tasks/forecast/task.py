@@ -1,6 +1,5 @@
 """forecast: time series, from a table to how they go on."""
 
-import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -40,16 +39,15 @@ from ostinato.tasks.forecast.figures import (
     simple_forecast,
     windowed,
 )
+from ostinato.tasks.forecast.heads import forecast_loss
 from ostinato.tasks.forecast.intervals import calibrate, foreseen, gone_on, levels_of
-from ostinato.tasks.forecast.loss import forecast_loss
 from ostinato.tasks.forecast.model import Forecaster
 from ostinato.tasks.forecast.options import AskForecast, EvaluateForecast, TrainForecast
 from ostinato.tasks.forecast.results import Answer, Figures, StepFigures, Summary, TargetFigures
 from ostinato.tasks.forecast.split import PreparedSeries, Unseen, split, unseen
 from ostinato.tasks.forecast.stepwise import StepsOfSeries
 from ostinato.tasks.forecast.typed import example, typed
-from ostinato.tasks.results import summed_up
-from ostinato.tasks.trained import AnyRun, Trained, require_alike
+from ostinato.tasks.trained import AnyRun, Trained, changed, require_alike, summed_up
 from ostinato.tasks.watching import required
 from ostinato.training import ALONE, Job, Processes
 
@@ -260,9 +258,7 @@ class Forecasting:
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with columns of other names."""
-        there = copy.copy(run)
-        there.codec = run.codec.renamed(given)
-        return there
+        return changed(run, codec=run.codec.renamed(given))
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The last window of the first series; the scalar is the sum of its point forecasts, as scaled inside."""

@@ -10,7 +10,7 @@ from torch import nn
 from ostinato.core.batch import Batch
 from ostinato.core.kept_state import KeptState
 from ostinato.data.text.tokenizer import TokenIds
-from ostinato.evaluation import bits_per_character, perplexity
+from ostinato.evaluation import bits_per_character, evaluating, perplexity
 from ostinato.losses import sequence_cross_entropy
 from ostinato.tasks.lm.adapting import adapting_loss
 from ostinato.tasks.lm.options import AdaptingOptions
@@ -52,14 +52,10 @@ def evaluate_language_model(
             settings
         of what was on where the model adapts to the text.
     """
-    training = model.training
-    model.eval()
     report = None if progress is None else lambda done: progress(done, tokens)
     used = adapting.settings_in_use() if adapting is not None else {}
-    try:
+    with evaluating(model):
         loss = adapting_loss(model, pieces, adapting, report) if adapting and used else mean_loss(model, pieces, report)
-    finally:
-        model.train(training)
     figures = {"tokens": tokens, "loss": loss, "perplexity": perplexity(loss)}
     return figures | ({"bits_per_character": bits_per_character(loss)} if level == "char" else {}) | used
 

@@ -25,7 +25,7 @@ from ostinato.optim import takes_sparse
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.embedding import words_in
-from ostinato.tasks.lm import in_c, inspection, lending, portable
+from ostinato.tasks.lm import in_c, inspection, portable
 from ostinato.tasks.lm.adopting import USED, adopt
 from ostinato.tasks.lm.corpora import Ids, first_of, ids_of, shard_size, streams, trained_share
 from ostinato.tasks.lm.ensemble import LanguageModelEnsemble
@@ -36,8 +36,7 @@ from ostinato.tasks.lm.results import Figures, Summary
 from ostinato.tasks.lm.sampling import sample
 from ostinato.tasks.lm.writing import TOGETHER, Writing, WritingRows, write_together
 from ostinato.tasks.prepared import Prepared
-from ostinato.tasks.results import best_loss, summed_up
-from ostinato.tasks.trained import Trained, require_alike
+from ostinato.tasks.trained import Trained, best_loss, require_alike, summed_up
 from ostinato.training import ALONE, Job, Processes
 
 #: Tokens to validate on while training, at most: the first ones of a longer validation text.
@@ -240,7 +239,7 @@ class LanguageModelling:
         """That of the words."""
         return {"embedding": words_in(codec.tokenizer)}
 
-    lending, lend = staticmethod(lending.lending), staticmethod(lending.lend)
+    lending, lend = staticmethod(portable.lending), staticmethod(portable.lend)
     metadata, graphs = staticmethod(portable.metadata), staticmethod(portable.graphs)
     described = staticmethod(portable.described)
     program, sample = staticmethod(in_c.program), staticmethod(in_c.sample)

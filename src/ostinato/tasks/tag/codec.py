@@ -1,4 +1,4 @@
-"""A tagger's words, characters and tags; several taggers of the same tags as one."""
+"""A tagger's words, characters and tags, and which of these may follow each other; several taggers as one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,15 +7,35 @@ from typing import Self
 import numpy as np
 import torch
 
-from ostinato.core.span_tags import scheme_of
+from ostinato.core.span_tags import BIO, Scheme, scheme_of
 from ostinato.data.batching.buckets import in_length_order
-from ostinato.layers.crf import Chain
+from ostinato.layers.crf import FORBIDDEN, Chain
 from ostinato.tasks.contract import Progress
-from ostinato.tasks.tag.decoding import decode_tags, span_constraints
 from ostinato.tasks.tag.figures import AT_ONCE, predict_probabilities, predict_tags, tag_names
-from ostinato.tasks.tag.heads import TaggerOutput
+from ostinato.tasks.tag.heads import TaggerOutput, decode_tags
+from ostinato.tasks.tag.model import Tagger
 from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
 from ostinato.tasks.trained import Trained
+
+
+def span_constraints(tags: Sequence[str], scheme: Scheme = BIO) -> Chain:
+    """Scores over K tags that forbid what a scheme does not know, 0 for what may be, `FORBIDDEN` for what may not; in
+    BIO (IOB2) I-X in front, or behind anything but B-X and I-X."""
+    chain = Chain(torch.zeros(len(tags)), torch.zeros(len(tags), len(tags)), torch.zeros(len(tags)))
+    for later, tag in enumerate(tags):
+        chain.start[later] = 0.0 if scheme.follows(None, tag) else FORBIDDEN
+        chain.end[later] = 0.0 if scheme.follows(tag, None) else FORBIDDEN
+        for earlier, before in enumerate(tags):
+            chain.transitions[earlier, later] = 0.0 if scheme.follows(before, tag) else FORBIDDEN
+    return chain
+
+
+def chain_of(run: Trained) -> Chain | None:
+    """The scores of neighbouring tags that a run goes by: learned ones, and what the tags' scheme forbids."""
+    assert isinstance(run.model, Tagger)
+    learned, allowed = getattr(run.model, run.model.head), run.codec.constraints
+    found: Chain | None = allowed if learned is None else learned.chain().plus(allowed)
+    return found
 
 
 @dataclass(frozen=True)

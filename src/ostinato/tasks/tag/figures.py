@@ -14,10 +14,10 @@ from torch import nn
 from ostinato.core.batch import Batch
 from ostinato.core.lengths import valid_steps
 from ostinato.core.span_tags import Scheme
+from ostinato.evaluation import evaluating
 from ostinato.evaluation.spans import span_scores, tag_scores
 from ostinato.layers.crf import Chain
-from ostinato.tasks.tag.decoding import decode_tags, tag_probabilities
-from ostinato.tasks.tag.heads import TaggerOutput, tag_loss
+from ostinato.tasks.tag.heads import TaggerOutput, decode_tags, tag_loss, tag_probabilities
 from ostinato.tasks.tag.reading import UNKNOWN_TAG, WordSequences
 from ostinato.training import Guess
 
@@ -143,9 +143,8 @@ def _fill(
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Fill an array, a row a word, with answers `[T, N, ...]`."""
-    training, done = model.training, 0
-    model.eval()
-    try:
+    done = 0
+    with evaluating(model):
         for places, batch in sequences.in_length_order(AT_ONCE):
             found = answer(model(batch.inputs, **batch.arguments()), batch)
             assert batch.lengths is not None
@@ -154,5 +153,3 @@ def _fill(
             done += len(places)
             if progress is not None:
                 progress(done, sequences.words)
-    finally:
-        model.train(training)

@@ -7,7 +7,8 @@ import torch
 
 from ostinato.data.batching.buckets import pad_ids
 from ostinato.interop.outgoing.c import Program, Sample, TaggerParts, Weights, tagger
-from ostinato.tasks.tag.decoding import chain_of, decode_tags
+from ostinato.tasks.tag.codec import chain_of
+from ostinato.tasks.tag.heads import decode_tags
 from ostinato.tasks.tag.model import Tagger
 from ostinato.tasks.tag.reading import SPELLED
 from ostinato.tasks.trained import Trained

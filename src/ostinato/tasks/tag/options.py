@@ -9,10 +9,9 @@ from tyro.conf import Positional
 
 from ostinato.config.checks import at_least
 from ostinato.config.columns import names_in
-from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Column, Columns, Config, File, Flag, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
-from ostinato.config.shards import ShardOptions
+from ostinato.config.reading import EncodingOptions, ShardOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError

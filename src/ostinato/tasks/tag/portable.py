@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ostinato.interop.outgoing.described import Arrays, Described, lengths
 from ostinato.interop.outgoing.graphs import Graph, Port
 from ostinato.tasks.exporting import lengths_port
-from ostinato.tasks.tag.decoding import chain_of
+from ostinato.tasks.tag.codec import chain_of
 from ostinato.tasks.tag.model import Tagger
 from ostinato.tasks.tag.reading import SPELLED
 from ostinato.tasks.trained import Trained

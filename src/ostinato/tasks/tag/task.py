@@ -1,6 +1,5 @@
 """tag: a tag for every word, from files of tagged sentences to accuracy, span F1 and files with other tags."""
 
-import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -31,12 +30,10 @@ from ostinato.evaluation.collapse import tell_collapsed
 from ostinato.inspection.observed import Observed, Typed
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task
-from ostinato.tasks.results import summed_up
 from ostinato.tasks.sharded import InShards, shown
 from ostinato.tasks.stepwise import require_one_way
 from ostinato.tasks.tag import in_c, portable
-from ostinato.tasks.tag.adopting import USED, adopt
-from ostinato.tasks.tag.borrowing import BORROWED, borrow
+from ostinato.tasks.tag.adopting import BORROWED, USED, adopt, borrow
 from ostinato.tasks.tag.codec import TagCodec
 from ostinato.tasks.tag.corpora import tag_counts
 from ostinato.tasks.tag.data import PreparedSentences, prepare_files
@@ -46,7 +43,7 @@ from ostinato.tasks.tag.model import Tagger
 from ostinato.tasks.tag.options import EvaluateTag, PredictTag, TrainTag
 from ostinato.tasks.tag.reading import TagVocabulary, WordSequences
 from ostinato.tasks.tag.results import Figures, Scores, Summary
-from ostinato.tasks.trained import AnyRun, Trained, require_alike
+from ostinato.tasks.trained import AnyRun, Trained, changed, require_alike, summed_up
 from ostinato.tasks.watching import required
 from ostinato.training import ALONE, Job, Processes
 
@@ -293,9 +290,7 @@ class Tagging:
         form = {"input_format": given["format"]} if "format" in given else {}
         place = {"output_column": given["column"]} if "column" in given else {}
         columns = {name: column for name, column in given.items() if name != "format"}
-        there = copy.copy(run)
-        there.config = run.config | {"columns": run.config["columns"] | columns} | form | place
-        return there
+        return changed(run, config=run.config | {"columns": run.config["columns"] | columns} | form | place)
 
     def observe(self, run: Trained, source: str | None, steps: int) -> Observed:
         """The first sentence; the scalar is the loss of the tag that scores best where a direction ends."""

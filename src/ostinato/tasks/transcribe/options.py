@@ -8,11 +8,10 @@ from tyro.conf import Positional
 
 from ostinato.config.checks import valid_beam
 from ostinato.config.columns import names_in
-from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Beam, Column, Columns, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
+from ostinato.config.reading import EncodingOptions, TableOptions
 from ostinato.config.start import StartOptions
-from ostinato.config.table import TableOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.options import ReadingRows, Takes, TrainFacts, require_id_beside_values

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Count
-from ostinato.core.batch import Batch
 from ostinato.core.errors import RunFolderError
 from ostinato.core.results import builtins
 from ostinato.data.batching.buckets import Buckets, in_length_order
@@ -17,9 +16,8 @@ from ostinato.data.labelled.sequences import Scale
 from ostinato.losses.alignment import ctc_loss
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task
-from ostinato.tasks.results import summed_up
 from ostinato.tasks.sequence_task import ReadsSequences
-from ostinato.tasks.trained import Trained
+from ostinato.tasks.trained import Trained, summed_up
 from ostinato.tasks.transcribe import in_c, portable
 from ostinato.tasks.transcribe.data import (
     Part,
@@ -31,7 +29,7 @@ from ostinato.tasks.transcribe.data import (
     require_frames,
 )
 from ostinato.tasks.transcribe.figures import error_figures, transcripts, validation
-from ostinato.tasks.transcribe.model import Transcriber, TranscriberOutput
+from ostinato.tasks.transcribe.model import Transcriber
 from ostinato.tasks.transcribe.options import BEAM, AskTranscribe, TrainTranscribe
 from ostinato.tasks.transcribe.results import Answer, Figures, Summary
 from ostinato.training import ALONE, Job, Processes
@@ -107,7 +105,7 @@ class Transcription(ReadsSequences):
         held = [valid.batch(rows) for rows in in_length_order(valid.lengths, size)]
         return Job(
             model=model,
-            loss=_loss,
+            loss=lambda output, batch: ctc_loss(output.logits, batch.targets, output.lengths),
             batches=batches,
             validate=lambda trained: validation(trained, valid, held, prepared.codec),
             validation_share=sum(valid.counts) / batches.tokens,
@@ -197,10 +195,6 @@ class Transcription(ReadsSequences):
 
 
 TASK: Task[TrainTranscribe, PreparedFrames] = Transcription()
-
-
-def _loss(output: TranscriberOutput, batch: Batch) -> Tensor:
-    return ctc_loss(output.logits, batch.targets, output.lengths)
 
 
 def _beam(options: AskTranscribe) -> int:

@@ -7,12 +7,10 @@ import tyro
 from tyro.conf import Positional
 
 from ostinato.config.checks import at_least, share, valid_beam
-from ostinato.config.encoding import EncodingOptions
 from ostinato.config.fields import Beam, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
-from ostinato.config.shards import ShardOptions
+from ostinato.config.reading import EncodingOptions, Separator, ShardOptions
 from ostinato.config.start import StartOptions
-from ostinato.config.table import Separator
 from ostinato.config.text import Level, TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError

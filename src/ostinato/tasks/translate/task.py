@@ -1,6 +1,5 @@
 """translate: pairs of texts, from files to BLEU and to other texts."""
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
@@ -20,18 +19,16 @@ from ostinato.data.text.tokenizer import TextCodec, Tokenizer
 from ostinato.data.text.unknown_words import unknown_note
 from ostinato.decoding import best_sequences
 from ostinato.evaluation import perplexity
-from ostinato.evaluation.decoded import decoded_loss
 from ostinato.losses import decoded_cross_entropy
+from ostinato.losses.cross_entropy import decoded_loss
 from ostinato.models.ensemble import WriterEnsemble
 from ostinato.plots.alignment import alignment_matrix
 from ostinato.plots.style import available
-from ostinato.tasks.attending import Alignment
 from ostinato.tasks.card import CardFacts, files_of, valid_source
-from ostinato.tasks.contract import Progress, Task
+from ostinato.tasks.contract import Alignment, Progress, Task
 from ostinato.tasks.embedding import words_in
-from ostinato.tasks.results import best_loss, summed_up
 from ostinato.tasks.sharded import InShards, count_of, shown
-from ostinato.tasks.trained import AnyRun, Trained, require_alike
+from ostinato.tasks.trained import AnyRun, Trained, best_loss, changed, require_alike, summed_up
 from ostinato.tasks.translate import portable
 from ostinato.tasks.translate.adopting import SOURCE_FILE, USED, adopt
 from ostinato.tasks.translate.borrowing import BORROWED, borrow
@@ -190,10 +187,9 @@ class Translation:
 
     def reading(self, run: AnyRun, given: Mapping[str, Any]) -> AnyRun:
         """The run as it is, with pairs that stand otherwise in their file."""
-        there = copy.copy(run)
         # columns leave no separator, and the other way round
-        there.config = run.config | {"columns": None, "separator": None, **given, "columns_named": "columns" in given}
-        return there
+        named = {"columns": None, "separator": None, **given, "columns_named": "columns" in given}
+        return changed(run, config=run.config | named)
 
     def together(self, runs: Sequence[Trained]) -> nn.Module:
         """The mean of the next token's probabilities, searched together; their vocabularies must be the same."""

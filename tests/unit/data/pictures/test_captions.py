@@ -10,8 +10,7 @@ from safetensors.numpy import save_file
 
 from ostinato.core.errors import DataError
 from ostinato.data.pictures.captions import part_of, read_captions, read_names
-from ostinato.data.pictures.encoded import EncodedCaptions
-from ostinato.data.pictures.views import Features, Pictures, unusable
+from ostinato.data.pictures.views import EncodedCaptions, Features, Pictures, unusable
 
 FLICKR = "a.jpg#0\tA dog .\na.jpg#1\tOne dog .\nb c.jpg#0\tA # cat .\n"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ostinato.config.table import TableOptions
+from ostinato.config.reading import TableOptions
 from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.series.reading import SeriesColumns, numbers, read_series
 from ostinato.data.tables.layout import Layout, laid_out, layout_of

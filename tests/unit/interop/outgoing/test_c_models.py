@@ -26,7 +26,8 @@ from ostinato.layers.recurrent import Recurrent
 from ostinato.models.many_to_one import ManyToOne
 from ostinato.runtime.alignment import best_path
 from ostinato.tasks.lm.model import LanguageModel
-from ostinato.tasks.tag.decoding import decode_tags, span_constraints
+from ostinato.tasks.tag.codec import span_constraints
+from ostinato.tasks.tag.heads import decode_tags
 from ostinato.tasks.tag.model import Tagger
 from ostinato.tasks.transcribe.model import Transcriber
 from tests.unit.interop.outgoing.compiled import on

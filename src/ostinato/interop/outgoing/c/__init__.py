@@ -6,9 +6,9 @@ Every cell is written from its traced equations (`steps`, `expressions`), every 
 from ostinato.interop.outgoing.c.arrays import Weights
 from ostinato.interop.outgoing.c.forecasters import ForecasterParts, forecaster
 from ostinato.interop.outgoing.c.language_models import LanguageModelParts, language_model
-from ostinato.interop.outgoing.c.program import Program, Sample
 from ostinato.interop.outgoing.c.recurrent_layers import recurrent_layer
 from ostinato.interop.outgoing.c.sequence_models import SequenceParts, sequence_model
+from ostinato.interop.outgoing.c.source import Program, Sample
 from ostinato.interop.outgoing.c.taggers import TaggerParts, tagger
 from ostinato.interop.outgoing.c.text import identifier
 from ostinato.interop.outgoing.c.tokens import Tokens

@@ -12,8 +12,7 @@ from ostinato.interop.outgoing.c import series
 from ostinato.interop.outgoing.c.arrays import Arrays, Weights, as_array
 from ostinato.interop.outgoing.c.driver import driver
 from ostinato.interop.outgoing.c.layers import LayerStack, fields, layer_stack, reset, step_lines
-from ostinato.interop.outgoing.c.program import Program
-from ostinato.interop.outgoing.c.source import Source
+from ostinato.interop.outgoing.c.source import Program, Source
 from ostinato.interop.outgoing.c.text import comment, function, indented, literal
 from ostinato.layers.recurrent import Recurrent
 

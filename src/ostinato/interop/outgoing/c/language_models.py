@@ -7,9 +7,8 @@ from torch import Tensor
 
 from ostinato.interop.outgoing.c.arrays import Arrays, Weights, as_array
 from ostinato.interop.outgoing.c.layers import fields, layer_stack, reset, step_lines
-from ostinato.interop.outgoing.c.program import Program
-from ostinato.interop.outgoing.c.source import Source
-from ostinato.interop.outgoing.c.text import function, indented, with_name
+from ostinato.interop.outgoing.c.source import Program, Source
+from ostinato.interop.outgoing.c.text import function, with_name
 from ostinato.interop.outgoing.c.tokens import Tokens, add_tokens
 from ostinato.layers.recurrent import Recurrent
 
@@ -55,8 +54,6 @@ def language_model(parts: LanguageModelParts, name: str, weights: Weights) -> Pr
     ]
     output = embedding if parts.weight is None else source.arrays.matrix("output_weight", as_array(parts.weight))
     bias = source.arrays.vector("output_bias", as_array(parts.bias))
-    members = [line for stack in stacks for line in fields(stack)]
-    source.types.append("\n".join(["struct @_state {", *indented(members), "};"]))
     add_tokens(parts.tokens, source)
     x, lines = "x", []
     for stack in stacks:
@@ -71,13 +68,12 @@ def language_model(parts: LanguageModelParts, name: str, weights: Weights) -> Pr
         f"multiply({output}, @@_TOKENS, {width}, {x}, {bias}, scores);",
     ]
     source.stack_bytes += 4 * E
-    resets = [line for stack in stacks for line in reset(stack, "state->")]
+    members = [line for stack in stacks for line in fields(stack)]
+    source.add_state(members, [line for stack in stacks for line in reset(stack, "state->")], "text")
     source.code += [
-        function("void @_reset(struct @_state *state)", resets),
         function("void @_step(struct @_state *state, int token, float *scores)", body),
         function("void @_probabilities(float *scores)", ["softmax(scores, @@_TOKENS);"]),
     ]
-    source.declare("void @_reset(struct @_state *state);", "Begin a text.")
     source.declare(
         "void @_step(struct @_state *state, int token, float *scores);",
         "Read a token, from 0 to @@_TOKENS - 1; `scores`, @@_TOKENS of them, say which comes next: the higher, the "

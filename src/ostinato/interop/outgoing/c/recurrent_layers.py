@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from ostinato.interop.outgoing.c.arrays import Arrays, Weights
 from ostinato.interop.outgoing.c.driver import driver
 from ostinato.interop.outgoing.c.layers import LayerStack, fields, layer_stack, reset, sequence_function, step_lines
-from ostinato.interop.outgoing.c.program import Program
-from ostinato.interop.outgoing.c.source import Source
-from ostinato.interop.outgoing.c.text import function, indented
+from ostinato.interop.outgoing.c.source import Program, Source
+from ostinato.interop.outgoing.c.text import function
 from ostinato.layers.recurrent import Recurrent
 
 #: Steps that a workspace holds, where the compiler is not told another number.
@@ -43,15 +42,12 @@ def recurrent_layer(module: Recurrent, about: Sequence[str], name: str, weights:
 
 def _steps(source: Source, stack: LayerStack) -> tuple[str, str]:
     """The struct that a driver needs, and the line by which it reads a sequence."""
-    source.types.append("\n".join(["struct @_state {", *indented(fields(stack)), "};"]))
+    source.add_state(fields(stack), reset(stack, "state->"))
     lines, output = step_lines(stack, "state->", "x")
-    source.code += [
-        function("void @_reset(struct @_state *state)", reset(stack, "state->")),
-        function("const float *@_step(struct @_state *state, const float *x)", [*lines, f"return {output};"]),
-    ]
-    source.declare("void @_reset(struct @_state *state);", "Begin a sequence.")
+    head = "const float *@_step(struct @_state *state, const float *x)"
+    source.code.append(function(head, [*lines, f"return {output};"]))
     source.declare(
-        "const float *@_step(struct @_state *state, const float *x);",
+        f"{head};",
         "Read a step of @@_INPUTS numbers; the @@_OUTPUTS numbers of its output stand in the state until the next.",
     )
     source.usage += [

@@ -10,9 +10,8 @@ from ostinato.interop.outgoing.c.driver import driver
 from ostinato.interop.outgoing.c.features import add_standardise
 from ostinato.interop.outgoing.c.layers import LayerStack, fields, layer_stack, reset, sequence_function, step_lines
 from ostinato.interop.outgoing.c.pooling import Pooling, pooling
-from ostinato.interop.outgoing.c.program import Program
-from ostinato.interop.outgoing.c.source import Source
-from ostinato.interop.outgoing.c.text import comment, function, indented
+from ostinato.interop.outgoing.c.source import Program, Source
+from ostinato.interop.outgoing.c.text import comment, function
 from ostinato.interop.outgoing.c.tokens import Tokens, add_tokens
 from ostinato.layers.recurrent import Recurrent
 
@@ -177,23 +176,19 @@ class _Writer:
     def _step_by_step(self) -> None:
         source, parts = self.source, self.parts
         kind, what = ("int token", "token") if self._of_tokens else ("const double *features", "features")
-        members = [*fields(self.stack), *self.pooled.fields]
-        source.types.append("\n".join(["struct @_state {", *indented(members), "};"]))
         steps, row = step_lines(self.stack, "state->", "x")
         said, answer = self._said
         body = [f"float x[{self.width}];", *self.pooled.step_locals, self.read.format(what, "x"), *steps]
         body += self.pooled.step(row)
         source.stack_bytes += 4 * (self.width + self.stack.output_size)
-        source.code += [
-            function("void @_reset(struct @_state *state)", [*reset(self.stack, "state->"), *self.pooled.reset]),
-            function(f"void @_step(struct @_state *state, {kind})", body),
-        ]
+        members, begun = [*fields(self.stack), *self.pooled.fields], [*reset(self.stack, "state->"), *self.pooled.reset]
+        source.add_state(members, begun)
+        source.code.append(function(f"void @_step(struct @_state *state, {kind})", body))
         pooled, lines = self.pooled.pooled(row)
         source.code.append(function(
             f"{self._returns} @_answer(const struct @_state *state, {said} *{answer})",
             [*self._locals, *self.pooled.answer_locals, *lines, *self._finish(pooled)],
         ))  # fmt: skip
-        source.declare("void @_reset(struct @_state *state);", "Begin a sequence.")
         given = "a token, from 0 to @@_TOKENS - 1" if self._of_tokens else (
             "a step: @@_FEATURES numbers as they were measured, NAN where one is missing"
         )  # fmt: skip

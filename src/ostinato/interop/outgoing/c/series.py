@@ -8,7 +8,7 @@ import numpy as np
 from ostinato.core.errors import ConfigError
 from ostinato.data.series.times import calendar_names
 from ostinato.data.series.windows import SEASONS, Shape, spans
-from ostinato.interop.outgoing.c import calendars, covariates
+from ostinato.interop.outgoing.c import calendars, features
 from ostinato.interop.outgoing.c.source import Source
 from ostinato.interop.outgoing.c.text import function
 
@@ -86,9 +86,9 @@ def add_series(
         if not codings:
             absent.append(name)
             continue
-        columns = covariates.meaning(codings)
+        columns = features.meaning(codings)
         source.define(name.upper(), len(codings), f"numbers of a row of `{name}`: {columns}")
-        functions.append(covariates.function_of(name, codings, width if name == "known" else 0, source))
+        functions.append(features.function_of(name, codings, width if name == "known" else 0, source))
         arguments.append(f"const double *{name}")
         passed.append(name)
         calls.append(f"read_{name}(room, {name}, rows);")

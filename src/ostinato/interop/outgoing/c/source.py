@@ -1,12 +1,16 @@
-"""A header and a source file, put together of parts."""
+"""A header and a source file, put together of parts: what the room gives, and a sample to try them by."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from ostinato.interop.outgoing.c import mathematics
 from ostinato.interop.outgoing.c.arrays import Arrays
 from ostinato.interop.outgoing.c.steps import StepFunction
-from ostinato.interop.outgoing.c.text import comment, indented, require_apart, with_name, wrapped
+from ostinato.interop.outgoing.c.text import comment, function, indented, require_apart, with_name, wrapped
 
 _WIDE = 12  # letters of a value beyond which others are not lined up with it
 
@@ -53,6 +57,13 @@ class Source:
         members = [f"float {name}[{width}];" for name, width in step.fields.items()]
         self.types.append("\n".join([f"struct @_{step.name} {{", *indented(members), "};"]))
         self.steps.append(step.text.replace(f"struct {step.name} ", f"struct @_{step.name} "))
+
+    def add_state(self, members: Sequence[str], reset: Sequence[str], what: str = "sequence") -> None:
+        """The struct that goes from step to step, and the function that begins `what` is read: a sequence, a text."""
+        head = "void @_reset(struct @_state *state)"
+        self.types.append("\n".join(["struct @_state {", *indented(members), "};"]))
+        self.code.append(function(head, reset))
+        self.declare(f"{head};", f"Begin a {what}.")
 
     def add_workspace(self, members: Sequence[str]) -> None:
         """The struct that a call works in."""
@@ -128,3 +139,49 @@ class Source:
         written = "\n\n".join(part for part in parts if part)
         require_apart("\n".join([*self.types, *self.declarations, written]), self.name)
         return with_name(written, self.name) + "\n"
+
+
+class Program(NamedTuple):
+    """A model in C.
+
+    Attributes:
+        name: begins all names of the files.
+        header: of NAME.h.
+        source: of NAME.c.
+        driver: a main function that answers examples from standard input, as a `Sample` has them.
+        weight_bytes: of all constants.
+    """
+
+    name: str
+    header: str
+    source: str
+    driver: str
+    weight_bytes: int
+
+
+class Sample(NamedTuple):
+    """Random inputs, and what the run makes of them.
+
+    Attributes:
+        given: what a program's driver reads.
+        expected: what it is to write, of its dtype.
+        unit: what a difference is measured by, of a shape that goes with `expected`.
+        inputs: how many.
+    """
+
+    given: bytes
+    expected: npt.NDArray[Any]
+    unit: npt.NDArray[Any] | np.float32
+    inputs: int
+
+    def difference(self, output: bytes) -> float:
+        """The largest difference of an output: absolute of numbers up to 1 in these units, relative of larger ones.
+
+        Infinite where they are not as many numbers, or one is none.
+        """
+        found = np.frombuffer(output, self.expected.dtype)
+        if found.size != self.expected.size:
+            return float("inf")
+        apart = np.abs(found.reshape(self.expected.shape) - self.expected) / self.unit
+        most = (apart / np.maximum(np.abs(self.expected / self.unit), 1.0)).max(initial=0.0)
+        return float(most) if most == most else float("inf")

@@ -213,16 +213,13 @@ class _Writer:
         for at, home in homes.items():
             if at in self.folded:
                 continue
-            through_memory = any(self._apart(user, home, homes) for user in users[at])
+            through_memory = any(self.graph[u].op == "product" or homes.get(u, home) != home for u in users[at])
             if at in self.written:
                 self.places[at] = self.written[at][0]
             elif (through_memory or at in targets) and self.graph[at].op not in ("sum", "largest", "product"):
                 array = self._local(self.words.get(at, "part"), self.graph[at].width)
                 self.places[at] = (array, 0)
                 self.written[at] = [(array, 0)]
-
-    def _apart(self, user: int, home: tuple[int, int, int], homes: Mapping[int, tuple[int, int, int]]) -> bool:
-        return self.graph[user].op == "product" or homes.get(user, home) != home
 
     def _may_write(
         self,

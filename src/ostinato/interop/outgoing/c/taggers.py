@@ -8,8 +8,7 @@ from torch import Tensor
 from ostinato.interop.outgoing.c.arrays import Arrays, Weights, as_array
 from ostinato.interop.outgoing.c.driver import driver
 from ostinato.interop.outgoing.c.layers import fields, layer_stack, reset_one, sequence_function
-from ostinato.interop.outgoing.c.program import Program
-from ostinato.interop.outgoing.c.source import Source
+from ostinato.interop.outgoing.c.source import Program, Source
 from ostinato.interop.outgoing.c.text import function, indented
 from ostinato.interop.outgoing.c.tokens import Tokens, add_characters
 from ostinato.layers.recurrent import Recurrent

@@ -9,9 +9,8 @@ from ostinato.interop.outgoing.c.arrays import Arrays, Weights, as_array
 from ostinato.interop.outgoing.c.driver import driver
 from ostinato.interop.outgoing.c.features import add_standardise
 from ostinato.interop.outgoing.c.layers import LayerStack, fields, layer_stack, reset, sequence_function, step_lines
-from ostinato.interop.outgoing.c.program import Program
-from ostinato.interop.outgoing.c.source import Source
-from ostinato.interop.outgoing.c.text import function, indented
+from ostinato.interop.outgoing.c.source import Program, Source
+from ostinato.interop.outgoing.c.text import function
 from ostinato.layers.recurrent import Recurrent
 
 #: Frames that a workspace holds, where the compiler is not told another number.
@@ -85,7 +84,7 @@ def transcriber(parts: TranscriberParts, name: str, weights: Weights) -> Program
 
 def _steps(source: Source, stack: LayerStack, width: int, scored: str) -> tuple[str, str]:
     members = [*fields(stack), "int before; /* class of the frame before */"]
-    source.types.append("\n".join(["struct @_state {", *indented(members), "};"]))
+    source.add_state(members, [*reset(stack, "state->"), "state->before = 0;"])
     lines, row = step_lines(stack, "state->", "x")
     head = "int @_step(struct @_state *state, const double *features, float *scores)"
     body = [
@@ -99,11 +98,7 @@ def _steps(source: Source, stack: LayerStack, width: int, scored: str) -> tuple[
         "return said == before ? 0 : said;",
     ]
     source.stack_bytes += 4 * width
-    source.code += [
-        function("void @_reset(struct @_state *state)", [*reset(stack, "state->"), "state->before = 0;"]),
-        function(head, body),
-    ]
-    source.declare("void @_reset(struct @_state *state);", "Begin a sequence.")
+    source.code.append(function(head, body))
     source.declare(
         f"{head};",
         "Read a frame of @@_FEATURES numbers as they were measured, NAN where one is missing; `scores`, @@_CLASSES of "

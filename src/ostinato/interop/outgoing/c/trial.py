@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ostinato.core.errors import OstinatoError
-from ostinato.interop.outgoing.c.program import Program
+from ostinato.interop.outgoing.c.source import Program
 
 #: Warnings that the files compile without.
 STRICT = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror")

@@ -1,9 +1,13 @@
-"""What can be said of each step: a module each, which bears the head's name and has what `Head` asks for."""
+"""What can be said of each step: a module each, which bears the head's name and has what `Head` asks for; and the loss
+that belongs to it: the mean over the steps that are known, a missing target weighs nothing."""
 
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
+import torch
 from torch import Tensor
+
+from ostinato.core.batch import Batch
 
 
 class Head(Protocol):
@@ -33,3 +37,16 @@ class Head(Protocol):
 def find(name: str) -> Head:
     """The head of that name, one of `ahead.HEADS`."""
     return cast(Head, import_module(f"{__name__}.{name}"))
+
+
+def forecast_loss(output: Any, batch: Batch) -> Tensor:
+    """The loss that belongs to the output's head, a proper score of what the head claims.
+
+    The batch has targets `[H, N, K]` and weights of the same shape: 1 where known, 0 where missing.
+    """
+    targets, weights, each = batch.targets, batch.weights, find(output.head).loss
+    if weights is None:
+        return each(output.location, output.parameters, targets).mean()
+    # replaced rather than multiplied by zero: a NaN there would spoil loss and gradient all the same
+    targets = torch.where(weights > 0, targets, output.location.detach())
+    return (each(output.location, output.parameters, targets) * weights).sum() / weights.sum().clamp(min=1e-9)

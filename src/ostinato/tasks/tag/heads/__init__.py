@@ -54,3 +54,14 @@ def tag_loss(output: TaggerOutput, batch: Batch) -> Tensor:
     """Mean negative log-likelihood of the tags `[T, N]`, in nats a word; with a CRF that of whole sequences, over their
     words."""
     return find(output.head).loss(output, batch)
+
+
+def decode_tags(output: TaggerOutput, constraints: Chain | None = None) -> Tensor:
+    """The most probable tags, `[T, N]` ids, 0 beyond a length; with constraints, those of `span_constraints`, the most
+    probable that keep them."""
+    return find(output.head).decode(output, constraints)
+
+
+def tag_probabilities(output: TaggerOutput) -> Tensor:
+    """p(tag) at each step, `[T, N, K]`: softmax, or the marginals of a CRF; zero beyond a length."""
+    return find(output.head).probabilities(output)

@@ -1,11 +1,21 @@
-"""How a table is laid out, where no file says it of itself."""
+"""How the files that a command is given are read: encoding, the layout of tables, how much of a corpus at a time."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import tyro
 
+from ostinato.config.checks import at_least
 from ostinato.config.columns import separator_of
+
+
+@dataclass(frozen=True)
+class EncodingOptions:
+    """What no file says of itself."""
+
+    encoding: str | None = None
+    """Of text files, where it is not UTF-8: cp949, shift_jis, gb18030, cp1252, any that Python knows."""
+
 
 Separator = Annotated[str | None, tyro.conf.arg(metavar="S")]
 Decimal = Literal[".", ","]
@@ -33,3 +43,20 @@ class TableOptions:
 
     def __post_init__(self) -> None:
         separator_of(self.separator)
+
+
+#: Least --shard-size: a thousand characters.
+SMALLEST_SHARD = 0.001
+
+
+@dataclass(frozen=True)
+class ShardOptions:
+    """What is too large to be held in memory."""
+
+    shard_size: float | None = None
+    """Train in shards of so many million characters, which are encoded while those before them are trained on: much
+    data is begun with at once, and memory stays what it is. By default 16 for files of more than 256 MB (train lm: for
+    texts of more than 256 million characters); what is smaller is read as a whole."""
+
+    def __post_init__(self) -> None:
+        at_least(shard_size=(self.shard_size, SMALLEST_SHARD))
