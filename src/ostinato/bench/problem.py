@@ -1,10 +1,7 @@
-"""The numbers that every side of a comparison computes from, and what they should make of them; what a side
-is."""
+"""The numbers that every side of a comparison computes from, and what they should make of them."""
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -126,20 +123,3 @@ def errors(found: Results, reference: Results, of_gradients: float = 1.0) -> dic
             largest = off.max() if count == len(off) or off.isnan().any() else off.kthvalue(count).values
             made[name] = float(largest / expected.abs().max().clamp_min(1e-30))
     return made
-
-
-class LeftOutError(Exception):
-    """A side cannot take part in a row: why, in a few words."""
-
-
-class Side(Protocol):
-    """One side of a comparison, ready to run a problem. What was compiled first has the `seconds` that took."""
-
-    def within(self) -> AbstractContextManager[None]:
-        """What has to hold around `run`, such as a precision; not timed."""
-
-    def run(self) -> object:
-        """The work, once."""
-
-    def results(self) -> Results:
-        """What one run makes; the names that this side has."""

@@ -29,9 +29,9 @@ from ostinato.checkpoint.position import Position, SavedTraining
 from ostinato.checkpoint.recorded import Tested
 from ostinato.checkpoint.resume_point import ResumePoint, model_tensors
 from ostinato.core.errors import RunFolderError
-from ostinato.core.figures import visible
 from ostinato.core.files import is_temporary, remove_left_over
 from ostinato.core.results import builtins
+from ostinato.core.visible import visible
 
 if TYPE_CHECKING:  # what stands in a folder is said without torch
     from torch import Tensor, nn

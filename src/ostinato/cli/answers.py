@@ -8,7 +8,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ostinato.cli.output import Counted, Output, ProgressLine, write_lines, write_pieces
+from ostinato.cli.output import Counted, Output, write_lines, write_pieces
+from ostinato.cli.progress import ProgressLine
 from ostinato.config.commands import Predict
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.commands import apart, said

@@ -18,7 +18,7 @@ from ostinato.config.inspect import Inspect
 from ostinato.config.search import Search
 from ostinato.config.serving import Serve, Studio
 from ostinato.core.errors import ConfigError, unknown_name
-from ostinato.core.figures import visible
+from ostinato.core.visible import visible
 from ostinato.tasks import TRAIN_OPTIONS
 from ostinato.tasks.commands import Evaluate, Generate, Import, Plot, Predict
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from ostinato.cli.output import Output, ProgressLine
+from ostinato.cli.output import Output
+from ostinato.cli.progress import ProgressLine
 from ostinato.config.cells import option_values
 from ostinato.config.commands import CheckCell
 from ostinato.core.errors import ConfigError, unknown_name

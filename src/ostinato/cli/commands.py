@@ -14,7 +14,8 @@ from ostinato.cli.check_cell import check_cell
 from ostinato.cli.demo import demo
 from ostinato.cli.exporting import export_model, import_model
 from ostinato.cli.inspect import inspect
-from ostinato.cli.output import Output, ProgressLine
+from ostinato.cli.output import Output
+from ostinato.cli.progress import ProgressLine
 from ostinato.cli.search import search
 from ostinato.cli.serve import serve, studio
 from ostinato.config import commands
@@ -26,8 +27,9 @@ from ostinato.config.search import Search
 from ostinato.config.serving import Serve, Studio
 from ostinato.core import cluster
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
-from ostinato.core.figures import shown, visible
+from ostinato.core.figures import shown
 from ostinato.core.results import builtins
+from ostinato.core.visible import visible
 from ostinato.tasks import TRAIN_OPTIONS
 from ostinato.tasks.commands import apart, said
 from ostinato.tasks.options import TrainOptions

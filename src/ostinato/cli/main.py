@@ -57,7 +57,7 @@ def _run(arguments: list[str]) -> int:
 
 def _failed(message: str, status: int = 2, *, speaks: bool = False) -> int:
     from ostinato.core import cluster
-    from ostinato.core.figures import visible
+    from ostinato.core.visible import visible
 
     if speaks or cluster.place().rank == 0:  # of several that torchrun started, one speaks
         print(f"ostinato: {visible(message)}", file=sys.stderr)

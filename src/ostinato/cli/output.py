@@ -5,7 +5,6 @@ import io
 import json
 import math
 import sys
-import time
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from ostinato.core.errors import DataError
-from ostinato.core.figures import shown, visible
+from ostinato.core.figures import shown
 from ostinato.core.files import remove_left_over, replacing
 from ostinato.core.results import builtins
+from ostinato.core.visible import visible
 from ostinato.data.sources.encodings import in_utf8
 
 T = TypeVar("T")
@@ -152,51 +152,3 @@ def _zipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def _plain_warning(message: Warning | str, *details: Any, **more: Any) -> None:
     print(f"ostinato: {visible(str(message))}", file=sys.stderr)
-
-
-#: Seconds until the first line, and between two where somebody watches.
-PACE = 2.0
-
-#: Most seconds between two lines of a log file.
-SLOWEST = 60.0
-
-
-class ProgressLine:
-    """Says how far something is, where it takes longer than two seconds.
-
-    On a terminal one line is written over again and again. Elsewhere each line stays, so that they come more and more
-    slowly: after two seconds, four, eight, at last every minute.
-
-    Args:
-        what: is done, as the line begins.
-    """
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._began = time.monotonic()
-        self._next, self._pause = self._began + PACE, PACE
-        self._over = sys.stderr.isatty()
-        self._width = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        """So many of so many are done."""
-        now = time.monotonic()
-        if done >= total:
-            self._wipe()
-        elif now > self._next:
-            self._pause = PACE if self._over else min(2 * self._pause, SLOWEST)
-            self._next = now + self._pause
-            left = (now - self._began) * (total - done) / max(done, 1)
-            self._write(f"{self._what}: {done / total:.0%}, {left:.0f} s left")
-
-    def _write(self, line: str) -> None:
-        if self._over:
-            print(f"\r{line:<{self._width}}", end="", file=sys.stderr, flush=True)
-            self._width = len(line)
-        else:
-            print(line, file=sys.stderr, flush=True)
-
-    def _wipe(self) -> None:
-        if self._width:
-            print(f"\r{'':<{self._width}}\r", end="", file=sys.stderr, flush=True)
-            self._width = 0

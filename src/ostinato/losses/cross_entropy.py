@@ -1,7 +1,5 @@
-"""Softmax with cross-entropy over the steps of sequences, and over what a decoder writes."""
+"""Softmax with cross-entropy over the steps of sequences."""
 
-from collections.abc import Iterable
-from itertools import pairwise
 from typing import Any, Protocol, TypeGuard, cast
 
 import torch
@@ -10,7 +8,7 @@ from torch.nn import functional as F
 
 from ostinato.core.batch import Batch
 from ostinato.core.lengths import valid_steps
-from ostinato.layers.copying import mixed, repeated
+from ostinato.losses.adaptive import adaptive_cross_entropy
 from ostinato.losses.linear_cross_entropy import linear_cross_entropy
 
 
@@ -83,76 +81,8 @@ def _is_adaptive(output: object) -> TypeGuard[AdaptiveScores]:
     return hasattr(output, "hidden") and hasattr(output, "softmax")
 
 
-def adaptive_cross_entropy(
-    softmax: nn.AdaptiveLogSoftmaxWithLoss, hidden: Tensor, targets: Tensor, weights: Tensor
-) -> Tensor:
-    """Sum over rows of -w * log p(target), p in two steps: a frequent word or a cluster of rare ones, then the word in
-    its cluster (Grave et al. 2017, arXiv:1609.04309).
-
-    Equal to what `softmax(hidden, targets)` gives, with `linear_cross_entropy` for each of its layers. Hidden states
-    are `[M, E]`; targets `[M]` ids, the most frequent first; weights `[M]`.
-    """
-    first, *_ = softmax.cutoffs
-    head_targets, total = targets.clone(), weights.new_zeros(())
-    for cluster, (low, high) in enumerate(pairwise(softmax.cutoffs)):
-        rows = ((targets >= low) & (targets < high)).nonzero()[:, 0]
-        head_targets[rows] = first + cluster
-        narrow, scores = cast("nn.Sequential", softmax.tail[cluster])
-        assert isinstance(scores, nn.Linear)
-        # without a row too: the gradient of all parameters is then there in every step and every process
-        total = total + linear_cross_entropy(
-            narrow(hidden[rows]), scores.weight, scores.bias, targets[rows] - low, weights[rows]
-        )
-    return total + linear_cross_entropy(hidden, softmax.head.weight, softmax.head.bias, head_targets, weights)
-
-
-def decoded_cross_entropy(
-    output: LinearScores, batch: Batch, label_smoothing: float = 0.0, coverage: float = 0.0
-) -> Tensor:
-    """Mean negative log-likelihood of the target's tokens `[T, N]`, in nats; padding costs neither logits nor loss.
-
-    With label smoothing e (Szegedy et al. 2016, arXiv:1512.00567) what is expected is the token with 1 - e + e/V and
-    each other one with e/V. The batch has `target_lengths` `[N]` among `more`, and `copied` `[S, N]` where words can be
-    copied: targets from V on are such words (`layers.copying`). The mean coverage loss of a step is added, times
-    `coverage`.
-    """
-    valid = valid_steps(batch.more["target_lengths"], len(batch.targets))
-    if coverage:
-        again = repeated(cast("Tensor", cast("Any", output).attention))[valid].mean()
-        return decoded_cross_entropy(output, batch, label_smoothing) + coverage * again
-    if "copied" in batch.more:
-        return _copied_cross_entropy(output, batch, valid, label_smoothing)
-    rows, targets = output.hidden[valid], batch.targets[valid]
-    dtype = torch.promote_types(rows.dtype, torch.float32)
-    weights = rows.new_full((len(rows),), 1 / max(len(rows), 1), dtype=dtype)
-    return linear_cross_entropy(rows, output.weight, output.bias, targets, weights, label_smoothing)
-
-
-def _copied_cross_entropy(output: Any, batch: Batch, valid: Tensor, label_smoothing: float) -> Tensor:
-    logits = F.linear(output.hidden[valid], output.weight, output.bias)
-    places = batch.more["copied"].T.expand(len(valid), -1, -1)[valid]
-    chances = mixed(logits, output.gates[valid], output.attention[valid], places)
-    least = torch.finfo(chances.dtype).tiny
-    expected = chances.gather(1, batch.targets[valid].unsqueeze(1)).clamp(min=least).log().mean()
-    if not label_smoothing:
-        return -expected
-    others = chances[:, : logits.shape[1]].clamp(min=least).log().mean()
-    return -((1 - label_smoothing) * expected + label_smoothing * others)
-
-
 def last_loss(output: Any, targets: Tensor | None) -> Tensor:
     """The loss of the token after the last step, in nats: a sum over the sequences, whose targets are `[N]`; None for
     those that are expected most."""
     logits = output._replace(hidden=output.hidden[-1:]).logits()[0]
     return F.cross_entropy(logits, logits.argmax(-1) if targets is None else targets, reduction="sum")
-
-
-@torch.no_grad()
-def decoded_loss(model: nn.Module, batches: Iterable[Batch]) -> float:
-    """Mean loss in nats a token, without label smoothing; the model must be in eval mode."""
-    total, tokens = 0.0, 0
-    for batch in batches:
-        output = model(batch.inputs, **batch.arguments())
-        total += float(decoded_cross_entropy(output, batch)) * batch.tokens
-        tokens += batch.tokens
-    return total / max(tokens, 1)

@@ -1,14 +1,8 @@
 """Optimisers, courses of the learning rate, averages of the weights."""
 
 from ostinato.optim.averaging import Average, PowerAverage, TriggeredAverage, make_average
-from ostinato.optim.optimizers import (
-    LayerWise,
-    gradients_of,
-    make_optimizer,
-    take_step,
-    takes_sparse,
-    torchs_optimizer,
-)
+from ostinato.optim.layerwise import LayerWise
+from ostinato.optim.optimizers import gradients_of, make_optimizer, take_step, takes_sparse, torchs_optimizer
 from ostinato.optim.schedules import Cosine, Plateau, Schedule, Slanted, make_schedule
 
 __all__ = [

@@ -52,9 +52,9 @@ def routes() -> list[BaseRoute]:
 def computing_routes() -> list[BaseRoute]:
     """What computes with runs; called once torch may be loaded."""
     from ostinato.studio import inside
-    from ostinato.studio.trying import asking, sequences, series, texts, views
+    from ostinato.studio.trying import about, sequences, series, texts, views
 
-    return [*inside.ROUTES, *asking.ROUTES, *sequences.ROUTES, *series.ROUTES, *texts.ROUTES, *views.ROUTES]
+    return [*inside.ROUTES, *about.ROUTES, *sequences.ROUTES, *series.ROUTES, *texts.ROUTES, *views.ROUTES]
 
 
 def studio_app(folder: Path, secret: str, port: int, plugins: Sequence[str] = ()) -> Starlette:

@@ -12,7 +12,8 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from ostinato.core.advice import NOT_FINITE, Advice
-from ostinato.core.figures import shown, visible
+from ostinato.core.figures import shown
+from ostinato.core.visible import visible
 from ostinato.training.events import Advised, Begun, Ended, Event, Trained, Validated
 
 

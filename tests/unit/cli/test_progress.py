@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ostinato.cli.output import ProgressLine
+from ostinato.cli.progress import ProgressLine
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score
 
 from ostinato.core.batch import Batch
-from ostinato.tasks.classify.figures import multi_label_figures
+from ostinato.evaluation.multi_label import multi_label_figures
 from ostinato.tasks.classify.loss import labels_loss, rarity
 
 

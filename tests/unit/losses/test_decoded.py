@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ostinato.core.batch import Batch
+from ostinato.evaluation.decoded import decoded_loss
 from ostinato.losses import decoded_cross_entropy
-from ostinato.losses.cross_entropy import decoded_loss
 
 T, N, R, V = 4, 3, 5, 6
 LENGTHS = torch.tensor([4, 1, 2])

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from ostinato.evaluation.edit_distance import edit_distance
 from ostinato.losses.alignment import ctc_loss, steps_needed
 from ostinato.runtime.alignment import best_path, prefix_beam_search
-from ostinato.tasks.transcribe.figures import edit_distance
 
 
 def said(path):

@@ -4,7 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
-from ostinato.studio.runs import Course, finite, rows
+from ostinato.studio.course import Course
+from ostinato.studio.runs import finite, rows
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "trained"
 

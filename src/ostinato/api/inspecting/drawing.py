@@ -12,11 +12,12 @@ from ostinato.config.inspect import InspectOptions
 from ostinato.core.results import builtins
 from ostinato.inspection import Flow, Follower, Record, saturation
 from ostinato.inspection.arrays import rounded
-from ostinato.inspection.candidates import LossView
-from ostinato.inspection.training import TrainingView
 from ostinato.inspection.views.gates import GatesView, Shown
 from ostinato.inspection.views.gradients import Followed, GradientsView
-from ostinato.inspection.views.units import UnitsView, unit_name
+from ostinato.inspection.views.loss import LossView
+from ostinato.inspection.views.named import unit_name
+from ostinato.inspection.views.training import TrainingView
+from ostinato.inspection.views.units import UnitsView
 from ostinato.plots.coloured_text import coloured_text
 from ostinato.plots.courses import training_sheet
 from ostinato.plots.expectations import Bar, Following, candidates_along, followers_along, loss_shares

@@ -10,11 +10,12 @@ from ostinato.checkpoint import RunFolder
 from ostinato.config.cells import COMPARED_CELLS
 from ostinato.config.inspect import InspectOptions
 from ostinato.core.errors import ConfigError
-from ostinato.inspection.candidates import LossView, loss_view
 from ostinato.inspection.observed import Observed, ObservedText
-from ostinato.inspection.training import TrainingView, training_curves
+from ostinato.inspection.training import training_curves
 from ostinato.inspection.views.gates import GatesView, gates_view
 from ostinato.inspection.views.gradients import Followed, GradientsView, clipping_of, flows, products_of
+from ostinato.inspection.views.loss import LossView, loss_view
+from ostinato.inspection.views.training import TrainingView
 from ostinato.inspection.views.units import UnitsView, units_view
 from ostinato.layers.recurrent import Recurrent
 from ostinato.tasks import TRAIN_OPTIONS, find

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from ostinato.bench.problem import LeftOutError as LeftOutError
 from ostinato.bench.problem import Problem
-from ostinato.bench.problem import Side as Side
+from ostinato.bench.sides.side import LeftOutError as LeftOutError
+from ostinato.bench.sides.side import Side as Side
 
 
 def sides() -> Mapping[str, Callable[[Problem], Side]]:

@@ -8,8 +8,9 @@ from types import FrameType
 
 import torch
 
-from ostinato.bench.problem import LeftOutError, Problem
+from ostinato.bench.problem import Problem
 from ostinato.bench.sides.eager import Eager, bare
+from ostinato.bench.sides.side import LeftOutError
 from ostinato.cells.unroll import unroll
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ostinato.api.compute import compute_settings
-from ostinato.bench.problem import LeftOutError, Problem, Results, results_by_name
+from ostinato.bench.problem import Problem, Results, results_by_name
+from ostinato.bench.sides.side import LeftOutError
 from ostinato.cells import form
 from ostinato.cells.unroll import Unrolled
 from ostinato.core.lengths import valid_steps

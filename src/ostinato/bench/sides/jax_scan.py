@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ostinato.bench.problem import LeftOutError, Problem, Results
+from ostinato.bench.problem import Problem, Results
+from ostinato.bench.sides.side import LeftOutError
 from ostinato.compiler.program import LEAVES, Graph, Node, Rows
 from ostinato.compiler.trace import Traced, computed, trace, trace_readout
 

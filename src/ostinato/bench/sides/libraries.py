@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ostinato.bench.problem import LeftOutError, Problem, Results
+from ostinato.bench.problem import Problem, Results
 from ostinato.bench.sides.eager import Eager
+from ostinato.bench.sides.side import LeftOutError
 from ostinato.core.registry import lookup
 
 #: Steps of a training by a peer whose time grows by their square.

@@ -10,7 +10,7 @@ from ostinato.inspection.arrays import Array, rounded
 from ostinato.inspection.facts import GateFacts, GatesFacts, LayerFacts, StateFacts
 from ostinato.inspection.gates import Record, record, saturation
 from ostinato.inspection.observed import Observed
-from ostinato.inspection.views.units import require_unit
+from ostinato.inspection.views.named import require_unit
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,16 @@
-"""A request for a run's work, from its body to its answer; and what can be tried with a run."""
+"""A request for a run's work, from its body to its answer."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from ostinato.api.run import Run
 from ostinato.serving.exchange import answered, read
 from ostinato.serving.problems import Problem
 from ostinato.serving.serving import serving_of
 from ostinato.studio.runs import finite
-from ostinato.tasks.contract import Aligns, Generates, Looks, ReadsTexts
 
 Body = TypeVar("Body")
 
@@ -45,26 +43,3 @@ def able(run: Run, can: Any) -> Any:
     if not isinstance(run.task, can):
         raise Problem(409, f"a run of task {run.config['task']!r} cannot do that")
     return run.task
-
-
-async def about(request: Request) -> Response:
-    """The run's task, and what it can do."""
-    return await computed(request, _about)
-
-
-def _about(run: Run) -> dict[str, Any]:
-    task = run.task
-    example = getattr(task, "example", None)
-    return {
-        "task": run.config["task"],
-        "run": str(run.folder.path),
-        "writes": isinstance(task, Generates),
-        "texts": isinstance(task, ReadsTexts) and task.reads_texts(run),
-        "aligns": isinstance(task, Aligns) and run.config["model"].get("attention") is not None,
-        "looks": isinstance(task, Looks),
-        "example": example(run) if callable(example) else "",
-        "horizon": run.codec.shape.horizon if hasattr(run.codec, "shape") else None,
-    }
-
-
-ROUTES = [Route("/studio/try/{name}", about)]

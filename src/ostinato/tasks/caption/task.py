@@ -25,8 +25,8 @@ from ostinato.data.text.unknown_words import unknown_note, unknown_of, warn_unkn
 from ostinato.data.text.vocabulary import learn_tokenizer
 from ostinato.decoding import best_sequences
 from ostinato.evaluation import perplexity
+from ostinato.evaluation.decoded import decoded_loss
 from ostinato.losses import decoded_cross_entropy
-from ostinato.losses.cross_entropy import decoded_loss
 from ostinato.models.ensemble import WriterEnsemble
 from ostinato.tasks.caption import portable
 from ostinato.tasks.caption.figures import score_captions

@@ -22,6 +22,7 @@ from ostinato.data.labelled.labels import tell_doubtful, unknown_labels
 from ostinato.data.labelled.reading import LabelledColumns, read_all_labelled, read_labelled
 from ostinato.data.text.tokenizer import TextCodec
 from ostinato.evaluation.collapse import tell_collapsed
+from ostinato.evaluation.multi_label import multi_label_figures
 from ostinato.inspection.observed import Observed, Typed
 from ostinato.models.ensemble import mean_of_classes, mean_of_labels
 from ostinato.models.many_to_one import ManyToOne
@@ -31,7 +32,7 @@ from ostinato.tasks.classify import in_c, portable
 from ostinato.tasks.classify.adopting import USED, adopt
 from ostinato.tasks.classify.codec import ClassifyCodec
 from ostinato.tasks.classify.data import Part, PreparedExamples, prepare_in_shards, prepare_labelled, record_of
-from ostinato.tasks.classify.figures import classification_figures, commonest_label, confusion, multi_label_figures
+from ostinato.tasks.classify.figures import classification_figures, commonest_label, confusion
 from ostinato.tasks.classify.loss import balanced_weights, label_loss, labels_loss, rarity
 from ostinato.tasks.classify.options import EvaluateClassify, PredictClassify, TrainClassify
 from ostinato.tasks.classify.results import Answer, Figures, Summary

@@ -1,5 +1,4 @@
-"""A language model for other programs: a piece of text and a state in, the next tokens and the state out;
-and what it lends to models of other tasks."""
+"""A language model for other programs: a piece of text and a state in, the next tokens and the state out."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,11 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ostinato.core.errors import ConfigError
 from ostinato.interop.outgoing.described import Arrays, Described, lengths
 from ostinato.interop.outgoing.graphs import Graph, Port
 from ostinato.tasks.exporting import initial, initial_fields, lengths_port, state_ports, tokens, vocabulary
-from ostinato.tasks.lending import Lent
 from ostinato.tasks.lm.model import LanguageModel
 from ostinato.tasks.trained import Trained
 
@@ -67,31 +64,3 @@ def described(run: Trained) -> Described:
 def _outputs(model: nn.Module, inputs: Mapping[str, Tensor]) -> list[Any]:
     output = model(inputs["inputs"], None, inputs["lengths"])
     return [output.logits(), *output.state]
-
-
-def lending(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Sizes and cell, and how the vocabulary was learned."""
-    model, options = config["model"], config["options"]
-    if model.get("last_size") not in (None, model["hidden_size"]):
-        raise ConfigError(
-            f"--from: the last layer of this language model has {model['last_size']} units and the others "
-            f"{model['hidden_size']}: expected layers of one size; train it without --tied, or with --embed "
-            f"{model['hidden_size']}"
-        )
-    return {
-        "cell": model["cell"],
-        "layers": model["num_layers"],
-        "hidden": model["hidden_size"],
-        "embed": model["embed_size"],
-        "cell_options": tuple(options.get("cell_options", ())),
-        "level": options["level"],
-        "vocab_size": options.get("vocab_size"),
-    }
-
-
-def lend(codec: Any, model: nn.Module) -> Lent:
-    """Vocabulary, embedding, layers, output layer."""
-    assert isinstance(model, LanguageModel)
-    decoder = model.decoder
-    output = (decoder.weight.detach(), decoder.bias.detach()) if isinstance(decoder, nn.Linear) else None
-    return Lent(codec, model.embedding.weight.detach(), model.recurrent, output)

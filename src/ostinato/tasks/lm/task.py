@@ -25,7 +25,7 @@ from ostinato.optim import takes_sparse
 from ostinato.tasks.card import CardFacts, files_of, valid_source
 from ostinato.tasks.contract import Progress, Task, record
 from ostinato.tasks.embedding import words_in
-from ostinato.tasks.lm import in_c, inspection, portable
+from ostinato.tasks.lm import in_c, inspection, lending, portable
 from ostinato.tasks.lm.adopting import USED, adopt
 from ostinato.tasks.lm.corpora import Ids, first_of, ids_of, shard_size, streams, trained_share
 from ostinato.tasks.lm.ensemble import LanguageModelEnsemble
@@ -239,7 +239,7 @@ class LanguageModelling:
         """That of the words."""
         return {"embedding": words_in(codec.tokenizer)}
 
-    lending, lend = staticmethod(portable.lending), staticmethod(portable.lend)
+    lending, lend = staticmethod(lending.lending), staticmethod(lending.lend)
     metadata, graphs = staticmethod(portable.metadata), staticmethod(portable.graphs)
     described = staticmethod(portable.described)
     program, sample = staticmethod(in_c.program), staticmethod(in_c.sample)

@@ -13,7 +13,7 @@ from ostinato.data.text.tokenizer import TextCodec
 from ostinato.tasks.contract import Progress, record
 from ostinato.tasks.prepared import Prepared
 from ostinato.tasks.sharded import in_shards
-from ostinato.tasks.tag.adopting import words_of
+from ostinato.tasks.tag.borrowing import words_of
 from ostinato.tasks.tag.codec import TagCodec
 from ostinato.tasks.tag.corpora import EncodesTagged, TaggedCorpus, tag_counts, tagged_corpus
 from ostinato.tasks.tag.options import TrainTag

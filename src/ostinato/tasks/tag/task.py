@@ -33,7 +33,8 @@ from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.sharded import InShards, shown
 from ostinato.tasks.stepwise import require_one_way
 from ostinato.tasks.tag import in_c, portable
-from ostinato.tasks.tag.adopting import BORROWED, USED, adopt, borrow
+from ostinato.tasks.tag.adopting import USED, adopt
+from ostinato.tasks.tag.borrowing import BORROWED, borrow
 from ostinato.tasks.tag.codec import TagCodec
 from ostinato.tasks.tag.corpora import tag_counts
 from ostinato.tasks.tag.data import PreparedSentences, prepare_files

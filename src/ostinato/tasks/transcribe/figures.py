@@ -1,7 +1,6 @@
 """What a transcriber writes, and how good that is."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -9,6 +8,7 @@ from torch import nn
 
 from ostinato.core.batch import Batch
 from ostinato.data.batching.buckets import in_length_order
+from ostinato.evaluation.edit_distance import edit_distance
 from ostinato.losses.alignment import ctc_loss
 from ostinato.runtime.alignment import Transcript, best_path, prefix_beam_search
 from ostinato.tasks.contract import Progress
@@ -56,21 +56,3 @@ def validation(model: nn.Module, part: Part, batches: Sequence[Batch], codec: Tr
 def _lengths(batch: Batch) -> torch.Tensor:
     assert batch.lengths is not None  # of frames, always
     return batch.lengths
-
-
-def edit_distance(written: Sequence[Any], expected: Sequence[Any]) -> int:
-    """The least number of symbols to insert, leave out and replace (Levenshtein 1966).
-
-        d[i, j] = min(d[i-1, j] + 1, d[i, j-1] + 1, d[i-1, j-1] + [written_i != expected_j])
-
-    A row at a time: what is left to right in the second term is a running minimum of d - j.
-    """
-    places = np.arange(len(expected) + 1)
-    row = places.copy()
-    other = np.array([hash(symbol) for symbol in expected], np.int64)
-    for symbol in written:
-        below = np.empty_like(row)
-        below[0] = row[0] + 1
-        below[1:] = np.minimum(row[1:] + 1, row[:-1] + (other != hash(symbol)))
-        row = np.minimum.accumulate(below - places) + places
-    return int(row[-1])

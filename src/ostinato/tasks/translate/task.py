@@ -19,8 +19,8 @@ from ostinato.data.text.tokenizer import TextCodec, Tokenizer
 from ostinato.data.text.unknown_words import unknown_note
 from ostinato.decoding import best_sequences
 from ostinato.evaluation import perplexity
+from ostinato.evaluation.decoded import decoded_loss
 from ostinato.losses import decoded_cross_entropy
-from ostinato.losses.cross_entropy import decoded_loss
 from ostinato.models.ensemble import WriterEnsemble
 from ostinato.plots.alignment import alignment_matrix
 from ostinato.plots.style import available
