@@ -74,7 +74,10 @@ def __getattr__(name: str) -> Any:
         return import_module(f"ostinato.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'ostinato' has no attribute {name!r}; it has {', '.join(__all__)}")
-    value = getattr(import_module(_HOME[name]), name)
+    from ostinato.core.collector import uncollected
+
+    with uncollected():
+        value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value
 

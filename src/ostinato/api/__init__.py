@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ostinato.core.collector import uncollected
+
 if TYPE_CHECKING:
     from ostinato.api.run import Run, load
     from ostinato.api.training import train
@@ -16,4 +18,5 @@ _HOME = {"Run": "run", "load": "run", "train": "training"}
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'ostinato.api' has no attribute {name!r}")
-    return getattr(import_module(f"ostinato.api.{_HOME[name]}"), name)
+    with uncollected():
+        return getattr(import_module(f"ostinato.api.{_HOME[name]}"), name)

@@ -26,6 +26,7 @@ from ostinato.config.inspect import Inspect
 from ostinato.config.search import Search
 from ostinato.config.serving import Serve, Studio
 from ostinato.core import cluster
+from ostinato.core.collector import uncollected
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
 from ostinato.core.figures import shown
 from ostinato.core.results import builtins
@@ -69,9 +70,10 @@ def run(options: Any, started: float) -> int:
 
 
 def _train(options: TrainOptions, output: Output, started: float) -> int:
-    from ostinato.api.results import Ending, course_of
-    from ostinato.api.training import train_task
-    from ostinato.training.metrics import said_in
+    with uncollected():
+        from ostinato.api.results import Ending, course_of
+        from ostinato.api.training import train_task
+        from ostinato.training.metrics import said_in
 
     if options.start.find_lr:
         return _find_lr(options, output, started)
@@ -95,7 +97,8 @@ def _train(options: TrainOptions, output: Output, started: float) -> int:
 
 
 def _find_lr(options: TrainOptions, output: Output, started: float) -> int:
-    from ostinato.api.finding_rate import find_rate
+    with uncollected():
+        from ostinato.api.finding_rate import find_rate
 
     found = find_rate(options, started, ProgressLine, picture=f"find-lr-{options.TASK}.png")
     output.text(found.sentence)
@@ -196,7 +199,8 @@ def _plot(options: Plot, output: Output) -> None:
 
 
 def _info(options: commands.Info, output: Output) -> None:
-    from ostinato.api.info import describe
+    with uncollected():
+        from ostinato.api.info import describe
     from ostinato.api.plugins import import_plugins
 
     import_plugins(options.plugin)

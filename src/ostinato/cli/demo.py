@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from ostinato.cli.output import Output
 from ostinato.config.commands import Demo
 from ostinato.config.merge import build
+from ostinato.core.collector import uncollected
 from ostinato.core.errors import RunFolderError
 from ostinato.core.results import Count, Measure, Result
 from ostinato.tasks import TRAIN_OPTIONS
@@ -36,7 +37,8 @@ def demo(options: Demo, output: Output, started: float) -> None:
     """Train on Python's own help texts, draw the curve, and write a sample."""
     from pydoc_data.topics import topics
 
-    from ostinato.api.training import train_task
+    with uncollected():
+        from ostinato.api.training import train_task
     from ostinato.evaluation import bits_per_character
     from ostinato.tasks.trained import best_loss
 

@@ -1,5 +1,6 @@
 """`ostinato`: finds the command, reads its options, and turns errors into one message and an exit status."""
 
+import gc
 import os
 import sys
 import time
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     with standard_streams():
         try:
-            return _run(sys.argv[1:] if arguments is None else arguments)
+            return _run(sys.argv[1:] if arguments is None else arguments, own=arguments is None)
         except OutputError as error:
             # Whoever read our output may have gone (`ostinato generate ... | head`): nothing more to say.
             return 0 if error.reader_left else _failed(str(error))
@@ -45,14 +46,18 @@ def main(arguments: list[str] | None = None) -> int:
             return _failed(f"{error.filename}: {error.strerror}")
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], *, own: bool) -> int:
     from ostinato.cli.arguments import parse
-    from ostinato.cli.commands import run
 
     try:
-        return run(parse(arguments), STARTED)
+        options = parse(arguments)  # which help ends with
+        from ostinato.cli.commands import run
+
+        return run(options, STARTED)
     finally:  # help, too, ends here
         sys.stdout.flush()
+        if own:
+            gc.freeze()  # the process ends: nobody need go through all of torch for what could be collected
 
 
 def _failed(message: str, status: int = 2, *, speaks: bool = False) -> int:

@@ -1,11 +1,9 @@
 """A cell's kernel: its program, compiled, ready to be called on addresses."""
 
 import ctypes
-import gc
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +15,7 @@ from ostinato.compiler.layout import Layout
 from ostinato.compiler.pieces import in_pieces
 from ostinato.compiler.trace import Traced, trace
 from ostinato.compiler.tracer import CannotCompileError
+from ostinato.core.collector import uncollected
 from ostinato.native.programs import FusedFunctions, Program, numbers
 
 
@@ -139,19 +138,7 @@ class Kernel:
         return ctypes.addressof(array)
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without Python's collector, which would go through all of torch, longer than all else here takes."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-
-
-@_uncollected()
+@uncollected()
 def kernel_of(
     cell: Cell, isa: str, *, masked: bool = False, zoned: bool = False, precision: str | None = "highest"
 ) -> Kernel:

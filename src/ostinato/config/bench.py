@@ -1,16 +1,16 @@
 """Options of the benchmarks."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import tyro
 
 from ostinato.config.checks import above_zero, at_least, valid_threads
 from ostinato.config.fields import Json, Plugins
+from ostinato.config.options import options
 from ostinato.core.errors import ConfigError
 
 
-@dataclass(frozen=True)
+@options
 class BenchLayers:
     """Time the layers side by side with torch.nn, JAX, ONNX Runtime and the plain loop, after checking the numbers."""
 
@@ -45,7 +45,7 @@ class BenchLayers:
             at_least(threads=(count, 1))
 
 
-@dataclass(frozen=True)
+@options
 class BenchCells:
     """Time every cell beside whoever else has its equations, what compiling it takes, and what memory allows."""
 
@@ -92,7 +92,7 @@ class BenchCells:
             raise ConfigError("--resume: expected --out DIR, the folder that has the rest")
 
 
-@dataclass(frozen=True)
+@options
 class BenchLm:
     """Time language models beside plain PyTorch and NumPy: training, generation, evaluation, large vocabularies."""
 

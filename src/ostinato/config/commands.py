@@ -1,6 +1,5 @@
 """One class a command: what `ostinato --help` lists, with the meaning of options that no task has of its own."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import tyro
@@ -8,10 +7,11 @@ from tyro.conf import Positional
 
 from ostinato.config.checks import above_zero, at_least, valid_threads
 from ostinato.config.fields import Accelerator, File, Flag, Json, Out, Overwrite, Plugins, Precision, RunFolder, Threads
+from ostinato.config.options import options
 from ostinato.core.errors import ConfigError
 
 
-@dataclass(frozen=True)
+@options
 class Evaluate:
     """Measure a trained run on data it has not seen: perplexity, accuracy, whatever its task is judged by."""
 
@@ -36,7 +36,7 @@ class Evaluate:
         valid_threads(threads=self.threads)
 
 
-@dataclass(frozen=True)
+@options
 class Predict:
     """Let a trained run answer each input: as its task does, with a label, a number, or a text."""
 
@@ -65,7 +65,7 @@ class Predict:
         valid_threads(threads=self.threads)
 
 
-@dataclass(frozen=True)
+@options
 class Plot:
     """Draw the answers of a trained run: how the series of a table go on, and how well their last rows were met."""
 
@@ -87,7 +87,7 @@ class Plot:
         valid_threads(threads=self.threads)
 
 
-@dataclass(frozen=True)
+@options
 class Generate:
     """Let a trained run write on, streamed as it is written."""
 
@@ -128,7 +128,7 @@ class Generate:
         return " ".join(self.words) or self.prompt
 
 
-@dataclass(frozen=True)
+@options
 class Demo:
     """Train a character LSTM for two and a half minutes on text that every Python carries, and let it write."""
 
@@ -143,7 +143,7 @@ class Demo:
         above_zero(time_limit=self.time_limit)
 
 
-@dataclass(frozen=True)
+@options
 class Info:
     """Say what this installation has: versions, threads, and who runs each cell, and why."""
 
@@ -151,7 +151,7 @@ class Info:
     json: Json = False
 
 
-@dataclass(frozen=True)
+@options
 class CheckCell:
     """Say how a cell of your own is compiled, how fast it is, and whether its numbers are right.
 
@@ -199,7 +199,7 @@ class CheckCell:
         valid_threads(threads=self.threads)
 
 
-@dataclass(frozen=True)
+@options
 class Runs:
     """List the run folders in a folder, with their best figures."""
 
@@ -209,7 +209,7 @@ class Runs:
     json: Json = False
 
 
-@dataclass(frozen=True)
+@options
 class Trim:
     """Remove what only going on with a training needs from finished runs, most of their size; the models stay."""
 
@@ -221,7 +221,7 @@ class Trim:
     json: Json = False
 
 
-@dataclass(frozen=True)
+@options
 class Import:
     """Make a run of a model that another program trained: PyTorch, Keras, TensorFlow 1, ONNX, or the book's pickles."""
 

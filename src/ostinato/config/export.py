@@ -1,13 +1,14 @@
 """What `ostinato export` takes: the formats there are, and which options each has a use for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Annotated, Literal, TypeAlias
 
 import tyro
 
 from ostinato.config.checks import at_least
 from ostinato.config.fields import Flag, Json, Plugins, RunFolder
+from ostinato.config.options import options
 from ostinato.core.errors import ConfigError
 
 Format: TypeAlias = Literal["onnx", "torch", "numpy", "int8", "c"]
@@ -27,7 +28,7 @@ OLDEST_OPSET = 15
 _COMMON = frozenset({"run", "to", "out", "overwrite", "plugin", "json"})
 
 
-@dataclass(frozen=True)
+@options
 class Export:
     """Write a trained model for programs that know nothing of Ostinato, and check what was written against the run.
 

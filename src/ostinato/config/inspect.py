@@ -1,6 +1,6 @@
 """Options of `ostinato inspect`."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Literal, TypeAlias, get_args
 
 import tyro
@@ -8,13 +8,14 @@ from tyro.conf import Positional
 
 from ostinato.config.checks import at_least, valid_threads
 from ostinato.config.fields import Accelerator, File, Json, Plugins, RunFolder, Threads
+from ostinato.config.options import options
 from ostinato.core.errors import ConfigError
 
 View: TypeAlias = Literal["gates", "gradients", "units", "loss", "training"]
 VIEWS: tuple[str, ...] = get_args(View)
 
 
-@dataclass(frozen=True)
+@options
 class InspectOptions:
     """What to look at, and how much of it."""
 
@@ -71,7 +72,7 @@ class InspectOptions:
         return int(layer) - 1, name, int(unit)
 
 
-@dataclass(frozen=True)
+@options
 class Inspect:
     """Look inside a trained run: gates, gradients through time, units with a meaning, loss, its training."""
 

@@ -1,18 +1,18 @@
 """Sizes of a recurrent model."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import tyro
 
 from ostinato.config.cells import CELL_NAMES, DEFAULT_CELL, option_values
 from ostinato.config.checks import at_least, at_most, share
+from ostinato.config.options import options
 
 #: Layers of a stack: each is a module, which takes time to make whatever its size.
 MOST_LAYERS = 1_000
 
 
-@dataclass(frozen=True)
+@options
 class ModelOptions:
     """The stack of recurrent layers, and what stands before and behind it."""
 

@@ -1,15 +1,15 @@
 """How the files that a command is given are read: encoding, the layout of tables, how much of a corpus at a time."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import tyro
 
 from ostinato.config.checks import at_least
 from ostinato.config.columns import separator_of
+from ostinato.config.options import options
 
 
-@dataclass(frozen=True)
+@options
 class EncodingOptions:
     """What no file says of itself."""
 
@@ -21,7 +21,7 @@ Separator = Annotated[str | None, tyro.conf.arg(metavar="S")]
 Decimal = Literal[".", ","]
 
 
-@dataclass(frozen=True)
+@options
 class TableOptions:
     """CSV of other countries and other programs."""
 
@@ -49,7 +49,7 @@ class TableOptions:
 SMALLEST_SHARD = 0.001
 
 
-@dataclass(frozen=True)
+@options
 class ShardOptions:
     """What is too large to be held in memory."""
 

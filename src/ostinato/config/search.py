@@ -1,6 +1,5 @@
 """Options of `ostinato search`."""
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import tyro
@@ -8,10 +7,11 @@ from tyro.conf import Positional
 
 from ostinato.config.checks import above_zero, at_least, valid_seed
 from ostinato.config.fields import Flag, Json
+from ostinato.config.options import options
 from ostinato.core.errors import ConfigError
 
 
-@dataclass(frozen=True)
+@options
 class Search:
     """Search for the options that train a task best: trials, each a training of its own, chosen by those before it.
 

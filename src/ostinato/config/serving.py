@@ -1,7 +1,7 @@
 """Options of `ostinato serve` and `ostinato studio`, and what a server allows at most."""
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated
 
 import tyro
@@ -9,10 +9,11 @@ from tyro.conf import Positional
 
 from ostinato.config.checks import above_zero, at_least, at_most, valid_threads
 from ostinato.config.fields import File, Flag, Json, Plugins
+from ostinato.config.options import options
 from ostinato.core.errors import ConfigError
 
 
-@dataclass(frozen=True)
+@options
 class ServeLimits:
     """What a client may ask for at most; beyond it the answer says so (413, 422, 429 or 503)."""
 
@@ -60,7 +61,7 @@ class ServeLimits:
         return int(self.limit_body * 1_000_000)
 
 
-@dataclass(frozen=True)
+@options
 class ServeSettings:
     """How a server meets the net."""
 
@@ -79,7 +80,7 @@ class ServeSettings:
                 raise ConfigError(f"--allow-origin: expected such as https://example.org, got {origin!r}")
 
 
-@dataclass(frozen=True)
+@options
 class Serve:
     """Serve trained runs by HTTP and WebSocket: answers, texts as they are written, and sessions that keep a state."""
 
@@ -126,7 +127,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-@dataclass(frozen=True)
+@options
 class Studio:
     """Open the studio in the browser: train, try and watch runs, and see what goes on inside them."""
 

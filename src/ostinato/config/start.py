@@ -1,16 +1,16 @@
 """How a training begins, the same for every task."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
 
 from ostinato.config.checks import at_least, share
 from ostinato.config.fields import Flag, From, Overwrite, Plugins, Resume
+from ostinato.config.options import options
 from ostinato.core.errors import ConfigError
 
 
-@dataclass(frozen=True)
+@options
 class StartOptions:
     """What it begins with, what becomes of a run that is there already, and what is imported first."""
 

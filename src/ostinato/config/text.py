@@ -1,9 +1,9 @@
 """How text becomes tokens."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from ostinato.config.checks import at_least
+from ostinato.config.options import options
 
 Level = Literal["char", "word", "bpe"]
 
@@ -14,7 +14,7 @@ BPE_SIZE = 4_000
 DEFAULT_VOCAB_SIZE: dict[str, int | None] = {"char": None, "word": 10_000, "bpe": BPE_SIZE}
 
 
-@dataclass(frozen=True)
+@options
 class TextOptions:
     """Tokens of a text task."""
 

@@ -1,11 +1,11 @@
 """The training loop's options, the same for every task."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from ostinato.config.checks import above_zero, at_least, share, valid_seed, valid_threads
+from ostinato.config.options import options
 from ostinato.core.errors import ConfigError
 
 #: Optimisers, and what each is called in torch.optim: a line here is all that one more takes.
@@ -23,7 +23,7 @@ VALID_EVERY = 2_000
 DEFAULT_EPOCHS = 20
 
 
-@dataclass(frozen=True)
+@options
 class TrainingOptions:
     """How long, how fast, and from which random numbers."""
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple, cast, get_args, get_type
 from ostinato.config import commands
 from ostinato.config.columns import as_option
 from ostinato.config.merge import flatten
+from ostinato.config.options import options
 from ostinato.core.errors import ConfigError, OptionTypeError, unknown_name
 from ostinato.tasks import ADOPTING, OPTIONS
 
@@ -70,7 +71,7 @@ def _with_tasks_options(base: type[Any], command: str) -> type[Any]:
                 found.setdefault(name, []).append(one)
     fields = [(name, *_field(name, several)) for name, several in found.items()]
     namespace = {"__doc__": base.__doc__, "__module__": __name__, "__post_init__": _require_ranges}
-    return dataclasses.make_dataclass(base.__name__, fields, bases=(base,), namespace=namespace, frozen=True)
+    return dataclasses.make_dataclass(base.__name__, fields, bases=(base,), namespace=namespace, repr=False, eq=False)
 
 
 def _field(name: str, several: list[Declared]) -> tuple[Any, Any]:
@@ -106,7 +107,7 @@ Generate = _with_tasks_options(commands.Generate, "generate")
 Plot = _with_tasks_options(commands.Plot, "plot")
 
 
-@dataclasses.dataclass(frozen=True)
+@options
 class Import(commands.Import):  # noqa: D101  as below
     __doc__ = commands.Import.__doc__
 

@@ -1,11 +1,12 @@
 """What every task's options have in common."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from ostinato.config.columns import separator_of
 from ostinato.config.fields import Column
 from ostinato.config.model import ModelOptions
+from ostinato.config.options import options
 from ostinato.config.reading import Decimal, EncodingOptions, Separator
 from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
@@ -103,7 +104,7 @@ class Takes(NamedTuple):
     estimator: str = ""
 
 
-@dataclass(frozen=True)
+@options
 class OtherTableOptions:
     """How a table is laid out, where otherwise than in training."""
 
@@ -126,7 +127,7 @@ class OtherTableOptions:
         separator_of(self.separator)
 
 
-@dataclass(frozen=True)
+@options
 class ReadingRows:
     """How data are laid out where otherwise than in training: files, tables, a sequence's rows in one."""
 

@@ -1,6 +1,6 @@
 """Options that tasks from a sequence to one answer share."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, ClassVar, Literal
 
 import tyro
@@ -10,6 +10,7 @@ from ostinato.config.checks import above_zero, at_least, share
 from ostinato.config.columns import names_in
 from ostinato.config.fields import Column, Columns, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
+from ostinato.config.options import options
 from ostinato.config.reading import EncodingOptions, ShardOptions, TableOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.text import Level, TextOptions
@@ -18,7 +19,7 @@ from ostinato.core.errors import ConfigError
 from ostinato.tasks.options import ReadingRows, TrainFacts, require_id_beside_values
 
 
-@dataclass(frozen=True)
+@options
 class SequenceColumns:
     """Columns of a table that are read: of texts, or of numbers."""
 
@@ -47,7 +48,7 @@ class SequenceColumns:
         return tuple(name for name in names_in(self.values) if name)
 
 
-@dataclass(frozen=True)
+@options
 class ReadingSequences(ReadingRows):
     """How the data are laid out, where otherwise than in training."""
 
@@ -58,7 +59,7 @@ class ReadingSequences(ReadingRows):
     """Columns of the values, with commas between."""
 
 
-@dataclass(frozen=True)
+@options
 class SequenceOptions:
     """How a sequence is read and becomes one vector."""
 
@@ -92,7 +93,7 @@ class SequenceOptions:
             at_least(max_length=(self.max_length, 1))
 
 
-@dataclass(frozen=True)
+@options
 class SequenceTextOptions(TextOptions):
     """Tokens of the texts."""
 
@@ -109,7 +110,7 @@ class SequenceTextOptions(TextOptions):
         return TextOptions(level=level, vocab_size=self.vocab_size)
 
 
-@dataclass(frozen=True)
+@options
 class SequenceModelOptions(ModelOptions):
     """Between what is read and what is said of it."""
 
@@ -129,7 +130,7 @@ class SequenceModelOptions(ModelOptions):
     """Share set to zero in training: after the embedding, between layers and before the output."""
 
 
-@dataclass(frozen=True)
+@options
 class SequenceTrainingOptions(TrainingOptions):
     """How long, how fast, and from which random numbers."""
 
@@ -149,7 +150,7 @@ class SequenceTrainingOptions(TrainingOptions):
     noisy than the weights of any one step. 0 means the weights as they are."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@options(kw_only=True)
 class TrainSequences(TrainFacts):
     """What training takes, besides what is to be learned."""
 

@@ -1,6 +1,6 @@
 """Options of `ostinato train caption`."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, ClassVar, Literal
 
 import tyro
@@ -9,6 +9,7 @@ from tyro.conf import Positional
 from ostinato.config.checks import at_least, at_most, share, valid_beam
 from ostinato.config.fields import Beam, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
+from ostinato.config.options import options
 from ostinato.config.reading import EncodingOptions, TableOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.text import TextOptions
@@ -20,7 +21,7 @@ from ostinato.tasks.options import OtherTableOptions, Takes, TrainFacts
 BEAM = 5
 
 
-@dataclass(frozen=True)
+@options
 class TrainCaption(TrainFacts):
     """Train a model that writes what a picture shows, from pictures or from features of them."""
 
@@ -92,7 +93,7 @@ class TrainCaption(TrainFacts):
             raise ConfigError(f"--picture-size: expected a multiple of 16, got {self.picture_size}")
 
 
-@dataclass(frozen=True)
+@options
 class ReadingCaption:
     """How the data are laid out, where otherwise than in training."""
 
@@ -110,7 +111,7 @@ class ReadingCaption:
             raise ConfigError("--images and --features: a run sees pictures or features of them; give one")
 
 
-@dataclass(frozen=True)
+@options
 class AskCaption:
     """What evaluating and predicting take."""
 

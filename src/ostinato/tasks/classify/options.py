@@ -1,6 +1,6 @@
 """Options of `ostinato train classify`."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
@@ -8,12 +8,13 @@ from tyro.conf import Positional
 
 from ostinato.config.checks import share
 from ostinato.config.fields import Column, Flag
+from ostinato.config.options import options
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.options import Takes
 from ostinato.tasks.sequence_options import ReadingSequences, TrainSequences
 
 
-@dataclass(frozen=True)
+@options
 class ClassifyOptions:
     """What a label is, and how it is learned."""
 
@@ -33,7 +34,7 @@ class ClassifyOptions:
         share(label_smoothing=self.label_smoothing)
 
 
-@dataclass(frozen=True, kw_only=True)
+@options(kw_only=True)
 class TrainClassify(TrainSequences):
     """Train a classifier: a text, or a sequence of numbers, in; its label out."""
 
@@ -61,7 +62,7 @@ class TrainClassify(TrainSequences):
         self.check_learned("label")
 
 
-@dataclass(frozen=True)
+@options
 class ReadingClassify(ReadingSequences):
     """How the data are laid out, where otherwise than in training."""
 
@@ -69,14 +70,14 @@ class ReadingClassify(ReadingSequences):
     """Column of the labels."""
 
 
-@dataclass(frozen=True)
+@options
 class EvaluateClassify:
     """What evaluating a classifier takes."""
 
     reading: ReadingClassify = field(default_factory=ReadingClassify)
 
 
-@dataclass(frozen=True)
+@options
 class PredictClassify:
     """What its answers take."""
 

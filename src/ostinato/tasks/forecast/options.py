@@ -1,6 +1,6 @@
 """Options of `ostinato train forecast`."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, ClassVar, Literal
 
 import tyro
@@ -10,6 +10,7 @@ from ostinato.config.checks import at_least
 from ostinato.config.columns import names_in
 from ostinato.config.fields import Columns, Config, File, Flag, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
+from ostinato.config.options import options
 from ostinato.config.reading import EncodingOptions, TableOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
@@ -18,7 +19,7 @@ from ostinato.tasks.forecast.ahead import ForecastOptions, Head, percents
 from ostinato.tasks.options import ReadingRows, Takes, TrainFacts
 
 
-@dataclass(frozen=True)
+@options
 class ForecasterTrainingOptions(TrainingOptions):
     """How long, how fast, and from which random numbers."""
 
@@ -27,7 +28,7 @@ class ForecasterTrainingOptions(TrainingOptions):
     --time-limit alone says how long."""
 
 
-@dataclass(frozen=True)
+@options
 class TrainForecast(TrainFacts):
     """Train on time series, to say how they go on, and how surely."""
 
@@ -184,7 +185,7 @@ class TrainForecast(TrainFacts):
         return names_in(getattr(self, role))
 
 
-@dataclass(frozen=True)
+@options
 class ReadingForecast(ReadingRows):
     """How the data are laid out, where otherwise than in training."""
 
@@ -201,7 +202,7 @@ class ReadingForecast(ReadingRows):
     """Columns that say something of a whole series, likewise."""
 
 
-@dataclass(frozen=True)
+@options
 class EvaluateForecast:
     """What evaluating a forecaster takes."""
 
@@ -216,7 +217,7 @@ class EvaluateForecast:
     reading: ReadingForecast = field(default_factory=ReadingForecast)
 
 
-@dataclass(frozen=True)
+@options
 class AskForecast:
     """What predicting and drawing take."""
 

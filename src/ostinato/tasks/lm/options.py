@@ -1,6 +1,6 @@
 """Options of `ostinato train lm`."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
@@ -10,6 +10,7 @@ from ostinato.cells.form import width_asked_for
 from ostinato.config.checks import above_zero, at_least, share, valid_seed
 from ostinato.config.fields import Config, File, Flag, Json, Out
 from ostinato.config.model import ModelOptions
+from ostinato.config.options import options
 from ostinato.config.reading import EncodingOptions, ShardOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.text import TextOptions
@@ -19,7 +20,7 @@ from ostinato.tasks.lm.presets import LANGUAGE_MODEL
 from ostinato.tasks.options import Takes, TrainFacts
 
 
-@dataclass(frozen=True)
+@options
 class RegularisationOptions:
     """What training disturbs or penalises, so that the model learns what holds elsewhere too; evaluation knows none
     of it."""
@@ -77,7 +78,7 @@ UNKNOWN = "<unk>"
 SHORTEST_RANDOM = 20
 
 
-@dataclass(frozen=True)
+@options
 class LmModelOptions(ModelOptions):
     """The stack of recurrent layers, and what stands before and behind it."""
 
@@ -89,7 +90,7 @@ class LmModelOptions(ModelOptions):
     --hidden, or of two layers or more a width of its own."""
 
 
-@dataclass(frozen=True)
+@options
 class TrainLm(TrainFacts):
     """Train a language model on text, to continue it: one token after the other."""
 
@@ -172,7 +173,7 @@ class TrainLm(TrainFacts):
             )
 
 
-@dataclass(frozen=True)
+@options
 class AdaptingOptions:
     """Learn from the text, or remember it, while it is read. Each token is predicted from what lies before it alone."""
 
@@ -211,7 +212,7 @@ class AdaptingOptions:
         return found
 
 
-@dataclass(frozen=True)
+@options
 class SamplingOptions:
     """How the next token is chosen from the model's probabilities."""
 
@@ -241,7 +242,7 @@ class SamplingOptions:
             raise ConfigError(f"--top-p: expected more than 0 and at most 1, got {self.top_p}")
 
 
-@dataclass(frozen=True)
+@options
 class EvaluateLm:
     """What evaluating a language model takes."""
 
@@ -249,7 +250,7 @@ class EvaluateLm:
     reading: EncodingOptions = field(default_factory=EncodingOptions)
 
 
-@dataclass(frozen=True)
+@options
 class GenerateLm:
     """What writing on takes."""
 

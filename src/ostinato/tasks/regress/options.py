@@ -1,6 +1,6 @@
 """Options of `ostinato train regress`."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, ClassVar, Literal
 
 import tyro
@@ -8,12 +8,13 @@ from tyro.conf import Positional
 
 from ostinato.config.columns import names_in
 from ostinato.config.fields import Columns
+from ostinato.config.options import options
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.options import Takes
 from ostinato.tasks.sequence_options import ReadingSequences, TrainSequences
 
 
-@dataclass(frozen=True)
+@options
 class RegressOptions:
     """What is learned of the targets."""
 
@@ -22,7 +23,7 @@ class RegressOptions:
     itself, so that a few targets far out count for less."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@options(kw_only=True)
 class TrainRegress(TrainSequences):
     """Train regression: a text, or a sequence of numbers, in; one or several real numbers out."""
 
@@ -54,7 +55,7 @@ class TrainRegress(TrainSequences):
             raise ConfigError(f"--target {both[0]}: that column is read, so it cannot be what is learned")
 
 
-@dataclass(frozen=True)
+@options
 class ReadingRegress(ReadingSequences):
     """How the data are laid out, where otherwise than in training."""
 
@@ -62,14 +63,14 @@ class ReadingRegress(ReadingSequences):
     """Columns of the numbers learned, where they were called otherwise in training: in the same order."""
 
 
-@dataclass(frozen=True)
+@options
 class EvaluateRegress:
     """What evaluating takes."""
 
     reading: ReadingRegress = field(default_factory=ReadingRegress)
 
 
-@dataclass(frozen=True)
+@options
 class PredictRegress:
     """What its answers take."""
 

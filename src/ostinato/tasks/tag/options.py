@@ -1,6 +1,6 @@
 """Options of `ostinato train tag`."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -11,6 +11,7 @@ from ostinato.config.checks import at_least
 from ostinato.config.columns import names_in
 from ostinato.config.fields import Column, Columns, Config, File, Flag, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
+from ostinato.config.options import options
 from ostinato.config.reading import EncodingOptions, ShardOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
@@ -26,7 +27,7 @@ else:
     Head = Literal[("auto", *HEADS)]
 
 
-@dataclass(frozen=True)
+@options
 class SpellingOptions:
     """How words are read: by themselves, and by their characters."""
 
@@ -53,7 +54,7 @@ class SpellingOptions:
             at_least(vocab_size=(self.vocab_size, 1))
 
 
-@dataclass(frozen=True)
+@options
 class TaggerTrainingOptions(TrainingOptions):
     """How long, how fast, and from which random numbers."""
 
@@ -61,7 +62,7 @@ class TaggerTrainingOptions(TrainingOptions):
     """Passes over the data. By default 15. With --time-limit alone, as many as there is time for."""
 
 
-@dataclass(frozen=True)
+@options
 class TrainTag(TrainFacts):
     """Train a tagger on sentences of tagged words: parts of speech, names, anything that each word has one of."""
 
@@ -124,7 +125,7 @@ class TrainTag(TrainFacts):
         return names_in(self.features)
 
 
-@dataclass(frozen=True)
+@options
 class ReadingTag:
     """How the data are laid out, where otherwise than in training."""
 
@@ -140,7 +141,7 @@ class ReadingTag:
     """Words in columns, or plain sentences, one a line. By default as the data look."""
 
 
-@dataclass(frozen=True)
+@options
 class EvaluateTag:
     """What evaluating a tagger takes."""
 
@@ -149,7 +150,7 @@ class EvaluateTag:
     reading: ReadingTag = field(default_factory=ReadingTag)
 
 
-@dataclass(frozen=True)
+@options
 class PredictTag:
     """What its answers take."""
 

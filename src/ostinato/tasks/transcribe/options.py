@@ -1,6 +1,6 @@
 """Options of `ostinato train transcribe`."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, ClassVar, Literal
 
 import tyro
@@ -10,6 +10,7 @@ from ostinato.config.checks import valid_beam
 from ostinato.config.columns import names_in
 from ostinato.config.fields import Beam, Column, Columns, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
+from ostinato.config.options import options
 from ostinato.config.reading import EncodingOptions, TableOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
@@ -20,7 +21,7 @@ from ostinato.tasks.options import ReadingRows, Takes, TrainFacts, require_id_be
 BEAM = 10
 
 
-@dataclass(frozen=True)
+@options
 class TranscriberTrainingOptions(TrainingOptions):
     """How long, how fast, and from which random numbers."""
 
@@ -28,7 +29,7 @@ class TranscriberTrainingOptions(TrainingOptions):
     """Passes over the data. By default 40. With --time-limit alone, as many as there is time for."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@options(kw_only=True)
 class TrainTranscribe(TrainFacts):
     """Train on sequences of numbers (frames of sound, of pen strokes, of lines of a picture) and what each says, to
     write that down: digits, letters, words. Nobody has to say which frame belongs to which symbol."""
@@ -99,7 +100,7 @@ class TrainTranscribe(TrainFacts):
         return tuple(name for name in names_in(self.values) if name)
 
 
-@dataclass(frozen=True)
+@options
 class ReadingTranscribe(ReadingRows):
     """How the data are laid out, where otherwise than in training."""
 
@@ -110,7 +111,7 @@ class ReadingTranscribe(ReadingRows):
     """Columns of the values, with commas between."""
 
 
-@dataclass(frozen=True)
+@options
 class AskTranscribe:
     """What evaluating and predicting take."""
 

@@ -1,6 +1,6 @@
 """Options of `ostinato train translate`."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
@@ -9,6 +9,7 @@ from tyro.conf import Positional
 from ostinato.config.checks import at_least, share, valid_beam
 from ostinato.config.fields import Beam, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
+from ostinato.config.options import options
 from ostinato.config.reading import EncodingOptions, Separator, ShardOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.text import Level, TextOptions
@@ -28,7 +29,7 @@ _SMOOTHING = {"char": 0.0, "word": 0.1, "bpe": 0.1}
 BEAM = 5
 
 
-@dataclass(frozen=True)
+@options
 class Seq2SeqOptions(ModelOptions):
     """Encoder and decoder: sizes, and how the decoder sees what the encoder read."""
 
@@ -83,7 +84,7 @@ class Seq2SeqOptions(ModelOptions):
         return ModelOptions(**given | {name: size for name, size in _BY_LEVEL[level].items() if given[name] is None})
 
 
-@dataclass(frozen=True)
+@options
 class TrainTranslate(TrainFacts):
     """Train an encoder and a decoder on pairs of texts, to write one from the other: translate, answer, convert."""
 
@@ -184,7 +185,7 @@ class TrainTranslate(TrainFacts):
         return self.tokens.level == "bpe" if self.vocabularies is None else self.vocabularies == "shared"
 
 
-@dataclass(frozen=True)
+@options
 class ReadingTranslate:
     """How the data are laid out, where otherwise than in training."""
 
@@ -197,7 +198,7 @@ class ReadingTranslate:
     """What stands between source and target in each line."""
 
 
-@dataclass(frozen=True)
+@options
 class AskTranslate:
     """What evaluating and predicting take."""
 
