@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, get_type_hints
 
 from torch import nn
 
-from ostinato.api.loading import open_folder
+from ostinato.api.loading import codec_in, open_folder
 from ostinato.api.saved import saved_options
 from ostinato.checkpoint import RunFolder
 from ostinato.config.merge import flatten, names, unchecked
@@ -124,7 +124,7 @@ def begin(options: TrainOptions, resumed: RunFolder | None = None) -> Beginning 
         raise RunFolderError(f"--from {path}: is the folder to write to; choose another --out, or go on by --resume")
     if resumed is not None:
         config = resumed.read_config(options.TASK)
-        return Beginning(resumed, config, find(options.TASK).codec(resumed, config))
+        return Beginning(resumed, config, codec_in(resumed, config))
     lends = _lends(options.TASK, path)
     found = open_folder(path)
     return Beginning(found.folder, found.config, found.codec, lends)

@@ -10,7 +10,7 @@ from torch import nn
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.recorded import require_recorded
 from ostinato.config.model import MOST_LAYERS
-from ostinato.core.errors import ConfigError, OstinatoError, RunFolderError, unknown_name
+from ostinato.core.errors import ConfigError, DataError, OstinatoError, RunFolderError, unknown_name
 from ostinato.layers.eight_bits import INT8, WEIGHTS
 from ostinato.layers.quantise import quantise
 from ostinato.tasks import TRAIN_OPTIONS, find
@@ -35,10 +35,7 @@ def open_folder(path: str | PathLike[str], weights: str | None = None) -> Opened
     if config.get("task") not in list(TRAIN_OPTIONS):
         raise RunFolderError(f"{folder.path}: a run of task {config.get('task')!r}, which this version does not know")
     require_recorded(config, str(folder.config), find(config["task"]).RECORDED)
-    try:
-        codec = find(config["task"]).codec(folder, config)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise RunFolderError(f"{folder.config}: damaged, it does not describe a run: {error!r}") from None
+    codec = codec_in(folder, config)
     try:
         _require_buildable(config, folder)
         model = build_model(config, folder)
@@ -53,6 +50,20 @@ def open_folder(path: str | PathLike[str], weights: str | None = None) -> Opened
     except RunFolderError as error:  # the weights are whole
         warnings.warn(f"{error}; its figures are left out", stacklevel=3)
     return Opened(folder, config, model.eval(), codec, test)
+
+
+def codec_in(folder: RunFolder, config: dict[str, Any]) -> Any:
+    """What a run's task turns data into numbers by.
+
+    Raises:
+        RunFolderError: missing, damaged, or not the task's.
+    """
+    try:
+        return find(config["task"]).codec(folder, config)
+    except DataError as error:
+        raise RunFolderError(str(error)) from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunFolderError(f"{folder.config}: damaged, it does not describe a run: {error!r}") from None
 
 
 def build_model(config: dict[str, Any], folder: RunFolder) -> nn.Module:

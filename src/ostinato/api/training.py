@@ -41,7 +41,7 @@ from ostinato.data.tables.layout import Layout, laid_out, layout_of
 from ostinato.plots.style import pictures_may_fail
 from ostinato.tasks import PICTURES, TABLES, find
 from ostinato.tasks.card import write_card
-from ostinato.tasks.contract import Refits
+from ostinato.tasks.contract import Draws, Refits
 from ostinato.tasks.options import TrainOptions
 from ostinato.tasks.pretraining import Pretrains
 from ostinato.training import Clock, MetricsFile, Observer, Processes, Trainer
@@ -199,8 +199,9 @@ def _train_alone(
     if options.test is not None:
         run.test = _evaluated(run, options, products, progress_of)
         folder.save_test(options.test, run.test, fingerprint(options.test))
-    with compute_settings(options.training.threads, products.measured), pictures_may_fail():
-        task.finish(run, prepared)
+    if isinstance(task, Draws):
+        with compute_settings(options.training.threads, products.measured), pictures_may_fail():
+            task.finish(run, prepared)
     folder.write_card(write_card(task.card(run), run, folder.resume_point.position()))
     return run
 

@@ -1,22 +1,11 @@
 """A class of options: a frozen dataclass that is made in half the time."""
 
-from collections.abc import Callable
 from dataclasses import FrozenInstanceError, dataclass, field, fields
-from typing import Any, TypeVar, dataclass_transform, overload
-
-T = TypeVar("T")
-
-
-@overload
-def options(kind: type[T], /) -> type[T]: ...
-
-
-@overload
-def options(*, kw_only: bool = ...) -> Callable[[type[T]], type[T]]: ...
+from typing import Any, dataclass_transform
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def options(kind: type[T] | None = None, /, *, kw_only: bool = False) -> Any:
+def options(kind: Any = None, /, *, kw_only: bool = False) -> Any:
     """Make a class one of options: what a command or a task takes, or a group of it.
 
     To its user it is a frozen dataclass. A hundred of them are made whenever the program starts, and what `dataclass`
@@ -24,7 +13,7 @@ def options(kind: type[T] | None = None, /, *, kw_only: bool = False) -> Any:
     `ostinato --help` takes.
     """
     if kind is None:
-        return lambda kind: options(kind, kw_only=kw_only)  # type: ignore[call-overload]
+        return lambda kind: options(kind, kw_only=kw_only)
     for method in (_setattr, _delattr, _eq, _hash, _repr):
         setattr(kind, f"_{method.__name__}__", method)
     return dataclass(repr=False, eq=False, kw_only=kw_only)(kind)

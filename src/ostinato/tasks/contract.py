@@ -77,14 +77,12 @@ class Task(Protocol[Options, PreparedData]):
     def describe(self, model: nn.Module, prepared: PreparedData) -> str:
         """One line on what is about to be trained, and on what it is validated."""
 
-    def finish(self, run: Trained, prepared: PreparedData) -> None:
-        """Write what a finished run holds besides: pictures."""
-
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> Any:
         """What reads data for a run's model and makes sense of its answers: tokenizers, labels, scales.
 
         Raises:
-            RunFolderError: a file is missing or damaged.
+            RunFolderError, DataError: a file is missing or damaged.
+            KeyError, TypeError, AttributeError: the configuration lacks something.
         """
 
     def evaluate(self, run: Trained, sources: Iterable[str], options: Any, progress: Progress | None = None) -> Result:
@@ -119,6 +117,14 @@ class Adopted(NamedTuple):
     options: dict[str, Any]
     files: Mapping[str, bytes]
     weights: Mapping[str, Any]
+
+
+@runtime_checkable
+class Draws(Protocol):
+    """A task whose finished runs hold pictures."""
+
+    def finish(self, run: Trained, prepared: Any) -> None:
+        """Write them."""
 
 
 @runtime_checkable

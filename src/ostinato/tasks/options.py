@@ -141,6 +141,13 @@ class ReadingRows:
     """Column to sort the rows of a sequence by."""
 
 
+def require_no_embedding(model: ModelOptions, who: str) -> None:
+    """Raise a ConfigError where options ask for an embedding of one who reads numbers."""
+    if model.tied or model.embed is not None:
+        option = "--tied" if model.tied else "--embed"
+        raise ConfigError(f"{option}: a {who} reads numbers and has no embedding; leave the option out")
+
+
 def require_id_beside_values(values: str | None, id: str | None, row: str) -> None:
     """Raise a ConfigError where one is given without the other; `row` says what a row of such a table is."""
     if bool(values) != bool(id):

@@ -14,7 +14,7 @@ from torch import nn
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Count
 from ostinato.checkpoint.recorded import Positive
-from ostinato.core.errors import ConfigError, DataError, RunFolderError
+from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.batching.buckets import Buckets, in_length_order
 from ostinato.data.batching.splits import held_out
 from ostinato.data.pictures.captions import Captions, is_list, part_of, read_captions, read_names
@@ -164,19 +164,13 @@ class Captioning:
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
-    def finish(self, run: Trained, prepared: PreparedCaptions) -> None:
-        """Nothing more."""
-
     def embeddings(self, codec: TextCodec) -> Mapping[str, Mapping[str, int]]:
         """That of the words that are written."""
         return {"decoder.embedding": words_in(codec.tokenizer)}
 
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> TextCodec:
         """The tokenizer."""
-        try:
-            return TextCodec(Tokenizer.load(folder.tokenizer))
-        except DataError as error:
-            raise RunFolderError(str(error)) from None
+        return TextCodec(Tokenizer.load(folder.tokenizer))
 
     def evaluate(
         self, run: Trained, sources: Iterable[str], options: AskCaption, progress: Progress | None = None

@@ -14,7 +14,6 @@ from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Count
 from ostinato.checkpoint.recorded import Positive
 from ostinato.core.batch import Batch
-from ostinato.core.errors import DataError, RunFolderError
 from ostinato.core.figures import shortest
 from ostinato.core.results import builtins
 from ostinato.data.labelled.examples import Example, Raw, count_labels, with_labels
@@ -152,12 +151,7 @@ class Classification(SequenceTask):
 
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> ClassifyCodec:
         """Labels, columns, and tokenizer or scale."""
-        try:
-            return ClassifyCodec(tuple(config["classes"]), codec_of(folder, config))
-        except DataError as error:
-            raise RunFolderError(str(error)) from None
-        except (KeyError, TypeError) as error:
-            raise RunFolderError(f"{folder.config}: damaged, it does not describe a classifier: {error}") from None
+        return ClassifyCodec(tuple(config["classes"]), codec_of(folder, config))
 
     def evaluate(
         self, run: Trained, sources: Iterable[str], options: EvaluateClassify, progress: Progress | None = None

@@ -16,7 +16,7 @@ from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.forecast.ahead import ForecastOptions, Head, percents
-from ostinato.tasks.options import ReadingRows, Takes, TrainFacts
+from ostinato.tasks.options import ReadingRows, Takes, TrainFacts, require_no_embedding
 
 
 @options
@@ -130,9 +130,7 @@ class TrainForecast(TrainFacts):
     json: Json = False
 
     def __post_init__(self) -> None:
-        if self.model.tied or self.model.embed is not None:
-            option = "--tied" if self.model.tied else "--embed"
-            raise ConfigError(f"{option}: a forecaster reads numbers and has no embedding; leave the option out")
+        require_no_embedding(self.model, "forecaster")
         if self.target is None and not self.wide:
             raise ConfigError("--target: expected the columns to forecast; or --wide, where each column is a series")
         if self.wide and (self.id or self.static):

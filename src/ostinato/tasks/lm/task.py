@@ -11,7 +11,7 @@ from ostinato.cells.form import width_asked_for
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Count
 from ostinato.config.model import ModelOptions
-from ostinato.core.errors import ConfigError, DataError, RunFolderError
+from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.batching.streams import Streams, single_stream
 from ostinato.data.text.corpus import learned_tokenizer, token_ids
 from ostinato.data.text.reading import END, Sample, Text, open_text
@@ -153,15 +153,9 @@ class LanguageModelling:
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
-    def finish(self, run: Trained, prepared: PreparedText) -> None:
-        """Nothing more."""
-
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> TextCodec:
         """The tokenizer."""
-        try:
-            return TextCodec(Tokenizer.load(folder.tokenizer))
-        except DataError as error:
-            raise RunFolderError(str(error)) from None
+        return TextCodec(Tokenizer.load(folder.tokenizer))
 
     def evaluate(
         self, run: Trained, sources: Iterable[str], options: EvaluateLm, progress: Progress | None = None

@@ -15,7 +15,6 @@ from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Count
 from ostinato.checkpoint.recorded import Positive
 from ostinato.core.batch import Batch
-from ostinato.core.errors import DataError, RunFolderError
 from ostinato.core.figures import shortest
 from ostinato.core.results import builtins
 from ostinato.data.labelled.examples import Example, Raw, with_targets
@@ -85,18 +84,16 @@ class Regression(SequenceTask):
         """Read, split, standardise the targets, learn tokenizer or scale, encode."""
         at = options.columns
         columns = LabelledColumns(options.target, at.text, at.id, at.time, at.value_columns)
-        corpus = labelled_corpus(options, columns, numbers=True, progress=progress)
-        whole = None if corpus is not None else with_targets(read_all_labelled(options.data, columns, numbers=True))
-        valid = None
-        if options.valid is not None:
-            valid = with_targets(read_labelled(options.valid, columns, numbers=True))
-        if corpus is not None:
-            prepared = prepare_in_shards(options, columns, corpus, valid, progress, codec)
+
+        def read(path: str | None) -> Raw | None:
+            return None if path is None else with_targets(read_labelled(path, columns, numbers=True))
+
+        if (corpus := labelled_corpus(options, columns, numbers=True, progress=progress)) is not None:
+            prepared = prepare_in_shards(options, columns, corpus, read(options.valid), progress, codec)
         else:
-            assert whole is not None
-            prepared = prepare_targets(options, columns, whole, valid, progress=progress, codec=codec)
-        if options.test is not None:
-            test = with_targets(read_labelled(options.test, columns, numbers=True))
+            whole = with_targets(read_all_labelled(options.data, columns, numbers=True))
+            prepared = prepare_targets(options, columns, whole, read(options.valid), progress=progress, codec=codec)
+        if (test := read(options.test)) is not None:
             prepared.data["test"] = record_of(test)
         return prepared
 
@@ -149,20 +146,12 @@ class Regression(SequenceTask):
         count = len(prepared.codec.targets)
         return description(model, prepared, f"{count} target{'s'[: count > 1]}", "held out")
 
-    def finish(self, run: Trained, prepared: PreparedTargets) -> None:
-        """Nothing more is written."""
-
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> RegressCodec:
         """Targets, their scale, columns, and tokenizer or scale."""
-        try:
-            scale = Scale(tuple(config["target_scale"]["mean"]), tuple(config["target_scale"]["deviation"]))
-            if not len(config["targets"]) == len(scale.mean) == len(scale.deviation) == config["model"]["outputs"]:
-                raise TypeError("its targets, their scale and its outputs are not of one number")
-            return RegressCodec(codec_of(folder, config), tuple(config["targets"]), scale)
-        except DataError as error:
-            raise RunFolderError(str(error)) from None
-        except (KeyError, TypeError) as error:
-            raise RunFolderError(f"{folder.config}: damaged, it does not describe regression: {error}") from None
+        scale = Scale(tuple(config["target_scale"]["mean"]), tuple(config["target_scale"]["deviation"]))
+        if not len(config["targets"]) == len(scale.mean) == len(scale.deviation) == config["model"]["outputs"]:
+            raise TypeError("its targets, their scale and its outputs are not of one number")
+        return RegressCodec(codec_of(folder, config), tuple(config["targets"]), scale)
 
     def evaluate(
         self, run: Trained, sources: Iterable[str], options: EvaluateRegress, progress: Progress | None = None

@@ -209,20 +209,15 @@ class Tagging:
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
-    def finish(self, run: Trained, prepared: PreparedSentences) -> None:
-        """Nothing more."""
-
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> TagCodec:
         """Words, characters and tags."""
+        features = config["columns"].get("features", {}).values()
         try:
             content = folder.tokenizer.read_text(encoding="utf-8")
-            features = config["columns"].get("features", {}).values()
             vocabulary = TagVocabulary.from_json(content, config["characters"], config["tags"], [*features])
-            return TagCodec.of(vocabulary, constrained=config["constrained"])
         except (OSError, UnicodeDecodeError, DataError) as error:
             raise RunFolderError(f"{folder.tokenizer}: {error}") from None
-        except (KeyError, TypeError, AttributeError) as error:
-            raise RunFolderError(f"{folder.config}: damaged, it does not describe a tagger: {error}") from None
+        return TagCodec.of(vocabulary, constrained=config["constrained"])
 
     def evaluate(
         self, run: Trained, sources: Iterable[str], options: EvaluateTag, progress: Progress | None = None

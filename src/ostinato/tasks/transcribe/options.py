@@ -15,7 +15,7 @@ from ostinato.config.reading import EncodingOptions, TableOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
-from ostinato.tasks.options import ReadingRows, Takes, TrainFacts, require_id_beside_values
+from ostinato.tasks.options import ReadingRows, Takes, TrainFacts, require_id_beside_values, require_no_embedding
 
 #: Width of the beam where no option says.
 BEAM = 10
@@ -87,9 +87,7 @@ class TrainTranscribe(TrainFacts):
     json: Json = False
 
     def __post_init__(self) -> None:
-        if self.model.tied or self.model.embed is not None:
-            option = "--tied" if self.model.tied else "--embed"
-            raise ConfigError(f"{option}: a transcriber reads numbers and has no embedding; leave the option out")
+        require_no_embedding(self.model, "transcriber")
         require_id_beside_values(self.values, self.id, "frame")
         if self.values and not self.label:
             raise ConfigError("--label: expected the column of what the sequences say")

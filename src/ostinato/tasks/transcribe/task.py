@@ -7,7 +7,6 @@ from torch import nn
 
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Count
-from ostinato.core.errors import RunFolderError
 from ostinato.core.results import builtins
 from ostinato.data.batching.buckets import Buckets, in_length_order
 from ostinato.data.labelled.examples import Example, Raw, with_labels
@@ -125,18 +124,11 @@ class Transcription(ReadsSequences):
             f"{sum(p.numel() for p in model.parameters()):,} parameters"
         )
 
-    def finish(self, run: Trained, prepared: PreparedFrames) -> None:
-        """Nothing more."""
-
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> TranscribeCodec:
         """Symbols, columns and scale."""
-        try:
-            columns = LabelledColumns(**config["columns"] | {"values": tuple(config["columns"]["values"])})
-            scale = Scale(tuple(config["scale"]["mean"]), tuple(config["scale"]["deviation"]))
-            symbols, words = tuple(config["symbols"]), config["words"]
-        except (KeyError, TypeError) as error:
-            raise RunFolderError(f"{folder.config}: damaged, it does not describe a transcriber: {error}") from None
-        return TranscribeCodec(SequenceCodec(columns, None, None, scale), symbols, words)
+        columns = LabelledColumns(**config["columns"] | {"values": tuple(config["columns"]["values"])})
+        scale = Scale(tuple(config["scale"]["mean"]), tuple(config["scale"]["deviation"]))
+        return TranscribeCodec(SequenceCodec(columns, None, None, scale), tuple(config["symbols"]), config["words"])
 
     def evaluate(
         self, run: Trained, sources: Iterable[str], options: AskTranscribe, progress: Progress | None = None

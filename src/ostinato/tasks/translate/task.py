@@ -11,7 +11,7 @@ from torch import nn
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Count
 from ostinato.checkpoint.recorded import Positive
-from ostinato.core.errors import ConfigError, DataError, RunFolderError
+from ostinato.core.errors import ConfigError
 from ostinato.data.batching.buckets import Buckets, in_length_order, pad_ids
 from ostinato.data.corpora.batches import ShardedBuckets
 from ostinato.data.text.pairs import open_pairs, read_sources
@@ -155,14 +155,11 @@ class Translation:
 
     def codec(self, folder: RunFolder, config: Mapping[str, Any]) -> PairCodec:
         """The tokenizers."""
-        try:
-            target = Tokenizer.load(folder.tokenizer)
-            reads = config.get("reads", {}) | {"copies": config["model"].get("copy", False)}
-            if config["model"].get("shared"):
-                return PairCodec(target, target, **reads)
-            return PairCodec(Tokenizer.load(folder.path / SOURCE_FILE), target, **reads)
-        except DataError as error:
-            raise RunFolderError(str(error)) from None
+        target = Tokenizer.load(folder.tokenizer)
+        reads = config.get("reads", {}) | {"copies": config["model"].get("copy", False)}
+        if config["model"].get("shared"):
+            return PairCodec(target, target, **reads)
+        return PairCodec(Tokenizer.load(folder.path / SOURCE_FILE), target, **reads)
 
     def evaluate(
         self, run: Trained, sources: Iterable[str], options: AskTranslate, progress: Progress | None = None
