@@ -33,6 +33,8 @@ def step(self, batch):
         found = {name: p.grad.to_dense() for name, p in self.job.model.named_parameters()}
         rank = self.processes.rank
         save_file(found | {"inputs": batch.inputs.contiguous()}, f"gradients-{self.processes.size}-{rank}")
+        if self.processes.memory is not None and self.processes.memory.shares:
+            Path(f"shared-{rank}").touch()
 
 replaces = RunFolder.replaces.fget
 
@@ -51,9 +53,9 @@ if Trainer.step.__module__ == "ostinato.training.loop":
 def both(work, spawn):
     """The same training by one process and by two, with a watch on the first step."""
 
-    def run(lines, *options):
+    def run(lines, *options, watch=WATCH):
         (work / "book.txt").write_text(prose(lines))
-        (work / "watch.py").write_text(WATCH)
+        (work / "watch.py").write_text(watch)
         results = {}
         for devices in (1, 2):
             out = ("--devices", devices, "--out", f"run-{devices}", "--json")
@@ -80,6 +82,7 @@ def assert_first_gradients_equal(work):
 def test_two_processes_are_one(both, work):
     ran = both(400)
     assert_first_gradients_equal(work)
+    assert len(list(work.glob("shared-*"))) == 2  # gloo would do as well, and take longer
     lines = {devices: [line for line in metrics(work / f"run-{devices}") if "loss" in line] for devices in (1, 2)}
     assert len(lines[1]) == len(lines[2]) > 100
     for single, double in zip(lines[1][:100], lines[2][:100], strict=True):
@@ -93,6 +96,12 @@ def test_two_processes_are_one(both, work):
     assert ran[2].err.count("validation: loss") == 2  # one process speaks for both
 
 
+APART = """
+from ostinato.training.shared_memory import SharedMemory
+
+SharedMemory.share = lambda self, model: False
+"""
+
 SGD = ["--optimizer", "sgd", "--lr", "0.5", "--weight-decay", "0", "--epochs", "1"]
 
 
@@ -100,17 +109,30 @@ SGD = ["--optimizer", "sgd", "--lr", "0.5", "--weight-decay", "0", "--epochs", "
     "options",
     [
         pytest.param(["--tied"], id="tied"),
-        pytest.param([], id="a sparse gradient in one process", marks=pytest.mark.slow),
+        pytest.param([], id="a sparse gradient", marks=pytest.mark.slow),
         pytest.param(["--level", "word", "--adaptive", "4", "9"], id="adaptive softmax", marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.slow
 def test_with_every_kind_of_output_layer(both, work, options):
-    """Embedding and output with one gradient; with a gradient of rows in one process; with clusters that a process may
-    have no word of. SGD ends with the same weights.
+    """Embedding and output with one gradient; with a gradient of rows; with clusters that a process may have no word
+    of. SGD ends with the same weights.
     """
     both(100, *SGD, *options)
     assert_first_gradients_equal(work)
+    require_same_course(work)
+
+
+@pytest.mark.slow
+def test_where_memory_cannot_be_shared(both, work):
+    """By gloo, whose buckets are dense."""
+    both(100, *SGD, watch=WATCH + APART)
+    assert not list(work.glob("shared-*"))
+    assert_first_gradients_equal(work)
+    require_same_course(work)
+
+
+def require_same_course(work):
     lines = {devices: [line for line in metrics(work / f"run-{devices}") if "loss" in line] for devices in (1, 2)}
     assert len(lines[1]) == len(lines[2]) >= 5
     weights, others = (load_file(work / f"run-{devices}/model.safetensors") for devices in (1, 2))

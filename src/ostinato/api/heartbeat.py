@@ -63,6 +63,10 @@ class Heartbeat:
         """No more of it."""
         self._ended.set()
 
+    def misses(self) -> bool:
+        """Whether one is lost; without waiting."""
+        return self._known.is_set()
+
     def lost(self) -> tuple[str, bool] | None:
         """Who is lost, once a connection has closed, and whether the first process is among them; None where all are
         there."""

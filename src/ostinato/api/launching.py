@@ -96,7 +96,7 @@ class Launcher:
                 everyones = sent(self.fabric, cluster.place(), work)
             except RuntimeError as lost:
                 raise _missed(lost, self.heartbeat) from None
-            error = _done(everyones, Processes.of(self.fabric), self.heartbeat)
+            error = _done_together(everyones, self.fabric, self.heartbeat)
         else:
             error = _done(work, ALONE) if self.size == 1 else _spawned(work, self.size, self.kind)
         if error is not None:
@@ -155,7 +155,7 @@ def _following(fabric: Fabric, heartbeat: Heartbeat | None) -> str | None:
             if message.error is not None:
                 raise message.error
             return message.name
-        ended = _done(message, Processes.of(fabric), heartbeat)
+        ended = _done_together(message, fabric, heartbeat)
         if isinstance(ended, LostError):
             raise ended
         # what else it ends with, the first process ends with too
@@ -191,6 +191,17 @@ def _done(work: Work, processes: Processes, heartbeat: Heartbeat | None = None) 
             raise
         return found
     return None
+
+
+def _done_together(work: Work, fabric: Fabric, heartbeat: Heartbeat | None = None) -> BaseException | None:
+    """The same in one of several processes."""
+    try:
+        with Processes.of(fabric, None if heartbeat is None else heartbeat.misses) as processes:
+            return _done(work, processes, heartbeat)
+    except RuntimeError as lost:  # before there was anything to do
+        if (found := _missed(lost, heartbeat)) is lost:
+            raise
+        return found
 
 
 def _spawned(work: Work, size: int, kind: str) -> BaseException | None:
@@ -263,7 +274,7 @@ def _in_new_process(fabric: Fabric, work: Work) -> BaseException | None:
     for number in Interrupt.SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _unmoved)
-    error = _done(work, Processes.of(fabric))
+    error = _done_together(work, fabric)
     distributed.destroy_process_group()
     atexit.register(os._exit, 0)  # ending the interpreter, torch's threads abort it now and then
     return error

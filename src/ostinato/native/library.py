@@ -79,6 +79,7 @@ _PRODUCTS: dict[str, list[Any]] = {
     **{name: [POINTER(Matmul)] for name in ("matmul_workspace_size", "multiply")},
 }
 
+_MEETING: dict[str, list[Any]] = {"meet": [POINTER(POINTER(c_int64)), *[c_int64] * 4]}
 
 _TEXTS = ("isa", "cell", "int8", "processor")
 
@@ -95,6 +96,7 @@ class NativeLibrary:
         supported: names of those this machine can run, best first.
         isa: name of the one in use.
         has_matmul: whether it multiplies matrices; one that was compiled before does not.
+        has_meeting: whether processes can wait for each other by it; nor does that one.
         processor: what the processor says of its maker, "GenuineIntel" or "AuthenticAMD"; "" where nothing is known.
         team: address of what a cell compiled by itself starts threads by.
 
@@ -109,7 +111,9 @@ class NativeLibrary:
             raise OSError(f"{path} has interface {found}, expected {ABI}: install the package again")
         self._has_int8 = hasattr(library, "ostinato_int8")
         self.has_matmul = hasattr(library, "ostinato_multiply")
-        later = (_EIGHT_BITS if self._has_int8 else {}) | (_PRODUCTS if self.has_matmul else {})
+        self.has_meeting = hasattr(library, "ostinato_meet")
+        parts = ((_EIGHT_BITS, self._has_int8), (_PRODUCTS, self.has_matmul), (_MEETING, self.has_meeting))
+        later = {name: arguments for part, there in parts if there for name, arguments in part.items()}
         for name, arguments in (_ARGUMENTS | later).items():
             function = getattr(library, f"ostinato_{name}")
             function.argtypes, function.restype = arguments, c_char_p if name in _TEXTS else c_int64
@@ -189,6 +193,19 @@ class NativeLibrary:
     def multiply(self, run: Matmul) -> None:
         """Compute a product of matrices."""
         _check(self._library.ostinato_multiply(run), run)
+
+    def meet(self, counts: Any, size: int, own: int, value: int, seconds: float) -> bool:
+        """Set the own one of counts that lie in memory which processes share; whether all have come to that value in
+        time.
+
+        Args:
+            counts: a C array of pointers, one to each process's count.
+            size: how many there are.
+            own: which is this one's.
+            value: larger at each call, and the same in all of them.
+            seconds: to wait at most. What waits does not sleep.
+        """
+        return bool(self._library.ostinato_meet(counts, size, own, value, int(seconds * 1e6)))
 
     @property
     def int8(self) -> str | None:

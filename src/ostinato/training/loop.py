@@ -192,6 +192,7 @@ class Trainer:
         for batch, kept in zip(parts, self.kept, strict=True):
             with nullcontext() if batch is parts[-1] else self.processes.by_itself(self.model):
                 loss += self.backward(batch, kept, 1 / len(parts)) * batch.tokens
+        self.processes.average(self.waiting)
         for parameter in held_back:
             parameter.grad = None
         gradients = gradients_of(self.parameters)
@@ -204,12 +205,12 @@ class Trainer:
         return clipped
 
     def hold_back(self) -> list[nn.Parameter]:
-        """The parameters that do not learn yet. They take no gradients; of several processes they do, as torch's
-        reduction waits for one of each parameter."""
+        """The parameters that do not learn yet. They take no gradients, except where torch's reduction waits for one of
+        each parameter."""
         if self.job.layers is None:
             return []
         waiting = self.job.layers.waiting(self.position.progress)
-        if self.processes.size == 1:
+        if self.model is self.job.model:
             held = set(map(id, waiting))
             for parameter in self.parameters:
                 parameter.requires_grad_(id(parameter) not in held)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ostinato.core.accelerator import resolve
 from ostinato.core.errors import OstinatoError
+from ostinato.training.shared_memory import SharedMemory
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -28,18 +29,33 @@ class Processes(NamedTuple):
         size: how many there are.
         fabric: what holds them together; None where there is one.
         beside: how many of them are on this machine.
+        memory: what they share where all of them are on it; None where they cannot.
     """
 
     rank: int = 0
     size: int = 1
     fabric: Fabric | None = None
     beside: int = 1
+    memory: SharedMemory | None = None
 
     @classmethod
-    def of(cls, fabric: Fabric) -> Self:
-        """Those that Fabric has brought together."""
+    @contextmanager
+    def of(cls, fabric: Fabric, lost: Callable[[], bool] | None = None) -> Iterator[Self]:
+        """Those that Fabric has brought together, until the end of the context.
+
+        Args:
+            fabric: which holds them together.
+            lost: says that one of them is lost, where somebody watches.
+        """
         beside: int = fabric.strategy.num_processes  # type: ignore[attr-defined]
-        return cls(fabric.global_rank, fabric.world_size, fabric, beside)
+        rank, size = fabric.global_rank, fabric.world_size
+        near = beside == size and fabric.device.type == "cpu"
+        memory = SharedMemory.join(rank, size, lost) if near else None
+        try:
+            yield cls(rank, size, fabric, beside, memory)
+        finally:
+            if memory is not None:
+                memory.leave()
 
     @property
     def first(self) -> bool:
@@ -51,7 +67,8 @@ class Processes(NamedTuple):
         return resolve(kind) if self.fabric is None else self.fabric.device
 
     def share(self, model: nn.Module, waiting: Waiting) -> nn.Module:
-        """The model, whose gradients are the mean over all processes: they travel in buckets while backward still runs.
+        """The model, whose gradients are the mean over all processes: `average` takes it in memory that they share, or
+        else they travel in buckets while backward still runs.
 
         Args:
             model: the same in all of them afterwards, as the first one's.
@@ -59,6 +76,11 @@ class Processes(NamedTuple):
         """
         if self.fabric is None:
             return model
+        if self.memory is not None and self.memory.share(model):
+            return model
+        for module in model.modules():
+            if isinstance(module, nn.Embedding):
+                module.sparse = False  # buckets are dense, and DDP would expect it of tied weights too
         # the strategy's own wrapper: Fabric's around it leaves a hook on an output layer's parameters at every call
         shared = self.fabric.strategy.setup_module(model)
         if self.fabric.device.type == "cpu":  # elsewhere nobody waits for what was only asked for
@@ -67,13 +89,21 @@ class Processes(NamedTuple):
 
     def by_itself(self, model: nn.Module) -> AbstractContextManager[Any]:
         """Within it, gradients add up in each process, and none travel."""
-        return nullcontext() if self.fabric is None else cast("Any", model).no_sync()
+        return cast("Any", model).no_sync() if hasattr(model, "no_sync") else nullcontext()
+
+    def average(self, waiting: Waiting) -> None:
+        """After the last backward: what has not travelled yet is averaged now, and that is waiting."""
+        if self.memory is not None and self.memory.shares:
+            waiting.within(self.memory.average)
 
     def agree(self, *values: float, wishes: tuple[bool, ...] = ()) -> tuple[float, ...]:
         """The first one's values, in every process: what depends on time must not differ between them. Behind them, of
         each wish, whether any process has it."""
         if self.fabric is None:
             return (*values, *wishes)
+        if self.memory is not None:
+            said = self.memory.each(*values, *wishes)
+            return (*said[0][: len(values)], *(any(each) for each in list(zip(*said, strict=True))[len(values) :]))
         own = values if self.first else (0.0,) * len(values)
         shared = torch.tensor([*own, *wishes], dtype=torch.float64, device="cpu")
         torch.distributed.all_reduce(shared)  # at every step: Fabric's, which pickles, takes several times as long
@@ -102,6 +132,8 @@ class Processes(NamedTuple):
         """Sums of numbers that each process has its own of."""
         if self.fabric is None:
             return values
+        if self.memory is not None:
+            return tuple(map(sum, zip(*self.memory.each(*values), strict=True)))
         total = torch.tensor(values, dtype=torch.float64, device="cpu")
         torch.distributed.all_reduce(total)
         return tuple(total.tolist())

@@ -3,7 +3,11 @@
 #include "ostinato.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <time.h>
+
+#include <atomic>
 
 #include "kernels.h"
 #include "processor.h"
@@ -202,6 +206,12 @@ void expect_large(const float* array, int64_t floats) {
 #endif
 }
 
+int64_t now() {  // microseconds
+    timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return int64_t(at.tv_sec) * 1000000 + at.tv_nsec / 1000;
+}
+
 }  // namespace
 
 const Team* team = &own_team;
@@ -312,6 +322,21 @@ int64_t ostinato_linear_forward(const ostinato_linear* run) {
     if (int64_t wrong = ostinato::check(*run)) return wrong;
     ostinato::linear_of(*run).compute(*run);
     return OSTINATO_OK;
+}
+
+int64_t ostinato_meet(int64_t* const* counts, int64_t size, int64_t own, int64_t value, int64_t microseconds) {
+    static_assert(std::atomic<int64_t>::is_always_lock_free, "a lock would not be of both processes");
+    const auto count = [&](int64_t which) -> std::atomic<int64_t>& { return *reinterpret_cast<std::atomic<int64_t>*>(counts[which]); };
+    const int64_t until = ostinato::now() + microseconds;
+    count(own).store(value, std::memory_order_release);
+    for (int64_t which = 0; which < size; ++which) {
+        for (int64_t tries = 1; count(which).load(std::memory_order_acquire) < value; ++tries) {
+            if (tries % 256) continue;
+            if (ostinato::now() >= until) return 0;
+            sched_yield();
+        }
+    }
+    return 1;
 }
 
 int64_t ostinato_program_saved(const ostinato_program* run) { return run->N * run->T * run->kept_size; }

@@ -120,8 +120,8 @@ class LanguageModelling:
         held_out = prepared.valid[:VALIDATED]
         side_by_side = max(1, min(batch, len(held_out) // (2 * training.steps)))
         valid = Streams(held_out, side_by_side, training.steps, tokenizer.begin_id)
-        if isinstance(model, LanguageModel):  # DDP would expect it of tied weights too, whose gradient is dense
-            model.embedding.sparse = world == 1 and takes_sparse(training.optimizer, training.weight_decay)
+        if isinstance(model, LanguageModel):
+            model.embedding.sparse = takes_sparse(training.optimizer, training.weight_decay)
         by_character = tokenizer.level == "char"
         penalty = partial(activation_penalty, ar=regularised.ar, tar=regularised.tar)
         return Job(
