@@ -40,7 +40,7 @@ _NONE, _DENSE = -1, -2
 class _Piece(NamedTuple):
     """A part of a parameter's gradient, from one of its numbers to another, that a process adds up."""
 
-    index: int
+    which: int
     begin: int
     end: int
     owner: int
@@ -180,16 +180,12 @@ class _Gradients:
         self.parameters, self.rank, self.share = parameters, rank, 1 / len(rooms)
         rows = [len(p) if p.dim() > 1 else 0 for p in parameters]
         whole = [torch.frombuffer(room, dtype=torch.uint8) for room in rooms]
-        start = 8 * (len(parameters) + sum(rows))
-        start += -start % _PAGE
-        self.counts = [one[: 8 * len(parameters)].view(torch.int64) for one in whole]
-        ids = [
-            one[8 * len(parameters) : 8 * (len(parameters) + sum(rows))].view(torch.int64).split(rows) for one in whole
-        ]
-        self.ids = ids
+        words = 8 * (len(parameters) + sum(rows))
+        numbers = [torch.split(one[:words].view(torch.int64), [len(parameters), *rows]) for one in whole]
+        self.counts, self.ids = [one[0] for one in numbers], [one[1:] for one in numbers]
         self.flat: list[list[Tensor]] = []  # by rank and parameter
         for one in whole:
-            at, own = start, []
+            at, own = words + -words % _PAGE, []
             for parameter in parameters:
                 own.append(one[at : at + 4 * parameter.numel()].view(torch.float32))
                 at += 4 * _room([parameter.numel()])
@@ -285,7 +281,9 @@ def _room(sizes: Sequence[int]) -> int:
 
 def _mapped(rank: int, size: int, room: int | None) -> list[mmap.mmap] | None:
     """So many bytes of each process, by rank, which all call at once; None where any of them cannot, or says None."""
-    own, said = None, [None] * size
+    own: int | None = None
+    said: list[Any] = [None] * size
+    found: list[mmap.mmap] = []
     mark = secrets.token_bytes(16)
     with ExitStack() as opened:
         with suppress(OSError, AttributeError):
@@ -295,12 +293,13 @@ def _mapped(rank: int, size: int, room: int | None) -> list[mmap.mmap] | None:
                 os.posix_fallocate(own, 0, room)  # else what is not there is missed when it is written to
                 os.pwrite(own, mark, 0)
         distributed.all_gather_object(said, None if own is None else (os.getpid(), own, mark))
-        found = []
         with suppress(OSError, TypeError):
             for process, descriptor, expected in said:
                 other = os.open(f"/proc/{process}/fd/{descriptor}", os.O_RDWR | os.O_CLOEXEC)
                 opened.callback(os.close, other)
-                if os.pread(other, 16, 0) == expected:  # else that number is of another machine's process
+                if (
+                    room is not None and os.pread(other, 16, 0) == expected
+                ):  # else that number is of another machine's process
                     found.append(mmap.mmap(other, room))
         return found if _everywhere(len(found) == size) else None
 
