@@ -54,14 +54,16 @@ def sequence_cross_entropy(
     rows = rows.flatten(0, 1)
     targets = batch.targets.flatten()
     dtype = torch.promote_types(rows.dtype, torch.float32)  # parts of one, and their sum, are too coarse in bfloat16
-    ones = rows.new_ones(len(rows), dtype=dtype)
-    weights = ones if batch.weights is None else batch.weights.to(dtype).flatten()
+    weights = None if batch.weights is None else batch.weights.to(dtype).flatten()
     if batch.lengths is not None:
         # left out rather than multiplied by zero: a NaN there would spoil loss and gradient all the same
         valid = valid_steps(batch.lengths, len(batch.targets)).flatten()
-        rows, targets, weights = rows[valid], targets[valid], weights[valid]
+        rows, targets, weights = rows[valid], targets[valid], None if weights is None else weights[valid]
     # before the sum rather than after it: the gradient of the weights is then right as it is
-    weights = weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+    if weights is None:
+        weights = rows.new_full((len(rows),), 1 / max(1, len(rows)), dtype=dtype)
+    else:
+        weights = weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
     if _is_linear(output):
         return linear_cross_entropy(rows, output.weight, output.bias, targets, weights, label_smoothing)
     if _is_adaptive(output):

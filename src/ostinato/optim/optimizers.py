@@ -23,16 +23,12 @@ def make_optimizer(
     not on biases and gains. `shares` are parameters with what their learning rate is multiplied by; by default all of
     them with 1."""
     parameters = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {
-            "params": [p for p in some if (p.dim() > 1) == matrices],
-            "weight_decay": decay,
-            "decay": decay,
-            "share": share,
-        }
-        for share, some in (shares or [(1.0, parameters)])
-        for matrices, decay in ((True, weight_decay), (False, 0.0))
-    ]
+    groups: list[dict[str, Any]] = []
+    for share, some in shares or [(1.0, parameters)]:
+        of_kind = [p for p in some if p.dim() > 1], [p for p in some if p.dim() <= 1]
+        # a group costs time in each step; what resumes a run knows parameters by their place: matrices first
+        parts = zip(of_kind, (weight_decay, 0.0), strict=True) if weight_decay else [(of_kind[0] + of_kind[1], 0.0)]
+        groups += [{"params": part, "weight_decay": decay, "decay": decay, "share": share} for part, decay in parts]
     # one pass instead of several; SGD alone is one already, and so takes sparse gradients
     fused = not takes_sparse(name, weight_decay)
     return torchs_optimizer(name, [group for group in groups if group["params"]], lr=lr, fused=fused)
