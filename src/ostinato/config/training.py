@@ -79,6 +79,10 @@ class TrainingOptions:
     valid_every: int = 0
     """Optimiser steps between validations. 0 means at the end of each epoch, or every 2,000 where it is longer."""
 
+    valid_times: int = 0
+    """With --time-limit: validate at least so many times in it, as long as that takes no more than a tenth of the time;
+    patience and schedule go by the others alone. ostinato search asks for ten."""
+
     log_every: int = 0
     """Optimiser steps between lines of metrics.jsonl. 0 means 20 lines an epoch."""
 
@@ -116,7 +120,9 @@ class TrainingOptions:
         at_least(lost_after=(self.lost_after, 1))
         above_zero(lr=self.lr)  # None where a task chooses one by its data
         at_least(clip=(self.clip, 0), patience=(self.patience, 0), valid_every=(self.valid_every, 0))
-        at_least(log_every=(self.log_every, 0), average_after=(self.average_after, 0))
+        at_least(
+            valid_times=(self.valid_times, 0), log_every=(self.log_every, 0), average_after=(self.average_after, 0)
+        )
         at_least(weight_decay=(self.weight_decay, 0), save_every=(self.save_every, 0))
         valid_threads(threads=self.threads, devices=self.devices)
         if (self.lr or 0) > 1e30:

@@ -23,6 +23,9 @@ _LOOK = 0.25
 #: Share of the trials that are drawn at random before others are drawn by them, and the most of them.
 _AT_RANDOM, _MOST_AT_RANDOM = 1 / 4, 10
 
+#: Validations of a trial by the clock.
+_LOOKS = 10
+
 #: Trials before any is stopped early.
 _BEFORE_PRUNING = 4
 
@@ -136,13 +139,21 @@ class Study:
         drawn = {name: dimension.draw(trial, name) for name, dimension in self.space.drawn.items()}
         run = self.place(trial.number)
         wait_for_strangers(run, self._tell)
-        more = [] if self.options.trial_time is None else ["--time-limit", f"{self.options.trial_time:g}"]
+        more = self._timed()
         if _begun(run):
             more.append("--resume")
         words = words_of(self.options.task, self.words, run, drawn | self.space.fixed, *more)
         shown = ", ".join(f"{name} {_short(value)}" for name, value in drawn.items())
         self._tell(f"trial {trial.number} of {self.options.trials}: {shown}")
         return Training(run, words, self.options.metric, self.options.trial_time, self._threads)
+
+    def _timed(self) -> list[str]:
+        """What a trial of so many seconds has on its command line: without looks on its way it could not be pruned."""
+        if self.options.trial_time is None:
+            return []
+        asked = any(word.partition("=")[0] in ("--valid-every", "--valid-times") for word in self.words)
+        looks = [] if asked or not self.options.prune else ["--valid-times", str(_LOOKS)]
+        return ["--time-limit", f"{self.options.trial_time:g}", *looks]
 
     def _look(self, trial: Trial, training: Training, over: bool) -> bool:
         """Take note of how a training goes; whether the trial is over, or is left for another time."""

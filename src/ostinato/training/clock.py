@@ -60,11 +60,14 @@ class Reserve:
         """Told of a validation."""
         self._validation = seconds
 
+    def cost(self, tokens: float) -> float:
+        """Seconds that a validation takes, where one is of so many tokens; 0 where nothing is known yet."""
+        return self._validation or (0.6 * tokens * median(self._paces) if self._paces else 0.0)
+
     def seconds(self, tokens: float) -> float:
         """What to keep, where a validation is of so many tokens."""
-        if self._validation or not self._paces:
-            return min(1.2 * self._validation + 0.5, self._most)
-        return min(0.6 * tokens * median(self._paces) + 0.5, self._most)
+        more = 1.2 if self._validation else 1.0
+        return min(more * self.cost(tokens) + 0.5, self._most)
 
 
 class Interrupt:

@@ -87,6 +87,7 @@ class Trainer:
         self.log_every = options.log_every or max(1, len(job.batches) // 20)
         self.first_progress, self.first_elapsed = self.position.progress, clock.elapsed()
         self.saved_at = time.monotonic()
+        self.looked_at = self.first_elapsed  # seconds of the clock at the last validation
         self.reserve = Reserve(None if clock.limit is None else clock.limit - self.first_elapsed)
         # of an interval that an earlier command began, its tokens are no part of this one's speed
         self.interval_began, self.tokens_before = time.monotonic(), self.position.interval.tokens
@@ -134,10 +135,11 @@ class Trainer:
                 elapsed = self.clock.elapsed()
                 agreed = partial(
                     self.processes.agree,
-                    *(elapsed, self.reserved(), time.monotonic() - self.saved_at > self.options.save_every),
+                    *(elapsed, self.reserved(), self.look_due(elapsed)),
+                    time.monotonic() - self.saved_at > self.options.save_every,
                     wishes=(interrupt.requested,),  # of any: the machine of one may be about to go
                 )
-                elapsed, reserved, save_now, stop = self.waiting.within(agreed)
+                elapsed, reserved, look, save_now, stop = self.waiting.within(agreed)
                 self.position.seconds = elapsed - began
                 if stop:
                     self.save()
@@ -157,6 +159,8 @@ class Trainer:
                         kept.reset()
                 if self.validation_due():
                     self.validate()
+                elif look:
+                    self.validate(by_clock=True)
                 elif save_now:
                     self.save()
 
@@ -248,8 +252,21 @@ class Trainer:
 
     def reserved(self) -> float:
         """Seconds to keep for the last validation and for saving."""
+        return self.reserve.seconds(self.validated_tokens)
+
+    @property
+    def validated_tokens(self) -> float:
+        """How many a validation is of."""
         epoch = self.position.tokens / max(1, self.position.step) * len(self.job.batches)
-        return self.reserve.seconds(self.job.validation_share * epoch)
+        return self.job.validation_share * epoch
+
+    def look_due(self, elapsed: float) -> bool:
+        """Whether it is time to validate, by the clock: so often in the time limit, and in a tenth of it at most."""
+        limit, times = self.clock.limit, self.options.valid_times
+        if limit is None or not times or not self.position.step:
+            return False
+        between = max((limit - self.first_elapsed) / times, 10 * self.reserve.cost(self.validated_tokens))
+        return elapsed - self.looked_at >= between
 
     def validation_due(self) -> bool:
         """Every `valid_every` steps, or at the end of each epoch."""
@@ -257,8 +274,9 @@ class Trainer:
             return self.position.step % self.valid_every == 0
         return self.position.piece == 0
 
-    def validate(self, last: bool = False) -> None:
-        """Measure, keep the weights if they are the best so far, tell the schedule, save."""
+    def validate(self, last: bool = False, by_clock: bool = False) -> None:
+        """Measure, keep the weights if they are the best so far, tell the schedule, save. One by the clock is beside
+        those that patience, schedule and average count."""
         at, began = self.position, time.monotonic()
         if at.validated_step != at.step:
             with self.average.in_place() if self.average is not None else nullcontext():
@@ -268,19 +286,27 @@ class Trainer:
                     self.folder.save_weights(self.job.model)
             if improved:
                 at.best, at.best_step, at.best_figures = figures[self.job.best or "loss"], at.step, figures
-            # where the last weights are kept whatever they are worth, patience and schedule go by the loss
-            better = improved if self.job.best else at.lowest is None or figures["loss"] < at.lowest
-            at.lowest = figures["loss"] if at.lowest is None else min(at.lowest, figures["loss"])
-            at.since_best = 0 if better else at.since_best + 1
             at.validated_step = at.step
-            self.schedule.validated(better)
-            if self.average is not None and self.average.validated(self.job.rank(figures)[0], at.step):
-                at.since_best = 0
+            if not by_clock:
+                self.count(figures, improved)
             self.tell(Validated(self.where, figures, improved, improved and self.job.best is not None))
             self.reserve.validated(time.monotonic() - began)
         at.finished, at.planned_epochs = last, self.last_epoch
         self.save()
         self.interval_began += time.monotonic() - began  # validation is no training time
+        if self.options.valid_times:
+            self.looked_at = self.clock.elapsed()
+
+    def count(self, figures: dict[str, float], improved: bool) -> None:
+        """Tell schedule and average of a validation, which patience counts too."""
+        at = self.position
+        # where the last weights are kept whatever they are worth, patience and schedule go by the loss
+        better = improved if self.job.best else at.lowest is None or figures["loss"] < at.lowest
+        at.lowest = figures["loss"] if at.lowest is None else min(at.lowest, figures["loss"])
+        at.since_best = 0 if better else at.since_best + 1
+        self.schedule.validated(better)
+        if self.average is not None and self.average.validated(self.job.rank(figures)[0], at.step):
+            at.since_best = 0
 
     def measure(self) -> dict[str, float]:
         """The first process's figures on the validation data, in every process."""

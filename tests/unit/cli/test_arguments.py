@@ -75,6 +75,7 @@ def test_every_option_by_name():
         "clip": 0.5,
         "patience": 4,
         "valid_every": 5,
+        "valid_times": 3,
         "log_every": 6,
         "save_every": 1.5,
         "seed": 8,

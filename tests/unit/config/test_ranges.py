@@ -49,6 +49,7 @@ RANGES = [
     (TrainLm, "clip", [0.0], [-0.1, math.nan]),
     (TrainLm, "patience", [0], [-1]),
     (TrainLm, "valid_every", [0], [-1]),
+    (TrainLm, "valid_times", [0], [-1]),
     (TrainLm, "log_every", [0], [-1]),
     (TrainLm, "save_every", [0.0], [-0.1, math.nan]),
     (TrainLm, "seed", [0, 2**63 - 1], [-1, 2**63]),

@@ -122,6 +122,41 @@ def test_what_is_kept_for_the_last_validation():
     assert Reserve(-3.0).seconds(1) == 0.0
 
 
+def validations(trainer):
+    return [line["step"] for line in metrics(trainer.folder.path) if "valid_loss" in line]
+
+
+def test_validations_by_the_clock(make):
+    trainer = make(epochs=None, time_limit=1e5, clock=Ticking(1e5), valid_every=10_000, valid_times=5)
+    position = trainer.fit()
+    steps = validations(trainer)
+    assert len(steps) in (4, 5)
+    assert steps[-1] == position.step
+    gaps = [after - before for before, after in itertools.pairwise([0, *steps[:-1]])]
+    assert max(gaps) - min(gaps) <= 2
+    without = make("without", epochs=None, time_limit=1e5, clock=Ticking(1e5), valid_every=10_000)
+    last = without.fit().step
+    assert validations(without) == [last]
+
+
+def test_validations_by_the_clock_take_a_tenth_of_the_time_at_most(make, monkeypatch):
+    monkeypatch.setattr(Reserve, "cost", lambda reserve, tokens: 3e3)
+    trainer = make(epochs=None, time_limit=1e5, clock=Ticking(1e5), valid_every=10_000, valid_times=50)
+    trainer.fit()
+    assert len(validations(trainer)) in (3, 4)
+
+
+def test_validations_by_the_clock_are_not_what_patience_and_schedule_count(make):
+    losses = (2.0 + 0.1 * number for number in itertools.count())
+    options = {"valid_every": 10_000, "valid_times": 5, "patience": 1, "schedule": "plateau", "log_every": 1}
+    trainer = make(epochs=None, time_limit=1e5, clock=Ticking(1e5), validate=scripted(losses), **options)
+    position = trainer.fit()
+    assert len(validations(trainer)) in (4, 5)
+    assert len({line["lr"] for line in metrics(trainer.folder.path) if "lr" in line}) == 1
+    assert position.best == 2.0
+    assert position.best_step == validations(trainer)[0]
+
+
 def test_epochs_end_training_before_the_time_does(make):
     position = make(epochs=1, time_limit=1e6, clock=Ticking(1e6)).fit()
     assert (position.epoch, position.step) == (1, 5)
