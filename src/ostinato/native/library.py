@@ -79,7 +79,7 @@ _PRODUCTS: dict[str, list[Any]] = {
     **{name: [POINTER(Matmul)] for name in ("matmul_workspace_size", "multiply")},
 }
 
-_MEETING: dict[str, list[Any]] = {"meet": [POINTER(POINTER(c_int64)), *[c_int64] * 4]}
+_MEETING: dict[str, list[Any]] = {"meet": [POINTER(POINTER(c_int64)), *[c_int64] * 5]}
 
 _TEXTS = ("isa", "cell", "int8", "processor")
 
@@ -194,7 +194,7 @@ class NativeLibrary:
         """Compute a product of matrices."""
         _check(self._library.ostinato_multiply(run), run)
 
-    def meet(self, counts: Any, size: int, own: int, value: int, seconds: float) -> bool:
+    def meet(self, counts: Any, size: int, own: int, value: int, kept: float, seconds: float) -> bool:
         """Set the own one of counts that lie in memory which processes share; whether all have come to that value in
         time.
 
@@ -203,9 +203,10 @@ class NativeLibrary:
             size: how many there are.
             own: which is this one's.
             value: larger at each call, and the same in all of them.
+            kept: seconds during which nobody else is given the processor.
             seconds: to wait at most. What waits does not sleep.
         """
-        return bool(self._library.ostinato_meet(counts, size, own, value, int(seconds * 1e6)))
+        return bool(self._library.ostinato_meet(counts, size, own, value, int(kept * 1e6), int(seconds * 1e6)))
 
     @property
     def int8(self) -> str | None:

@@ -29,6 +29,7 @@ from ostinato.native import library as native_library
 _PAGE = mmap.PAGESIZE
 _MOST = 16  #: numbers that are exchanged at once
 _LEFT, _COUNT, _NUMBERS = 16, 64, 128  #: where in the first page they lie, in bytes, behind a mark of 16
+_KEPT = 0.01  #: seconds of waiting in which nobody else is given the processor
 _AWAKE = 0.05  #: seconds to wait before it is asked whether the others are there
 _NAP = 0.0005  #: seconds between two looks from then on
 _ALIGNED = 16  #: floats; whoever adds up a part has cache lines of its own
@@ -62,7 +63,7 @@ class SharedMemory:
         library = native_library.load()
         assert not isinstance(library, str)
         self._library, self._rank, self._size = library, rank, len(pages)
-        self._peers, self._lost = peers, lost
+        self._peers, self._lost, self._cores = peers, lost, len(os.sched_getaffinity(0))
         self._left = [memoryview(page)[_LEFT : _LEFT + 8].cast("q") for page in pages]
         counts = [ctypes.pointer(ctypes.c_int64.from_buffer(page, _COUNT)) for page in pages]
         self._counts = (ctypes.POINTER(ctypes.c_int64) * self._size)(*counts)
@@ -151,10 +152,12 @@ class SharedMemory:
         """
         self._met += 1
         seconds, began = _AWAKE, time.monotonic()
-        while not self._library.meet(self._counts, self._size, self._rank, self._met, seconds):
+        # another program would keep what it is given for milliseconds; but those waited for must have it
+        kept = _KEPT if self._size * torch.get_num_threads() <= self._cores else 0.0
+        while not self._library.meet(self._counts, self._size, self._rank, self._met, kept, seconds):
             self._require_all()
             if time.monotonic() - began > 10 * _AWAKE:  # something else than a step keeps it
-                seconds = 0.0
+                kept = seconds = 0.0
                 time.sleep(_NAP)
         self._read = True
 

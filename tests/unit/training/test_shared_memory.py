@@ -126,7 +126,7 @@ def test_one_that_has_left_is_missed_but_not_by_who_has_met_it():
         here.meet()
         met.result()
     there._met += 1
-    there._library.meet(there._counts, 2, 1, there._met, 0.0)
+    there._library.meet(there._counts, 2, 1, there._met, 0.0, 0.0)
     there.leave()
     here.meet()
     with pytest.raises(RuntimeError, match="peer 1 has ended"):

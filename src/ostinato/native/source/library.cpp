@@ -324,16 +324,17 @@ int64_t ostinato_linear_forward(const ostinato_linear* run) {
     return OSTINATO_OK;
 }
 
-int64_t ostinato_meet(int64_t* const* counts, int64_t size, int64_t own, int64_t value, int64_t microseconds) {
+int64_t ostinato_meet(int64_t* const* counts, int64_t size, int64_t own, int64_t value, int64_t kept, int64_t microseconds) {
     static_assert(std::atomic<int64_t>::is_always_lock_free, "a lock would not be of both processes");
     const auto count = [&](int64_t which) -> std::atomic<int64_t>& { return *reinterpret_cast<std::atomic<int64_t>*>(counts[which]); };
-    const int64_t until = ostinato::now() + microseconds;
+    const int64_t began = ostinato::now();
     count(own).store(value, std::memory_order_release);
     for (int64_t which = 0; which < size; ++which) {
         for (int64_t tries = 1; count(which).load(std::memory_order_acquire) < value; ++tries) {
             if (tries % 256) continue;
-            if (ostinato::now() >= until) return 0;
-            sched_yield();
+            const int64_t waited = ostinato::now() - began;
+            if (waited >= microseconds) return 0;
+            if (waited >= kept) sched_yield();
         }
     }
     return 1;

@@ -110,8 +110,8 @@ OSTINATO_API int64_t ostinato_linear_forward(const ostinato_linear *run);
 /* Where processes that share memory wait for each other. Each of them has a count of its own there. Sets the own one, counts[own],
  * to `value`: what was written before is seen by whoever sees it. Then waits until each of the `size` counts has come to `value`,
  * for so many microseconds at most. 1 once they have, 0 until then: it can be called again. It does not sleep, since waking up
- * takes longer than such waits do, but lets others have the processor. */
-OSTINATO_API int64_t ostinato_meet(int64_t *const *counts, int64_t size, int64_t own, int64_t value, int64_t microseconds);
+ * takes longer than such waits do; after the first `kept` microseconds it lets others have the processor. */
+OSTINATO_API int64_t ostinato_meet(int64_t *const *counts, int64_t size, int64_t own, int64_t value, int64_t kept, int64_t microseconds);
 
 #ifdef __cplusplus
 }
