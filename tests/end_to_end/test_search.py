@@ -76,3 +76,42 @@ def test_what_is_there_stays_until_all_is_right(book, cli, work):
     (work / "s" / "mine.txt").touch()
     assert "it holds no search" in cli("search", "lm", "book.txt", "--out", "s", "--overwrite").err
     assert (work / "s" / "mine.txt").exists()
+
+
+#: A step takes a second by the clock, however busy the machine is, and a fiftieth of one in truth.
+TICKS = """
+import itertools, time
+from ostinato.training.clock import Clock
+
+readings = itertools.count()
+
+def elapsed(self):
+    time.sleep(0.02)
+    return float(next(readings))
+
+Clock.elapsed = elapsed
+"""
+
+
+@pytest.mark.slow
+def test_a_poor_trial_of_so_many_seconds_is_stopped_early(book, cli, work):
+    """Within its time there is no end of an epoch, at which it would be validated without more ado."""
+    (work / "book.txt").write_text(prose(4_000))
+    (work / "ticks.py").write_text(TICKS)
+    (work / "space.toml").write_text("lr = {choices = [0.01, 1e-9]}\nlayers = {choices = [1, 2]}\n")
+    words = ["search", "lm", "book.txt", "--out", "s", "--trials", "8", "--trial-time", "300", "--space", "space.toml"]
+    words += ["--sampler", "random", "--seed", "2", "--plugin", "ticks.py", *SMALL[:4], *SMALL[6:]]
+    result = cli(*words, "--json")
+    assert result.status == 0, result.err
+    trials = {one["number"]: one for one in json.loads(result.out)["trials"]}
+    poor = [number for number in range(5, 8) if trials[number]["options"]["lr"] < 1e-3]
+    assert poor
+    assert {trials[number]["state"] for number in poor} == {"pruned"}
+
+    def validations(number):
+        lines = (work / f"s/trials/{number:04d}/metrics.jsonl").read_text().splitlines()
+        return [line["step"] for line in map(json.loads, lines) if "valid_loss" in line]
+
+    whole = validations(json.loads(result.out)["best"]["number"])
+    assert 6 <= len(whole) <= 11
+    assert max(validations(number)[-1] for number in poor) < 0.8 * whole[-1]
