@@ -98,9 +98,12 @@ class LRU(CellDefaults):
         return None, ComplexState(cos * re - sin * im + x_re, sin * re + cos * im + x_im, skip)
 
     def readout(self, p: Parameters, states: ComplexState) -> Tensor:
-        """Re(C s) + D x + b, of all steps."""
+        """Re(C s) + D x + b, of all steps: one product of both parts."""
+        import torch
+
         C_re, C_im = p["weight_ho"].chunk(2)
-        return linear(states.re, C_re, p.get("bias_ho")) - linear(states.im, C_im) + states.skip
+        both = torch.cat([states.re, states.im], -1)
+        return linear(both, torch.cat([C_re, -C_im], -1), p.get("bias_ho")) + states.skip
 
     @classmethod
     def examples(cls) -> Sequence[Self]:

@@ -126,8 +126,8 @@ class Plan:
         places = [*([self.sources[at]] if at in self.sources else []), *self.targets.get(at, ())]
         return next(place for place in places if place.row in ("before", "after", "scratch", "kept"))
 
-    def direction(self, made: Form) -> Direction:
-        """The code, with a plane for every value that leaves the loop in which it is computed."""
+    def direction(self, made: Form, *, ahead: bool) -> Direction:
+        """The code, with a plane for every value that leaves the loop in which it is computed; `ahead` as `emit` has it."""
         for at in self._left_in_chunk(made):
             self.sources[at] = self.offsets.place("chunk", (self.name, at), self.plane(at))
         for at in self._elsewhere(made):
@@ -139,7 +139,7 @@ class Plan:
                 inside = [self.offsets.place("scratch", (self.name, at), offset)]
                 self.write(at, inside[0])
             self.sources.setdefault(at, inside[0])
-        code, keys = emit(made, self.name, self.sources, self.targets)
+        code, keys = emit(made, self.name, self.sources, self.targets, ahead=ahead)
         stages = tuple(bool(stage.loops or any(stage.scalars.values())) for stage in made.stages)
         return Direction(made, code, stages, self.offsets.numbers(keys), self.scratch.size, self.chunk.size)
 

@@ -13,7 +13,7 @@ class Place(NamedTuple):
 
     Attributes:
         row: before, after, upstream, scratch, chunk, kept or vectors; or memory of somebody else, which ends where its
-            numbers do: inputs, results and output_gradient.
+            numbers do: inputs, results, output_gradient, and output and output_before, which forward made.
         key: names the offset among the numbers that a stage is called with.
         which: of inputs or results.
     """
@@ -25,12 +25,19 @@ class Place(NamedTuple):
     @property
     def outside(self) -> bool:
         """Whether what follows belongs to somebody else."""
-        return self.row in ("inputs", "results", "output_gradient")
+        return self.row in ("inputs", "results", "output_gradient", "output", "output_before")
 
     @property
     def optional(self) -> bool:
         """Whether nobody may want it."""
         return self.row == "results" and self.key[1] == "gradient"
+
+
+#: Of memory that is larger than caches, the member of `ostinato_row` that says how far away a row is that is needed soon.
+_AHEAD = {
+    "kept": "kept_ahead", "before": "kept_ahead", "results": "output_ahead", "output": "output_ahead",
+    "output_before": "output_ahead", "output_gradient": "output_ahead",
+}  # fmt: skip
 
 
 class Numbers:
@@ -46,7 +53,7 @@ class Numbers:
 
 
 def emit(
-    form: Form, name: str, sources: Mapping[int, Place], targets: Mapping[int, Sequence[Place]]
+    form: Form, name: str, sources: Mapping[int, Place], targets: Mapping[int, Sequence[Place]], *, ahead: bool = False
 ) -> tuple[str, list[tuple[object, ...]]]:
     """The stages of a direction as functions `NAME_0`, `NAME_1`, ..., and the keys of the numbers they are called with.
 
@@ -55,12 +62,14 @@ def emit(
         name: begins the functions' names.
         sources: where values are read that are given, come of products, or are computed elsewhere in the step.
         targets: where values have to be written.
+        ahead: ask for what is kept, and the output, before they are needed: the step waits for memory more than for all
+            else.
     """
     numbers = Numbers()
     parts = []
     for index, stage in enumerate(form.stages):
         if stage.loops or any(stage.scalars.values()):
-            parts.append(_Stage(form, index, numbers, sources, targets).function(f"{name}_{index}"))
+            parts.append(_Stage(form, index, numbers, sources, targets, ahead).function(f"{name}_{index}"))
     return "\n".join(parts), numbers.keys
 
 
@@ -72,7 +81,9 @@ class _Stage:
         numbers: Numbers,
         sources: Mapping[int, Place],
         targets: Mapping[int, Sequence[Place]],
+        ahead: bool,
     ) -> None:
+        self.ahead = ahead
         self.form, self.graph, self.index, self.numbers = form, form.graph, index, numbers
         self.stage: Stage = form.stages[index]
         self.sources, self.targets = sources, targets
@@ -97,6 +108,9 @@ class _Stage:
             "    }",
             "}",
         ])  # fmt: skip
+
+    def _is_far(self, place: Place) -> bool:
+        return place.row in _AHEAD and not place.optional and (place.row != "before" or self.form.backward)
 
     def _pointer(self, place: Place, written: bool = False) -> str:
         if place not in self.pointers:
@@ -158,8 +172,14 @@ class _Stage:
         width = self.numbers["width", self.index, loop.depth, wide]
         reductions = [at for at in loop.nodes if self.graph[at].op in ("sum", "largest")]
         body = _Body(self, loop)
+        known = set(self.pointers)
         for at in loop.nodes:
             body.node(at)
+        prefetches = [
+            f"__builtin_prefetch({pointer} + at + r.{_AHEAD[place.row]}, {int(not self.form.backward)});"
+            for place, pointer in self.pointers.items()
+            if self.ahead and place not in known and self._is_far(place)
+        ]
         for at in reductions:
             start = "0.0f" if self.graph[at].op == "sum" else "-__builtin_inff()"
             self.lines.append(f"V a{at} = broadcast({start});")
@@ -167,7 +187,7 @@ class _Stage:
         self.lines += [
             f"for (int64_t at = 0, w = {width}; at < w; at += W) {{",
             *(["    const int there = within(w - at);"] if body.uses_there else []),
-            *(f"    {line}" for line in body.lines),
+            *(f"    {line}" for line in [*prefetches, *body.lines]),
             "}",
         ]
         for at in reductions:

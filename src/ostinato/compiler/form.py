@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ostinato.compiler.program import LEAVES, NUMBERS, PLANE, POINTWISE, READ, Graph
+from ostinato.compiler.program import LEAVES, NUMBERS, PLANE, PLANE_ALONE, POINTWISE, READ, READ_ALONE, Graph
 
 _FACTORS = ("product", "back")
 # Beyond this, what is kept is what is used, without a search.
@@ -235,7 +235,12 @@ def _loop(stage: Stage, depth: int, width: int) -> Loop:
 
 
 def kept(
-    graph: Graph, forward: Collection[int], ends: Iterable[int], fixed: Collection[int], after: Mapping[int, int]
+    graph: Graph,
+    forward: Collection[int],
+    ends: Iterable[int],
+    fixed: Collection[int],
+    after: Mapping[int, int],
+    made: Collection[int] | None = None,
 ) -> set[int]:
     """Which values of forward are kept for backward, the others computed again: as cheap as a search by hand finds.
 
@@ -245,15 +250,17 @@ def kept(
         ends: what backward has to compute.
         fixed: values that cannot be computed again, beside the products.
         after: of values after the step, the state before it, for whose sake they are kept where it is needed.
+        made: of a step without products of its own, values that the output has anyway; None of others.
     """
     ends = list(ends)
+    prices = _Prices(graph, set(fixed), after, made)
     # the largest of a row is equal to one of its numbers only if both are computed together
     never = (*LEAVES, *NUMBERS, "largest")
     candidates = [at for at in graph.needed(ends) if at in forward and graph[at].op not in never]
     among = set(candidates)
     direct = {arg for at in graph.needed(ends) if at not in among for arg in graph[at].args if arg in among}
     kept_values = direct | (among & set(ends)) | {at for at in candidates if graph[at].op == "product" or at in fixed}
-    best = _cost(graph, ends, among, kept_values, fixed, after)
+    best = prices.total(ends, among, kept_values)
     users = graph.users(ends)
     if len(candidates) > _MOST_SEARCHED:
         return kept_values & set(graph.needed(ends, kept_values))
@@ -265,33 +272,39 @@ def kept(
             if not kept_values.isdisjoint(users[at]):  # it in place of what is made of it
                 others.append((kept_values | {at}) - set(users[at]))
             for other in others:
-                cost = _cost(graph, ends, among, other, fixed, after)
+                cost = prices.total(ends, among, other)
                 if cost < best:
                     kept_values, best, improved = other, cost, True
     return kept_values & set(graph.needed(ends, kept_values))
 
 
-def _cost(
-    graph: Graph,
-    ends: Iterable[int],
-    among: Collection[int],
-    kept_values: Collection[int],
-    fixed: Collection[int],
-    after: Mapping[int, int],
-) -> float:
-    total, needed = 0.0, graph.needed(ends, kept_values)
-    states = {at for at in needed if graph[at].op == "state"}
-    for at in needed:
-        node = graph[at]
-        width = 1.0 if node.width > 1 else 0.1
-        if at in kept_values and after.get(at) in states:
-            total += READ * width
-        elif at in kept_values or node.op == "state":
-            total += PLANE * width
-        elif node.op == "product" or at in fixed:
-            total += 1e6
-        elif at in among and node.op in POINTWISE:
-            total += POINTWISE[node.op].cost * width
-        elif at in among:
-            total += 8.0
-    return total
+class _Prices:
+    """What it costs to have values of forward again."""
+
+    def __init__(
+        self, graph: Graph, fixed: Collection[int], after: Mapping[int, int], made: Collection[int] | None
+    ) -> None:
+        self.graph, self.fixed, self.after = graph, fixed, after
+        self.plane, self.read = (PLANE, READ) if made is None else (PLANE_ALONE, READ_ALONE)
+        self.made = frozenset(made or ())
+        # their steps after will find them in the output
+        self.read_before = {leaf for at, leaf in after.items() if at in self.made}
+
+    def total(self, ends: Iterable[int], among: Collection[int], kept_values: Collection[int]) -> float:
+        """Of a choice of what is kept."""
+        total, needed = 0.0, self.graph.needed(ends, kept_values)
+        states = {at for at in needed if self.graph[at].op == "state"}
+        for at in needed:
+            node = self.graph[at]
+            width = 1.0 if node.width > 1 else 0.1
+            if at in kept_values and (at in self.made or self.after.get(at) in states):
+                total += self.read * width
+            elif at in kept_values or node.op == "state":
+                total += (self.read if at in self.read_before else self.plane) * width
+            elif node.op == "product" or at in self.fixed:
+                total += 1e6
+            elif at in among and node.op in POINTWISE:
+                total += POINTWISE[node.op].cost * width
+            elif at in among:
+                total += 8.0
+        return total

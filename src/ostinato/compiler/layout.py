@@ -7,7 +7,7 @@ from ostinato.compiler.direction import Direction, Offsets, Plan, Space
 from ostinato.compiler.emit import Place
 from ostinato.compiler.form import Form, form, kept, put_off
 from ostinato.compiler.pieces import Step
-from ostinato.compiler.program import NUMBERS, Node, Rows
+from ostinato.compiler.program import LEAVES, NUMBERS, Node, Rows
 from ostinato.compiler.shorter import shorter
 from ostinato.compiler.tracer import CannotCompileError
 
@@ -42,6 +42,7 @@ class Layout:
         self.vector_part: list[Row] = []
         self._state_parts()
         self._inputs_products()
+        self.made = self._made_anyway()
         self.kept = self._choose_kept()
         self.products: list[Row] = []
         self.pieces: list[Row] = []
@@ -52,7 +53,7 @@ class Layout:
         self.weight_gradients: list[Row] = []
         self.vector_gradients: list[Row] = []
         self.backward = self._backward()
-        self.state_part = [(*row, self._kept_state(row)) for row in self.state_rows]
+        self.state_part = [(*row, *self._kept_state(row)) for row in self.state_rows]
         self.operands = [self._resolved(row) for row in self.operands]
 
     @property
@@ -92,30 +93,52 @@ class Layout:
                     value, bias = users[at][0], other
             self.of_input[value] = (at, bias)
 
+    def _made_anyway(self) -> dict[int, int] | None:
+        """Values that are in the output, and need not be kept beside it: where there. None where states go through a
+        product: its way back reads its factors among what is kept."""
+        g, begin = self.graph, 0
+        products = {at for at in self.computed if g[at].op == "product"}
+        if products.intersection(g.needed(self.after)) - {product for product, _ in self.of_input.values()}:
+            return None
+        factors = {arg for at in products for arg in g[at].args}
+        found: dict[int, int] = {}
+        for at in self.step.output:
+            if g[at].op not in (*LEAVES, *NUMBERS) and at not in factors:
+                found.setdefault(at, begin)
+            begin += g[at].width
+        return found
+
     def _choose_kept(self) -> set[int]:
         ends = self._backward_ends()
         after = {at: leaf for leaf, at in zip(self.part_of, self.after, strict=True)}
-        kept_values = kept(self.graph, self.computed, ends, set(self.of_input), after)
+        kept_values = kept(self.graph, self.computed, ends, set(self.of_input), after, self.made)
         self.states_needed = {at for at in self.graph.needed(ends, kept_values) if self.graph[at].op == "state"}
         return kept_values
 
-    def _kept_value(self, at: int) -> int:
-        return self.kept_space.take(at, self.graph[at].width)
+    def _kept_value(self, at: int) -> tuple[str, int]:
+        """Where a value of forward lies for backward: a row, and the offset."""
+        if self.made is not None and at in self.made:
+            return "output", self.made[at]
+        return "kept", self.kept_space.take(at, self.graph[at].width)
 
-    def _kept_field(self, leaf: int) -> tuple[tuple[str, int], int]:
-        """The key and offset of what is kept of a field after the step, which the next step finds before it.
+    def _kept_field(self, leaf: int) -> tuple[tuple[str, int], str, int]:
+        """The key, row and offset of what is kept of a field after the step, which the next step finds before it.
 
         Two fields that become the same value need a plane each: what they were at first may differ.
         """
         after = self.after[self.part_of[leaf]]
         first = next(at for at in self.part_of if self.after[self.part_of[at]] == after and at in self.states_needed)
         if leaf == first:
-            return ("value", after), self._kept_value(after)
-        return ("field", leaf), self.kept_space.take(("field", leaf), self.graph[leaf].width)
+            return ("value", after), *self._kept_value(after)
+        return ("field", leaf), "kept", self.kept_space.take(("field", leaf), self.graph[leaf].width)
 
-    def _kept_state(self, row: Row) -> int:
+    def _kept_state(self, row: Row) -> tuple[int, int]:
+        """Where a field is kept, and where in the output; -1 for nowhere."""
         leaf = next(leaf for leaf, part in self.part_of.items() if self.state_rows[part] == row)
-        return self._kept_field(leaf)[1] if leaf in self.states_needed else -1
+        if leaf not in self.states_needed:
+            return -1, -1
+        _, where, offset = self._kept_field(leaf)
+        return (offset, -1) if where == "kept" else (-1, offset)
 
     def _leaf(self, at: int) -> Place | None:
         """Where a leaf lies, in both directions; None of what is no leaf."""
@@ -148,7 +171,7 @@ class Layout:
             offset = plan.scratch.take(("copy", at), g[at].width)
             plan.targets.setdefault(at, []).insert(0, self.offsets.place("scratch", ("copy", at), offset))
         self._multiply_planes(made, plan)
-        found = plan.direction(made)
+        found = plan.direction(made, ahead=self.made is not None)
         self.factor = {at: plan.factor(at) for product in products if product not in apart for at in g[product].args}
         self.left = {at: plan.sources[at] for product in apart for at in g[product].args}
         return found
@@ -163,11 +186,13 @@ class Layout:
             plan.write(after, self.offsets.place("after", ("state", leaf), self.state.at[leaf]))
             if leaf in self.states_needed:
                 self.kept.add(after)
-                key, offset = self._kept_field(leaf)
+                key, _, offset = self._kept_field(leaf)
                 if key[0] == "field":
                     plan.write(after, self.offsets.place("kept", key, offset))
         for at in sorted(self.kept):
-            plan.write(at, self.offsets.place("kept", ("value", at), self._kept_value(at)))
+            where, offset = self._kept_value(at)
+            if where == "kept":
+                plan.write(at, self.offsets.place(where, ("value", at), offset))
 
     def _multiply_inputs(self, plan: Plan) -> None:
         """Products of level 0, those of one input and the same columns side by side."""
@@ -243,7 +268,7 @@ class Layout:
         apart = self._early(given, plan.sources, by_state)
         made = form(g, [*given, *plan.targets], plan.sources, apart, backward=True, of_steps=by_state)
         self._multiply_back(made, plan)
-        return plan.direction(made)
+        return plan.direction(made, ahead=self.made is not None)
 
     def _early(self, ends: Iterable[int], given: Collection[int], by_state: Collection[int]) -> set[int]:
         """Products of the way back that need not wait for the steps after: no gradient by a state is part of them."""
@@ -258,9 +283,11 @@ class Layout:
     def _backward_leaf(self, at: int) -> Place | None:
         node = self.graph[at]
         if at in self.kept:
-            return self.offsets.place("kept", ("value", at), self._kept_value(at))
+            where, offset = self._kept_value(at)
+            return self.offsets.place(where, ("value", at), offset)
         if node.op == "state":
-            return self.offsets.place("before", ("kept", at), self._kept_field(at)[1])
+            _, where, offset = self._kept_field(at)
+            return self.offsets.place("before" if where == "kept" else "output_before", ("kept", at), offset)
         if node.op == "upstream":
             return self.offsets.place("output_gradient", ("upstream", at), node.value[1])
         if node.op == "upstream_state":
@@ -290,10 +317,10 @@ class Layout:
     def _operand(self, at: int, plan: Plan) -> tuple[int, int]:
         node = self.graph[at]
         if node.op == "state":
-            return BEFORE, self._kept_field(at)[1]
+            return BEFORE, self._kept_field(at)[-1]
         if node.op == "time":
             return INPUT, node.value[0] << 32 | node.value[1]
-        return (KEPT, self._kept_value(at)) if at in self.kept else (CHUNK, plan.plane(at))
+        return (KEPT, self._kept_value(at)[1]) if at in self.kept else (CHUNK, plan.plane(at))
 
     def _input_backs(self, plan: Plan) -> None:
         groups: dict[tuple[int, int, int], list[Row]] = {}

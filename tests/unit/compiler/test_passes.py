@@ -139,9 +139,21 @@ def test_a_reference_to_a_tensor_is_one_thing():
 
 
 def test_one_value_is_kept_in_place_of_what_is_made_of_it():
-    """Of rg_lru two gates, e^log a - 1, the product and the state, none of the three sums of e^log a - 1."""
+    """Of rg_lru two gates, the product and the state: e^log a - 1 costs less to compute again than to keep."""
     layout = Layout(in_pieces(trace(lookup("rg_lru")(3, 5))))
-    assert sorted(layout.graph[at].op for at in layout.kept) == ["add", "add", "expm1", "sigmoid", "sigmoid"]
+    assert sorted(layout.graph[at].op for at in layout.kept) == ["add", "add", "sigmoid", "sigmoid"]
+
+
+@pytest.mark.parametrize(("name", "planes"), [("indrnn", 0), ("min_gru", 2), ("rg_lru", 3), ("sru", 4), ("lru", 2)])
+def test_what_the_output_has_is_not_kept_beside_it(name, planes):
+    layout = Layout(in_pieces(trace(lookup(name)(16, 16), read=True)))
+    assert layout.kept_space.size == 16 * planes
+
+
+def test_a_state_that_goes_through_a_product_is_kept_where_products_find_it():
+    layout = Layout(in_pieces(trace(lookup("gru")(16, 16))))
+    assert layout.made is None
+    assert all(output == -1 for *_, output in layout.state_part)
 
 
 def test_a_state_that_is_kept_is_not_kept_in_a_difference_too():

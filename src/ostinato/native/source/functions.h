@@ -79,20 +79,26 @@ OSTINATO_INLINE V nearest(V x, VI& whole) {
     return shifted - shift;
 }
 
-// e^x with the polynomial of `decay`; 2^n in two factors, so that neither overflows. Within 1 unit in the
-// last place, of numbers below float32's normal ones too.
-OSTINATO_INLINE V exponential_of(V x) {
-    V bounded = most_of(broadcast(-104.0f), least_of(broadcast(89.0f), x));
-    VI n;
-    V whole = nearest(bounded * broadcast(1.44269504f), n);
-    V f = fma(whole, broadcast(2.12194440e-4f), fma(whole, broadcast(-0.693359375f), bounded));
+// x = n log 2 + f, |f| not above half of log 2: e^f - 1 is f + f^2 P(f).
+OSTINATO_INLINE V exponent_of(V x, VI& n) {
+    V whole = nearest(x * broadcast(1.44269504f), n);
+    return fma(whole, broadcast(2.12194440e-4f), fma(whole, broadcast(-0.693359375f), x));
+}
+OSTINATO_INLINE V excess_of(V f) {
     V p = broadcast(1.9875691500e-4f);
     p = fma(p, f, broadcast(1.3981999507e-3f));
     p = fma(p, f, broadcast(8.3334519073e-3f));
     p = fma(p, f, broadcast(4.1665795894e-2f));
     p = fma(p, f, broadcast(1.6666665459e-1f));
     p = fma(p, f, broadcast(5.0000001201e-1f));
-    p = fma(p, f * f, f) + broadcast(1.0f);
+    return fma(p, f * f, f);
+}
+
+// e^x; 2^n in two factors, so that neither overflows. Within 1 unit in the last place, of numbers below float32's normal
+// ones too.
+OSTINATO_INLINE V exponential_of(V x) {
+    VI n;
+    V p = excess_of(exponent_of(most_of(broadcast(-104.0f), least_of(broadcast(89.0f), x)), n)) + broadcast(1.0f);
     VI half = n >> 1;
     V found = p * power_of_two(half) * power_of_two(n - half);
     return select(x != x, x, found);
@@ -132,16 +138,24 @@ OSTINATO_INLINE V log1p(V x) {
     return select((u == broadcast(1.0f)) | (x == broadcast(__builtin_inff())), x, found);
 }
 
-// Near 0 as 2 t / (1 - t), t = tanh(x / 2): within 6 units in the last place.
+// 2^n (e^f - 1) + (2^n - 1), of half of 2^n, which does not overflow before e^x does: within 6 units in the last place.
 OSTINATO_INLINE V expm1(V x) {
-    V t = tanh(x * broadcast(0.5f));
-    V near = broadcast(2.0f) * t / (broadcast(1.0f) - t);
-    return select(absolute(x) < broadcast(1.0f), near, exponential_of(x) - broadcast(1.0f));
+    VI n;
+    V excess = excess_of(exponent_of(most_of(broadcast(-25.0f), least_of(broadcast(89.0f), x)), n));
+    V half = power_of_two(n - 1);
+    V found = fma(excess, half, half - broadcast(0.5f)) * broadcast(2.0f);
+    return select((x != x) | (absolute(x) < broadcast(1.0e-30f)), x, found);
 }
 
-// log(1 + e^x), within 3 units in the last place.
+// log(1 + e^x), of u = e^-|x| as 2 artanh(u / (2 + u)), whose argument is not above a third: within 3 units in the last place.
 OSTINATO_INLINE V softplus(V x) {
-    return larger_of(x, broadcast(0.0f)) + log1p(exponential_of(-absolute(x)));
+    V u = exponential_of(-absolute(x));
+    V s = u / (u + broadcast(2.0f)), square = s * s;
+    V p = broadcast(1.400600374e-1f);
+    p = fma(p, square, broadcast(1.400090009e-1f));
+    p = fma(p, square, broadcast(2.001076341e-1f));
+    p = fma(p, square, broadcast(3.333320916e-1f));
+    return larger_of(x, broadcast(0.0f)) + fma(p * square, s + s, s + s);
 }
 
 // Sine and cosine from a quarter of the circle, pi / 2 in three parts of which two are exact times any `whole`: within 2

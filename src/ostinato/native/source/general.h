@@ -157,6 +157,15 @@ struct GeneralProblem {
         else
             for (int64_t i = own.begin; i < own.end; ++i) stage(rows + segment.row(i), 1, numbers);
     }
+    // From a row of step t to one that its thread needs soon, in rows: to that of the same sequence at step `next`, or, where a
+    // step's rows fill the nearest caches, to another of the same step. Memory is asked for that much ahead.
+    int64_t rows_ahead(int64_t t, int64_t next) const {
+        constexpr int64_t most = 16 << 10, little = 2 << 10;
+        const int64_t floats = larger<int64_t>(run.kept_size + run.output_width, 1);
+        const int64_t step = next < 0 || next >= schedule.steps ? 0 : schedule.start[next] - schedule.start[t];
+        if ((step < 0 ? -step : step) * floats <= most * threads) return step;
+        return ceil_div(little, floats) * (run.lengths ? threads : 1);
+    }
     float* kept(int64_t t, int64_t n) const { return run.saved + (schedule.start[t] + n) * run.kept_size; }
 
     void pack_vectors(float* to) const {

@@ -45,8 +45,9 @@ private:
     void step(int64_t index, int64_t first, int64_t count, const Part& part) {
         const int64_t t = time(index);
         const Share own = shared(count, part.thread, part.team);
+        const int64_t ahead = rows_ahead(t, before(t));
         for (int64_t i = own.begin; i < own.end; ++i)
-            place(t, static_cast<int>(index & 1), part.segment.row(i), part.chunk + (first + i) * run.backward.chunk_size);
+            place(t, static_cast<int>(index & 1), ahead, part.segment.row(i), part.chunk + (first + i) * run.backward.chunk_size);
         for (int64_t level = run.backward.over_chunk; level <= run.backward.levels; ++level) {
             if (of_a_step(level)) {
                 for (int64_t i = 0; i < run.backs; ++i)
@@ -70,8 +71,9 @@ private:
     void over_chunk(int64_t level, const Chunk& chunk, const Part& part) {
         for (int64_t k = 0; run.backward.stages[level - 1] && k < chunk.steps; ++k) {
             const Share own = shared(part.start[k + 1] - part.start[k], part.thread, part.team);
+            const int64_t t = time(chunk.done + k), ahead = rows_ahead(t, before(t));
             for (int64_t i = own.begin; i < own.end; ++i)
-                place_chunk(time(chunk.done + k), part.segment.row(i), part.chunk + (part.start[k] + i) * run.backward.chunk_size);
+                place_chunk(t, ahead, part.segment.row(i), part.chunk + (part.start[k] + i) * run.backward.chunk_size);
             run_stage(run.backward.stages[level - 1], rows_, part.segment, own, run.backward.numbers);
             meet(part);  // before another thread places the same row for the next step
         }
@@ -102,8 +104,8 @@ private:
     }
 
     // Where everything of a row is at a step.
-    void place(int64_t t, int parity, int64_t n, float* chunk) {
-        place_chunk(t, n, chunk);
+    void place(int64_t t, int parity, int64_t ahead, int64_t n, float* chunk) {
+        place_chunk(t, ahead, n, chunk);
         const int64_t at = t * N + schedule.order[n];
         ostinato_row& row = rows_[n];
         row.after = states_[parity ^ 1] + n * run.state_size;
@@ -122,7 +124,7 @@ private:
     }
 
     // But for the gradients by the states, of which only a step knows.
-    void place_chunk(int64_t t, int64_t n, float* chunk) {
+    void place_chunk(int64_t t, int64_t ahead, int64_t n, float* chunk) {
         const int64_t at = t * N + schedule.order[n];
         ostinato_row& row = rows_[n];
         row.before = kept_before(t, n);
@@ -131,6 +133,9 @@ private:
         row.kept = kept(t, n);
         row.vectors = vectors_;
         row.output_gradient = run.grad_output ? run.grad_output + at * run.output_width : none_;
+        row.output = run.output + at * run.output_width;
+        row.output_before = output_before(t, n);
+        row.kept_ahead = ahead * run.kept_size, row.output_ahead = run.grad_output ? ahead * run.output_width : 0;
         const float** inputs = inputs_ + n * run.inputs;
         float** results = results_ + n * run.inputs;
         for (int64_t i = 0; i < run.inputs; ++i) {
@@ -242,9 +247,8 @@ private:
             for (float* state : states_) read_state(run.grad_final, schedule.order[n], state + n * run.state_size);
             for (int64_t i = 0; i < run.state_parts; ++i) {
                 const ostinato_state_part& state = run.state_part[i];
-                if (state.kept < 0) continue;
-                keep(run.state, state, n, initial_);
-                if (run.resets) keep(run.reset_state, state, n, reset_);
+                keep(run.state, state, n, initial_, initial_output_);
+                if (run.resets) keep(run.reset_state, state, n, reset_, reset_output_);
             }
             if (run.resets) zero(grad_reset_ + n * run.state_size, run.state_size);
         }
@@ -256,10 +260,11 @@ private:
         }
     }
 
-    // Part of a state, where a step before would have kept it.
-    void keep(const float* const* fields, const ostinato_state_part& part, int64_t n, float* kept) const {
-        copy_padded(fields[part.field] + schedule.order[n] * run.field_width[part.field] + part.begin, part.width,
-                    kept + n * run.kept_size + part.kept, static_cast<int>(plane(part.width) / W));
+    // Part of a state, where a step before would have kept it or put it out.
+    void keep(const float* const* fields, const ostinato_state_part& part, int64_t n, float* kept, float* outputs) const {
+        const float* from = fields[part.field] + schedule.order[n] * run.field_width[part.field] + part.begin;
+        if (part.kept >= 0) copy_padded(from, part.width, kept + n * run.kept_size + part.kept, static_cast<int>(plane(part.width) / W));
+        if (part.output >= 0) copy(outputs + n * run.output_width + part.output, from, part.width);
     }
 
     void finish(int thread, int team) {

@@ -51,6 +51,8 @@ protected:
         for (float*& state : states_) state = carver.take<float>(N * run.state_size);
         initial_ = carver.take<float>(N * run.kept_size);
         reset_ = carver.take<float>(run.resets ? N * run.kept_size : 0);
+        initial_output_ = carver.take<float>(N * run.output_width);
+        reset_output_ = carver.take<float>(run.resets ? N * run.output_width : 0);
         grad_reset_ = carver.take<float>(run.resets ? N * run.state_size : 0);
         scratch_ = carver.take<float>(N * run.backward.scratch_size);
         none_ = carver.take<float>(plane(run.output_width));
@@ -106,9 +108,17 @@ protected:
         return n < schedule.active(previous) ? kept(previous, n) : initial_ + n * run.kept_size;
     }
 
+    // The same of its output.
+    const float* output_before(int64_t t, int64_t n) const {
+        if (resets(t, n)) return reset_output_ + n * run.output_width;
+        const int64_t previous = before(t);
+        if (n >= schedule.active(previous)) return initial_output_ + n * run.output_width;
+        return run.output + (previous * N + schedule.order[n]) * run.output_width;
+    }
+
     Packed* weights_;
     Word *gradients_, *operand_;
-    float *vectors_, *states_[2], *initial_, *reset_, *grad_reset_, *scratch_, *none_, *chunk_, *sums_, *matrices_;
+    float *vectors_, *states_[2], *initial_, *reset_, *initial_output_, *reset_output_, *grad_reset_, *scratch_, *none_, *chunk_, *sums_, *matrices_;
     ostinato_row* rows_;
     const float** inputs_;
     float** results_;

@@ -48,6 +48,7 @@ public:
 
     void compute() {
         schedule.fill();
+        for (int64_t f = 0; f < run.fields; ++f) every_ |= run.every_state[f] != nullptr;
         in_parallel(threads, [this](int thread, int team) { work(thread, team); });
     }
 
@@ -151,7 +152,8 @@ private:
             for (int64_t i = own.begin; i < own.end; ++i) restart(t, part.segment.row(i), states_[parity]);
             meet(part);
         }
-        for (int64_t i = own.begin; i < own.end; ++i) place(t, parity, part.segment.row(i), chunk + i * run.forward.chunk_size);
+        const int64_t ahead = rows_ahead(t, run.reverse ? t - 1 : t + 1);
+        for (int64_t i = own.begin; i < own.end; ++i) place(t, parity, ahead, part.segment.row(i), chunk + i * run.forward.chunk_size);
         for (int64_t level = 0; level <= inner(); ++level) {
             if (level) {
                 for (int64_t i = 0; i < run.products; ++i)
@@ -163,7 +165,7 @@ private:
             if (converts) convert(level + 1, t, parity, own, part);
             if (run.forward.stages[level] || converts) meet(part);
         }
-        for (int64_t i = own.begin; i < own.end; ++i) {  // another thread may place the row for the next step by now
+        for (int64_t i = own.begin; every_ && i < own.end; ++i) {  // another thread may place the row for the next step by now
             const int64_t n = part.segment.row(i);
             write_state(states_[parity ^ 1] + n * run.state_size, run.every_state, t * N + schedule.order[n]);
         }
@@ -182,8 +184,9 @@ private:
         for (int64_t k = 0; run.forward.stages[level] && k < steps; ++k) {
             const int64_t t = time(done + k), count = part.segment.count(schedule.active(t));
             const Share rows_of_step = shared(count, part.thread, part.team);
+            const int64_t ahead = rows_ahead(t, run.reverse ? t - 1 : t + 1);
             for (int64_t i = rows_of_step.begin; i < rows_of_step.end; ++i)
-                place(t, 0, part.segment.row(i), part.chunk + (row + i) * run.forward.chunk_size);
+                place(t, 0, ahead, part.segment.row(i), part.chunk + (row + i) * run.forward.chunk_size);
             run_stage(run.forward.stages[level], rows_, part.segment, rows_of_step, run.forward.numbers);
             row += count;
             meet(part);  // before another thread places the same row for the next step
@@ -217,7 +220,7 @@ private:
     }
 
     // Where everything of a row is at a step.
-    void place(int64_t t, int parity, int64_t n, float* chunk) {
+    void place(int64_t t, int parity, int64_t ahead, int64_t n, float* chunk) {
         ostinato_row& row = rows_[n];
         row.before = states_[parity] + n * run.state_size;
         row.after = states_[parity ^ 1] + n * run.state_size;
@@ -230,6 +233,7 @@ private:
         row.inputs = inputs;
         outputs_[n] = run.output + (t * N + schedule.order[n]) * run.output_width;
         row.results = outputs_ + n;
+        row.kept_ahead = ahead * run.kept_size, row.output_ahead = ahead * run.output_width;
     }
 
     Span span(const ostinato_operand& operand, int64_t t, int parity) const {
@@ -365,6 +369,7 @@ private:
     float** outputs_;
     const float** from_;
     int64_t chunk_steps_, bytes_;
+    bool every_ = false;  // whether any field is wanted of every step
     Barrier barrier_;
 };
 

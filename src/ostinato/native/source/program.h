@@ -34,6 +34,8 @@ typedef struct {
     const float *const *inputs;    /* of each input, this row at this step */
     float *const *results;         /* forward: the output; backward: gradients by the inputs, each or NULL */
     const float *output_gradient;  /* backward */
+    const float *output, *output_before; /* backward: the output at this step and at that of `before` */
+    int64_t kept_ahead, output_ahead; /* floats from what is kept of this row, and its output, to those of a row that is needed soon */
 } ostinato_row;
 
 typedef void (*ostinato_stage)(const ostinato_row *rows, int64_t count, const int64_t *numbers);
@@ -54,8 +56,8 @@ typedef struct { int64_t matrix, row, rows, column, plane; } ostinato_source;
 typedef struct { int64_t matrix, row, rows, column, plane, space, offset, width; } ostinato_weight_gradient;
 /* Numbers of a vector, and where they are: among the row's vectors; or their gradient in the chunk. */
 typedef struct { int64_t vector, begin, width, plane; } ostinato_vector_part;
-/* Numbers of a state field, where they are in a row of state, and in what is kept, or -1. */
-typedef struct { int64_t field, begin, width, plane, kept; } ostinato_state_part;
+/* Numbers of a state field, where they are in a row of state, and in what is kept or in the output, each or -1. */
+typedef struct { int64_t field, begin, width, plane, kept, output; } ostinato_state_part;
 
 /* One direction of a program. */
 typedef struct {

@@ -37,7 +37,7 @@ struct GruResetBeforePlain {
     const ostinato_vector_part vector_gradient[6] = {{1, 2 * H, H, h}, {0, 2 * H, H, h}, {1, 0, H, 0}, {0, 0, H, 0}, {1,
         H, H, 2 * h}, {0, H, H, 2 * h}};
     const ostinato_vector_part vector_part[3] = {{1, 2 * H, H, 0}, {1, 0, H, h}, {1, H, H, 2 * h}};
-    const ostinato_state_part state_part[1] = {{0, 0, H, 0, 0}};
+    const ostinato_state_part state_part[1] = {{0, 0, H, 0, 0, -1}};
     const int64_t input_width[1] = {D};
     const int64_t field_width[1] = {H};
     const int64_t matrix_shape[4] = {3 * H, D, 3 * H, H};
@@ -182,7 +182,7 @@ struct GruResetBeforeNoisy {
     const ostinato_vector_part vector_gradient[6] = {{1, 2 * H, H, h}, {0, 2 * H, H, h}, {1, 0, H, 0}, {0, 0, H, 0}, {1,
         H, H, 2 * h}, {0, H, H, 2 * h}};
     const ostinato_vector_part vector_part[3] = {{1, H, H, 0}, {1, 0, H, h}, {1, 2 * H, H, 2 * h}};
-    const ostinato_state_part state_part[1] = {{0, 0, H, 0, 0}};
+    const ostinato_state_part state_part[1] = {{0, 0, H, 0, 0, -1}};
     const int64_t input_width[3] = {D, H, H};
     const int64_t field_width[1] = {H};
     const int64_t matrix_shape[4] = {3 * H, D, 3 * H, H};

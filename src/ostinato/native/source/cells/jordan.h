@@ -32,7 +32,7 @@ struct JordanPlain {
         0, h, 4, r, H}};
     const ostinato_vector_part vector_gradient[3] = {{2, 0, R, h}, {1, 0, H, 0}, {0, 0, H, 0}};
     const ostinato_vector_part vector_part[2] = {{2, 0, R, 0}, {1, 0, H, r}};
-    const ostinato_state_part state_part[1] = {{0, 0, R, 0, 0}};
+    const ostinato_state_part state_part[1] = {{0, 0, R, 0, 0, -1}};
     const int64_t input_width[1] = {D};
     const int64_t field_width[1] = {R};
     const int64_t matrix_shape[6] = {H, D, H, R, R, H};
@@ -136,7 +136,7 @@ struct JordanNoisy {
         0, h, 4, r, H}};
     const ostinato_vector_part vector_gradient[3] = {{2, 0, R, h}, {1, 0, H, 0}, {0, 0, H, 0}};
     const ostinato_vector_part vector_part[2] = {{1, 0, H, 0}, {2, 0, R, h}};
-    const ostinato_state_part state_part[1] = {{0, 0, R, 0, -1}};
+    const ostinato_state_part state_part[1] = {{0, 0, R, 0, -1, -1}};
     const int64_t input_width[3] = {D, R, R};
     const int64_t field_width[1] = {R};
     const int64_t matrix_shape[6] = {H, D, H, R, R, H};

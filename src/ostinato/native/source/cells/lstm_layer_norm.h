@@ -44,7 +44,7 @@ struct LstmLayerNormPlain {
         * h}, {3, 3 * H, H, 4 * h}, {0, H, H, 5 * h}, {1, H, H, 6 * h}, {2, H, H, 7 * h}, {3, H, H, 8 * h}, {0, 0, H, 9
         * h}, {1, 0, H, 10 * h}, {2, 0, H, 11 * h}, {3, 0, H, 12 * h}, {0, 2 * H, H, 13 * h}, {1, 2 * H, H, 14 * h}, {2,
         2 * H, H, 15 * h}, {3, 2 * H, H, 16 * h}, {4, 0, H, 17 * h}};
-    const ostinato_state_part state_part[2] = {{0, 0, H, 0, 0}, {1, 0, H, h, h}};
+    const ostinato_state_part state_part[2] = {{0, 0, H, 0, 0, -1}, {1, 0, H, h, h, -1}};
     const int64_t input_width[1] = {D};
     const int64_t field_width[2] = {H, H};
     const int64_t matrix_shape[4] = {4 * H, D, 4 * H, H};
@@ -654,7 +654,7 @@ struct LstmLayerNormNoisy {
         h}, {2, 3 * H, H, 4 * h}, {3, 3 * H, H, 5 * h}, {0, H, H, 6 * h}, {1, H, H, 7 * h}, {2, H, H, 8 * h}, {3, H, H,
         9 * h}, {0, 0, H, 10 * h}, {1, 0, H, 11 * h}, {2, 0, H, 12 * h}, {3, 0, H, 13 * h}, {0, 2 * H, H, 14 * h}, {1, 2
         * H, H, 15 * h}, {2, 2 * H, H, 16 * h}, {3, 2 * H, H, 17 * h}};
-    const ostinato_state_part state_part[2] = {{0, 0, H, 0, -1}, {1, 0, H, h, 0}};
+    const ostinato_state_part state_part[2] = {{0, 0, H, 0, -1, -1}, {1, 0, H, h, 0, -1}};
     const int64_t input_width[4] = {D, H, H, H};
     const int64_t field_width[2] = {H, H};
     const int64_t matrix_shape[4] = {4 * H, D, 4 * H, H};

@@ -41,7 +41,7 @@ struct LstmProjectedPlain {
         H, H, 2 * h}, {0, H, H, 2 * h}, {1, 3 * H, H, 3 * h}, {0, 3 * H, H, 3 * h}};
     const ostinato_vector_part vector_part[4] = {{1, 2 * H, H, 0}, {1, 3 * H, H, h}, {1, H, H, 2 * h}, {1, 0, H, 3 *
         h}};
-    const ostinato_state_part state_part[2] = {{0, 0, R, 0, 0}, {1, 0, H, r, r}};
+    const ostinato_state_part state_part[2] = {{0, 0, R, 0, 0, -1}, {1, 0, H, r, r, -1}};
     const int64_t input_width[1] = {D};
     const int64_t field_width[2] = {R, H};
     const int64_t matrix_shape[6] = {4 * H, D, 4 * H, R, R, H};
@@ -209,7 +209,7 @@ struct LstmProjectedNoisy {
         H, H, 2 * h}, {0, H, H, 2 * h}, {1, 3 * H, H, 3 * h}, {0, 3 * H, H, 3 * h}};
     const ostinato_vector_part vector_part[4] = {{1, 2 * H, H, 0}, {1, 3 * H, H, h}, {1, H, H, 2 * h}, {1, 0, H, 3 *
         h}};
-    const ostinato_state_part state_part[2] = {{0, 0, R, 0, -1}, {1, 0, H, r, 0}};
+    const ostinato_state_part state_part[2] = {{0, 0, R, 0, -1, -1}, {1, 0, H, r, 0, -1}};
     const int64_t input_width[4] = {D, R, R, H};
     const int64_t field_width[2] = {R, H};
     const int64_t matrix_shape[6] = {4 * H, D, 4 * H, R, R, H};
