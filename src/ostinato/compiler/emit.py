@@ -33,7 +33,7 @@ class Place(NamedTuple):
         return self.row == "results" and self.key[1] == "gradient"
 
 
-#: Of memory that is larger than caches, the member of `ostinato_row` that says how far away a row is that is needed soon.
+#: Of memory larger than caches, the member of `ostinato_row` that says how far away a row is that is needed soon.
 _AHEAD = {
     "kept": "kept_ahead", "before": "kept_ahead", "results": "output_ahead", "output": "output_ahead",
     "output_before": "output_ahead", "output_gradient": "output_ahead",
