@@ -127,7 +127,7 @@ class Plan:
         return next(place for place in places if place.row in ("before", "after", "scratch", "kept"))
 
     def direction(self, made: Form, *, ahead: bool) -> Direction:
-        """The code, with a plane for every value that leaves the loop in which it is computed; `ahead` as for `emit`."""
+        """The code, with a plane for every value that leaves the loop in which it is computed; `ahead`: see `emit`."""
         for at in self._left_in_chunk(made):
             self.sources[at] = self.offsets.place("chunk", (self.name, at), self.plane(at))
         for at in self._elsewhere(made):

@@ -137,6 +137,9 @@ private:
         for (int p = static_cast<int>(own.begin); p < own.end; ++p) {
             const int64_t column = static_cast<int64_t>(panels.begin(p)) * W;
             each_tile<P>(rows, panels.width(p), [&](int64_t begin, int64_t height) {
+                // the first panel reads them from memory: it asks for rows of the tile after the next
+                for (int64_t r = begin + 2 * height; p == own.begin && !P::converts && r < smaller(begin + 3 * height, rows); ++r)
+                    for (int64_t k = 0; k < weights.words; k += 16) __builtin_prefetch(part.from[r] + k);
                 float* c[P::rows];
                 for (int64_t r = 0; r < height; ++r) c[r] = part.chunk + (begin + r) * run.forward.chunk_size + product.result + column;
                 run_tile(RowsProduct<P>{part.from + begin, words_stride(weights.words), weights.lines + column * weights.words,
