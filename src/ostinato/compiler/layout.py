@@ -101,6 +101,8 @@ class Layout:
         if products.intersection(g.needed(self.after)) - {product for product, _ in self.of_input.values()}:
             return None
         factors = {arg for at in products for arg in g[at].args}
+        # of the step after, where a state is one, in a product that the output alone has
+        factors |= {self.after[part] for leaf, part in self.part_of.items() if leaf in factors}
         found: dict[int, int] = {}
         for at in self.step.output:
             if g[at].op not in (*LEAVES, *NUMBERS) and at not in factors:

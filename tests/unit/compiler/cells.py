@@ -144,6 +144,25 @@ class ReadTwice(Scan):
         return read.tanh() + states.h.mean(-1, keepdim=True)
 
 
+class SeenFromBefore(Scan):
+    """No recurrent product; the output has the new state, and a product of the one before."""
+
+    name: ClassVar[str] = "seen_from_before"
+    output_is_state: ClassVar[bool] = False
+
+    @property
+    def output_size(self) -> int:
+        return 2 * self.hidden_size
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        return super().parameters() | {"seen": Parameter((self.hidden_size, self.hidden_size))}
+
+    def step(self, p: Mapping[str, Tensor], projected: Tensor, state: Any) -> tuple[Tensor, Any]:
+        z, n = projected.chunk(2, -1)
+        h = torch.lerp(state.h, n, z.sigmoid())
+        return torch.cat([F.linear(state.h, p["seen"]).tanh(), h], -1), HiddenState(h)
+
+
 _OPERATIONS = {
     # never both above zero: the norm and deviation of nothing
     "norm_of_nothing": lambda x: x + (x.relu() * (-x).relu()).norm(dim=-1, keepdim=True),

@@ -12,7 +12,7 @@ from ostinato.compiler.kernel import kernel_of
 from ostinato.core.registry import lookup
 from ostinato.kernels import compiled
 from tests.conformance.own_cell import FeedbackMGU
-from tests.unit.compiler.cells import Differences, Everything, OneOperation, ReadTwice, Scan
+from tests.unit.compiler.cells import Differences, Everything, OneOperation, ReadTwice, Scan, SeenFromBefore
 
 CELLS = [
     lookup("lstm")(3, 5),
@@ -25,6 +25,7 @@ CELLS = [
     Scan(3, 6),
     lookup("lru")(3, 5),  # its `readout` is part of the step
     Differences(3, 5),
+    SeenFromBefore(3, 6),
 ]
 
 
