@@ -187,7 +187,7 @@ def _lends(task: str, run: str) -> bool:
 
 def _is_rate(name: str) -> bool:
     """Whether an argument of a model says how it is trained, and not what it computes."""
-    return "dropout" in name or name in ("weight_drop", "zoneout")
+    return "dropout" in name or name in ("weight_drop", "zoneout", "warp")
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.errors import ConfigError
 from ostinato.core.lengths import valid_steps
+from ostinato.layers.convolutions import Convolutions
 from ostinato.layers.recurrent import Recurrent
+from ostinato.layers.warping import warped
 
 Pooling: TypeAlias = Literal["last", "mean", "max", "attention", "concat"]
 
@@ -19,7 +21,7 @@ _START = 0.1
 
 class ManyToOneOutput(NamedTuple):
     """What is said of each sequence, `[N, C]`: scores of classes, or values; what it is computed from, `[N, P]`, with P
-    = S*O, or 3*S*O of concat pooling; and with attention pooling each step's weight, `[T, N]`."""
+    = S*O, or 3*S*O of concat pooling; and with attention pooling the weight of each step of the layers, `[T, N]`."""
 
     outputs: Tensor
     pooled: Tensor
@@ -32,7 +34,8 @@ class ManyToOneOutput(NamedTuple):
 
 
 class ManyToOne(nn.Module):
-    """Embedding or linear input, a stack of recurrent layers, pooling over time, and a linear layer.
+    """Embedding or linear input, convolutions where they are asked for, a stack of recurrent layers, pooling over time,
+    and a linear layer.
 
     Pooling, over the steps within each sequence's length, with h_t the stack's output:
 
@@ -56,10 +59,14 @@ class ManyToOne(nn.Module):
         dropout: share set to zero in training: behind the embedding or linear layer, between layers, before the
             output; features that are fed as they are stay whole.
         word_dropout: share of the steps whose whole input is set to zero in training.
+        convolutions: of features: how many `Convolutions` stand in front of the layers, which then take one step of
+            each 2^convolutions.
+        warp: of features: how much sequences are warped in training, as `warped` has it; 0 leaves them as they are.
         **options: of `Recurrent` and of the cell.
 
     Raises:
-        ConfigError: both or neither of vocab_size and features; an unknown pooling.
+        ConfigError: both or neither of vocab_size and features; an unknown pooling; convolutions or warping of
+            token ids.
     """
 
     def __init__(
@@ -76,6 +83,8 @@ class ManyToOne(nn.Module):
         pooling: Pooling = "max",
         dropout: float = 0.0,
         word_dropout: float = 0.0,
+        convolutions: int = 0,
+        warp: float = 0.0,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -83,7 +92,9 @@ class ManyToOne(nn.Module):
             raise ConfigError("expected one of vocab_size and features")
         if pooling not in get_args(Pooling):
             raise ConfigError(f"unknown pooling {pooling!r}: there are {', '.join(get_args(Pooling))}")
-        self.pooling, self.word_dropout = pooling, word_dropout
+        if vocab_size is not None and (convolutions or warp):
+            raise ConfigError("convolutions and warping are for a model of features, not of token ids")
+        self.pooling, self.word_dropout, self.warp = pooling, word_dropout, warp
         self.input: nn.Module
         if vocab_size is not None:
             width = embed_size or hidden_size
@@ -95,6 +106,9 @@ class ManyToOne(nn.Module):
         else:
             width = features or 0
             self.input = nn.Identity()
+        self.convolutions = Convolutions(width, count=convolutions) if convolutions else None
+        if self.convolutions is not None:
+            width = self.convolutions.output_size
         self.input_dropout = nn.Dropout(0.0 if isinstance(self.input, nn.Identity) else dropout)
         self.recurrent = Recurrent(
             cell, width, hidden_size, num_layers, dropout=dropout, bidirectional=bidirectional, **options
@@ -122,10 +136,14 @@ class ManyToOne(nn.Module):
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> ManyToOneOutput:
         """Read token ids `[T, N]`, or features `[T, N, D]`, of which `lengths` `[N]` steps are valid."""
+        if self.training and self.warp:
+            inputs = warped(inputs, lengths, self.warp)
         x = self.input(inputs)
         if self.training and self.word_dropout:
             kept = torch.rand(x.shape[:2], device=x.device) >= self.word_dropout
             x = x * (kept / (1 - self.word_dropout)).unsqueeze(-1).to(x.dtype)
+        if self.convolutions is not None:
+            x, lengths = self.convolutions(x, lengths)
         hidden, _ = self.recurrent(self.input_dropout(x), lengths=lengths)
         pooled, attention = self.pool(hidden, lengths)
         return ManyToOneOutput(self.output(self.dropout(pooled)), pooled, attention)

@@ -38,6 +38,10 @@ class SequenceModel:
         self.tokenizer = Tokenizer(self._about["tokenizer"], self._about["level"]) if text else None
         self._embedding = np.ascontiguousarray(arrays["input.weight"], np.float32) if text else None
         self._input = archive.linear("input") if not text and "input.weight" in arrays else None
+        self._convolutions = [
+            (arrays[f"convolutions.layers.{number}.weight"], arrays[f"convolutions.layers.{number}.bias"])
+            for number in range(model.get("convolutions", 0))
+        ]
         own = {name: model[name] for name in ("zoneout", "reverse", "merge") if name in model}
         self._recurrent = archive.recurrent("recurrent.", threads, **own)
         self._reverse, self._pooling = bool(model.get("reverse")), model["pooling"]
@@ -83,6 +87,11 @@ class SequenceModel:
         """What the model says, `[N, C]`, of ids `[T, N]` or standardised features `[T, N, D]` and `lengths` `[N]`."""
         x = inputs if self._embedding is None else self._embedding[inputs]
         x = np.ascontiguousarray(x if self._input is None else self._input(x), np.float32)
+        if self._convolutions:
+            x = _within(x, lengths)
+        for weight, bias in self._convolutions:
+            x, lengths = np.maximum(_halved(x, weight) + bias, 0), (lengths + 1) // 2
+            x = _within(x, lengths)
         hidden, _ = self._recurrent(x, lengths=lengths)
         found: NDArray[np.float32] = self._output(self._pooled(hidden, lengths))
         return found
@@ -139,6 +148,23 @@ class SequenceModel:
             return last
         half = hidden.shape[-1] // 2
         return np.concatenate([last[:, :half], hidden[0, :, half:]], axis=-1)
+
+
+def _halved(x: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A convolution over time of stride 2 with zeros around: `[T, N, D] -> [ceil(T / 2), N, C]`."""
+    C, D, kernel = weight.shape
+    T, N = x.shape[:2]
+    if not T:
+        return np.zeros((0, N, C), np.float32)
+    edged = np.pad(x, ((kernel // 2, kernel // 2), (0, 0), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(edged, kernel, axis=0)[::2]  # [T', N, D, kernel]
+    found = windows.reshape(-1, D * kernel) @ weight.reshape(C, -1).T
+    return found.reshape(-1, N, C)
+
+
+def _within(x: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Zeros beyond the lengths."""
+    return np.where((np.arange(len(x))[:, None] < lengths)[..., None], x, np.float32(0))
 
 
 def standardised(number: int, given: Any, scale: Mapping[str, Any]) -> NDArray[np.float32]:

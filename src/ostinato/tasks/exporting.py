@@ -77,7 +77,8 @@ def reads(codec: SequenceCodec) -> dict[str, Any]:
 
 
 class SequenceGraph(nn.Module):
-    """A model of whole sequences: its outputs, what an activation makes of them, and the attention where it has one."""
+    """A model of whole sequences: its outputs, what an activation makes of them, and the attention to each step where
+    it has one."""
 
     def __init__(self, model: ManyToOne, activation: nn.Module | None = None) -> None:
         super().__init__()
@@ -87,7 +88,12 @@ class SequenceGraph(nn.Module):
         """The outputs of `sequence_graph`."""
         outputs, _, attention = self.model(inputs, lengths)
         found = [outputs] if self.activation is None else [outputs, self.activation(outputs)]
-        return (*found, *([] if attention is None else [attention]))
+        return (*found, *([attention] if _tells_attention(self.model) else []))
+
+
+def _tells_attention(model: ManyToOne) -> bool:
+    """Whether there is a weight of each step; behind convolutions each is of several."""
+    return model.attention is not None and model.convolutions is None
 
 
 def sequence_graph(model: nn.Module, codec: SequenceCodec, outputs: list[Port], activation: nn.Module | None) -> Graph:
@@ -98,7 +104,7 @@ def sequence_graph(model: nn.Module, codec: SequenceCodec, outputs: list[Port], 
     else:
         width = len(codec.scale.mean) if codec.scale is not None else 0
         inputs = Port("features", ("T", "N", width), "channels, standardised as the metadata's scaling says")
-    if model.attention is not None:
+    if _tells_attention(model):
         outputs = [*outputs, Port("attention", ("T", "N"), "weight of each step in the answer")]
     return Graph(SequenceGraph(model, activation).eval(), [inputs, lengths_port()], outputs)
 

@@ -31,7 +31,12 @@ def sequence_program(
     else:
         assert codec.scale is not None
         linear = (model.input.weight, model.input.bias) if isinstance(model.input, nn.Linear) else None
-        reads = {"linear": linear, "mean": codec.scale.mean, "deviation": codec.scale.deviation}
+        if model.convolutions is not None:
+            layers: Any = model.convolutions.layers
+            given = [(layer.weight, layer.bias) for layer in layers]
+        else:
+            given = []
+        reads = {"convolutions": given, "linear": linear, "mean": codec.scale.mean, "deviation": codec.scale.deviation}
     if model.attention is not None:
         first, _, last = model.attention
         reads["attention"] = (first.weight, first.bias, last.weight)

@@ -14,7 +14,7 @@ from ostinato.config.cells import DEFAULT_CELL, DEFAULT_CELL_OF_NUMBERS
 from ostinato.config.text import Level
 from ostinato.config.training import DEFAULT_EPOCHS
 from ostinato.core.batch import Batch
-from ostinato.core.errors import DataError
+from ostinato.core.errors import ConfigError, DataError
 from ostinato.data.batching.buckets import Buckets, Rows, in_length_order
 from ostinato.data.batching.splits import held_out
 from ostinato.data.corpora.batches import ShardedBuckets
@@ -39,8 +39,9 @@ from ostinato.training import Guess, Job, Processes
 #: N encoded examples, ids `[T]` or features `[T, D]`.
 Inputs: TypeAlias = list[npt.NDArray[Any]]
 
-#: Optimiser steps that a training has at least, where no option says how long.
-LEAST_STEPS = 1_000
+#: Optimiser steps that a training has at least, where no option says how long; of warped sequences, which are others
+#: every time.
+LEAST_STEPS, LEAST_WARPED = 1_000, 2_000
 
 #: Examples in a batch at most, where no option says how many.
 BATCH = 32
@@ -69,6 +70,13 @@ TEXT_RATE = 0.0015
 
 #: Learning rate of numbers.
 NUMBERS_RATE = 0.004
+
+#: Convolutions in front of the layers of a classifier of numbers that reads both ways.
+CONVOLUTIONS = 2
+
+#: Examples of which there are enough without warping, and steps of a sequence, on average, from which on it is done:
+#: in a short one each step says something of its own.
+ENOUGH, WARPED_STEPS = 1_000, 50
 
 #: Optimiser steps between looks at how well the training data is fitted, where there is no other.
 FITTED_EVERY = 250
@@ -155,6 +163,7 @@ def job_of(
 
         batches = Buckets(lengths, size, collate, None, seed, processes.rank, processes.size)
     tokens = round(sum(map(len, inputs)) / len(inputs) * len(train)) if text else 0
+    least = LEAST_WARPED if model.warp else LEAST_STEPS
     validated, examples = prepared.data["validated"], len(prepared.valid.inputs)
     return Job(
         model=model,
@@ -166,7 +175,7 @@ def job_of(
         higher=higher,
         unit="examples",
         lr=TEXT_RATE if text else NUMBERS_RATE,
-        epochs=max(passes(len(train), tokens), -(-LEAST_STEPS // len(batches))),
+        epochs=max(passes(len(train), tokens), -(-least // len(batches))),
         valid_every=0 if validated else FITTED_EVERY,
         measured="validation" if validated else "fit",
         guess=guess if examples else None,
@@ -240,8 +249,13 @@ def typed(run: Trained, text: str, scalar: Callable[[Any], Tensor], what: str) -
         names = ", ".join(codec.columns.values) or "one of each channel"
         values, spans = typed_numbers(text, len(codec.scale.mean), names, missing=True)
         steps = codec.scale.apply(values)
-    pieces = [text[begin:end] for begin, end in spans]
-    return Typed(spans, lambda count: _observed(run, steps[:count], pieces[:count], scalar, what))
+    pieces, stride = [text[begin:end] for begin, end in spans], _stride(run)
+    whole = [(part[0][0], part[-1][1]) for part in _parts(spans, stride)]
+
+    def upto(count: int) -> Observed:
+        return _observed(run, steps[: count * stride], pieces[: count * stride], scalar, what)
+
+    return Typed(whole, upto)
 
 
 def _observed(
@@ -250,7 +264,24 @@ def _observed(
     batch, pooling = batch_of([values]), run.config["model"]["pooling"]
     if pooled := pooling != "last":
         what += f", which {pooling} pooling hands to every step"
+    pieces = [_joined(part) for part in _parts(pieces, _stride(run))]
     return Observed(pieces, batch.inputs, batch.arguments(), scalar, what, pooled=pooled)
+
+
+def _stride(run: Trained) -> int:
+    """Steps that are one step of the recurrent layers."""
+    model = run.model
+    assert isinstance(model, ManyToOne)
+    return 1 if model.convolutions is None else model.convolutions.stride
+
+
+def _parts(steps: Sequence[Any], stride: int) -> list[Sequence[Any]]:
+    return [steps[begin : begin + stride] for begin in range(0, len(steps), stride)]
+
+
+def _joined(pieces: Sequence[str]) -> str:
+    """Of several steps the first and the last."""
+    return pieces[0] if len(pieces) == 1 else f"{pieces[0]} to {pieces[-1]}"
 
 
 def codec_of(folder: RunFolder, config: Mapping[str, Any]) -> SequenceCodec:
@@ -346,19 +377,48 @@ def _tokenizer(options: TrainSequences, level: Level, train: Raw) -> Tokenizer:
         raise DataError(f"{train.name}: {error}") from None
 
 
+def warping(examples: int, lengths: Sequence[int]) -> float:
+    """How much numbers are warped in training a classifier by default, of so many examples; `lengths` are of some."""
+    return 1.0 if examples < ENOUGH and sum(lengths) >= WARPED_STEPS * len(lengths) else 0.0
+
+
 def word_dropout(steps: float) -> float:
     """Share of the steps that training leaves out by default: the fewer the shorter texts are, on average."""
     return 0.3 * min(1.0, steps / REDUNDANT)
 
 
-def sizes(options: TrainSequences, codec: SequenceCodec, lengths: Sequence[int]) -> dict[str, Any]:
-    """Arguments of `ManyToOne`, but for its number of outputs."""
+def sizes(
+    options: TrainSequences,
+    codec: SequenceCodec,
+    lengths: Sequence[int],
+    *,
+    convolutions: int = 0,
+    warp: float = 0.0,
+) -> dict[str, Any]:
+    """Arguments of `ManyToOne`, but for its number of outputs.
+
+    Args:
+        options: of the training.
+        codec: what reads the data.
+        lengths: steps of each sequence.
+        convolutions: of numbers read both ways, where no option says; one way, each step has its answer.
+        warp: of numbers, where no option says.
+
+    Raises:
+        ConfigError: convolutions or warping of texts.
+    """
     model, reads_as = options.model, options.sequence
     reads: dict[str, Any] = {"embed_size": model.embed}
     if codec.tokenizer is not None:
         reads = {"vocab_size": codec.tokenizer.size, "embed_size": model.embed or model.hidden}
     elif codec.scale is not None:
         reads["features"] = len(codec.scale.mean)
+        convolutions = convolutions if reads_as.bidirectional else 0
+        reads["convolutions"] = convolutions if reads_as.convolutions is None else reads_as.convolutions
+        reads["warp"] = warp if reads_as.warp is None else reads_as.warp
+    if codec.tokenizer is not None and (reads_as.convolutions or reads_as.warp):
+        option = "convolutions" if reads_as.convolutions else "warp"
+        raise ConfigError(f"--{option} is for sequences of numbers; these are texts")
     dropped = reads_as.word_dropout
     if dropped is None:
         dropped = 0.0 if codec.tokenizer is None else word_dropout(sum(lengths) / len(lengths))

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 import tyro
 
 from ostinato.config.cells import CELL_NAMES, DEFAULT_CELL, DEFAULT_CELL_OF_NUMBERS
-from ostinato.config.checks import above_zero, at_least, share
+from ostinato.config.checks import above_zero, at_least, at_most, share
 from ostinato.config.columns import names_in
 from ostinato.config.fields import Column, Columns, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
@@ -17,6 +17,9 @@ from ostinato.config.text import Level, TextOptions
 from ostinato.config.training import TrainingOptions
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.options import ReadingRows, TrainFacts, require_id_beside_values
+
+#: Convolutions, each of which halves the steps: behind so many a thousand steps are one.
+MOST_CONVOLUTIONS = 10
 
 
 @options
@@ -79,6 +82,15 @@ class SequenceOptions:
     """Share of the steps whose whole input is set to zero in training. By default 0.3 of texts of 100 tokens and more,
     less of shorter ones, where each token says more; none of numbers."""
 
+    convolutions: int | None = None
+    """Numbers: convolutions over time in front of the recurrent layers, each of which halves the steps. By default 2 of
+    a classifier that reads in both directions; else none."""
+
+    warp: float | None = None
+    """Numbers: how much sequences are warped while training: a window of each is stretched to its length at an uneven
+    pace, otherwise every time, so that few examples become many. By default 1 for a classifier with fewer than 1,000
+    examples, of 50 steps and more on average; else 0, which leaves them as they are."""
+
     word_vectors: Literal["auto", "texts", "random"] = "auto"
     """What the embedding starts from: vectors made of which words stand near each other in DATA, so that rare words
     are like those they are used like; or random numbers. By default the texts, where they have 100,000 words or pieces
@@ -89,6 +101,8 @@ class SequenceOptions:
 
     def __post_init__(self) -> None:
         share(word_dropout=self.word_dropout or 0.0)
+        at_least(convolutions=(self.convolutions, 0), warp=(self.warp, 0))
+        at_most(convolutions=(self.convolutions or 0, MOST_CONVOLUTIONS))
         if self.max_length is not None:
             at_least(max_length=(self.max_length, 1))
 

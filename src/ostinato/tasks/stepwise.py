@@ -30,7 +30,7 @@ class StepsOfSequences:
         at_once: sequences that take a step together, at most.
 
     Raises:
-        ConfigError: a model that reads both ways, and so has to see the end first.
+        ConfigError: a model that reads both ways, and so has to see the end first, or steps together.
     """
 
     def __init__(self, run: Trained, answers: Callable[[Tensor], Iterable[Any]]) -> None:
@@ -96,6 +96,11 @@ def require_one_way(run: Trained) -> None:
         raise ConfigError(
             f"{run.folder.path.name}: its model reads both ways, and says nothing before the end of a sequence; train "
             "with --no-bidirectional, or send whole sequences to /answer"
+        )
+    if getattr(run.model, "convolutions", None) is not None:
+        raise ConfigError(
+            f"{run.folder.path.name}: its model reads several steps together, and has no answer to each; train with "
+            "--convolutions 0, or send whole sequences to /answer"
         )
 
 

@@ -111,3 +111,39 @@ def test_what_cannot_be():
         make()
     with pytest.raises(ConfigError, match="unknown pooling 'median': there are last, mean, max, attention, concat"):
         make(features=2, pooling="median")
+    for own in ({"convolutions": 2}, {"warp": 1.0}):
+        with pytest.raises(ConfigError, match="for a model of features"):
+            make(vocab_size=11, **own)
+
+
+def test_convolutions_stand_in_front_of_the_layers():
+    model = make(features=2, convolutions=2, cell="gru")
+    frames, lengths = model.convolutions(FEATURES, LENGTHS)
+    found, seen = model(FEATURES, LENGTHS), []
+    for n, length in enumerate(lengths.tolist()):
+        expected = alone(model, frames[:length, n], "max", True, "gru")
+        torch.testing.assert_close(found.pooled[n], expected, rtol=1e-5, atol=1e-6)
+    model.recurrent.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    model(FEATURES, LENGTHS)
+    assert seen[0].shape == (2, 3, 64)  # a quarter of the steps
+    assert make(features=2, convolutions=1, embed_size=3).convolutions.layers[0].in_channels == 3
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention", "concat"])
+def test_with_convolutions_the_answer_is_the_same_whatever_stands_beside(pooling):
+    model = make(features=2, convolutions=2, pooling=pooling)
+    found = model(FEATURES, LENGTHS).logits
+    for n, length in enumerate(LENGTHS.tolist()):
+        own = model(FEATURES[:length, n : n + 1], torch.tensor([length])).logits[0]
+        torch.testing.assert_close(own, found[n], rtol=1e-5, atol=1e-6)
+    other = FEATURES.clone()
+    other[1:, 1], other[4:, 2] = 1e6, torch.nan
+    torch.testing.assert_close(model(other, LENGTHS).logits, found, rtol=0, atol=0)
+
+
+def test_sequences_are_varied_in_training_alone():
+    model = make(features=2, warp=1.0)
+    one, two = (model.train()(FEATURES, LENGTHS).logits for _ in range(2))
+    assert not torch.equal(one, two)
+    plain = make(features=2)
+    torch.testing.assert_close(model.eval()(FEATURES, LENGTHS).logits, plain(FEATURES, LENGTHS).logits)

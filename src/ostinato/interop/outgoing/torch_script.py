@@ -11,6 +11,7 @@ from ostinato.config.cells import USUAL
 from ostinato.core.errors import DataError
 from ostinato.core.registry import lookup
 from ostinato.interop.outgoing.described import Described
+from ostinato.layers.convolutions import kernels_of
 
 #: What torch.nn calls its layers: class and `nonlinearity`.
 _LAYERS = {"LSTM": ("LSTM", None), "GRU": ("GRU", None), "RNN_TANH": ("RNN", "tanh"), "RNN_RELU": ("RNN", "relu")}
@@ -125,6 +126,7 @@ def _sequence_model(described: Described, model: Mapping[str, Any]) -> dict[str,
         "vocab_size": model.get("vocab_size"),
         "features": model.get("features"),
         "embed_size": (model.get("embed_size") or model["hidden_size"]) if text else model.get("embed_size"),
+        "kernels": kernels_of(model.get("convolutions", 0)),
     }
 
 

@@ -40,7 +40,7 @@ class TrainClassify(TrainSequences):
 
     TASK = "classify"
     LEARNED: ClassVar[frozenset[str]] = TrainSequences.LEARNED | {"multi_label"}
-    EARLIER: ClassVar[dict[str, Any]] = {"hold_out": 0.1}
+    EARLIER: ClassVar[dict[str, Any]] = {"hold_out": 0.1, "convolutions": 0, "warp": 0.0}
     COMMON: ClassVar[tuple[str, ...]] = ("out", "text", "label", "valid", "test", "level")
 
     data: Annotated[

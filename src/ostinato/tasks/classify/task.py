@@ -38,6 +38,7 @@ from ostinato.tasks.classify.results import Answer, Figures, Summary
 from ostinato.tasks.contract import Progress, Task
 from ostinato.tasks.sequence_corpora import labelled_corpus
 from ostinato.tasks.sequence_data import (
+    CONVOLUTIONS,
     Inputs,
     codec_of,
     description,
@@ -48,6 +49,7 @@ from ostinato.tasks.sequence_data import (
     recorded,
     sizes,
     typed,
+    warping,
 )
 from ostinato.tasks.sequence_task import SequenceTask, card_of, training_of
 from ostinato.tasks.sharded import shown
@@ -95,9 +97,10 @@ class Classification(SequenceTask):
     def configuration(self, options: TrainClassify, prepared: PreparedExamples) -> dict[str, Any]:
         """Sizes, labels, scale, columns, records of the data."""
         codec = prepared.codec
-        lengths = shown(prepared.train).lengths
+        warp = warping(len(prepared.train), lengths := shown(prepared.train).lengths)
+        wanted = sizes(options, codec.reads, lengths, convolutions=CONVOLUTIONS, warp=warp)
         found = {
-            "model": {"classes": len(codec.classes), **sizes(options, codec.reads, lengths)},
+            "model": {"classes": len(codec.classes), **wanted},
             "classes": list(codec.classes),
         }
         return found | recorded(codec.reads) | {"data": prepared.data}

@@ -84,6 +84,8 @@ def reading(kind, pooling, **options):
     else:
         more = {"answer": "scale", "mean": MEAN.tolist(), "deviation": DEVIATION.tolist()}
         more |= {"target_mean": [1.0, 2.0, 3.0, 4.0], "target_deviation": [1.0, 2.0, 1.0, 2.0]}
+        if model.convolutions is not None:
+            more["convolutions"] = [(layer.weight, layer.bias) for layer in model.convolutions.layers]
         if pooling == "max":
             more["linear"] = model.input.weight, model.input.bias
     if model.attention is not None:
@@ -118,6 +120,8 @@ def sequences(model, parts, lengths=(0, 1, 2, 9)):
     [
         ("tokens", "attention", {"bidirectional": True}, "here, at once"),
         ("numbers", "last", {"bidirectional": False}, "here, at once"),
+        ("numbers", "max", {"bidirectional": True, "convolutions": 2}, "here, at once"),
+        ("numbers", "mean", {"bidirectional": False, "convolutions": 1}, "32-bit Arm"),
         *(
             pytest.param(*each, "sanitized", marks=pytest.mark.slow)
             for each in product(
@@ -130,6 +134,10 @@ def sequences(model, parts, lengths=(0, 1, 2, 9)):
                     {"bidirectional": False, "reverse": True},
                 ),
             )
+        ),
+        *(
+            pytest.param("numbers", pooling, {"convolutions": 2, "cell": "gru"}, "sanitized", marks=pytest.mark.slow)
+            for pooling in ("last", "mean", "max", "attention")
         ),
     ],
 )

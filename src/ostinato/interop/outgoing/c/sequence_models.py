@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ostinato.interop.outgoing.c.arrays import Arrays, Weights, as_array
+from ostinato.interop.outgoing.c.convolutions import convolution
 from ostinato.interop.outgoing.c.driver import driver
 from ostinato.interop.outgoing.c.features import add_standardise
 from ostinato.interop.outgoing.c.layers import LayerStack, fields, layer_stack, reset, sequence_function, step_lines
@@ -33,6 +34,8 @@ class SequenceParts:
         names: of the C outputs: labels, or what is measured.
         embedding: `[V, E]`, of tokens.
         linear: `[E, D]` and `[E]`, in front of the layers, of features.
+        convolutions: `[C, D, k]` and `[C]` of each in front of the layers, of stride 2 and rectified; of features, and
+            read both ways or not, as a whole.
         attention: W `[O, O]`, b `[O]` and v `[O]` of attention pooling.
         tokens: what tokens are.
         mean, deviation: `[D]`, of features.
@@ -49,6 +52,7 @@ class SequenceParts:
     names: Sequence[str]
     embedding: Tensor | None = None
     linear: tuple[Tensor, Tensor] | None = None
+    convolutions: Sequence[tuple[Tensor, Tensor]] = ()
     attention: tuple[Tensor, Tensor, Tensor] | None = None
     tokens: Tokens | None = None
     mean: Sequence[float] = ()
@@ -84,7 +88,7 @@ class _Writer:
         self.stack: LayerStack = layer_stack(parts.recurrent, "layer", source)
         self.pooled: Pooling = pooling(parts, self.stack, source)
         source.functions |= self.pooled.functions
-        if self.stack.streams:
+        if self._streams:
             self._step_by_step()
         else:
             self._whole()
@@ -210,6 +214,7 @@ class _Writer:
     def _whole(self) -> None:
         source, parts = self.source, self.parts
         most, widest = parts.max_length or STEPS, max(self.stack.widest, self.width)
+        widest = max(widest, *(len(bias) for _, bias in parts.convolutions), 0)
         source.define("MAX_STEPS", most, "steps that a workspace holds; of a longer sequence "
                       "the first and the last halves are read")  # fmt: skip
         members = [f"float rows[@@_MAX_STEPS][{widest}];", f"float other[@@_MAX_STEPS][{widest}];"]
@@ -221,16 +226,22 @@ class _Writer:
         given = f"(int){given}" if self._of_tokens else given
         said, answer = self._said
         steps = self.pooled.reset_of("workspace")
+        halved = []
+        for number, (weight, bias) in enumerate(parts.convolutions):
+            source.code.append(convolution(f"convolution{number}", weight, bias, widest, source))
+            halved.append(f"read = convolution{number}(workspace->rows, workspace->other, read);")
+        fixed = "" if halved else "const "
         pooled, lines = self.pooled.whole()
         body = [
             *self._locals,
             *self.pooled.answer_locals,
             *self.pooled.step_locals,
-            "const int read = length > @@_MAX_STEPS ? @@_MAX_STEPS : length;",
+            f"{fixed}int read = length > @@_MAX_STEPS ? @@_MAX_STEPS : length;",
             "for (int t = 0; t < read; ++t) {",
             "    const int from = t < (read + 1) / 2 ? t : length - read + t; /* leaves out what is in the middle */",
             f"    {self.read.format(given, 'workspace->rows[t]')}",
             "}",
+            *halved,
             "layer_read(workspace, workspace->rows, workspace->other, read);",
             *steps, *lines, *self._finish(pooled),
         ]  # fmt: skip
@@ -247,11 +258,16 @@ class _Writer:
             f"@_answer(&workspace, {kind.rsplit('*', 1)[1]}, length, {answer});",
         ]
 
+    @property
+    def _streams(self) -> bool:
+        """Whether a step is read when it comes."""
+        return self.stack.streams and not self.parts.convolutions
+
     def _driver(self) -> str:
         said, _ = self._said
         kind = "int32_t" if self._of_tokens else "double"
         width = "1" if self._of_tokens else "@@_FEATURES"
-        if self.stack.streams:
+        if self._streams:
             what = "(int)given[t]" if self._of_tokens else f"given + (size_t)t * {width}"
             run = f"@_reset(&room); for (int32_t t = 0; t < length; ++t) @_step(&room, {what}); @_answer(&room, said);"
             room = "state"

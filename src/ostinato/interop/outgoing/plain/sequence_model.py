@@ -8,6 +8,30 @@ from torch import Tensor, nn
 from ostinato.interop.outgoing.plain.padded import recurrent, run_padded
 
 
+class Convolutions(nn.Module):
+    """Convolutions over time of stride 2, with zeros around each sequence."""
+
+    def __init__(self, width: int, kernels: tuple[int, ...], channels: int) -> None:
+        super().__init__()
+        widths = [width, *[channels] * len(kernels)]
+        self.layers = nn.ModuleList(
+            nn.Conv1d(before, channels, kernel, stride=2, padding=kernel // 2)
+            for before, kernel in zip(widths, kernels, strict=False)
+        )
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """From `[T, N, D]` of these lengths to half as many steps, rounded up, for each convolution, and theirs."""
+        x = self.within(x, lengths)
+        for layer in self.layers:
+            x, lengths = layer(x.permute(1, 2, 0)).relu().permute(2, 0, 1), (lengths + 1) // 2
+            x = self.within(x, lengths)
+        return x, lengths
+
+    def within(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Zeros beyond the lengths."""
+        return x.masked_fill((torch.arange(len(x))[:, None] >= lengths).unsqueeze(-1), 0.0)
+
+
 class SequenceModel(nn.Module):
     """Token ids, or features, to one vector of scores or values a sequence."""
 
@@ -19,6 +43,8 @@ class SequenceModel(nn.Module):
         vocab_size: int | None = None,
         features: int = 0,
         embed_size: int | None = None,
+        kernels: tuple[int, ...] = (),
+        channels: int = 64,
     ) -> None:
         super().__init__()
         self.pooling = pooling
@@ -27,7 +53,8 @@ class SequenceModel(nn.Module):
         if embed_size is not None:
             width = embed_size
             self.input = nn.Linear(features, width) if vocab_size is None else nn.Embedding(vocab_size, width)
-        self.recurrent = recurrent(width, **layers)
+        self.convolutions = Convolutions(width, kernels, channels) if kernels else None
+        self.recurrent = recurrent(channels if kernels else width, **layers)
         size = (layers.get("proj_size") or layers["hidden_size"]) * (2 if layers.get("bidirectional") else 1)
         self.attention: nn.Module | None = None
         if pooling == "attention":
@@ -36,7 +63,10 @@ class SequenceModel(nn.Module):
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Read ids `[T, N]`, or features `[T, N, D]`, of which `lengths` `[N]` are valid; gives `[N, C]`."""
-        hidden, _ = run_padded(self.recurrent, self.input(inputs), lengths)
+        x = self.input(inputs)
+        if self.convolutions is not None:
+            x, lengths = self.convolutions(x, lengths)
+        hidden, _ = run_padded(self.recurrent, x, lengths)
         found: Tensor = self.output(self.pool(hidden, lengths))
         return found
 
