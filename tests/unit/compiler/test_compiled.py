@@ -230,7 +230,7 @@ def test_who_reads_a_state_out(library):
 
 def test_which_cells_are_fused(library):
     fused = [kernel_of(cell, library.isa).fused is not None for cell in CELLS]
-    assert fused == [True, True, *[False] * 8]
+    assert fused == [True, True, *[False] * 9]
 
 
 def test_a_layer_of_another_size_needs_no_compiler(capsys):

@@ -101,7 +101,8 @@ class Made(TorchDispatchMode):
         return result
 
 
-def test_there_is_one_gradient():
+def test_there_is_one_gradient(monkeypatch):
+    monkeypatch.setitem(linear_cross_entropy.__globals__, "_FEW_SCORES", 0)  # a few are left to torch
     model = LanguageModel(301, 6, 6, tied=True)
     ids = torch.randint(0, 301, (T + 1, N))
     with Made(301 * 6) as made:
