@@ -44,14 +44,13 @@ from ostinato.tasks.sequence_data import (
     description,
     encoded,
     job_of,
-    observed,
     outputs_of,
     recorded,
     sizes,
-    typed,
     warping,
 )
 from ostinato.tasks.sequence_task import SequenceTask, card_of, training_of
+from ostinato.tasks.sequence_watching import observed, typed
 from ostinato.tasks.sharded import shown
 from ostinato.tasks.stepwise import StepsOfSequences
 from ostinato.tasks.trained import Trained, require_alike
