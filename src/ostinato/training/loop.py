@@ -346,13 +346,13 @@ class Trainer:
 
     def end_interval(self, rate: float) -> None:
         """Tell of the steps since the last interval; the loss is the mean over all processes."""
-        at, sums = self.position, self.position.interval
-        total, tokens, before, waited = self.processes.total(
-            sums.loss, sums.tokens, self.tokens_before, self.waiting.taken()
-        )
-        loss, now = total / max(tokens, 1), time.monotonic()
+        at, sums, now = self.position, self.position.interval, time.monotonic()
         spent = max(now - self.interval_began, 1e-9)
-        speed, waited = (tokens - before) / spent, waited / self.processes.size / spent
+        # a share of its own time in each process: while the first saves, which it does not count, others wait
+        total, tokens, before, waited = self.processes.total(
+            sums.loss, sums.tokens, self.tokens_before, self.waiting.taken() / spent
+        )
+        loss, speed, waited = total / max(tokens, 1), (tokens - before) / spent, waited / self.processes.size
         figures = {"loss": loss} | ({} if self.job.smoothed else self.job.figure_of(loss))
         left = None if self.clock.limit is None else self.clock.limit - self.clock.elapsed()
         norm, clipped = sums.gradient_norm / sums.steps, sums.clipped / sums.steps
