@@ -48,13 +48,13 @@ class Case(NamedTuple):
 CASES = {
     "lm": Case(
         "Penn Treebank",
-        "DATA/ptb/ptb.train.txt --valid DATA/ptb/ptb.valid.txt --preset rnnlm --epochs 6",
+        "DATA/ptb/ptb.train.txt --valid DATA/ptb/ptb.valid.txt --preset rnnlm --epochs 3",
         "DATA/ptb/ptb.test.txt",
         "perplexity",
     ),
     "classify": Case(
         "IMDB, 200 tokens of each review",
-        "DATA/imdb/imdb_train.tsv.gz --text text --label label --max-length 200 --epochs 3",
+        "DATA/imdb/imdb_train.tsv.gz --text text --label label --max-length 200 --epochs 2",
         "DATA/imdb/imdb_test.tsv.gz",
         "accuracy",
     ),
@@ -67,7 +67,7 @@ CASES = {
     "tag": Case(
         "EWT, parts of speech",
         "DATA/ud_english_ewt/en_ewt-ud-train.conllu.gz --column upos "
-        "--valid DATA/ud_english_ewt/en_ewt-ud-dev.conllu.gz --epochs 5",
+        "--valid DATA/ud_english_ewt/en_ewt-ud-dev.conllu.gz --epochs 3",
         "DATA/ud_english_ewt/en_ewt-ud-test.conllu.gz",
         "accuracy",
     ),

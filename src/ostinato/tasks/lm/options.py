@@ -95,6 +95,7 @@ class TrainLm(TrainFacts):
     """Train a language model on text, to continue it: one token after the other."""
 
     TASK = "lm"
+    BFLOAT16: ClassVar[bool] = True
     SOURCES = "text"
     NAMING_DATA: ClassVar[tuple[str, ...]] = ("text",)
     PRESETS = LANGUAGE_MODEL

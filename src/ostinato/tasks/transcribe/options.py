@@ -35,6 +35,7 @@ class TrainTranscribe(TrainFacts):
     write that down: digits, letters, words. Nobody has to say which frame belongs to which symbol."""
 
     TASK = "transcribe"
+    BFLOAT16: ClassVar[bool] = True
     UNUSED = frozenset({"steps", "tied", "embed", "vectors", "freeze_vectors"})
     LEARNED: ClassVar[frozenset[str]] = frozenset({"symbols"})
     COMMON: ClassVar[tuple[str, ...]] = ("out", "label", "id", "values", "valid", "test", "symbols")
