@@ -137,7 +137,7 @@ HEAD = """# The same figures in bfloat16?
 
 Test figures of small trainings with products in float32 (`--precision highest`) and in bfloat16 (`medium`): the median
 of three seeds, and each in brackets; tested in float32. They are called the same where the medians are no further apart
-than two seeds of one precision. `--precision auto` takes bfloat16 for the tasks with a "yes". Made by
+than two seeds of one precision. `--precision auto` may take bfloat16 for the tasks with a "yes". Made by
 `scripts/precision_table.py`.
 """
 

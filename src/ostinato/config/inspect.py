@@ -1,6 +1,5 @@
 """Options of `ostinato inspect`."""
 
-from dataclasses import field
 from typing import Annotated, Literal, TypeAlias, get_args
 
 import tyro
@@ -8,7 +7,7 @@ from tyro.conf import Positional
 
 from ostinato.config.checks import at_least, valid_threads
 from ostinato.config.fields import Accelerator, File, Json, Plugins, RunFolder, Threads
-from ostinato.config.options import options
+from ostinato.config.options import field, options
 from ostinato.core.errors import ConfigError
 
 View: TypeAlias = Literal["gates", "gradients", "units", "loss", "training"]

@@ -1,6 +1,7 @@
 """A class of options: a frozen dataclass that is made in half the time."""
 
-from dataclasses import FrozenInstanceError, dataclass, field, fields
+from dataclasses import FrozenInstanceError, dataclass, fields
+from dataclasses import field as field
 from typing import Any, dataclass_transform
 
 

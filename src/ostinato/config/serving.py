@@ -1,7 +1,6 @@
 """Options of `ostinato serve` and `ostinato studio`, and what a server allows at most."""
 
 import ipaddress
-from dataclasses import field
 from typing import Annotated
 
 import tyro
@@ -9,7 +8,7 @@ from tyro.conf import Positional
 
 from ostinato.config.checks import above_zero, at_least, at_most, valid_threads
 from ostinato.config.fields import File, Flag, Json, Plugins
-from ostinato.config.options import options
+from ostinato.config.options import field, options
 from ostinato.core.errors import ConfigError
 
 

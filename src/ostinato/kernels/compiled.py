@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from functools import cache
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
@@ -55,48 +55,25 @@ def tell(cell: Cell, refused: str) -> None:
             _say_once(f"{which} on the reference: {reason}")
 
 
-def run(
-    cell: Cell,
-    p: Parameters,
-    x: Tensor,
-    state: Any,
-    *,
-    lengths: Tensor | None = None,
-    reverse: bool = False,
-    noise: StateNoise | None = None,
-    keep_states: bool = False,
-    resets: Resets | None = None,
-) -> Unrolled:
+def run(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) -> Unrolled:
     """As `unroll`, by one call into the native library; of bfloat16 the products, and all else in float32."""
-    rest = lengths, reverse, noise, keep_states, resets
-    return (_in_float32 if x.dtype == torch.bfloat16 else _run)(cell, p, x, state, *rest)
+    return (_in_float32 if x.dtype == torch.bfloat16 else _run)(cell, p, x, state, how)
 
 
-def _run(
-    cell: Cell,
-    p: Parameters,
-    x: Tensor,
-    state: Any,
-    lengths: Tensor | None,
-    reverse: bool,
-    noise: StateNoise | None,
-    keep_states: bool,
-    resets: Resets | None,
-    rounded: bool = False,
-) -> Unrolled:
+def _run(cell: Cell, p: Parameters, x: Tensor, state: Any, how: How, rounded: bool = False) -> Unrolled:
+    lengths, noise, reverse = how.get("lengths"), how.get("noise"), how.get("reverse", False)
     if why := _key(cell, *_kind(noise), rounded)[1]:  # with noise alone
         _say_once(f"the cell {cell.name!r} runs on the reference: {why}")
-        how: How = {"lengths": lengths, "reverse": reverse, "noise": noise, "resets": resets}
-        how["keep_states"] = keep_states
         return unroll(cell, p, x, state, **how)
     readout = left_readout(cell, noise, rounded)
+    keep_states = how.get("keep_states", False)
     every = keep_states or readout is not None
     if leaves_projection(cell, noise, rounded):
         if lengths is not None:
             valid = valid_steps(lengths, x.shape[0])
             x = x.masked_fill(~per_sequence(valid, x), 0)
         x = cell.project(p, x)
-    output, *rest = recurrence(inputs(cell, p, x, state, lengths, noise, reverse, resets, rounded), every)
+    output, *rest = recurrence(inputs(cell, p, x, state, lengths, noise, reverse, how.get("resets"), rounded), every)
     final, states = cell.State(*rest[: len(state)]), None
     if every:
         kept = rest[len(state) :]
@@ -150,20 +127,11 @@ def _kind(noise: StateNoise | None) -> tuple[bool, bool]:
     return (noise.recurrent_mask is not None, noise.zoneout is not None) if noise else (False, False)
 
 
-def _in_float32(cell: Cell, p: Parameters, x: Tensor, state: Any, *rest: Any) -> Unrolled:
-    lengths, reverse, noise, keep_states, resets = rest
-    ran = _run(
-        cell,
-        {name: tensor.float() for name, tensor in p.items()},
-        x.float(),
-        cell.State(*(field.float() for field in state)),
-        lengths,
-        reverse,
-        noise and noise.to(torch.float32),
-        keep_states,
-        resets and resets.to(torch.float32),
-        rounded=True,
-    )
+def _in_float32(cell: Cell, p: Parameters, x: Tensor, state: Any, how: How) -> Unrolled:
+    noise, resets = how.get("noise"), how.get("resets")
+    how["noise"], how["resets"] = noise and noise.to(torch.float32), resets and resets.to(torch.float32)
+    wide, start = {name: tensor.float() for name, tensor in p.items()}, cell.State(*(field.float() for field in state))
+    ran = _run(cell, wide, x.float(), start, how, rounded=True)
     final = cell.State(*(field.to(x.dtype) for field in ran.final))
     states = ran.states and cell.State(*(field.to(x.dtype) for field in ran.states))
     return Unrolled(ran.output.to(x.dtype), final, states)

@@ -1,12 +1,11 @@
 """What every task's options have in common."""
 
-from dataclasses import field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from ostinato.config.columns import separator_of
 from ostinato.config.fields import Column
 from ostinato.config.model import ModelOptions
-from ostinato.config.options import options
+from ostinato.config.options import field, options
 from ostinato.config.reading import Decimal, EncodingOptions, Separator
 from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions

@@ -1,6 +1,5 @@
 """Options that tasks from a sequence to one answer share."""
 
-from dataclasses import field
 from typing import Annotated, ClassVar, Literal
 
 import tyro
@@ -10,7 +9,7 @@ from ostinato.config.checks import above_zero, at_least, at_most, share
 from ostinato.config.columns import names_in
 from ostinato.config.fields import Column, Columns, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
-from ostinato.config.options import options
+from ostinato.config.options import field, options
 from ostinato.config.reading import EncodingOptions, ShardOptions, TableOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.text import Level, TextOptions

@@ -183,7 +183,7 @@ def _speed(
     """Medians of turns that alternate."""
     N, T = sizes
     sample = Sample.draw(cell, T, N, torch.float32).leaves()
-    sides = [unroll, *([compiled.run] if is_compiled else [])]
+    sides: list[Callable[..., Any]] = [unroll, *([compiled.run] if is_compiled else [])]
     times: list[list[float]] = [[] for _ in sides]
     for run in sides:
         _timed(run, sample)

@@ -1,6 +1,5 @@
 """Options of `ostinato train caption`."""
 
-from dataclasses import field
 from typing import Annotated, ClassVar, Literal
 
 import tyro
@@ -9,7 +8,7 @@ from tyro.conf import Positional
 from ostinato.config.checks import at_least, at_most, share, valid_beam
 from ostinato.config.fields import Beam, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
-from ostinato.config.options import options
+from ostinato.config.options import field, options
 from ostinato.config.reading import EncodingOptions, TableOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.text import TextOptions

@@ -1,6 +1,5 @@
 """Options of `ostinato train classify`."""
 
-from dataclasses import field
 from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
@@ -8,7 +7,7 @@ from tyro.conf import Positional
 
 from ostinato.config.checks import share
 from ostinato.config.fields import Column, Flag
-from ostinato.config.options import options
+from ostinato.config.options import field, options
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.options import Takes
 from ostinato.tasks.sequence_options import ReadingSequences, TrainSequences

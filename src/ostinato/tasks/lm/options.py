@@ -1,6 +1,5 @@
 """Options of `ostinato train lm`."""
 
-from dataclasses import field
 from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
@@ -10,7 +9,7 @@ from ostinato.cells.form import width_asked_for
 from ostinato.config.checks import above_zero, at_least, share, valid_seed
 from ostinato.config.fields import Config, File, Flag, Json, Out
 from ostinato.config.model import ModelOptions
-from ostinato.config.options import options
+from ostinato.config.options import field, options
 from ostinato.config.reading import EncodingOptions, ShardOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.text import TextOptions

@@ -1,6 +1,5 @@
 """Options of `ostinato train regress`."""
 
-from dataclasses import field
 from typing import Annotated, ClassVar, Literal
 
 import tyro
@@ -8,7 +7,7 @@ from tyro.conf import Positional
 
 from ostinato.config.columns import names_in
 from ostinato.config.fields import Columns
-from ostinato.config.options import options
+from ostinato.config.options import field, options
 from ostinato.core.errors import ConfigError
 from ostinato.tasks.options import Takes
 from ostinato.tasks.sequence_options import ReadingSequences, TrainSequences

@@ -1,6 +1,5 @@
 """Options of `ostinato train tag`."""
 
-from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -11,7 +10,7 @@ from ostinato.config.checks import at_least
 from ostinato.config.columns import names_in
 from ostinato.config.fields import Column, Columns, Config, File, Flag, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
-from ostinato.config.options import options
+from ostinato.config.options import field, options
 from ostinato.config.reading import EncodingOptions, ShardOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions

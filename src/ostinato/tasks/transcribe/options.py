@@ -1,6 +1,5 @@
 """Options of `ostinato train transcribe`."""
 
-from dataclasses import field
 from typing import Annotated, ClassVar, Literal
 
 import tyro
@@ -10,7 +9,7 @@ from ostinato.config.checks import valid_beam
 from ostinato.config.columns import names_in
 from ostinato.config.fields import Beam, Column, Columns, Config, File, Json, NoPreset, Out
 from ostinato.config.model import ModelOptions
-from ostinato.config.options import options
+from ostinato.config.options import field, options
 from ostinato.config.reading import EncodingOptions, TableOptions
 from ostinato.config.start import StartOptions
 from ostinato.config.training import TrainingOptions
