@@ -22,6 +22,8 @@ from ostinato.core.files import LocalFile
 if sys.platform != "win32":
     import fcntl
 
+#: Name of the thread that sees to what is wanted next.
+THREAD = "ostinato ahead"
 #: Parts that are made before they are wanted.
 AHEAD = 2
 #: Bytes of the disk to leave free: where there are fewer, parts that are done with are removed.
@@ -79,7 +81,7 @@ class Ahead(Generic[Part]):
         if any(one not in self._held and one not in self._failed for one in following) and not (
             self._thread is not None and self._thread.is_alive()
         ):
-            self._thread = Thread(target=self._open_all, args=(list(following),), daemon=True)
+            self._thread = Thread(target=self._open_all, args=(list(following),), name=THREAD, daemon=True)
             self._thread.start()
         found = self.opened(number, following)
         for one in [one for one in self._held if one not in window]:
