@@ -63,6 +63,16 @@ def test_every_parameter_that_learns_is_there_once(model):
     assert len(found) == 5
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_a_checkpoint_finds_parameters_in_their_places_whatever_the_decay(model, decay):
+    """Matrices first: runs from before there was one group without decay go on."""
+    groups = make_optimizer("adamw", model, lr=0.1, weight_decay=decay).param_groups
+    assert len(groups) == (2 if decay else 1)
+    found = [id(p) for group in groups for p in group["params"]]
+    own = list(model.parameters())
+    assert found == [id(p) for p in own if p.dim() > 1] + [id(p) for p in own if p.dim() <= 1]
+
+
 def test_matrices_alone_are_one_group():
     assert len(make_optimizer("adam", nn.Linear(2, 2, bias=False), lr=1.0).param_groups) == 1
 

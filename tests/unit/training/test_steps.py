@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import time
 
 import pytest
 import torch
@@ -287,3 +288,18 @@ def test_what_is_begun_anew_has_no_state_from_before(make, monkeypatch):
     for index, anew in enumerate([True, False, True]):
         trainer.step(dataclasses.replace(trainer.job.batches.piece(index), anew=anew))
     assert [state is None for state in seen] == [True, False, True]
+
+
+def test_waiting_is_a_share_of_each_ones_own_time(make, monkeypatch):
+    """While the first saves, its time does not count, and the others wait: beside its own that would be above 1."""
+    trainer, told, now = make(), [], time.monotonic()
+    trainer.position.interval.add(1.0, 4, 1.0, False)
+    trainer.interval_began, trainer.waiting.seconds = now - 10, 5.0
+    # the other: 30 seconds of waiting in 40
+    monkeypatch.setattr(
+        Processes, "total", lambda _, loss, tokens, before, waited: (loss, tokens, before, waited + 30 / 40)
+    )
+    trainer.processes = trainer.processes._replace(size=2)
+    monkeypatch.setattr(trainer, "tell", told.append)
+    trainer.end_interval(0.1)
+    assert told[0].waiting == pytest.approx((5 / 10 + 30 / 40) / 2, rel=0.01)
