@@ -196,11 +196,11 @@ class Trainer:
         for batch, kept in zip(parts, self.kept, strict=True):
             with nullcontext() if batch is parts[-1] else self.processes.by_itself(self.model):
                 loss += self.backward(batch, kept, 1 / len(parts)) * batch.tokens
-        self.processes.average(self.waiting)
+        norm = self.processes.average(self.waiting)
         for parameter in held_back:
             parameter.grad = None
         gradients = gradients_of(self.parameters)
-        return loss, tokens, gradients, float(torch.nn.utils.get_total_norm(gradients))
+        return loss, tokens, gradients, float(torch.nn.utils.get_total_norm(gradients)) if norm is None else norm
 
     def update(self, rate: float, gradients: list[Tensor], norm: float) -> bool:
         """Clip, and update the weights at a learning rate; whether it was clipped."""

@@ -91,10 +91,11 @@ class Processes(NamedTuple):
         """Within it, gradients add up in each process, and none travel."""
         return cast("Any", model).no_sync() if hasattr(model, "no_sync") else nullcontext()
 
-    def average(self, waiting: Waiting) -> None:
-        """After the last backward: what has not travelled yet is averaged now, and that is waiting."""
-        if self.memory is not None and self.memory.shares:
-            waiting.within(self.memory.average)
+    def average(self, waiting: Waiting) -> float | None:
+        """After the last backward: what has not travelled yet is averaged now, and that is waiting. The norm of all
+        gradients, where it has been found on the way."""
+        shared = self.memory is not None and self.memory.shares
+        return waiting.within(cast("SharedMemory", self.memory).average) if shared else None
 
     def agree(self, *values: float, wishes: tuple[bool, ...] = ()) -> tuple[float, ...]:
         """The first one's values, in every process: what depends on time must not differ between them. Behind them, of

@@ -2,7 +2,7 @@
 
 gloo sends between processes of one machine as it does between machines, by the network: of two processes each byte is
 copied into the system and out of it, twice, and the smallest message takes as long as waking up whoever waits for it.
-Here each process lays its gradients where the others read them, adds up its part of all, and takes the other parts from
+Here each process lays what others add up where they read it, adds up its part of all, and takes the other parts from
 them. Who waits does not sleep.
 
 The memory has no name (Linux's memfd): nothing is left behind, however the processes end. A process opens another's by
@@ -11,6 +11,7 @@ native library, all go by gloo.
 """
 
 import ctypes
+import math
 import mmap
 import os
 import secrets
@@ -18,8 +19,8 @@ import select
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from functools import cache
-from typing import Any, NamedTuple, Self
+from itertools import pairwise
+from typing import Any, Self
 
 import torch
 from torch import Tensor, distributed, nn
@@ -36,15 +37,6 @@ _ALIGNED = 16  #: floats; whoever adds up a part has cache lines of its own
 
 #: What a process has of a parameter's gradient, beside a number of rows.
 _NONE, _DENSE = -1, -2
-
-
-class _Piece(NamedTuple):
-    """A part of a parameter's gradient, from one of its numbers to another, that a process adds up."""
-
-    which: int
-    begin: int
-    end: int
-    owner: int
 
 
 class SharedMemory:
@@ -68,7 +60,7 @@ class SharedMemory:
         counts = [ctypes.pointer(ctypes.c_int64.from_buffer(page, _COUNT)) for page in pages]
         self._counts = (ctypes.POINTER(ctypes.c_int64) * self._size)(*counts)
         self._numbers = [memoryview(page)[_NUMBERS : _NUMBERS + 16 * _MOST].cast("d") for page in pages]
-        self._met, self._turn, self._read = 0, 0, True
+        self._met, self._turn = 0, 0
         self._gradients: _Gradients | None = None
 
     @classmethod
@@ -128,21 +120,19 @@ class SharedMemory:
         """Whether there is room for gradients."""
         return self._gradients is not None
 
-    def average(self) -> None:
-        """Set every parameter's gradient to the mean over all processes: the same bits in each.
+    def average(self) -> float:
+        """Set every parameter's gradient to the mean over all processes: the same bits in each. The norm of all.
 
         Who has none counts as zeros where another has one. Of a sparse one, rows are exchanged and nothing else.
         """
         gradients = self._gradients
         assert gradients is not None
-        if not self._read:
-            self.meet()
         gradients.lay_out()
         self.meet()
-        gradients.add_up()
-        self.meet()
+        sparse, dense = gradients.add_up()
+        squares = [own for (own,) in self.each(dense)]
         gradients.take()
-        self._read = False  # others may still take from this one's
+        return math.sqrt(sparse + sum(squares))
 
     def meet(self) -> None:
         """Wait until all are here.
@@ -159,7 +149,6 @@ class SharedMemory:
             if time.monotonic() - began > 10 * _AWAKE:  # something else than a step keeps it
                 kept = seconds = 0.0
                 time.sleep(_NAP)
-        self._read = True
 
     def _require_all(self) -> None:
         for rank, peer in self._peers.items():
@@ -171,7 +160,7 @@ class SharedMemory:
 
 
 class _Gradients:
-    """Where gradients lie: of each process the same places.
+    """Where gradients lie: of each process the same places, of which it adds up an even part of every parameter's.
 
     Args:
         parameters: of this process's model.
@@ -193,58 +182,65 @@ class _Gradients:
                 own.append(one[at : at + 4 * parameter.numel()].view(torch.float32))
                 at += 4 * _room([parameter.numel()])
             self.flat.append(own)
-        self.divided = cache(self._divided)
+        self.parts = [_parts(p.numel(), len(rooms)) for p in parameters]
         self.said: list[list[int]] = []
 
     @torch.no_grad()
     def lay_out(self) -> None:
-        """Write what this process has, by its share of the mean."""
+        """Write what others add up of this process's, by its share of the mean."""
         said = []
-        for parameter, flat, ids in zip(self.parameters, self.flat[self.rank], self.ids[self.rank], strict=True):
-            gradient = parameter.grad
+        for index, parameter in enumerate(self.parameters):
+            gradient, flat = parameter.grad, self.flat[self.rank][index]
             if gradient is None:
                 said.append(_NONE)
             elif gradient.is_sparse:
                 gradient = gradient.coalesce()
                 (numbers,), values = gradient.indices(), gradient.values()
                 said.append(len(numbers))
-                ids[: len(numbers)] = numbers
+                self.ids[self.rank][index][: len(numbers)] = numbers
                 torch.mul(values, self.share, out=flat[: values.numel()].view(values.shape))
             else:
                 said.append(_DENSE)
-                torch.mul(gradient, self.share, out=flat.view(gradient.shape))
+                parameter.grad = gradient = gradient.contiguous()
+                for part in self._others(index):
+                    torch.mul(gradient.view(-1)[part], self.share, out=flat[part])
         self.counts[self.rank].copy_(torch.tensor(said))
 
     @torch.no_grad()
-    def add_up(self) -> None:
-        """Add up this process's part of what is dense, in its own place; and all that is sparse."""
+    def add_up(self) -> tuple[float, float]:
+        """Add up all that is sparse, and this process's part of what is dense. Of either, the sum of squares."""
         self.said = [counts.tolist() for counts in self.counts]
+        sparse, dense = [], []
         for index, parameter in enumerate(self.parameters):
             rows = [said[index] for said in self.said]
             if max(rows) >= 0:
                 parameter.grad = self._rows(index, rows)
-        for index, begin, end, owner in self._pieces():
-            if owner != self.rank:
+                sparse.append(torch.linalg.vector_norm(parameter.grad.values()))
+            if _DENSE not in rows:
                 continue
-            having = [
-                flat[index][begin:end] for flat, said in zip(self.flat, self.said, strict=True) if said[index] == _DENSE
-            ]
-            into = self.flat[self.rank][index][begin:end]
-            if self.said[self.rank][index] != _DENSE:
-                into.zero_()
-            for other in having:
-                if other.data_ptr() != into.data_ptr():
-                    into.add_(other)
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            part = self.parts[index][self.rank]
+            own, share = parameter.grad.view(-1)[part], self.share
+            for rank, other in enumerate(self.flat):
+                if rank != self.rank and rows[rank] == _DENSE:
+                    torch.add(other[index][part], own, alpha=share, out=own)
+                    share = 1.0
+            if share != 1:
+                own.mul_(share)
+            self.flat[self.rank][index][part] = own
+            dense.append(torch.linalg.vector_norm(own))
+        return _square(sparse), _square(dense)
 
     @torch.no_grad()
     def take(self) -> None:
-        """Set the gradients of the parameters to what all have added up."""
-        for index, begin, end, owner in self._pieces():
-            parameter = self.parameters[index]
-            gradient = parameter.grad
-            if gradient is None or not gradient.is_contiguous():
-                gradient = parameter.grad = torch.empty_like(parameter)
-            gradient.view(-1)[begin:end] = self.flat[owner][index][begin:end]
+        """Set the rest of the gradients to what the others have added up."""
+        for index, parameter in enumerate(self.parameters):
+            if any(said[index] == _DENSE for said in self.said):
+                assert parameter.grad is not None
+                for rank, part in enumerate(self.parts[index]):
+                    if rank != self.rank:
+                        parameter.grad.view(-1)[part] = self.flat[rank][index][part]
 
     def _rows(self, index: int, rows: Sequence[int]) -> Tensor:
         shape, ids, values = self.parameters[index].shape, [], []
@@ -256,25 +252,21 @@ class _Gradients:
             torch.cat(ids).unsqueeze(0), torch.cat(values), shape, check_invariants=False
         ).coalesce()
 
-    def _pieces(self) -> list[_Piece]:
-        return self.divided(
-            tuple(any(said[index] == _DENSE for said in self.said) for index in range(len(self.parameters)))
-        )
+    def _others(self, index: int) -> list[slice]:
+        """What lies before and behind the own part."""
+        own, last = self.parts[index][self.rank], self.parts[index][-1]
+        return [slice(0, own.start), slice(own.stop, last.stop)]
 
-    def _divided(self, dense: tuple[bool, ...]) -> list[_Piece]:
-        """Even parts of all numbers of dense gradients, for one process after the other."""
-        size, found, at, owner = len(self.flat), [], 0, 0
-        total = sum(p.numel() for p, one in zip(self.parameters, dense, strict=True) if one)
-        bounds = [total * (rank + 1) // size // _ALIGNED * _ALIGNED for rank in range(size - 1)] + [total]
-        for index, (parameter, one) in enumerate(zip(self.parameters, dense, strict=True)):
-            begin, count = 0, parameter.numel() if one else 0
-            while begin < count:
-                while bounds[owner] <= at:
-                    owner += 1
-                end = min(count, begin + bounds[owner] - at)
-                found.append(_Piece(index, begin, end, owner))
-                begin, at = end, at + end - begin
-        return found
+
+def _square(norms: list[Tensor]) -> float:
+    """Of all these together."""
+    return float(torch.stack(norms).double().square().sum()) if norms else 0.0
+
+
+def _parts(size: int, processes: int) -> list[slice]:
+    """Of so many numbers an even part for each process; but for the last, whole cache lines."""
+    bounds = [size * rank // processes // _ALIGNED * _ALIGNED for rank in range(processes)] + [size]
+    return [slice(begin, end) for begin, end in pairwise(bounds)]
 
 
 def _room(sizes: Sequence[int]) -> int:

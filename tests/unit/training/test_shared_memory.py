@@ -73,6 +73,23 @@ def test_the_mean_of_all_in_each(size):
                 assert torch.equal(others[exchange][index].to_dense(), first.to_dense())
 
 
+@pytest.mark.parametrize("size", [2, 3])
+def test_the_norm_of_the_mean_in_each(size):
+    gradients = [random_gradients(rank) for rank in range(size)]
+    gradients[1][0] = gradients[0][3] = None
+
+    def work(rank, memory, rooms):
+        parameters = [nn.Parameter(torch.zeros(shape)) for shape in SHAPES]
+        memory._gradients = _Gradients(parameters, rooms, rank)
+        for parameter, gradient in zip(parameters, gradients[rank], strict=True):
+            parameter.grad = gradient
+        return memory.average(), sum(float(p.grad.to_dense().double().square().sum()) for p in parameters) ** 0.5
+
+    found = together(size, work)
+    assert len({norm for norm, _ in found}) == 1
+    assert found[0][0] == pytest.approx(found[0][1], rel=1e-6)
+
+
 def test_two_have_the_bits_of_their_sum():
     gradients = [[random_gradients(seed)] for seed in (1, 2)]
     found = averaged(gradients)
