@@ -62,18 +62,19 @@ def run(cell: Cell, p: Parameters, x: Tensor, state: Any, **how: Unpack[How]) ->
 
 def _run(cell: Cell, p: Parameters, x: Tensor, state: Any, how: How, rounded: bool = False) -> Unrolled:
     lengths, noise, reverse = how.get("lengths"), how.get("noise"), how.get("reverse", False)
-    if why := _key(cell, *_kind(noise), rounded)[1]:  # with noise alone
+    key, why = _key(cell, *_kind(noise), rounded)
+    if why:  # with noise alone
         _say_once(f"the cell {cell.name!r} runs on the reference: {why}")
         return unroll(cell, p, x, state, **how)
-    readout = left_readout(cell, noise, rounded)
+    readout = left_readout(cell, key)
     keep_states = how.get("keep_states", False)
     every = keep_states or readout is not None
-    if leaves_projection(cell, noise, rounded):
+    if leaves_projection(key):
         if lengths is not None:
             valid = valid_steps(lengths, x.shape[0])
             x = x.masked_fill(~per_sequence(valid, x), 0)
         x = cell.project(p, x)
-    output, *rest = recurrence(inputs(cell, p, x, state, lengths, noise, reverse, how.get("resets"), rounded), every)
+    output, *rest = recurrence(inputs(key, p, x, state, lengths, noise, reverse, how.get("resets")), every)
     final, states = cell.State(*rest[: len(state)]), None
     if every:
         kept = rest[len(state) :]
@@ -89,8 +90,13 @@ def _run(cell: Cell, p: Parameters, x: Tensor, state: Any, how: How, rounded: bo
     return Unrolled(output, final, states if keep_states else None)
 
 
+def key(cell: Cell, noise: StateNoise | None) -> str:
+    """What stands for a cell that is compiled."""
+    return _key(cell, *_kind(noise), False)[0]
+
+
 def inputs(
-    cell: Cell,
+    key: str,
     p: Parameters,
     x: Tensor,
     state: Any,
@@ -98,24 +104,23 @@ def inputs(
     noise: StateNoise | None = None,
     reverse: bool = False,
     resets: Resets | None = None,
-    rounded: bool = False,
 ) -> Inputs:
     """What the operators take for a compiled cell over a sequence; its projection where torch runs `project`."""
     mask, zoneout = (noise.recurrent_mask, noise.zoneout) if noise else (None, None)
-    key, _ = _key(cell, *_kind(noise), rounded)
     before, anew = (resets.before, tuple(resets.state)) if resets else (None, ())
     shares = tuple(zoneout or ())
     return Inputs(key, x, _factors(key, p, x), tuple(state), lengths, mask, shares, reverse, before, anew)
 
 
-def leaves_projection(cell: Cell, noise: StateNoise | None, rounded: bool = False) -> bool:
+@constant_when_compiled
+def leaves_projection(key: str) -> bool:
     """Whether torch runs a compiled cell's `project`."""
-    return _is_projected(_key(cell, *_kind(noise), rounded)[0])
+    return kernel_by(key).traced.projected
 
 
-def left_readout(cell: Cell, noise: StateNoise | None, rounded: bool = False) -> Any:
+def left_readout(cell: Cell, key: str) -> Any:
     """A compiled cell's `readout` where torch runs it; None where the kernel does, or the cell has none."""
-    return None if _is_read(_key(cell, *_kind(noise), rounded)[0]) else getattr(cell, "readout", None)
+    return None if _is_read(key) else getattr(cell, "readout", None)
 
 
 def failed(cell: Cell, request: Request) -> str:
@@ -148,11 +153,6 @@ def _factors(key: str, p: Parameters, like: Tensor) -> tuple[Tensor, ...]:
 @constant_when_compiled
 def _names(key: str) -> tuple[str, ...] | None:
     return kernel_by(key).names
-
-
-@constant_when_compiled
-def _is_projected(key: str) -> bool:
-    return kernel_by(key).traced.projected
 
 
 @constant_when_compiled

@@ -158,7 +158,7 @@ class _Call:
     """A run with what it reads, which stays alive as long as this."""
 
     def __init__(self, kernel: Kernel, given: Arguments) -> None:
-        self._alive: list[Any] = []
+        self._alive: list[Any] = [given]
         self.workspace_size: Callable[[], int]
         library = load()
         assert not isinstance(library, str)  # or the kernel had not been compiled
@@ -177,16 +177,17 @@ class _Call:
         self._strides = numbers([stride for t in inputs for stride in t.stride()[:2]])
         run.input_stride = ctypes.addressof(self._strides)
         run.resets = self.address(given.resets)
-        run.lengths = self.address(None if given.lengths is None else given.lengths.to(torch.int64))
+        lengths = None if given.lengths is None else given.lengths.to(torch.int64)
+        self._alive.append(lengths)
+        run.lengths = self.address(lengths)
 
     def address(self, tensor: Optional) -> int | None:
         """Of a tensor in C order."""
         if tensor is None:
             return None
-        if not tensor.is_contiguous():
-            tensor = tensor.contiguous()
-        tensor = resolved(tensor)
-        self._alive.append(tensor)
+        if not tensor.is_contiguous() or tensor.is_neg():
+            tensor = resolved(tensor.contiguous())
+            self._alive.append(tensor)  # the others are whoever's that calls
         return tensor.data_ptr()
 
     def prepare(

@@ -135,11 +135,12 @@ class CompiledStep:
         cell, p, state, noise = layer
         self._rows = len(state[0])
         x = state[0].new_zeros(1, len(state[0]), cell.input_size)
-        self._project = partial(cell.project, p) if compiled.leaves_projection(cell, noise) else None
-        readout = compiled.left_readout(cell, noise)
+        key = compiled.key(cell, noise)
+        self._project = partial(cell.project, p) if compiled.leaves_projection(key) else None
+        readout = compiled.left_readout(cell, key)
         self._readout = None if readout is None else partial(readout, p, cell.State(*[f.unsqueeze(0) for f in state]))
         with torch.no_grad():
-            given = compiled.inputs(cell, p, x if self._project is None else self._project(x), state, noise=noise)
+            given = compiled.inputs(key, p, x if self._project is None else self._project(x), state, noise=noise)
         kernel = kernel_by(given.key)
         self._step = Step(kernel, given.arguments(kernel))
         self.independent = self._project is None and self._readout is None

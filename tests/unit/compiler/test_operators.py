@@ -35,7 +35,7 @@ def inputs(cell, T=4, N=3, zoned=False):
     tensors = [leaf.detach().float() for leaf in sample.leaves]
     p = dict(zip(sample.names, tensors[1:], strict=False))
     noise = sample.noise and sample.noise.to(torch.float32)
-    return compiled.inputs(cell, p, tensors[0], sample.State(*tensors[1 + len(p) :]), None, noise)
+    return compiled.inputs(compiled.key(cell, noise), p, tensors[0], sample.State(*tensors[1 + len(p) :]), None, noise)
 
 
 @pytest.mark.slow
