@@ -385,7 +385,7 @@ void check_softmax(int64_t isa, Random& random) {
     Case c{};
     c.cell = "softmax", c.N = M, c.D = V, c.threads = 1 + random.below(3), c.bias = c.rest = true;
     for (int64_t bfloat16 : {0, 1}) {
-        Block<float> scores(random.numbers(M * V, 9)), weights(random.numbers(M)), largest(M), sum(M), total(V);
+        Block<float> scores(random.numbers(M * V, 9)), weights(random.numbers(M)), largest(M), sum(M), total(c.threads * V);
         Block<uint16_t> halves(bfloat16 ? M * V : 0);
         for (int64_t i = 0; i < halves.size; ++i) {
             uint32_t bits;

@@ -43,17 +43,19 @@ def exponentials(scores: Tensor, weights: Tensor | None = None) -> Exponentials:
     largest, sums = (torch.empty(len(scores), dtype=dtype, device=scores.device) for _ in range(2))
     if weights is not None:
         weights = weights.to(dtype).contiguous().resolve_neg()
-    total = None if weights is None else torch.empty(scores.shape[1], dtype=dtype, device=scores.device)
-    made = Exponentials(largest, sums, total)
     library = native_library.load() if _takes(scores) else ""
+    threads = 1 if isinstance(library, str) else torch.get_num_threads()
+    # each thread adds up its own rows
+    totals = None if weights is None else torch.empty(threads, scores.shape[1], dtype=dtype, device=scores.device)
+    made = Exponentials(largest, sums, None if totals is None else totals[0])
     if isinstance(library, str):
         _by_torch(scores, weights, made)
         return made
-    run = Softmax(isa=library.isas[library.isa], M=len(scores), V=scores.shape[1], threads=torch.get_num_threads())
+    run = Softmax(isa=library.isas[library.isa], M=len(scores), V=scores.shape[1], threads=threads)
     run.bfloat16 = scores.dtype == torch.bfloat16
     run.scores, run.largest, run.sum = scores.data_ptr(), largest.data_ptr(), sums.data_ptr()
-    if weights is not None and total is not None:
-        run.weights, run.total = weights.data_ptr(), total.data_ptr()
+    if weights is not None and totals is not None:
+        run.weights, run.total = weights.data_ptr(), totals.data_ptr()
     library.exponentials(run)
     return made
 

@@ -46,7 +46,7 @@ def text() -> str:
             "/* A cell over whole sequences. */",
             struct("ostinato_run", RUN),
             "",
-            "/* A softmax over each of M rows of V scores. All results are the same bits however many threads run. */",
+            "/* A softmax over each of M rows of V scores. Bits of all but `total` do not depend on threads. */",
             struct("ostinato_softmax", SOFTMAX),
             "",
             "/* c = a b + bias of matrices, or c += that. Whatever else is in it, a row's bits stay. */",

@@ -170,7 +170,14 @@ SOFTMAX = Table(
     Operand("weights", _IN, "M", "needed where `total` is wanted", "float32", optional=True),
     Operand("largest", _OUT, "M", "each row's largest score", "float32"),
     Operand("sum", _OUT, "M", "each row's sum of exponentials", "float32"),
-    Operand("total", _OUT, "V", "the rows' probabilities, times `weights`, added up", "float32", optional=True),
+    Operand(
+        "total",
+        _OUT,
+        "threads, V",
+        "first the rows' probabilities, times `weights`, added up",
+        "float32",
+        optional=True,
+    ),
     Operand("scores", Role.CHANGED, "M, V", "become exp(score - the row's largest)", "bytes"),
 )
 

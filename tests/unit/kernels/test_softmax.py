@@ -70,11 +70,13 @@ def test_what_is_next_to_nothing_and_what_is_no_number(by, dtype):
 @pytest.mark.parametrize("by", SUPPORTED, indirect=True)
 def test_the_same_bits_by_any_number_of_threads(by):
     scores, weights = draw(130, 3001, torch.float32)
-    results = []
-    for threads in (1, 2, 3):
+    total, results = expected(scores, weights)[-1], []
+    for threads in (1, 2, 3, 200):
         torch.set_num_threads(threads)
         own = scores.clone()
-        results.append((own, *kernels.exponentials(own, weights)))
+        *found, added_up = kernels.exponentials(own, weights)  # by each thread its own rows
+        results.append((own, *found))
+        torch.testing.assert_close(added_up.double(), total, rtol=2e-6, atol=1e-7)
     for result in results[1:]:
         assert all(map(torch.equal, results[0], result))
 

@@ -21,7 +21,6 @@ using P = Single;
 
 constexpr int64_t DEPTH = 384;   // lines of a block: a panel of them stays in a core's second-level cache
 constexpr int64_t HEIGHT = 96;   // rows of the first factor that are multiplied with one panel after the other
-constexpr int64_t STRIDE = DEPTH + W;  // between rows that were transposed; not a power of two
 constexpr int FEW_PANELS = 8;    // for a thread: with fewer, threads share rows, and pack the second factor together
 
 // Some rows of a block of the first factor, as it lies in memory or transposed, by one panel of the second.
@@ -35,18 +34,36 @@ struct BlockProduct {
     float* c;
     int64_t c_stride;
     int last;  // floats of a row's last vector that exist in memory
-    bool accumulate;
+    bool transposed, accumulate;
 
     template <int R, int NV>
     static void tile(const BlockProduct& p) {
         V acc[R][NV];
-        const Word* a[R];
         float* c[R];
-        for (int r = 0; r < R; ++r) a[r] = p.a + r * p.stride, c[r] = p.c + r * p.c_stride;
+        for (int r = 0; r < R; ++r) c[r] = p.c + r * p.c_stride;
         fill_tile(acc, p.bias);
-        multiply<P>(acc, a, p.b, p.words);
+        if (p.transposed) {
+            multiply_transposed<P>(acc, p.a, p.stride, p.b, p.words);
+        } else {
+            const Word* a[R];
+            for (int r = 0; r < R; ++r) a[r] = p.a + r * p.stride;
+            multiply<P>(acc, a, p.b, p.words);
+        }
         if (p.accumulate) add_tile(acc, c, p.last);
         store_tile(acc, c, p.last);
+    }
+};
+
+// Rows of the first factor that come next, asked of farther caches or memory bit by bit while others are multiplied: in a wide
+// matrix each is on a page of its own, where the processor does not foresee it.
+struct Ahead {
+    const float* from;
+    int64_t rows, floats, stride;
+
+    void ask(int64_t part, int64_t parts) const {
+        constexpr int64_t LINE = 16;
+        for (int64_t row = rows * part / parts; row < rows * (part + 1) / parts; ++row)
+            for (int64_t at = 0; at < floats; at += LINE) __builtin_prefetch(from + row * stride + at, 0, 2);
     }
 };
 
@@ -121,7 +138,7 @@ public:
         bias_ = scratch.take<float>(line * W);
         packed_words_ = ceil_div(panel * (by_columns_ ? COLUMNS : line), 16) * 16;
         packed_ = scratch.take<Word>(packed_words_ * (by_columns_ ? threads_ : 2));
-        rows_ = scratch.take<Word>(run.transposed_a ? threads_ * HEIGHT * STRIDE : 0);
+        rows_ = scratch.take<Word>(run.transposed_a ? threads_ * HEIGHT * DEPTH : 0);
         bytes = scratch.used();
     }
 
@@ -154,15 +171,18 @@ private:
     }
 
     // Rows from `begin` to `end` by a packed panel; `a` is the first of them.
-    void multiply_rows(int panel, int64_t begin, int64_t end, const Word* a, int64_t stride, const Word* b, int64_t k, int64_t lines) const {
+    void multiply_rows(int panel, int64_t begin, int64_t end, const Word* a, int64_t stride, const Word* b, int64_t k, int64_t lines,
+                       const Ahead& next = {}) const {
         const int width = panels_.width(panel);
         const int last = static_cast<int>(smaller<int64_t>(W, run.N - column(panel) - (width - 1) * W));
         const int64_t count = tiles(end - begin, tile_rows<P>(width));
         for (int64_t i = 0; i < count; ++i) {
             const int64_t from = tile_begin(end - begin, count, i), to = tile_begin(end - begin, count, i + 1);
             float* c = run.c + (begin + from) * run.c_stride + column(panel);
-            run_tile(BlockProduct{a + from * stride, stride, b, lines, k || !run.bias ? nullptr : bias_ + column(panel), c, run.c_stride,
-                                  last, k || run.add}, to - from, width);
+            next.ask(panel * count + i, panels_.count * count);
+            const float* bias = k || !run.bias ? nullptr : bias_ + column(panel);
+            const int64_t first = from * (run.transposed_a ? 1 : stride);
+            run_tile(BlockProduct{a + first, stride, b, lines, bias, c, run.c_stride, last, run.transposed_a != 0, k || run.add}, to - from, width);
         }
     }
 
@@ -182,7 +202,7 @@ private:
     // Two blocks of the second factor: while one thread is still at work on one, another may pack the next.
     void rows(int thread, int team) {
         const Share own = Share::of(run.M, thread, team), share = Share::of(panels_.count, thread, team);
-        Word* transposed = rows_ + thread * HEIGHT * STRIDE;
+        Word* gathered = rows_ + thread * HEIGHT * DEPTH;
         if (run.bias && thread == 0) copy_padded(run.bias, run.N, bias_, panels_.vectors);
         for (int64_t k = 0; k == 0 || k < run.K; k += DEPTH) {
             const int64_t lines = smaller(run.K - k, DEPTH);
@@ -193,15 +213,22 @@ private:
                 const int64_t end = smaller(m + HEIGHT, own.end);
                 const Word* a = run.a + m * run.a_stride + k;
                 if (run.transposed_a) {
-                    for (int64_t line = 0; line < lines; line += W)
-                        pack_transposed<P>(run.a + (k + line) * run.a_stride + m, smaller<int64_t>(W, lines - line), end - m,
-                                           transposed + line, STRIDE, run.a_stride);
-                    a = transposed;
+                    for (int64_t line = 0; line < lines; ++line) copy(gathered + line * HEIGHT, run.a + (k + line) * run.a_stride + m, end - m);
+                    a = gathered;
                 }
-                const int64_t stride = run.transposed_a ? STRIDE : run.a_stride;
-                for (int p = 0; p < panels_.count; ++p) multiply_rows(p, m, end, a, stride, packed + column(p) * lines, k, lines);
+                const int64_t stride = run.transposed_a ? HEIGHT : run.a_stride;
+                const Ahead next = end < own.end ? ahead(k, end, own.end) : ahead(k + DEPTH, own.begin, own.end);
+                for (int p = 0; p < panels_.count; ++p) multiply_rows(p, m, end, a, stride, packed + column(p) * lines, k, lines, next);
             }
         }
+    }
+
+    // Of the rows from m on, as far as they are worked on together, the numbers from k on.
+    Ahead ahead(int64_t k, int64_t m, int64_t end) const {
+        const int64_t rows = smaller(end - m, HEIGHT), lines = smaller(run.K - k, DEPTH);
+        if (lines <= 0) return {};
+        if (run.transposed_a) return {run.a + k * run.a_stride + m, lines, rows, run.a_stride};
+        return {run.a + m * run.a_stride + k, rows, lines, run.a_stride};
     }
 
     const ostinato_matmul& run;

@@ -99,43 +99,50 @@ static float exponentials_of(typename S::Element* row, int64_t n, float largest)
     return found;
 }
 
-// The weighted sum over all rows of columns that lie together, few enough for their sums to stay in the first cache.
+// Adds the weighted sum of some rows to `total`, by blocks of columns that are few enough for their sums to stay in the first cache.
 constexpr int BLOCK = 1024;
+constexpr int64_t NEAR = 1 << 16;  // scores that are still in the second cache by then
 
 template <class S>
-static void total_of(const ostinato_softmax& run, int64_t first, int64_t n) {
-    alignas(64) float all[BLOCK] = {}, some[BLOCK];
-    const int64_t whole = n / W * W;
-    for (int64_t begin = 0; begin < run.M; begin += CHAIN) {
-        std::memset(some, 0, sizeof some);
-        for (int64_t m = begin, end = smaller(run.M, begin + CHAIN); m < end; ++m) {
+static void add_total(const ostinato_softmax& run, int64_t begin, int64_t end, float* total) {
+    for (int64_t first = 0; first < run.V; first += BLOCK) {
+        alignas(64) float some[BLOCK] = {};
+        const int64_t n = smaller<int64_t>(BLOCK, run.V - first), whole = n / W * W;
+        for (int64_t m = begin; m < end; ++m) {
             const auto* row = static_cast<const typename S::Element*>(run.scores) + m * run.V + first;
             const V share = broadcast(run.weights[m] / run.sum[m]);
             int64_t v = 0;
             for (; v < whole; v += W) store(some + v, fma(S::load(row + v), share, load(some + v)));
             if (v < n) store(some + v, fma(load_some<S>(row + v, static_cast<int>(n - v)), share, load(some + v)));
         }
-        for (int64_t v = 0; v < n; v += W) store(all + v, load(all + v) + load(some + v));
+        for (int64_t v = 0; v < n; ++v) total[first + v] += some[v];
     }
-    std::memcpy(run.total + first, all, sizeof(float) * n);
 }
 
+// Each thread adds up its own rows, while they lie in its caches: reading columns of all rows would take longer than the rest.
 template <class S>
 static void compute(const ostinato_softmax& run) {
     const int threads = run.M * run.V < 1 << 15 ? 1 : static_cast<int>(run.threads);
+    const int64_t together = larger<int64_t>(8, smaller<int64_t>(CHAIN, NEAR / run.V));
+    Barrier barrier;
     in_parallel(threads, [&](int thread, int team) {
+        float* total = run.total ? run.total + thread * run.V : nullptr;
+        if (total) std::memset(total, 0, sizeof(float) * run.V);
         const Share own = Share::of(run.M, thread, team);
-        for (int64_t m = own.begin; m < own.end; ++m) {
-            auto* row = static_cast<typename S::Element*>(run.scores) + m * run.V;
-            run.largest[m] = largest_of<S>(row, run.V);
-            run.sum[m] = exponentials_of<S>(row, run.V, run.largest[m]);
+        for (int64_t begin = own.begin; begin < own.end; begin += together) {
+            const int64_t end = smaller(begin + together, own.end);
+            for (int64_t m = begin; m < end; ++m) {
+                auto* row = static_cast<typename S::Element*>(run.scores) + m * run.V;
+                run.largest[m] = largest_of<S>(row, run.V);
+                run.sum[m] = exponentials_of<S>(row, run.V, run.largest[m]);
+            }
+            if (total) add_total<S>(run, begin, end, total);
         }
-    });
-    if (!run.total) return;
-    in_parallel(threads, [&](int thread, int team) {
-        const Share own = Share::of(ceil_div(run.V, BLOCK), thread, team);
-        for (int64_t block = own.begin; block < own.end; ++block)
-            total_of<S>(run, block * BLOCK, smaller<int64_t>(BLOCK, run.V - block * BLOCK));
+        if (!total) return;
+        barrier.wait(team);
+        const Share columns = Share::of(run.V, thread, team);
+        for (int other = 1; other < team; ++other)
+            for (int64_t v = columns.begin; v < columns.end; ++v) run.total[v] += run.total[other * run.V + v];
     });
 }
 

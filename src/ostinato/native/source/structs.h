@@ -73,7 +73,7 @@ typedef struct {
     void *packed;                    /* or NULL; from ostinato_pack: read instead of all weights */
 } ostinato_run;
 
-/* A softmax over each of M rows of V scores. All results are the same bits however many threads run. */
+/* A softmax over each of M rows of V scores. Bits of all but `total` do not depend on threads. */
 typedef struct {
     /* What to compute */
     int64_t isa;                     /* as above */
@@ -87,7 +87,7 @@ typedef struct {
     /* Written by forward */
     float *largest;                  /* [M]; each row's largest score */
     float *sum;                      /* [M]; each row's sum of exponentials */
-    float *total;                    /* [V], or NULL; the rows' probabilities, times `weights`, added up */
+    float *total;                    /* [threads, V], or NULL; first the rows' probabilities, times `weights`, added up */
     /* Read and written */
     void *scores;                    /* [M, V]; become exp(score - the row's largest) */
 } ostinato_softmax;
