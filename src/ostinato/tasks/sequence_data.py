@@ -14,7 +14,7 @@ from ostinato.config.cells import DEFAULT_CELL, DEFAULT_CELL_OF_NUMBERS
 from ostinato.config.text import Level
 from ostinato.config.training import DEFAULT_EPOCHS
 from ostinato.core.batch import Batch
-from ostinato.core.errors import ConfigError, DataError
+from ostinato.core.errors import DataError
 from ostinato.data.batching.buckets import Buckets, Rows, in_length_order
 from ostinato.data.batching.splits import held_out
 from ostinato.data.corpora.batches import ShardedBuckets
@@ -340,15 +340,13 @@ def sizes(
     model, reads_as = options.model, options.sequence
     reads: dict[str, Any] = {"embed_size": model.embed}
     if codec.tokenizer is not None:
+        options.require_numbers()
         reads = {"vocab_size": codec.tokenizer.size, "embed_size": model.embed or model.hidden}
     elif codec.scale is not None:
         reads["features"] = len(codec.scale.mean)
         convolutions = convolutions if reads_as.bidirectional else 0
         reads["convolutions"] = convolutions if reads_as.convolutions is None else reads_as.convolutions
         reads["warp"] = warp if reads_as.warp is None else reads_as.warp
-    if codec.tokenizer is not None and (reads_as.convolutions or reads_as.warp):
-        option = "convolutions" if reads_as.convolutions else "warp"
-        raise ConfigError(f"--{option} is for sequences of numbers; these are texts")
     dropped = reads_as.word_dropout
     if dropped is None:
         dropped = 0.0 if codec.tokenizer is None else word_dropout(sum(lengths) / len(lengths))

@@ -213,6 +213,17 @@ class TrainSequences(TrainFacts):
         if self.unlabelled and (self.columns.values or self.start.vectors):
             other = "--values are numbers" if self.columns.values else "--vectors give the embedding"
             raise ConfigError(f"--unlabelled is text to learn the embedding and the layers of, but {other}: give one")
+        if self.unlabelled or self.columns.text:
+            self.require_numbers()
+
+    def require_numbers(self) -> None:
+        """Check, once it is known that texts are read, that nothing is wanted which takes numbers.
+
+        Raises:
+            ConfigError: convolutions or warping.
+        """
+        if wanted := [name for name in ("convolutions", "warp") if getattr(self.sequence, name)]:
+            raise ConfigError(f"--{wanted[0]} is for sequences of numbers; these are texts")
 
     def check_learned(self, said: str) -> None:
         """Check that the option `said` names what is to be learned, where columns are read.

@@ -20,8 +20,7 @@ def by_the_paper(known, residuals, origins, level, delay, step_size=0.6):
             alpha = alpha + len(pool) ** -step_size * (target - error)
             pool.append(residuals[folded])
             folded += 1
-        rank = int(np.ceil(round((len(pool) + 1) * (1 - alpha), 9)))
-        thresholds.append(sorted(pool)[min(max(rank, 1), len(pool)) - 1])
+        thresholds.append(np.interp((len(pool) + 1) * (1 - alpha), np.arange(len(pool)) + 1, sorted(pool)))
     return np.array(thresholds)
 
 
@@ -48,6 +47,15 @@ def test_coverage_holds_where_the_series_has_changed(factor, level):
     adapted = followed(calibration, residuals, np.arange(600), (level,), 1)[..., 0]
     assert abs(static - level / 100) > 0.04
     assert abs((residuals <= adapted).mean() - level / 100) < 0.03
+
+
+def test_of_few_residuals_the_share_and_no_more_lies_within():
+    """Evenly distributed ones; the next larger of 11 residuals would hold 10 of 12."""
+    draw, K = np.random.default_rng(4), 20_000
+    calibration = Calibration([list(np.sort(draw.random((K, 11)), axis=1))])
+    outcomes = draw.random((1, 1, K))
+    within = outcomes <= followed(calibration, outcomes, np.array([0]), (80.0,), 1)[..., 0]
+    assert within.mean() == pytest.approx(0.8, abs=0.01)
 
 
 def test_only_what_came_before_counts():

@@ -113,13 +113,8 @@ def scaled_residuals(found: Forecast, truth: np.ndarray, transforms: Sequence[Tr
 
 def conformal_quantile(residuals: np.ndarray, share: float) -> float:
     """The ceil((n + 1) p)-th smallest of n ascending residuals, the largest where there is none so far out."""
-    return float(residuals[quantile_place(len(residuals), share)])
-
-
-def quantile_place(n: int, share: float) -> int:
-    """Where it stands among them, from 0."""
-    rank = math.ceil((n + 1) * share - 1e-9)
-    return min(max(rank, 1), n) - 1
+    rank = math.ceil((len(residuals) + 1) * share - 1e-9)
+    return float(residuals[min(max(rank, 1), len(residuals)) - 1])
 
 
 def windows_for(levels: Sequence[float]) -> int:

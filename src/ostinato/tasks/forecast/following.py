@@ -4,20 +4,22 @@ Adaptive conformal inference (Gibbs, Candes 2021, arXiv:2106.00170) with decayin
 2024, arXiv:2402.01139). Of each step of the horizon and each target, for a level p, with n scaled residuals known so
 far, those that `Calibration` holds among them:
 
-    a_0 = 1 - p,    q = the ceil((n + 1) (1 - a))-th smallest of the n residuals
+    a_0 = 1 - p,    q = the (n + 1) (1 - a)-th smallest of the n residuals
     a <- a + n^-0.6 ((1 - p) - e),    e the share of the targets that have come at once and lay outside
 
 so that whatever comes, targets lie outside a share 1 - p of the time in the long run; a static quantile has that
 promise only of what is like the windows that were held out. Where a leaves the range from 0 to 1, q is the largest or
-smallest residual.
+smallest residual. Between two of them q lies as far from either as the number says: were it the upper one, as for
+intervals that do not follow, more than p of the targets would lie within, of n = 20 some two percent.
 """
 
 import bisect
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from ostinato.tasks.forecast.conformal import Calibration, quantile_place
+from ostinato.tasks.forecast.conformal import Calibration
 
 #: Of the size of a step: n to minus this, above a half as Angelopoulos et al. have it.
 DECAY = 0.6
@@ -70,4 +72,12 @@ def _follow(
                 for each in residuals[rows]:
                     bisect.insort(pool, each)
             told += 1
-        found[group] = [pool[quantile_place(len(pool), 1 - share)] for share in shares]
+        found[group] = [_quantile(pool, 1 - share) for share in shares]
+
+
+def _quantile(residuals: Sequence[float], share: float) -> float:
+    """Of n ascending residuals the (n + 1) p-th smallest, between two of them in proportion."""
+    rank = min(max((len(residuals) + 1) * share, 1.0), float(len(residuals)))
+    below = math.floor(rank)
+    above = min(below, len(residuals) - 1)
+    return residuals[below - 1] + (rank - below) * (residuals[above] - residuals[below - 1])
