@@ -34,6 +34,7 @@ from ostinato.config.merge import flatten
 from ostinato.core import cluster
 from ostinato.core.accelerator import resolve
 from ostinato.core.errors import ConfigError, DataError, RunFolderError
+from ostinato.core.memory import freed_kept
 from ostinato.core.registry import lookup
 from ostinato.core.versions import versions
 from ostinato.data.sources.encodings import read_as
@@ -298,7 +299,7 @@ def _train(
     # its weights are drawn on the CPU: the same, whatever trains it
     device = processes.device(resolve(training.accelerator).type)
     model = build_model(processes.from_first(folder.read_config), folder).to(device)
-    with compute_settings(training.threads, training.precision, processes.beside, device):
+    with freed_kept(), compute_settings(training.threads, training.precision, processes.beside, device):
         if processes.rank:
             torch.manual_seed(training.seed + 1_000_003 * processes.rank)  # other masks than the first process
         job = job_of(options, model, prepared, processes, vectors, afresh=not folder.resume_point.exists())
