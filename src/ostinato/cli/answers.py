@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from ostinato.api import Run
 
 
-def opened(options: Any, more: Sequence[str] = ()) -> Run:
-    """The run of a command, its cells registered; where several are named, an ensemble."""
+def opened(options: Any, more: Sequence[str] = (), weights: str | None = None) -> Run:
+    """The run of a command, its cells registered; where several are named, an ensemble. `weights` as of `load`."""
     from ostinato.api import load
     from ostinato.api.plugins import import_plugins
 
     import_plugins(options.plugin)
-    return load(options.run, *more)
+    return load(options.run, *more, weights=weights)
 
 
 def apart_from_runs(places: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -147,7 +147,7 @@ def _evaluate(options: Evaluate, output: Output) -> None:
 def _generate(options: Generate, output: Output) -> None:
     from ostinato.api.results import Generated, Written
 
-    run = opened(options)
+    run = opened(options, weights=options.weights)
     prompts = [options.prompted] if options.prompts is None else _prompts(options.prompts)
     settings = said(options)
     seed = settings.pop("seed", None)

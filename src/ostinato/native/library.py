@@ -7,7 +7,7 @@ it is opened by `add`; which one computes a cell `holding` says.
 import ctypes
 import os
 from collections.abc import Iterator, Sequence
-from ctypes import POINTER, c_char_p, c_int64, c_void_p
+from ctypes import POINTER, c_char_p, c_double, c_int64, c_void_p
 from functools import cache
 from importlib.util import find_spec
 from os import PathLike
@@ -80,6 +80,7 @@ _PRODUCTS: dict[str, list[Any]] = {
 }
 
 _MEETING: dict[str, list[Any]] = {"meet": [POINTER(POINTER(c_int64)), *[c_int64] * 5]}
+_DRAWING: dict[str, list[Any]] = {"draw": [c_void_p, c_int64, c_double]}
 
 _TEXTS = ("isa", "cell", "int8", "processor")
 
@@ -97,6 +98,7 @@ class NativeLibrary:
         isa: name of the one in use.
         has_matmul: whether it multiplies matrices; one that was compiled before does not.
         has_meeting: whether processes can wait for each other by it; nor does that one.
+        has_drawing: whether it draws by weights; nor does that one.
         processor: what the processor says of its maker, "GenuineIntel" or "AuthenticAMD"; "" where nothing is known.
         team: address of what a cell compiled by itself starts threads by.
 
@@ -112,7 +114,13 @@ class NativeLibrary:
         self._has_int8 = hasattr(library, "ostinato_int8")
         self.has_matmul = hasattr(library, "ostinato_multiply")
         self.has_meeting = hasattr(library, "ostinato_meet")
-        parts = ((_EIGHT_BITS, self._has_int8), (_PRODUCTS, self.has_matmul), (_MEETING, self.has_meeting))
+        self.has_drawing = hasattr(library, "ostinato_draw")
+        parts = (
+            (_EIGHT_BITS, self._has_int8),
+            (_PRODUCTS, self.has_matmul),
+            (_MEETING, self.has_meeting),
+            (_DRAWING, self.has_drawing),
+        )
         later = {name: arguments for part, there in parts if there for name, arguments in part.items()}
         for name, arguments in (_ARGUMENTS | later).items():
             function = getattr(library, f"ostinato_{name}")
@@ -207,6 +215,12 @@ class NativeLibrary:
             seconds: to wait at most. What waits does not sleep.
         """
         return bool(self._library.ostinato_meet(counts, size, own, value, int(kept * 1e6), int(seconds * 1e6)))
+
+    def draw(self, weights: int, size: int, share: float) -> int | None:
+        """Which of so many float32 at an address, none below 0, a number from 0 to 1 draws: the first up to which they
+        add up to more than that share of all; None where rounding, or what the weights are, leaves none."""
+        drawn = int(self._library.ostinato_draw(weights, size, share))
+        return None if drawn < 0 else drawn
 
     @property
     def int8(self) -> str | None:

@@ -73,7 +73,7 @@ def run(monkeypatch, tmp_path):
 
     def of(task):
         found = Run(RunFolder(str(tmp_path / "run")), {"task": task, "options": {}}, None, None)
-        monkeypatch.setattr(ostinato.api, "load", lambda path: found)
+        monkeypatch.setattr(ostinato.api, "load", lambda path, **_: found)
         return found
 
     return of

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "kernels.h"
@@ -338,6 +339,37 @@ int64_t ostinato_meet(int64_t* const* counts, int64_t size, int64_t own, int64_t
         }
     }
     return 1;
+}
+
+int64_t ostinato_draw(const float* weights, int64_t size, double share) {
+    // Blocks with several sums each: one sum after the other would wait for every addition. Both passes add up alike.
+    constexpr int64_t BLOCK = 128, LANES = 8;
+    const auto sum_of = [&](int64_t begin) {
+        double lanes[LANES] = {};
+        const int64_t end = std::min(begin + BLOCK, size), whole = begin + (end - begin) / LANES * LANES;
+        for (int64_t i = begin; i < whole; i += LANES)
+            for (int64_t lane = 0; lane < LANES; ++lane) lanes[lane] += weights[i + lane];
+        double sum = 0;
+        for (double lane : lanes) sum += lane;
+        for (int64_t i = whole; i < end; ++i) sum += weights[i];
+        return sum;
+    };
+    double total = 0, below = 0;
+    for (int64_t begin = 0; begin < size; begin += BLOCK) total += sum_of(begin);
+    const double point = share * total;
+    for (int64_t begin = 0; begin < size; begin += BLOCK) {
+        const double after = below + sum_of(begin);
+        if (after > point) {
+            int64_t last = -1;  // of the block, in another order of additions, may come a little short
+            for (int64_t i = begin; i < std::min(begin + BLOCK, size); ++i) {
+                if (weights[i] > 0) last = i;
+                if ((below += weights[i]) > point) return i;
+            }
+            return last;
+        }
+        below = after;
+    }
+    return -1;
 }
 
 int64_t ostinato_program_saved(const ostinato_program* run) { return run->N * run->T * run->kept_size; }

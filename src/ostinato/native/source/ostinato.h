@@ -113,6 +113,10 @@ OSTINATO_API int64_t ostinato_linear_forward(const ostinato_linear *run);
  * takes longer than such waits do; after the first `kept` microseconds it lets others have the processor. */
 OSTINATO_API int64_t ostinato_meet(int64_t *const *counts, int64_t size, int64_t own, int64_t value, int64_t kept, int64_t microseconds);
 
+/* Which of `size` weights, none below 0, a number `share` from 0 to 1 draws: the first up to which they add up to more than that share
+ * of all. -1 where there is none, as rounding or the weights may have it. */
+OSTINATO_API int64_t ostinato_draw(const float *weights, int64_t size, double share);
+
 #ifdef __cplusplus
 }
 #endif

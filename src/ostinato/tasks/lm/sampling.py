@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from ostinato.kernels.draws import draw
 from ostinato.tasks.lm.ensemble import LanguageModelEnsemble
 from ostinato.tasks.lm.model import LanguageModel, row_scores
 from ostinato.tasks.lm.options import SamplingOptions
@@ -86,11 +87,4 @@ def choose_each(logits: Tensor, options: SamplingOptions, numbers: Sequence[Iter
         ordered, order = probabilities.sort(descending=True)
         beyond = ordered.cumsum(-1) - ordered >= options.top_p  # the token that crosses the line still counts
         probabilities.scatter_(-1, order, ordered.masked_fill(beyond, 0))
-    # torch.multinomial draws a number for each token of the vocabulary: at 10,000 that takes longer than the model
-    below = probabilities.cumsum(-1, dtype=torch.float64)
-    points = torch.tensor([next(own) for own in numbers], dtype=torch.float64).unsqueeze(-1) * below[:, -1:]
-    drawn: list[int] = torch.searchsorted(below, points, right=True).flatten().tolist()
-    if max(drawn) == logits.shape[-1]:  # where rounding made a point the sum itself
-        best = logits.argmax(-1).tolist()
-        drawn = [own if own < logits.shape[-1] else top for own, top in zip(drawn, best, strict=True)]
-    return drawn
+    return draw(probabilities, [next(own) for own in numbers])
