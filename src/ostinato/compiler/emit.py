@@ -33,11 +33,14 @@ class Place(NamedTuple):
         return self.row == "results" and self.key[1] == "gradient"
 
 
-#: Of memory larger than caches, the member of `ostinato_row` that says how far away a row is that is needed soon.
+#: Of memory larger than caches, the member of `ostinato_ahead` that says how far away a row is that is needed soon.
 _AHEAD = {
-    "kept": "kept_ahead", "before": "kept_ahead", "results": "output_ahead", "output": "output_ahead",
-    "output_before": "output_ahead", "output_gradient": "output_ahead",
+    "kept": "kept", "before": "kept", "results": "results", "inputs": "inputs",
+    "output": "output", "output_before": "output", "output_gradient": "output",
 }  # fmt: skip
+
+
+_ARGUMENTS = "(const ostinato_row* rows, int64_t count, const int64_t* n)"
 
 
 class Numbers:
@@ -100,17 +103,26 @@ class _Stage:
                 if loop.depth == depth:
                     self._loop(loop)
         body = [*self.before, *self.lines]
+        head, choice = [f"static void {name}{_ARGUMENTS} {{"], []
+        if self.ahead:
+            head = ["template <bool past>", f"static void {name}_past{_ARGUMENTS} {{"]
+            choice = [
+                f"static void {name}{_ARGUMENTS} {{",
+                f"    if (count) (rows->ahead->past_caches ? {name}_past<true> : {name}_past<false>)(rows, count, n);",
+                "}",
+            ]
         return "\n".join([
-            f"static void {name}(const ostinato_row* rows, int64_t count, const int64_t* n) {{",
+            *head,
             "    for (int64_t i = 0; i < count; ++i) {",
             "        const ostinato_row& r = rows[i];",
             *(f"        {line}" for line in body),
             "    }",
             "}",
+            *choice,
         ])  # fmt: skip
 
     def _is_far(self, place: Place) -> bool:
-        return place.row in _AHEAD and not place.optional and (place.row != "before" or self.form.backward)
+        return place.row in _AHEAD and (place.row != "before" or self.form.backward)
 
     def _pointer(self, place: Place, written: bool = False) -> str:
         if place not in self.pointers:
@@ -122,6 +134,16 @@ class _Stage:
                 offset = f"{base} ? {offset} : nullptr"
             self.before.append(f"{constant}float* {name} = {offset};")
         return self.pointers[place]
+
+    def _prefetch(self, place: Place, pointer: str) -> str:
+        which = f"[{place.which}]" if place.row in ("inputs", "results") else ""
+        self.before.append(f"const int64_t ahead_{pointer} = r.ahead->{_AHEAD[place.row]}{which};")
+        prefetch = f"__builtin_prefetch({pointer} + at + ahead_{pointer}, {int(self.is_last(place))});"
+        return f"if (!past) {prefetch}" if self.is_last(place) else prefetch
+
+    def is_last(self, place: Place) -> bool:
+        """Whether nobody reads before the next pass, or another layer, what is written there."""
+        return self.ahead and (place.row == "results" or (place.row == "kept" and not self.form.backward))
 
     # Values of width 1: all lanes of a vector are alike.
 
@@ -176,7 +198,7 @@ class _Stage:
         for at in loop.nodes:
             body.node(at)
         prefetches = [
-            f"__builtin_prefetch({pointer} + at + r.{_AHEAD[place.row]}, {int(not self.form.backward)});"
+            self._prefetch(place, pointer)
             for place, pointer in self.pointers.items()
             if self.ahead and place not in known and self._is_far(place)
         ]
@@ -260,8 +282,10 @@ class _Body(Lines):
 
     def _store(self, place: Place, value: str) -> None:
         pointer = self.stage._pointer(place, written=True)
+        store, past = ("put", "<past>") if self.stage.is_last(place) else ("store", "")
         if place.outside:
             self.uses_there = True
-            self.lines.append(f"{self.stage._unless_null(place, pointer)}store_part({pointer} + at, {value}, there);")
+            guard = self.stage._unless_null(place, pointer)
+            self.lines.append(f"{guard}{store}_part{past}({pointer} + at, {value}, there);")
         else:
-            self.lines.append(f"store({pointer} + at, {value});")
+            self.lines.append(f"{store}{past}({pointer} + at, {value});")

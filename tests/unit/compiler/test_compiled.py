@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import ostinato.cells  # noqa: F401 (registers them)
+from ostinato.bench.cells.bandwidth import Alone
 from ostinato.cells.contract import Parameter
 from ostinato.cells.noise import StateNoise
 from ostinato.cells.resets import Resets
@@ -113,6 +114,12 @@ def test_resets(cell, reverse):
 @pytest.mark.parametrize(("N", "T"), [(1, 1), (1, 30), (0, 3), (70, 3)])
 def test_few_and_many(N, T):
     Sample(CELLS[5], N=N, T=T).compare()
+
+
+@pytest.mark.parametrize("H", [32, 30])
+def test_results_that_are_larger_than_caches(H):
+    """They are written past them, where rows are whole vectors."""
+    Sample(Alone(lookup("min_lstm")(H, H)), N=3500, T=16).compare()
 
 
 def test_no_steps():

@@ -15,6 +15,16 @@ OSTINATO_INLINE void store_part(float* p, V v, int n) {
         store_first(p, v, n);
 }
 
+// Past the caches, or not.
+template <bool past>
+OSTINATO_INLINE void put(float* p, V v) {
+    past ? stream(p, v) : store(p, v);
+}
+template <bool past>
+OSTINATO_INLINE void put_part(float* p, V v, int n) {
+    n == W ? put<past>(p, v) : store_first(p, v, n);
+}
+
 OSTINATO_INLINE V select(VI condition, V yes, V no) { return condition ? yes : no; }
 OSTINATO_INLINE V truth(VI condition) { return select(condition, broadcast(1.0f), broadcast(0.0f)); }
 OSTINATO_INLINE V less(V a, V b) { return truth(a < b); }

@@ -72,6 +72,11 @@ struct GeneralProblem {
     const int threads;
     Schedule schedule;
     ostinato_run plain;  // what the schedule asks for
+    ostinato_row* rows_;
+    const float** inputs_;
+    float** results_;
+    ostinato_ahead* ahead_;
+    int64_t* distances_;
 
     // `depth`: numbers in a word of the products' factors.
     GeneralProblem(const ostinato_program& r, int depth)
@@ -150,13 +155,6 @@ struct GeneralProblem {
             if (resets(t, rows.row(i))) return true;
         return false;
     }
-    // A stage for some of a thread's rows.
-    static void run_stage(ostinato_stage stage, const ostinato_row* rows, const Segment& segment, Share own, const int64_t* numbers) {
-        if (segment.step == 1)
-            stage(rows + segment.row(own.begin), own.end - own.begin, numbers);
-        else
-            for (int64_t i = own.begin; i < own.end; ++i) stage(rows + segment.row(i), 1, numbers);
-    }
     // From a row of step t to one that its thread needs soon, in rows: to that of the same sequence at step `next`, or, where a
     // step's rows fill the nearest caches, to another of the same step. Memory is asked for that much ahead.
     int64_t rows_ahead(int64_t t, int64_t next) const {
@@ -165,6 +163,36 @@ struct GeneralProblem {
         const int64_t step = next < 0 || next >= schedule.steps ? 0 : schedule.start[next] - schedule.start[t];
         if ((step < 0 ? -step : step) * floats <= most * threads) return step;
         return ceil_div(little, floats) * (run.lengths ? threads : 1);
+    }
+    // What a thread writes at every step lies so far from what another does that neither's processor fetches it ahead.
+    static constexpr int64_t APART = 4 << 10, GAP = APART / sizeof(ostinato_row);
+    // Floats between the states of a thread and where they would be without that; none where threads read those of others.
+    int64_t apart(int thread) const { return by_units || run.lengths ? 0 : thread * (APART / 4); }
+    int64_t states_size() const { return N * run.state_size + apart(threads); }
+    // Rows of a step, one after the other for each thread, and what they point to: lines of cache of their own.
+    int64_t pointers() const { return ceil_div(run.inputs, 8) * 8; }
+    int64_t first_row(int thread, int team) const { return (by_units ? 0 : ceil_div(N, team) * thread) + thread * GAP; }
+    void carve_rows(Carver& carver) {
+        const int64_t rows = N + threads + threads * GAP;
+        rows_ = carver.take<ostinato_row>(rows);
+        inputs_ = carver.take<const float*>(rows * pointers());
+        results_ = carver.take<float*>(rows * pointers());
+        ahead_ = carver.take<ostinato_ahead>(threads);
+        distances_ = carver.take<int64_t>(2 * threads * pointers());
+    }
+    // Whether so many floats of every row and step are more than caches hold until they are read. What a system says of its
+    // last cache may be the sum of several, of which a core has one.
+    bool is_large(int64_t floats) const { return 4 * schedule.rows() * floats > 16 << 20; }
+    // What a thread's rows of step t are told; `result`: floats of the only result, or 0 where they are the inputs' gradients.
+    void look_ahead(int64_t t, int64_t next, int thread, int64_t result, bool past_caches) {
+        const int64_t rows = rows_ahead(t, next);
+        int64_t *inputs = distances_ + 2 * thread * pointers(), *results = inputs + pointers();
+        for (int64_t i = 0; i < run.inputs; ++i) {
+            inputs[i] = rows * run.input_stride[2 * i + 1];
+            results[i] = rows * run.input_width[i];
+        }
+        if (result) results[0] = rows * result;
+        ahead_[thread] = {rows * run.kept_size, rows * run.output_width, inputs, results, past_caches};
     }
     float* kept(int64_t t, int64_t n) const { return run.saved + (schedule.start[t] + n) * run.kept_size; }
 

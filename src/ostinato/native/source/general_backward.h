@@ -15,13 +15,16 @@ public:
 
     void compute() {
         schedule.fill();
+        int64_t width = 0;
+        for (int64_t i = 0; i < run.inputs; ++i) width += run.grad_input[i] ? run.input_width[i] : 0;
+        past_caches_ = is_large(width);
         in_parallel(threads, [this](int thread, int team) { work(thread, team); });
     }
 
 private:
     void work(int thread, int team) {
         const int64_t rows = chunk_steps_ * ceil_div(N, team), slot = by_units ? 0 : rows * thread, line = by_units ? 0 : P::words(rows) * thread;
-        const Part part{segment(thread, team), thread, team, slot, chunk_ + slot * run.backward.chunk_size,
+        const Part part{segment(thread, team), thread, team, slot, first_row(thread, team), chunk_ + slot * run.backward.chunk_size,
                         gradients_ + line * run.backward.chunk_size, operand_ + line * widest_operand(), sums_ + sums_size_ * thread, start_ + (chunk_steps_ + 1) * thread};
         pack(thread, team);
         begin(part);
@@ -38,6 +41,7 @@ private:
             meet(part);
         }
         leave_tiles();
+        end_streams();
         barrier_.wait(team);
         finish(thread, team);
     }
@@ -45,16 +49,16 @@ private:
     void step(int64_t index, int64_t first, int64_t count, const Part& part) {
         const int64_t t = time(index);
         const Share own = shared(count, part.thread, part.team);
-        const int64_t ahead = rows_ahead(t, before(t));
+        look_ahead(t, before(t), part.thread, 0, past_caches_);
         for (int64_t i = own.begin; i < own.end; ++i)
-            place(t, static_cast<int>(index & 1), ahead, part.segment.row(i), part.chunk + (first + i) * run.backward.chunk_size);
+            place(t, static_cast<int>(index & 1), i, part.chunk + (first + i) * run.backward.chunk_size, part);
         for (int64_t level = run.backward.over_chunk; level <= run.backward.levels; ++level) {
             if (of_a_step(level)) {
                 for (int64_t i = 0; i < run.backs; ++i)
                     if (run.back[i].level == level) multiply_back(i, static_cast<int>(index & 1), first, count, part);
                 meet(part);
             }
-            if (ostinato_stage stage = run.backward.stages[level]) run_stage(stage, rows_, part.segment, own, run.backward.numbers);
+            if (ostinato_stage stage = run.backward.stages[level]) stage(rows_ + part.first + own.begin, own.end - own.begin, run.backward.numbers);
             const bool converts = P::converts && level < run.backward.levels;
             for (int64_t i = 0; converts && i < run.backs; ++i)
                 for (int64_t r = own.begin; run.back[i].level == level + 1 && r < own.end; ++r)
@@ -62,7 +66,7 @@ private:
             if (run.backward.stages[level] || converts) meet(part);
         }
         if (resets_any(t, part.segment, count)) {
-            for (int64_t i = own.begin; i < own.end; ++i) cut(t, part.segment.row(i));
+            for (int64_t i = own.begin; i < own.end; ++i) cut(t, i, part);
             meet(part);
         }
     }
@@ -71,10 +75,11 @@ private:
     void over_chunk(int64_t level, const Chunk& chunk, const Part& part) {
         for (int64_t k = 0; run.backward.stages[level - 1] && k < chunk.steps; ++k) {
             const Share own = shared(part.start[k + 1] - part.start[k], part.thread, part.team);
-            const int64_t t = time(chunk.done + k), ahead = rows_ahead(t, before(t));
+            const int64_t t = time(chunk.done + k);
+            look_ahead(t, before(t), part.thread, 0, past_caches_);
             for (int64_t i = own.begin; i < own.end; ++i)
-                place_chunk(t, ahead, part.segment.row(i), part.chunk + (part.start[k] + i) * run.backward.chunk_size);
-            run_stage(run.backward.stages[level - 1], rows_, part.segment, own, run.backward.numbers);
+                place_chunk(t, i, part.chunk + (part.start[k] + i) * run.backward.chunk_size, part);
+            run.backward.stages[level - 1](rows_ + part.first + own.begin, own.end - own.begin, run.backward.numbers);
             meet(part);  // before another thread places the same row for the next step
         }
         const Share own = shared(chunk.count, part.thread, part.team);
@@ -99,24 +104,25 @@ private:
     }
 
     // Of a row that started anew before a step: no gradient goes from there to the step before.
-    void cut(int64_t t, int64_t n) const {
-        if (resets(t, n)) hand_over(rows_[n].after, grad_reset_ + n * run.state_size, run.state_size);
+    void cut(int64_t t, int64_t i, const Part& part) const {
+        const int64_t n = part.segment.row(i);
+        if (resets(t, n)) hand_over(rows_[part.first + i].after, grad_reset_ + n * run.state_size, run.state_size);
     }
 
     // Where everything of a row is at a step.
-    void place(int64_t t, int parity, int64_t ahead, int64_t n, float* chunk) {
-        place_chunk(t, ahead, n, chunk);
-        const int64_t at = t * N + schedule.order[n];
-        ostinato_row& row = rows_[n];
-        row.after = states_[parity ^ 1] + n * run.state_size;
-        float* upstream = states_[parity] + n * run.state_size;
-        for (int64_t i = 0; i < run.state_parts; ++i) {
-            const ostinato_state_part& part = run.state_part[i];
-            if (const float* more = run.grad_every[part.field]) {
-                more += at * run.field_width[part.field] + part.begin;
-                for (int64_t k = 0; k < part.width; k += W) {
-                    float* to = upstream + part.plane + k;
-                    store(to, load(to) + load_first(more + k, within(part.width - k)));
+    void place(int64_t t, int parity, int64_t i, float* chunk, const Part& part) {
+        place_chunk(t, i, chunk, part);
+        const int64_t n = part.segment.row(i), at = t * N + schedule.order[n];
+        ostinato_row& row = rows_[part.first + i];
+        row.after = states(parity ^ 1, part.thread) + n * run.state_size;
+        float* upstream = states(parity, part.thread) + n * run.state_size;
+        for (int64_t s = 0; s < run.state_parts; ++s) {
+            const ostinato_state_part& state = run.state_part[s];
+            if (const float* more = run.grad_every[state.field]) {
+                more += at * run.field_width[state.field] + state.begin;
+                for (int64_t k = 0; k < state.width; k += W) {
+                    float* to = upstream + state.plane + k;
+                    store(to, load(to) + load_first(more + k, within(state.width - k)));
                 }
             }
         }
@@ -124,9 +130,9 @@ private:
     }
 
     // But for the gradients by the states, of which only a step knows.
-    void place_chunk(int64_t t, int64_t ahead, int64_t n, float* chunk) {
-        const int64_t at = t * N + schedule.order[n];
-        ostinato_row& row = rows_[n];
+    void place_chunk(int64_t t, int64_t i, float* chunk, const Part& part) {
+        const int64_t n = part.segment.row(i), at = t * N + schedule.order[n];
+        ostinato_row& row = rows_[part.first + i];
         row.before = kept_before(t, n);
         row.scratch = scratch_ + n * run.backward.scratch_size;
         row.chunk = chunk;
@@ -135,12 +141,12 @@ private:
         row.output_gradient = run.grad_output ? run.grad_output + at * run.output_width : none_;
         row.output = run.output + at * run.output_width;
         row.output_before = output_before(t, n);
-        row.kept_ahead = ahead * run.kept_size, row.output_ahead = run.grad_output ? ahead * run.output_width : 0;
-        const float** inputs = inputs_ + n * run.inputs;
-        float** results = results_ + n * run.inputs;
-        for (int64_t i = 0; i < run.inputs; ++i) {
-            inputs[i] = input(i, t, n);
-            results[i] = run.grad_input[i] ? run.grad_input[i] + at * run.input_width[i] : nullptr;
+        row.ahead = ahead_ + part.thread;
+        const float** inputs = inputs_ + (part.first + i) * pointers();
+        float** results = results_ + (part.first + i) * pointers();
+        for (int64_t k = 0; k < run.inputs; ++k) {
+            inputs[k] = input(k, t, n);
+            results[k] = run.grad_input[k] ? run.grad_input[k] + at * run.input_width[k] : nullptr;
         }
         row.inputs = inputs, row.results = results;
     }
@@ -244,7 +250,8 @@ private:
         if (part.thread == 0) zero(none_, plane(run.output_width));
         const Share share = Share::of(N, part.thread, part.team);
         for (int64_t n = share.begin; n < share.end; ++n) {
-            for (float* state : states_) read_state(run.grad_final, schedule.order[n], state + n * run.state_size);
+            for (int parity = 0; parity < 2; ++parity)
+                read_state(run.grad_final, schedule.order[n], states(parity, part.thread) + n * run.state_size);
             for (int64_t i = 0; i < run.state_parts; ++i) {
                 const ostinato_state_part& state = run.state_part[i];
                 keep(run.state, state, n, initial_, initial_output_);
@@ -271,7 +278,7 @@ private:
         const Share share = Share::of(N, thread, team);
         for (int64_t n = share.begin; n < share.end; ++n) {
             const int64_t steps = run.reverse ? schedule.length(schedule.order[n]) : schedule.steps;
-            write_state(states_[steps & 1] + n * run.state_size, run.grad_state, schedule.order[n]);
+            write_state(states(steps & 1, thread) + n * run.state_size, run.grad_state, schedule.order[n]);
             if (run.resets)
                 write_state(grad_reset_ + n * run.state_size, run.grad_reset_state, schedule.order[n]);
             else
@@ -291,6 +298,8 @@ private:
         for (int64_t f = 0; run.grad_reset_state && f < run.fields; ++f)
             if (run.grad_reset_state[f]) zero(run.grad_reset_state[f] + n * run.field_width[f], run.field_width[f]);
     }
+
+    bool past_caches_ = false;
 };
 
 }  // namespace OSTINATO_ISA

@@ -22,7 +22,7 @@ protected:
     struct Part {
         Segment segment;
         int thread, team;
-        int64_t slot;
+        int64_t slot, first;  // of converted rows, and of rows of a step
         float* chunk;
         Word *gradients, *operand;  // lines of words
         float* sums;
@@ -48,7 +48,7 @@ protected:
             if (workspace) weights_[i] = packed;
         }
         vectors_ = carver.take<float>(run.vectors_size);
-        for (float*& state : states_) state = carver.take<float>(N * run.state_size);
+        for (float*& state : states_) state = carver.take<float>(states_size());
         initial_ = carver.take<float>(N * run.kept_size);
         reset_ = carver.take<float>(run.resets ? N * run.kept_size : 0);
         initial_output_ = carver.take<float>(N * run.output_width);
@@ -56,9 +56,7 @@ protected:
         grad_reset_ = carver.take<float>(run.resets ? N * run.state_size : 0);
         scratch_ = carver.take<float>(N * run.backward.scratch_size);
         none_ = carver.take<float>(plane(run.output_width));
-        rows_ = carver.take<ostinato_row>(N);
-        inputs_ = carver.take<const float*>(N * run.inputs);
-        results_ = carver.take<float*>(N * run.inputs);
+        carve_rows(carver);
         const int64_t lines = P::words(all) + threads * P::words(1);
         chunk_ = carver.take<float>(all * chunk_size);
         gradients_ = carver.take<Word>(P::converts ? lines * chunk_size : 0);
@@ -101,6 +99,8 @@ protected:
         return {done, steps, part.start[steps]};
     }
 
+    float* states(int parity, int thread) const { return states_[parity] + apart(thread); }
+
     // What was kept of the state before a step.
     const float* kept_before(int64_t t, int64_t n) const {
         if (resets(t, n)) return reset_ + n * run.kept_size;
@@ -119,9 +119,6 @@ protected:
     Packed* weights_;
     Word *gradients_, *operand_;
     float *vectors_, *states_[2], *initial_, *reset_, *initial_output_, *reset_output_, *grad_reset_, *scratch_, *none_, *chunk_, *sums_, *matrices_;
-    ostinato_row* rows_;
-    const float** inputs_;
-    float** results_;
     int64_t* start_;
     int64_t chunk_steps_, sums_size_, matrices_size_, bytes_;
     Barrier barrier_;

@@ -22,12 +22,10 @@ public:
             Word* factors = carver.take<Word>((in_step(run, run.product[i].level) ? N : all) * words_stride(words<P>(run, run.product[i])));
             if (workspace) weights_[i].factors = factors;
         }
-        for (float*& state : states_) state = carver.take<float>(N * run.state_size);
+        for (float*& state : states_) state = carver.take<float>(states_size());
         scratch_ = carver.take<float>(N * run.forward.scratch_size);
         kept_ = carver.take<float>(run.saved ? 0 : N * run.kept_size);
-        rows_ = carver.take<ostinato_row>(N);
-        inputs_ = carver.take<const float*>(N * run.inputs);
-        outputs_ = carver.take<float*>(N);
+        carve_rows(carver);
         chunk_ = carver.take<float>(all * run.forward.chunk_size);
         from_ = carver.take<const float*>(chunk_steps_ * (by_units ? N * threads : N + threads));
         bytes_ = carver.used();
@@ -49,6 +47,7 @@ public:
     void compute() {
         schedule.fill();
         for (int64_t f = 0; f < run.fields; ++f) every_ |= run.every_state[f] != nullptr;
+        past_caches_ = is_large(run.output_width + (run.saved ? run.kept_size : 0));
         in_parallel(threads, [this](int thread, int team) { work(thread, team); });
     }
 
@@ -65,7 +64,7 @@ private:
     struct Part {
         Segment segment;
         int thread, team;
-        int64_t slot;
+        int64_t slot, first;  // of converted rows, and of rows of a step
         const float** from;
         float* chunk;
     };
@@ -75,7 +74,7 @@ private:
         begin(thread, team);
         barrier_.wait(team);
         const int64_t slot = chunk_steps_ * (by_units ? N : ceil_div(N, team)) * thread;
-        const Part part{segment(thread, team), thread, team, by_units ? 0 : slot, from_ + slot, chunk_ + (by_units ? 0 : slot) * run.forward.chunk_size};
+        const Part part{segment(thread, team), thread, team, by_units ? 0 : slot, first_row(thread, team), from_ + slot, chunk_ + (by_units ? 0 : slot) * run.forward.chunk_size};
         for (int64_t done = 0; done < schedule.steps; done += chunk_steps_) {
             const int64_t steps = smaller(chunk_steps_, schedule.steps - done);
             if (P::converts) {
@@ -93,8 +92,9 @@ private:
             for (int64_t level = inner() + 1; level <= run.forward.levels; ++level) over_chunk(level, done, steps, row, part);
         }
         leave_tiles();
+        end_streams();
         barrier_.wait(team);
-        end(Share::of(N, thread, team));
+        end(thread, team);
     }
 
     void meet(const Part& part) {
@@ -152,25 +152,25 @@ private:
         const Share own = shared(count, part.thread, part.team);
         if (resets_any(t, part.segment, count)) {
             meet(part);
-            for (int64_t i = own.begin; i < own.end; ++i) restart(t, part.segment.row(i), states_[parity]);
+            for (int64_t i = own.begin; i < own.end; ++i) restart(t, part.segment.row(i), states(parity, part.thread));
             meet(part);
         }
-        const int64_t ahead = rows_ahead(t, run.reverse ? t - 1 : t + 1);
-        for (int64_t i = own.begin; i < own.end; ++i) place(t, parity, ahead, part.segment.row(i), chunk + i * run.forward.chunk_size);
+        look_ahead(t, part);
+        for (int64_t i = own.begin; i < own.end; ++i) place(t, parity, i, chunk + i * run.forward.chunk_size, part);
         for (int64_t level = 0; level <= inner(); ++level) {
             if (level) {
                 for (int64_t i = 0; i < run.products; ++i)
                     if (run.product[i].level == level) multiply_planes(i, t, parity, count, part);
                 meet(part);
             }
-            if (ostinato_stage stage = run.forward.stages[level]) run_stage(stage, rows_, part.segment, own, run.forward.numbers);
+            if (ostinato_stage stage = run.forward.stages[level]) stage(rows_ + part.first + own.begin, own.end - own.begin, run.forward.numbers);
             const bool converts = P::converts && level < inner();
             if (converts) convert(level + 1, t, parity, own, part);
             if (run.forward.stages[level] || converts) meet(part);
         }
         for (int64_t i = own.begin; every_ && i < own.end; ++i) {  // another thread may place the row for the next step by now
             const int64_t n = part.segment.row(i);
-            write_state(states_[parity ^ 1] + n * run.state_size, run.every_state, t * N + schedule.order[n]);
+            write_state(states(parity ^ 1, part.thread) + n * run.state_size, run.every_state, t * N + schedule.order[n]);
         }
     }
 
@@ -187,10 +187,10 @@ private:
         for (int64_t k = 0; run.forward.stages[level] && k < steps; ++k) {
             const int64_t t = time(done + k), count = part.segment.count(schedule.active(t));
             const Share rows_of_step = shared(count, part.thread, part.team);
-            const int64_t ahead = rows_ahead(t, run.reverse ? t - 1 : t + 1);
+            look_ahead(t, part);
             for (int64_t i = rows_of_step.begin; i < rows_of_step.end; ++i)
-                place(t, 0, ahead, part.segment.row(i), part.chunk + (row + i) * run.forward.chunk_size);
-            run_stage(run.forward.stages[level], rows_, part.segment, rows_of_step, run.forward.numbers);
+                place(t, 0, i, part.chunk + (row + i) * run.forward.chunk_size, part);
+            run.forward.stages[level](rows_ + part.first + rows_of_step.begin, rows_of_step.end - rows_of_step.begin, run.forward.numbers);
             row += count;
             meet(part);  // before another thread places the same row for the next step
         }
@@ -222,27 +222,35 @@ private:
         if (resets(t, n)) read_state(run.reset_state, schedule.order[n], states + n * run.state_size);
     }
 
+    void look_ahead(int64_t t, const Part& part) {
+        GeneralProblem::look_ahead(t, run.reverse ? t - 1 : t + 1, part.thread, run.output_width, past_caches_);
+    }
+
     // Where everything of a row is at a step.
-    void place(int64_t t, int parity, int64_t ahead, int64_t n, float* chunk) {
-        ostinato_row& row = rows_[n];
-        row.before = states_[parity] + n * run.state_size;
-        row.after = states_[parity ^ 1] + n * run.state_size;
+    void place(int64_t t, int parity, int64_t i, float* chunk, const Part& part) {
+        const int64_t n = part.segment.row(i);
+        ostinato_row& row = rows_[part.first + i];
+        row.before = states(parity, part.thread) + n * run.state_size;
+        row.after = states(parity ^ 1, part.thread) + n * run.state_size;
         row.scratch = scratch_ + n * run.forward.scratch_size;
         row.chunk = chunk;
         row.kept = run.saved ? kept(t, n) : kept_ + n * run.kept_size;
         row.vectors = vectors_;
-        const float** inputs = inputs_ + n * run.inputs;
-        for (int64_t i = 0; i < run.inputs; ++i) inputs[i] = input(i, t, n);
+        const float** inputs = inputs_ + (part.first + i) * pointers();
+        for (int64_t k = 0; k < run.inputs; ++k) inputs[k] = input(k, t, n);
         row.inputs = inputs;
-        outputs_[n] = run.output + (t * N + schedule.order[n]) * run.output_width;
-        row.results = outputs_ + n;
-        row.kept_ahead = ahead * run.kept_size, row.output_ahead = ahead * run.output_width;
+        float** output = results_ + (part.first + i) * pointers();
+        *output = run.output + (t * N + schedule.order[n]) * run.output_width;
+        row.results = output;
+        row.ahead = ahead_ + part.thread;
     }
 
-    Span span(const ostinato_operand& operand, int64_t t, int parity) const {
+    float* states(int parity, int thread) const { return states_[parity] + apart(thread); }
+
+    Span span(const ostinato_operand& operand, int64_t t, int parity, const Part& part) const {
         switch (operand.space) {
-            case OSTINATO_BEFORE: return {states_[parity] + operand.offset, run.state_size, operand.width};
-            case OSTINATO_AFTER: return {states_[parity ^ 1] + operand.offset, run.state_size, operand.width};
+            case OSTINATO_BEFORE: return {states(parity, part.thread) + operand.offset, run.state_size, operand.width};
+            case OSTINATO_AFTER: return {states(parity ^ 1, part.thread) + operand.offset, run.state_size, operand.width};
             case OSTINATO_KEPT: return {(run.saved ? kept(t, 0) : kept_) + operand.offset, run.kept_size, operand.width};
             default: return {scratch_ + operand.offset, run.forward.scratch_size, operand.width};
         }
@@ -258,7 +266,7 @@ private:
                 Word* to = weights_[i].factor(n);
                 for (int64_t o = 0; o < product.operands; ++o) {
                     const ostinato_operand& operand = run.operand[product.first_operand + o];
-                    const Span from = span(operand, t, parity);
+                    const Span from = span(operand, t, parity, part);
                     pack_row<P>(from.base + n * from.stride, operand.width, to);
                     to += P::words(operand.width);
                 }
@@ -270,7 +278,7 @@ private:
         const ostinato_product& product = run.product[i];
         const Packed& weights = weights_[i];
         Span spans[MOST_OPERANDS];
-        for (int64_t o = 0; !P::converts && o < product.operands; ++o) spans[o] = span(run.operand[product.first_operand + o], t, parity);
+        for (int64_t o = 0; !P::converts && o < product.operands; ++o) spans[o] = span(run.operand[product.first_operand + o], t, parity, part);
         if (P::converts) spans[0] = {weights.factors, words_stride(weights.words), weights.words};
         multiply_spans(i, spans, part.segment, count, parity, part, [&](int64_t r) {
             return scratch_ + part.segment.row(r) * run.forward.scratch_size + product.result;
@@ -351,28 +359,28 @@ private:
     void begin(int thread, int team) {
         const Share share = Share::of(N, thread, team);
         for (int64_t n = share.begin; n < share.end; ++n)
-            for (float* state : states_) read_state(run.state, schedule.order[n], state + n * run.state_size);
+            for (int parity = 0; parity < 2; ++parity)
+                read_state(run.state, schedule.order[n], states(parity, thread) + n * run.state_size);
         clear_beyond(run.output, run.output_width, thread, team);
         for (int64_t f = 0; f < run.fields; ++f) clear_beyond(run.every_state[f], run.field_width[f], thread, team);
     }
 
     // A sequence's last step leaves its state in one of the two copies.
-    void end(Share share) {
+    void end(int thread, int team) {
+        const Share share = Share::of(N, thread, team);
         for (int64_t n = share.begin; n < share.end; ++n) {
             const int64_t steps = run.reverse ? schedule.steps : schedule.length(schedule.order[n]);
-            write_state(states_[steps & 1] + n * run.state_size, run.final_state, schedule.order[n]);
+            write_state(states(steps & 1, thread) + n * run.state_size, run.final_state, schedule.order[n]);
         }
     }
 
     Packed* weights_;
     void* packed_;  // where they begin
     float *vectors_, *states_[2], *scratch_, *kept_, *chunk_;
-    ostinato_row* rows_;
-    const float** inputs_;
-    float** outputs_;
     const float** from_;
     int64_t chunk_steps_, bytes_;
     bool every_ = false;  // whether any field is wanted of every step
+    bool past_caches_ = false;
     Barrier barrier_;
 };
 

@@ -26,7 +26,16 @@ extern "C" {
  * index times 2^32, plus the first number. */
 enum { OSTINATO_BEFORE = 0, OSTINATO_AFTER = 1, OSTINATO_SCRATCH = 2, OSTINATO_CHUNK = 3, OSTINATO_KEPT = 4, OSTINATO_INPUT = 5 };
 
-typedef struct {
+/* Of a step's rows: floats from what is kept of a row, from its output, and from each of its inputs and results, to those of a
+ * row that is needed soon; and whether what is written is more than caches hold. */
+typedef struct __attribute__((aligned(64))) {
+    int64_t kept, output;
+    const int64_t *inputs, *results;
+    int64_t past_caches;
+} ostinato_ahead;
+
+/* Whole lines of cache: rows side by side may be different threads'. */
+typedef struct __attribute__((aligned(64))) {
     const float *before;
     float *after, *scratch, *chunk, *kept;
     const float *upstream;
@@ -35,7 +44,7 @@ typedef struct {
     float *const *results;         /* forward: the output; backward: gradients by the inputs, each or NULL */
     const float *output_gradient;  /* backward */
     const float *output, *output_before; /* backward: the output at this step and at that of `before` */
-    int64_t kept_ahead, output_ahead; /* floats from what is kept of this row, and its output, to those of a row that is needed soon */
+    const ostinato_ahead *ahead;
 } ostinato_row;
 
 typedef void (*ostinato_stage)(const ostinato_row *rows, int64_t count, const int64_t *numbers);

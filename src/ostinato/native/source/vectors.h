@@ -42,6 +42,27 @@ constexpr int ACCUMULATORS = 12;
 OSTINATO_INLINE V load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
 OSTINATO_INLINE void store(float* p, V v) { *reinterpret_cast<Unaligned*>(p) = v; }
 
+// Past the caches, where p is aligned and the machine has that: a line that is written as a whole is not read before.
+OSTINATO_INLINE void stream(float* p, V v) {
+#if defined(__x86_64__)
+    if (reinterpret_cast<uintptr_t>(p) % sizeof(V) == 0)
+#if defined(__AVX512F__)
+        return _mm512_stream_ps(p, v);
+#elif defined(__AVX2__)
+        return _mm256_stream_ps(p, v);
+#else
+        return _mm_stream_ps(p, v);
+#endif
+#endif
+    store(p, v);
+}
+// What was streamed is there for other threads before what is written from now on.
+OSTINATO_INLINE void end_streams() {
+#if defined(__x86_64__)
+    _mm_sfence();
+#endif
+}
+
 OSTINATO_INLINE V broadcast(float x) {
 #if defined(__AVX512F__)
     return _mm512_set1_ps(x);
