@@ -413,6 +413,24 @@ void check_softmax(int64_t isa, Random& random) {
     }
 }
 
+// Masks of dropout: the same bits in every set and by any number of threads, and about the share that was asked for.
+void check_masks(int64_t isa, Random& random) {
+    const int64_t sizes[] = {0, 1, 15, 4096, 4097, 70001}, n = sizes[random.below(6)], seed = random.below(1000), dropped = 1288490189;
+    Case c{};
+    c.cell = "mask", c.N = n, c.threads = 1 + random.below(3);
+    Block<float> mask(n), expected(n);
+    expect(ostinato_fill_mask(isa, c.threads, n, seed, dropped, 1.5f, mask.data) == OSTINATO_OK, c, ostinato_isa(isa), "status", 1, 0);
+    int64_t last = 0;
+    while (ostinato_isa(last + 1)) ++last;
+    ostinato_fill_mask(ostinato_isa_supported(last) ? last : isa, 1, n, seed, dropped, 1.5f, expected.data);
+    int64_t zeros = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        expect(mask.data[i] == expected.data[i] && (mask.data[i] == 0 || mask.data[i] == 1.5f), c, ostinato_isa(isa), "mask", mask.data[i], expected.data[i]);
+        zeros += mask.data[i] == 0;
+    }
+    if (n > 70000) expect(std::fabs(zeros / double(n) - 0.3) < 0.01, c, ostinato_isa(isa), "share", zeros / double(n), 0.3);
+}
+
 // Products of matrices, each factor as it is or transposed, and by dots.
 void check_matmul(int64_t isa, Random& random) {
     const int64_t widths[] = {0, 1, 5, 16, 33, 64, 100, 257, 800};
@@ -512,7 +530,7 @@ int main(int argc, char** argv) {
                 }
             }
         }
-        for (int i = 0; i < each; ++i) check_softmax(isa, random), check_matmul(isa, random), check_linear(isa, random);
+        for (int i = 0; i < each; ++i) check_softmax(isa, random), check_masks(isa, random), check_matmul(isa, random), check_linear(isa, random);
         std::printf("%s: checked\n", ostinato_isa(isa));
     }
     std::printf("%lld runs forward and backward, %d wrong numbers\n", (long long)checked, failures);

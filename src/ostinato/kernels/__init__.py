@@ -8,6 +8,7 @@ from ostinato.core.torch_private import is_batched, is_transformed
 from ostinato.kernels import eight_bits, flops, graphs, matmul
 from ostinato.kernels import native_cells as native
 from ostinato.kernels.dispatch import Choice, find, run
+from ostinato.kernels.masks import fill_mask
 from ostinato.kernels.matmul import multiply
 from ostinato.kernels.native_calls import resolved
 from ostinato.kernels.onnx import is_exported
@@ -22,6 +23,7 @@ __all__ = [
     "Request",
     "eight_bits",
     "exponentials",
+    "fill_mask",
     "find",
     "flops",
     "graphs",

@@ -7,7 +7,7 @@ it is opened by `add`; which one computes a cell `holding` says.
 import ctypes
 import os
 from collections.abc import Iterator, Sequence
-from ctypes import POINTER, c_char_p, c_double, c_int64, c_void_p
+from ctypes import POINTER, c_char_p, c_double, c_float, c_int64, c_void_p
 from functools import cache
 from importlib.util import find_spec
 from os import PathLike
@@ -81,6 +81,7 @@ _PRODUCTS: dict[str, list[Any]] = {
 
 _MEETING: dict[str, list[Any]] = {"meet": [POINTER(POINTER(c_int64)), *[c_int64] * 5]}
 _DRAWING: dict[str, list[Any]] = {"draw": [c_void_p, c_int64, c_double]}
+_MASKS: dict[str, list[Any]] = {"fill_mask": [*[c_int64] * 5, c_float, c_void_p]}
 
 _TEXTS = ("isa", "cell", "int8", "processor")
 
@@ -99,6 +100,7 @@ class NativeLibrary:
         has_matmul: whether it multiplies matrices; one that was compiled before does not.
         has_meeting: whether processes can wait for each other by it; nor does that one.
         has_drawing: whether it draws by weights; nor does that one.
+        has_masks: whether it fills masks of dropout; nor does that one.
         processor: what the processor says of its maker, "GenuineIntel" or "AuthenticAMD"; "" where nothing is known.
         team: address of what a cell compiled by itself starts threads by.
 
@@ -115,11 +117,13 @@ class NativeLibrary:
         self.has_matmul = hasattr(library, "ostinato_multiply")
         self.has_meeting = hasattr(library, "ostinato_meet")
         self.has_drawing = hasattr(library, "ostinato_draw")
+        self.has_masks = hasattr(library, "ostinato_fill_mask")
         parts = (
             (_EIGHT_BITS, self._has_int8),
             (_PRODUCTS, self.has_matmul),
             (_MEETING, self.has_meeting),
             (_DRAWING, self.has_drawing),
+            (_MASKS, self.has_masks),
         )
         later = {name: arguments for part, there in parts if there for name, arguments in part.items()}
         for name, arguments in (_ARGUMENTS | later).items():
@@ -201,6 +205,20 @@ class NativeLibrary:
     def multiply(self, run: Matmul) -> None:
         """Compute a product of matrices."""
         _check(self._library.ostinato_multiply(run), run)
+
+    def fill_mask(self, mask: int, n: int, seed: int, dropped: int, kept: float, threads: int) -> None:
+        """Draw a mask of dropout.
+
+        Args:
+            mask: address of n floats.
+            n: how many.
+            seed: of 64 bits, with a sign; says which they are.
+            dropped: how many of 2^32 are to be 0, from 0 to 2^32 - 1.
+            kept: what the others are.
+            threads: at most so many.
+        """
+        if self._library.ostinato_fill_mask(self.isas[self.isa], threads, n, seed, dropped, kept, mask):
+            raise ValueError(f"the native library refuses a mask of n={n}, dropped={dropped}, threads={threads}")
 
     def meet(self, counts: Any, size: int, own: int, value: int, kept: float, seconds: float) -> bool:
         """Set the own one of counts that lie in memory which processes share; whether all have come to that value in

@@ -56,6 +56,9 @@ struct MatmulKernels {
     void (*compute)(const ostinato_matmul&);
 };
 
+// See ostinato_fill_mask.
+using MaskFilling = void(int64_t threads, int64_t n, int64_t seed, int64_t dropped, float kept, float* mask);
+
 // In the same order in every build; the last has no name. A cell without functions is not computed in the build's precision.
 using CellTable = const CellKernels*;
 

@@ -17,7 +17,7 @@
 namespace ostinato {
 
 #define OSTINATO_OF_A_PRECISION extern const CellKernels cells[]; extern const ProgramKernels program;
-#define OSTINATO_OF_A_SET OSTINATO_OF_A_PRECISION void softmax(const ostinato_softmax&); extern const MatmulKernels matmul;
+#define OSTINATO_OF_A_SET OSTINATO_OF_A_PRECISION void softmax(const ostinato_softmax&); MaskFilling fill_mask; extern const MatmulKernels matmul;
 #define OSTINATO_OF_BYTES extern const CellKernels cells[]; extern const LinearKernels linear;
 
 #if defined(__x86_64__)
@@ -88,7 +88,8 @@ struct Isa {
     const char* name;
     bool (*supported)();
     const ByteKernels& (*bytes)();
-    void (*softmax)(const ostinato_softmax&);  // these two the same in every precision
+    void (*softmax)(const ostinato_softmax&);  // these three the same in every precision
+    MaskFilling* fill_mask;
     const MatmulKernels* matmul;
     Kernels kernels[3];                        // by precision
 };
@@ -99,22 +100,22 @@ struct Isa {
 const Isa isas[] = {
 #if defined(__x86_64__)
 #if !defined(OSTINATO_WITHOUT_AMX)
-    {"amx", has_amx, by_vnni, avx512::softmax, &avx512::matmul, {OSTINATO_KERNELS(avx512), OSTINATO_KERNELS(amx_bf16x3), OSTINATO_KERNELS(amx_bf16)}},
+    {"amx", has_amx, by_vnni, avx512::softmax, avx512::fill_mask, &avx512::matmul, {OSTINATO_KERNELS(avx512), OSTINATO_KERNELS(amx_bf16x3), OSTINATO_KERNELS(amx_bf16)}},
 #endif
 #if !defined(OSTINATO_WITHOUT_BF16)
-    {"avx512_bf16", has_avx512_bf16, by_vnni, avx512::softmax, &avx512::matmul, {OSTINATO_KERNELS(avx512), {}, OSTINATO_KERNELS(avx512_bf16)}},
+    {"avx512_bf16", has_avx512_bf16, by_vnni, avx512::softmax, avx512::fill_mask, &avx512::matmul, {OSTINATO_KERNELS(avx512), {}, OSTINATO_KERNELS(avx512_bf16)}},
 #endif
-    {"avx512", has_avx512, by_vnni, avx512::softmax, &avx512::matmul, {OSTINATO_KERNELS(avx512)}},
-    {"avx2", has_avx2, by_avx2, avx2::softmax, &avx2::matmul, {OSTINATO_KERNELS(avx2)}},
-    {"baseline", always, plain, baseline::softmax, &baseline::matmul, {OSTINATO_KERNELS(baseline)}},
+    {"avx512", has_avx512, by_vnni, avx512::softmax, avx512::fill_mask, &avx512::matmul, {OSTINATO_KERNELS(avx512)}},
+    {"avx2", has_avx2, by_avx2, avx2::softmax, avx2::fill_mask, &avx2::matmul, {OSTINATO_KERNELS(avx2)}},
+    {"baseline", always, plain, baseline::softmax, baseline::fill_mask, &baseline::matmul, {OSTINATO_KERNELS(baseline)}},
 #if defined(OSTINATO_EMULATE_AMX)  // for tests: after all others, so that it runs only where it is named
-    {"amx_emulated", has_avx512_bf16, by_vnni, avx512::softmax, &avx512::matmul,
+    {"amx_emulated", has_avx512_bf16, by_vnni, avx512::softmax, avx512::fill_mask, &avx512::matmul,
      {OSTINATO_KERNELS(avx512), OSTINATO_KERNELS(amx_bf16x3_emulated), OSTINATO_KERNELS(amx_bf16_emulated)}},
 #endif
 #elif defined(__aarch64__)
-    {"neon", always, plain, neon::softmax, &neon::matmul, {OSTINATO_KERNELS(neon)}},
+    {"neon", always, plain, neon::softmax, neon::fill_mask, &neon::matmul, {OSTINATO_KERNELS(neon)}},
 #else
-    {"generic", always, plain, generic::softmax, &generic::matmul, {OSTINATO_KERNELS(generic)}},
+    {"generic", always, plain, generic::softmax, generic::fill_mask, &generic::matmul, {OSTINATO_KERNELS(generic)}},
 #endif
 };
 constexpr int64_t isa_count = sizeof isas / sizeof *isas;
@@ -294,6 +295,14 @@ int64_t ostinato_exponentials(const ostinato_softmax* run) {
 }
 
 const char* ostinato_processor(void) { return ostinato::maker(); }
+
+int64_t ostinato_fill_mask(int64_t isa, int64_t threads, int64_t n, int64_t seed, int64_t dropped, float kept, float* mask) {
+    if (isa < 0 || isa >= ostinato::isa_count) return OSTINATO_BAD_ISA;
+    if (n < 0 || threads < 1 || dropped < 0 || dropped > UINT32_MAX) return OSTINATO_BAD_SIZE;
+    ostinato::expect_large(mask, n);
+    ostinato::isas[isa].fill_mask(threads, n, seed, dropped, kept, mask);
+    return OSTINATO_OK;
+}
 
 int64_t ostinato_matmul_workspace_size(const ostinato_matmul* run) {
     return ostinato::check(*run) ? 0 : ostinato::isas[run->isa].matmul->workspace(*run);

@@ -97,6 +97,10 @@ OSTINATO_API int64_t ostinato_forward(const ostinato_run *run);
 OSTINATO_API int64_t ostinato_backward(const ostinato_run *run);
 OSTINATO_API int64_t ostinato_exponentials(const ostinato_softmax *run);
 
+/* A mask of dropout: each of n numbers is 0 with a probability of dropped / 2^32, else `kept`. The same seed gives the same mask,
+ * whatever the instruction set and the number of threads. */
+OSTINATO_API int64_t ostinato_fill_mask(int64_t isa, int64_t threads, int64_t n, int64_t seed, int64_t dropped, float kept, float *mask);
+
 /* Bytes of scratch that a product of matrices needs, and the product. */
 OSTINATO_API int64_t ostinato_matmul_workspace_size(const ostinato_matmul *run);
 OSTINATO_API int64_t ostinato_multiply(const ostinato_matmul *run);
