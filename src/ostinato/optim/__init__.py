@@ -2,7 +2,14 @@
 
 from ostinato.optim.averaging import Average, PowerAverage, TriggeredAverage, make_average
 from ostinato.optim.layerwise import LayerWise
-from ostinato.optim.optimizers import gradients_of, make_optimizer, take_step, takes_sparse, torchs_optimizer
+from ostinato.optim.optimizers import (
+    gradients_of,
+    make_optimizer,
+    take_step,
+    takes_sparse,
+    torchs_optimizer,
+    total_norm,
+)
 from ostinato.optim.schedules import Cosine, Plateau, Schedule, Slanted, make_schedule
 
 __all__ = [
@@ -21,4 +28,5 @@ __all__ = [
     "take_step",
     "takes_sparse",
     "torchs_optimizer",
+    "total_norm",
 ]

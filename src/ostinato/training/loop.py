@@ -22,7 +22,7 @@ from ostinato.core.batch import Batch
 from ostinato.core.errors import RunFolderError, TrainingError
 from ostinato.core.kept_state import KeptState
 from ostinato.core.legend import State
-from ostinato.optim import gradients_of, make_average, make_optimizer, make_schedule, take_step
+from ostinato.optim import gradients_of, make_average, make_optimizer, make_schedule, take_step, total_norm
 from ostinato.training import owned
 from ostinato.training.clock import Clock, Interrupt, Reserve
 from ostinato.training.events import Advised, Begun, Ended, Event, Moved, Observer, Saved, Trained, Validated, Where
@@ -200,7 +200,7 @@ class Trainer:
         for parameter in held_back:
             parameter.grad = None
         gradients = gradients_of(self.parameters)
-        return loss, tokens, gradients, float(torch.nn.utils.get_total_norm(gradients)) if norm is None else norm
+        return loss, tokens, gradients, total_norm(gradients) if norm is None else norm
 
     def update(self, rate: float, gradients: list[Tensor], norm: float) -> bool:
         """Clip, and update the weights at a learning rate; whether it was clipped."""

@@ -1,12 +1,13 @@
 """torch's optimisers by name; weight decay for matrices alone."""
 
 import copy
+import math
 
 import pytest
 import torch
 from torch import nn
 
-from ostinato.optim import gradients_of, make_optimizer, take_step, takes_sparse
+from ostinato.optim import gradients_of, make_optimizer, take_step, takes_sparse, total_norm
 
 KINDS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
@@ -124,3 +125,27 @@ def test_who_takes_sparse_gradients():
     assert not takes_sparse("sgd", 0.1), "decay moves rows that were not read"
     assert not takes_sparse("adam", 0.0)
     assert not takes_sparse("adamw", 0.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+def test_the_norm_of_all_gradients(dtype):
+    gradients = [torch.randn(1000, 650).to(dtype), torch.randn(40, 3).to(dtype), torch.randn(7).to(dtype)]
+    expected = math.sqrt(sum(gradient.double().square().sum().item() for gradient in gradients))
+    close = 1e-2 if dtype == torch.bfloat16 else 2e-7
+    assert total_norm(gradients) == pytest.approx(expected, rel=close)
+
+
+def test_the_norm_of_many_numbers_keeps_its_digits():
+    gradients = [torch.randn(10_000, 650)]
+    assert total_norm(gradients) == pytest.approx(gradients[0].double().norm().item(), rel=2e-7)
+
+
+@pytest.mark.parametrize("wrong", [math.inf, math.nan])
+def test_the_norm_of_what_is_not_finite(wrong):
+    large = torch.ones(1000, 650)
+    large[17, 3] = wrong
+    assert not math.isfinite(total_norm([large, torch.ones(3)]))
+
+
+def test_the_norm_of_no_gradients():
+    assert total_norm([]) == 0
