@@ -213,7 +213,7 @@ def _compile_together(kernels: Sequence[Kernel], optimise: str) -> None:
 
 
 # What the sources of several kernels have under the same names.
-_OWN = re.compile(r"\b(?:(?:forward|backward)_\d+|ostinato_stages|Compiled|roles|ostinato_cell_\w+)\b")
+_OWN = re.compile(r"\b(?:(?:forward|backward)_\d+(?:_past)?|ostinato_stages|Compiled|roles|ostinato_cell_\w+)\b")
 _TEAM = "const Team* team = nullptr;"
 
 

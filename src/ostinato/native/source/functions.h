@@ -90,10 +90,8 @@ OSTINATO_INLINE V nearest(V x, VI& whole) {
 }
 
 // x = n log 2 + f, |f| not above half of log 2: e^f - 1 is f + f^2 P(f).
-OSTINATO_INLINE V exponent_of(V x, VI& n) {
-    V whole = nearest(x * broadcast(1.44269504f), n);
-    return fma(whole, broadcast(2.12194440e-4f), fma(whole, broadcast(-0.693359375f), x));
-}
+OSTINATO_INLINE V remainder_of(V x, V n) { return fma(n, broadcast(2.12194440e-4f), fma(n, broadcast(-0.693359375f), x)); }
+OSTINATO_INLINE V exponent_of(V x, VI& n) { return remainder_of(x, nearest(x * broadcast(1.44269504f), n)); }
 OSTINATO_INLINE V excess_of(V f) {
     V p = broadcast(1.9875691500e-4f);
     p = fma(p, f, broadcast(1.3981999507e-3f));
@@ -107,11 +105,17 @@ OSTINATO_INLINE V excess_of(V f) {
 // e^x; 2^n in two factors, so that neither overflows. Within 1 unit in the last place, of numbers below float32's normal
 // ones too.
 OSTINATO_INLINE V exponential_of(V x) {
+    V bounded = most_of(broadcast(-104.0f), least_of(broadcast(89.0f), x));
+#if defined(__AVX512F__)
+    V whole = _mm512_roundscale_ps(bounded * broadcast(1.44269504f), 0);
+    return _mm512_scalef_ps(excess_of(remainder_of(bounded, whole)) + broadcast(1.0f), whole);
+#else
     VI n;
-    V p = excess_of(exponent_of(most_of(broadcast(-104.0f), least_of(broadcast(89.0f), x)), n)) + broadcast(1.0f);
+    V p = excess_of(exponent_of(bounded, n)) + broadcast(1.0f);
     VI half = n >> 1;
     V found = p * power_of_two(half) * power_of_two(n - half);
     return select(x != x, x, found);
+#endif
 }
 
 // log of the mantissa within sqrt(1/2) and sqrt(2), and the exponent apart: within 1 unit in the last place.
@@ -150,9 +154,14 @@ OSTINATO_INLINE V log1p(V x) {
 
 // 2^n (e^f - 1) + (2^n - 1), of half of 2^n, which does not overflow before e^x does: within 6 units in the last place.
 OSTINATO_INLINE V expm1(V x) {
+    V bounded = most_of(broadcast(-25.0f), least_of(broadcast(89.0f), x));
+#if defined(__AVX512F__)
+    V whole = _mm512_roundscale_ps(bounded * broadcast(1.44269504f), 0);
+    V excess = excess_of(remainder_of(bounded, whole)), half = _mm512_scalef_ps(broadcast(0.5f), whole);
+#else
     VI n;
-    V excess = excess_of(exponent_of(most_of(broadcast(-25.0f), least_of(broadcast(89.0f), x)), n));
-    V half = power_of_two(n - 1);
+    V excess = excess_of(exponent_of(bounded, n)), half = power_of_two(n - 1);
+#endif
     V found = fma(excess, half, half - broadcast(0.5f)) * broadcast(2.0f);
     return select((x != x) | (absolute(x) < broadcast(1.0e-30f)), x, found);
 }
