@@ -33,6 +33,7 @@ _LEFT, _COUNT, _NUMBERS = 16, 64, 128  #: where in the first page they lie, in b
 _KEPT = 0.01  #: seconds of waiting in which nobody else is given the processor
 _AWAKE = 0.05  #: seconds to wait before it is asked whether the others are there
 _NAP = 0.0005  #: seconds between two looks from then on
+_CHAIN = 1024  #: numbers whose squares are added up one after the other
 _ALIGNED = 16  #: floats; whoever adds up a part has cache lines of its own
 
 #: What a process has of a parameter's gradient, beside a number of rows.
@@ -210,12 +211,12 @@ class _Gradients:
     def add_up(self) -> tuple[float, float]:
         """Add up all that is sparse, and this process's part of what is dense. Of either, the sum of squares."""
         self.said = [counts.tolist() for counts in self.counts]
-        sparse, dense = [], []
+        sparse = dense = 0.0
         for index, parameter in enumerate(self.parameters):
             rows = [said[index] for said in self.said]
             if max(rows) >= 0:
                 parameter.grad = self._rows(index, rows)
-                sparse.append(torch.linalg.vector_norm(parameter.grad.values()))
+                sparse += _squared(parameter.grad.values())
             if _DENSE not in rows:
                 continue
             if parameter.grad is None:
@@ -229,8 +230,8 @@ class _Gradients:
             if share != 1:
                 own.mul_(share)
             self.flat[self.rank][index][part] = own
-            dense.append(torch.linalg.vector_norm(own))
-        return _square(sparse), _square(dense)
+            dense += _squared(own)
+        return sparse, dense
 
     @torch.no_grad()
     def take(self) -> None:
@@ -258,9 +259,13 @@ class _Gradients:
         return [slice(0, own.start), slice(own.stop, last.stop)]
 
 
-def _square(norms: list[Tensor]) -> float:
-    """Of all these together."""
-    return float(torch.stack(norms).double().square().sum()) if norms else 0.0
+def _squared(numbers: Tensor) -> float:
+    """The sum of their squares; first of a thousand each, as one chain of additions in float32 would lose digits."""
+    numbers = numbers.reshape(-1)
+    apart = len(numbers) % _CHAIN
+    rows = torch.linalg.vector_norm(numbers[apart:].view(-1, _CHAIN), dim=1)
+    found = torch.cat([rows, torch.linalg.vector_norm(numbers[:apart]).unsqueeze(0)])
+    return float(found.double().square().sum())
 
 
 def _parts(size: int, processes: int) -> list[slice]:
