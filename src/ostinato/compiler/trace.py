@@ -181,21 +181,34 @@ def computed(traced: Traced, p: Mapping[str, Tensor], refs: Sequence[Ref], like:
         refs: which of the notes.
         like: a tensor of the dtype and device.
     """
-    made: dict[int, Any] = {}
+    results = _Results(traced, p, like)
+    return [results.value(ref) for ref in refs]
 
-    def value(arg: Any) -> Any:
+
+class _Results:
+    """Of notes, as far as they are asked for.
+
+    Functions within `computed` that call each other would be a circle of references: what they hold, inputs of long
+    sequences with their graph, would lie about until Python looks for such.
+    """
+
+    def __init__(self, traced: Traced, p: Mapping[str, Tensor], like: Tensor) -> None:
+        self._notes, self._p, self._like = traced.notes, p, like
+        self._made: dict[int, Any] = {}
+
+    def value(self, arg: Any) -> Any:
+        """Of an argument, which may be the result of a note."""
         if not isinstance(arg, Ref):
-            return like.device if isinstance(arg, torch.device) else arg
-        found = result_of(arg.note)
+            return self._like.device if isinstance(arg, torch.device) else arg
+        found = self._of(arg.note)
         return found[arg.result] if isinstance(found, (tuple, list)) else found
 
-    def result_of(at: int) -> Any:
-        if at not in made:
-            note = traced.notes[at]
+    def _of(self, at: int) -> Any:
+        if at not in self._made:
+            note = self._notes[at]
             if note.function is not None:
-                made[at] = note.function(*mapped(note.args, value), **mapped(note.kwargs, value))
+                made = note.function(*mapped(note.args, self.value), **mapped(note.kwargs, self.value))
             else:
-                made[at] = p[note.args] if isinstance(note.args, str) else note.args.to(like)
-        return made[at]
-
-    return [value(ref) for ref in refs]
+                made = self._p[note.args] if isinstance(note.args, str) else note.args.to(self._like)
+            self._made[at] = made
+        return self._made[at]
