@@ -111,14 +111,13 @@ def recurrence(given: Inputs, keep_states: bool) -> Sequence[Tensor]:
 class _Recurrence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, direct: bool, given: Inputs, keep_states: bool, *tensors: Any) -> Any:
-        given = given.of(tensors)
         ctx.direct, ctx.called = direct, _without_tensors(given)
         ctx.set_materialize_grads(False)
-        if direct:
+        if direct:  # `tensors` are those that it has
             *results, saved = _all_of(given, keep_states)
         else:
             saving = torch.ops.ostinato.compiled_saving
-            *results, saved = below_autograd(saving, (*given, keep_states), instead=saving)
+            *results, saved = below_autograd(saving, (*given.of(tensors), keep_states), instead=saving)
         ctx.save_for_backward(*tensors, results[0], saved)
         return tuple(results)
 
