@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ostinato.checkpoint import RunFolder
 from ostinato.checkpoint.position import Interval, Position
-from ostinato.checkpoint.resume_point import by_group, load_model, load_optimizer, model_tensors, optimizer_tensors
+from ostinato.checkpoint.resume_point import by_group, load_model, model_tensors
 from ostinato.config.training import VALID_EVERY, TrainingOptions
 from ostinato.core.batch import Batch
 from ostinato.core.errors import RunFolderError, TrainingError
@@ -69,6 +69,7 @@ class Trainer:
         self.waiting = Waiting()
         self.last: list[tuple[Batch, State | None]] = []  # the parts of the last step, with the state each began with
         self.model = processes.share(job.model, self.waiting)
+        processes.divide(self.optimizer)
         self.parameters = list(job.model.parameters())
         self.device = self.parameters[0].device
         self.average = make_average(self.parameters, options.average, options.average_after)
@@ -191,6 +192,7 @@ class Trainer:
     def gradients(self, *parts: Batch) -> tuple[float, int, list[Tensor], float]:
         """Forward, and backward through time: the loss, summed over the tokens, these, the gradients and their norm."""
         held_back = self.hold_back()
+        self.job.model.zero_grad()
         self.optimizer.zero_grad()
         loss, tokens = 0.0, sum(batch.tokens for batch in parts)
         for batch, kept in zip(parts, self.kept, strict=True):
@@ -199,13 +201,14 @@ class Trainer:
         norm = self.processes.average(self.waiting)
         for parameter in held_back:
             parameter.grad = None
-        gradients = gradients_of(self.parameters)
+        gradients = gradients_of(p for group in self.optimizer.param_groups for p in group["params"])
         return loss, tokens, gradients, total_norm(gradients) if norm is None else norm
 
     def update(self, rate: float, gradients: list[Tensor], norm: float) -> bool:
         """Clip, and update the weights at a learning rate; whether it was clipped."""
         clipped = 0 < self.options.clip < norm
         take_step(self.optimizer, rate, gradients, self.options.clip / norm if clipped else 1.0)
+        self.processes.spread(self.waiting)
         return clipped
 
     def hold_back(self) -> list[nn.Parameter]:
@@ -380,9 +383,10 @@ class Trainer:
         if not all(bool(p.isfinite().all()) for p in self.job.model.parameters()):
             self.stop_not_finite(f"epoch {self.position.epoch + 1}, step {self.position.step}: expected finite weights")
         shared = owned.saved(self.kept, self.position.interval, self.processes, self.device)
+        gathered = self.processes.gathered(self.optimizer)
         if self.processes.first:
             tensors = {f"model.{name}": field for name, field in model_tensors(self.job.model).items()}
-            tensors |= {f"optimizer.{name}": field for name, field in optimizer_tensors(self.optimizer).items()}
+            tensors |= {f"optimizer.{name}": field for name, field in gathered.items()}
             if self.average is not None:
                 tensors |= {f"average.{name}": field for name, field in self.average.state_dict().items()}
             self.folder.save_resume_point(tensors | shared, self.position, self.schedule.state_dict())
@@ -408,7 +412,7 @@ class Trainer:
         try:
             groups = by_group(tensors)
             load_model(self.job.model, groups["model"])
-            load_optimizer(self.optimizer, groups["optimizer"])
+            self.processes.take_back(self.optimizer, groups["optimizer"])
             if self.average is not None:
                 self.average.load_state_dict(groups["average"])
             sums = owned.taken_back(groups, self.kept, self.processes, self.device)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from ostinato.checkpoint.resume_point import load_optimizer, optimizer_tensors
 from ostinato.core.accelerator import resolve
 from ostinato.core.errors import OstinatoError
 from ostinato.training.shared_memory import SharedMemory
@@ -91,11 +92,39 @@ class Processes(NamedTuple):
         """Within it, gradients add up in each process, and none travel."""
         return cast("Any", model).no_sync() if hasattr(model, "no_sync") else nullcontext()
 
+    @property
+    def divides(self) -> bool:
+        """Whether each process updates its part of the weights, and takes the others' from them."""
+        return self.memory is not None and self.memory.shares
+
+    def divide(self, optimizer: torch.optim.Optimizer) -> None:
+        """Once the model is shared: have an optimiser that has not begun update what is for this process to update."""
+        if self.divides:
+            self._memory.divide(optimizer)
+
     def average(self, waiting: Waiting) -> float | None:
         """After the last backward: what has not travelled yet is averaged now, and that is waiting. The norm of all
         gradients, where it has been found on the way."""
-        shared = self.memory is not None and self.memory.shares
-        return waiting.within(cast("SharedMemory", self.memory).average) if shared else None
+        return waiting.within(self._memory.average) if self.divides else None
+
+    def spread(self, waiting: Waiting) -> None:
+        """After the update: all weights in all processes."""
+        if self.divides:
+            waiting.within(self._memory.spread)
+
+    def gathered(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+        """What the optimisers of all have gathered, as of one; all call this at once."""
+        own = optimizer_tensors(optimizer)
+        return self._memory.whole(optimizer, own) if self.divides else own
+
+    def take_back(self, optimizer: torch.optim.Optimizer, gathered: dict[str, Tensor]) -> None:
+        """Set an optimiser to what `gathered` gave, in this training or another."""
+        load_optimizer(optimizer, self._memory.own(optimizer, gathered) if self.divides else gathered)
+
+    @property
+    def _memory(self) -> SharedMemory:
+        assert self.memory is not None
+        return self.memory
 
     def agree(self, *values: float, wishes: tuple[bool, ...] = ()) -> tuple[float, ...]:
         """The first one's values, in every process: what depends on time must not differ between them. Behind them, of

@@ -1,9 +1,9 @@
-"""Processes of one machine average gradients in memory that they share.
+"""Processes of one machine train in memory that they share.
 
 gloo sends between processes of one machine as it does between machines, by the network: of two processes each byte is
 copied into the system and out of it, twice, and the smallest message takes as long as waking up whoever waits for it.
-Here each process lays what others add up where they read it, adds up its part of all, and takes the other parts from
-them. Who waits does not sleep.
+Here each process lays what others add up where they read it, adds up its part of all, updates the weights of that part,
+and takes the others' weights from them. Who waits does not sleep.
 
 The memory has no name (Linux's memfd): nothing is left behind, however the processes end. A process opens another's by
 its number in /proc, so both have to be of one user and see each other; where that fails in any of them, or there is no
@@ -62,7 +62,7 @@ class SharedMemory:
         self._counts = (ctypes.POINTER(ctypes.c_int64) * self._size)(*counts)
         self._numbers = [memoryview(page)[_NUMBERS : _NUMBERS + 16 * _MOST].cast("d") for page in pages]
         self._met, self._turn = 0, 0
-        self._gradients: _Gradients | None = None
+        self._parts: _Parts | None = None
 
     @classmethod
     def join(cls, rank: int, size: int, lost: Callable[[], bool] | None = None) -> Self | None:
@@ -110,30 +110,84 @@ class SharedMemory:
         rooms = _mapped(self._rank, self._size, size + _PAGE if alike else None)
         if rooms is None:
             return False
-        self._gradients = _Gradients(parameters, rooms, self._rank)
+        by_rows = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding) and m.sparse}
+        self._parts = _Parts(parameters, rooms, self._rank, [id(p) in by_rows for p in parameters])
         with torch.no_grad():
             for tensor in (*parameters, *model.buffers()):
                 distributed.broadcast(tensor.data, 0)
         return True
 
     @property
+    def parts(self) -> "_Parts":
+        """Of the model that is shared."""
+        assert self._parts is not None
+        return self._parts
+
+    @property
     def shares(self) -> bool:
         """Whether there is room for gradients."""
-        return self._gradients is not None
+        return self._parts is not None
+
+    def divide(self, optimizer: torch.optim.Optimizer) -> None:
+        """Have an optimiser that has not begun update this process's part of the weights alone. What it does to a
+        number must not depend on others."""
+        own = {id(p): part for p, part in zip(self.parts.parameters, self.parts.own, strict=True)}
+        for group in optimizer.param_groups:
+            group["params"] = [own[id(p)] for p in group["params"]]
 
     def average(self) -> float:
-        """Set every parameter's gradient to the mean over all processes: the same bits in each. The norm of all.
+        """Set the gradients of what an optimiser was given by `divide` to the mean over all processes; the norm of the
+        whole mean.
 
         Who has none counts as zeros where another has one. Of a sparse one, rows are exchanged and nothing else.
         """
-        gradients = self._gradients
-        assert gradients is not None
-        gradients.lay_out()
+        self.parts.lay_out()
         self.meet()
-        sparse, dense = gradients.add_up()
+        sparse, dense = self.parts.add_up()
         squares = [own for (own,) in self.each(dense)]
-        gradients.take()
+        self.parts.take_gradients()
         return math.sqrt(sparse + sum(squares))
+
+    def spread(self) -> None:
+        """After the update: every weight in every process, the same bits."""
+        self.parts.lay_out_weights()
+        self.meet()
+        self.parts.take_weights()
+
+    def whole(self, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the optimisers of all have gathered, as if one had updated all weights; all call this at once.
+
+        Args:
+            optimizer: of this process.
+            tensors: what it has gathered, by `place.name`.
+        """
+        found = {}
+        for key in sorted(tensors):
+            found[key], index = tensors[key], self._divided(optimizer, key)
+            if index is not None:
+                self.meet()  # whoever is behind still reads the one before
+                self.parts.own_part(index).copy_(tensors[key])
+                self.meet()
+                found[key] = self.parts.together(index)
+        self.meet()
+        return found
+
+    def own(self, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The part of what `whole` gave that is this process's."""
+        found = {}
+        for key, tensor in tensors.items():
+            found[key], index = tensor, self._divided(optimizer, key)
+            if index is not None and tensor.shape == self.parts.parameters[index].shape:
+                found[key] = tensor.reshape(-1)[self.parts.parts[index][self._rank]].clone()
+        return found
+
+    def _divided(self, optimizer: torch.optim.Optimizer, key: str) -> int | None:
+        """Which parameter something is of that an optimiser has gathered; None where it is not in parts."""
+        place, name = key.split(".", 1)
+        known = {id(part): index for index, part in enumerate(self.parts.own)}
+        own = [p for group in optimizer.param_groups for p in group["params"]]
+        index = known[id(own[int(place)])]
+        return index if name != "step" and self.parts.divided(index) else None
 
     def meet(self) -> None:
         """Wait until all are here.
@@ -160,16 +214,20 @@ class SharedMemory:
             raise RuntimeError("a peer does not come")
 
 
-class _Gradients:
-    """Where gradients lie: of each process the same places, of which it adds up an even part of every parameter's.
+class _Parts:
+    """Where gradients and weights lie: of each process the same places, of which it adds up and updates an even part of
+    every parameter's. Of a parameter whose gradient is sparse every process updates all rows that any has.
 
     Args:
         parameters: of this process's model.
         rooms: memory, by rank.
         rank: which is this one's.
+        by_rows: of which parameters gradients are sparse.
     """
 
-    def __init__(self, parameters: Sequence[Tensor], rooms: Sequence[mmap.mmap], rank: int) -> None:
+    def __init__(
+        self, parameters: Sequence[Tensor], rooms: Sequence[mmap.mmap], rank: int, by_rows: Sequence[bool]
+    ) -> None:
         self.parameters, self.rank, self.share = parameters, rank, 1 / len(rooms)
         rows = [len(p) if p.dim() > 1 else 0 for p in parameters]
         whole = [torch.frombuffer(room, dtype=torch.uint8) for room in rooms]
@@ -184,11 +242,29 @@ class _Gradients:
                 at += 4 * _room([parameter.numel()])
             self.flat.append(own)
         self.parts = [_parts(p.numel(), len(rooms)) for p in parameters]
+        #: What this process updates.
+        self.own = [
+            p if sparse else nn.Parameter(p.detach().view(-1)[parts[rank]])
+            for p, sparse, parts in zip(parameters, by_rows, self.parts, strict=True)
+        ]
         self.said: list[list[int]] = []
+
+    def divided(self, index: int) -> bool:
+        """Whether this process updates a part of a parameter."""
+        return self.own[index] is not self.parameters[index]
+
+    def own_part(self, index: int) -> Tensor:
+        """Where others read this process's part."""
+        return self.flat[self.rank][index][self.parts[index][self.rank]]
+
+    def together(self, index: int) -> Tensor:
+        """A copy of all parts, as they lie there."""
+        parts = [flat[index][part] for flat, part in zip(self.flat, self.parts[index], strict=True)]
+        return torch.cat(parts).view(self.parameters[index].shape)
 
     @torch.no_grad()
     def lay_out(self) -> None:
-        """Write what others add up of this process's, by its share of the mean."""
+        """Write what others add up of this process's gradients, by its share of the mean."""
         said = []
         for index, parameter in enumerate(self.parameters):
             gradient, flat = parameter.grad, self.flat[self.rank][index]
@@ -229,19 +305,43 @@ class _Gradients:
                     share = 1.0
             if share != 1:
                 own.mul_(share)
-            self.flat[self.rank][index][part] = own
             dense += _squared(own)
+            if self.divided(index):
+                self.own[index].grad, parameter.grad = own, None
+            else:
+                self.own_part(index).copy_(own)
         return sparse, dense
 
     @torch.no_grad()
-    def take(self) -> None:
-        """Set the rest of the gradients to what the others have added up."""
-        for index, parameter in enumerate(self.parameters):
-            if any(said[index] == _DENSE for said in self.said):
-                assert parameter.grad is not None
-                for rank, part in enumerate(self.parts[index]):
-                    if rank != self.rank:
-                        parameter.grad.view(-1)[part] = self.flat[rank][index][part]
+    def take_gradients(self) -> None:
+        """Of parameters that are updated whole: the rest of a gradient that was dense after all."""
+        for index in self._dense():
+            gradient = self.parameters[index].grad
+            if gradient is not None:
+                self._take(index, gradient)
+
+    @torch.no_grad()
+    def lay_out_weights(self) -> None:
+        """Write this process's part of the weights that have been updated."""
+        for index in self._dense():
+            if self.divided(index):
+                self.own_part(index).copy_(self.own[index])
+
+    @torch.no_grad()
+    def take_weights(self) -> None:
+        """Set the others' parts to theirs."""
+        for index in self._dense():
+            if self.divided(index):
+                self._take(index, self.parameters[index])
+
+    def _dense(self) -> list[int]:
+        """The parameters of which any process had a dense gradient."""
+        return [index for index in range(len(self.parameters)) if any(said[index] == _DENSE for said in self.said)]
+
+    def _take(self, index: int, into: Tensor) -> None:
+        for rank, part in enumerate(self.parts[index]):
+            if rank != self.rank:
+                into.view(-1)[part] = self.flat[rank][index][part]
 
     def _rows(self, index: int, rows: Sequence[int]) -> Tensor:
         shape, ids, values = self.parameters[index].shape, [], []

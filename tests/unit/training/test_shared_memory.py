@@ -14,8 +14,9 @@ import pytest
 import torch
 from torch import nn
 
+from ostinato.checkpoint.resume_point import load_optimizer, optimizer_tensors
 from ostinato.native import library
-from ostinato.training.shared_memory import SharedMemory, _Gradients
+from ostinato.training.shared_memory import SharedMemory, _Parts
 
 pytestmark = pytest.mark.skipif(isinstance(library.load(), str), reason="they wait by the native library")
 
@@ -30,18 +31,38 @@ def together(size, work):
         return [one.result(timeout=30) for one in started]
 
 
+BY_ROWS = 4  #: the last one's gradient may be sparse
+
+
+def begun(rank, memory, rooms):
+    """A model's parameters, all zeros, which the process shares."""
+    parameters = [nn.Parameter(torch.zeros(shape)) for shape in SHAPES]
+    memory._parts = _Parts(parameters, rooms, rank, [index == BY_ROWS for index in range(len(SHAPES))])
+    return parameters
+
+
 def averaged(gradients):
-    """The gradients of each after as many exchanges as each has lists of gradients: `gradients[rank][exchange]`."""
+    """What weights have moved by in each process after a step of rate 1, times -1, exchange after exchange; None where
+    they had no gradient anywhere. `gradients[rank][exchange]`."""
 
     def work(rank, memory, rooms):
-        parameters = [nn.Parameter(torch.zeros(shape)) for shape in SHAPES]
-        memory._gradients = _Gradients(parameters, rooms, rank)
+        parameters = begun(rank, memory, rooms)
+        optimizer = torch.optim.SGD(parameters, lr=1.0)
+        memory.divide(optimizer)
         found = []
         for own in gradients[rank]:
-            for parameter, gradient in zip(parameters, own, strict=True):
-                parameter.grad = None if gradient is None else gradient.clone()
+            optimizer.zero_grad()
+            with torch.no_grad():
+                for parameter, gradient in zip(parameters, own, strict=True):
+                    parameter.zero_()
+                    parameter.grad = None if gradient is None else gradient.clone()
             memory.average()
-            found.append([p.grad for p in parameters])
+            there = [part.grad is not None for part in memory.parts.own]
+            rows = parameters[BY_ROWS].grad
+            optimizer.step()
+            memory.spread()
+            moved = [-p.detach().clone() if some else None for p, some in zip(parameters, there, strict=True)]
+            found.append([*moved, rows])
         return found
 
     return together(len(gradients), work)
@@ -67,10 +88,9 @@ def test_the_mean_of_all_in_each(size):
         for index in range(len(SHAPES)):
             each = [own[exchange][index].to_dense() for own in gradients]
             first = found[0][exchange][index]
-            assert first.is_sparse == (index == 4)
-            torch.testing.assert_close(first.to_dense(), torch.stack(each).mean(0), rtol=1e-6, atol=1e-7)
+            torch.testing.assert_close(first, torch.stack(each).mean(0), rtol=1e-6, atol=1e-7)
             for others in found[1:]:
-                assert torch.equal(others[exchange][index].to_dense(), first.to_dense())
+                assert torch.equal(others[exchange][index], first)
 
 
 @pytest.mark.parametrize("size", [2, 3])
@@ -79,15 +99,68 @@ def test_the_norm_of_the_mean_in_each(size):
     gradients[1][0] = gradients[0][3] = None
 
     def work(rank, memory, rooms):
-        parameters = [nn.Parameter(torch.zeros(shape)) for shape in SHAPES]
-        memory._gradients = _Gradients(parameters, rooms, rank)
-        for parameter, gradient in zip(parameters, gradients[rank], strict=True):
-            parameter.grad = gradient
-        return memory.average(), sum(float(p.grad.to_dense().double().square().sum()) for p in parameters) ** 0.5
+        for parameter, gradient in zip(begun(rank, memory, rooms), gradients[rank], strict=True):
+            parameter.grad = None if gradient is None else gradient.clone()
+        return memory.average()
+
+    norms = together(size, work)
+    total = [sum(own[index].to_dense() for own in gradients if own[index] is not None) for index in range(len(SHAPES))]
+    assert len(set(norms)) == 1
+    assert norms[0] == pytest.approx(sum(float((one / size).double().square().sum()) for one in total) ** 0.5, rel=1e-6)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_dense_gradient_of_what_is_updated_by_rows(size):
+    gradients = [[random_gradients(seed, sparse=False)] for seed in range(size)]
+    found = averaged(gradients)
+    for own in found:
+        mean = torch.stack([one[0][BY_ROWS] for one in gradients]).mean(0)
+        torch.testing.assert_close(own[0][BY_ROWS], mean, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_adam_in_parts_is_adam_and_what_it_gathered_goes_on_in_one_process_and_comes_back(size):
+    gradients = [[random_gradients(10 * rank + step, sparse=False) for step in range(4)] for rank in range(size)]
+    gradients[0][1][0] = gradients[1][1][0] = gradients[-1][1][0] = None
+
+    def work(rank, memory, rooms):
+        parameters = begun(rank, memory, rooms)
+
+        def fresh():
+            made = torch.optim.AdamW(parameters, lr=0.1, weight_decay=0.2, fused=True)
+            memory.divide(made)
+            return made
+
+        optimizer = fresh()
+        for step, own in enumerate(gradients[rank]):
+            optimizer.zero_grad()
+            for parameter, gradient in zip(parameters, own, strict=True):
+                parameter.grad = None if gradient is None else gradient.clone()
+            memory.average()
+            optimizer.step()
+            memory.spread()
+            if step == 1:  # as if it had been saved, and gone on with
+                saved = memory.whole(optimizer, optimizer_tensors(optimizer))
+                optimizer = fresh()
+                load_optimizer(optimizer, memory.own(optimizer, saved))
+        return parameters, memory.whole(optimizer, optimizer_tensors(optimizer))
 
     found = together(size, work)
-    assert len({norm for norm, _ in found}) == 1
-    assert found[0][0] == pytest.approx(found[0][1], rel=1e-6)
+    alone = [nn.Parameter(torch.zeros(shape)) for shape in SHAPES]
+    optimizer = torch.optim.AdamW(alone, lr=0.1, weight_decay=0.2, fused=True)
+    for step in range(4):
+        for index, parameter in enumerate(alone):
+            each = [own[step][index] for own in gradients]
+            parameter.grad = None if each[0] is None else sum(each) / size
+        optimizer.step()
+    expected = optimizer_tensors(optimizer)
+    for parameters, gathered in found:
+        assert gathered.keys() == expected.keys()
+        for name, tensor in expected.items():
+            torch.testing.assert_close(gathered[name], tensor)
+        for parameter, one, first in zip(parameters, alone, found[0][0], strict=True):
+            torch.testing.assert_close(parameter, one)
+            assert torch.equal(parameter, first)
 
 
 def test_two_have_the_bits_of_their_sum():
@@ -95,14 +168,14 @@ def test_two_have_the_bits_of_their_sum():
     found = averaged(gradients)
     for index in range(len(SHAPES)):
         one, other = (own[0][index].to_dense() for own in gradients)
-        assert torch.equal(found[0][0][index].to_dense(), one / 2 + other / 2)
+        assert torch.equal(found[0][0][index], one / 2 + other / 2)
 
 
 def test_of_a_sparse_gradient_rows_alone_are_exchanged():
     gradients = [[random_gradients(seed)] for seed in (1, 2)]
     rows = {int(row) for own in gradients for row in own[0][4]._indices()[0]}
     found = averaged(gradients)
-    assert sorted(rows) == found[1][0][4].indices()[0].tolist()
+    assert sorted(rows) == found[1][0][-1].indices()[0].tolist()
 
 
 def test_who_has_none_counts_as_zeros_and_none_at_all_stays_none():
@@ -112,7 +185,7 @@ def test_who_has_none_counts_as_zeros_and_none_at_all_stays_none():
     for own in found:
         assert own[0][2] is None
         assert torch.equal(own[0][0], other[0] / 2)
-        assert torch.equal(own[0][4].to_dense(), other[4].to_dense() / 2)
+        assert torch.equal(own[0][4], other[4].to_dense() / 2)
 
 
 def test_a_transposed_gradient():
