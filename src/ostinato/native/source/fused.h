@@ -6,6 +6,7 @@
 #include "forward.h"
 #include "functions.h"
 #include "noise.h"
+#include "pages.h"
 #include "program.h"
 
 namespace ostinato {
@@ -81,7 +82,13 @@ static int64_t fused_workspace(const ostinato_program& p, const FusedRoles& role
 template <template <class, class> class Pass, class C>
 static void fused_compute(const ostinato_program& p, const FusedRoles& roles, bool backward) {
     FusedRun made = fused_run<C>(p, roles, backward);
-    const int64_t H = made.run.H;
+    const int64_t H = made.run.H, rows = p.T * p.N;
+    if (backward) {
+        expect_large(made.run.grad_x, rows * made.run.D);
+    } else {
+        expect_large(p.saved, rows * fused_kept<C>(p));
+        expect_large(p.output, rows * H);
+    }
     for (int e = 0; e < C::extra; ++e) copy(made.extra + e * H, p.vector[roles.extra[e]], H);
     Pass<C, Single>(made.run, made.run.workspace).compute();
     for (int e = 0; e < C::extra && made.run.grad_extra; ++e) copy(p.grad_vector[roles.extra[e]], made.grad_extra + e * H, H);

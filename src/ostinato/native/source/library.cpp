@@ -4,13 +4,13 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include <algorithm>
 #include <atomic>
 
 #include "kernels.h"
+#include "pages.h"
 #include "processor.h"
 #include "program.h"
 
@@ -195,17 +195,6 @@ int64_t check(const ostinato_program& run) {
     for (int64_t n = 0; run.lengths && n < run.N; ++n)
         if (run.lengths[n] < 0 || run.lengths[n] > run.T) return OSTINATO_BAD_LENGTH;
     return OSTINATO_OK;
-}
-
-// Fresh memory comes in pages of 4 KiB, each at the price of an interrupt, a quarter of the time of a large forward
-// pass. Asks for large pages where an array is about to be written for the first time; no more than a hint.
-void expect_large(const float* array, int64_t floats) {
-#if defined(MADV_HUGEPAGE)
-    constexpr uintptr_t page = 2 << 20;
-    const uintptr_t begin = (reinterpret_cast<uintptr_t>(array) + page - 1) / page * page;
-    const uintptr_t end = (reinterpret_cast<uintptr_t>(array) + sizeof(float) * floats) / page * page;
-    if (array && end >= begin + 2 * page) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-#endif
 }
 
 int64_t now() {  // microseconds
