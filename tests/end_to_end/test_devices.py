@@ -32,7 +32,7 @@ def step(self, batch):
     if self.position.step == 1:
         names, learned = zip(*self.job.model.named_parameters())
         if self.processes.divides:
-            learned = self.processes.memory.parts.own
+            learned = self.processes.memory.model.own
         found = {name: p.grad.to_dense().contiguous() for name, p in zip(names, learned)}
         rank = self.processes.rank
         save_file(found | {"inputs": batch.inputs.contiguous()}, f"gradients-{self.processes.size}-{rank}")

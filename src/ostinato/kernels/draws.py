@@ -15,7 +15,7 @@ def draw(weights: Tensor, shares: Sequence[float]) -> list[int]:
     large. What comes of a row does not depend on the others.
     """
     library = native_library.load() if weights.is_cpu and weights.dtype == torch.float32 else ""
-    if isinstance(library, str) or not library.has_drawing:
+    if isinstance(library, str):
         return _by_torch(weights, shares)
     rows, V = weights.contiguous(), weights.shape[-1]
     found = [library.draw(rows.data_ptr() + 4 * V * n, V, share) for n, share in enumerate(shares)]

@@ -59,8 +59,6 @@ class EightBits:
         library = native_library.load()
         if isinstance(library, str):
             raise ConfigError(f"weights of 8 bits: the native library is {library}")
-        if library.int8 is None:
-            raise ConfigError("the native library is older than weights of 8 bits: install the package again")
         if weight.dtype != torch.float32 or not weight.is_cpu:
             raise ConfigError(f"weights of 8 bits: expected float32 on the CPU, got {weight.dtype} on {weight.device}")
         self._library, (self._outputs, self._inputs) = library, weight.shape

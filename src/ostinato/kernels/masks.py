@@ -17,7 +17,7 @@ def fill_mask(mask: Tensor, rate: float) -> bool:
         rate: the share, below 1 - 2^-33.
     """
     library = native_library.load() if _takes(mask) else ""
-    if isinstance(library, str) or not library.has_masks:
+    if isinstance(library, str):
         return False
     seed = int(torch.empty((), dtype=torch.int64, device="cpu").random_(-(1 << 63), None))
     dropped = min(round(rate * 2**32), 2**32 - 1)

@@ -135,8 +135,6 @@ def _no_bytes(kind: type[Cell], projected: bool) -> str | None:
     library = native_library.holding(kernel)
     if isinstance(library, str):
         return library
-    if library.int8 is None:
-        return "the native library is older than weights of 8 bits: install the package again"
     there = [name for name in library.cells if library.precision(native_library.INT8, name) == native_library.INT8]
     return None if kernel in there else f"weights of 8 bits only for {', '.join(there)}"
 

@@ -67,21 +67,14 @@ _ARGUMENTS: dict[str, list[Any]] = {
     "workspace_size": [POINTER(Run), c_int64],
     **{name: [POINTER(Run)] for name in ("packed_size", "pack", "forward", "backward")},
     "exponentials": [POINTER(Softmax)],
-}
-
-# What a library that was compiled before may not have.
-_EIGHT_BITS: dict[str, list[Any]] = {
     "int8": [c_int64],
     **{f"linear_{name}": [POINTER(Linear)] for name in ("workspace_size", "packed_size", "pack", "forward")},
-}
-_PRODUCTS: dict[str, list[Any]] = {
     "processor": [],
     **{name: [POINTER(Matmul)] for name in ("matmul_workspace_size", "multiply")},
+    "fill_mask": [*[c_int64] * 5, c_float, c_void_p],
+    "meet": [POINTER(POINTER(c_int64)), *[c_int64] * 5],
+    "draw": [c_void_p, c_int64, c_double],
 }
-
-_MEETING: dict[str, list[Any]] = {"meet": [POINTER(POINTER(c_int64)), *[c_int64] * 5]}
-_DRAWING: dict[str, list[Any]] = {"draw": [c_void_p, c_int64, c_double]}
-_MASKS: dict[str, list[Any]] = {"fill_mask": [*[c_int64] * 5, c_float, c_void_p]}
 
 _TEXTS = ("isa", "cell", "int8", "processor")
 
@@ -97,10 +90,6 @@ class NativeLibrary:
         isas: index of each instruction set by name, best first.
         supported: names of those this machine can run, best first.
         isa: name of the one in use.
-        has_matmul: whether it multiplies matrices; one that was compiled before does not.
-        has_meeting: whether processes can wait for each other by it; nor does that one.
-        has_drawing: whether it draws by weights; nor does that one.
-        has_masks: whether it fills masks of dropout; nor does that one.
         processor: what the processor says of its maker, "GenuineIntel" or "AuthenticAMD"; "" where nothing is known.
         team: address of what a cell compiled by itself starts threads by.
 
@@ -113,23 +102,10 @@ class NativeLibrary:
         library.ostinato_abi.restype = c_int64
         if (found := library.ostinato_abi()) != ABI:
             raise OSError(f"{path} has interface {found}, expected {ABI}: install the package again")
-        self._has_int8 = hasattr(library, "ostinato_int8")
-        self.has_matmul = hasattr(library, "ostinato_multiply")
-        self.has_meeting = hasattr(library, "ostinato_meet")
-        self.has_drawing = hasattr(library, "ostinato_draw")
-        self.has_masks = hasattr(library, "ostinato_fill_mask")
-        parts = (
-            (_EIGHT_BITS, self._has_int8),
-            (_PRODUCTS, self.has_matmul),
-            (_MEETING, self.has_meeting),
-            (_DRAWING, self.has_drawing),
-            (_MASKS, self.has_masks),
-        )
-        later = {name: arguments for part, there in parts if there for name, arguments in part.items()}
-        for name, arguments in (_ARGUMENTS | later).items():
+        for name, arguments in _ARGUMENTS.items():
             function = getattr(library, f"ostinato_{name}")
             function.argtypes, function.restype = arguments, c_char_p if name in _TEXTS else c_int64
-        self.processor = library.ostinato_processor().decode() if self.has_matmul else ""
+        self.processor = library.ostinato_processor().decode()
         self.team = self._join(found) if (found := runtime()) else None
         self.cells = {name: index for index, name in enumerate(_names(library.ostinato_cell))}
         self.isas = {name: index for index, name in enumerate(_names(library.ostinato_isa))}
@@ -137,10 +113,8 @@ class NativeLibrary:
         self.isa = self._choose(os.environ.get(ISA_VARIABLE))
 
     def _join(self, openmp: Runtime) -> int | None:
-        """Start threads by a runtime; a library that was built before there was a choice has its own."""
-        use = getattr(self._library, "ostinato_use_openmp", None)
-        if use is None:
-            return None
+        """Start threads by a runtime."""
+        use = self._library.ostinato_use_openmp
         use.restype, use.argtypes = c_void_p, [c_void_p] * 3
         team: int | None = use(*openmp.functions)
         return team
@@ -241,11 +215,8 @@ class NativeLibrary:
         return None if drawn < 0 else drawn
 
     @property
-    def int8(self) -> str | None:
-        """How the set in use multiplies numbers of 8 bits: "vnni", "avx2", "neon" or "plain"; None where the library is
-        older than that."""
-        if not self._has_int8:
-            return None
+    def int8(self) -> str:
+        """How the set in use multiplies numbers of 8 bits: "vnni", "avx2", "neon" or "plain"."""
         name: bytes = self._library.ostinato_int8(self.isas[self.isa])
         return name.decode()
 

@@ -192,8 +192,8 @@ class Trainer:
     def gradients(self, *parts: Batch) -> tuple[float, int, list[Tensor], float]:
         """Forward, and backward through time: the loss, summed over the tokens, these, the gradients and their norm."""
         held_back = self.hold_back()
-        self.job.model.zero_grad()
-        self.optimizer.zero_grad()
+        for parameter in self.parameters:
+            parameter.grad = None
         loss, tokens = 0.0, sum(batch.tokens for batch in parts)
         for batch, kept in zip(parts, self.kept, strict=True):
             with nullcontext() if batch is parts[-1] else self.processes.by_itself(self.model):

@@ -16,7 +16,8 @@ from torch import nn
 
 from ostinato.checkpoint.resume_point import load_optimizer, optimizer_tensors
 from ostinato.native import library
-from ostinato.training.shared_memory import SharedMemory, _Parts
+from ostinato.training.shared_model import SharedModel
+from ostinato.training.shared_memory import SharedMemory
 
 pytestmark = pytest.mark.skipif(isinstance(library.load(), str), reason="they wait by the native library")
 
@@ -37,7 +38,7 @@ BY_ROWS = 4  #: the last one's gradient may be sparse
 def begun(rank, memory, rooms):
     """A model's parameters, all zeros, which the process shares."""
     parameters = [nn.Parameter(torch.zeros(shape)) for shape in SHAPES]
-    memory._parts = _Parts(parameters, rooms, rank, [index == BY_ROWS for index in range(len(SHAPES))])
+    memory._model = SharedModel(parameters, rooms, rank, [index == BY_ROWS for index in range(len(SHAPES))])
     return parameters
 
 
@@ -51,13 +52,12 @@ def averaged(gradients):
         memory.divide(optimizer)
         found = []
         for own in gradients[rank]:
-            optimizer.zero_grad()
             with torch.no_grad():
                 for parameter, gradient in zip(parameters, own, strict=True):
                     parameter.zero_()
                     parameter.grad = None if gradient is None else gradient.clone()
             memory.average()
-            there = [part.grad is not None for part in memory.parts.own]
+            there = [part.grad is not None for part in memory.model.own]
             rows = parameters[BY_ROWS].grad
             optimizer.step()
             memory.spread()
@@ -133,7 +133,6 @@ def test_adam_in_parts_is_adam_and_what_it_gathered_goes_on_in_one_process_and_c
 
         optimizer = fresh()
         for step, own in enumerate(gradients[rank]):
-            optimizer.zero_grad()
             for parameter, gradient in zip(parameters, own, strict=True):
                 parameter.grad = None if gradient is None else gradient.clone()
             memory.average()
@@ -186,6 +185,14 @@ def test_who_has_none_counts_as_zeros_and_none_at_all_stays_none():
         assert own[0][2] is None
         assert torch.equal(own[0][0], other[0] / 2)
         assert torch.equal(own[0][4], other[4].to_dense() / 2)
+
+
+def test_a_sparse_gradient_of_what_is_updated_in_parts():
+    gradients = [[random_gradients(seed, sparse=False)] for seed in (1, 2)]
+    for own in gradients:
+        own[0][0] = own[0][0].to_sparse(1)
+    found = averaged(gradients)
+    assert torch.equal(found[1][0][0], gradients[0][0][0].to_dense() / 2 + gradients[1][0][0].to_dense() / 2)
 
 
 def test_a_transposed_gradient():

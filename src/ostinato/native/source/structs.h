@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define OSTINATO_ABI 9
+#define OSTINATO_ABI 10
 
 /* A cell over whole sequences. */
 typedef struct {
