@@ -59,6 +59,24 @@ class Cases:
         words = (train, "--text", "text", "--label", "label", "--precision", "medium")
         return Case("classify", words, {"": [test]}, ("accuracy", "macro_f1"))
 
+    def imdb_500(self) -> Case:
+        """500 reviews with their label, as many of either kind, and the others as text alone."""
+        source, test = (self.data / "imdb" / f"imdb_{part}.tsv.gz" for part in ("train", "test"))
+        with gzip.open(source, "rt", encoding="utf-8", newline="") as lines:
+            reviews = list(csv.DictReader(lines, delimiter="\t"))
+        few, rest = self.work / "imdb_500.tsv", self.work / "imdb_500.rest.txt"
+        draw, chosen = np.random.default_rng(1), set()
+        for label in sorted({review["label"] for review in reviews}):
+            alike = [n for n, one in enumerate(reviews) if one["label"] == label]
+            chosen |= set(draw.choice(alike, 250, replace=False))
+        with few.open("w", encoding="utf-8", newline="") as table:
+            writer = csv.writer(table, delimiter="\t")
+            writer.writerows([("label", "text"), *((reviews[n]["label"], reviews[n]["text"]) for n in sorted(chosen))])
+        texts = [one["text"].replace("\n", " ") for n, one in enumerate(reviews) if n not in chosen]
+        rest.write_text("\n".join(texts) + "\n", encoding="utf-8")
+        words = (few, "--text", "text", "--label", "label", "--unlabelled", rest)
+        return Case("classify", words, {"": [test]}, ("accuracy", "macro_f1"))
+
     def imdb_stars(self) -> Case:
         """One to ten stars: every fifth review to learn from, every tenth to test on: three seeds in minutes."""
         files = []

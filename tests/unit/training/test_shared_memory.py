@@ -16,8 +16,8 @@ from torch import nn
 
 from ostinato.checkpoint.resume_point import load_optimizer, optimizer_tensors
 from ostinato.native import library
-from ostinato.training.shared_model import SharedModel
 from ostinato.training.shared_memory import SharedMemory
+from ostinato.training.shared_model import SharedModel
 
 pytestmark = pytest.mark.skipif(isinstance(library.load(), str), reason="they wait by the native library")
 
