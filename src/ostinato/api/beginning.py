@@ -115,7 +115,6 @@ def begin(options: TrainOptions, resumed: RunFolder | None = None) -> Beginning 
 
     Raises:
         RunFolderError: missing, damaged, of a task that has nothing to lend, or the folder to write to.
-        ConfigError: a model that cannot be lent.
     """
     path = options.start.from_run
     if path is None:

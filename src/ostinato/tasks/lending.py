@@ -1,6 +1,6 @@
 """A language model lends its vocabulary, embedding and layers to a model of another task."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -16,19 +16,11 @@ class Lent(NamedTuple):
         codec: its vocabulary.
         embedding: `[V, E]`.
         recurrent: its layers, which read one way.
-        output: `[V, O]` and `[V]`, weight and bias of its output layer; None where that is no linear layer.
     """
 
     codec: TextCodec
     embedding: Tensor
     recurrent: Recurrent
-    output: tuple[Tensor, Tensor] | None
-
-    @property
-    def words(self) -> Sequence[str]:
-        """The vocabulary by id."""
-        tokenizer = self.codec.tokenizer
-        return [tokenizer.token(number) for number in range(tokenizer.size)]
 
 
 @runtime_checkable
@@ -37,11 +29,7 @@ class Lends(Protocol):
 
     def lending(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """The options, by plain name, that make layers like those of a run with this configuration, and that its
-        vocabulary was learned by.
-
-        Raises:
-            ConfigError: a model that cannot be lent; says why.
-        """
+        vocabulary was learned by."""
 
     def lend(self, codec: Any, model: nn.Module) -> Lent:
         """What a run's model lends."""

@@ -5,23 +5,18 @@ from typing import Any
 
 from torch import nn
 
-from ostinato.core.errors import ConfigError
 from ostinato.tasks.lending import Lent
 from ostinato.tasks.lm.model import LanguageModel
 
 
 def lending(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Sizes and cell, and how the vocabulary was learned."""
+    """Sizes and cell, and how the vocabulary was learned. A last layer of a width of its own, as tied weights have
+    it, is made for the next word: the layers below it are lent."""
     model, options = config["model"], config["options"]
-    if model.get("last_size") not in (None, model["hidden_size"]):
-        raise ConfigError(
-            f"--from: the last layer of this language model has {model['last_size']} units and the others "
-            f"{model['hidden_size']}: expected layers of one size; train it without --tied, or with --embed "
-            f"{model['hidden_size']}"
-        )
+    apart = model.get("last_size") not in (None, model["hidden_size"])
     return {
         "cell": model["cell"],
-        "layers": model["num_layers"],
+        "layers": model["num_layers"] - apart,
         "hidden": model["hidden_size"],
         "embed": model["embed_size"],
         "cell_options": tuple(options.get("cell_options", ())),
@@ -31,8 +26,6 @@ def lending(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lend(codec: Any, model: nn.Module) -> Lent:
-    """Vocabulary, embedding, layers, output layer."""
+    """Vocabulary, embedding, layers."""
     assert isinstance(model, LanguageModel)
-    decoder = model.decoder
-    output = (decoder.weight.detach(), decoder.bias.detach()) if isinstance(decoder, nn.Linear) else None
-    return Lent(codec, model.embedding.weight.detach(), model.recurrent, output)
+    return Lent(codec, model.embedding.weight.detach(), model.recurrent)
