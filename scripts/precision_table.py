@@ -53,8 +53,8 @@ CASES = {
         "perplexity",
     ),
     "classify": Case(
-        "IMDB, 200 tokens of each review",
-        "DATA/imdb/imdb_train.tsv.gz --text text --label label --max-length 200 --epochs 2",
+        "IMDB, 100 tokens of each review",
+        "DATA/imdb/imdb_train.tsv.gz --text text --label label --max-length 100 --epochs 2",
         "DATA/imdb/imdb_test.tsv.gz",
         "accuracy",
     ),

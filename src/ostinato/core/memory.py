@@ -2,9 +2,12 @@
 
 import ctypes
 import os
+import resource
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
 from ostinato.core.errors import ConfigError
 
@@ -15,6 +18,9 @@ SHARE = 0.9
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 #: Where glibc's own thresholds for large blocks end up at most; older versions take no more than that.
 _MOST_BY_ITSELF = 32 << 20
+
+#: Seconds between two looks at what is kept, how many of them "of late" are, and bytes that may be kept besides.
+LOOK_EVERY, LOOKS, SPARE = 0.5, 60, 512 << 20
 
 
 def available() -> int | None:
@@ -39,27 +45,70 @@ def require_room(need: float, what: str, remedy: str) -> None:
         raise ConfigError(f"{what} takes {_shown(need)} of memory, and {_shown(free)} are free; {remedy}")
 
 
+class _Heap(ctypes.Structure):
+    """`struct mallinfo2` of malloc.h; in use are `used` bytes of the heap and `mapped` ones in blocks of their own."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in ("arena", "free_blocks", "small", "blocks", "mapped", "most", "small_free", "used", "free", "top")
+    )
+
+
 @contextmanager
 def freed_kept() -> Iterator[None]:
     """Let glibc keep what is freed for what is asked for next, and give it back in the end.
 
     By default it returns large blocks at once. A training step asks for the same ones again and again, and each comes
-    from the system as pages of 4 KiB that are cleared: of a step of `train lm` that is a sixth to a third. Whoever
-    has set malloc up by environment variables keeps that; other allocators are left alone.
+    from the system as pages of 4 KiB that are cleared: of a step of `train lm` that is a sixth to a third. Sequences of
+    many lengths ask for blocks of many sizes, which do not fit where others were: a thread watches, and what is kept
+    in vain goes back as soon as it is more than was in use at once of late. Whoever has set malloc up by environment
+    variables keeps that; other allocators are left alone.
     """
     library = None if os.name != "posix" or any(map(_sets_up_malloc, os.environ.items())) else ctypes.CDLL(None)
-    if library is None or not hasattr(library, "mallopt"):
+    if library is None or not hasattr(library, "mallinfo2"):
         yield
         return
+    library.mallinfo2.restype = _Heap
     if not library.mallopt(_MMAP_THRESHOLD, 1 << 30):
         library.mallopt(_MMAP_THRESHOLD, _MOST_BY_ITSELF)
     library.mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)
+    ended = Event()
+    watch = Thread(target=_give_back_in_vain, args=(library, ended), daemon=True, name="freed memory")
+    watch.start()
     try:
         yield
     finally:
+        ended.set()
+        watch.join()
         library.mallopt(_MMAP_THRESHOLD, _MOST_BY_ITSELF)
         library.mallopt(_TRIM_THRESHOLD, 2 * _MOST_BY_ITSELF)
         library.malloc_trim(0)
+
+
+def _give_back_in_vain(library: ctypes.CDLL, ended: Event) -> None:
+    """Until `ended`, look how much freed memory is resident, and give all of it back where it is more than was in use
+    at any time of the last looks, and `SPARE` bytes."""
+
+    def beside() -> tuple[int, int]:
+        """Bytes of the heap in use, and resident bytes of no file beside them."""
+        heap = library.mallinfo2()
+        used = heap.used + heap.mapped
+        return used, _resident() - used
+
+    in_use: deque[int] = deque(maxlen=LOOKS)
+    _, others = beside()  # Python's own, and what else does not come from malloc
+    while not ended.wait(LOOK_EVERY):
+        used, more = beside()
+        in_use.append(used)
+        if more - others > max(in_use) + SPARE:
+            library.malloc_trim(0)
+            _, others = beside()
+
+
+def _resident() -> int:
+    """Bytes of this process in memory that are of no file and not shared."""
+    _, resident, shared, *_ = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    return (int(resident) - int(shared)) * resource.getpagesize()
 
 
 def _sets_up_malloc(variable: tuple[str, str]) -> bool:

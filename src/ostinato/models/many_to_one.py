@@ -9,6 +9,7 @@ from ostinato.config.cells import DEFAULT_CELL
 from ostinato.core.errors import ConfigError
 from ostinato.core.lengths import valid_steps
 from ostinato.layers.convolutions import Convolutions
+from ostinato.layers.few_shapes import in_few_shapes
 from ostinato.layers.recurrent import Recurrent
 from ostinato.layers.warping import warped
 
@@ -155,7 +156,7 @@ class ManyToOne(nn.Module):
             kinds = ("last", "max", "mean") if self.pooling == "concat" else (self.pooling,)
             return torch.cat([self._pooled(kind, hidden, lengths) for kind in kinds], dim=-1), None
         beyond = ~valid_steps(lengths, hidden.shape[0])
-        scores = self.attention(hidden).squeeze(-1).masked_fill(beyond, -torch.inf)
+        scores = in_few_shapes(self.attention, hidden).squeeze(-1).masked_fill(beyond, -torch.inf)
         weights = scores.softmax(0).masked_fill(beyond, 0.0)  # a sequence of length zero would have NaN
         return torch.einsum("tn,tnh->nh", weights, hidden), weights
 
