@@ -66,6 +66,7 @@ class TrainTag(TrainFacts):
     """Train a tagger on sentences of tagged words: parts of speech, names, anything that each word has one of."""
 
     TASK = "tag"
+    BFLOAT16: ClassVar[bool] = True
     UNUSED = frozenset({"steps", "tied"})
     LEARNED: ClassVar[frozenset[str]] = frozenset({"vocab_size", "features"})
     COMMON: ClassVar[tuple[str, ...]] = ("out", "column", "valid", "test")
