@@ -87,7 +87,7 @@ CASES = {
     "caption": Case(
         "drawn shapes",
         "WORK/drawn/captions.csv --images WORK/drawn/pictures --test WORK/drawn/test.txt --hidden 128 --dropout 0 "
-        "--batch 32 --epochs 8",
+        "--batch 32 --epochs 20",
         "WORK/drawn/test.txt",
         "exact_match",
     ),
