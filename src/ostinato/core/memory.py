@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import resource
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,9 @@ from pathlib import Path
 from threading import Event, Thread
 
 from ostinato.core.errors import ConfigError
+
+#: Pages of this process, of all kinds, resident and shared.
+_STATM = Path("/proc/self/statm")
 
 #: Share of the free memory that one thing may take.
 SHARE = 0.9
@@ -62,10 +64,10 @@ def freed_kept() -> Iterator[None]:
     from the system as pages of 4 KiB that are cleared: of a step of `train lm` that is a sixth to a third. Sequences of
     many lengths ask for blocks of many sizes, which do not fit where others were: a thread watches, and what is kept
     in vain goes back as soon as it is more than was in use at once of late. Whoever has set malloc up by environment
-    variables keeps that; other allocators are left alone.
+    variables keeps that; other allocators are left alone, and a glibc before 2.33, which cannot say what is in use.
     """
     library = None if os.name != "posix" or any(map(_sets_up_malloc, os.environ.items())) else ctypes.CDLL(None)
-    if library is None or not hasattr(library, "mallinfo2"):
+    if library is None or not hasattr(library, "mallinfo2") or not _STATM.exists():
         yield
         return
     library.mallinfo2.restype = _Heap
@@ -107,8 +109,8 @@ def _give_back_in_vain(library: ctypes.CDLL, ended: Event) -> None:
 
 def _resident() -> int:
     """Bytes of this process in memory that are of no file and not shared."""
-    _, resident, shared, *_ = Path("/proc/self/statm").read_text(encoding="ascii").split()
-    return (int(resident) - int(shared)) * resource.getpagesize()
+    _, resident, shared, *_ = _STATM.read_text(encoding="ascii").split()
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _sets_up_malloc(variable: tuple[str, str]) -> bool:

@@ -32,9 +32,8 @@ def test_few_numbers_of_rows(precision):
         torch.testing.assert_close(found, wanted, rtol=0.02, atol=0.02)
         upstream = torch.randn_like(found)
         given = torch.autograd.grad((found * upstream).sum(), [x, *layer.parameters()])
-        for own, like in zip(
-            given, torch.autograd.grad((wanted * upstream).sum(), [x, *layer.parameters()]), strict=True
-        ):
+        alike = torch.autograd.grad((wanted * upstream).sum(), [x, *layer.parameters()])
+        for own, like in zip(given, alike, strict=True):
             torch.testing.assert_close(own, like, rtol=0.05, atol=0.05)
     octaves = 7  # from 4 to 512
     assert len(layer.rows) <= STEPS * (octaves + 1)
