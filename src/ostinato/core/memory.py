@@ -47,7 +47,7 @@ def require_room(need: float, what: str, remedy: str) -> None:
         raise ConfigError(f"{what} takes {_shown(need)} of memory, and {_shown(free)} are free; {remedy}")
 
 
-class _Heap(ctypes.Structure):
+class Heap(ctypes.Structure):
     """`struct mallinfo2` of malloc.h; in use are `used` bytes of the heap and `mapped` ones in blocks of their own."""
 
     _fields_ = tuple(
@@ -70,7 +70,7 @@ def freed_kept() -> Iterator[None]:
     if library is None or not hasattr(library, "mallinfo2") or not _STATM.exists():
         yield
         return
-    library.mallinfo2.restype = _Heap
+    library.mallinfo2.restype = Heap
     if not library.mallopt(_MMAP_THRESHOLD, 1 << 30):
         library.mallopt(_MMAP_THRESHOLD, _MOST_BY_ITSELF)
     library.mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)
