@@ -100,15 +100,20 @@ def test_without_gradients_none_is_computed(given, monkeypatch):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_medium_rounds_factors_where_torch_would_not(given, smoothing, monkeypatch):
+@pytest.mark.parametrize("tiles", [False, True])
+def test_medium_rounds_factors_where_that_is_faster(given, tiles, smoothing, monkeypatch):
     leaves, targets, weights = given
     weights = weights.float()
     leaves = [leaf.detach().float().requires_grad_() for leaf in leaves]
     exact = definition(leaves, targets, weights, smoothing)
     expected = torch.autograd.grad(exact, leaves)
-    monkeypatch.setattr("ostinato.kernels.native_cells.multiplies_bfloat16_without_tiles", lambda: True)
+    monkeypatch.setattr("ostinato.kernels.native_cells.multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr("ostinato.kernels.native_cells.multiplies_bfloat16_without_tiles", lambda: not tiles)
     torch.testing.assert_close(linear_cross_entropy(*leaves, targets, weights, smoothing), exact)  # not asked for
     monkeypatch.setattr("torch.get_float32_matmul_precision", lambda: "medium")
+    if tiles:  # then torch's own products are left to round few words
+        torch.testing.assert_close(linear_cross_entropy(*leaves, targets, weights, smoothing), exact)
+        monkeypatch.setitem(linear_cross_entropy.__globals__, "_MANY_WORDS", V)
     rounded = linear_cross_entropy(*leaves, targets, weights, smoothing)
     assert rounded.dtype == torch.float32
     assert 1e-5 < abs(rounded / exact - 1) < 5e-3

@@ -25,6 +25,7 @@ protected:
     static constexpr int planes = C::gates + C::apart;
     // Factors of tiles are read in whole blocks: there a side is all planes, those of the other side times zero.
     static constexpr int lane_words = P::tiled ? W : 1;  // of a lane of the gate gradients' lines
+    static constexpr int64_t LANES = 96;                 // whose gradients are summed up together
     static constexpr bool whole = P::block > W;
     static constexpr int side = whole ? planes : G;
     // Words of a vector of units: of all planes, of one side of them
@@ -59,6 +60,7 @@ protected:
         gate_lines_ = carver.take<Word>(P::converts ? lines * columns(panels) * planes : 0);
         x_ = carver.take<Word>(lines * columns(x_columns_));
         h_ = carver.take<Word>(lines * columns(h_columns_));
+        gathered_ = carver.take<Word>(run.grad_weight_ih ? P::words(chunk_rows()) * LANES * division.threads : 0);
         fed_ = carver.take<float>(run.recurrent_mask ? P::depth * state_stride * division.threads : 0);
         row_start_ = carver.take<int64_t>((chunk_steps_ + 1) * division.threads);
         // The first thread's are the caller's.
@@ -71,9 +73,12 @@ protected:
         const int64_t cache = second_level_cache(), weights = 4 * G * H * (D + H);
         apart_ = !division.by_units && division.threads > 1 && weights <= cache / 3;
         const int64_t rows = apart_ ? ceil_div(N, division.threads) : N;
-        const int64_t wanted = weights <= cache / 2 ? 256 : 768;
+        const int64_t wanted = weights <= cache / 2 || !P::converts ? 256 : 768;
         chunk_steps_ = smaller(larger<int64_t>(wanted / larger<int64_t>(rows, 1), 1), larger<int64_t>(run.T, 1));
     }
+
+    // Of all sequences, which bound those of a thread's own.
+    int64_t chunk_rows() const { return chunk_steps_ * N; }
 
     Chunk chunk_at(int64_t done, const Segment& segment, int thread, int team) {
         const int64_t steps = smaller(chunk_steps_, schedule.steps - done);
@@ -213,45 +218,63 @@ protected:
             zero(grad_ih + share.begin * D, (share.end - share.begin) * D);
             zero(grad_hh + share.begin * H, (share.end - share.begin) * H);
         }
-        weight_gradients(chunk, first, share, x_columns_, chunk.x, D, 0, C::input_order, grad_ih);
-        weight_gradients(chunk, first, share, h_columns_, chunk.h, H, C::apart, C::recurrent_order, grad_hh);
+        for (int64_t lane = share.begin, end; lane < share.end; lane = end) {
+            end = smaller(lane + LANES, share.end);
+            Word* gathered = gathered_ + P::words(chunk_rows()) * LANES * thread;
+            gather(chunk, 0, lane, end, gathered);
+            weight_gradients(chunk, first, {lane, end}, gathered, x_columns_, chunk.x, D, C::input_order, grad_ih);
+            if (C::apart) gather(chunk, C::apart, lane, end, gathered);
+            weight_gradients(chunk, first, {lane, end}, gathered, h_columns_, chunk.h, H, C::recurrent_order, grad_hh);
+        }
     }
 
     float* grad_weights(int thread) const { return grad_weights_ + (thread - 1) * G * H * (D + H); }
 
-    void weight_gradients(const Chunk& chunk, bool first, Share share, const Panels& into, const Word* lines_of, int64_t K,
-                          int plane, const int (&order)[G], float* grad) {
+    void weight_gradients(const Chunk& chunk, bool first, Share lanes, const Word* gathered, const Panels& into, const Word* lines_of,
+                          int64_t K, const int (&order)[G], float* grad) const {
+        const int64_t words = P::words(chunk.count), height_in_all = lanes.end - lanes.begin;
         for (int j = 0; j < into.count; ++j) {
             const int width = into.width(j);
             const int64_t column = static_cast<int64_t>(into.begin(j)) * W;
-            const int last = static_cast<int>(smaller<int64_t>(W, K - column - (width - 1) * W));
-            const int64_t words = P::words(chunk.count);
             const int64_t block = (32 << 10) / (4 * width * W) / P::lines * P::lines;  // lines that stay in first-level cache
+            const int64_t count = tiles(height_in_all, tile_rows<P>(width));
             for (int64_t line = 0; line < words; line += block) {
                 TransposedProduct<P> product{};
+                product.stride = LANES;
                 product.b = lines_of + column * words + line * width * W;
                 product.words = smaller(block, words - line);
-                product.last = last;
+                product.last = static_cast<int>(smaller<int64_t>(W, K - column - (width - 1) * W));
                 product.accumulate = !first || line > 0;
-                for (int64_t lane = share.begin; lane < share.end;) {
-                    const int64_t g = lane / H, unit = lane % H;
-                    const int panel = panel_of(unit);
-                    const int64_t inside = unit - Base::unit(panel), stop = Base::units(panel) - inside;
-                    const int64_t n = smaller(stop, share.end - lane);
-                    product.stride = lines_stride(panel);
-                    const Word* a = lines(panel, chunk) + line * product.stride + ((plane + g) * panels.width(panel) * W + inside) * lane_words;
-                    const int64_t count = tiles(n, tile_rows<P>(width));
-                    for (int64_t i = 0; i < count; ++i) {
-                        const int64_t begin = tile_begin(n, count, i), height = tile_begin(n, count, i + 1) - begin;
-                        float* c[P::rows];
-                        for (int64_t r = 0; r < height; ++r) c[r] = grad + (order[g] * H + unit + begin + r) * K + column;
-                        product.a = a + begin * lane_words;
-                        product.c = c;
-                        run_tile(product, height, width);
+                int64_t g = lanes.begin / H, unit = lanes.begin % H;
+                for (int64_t i = 0; i < count; ++i) {
+                    const int64_t begin = tile_begin(height_in_all, count, i), height = tile_begin(height_in_all, count, i + 1) - begin;
+                    float* c[P::rows];
+                    for (int64_t r = 0; r < height; ++r) {
+                        c[r] = grad + (order[g] * H + unit) * K + column;
+                        if (++unit == H) unit = 0, ++g;
                     }
-                    lane += n;
+                    product.a = gathered + line * LANES + begin * lane_words;
+                    product.c = c;
+                    run_tile(product, height, width);
                 }
             }
+        }
+    }
+
+    // Lines of some lanes side by side: of a panel there are fewer than a tile is high, and they lie so far apart, by powers of
+    // two, that the nearest cache holds few of them.
+    void gather(const Chunk& chunk, int plane, int64_t lane, int64_t end, Word* to) const {
+        for (int64_t n; lane < end; lane += n, to += n * lane_words) {
+            const int64_t g = lane / H, unit = lane % H;
+            const int panel = panel_of(unit);
+            const int64_t inside = unit - Base::unit(panel), stride = lines_stride(panel);
+            n = smaller(Base::units(panel) - inside, end - lane);
+            const Word* from = lines(panel, chunk) + ((plane + g) * panels.width(panel) * W + inside) * lane_words;
+            for (int64_t line = 0; line < P::words(chunk.count); line += lane_words)
+                for (int64_t at = 0; at < n * lane_words; at += W) {
+                    const int there = static_cast<int>(smaller<int64_t>(W, n * lane_words - at));
+                    store_first(to + line * LANES + at, load_first(from + line * stride + at, there), there);
+                }
         }
     }
 
@@ -314,7 +337,7 @@ protected:
     int64_t chunk_steps_;
 
 private:
-    Word *weight_ih_, *gates_, *gate_lines_, *x_, *h_;
+    Word *weight_ih_, *gates_, *gate_lines_, *x_, *h_, *gathered_;
     float *fed_, *grad_weights_;
     int64_t* row_start_;
 };
