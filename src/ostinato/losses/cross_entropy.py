@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from ostinato.core.batch import Batch
 from ostinato.core.lengths import valid_steps
+from ostinato.layers.few_shapes import more_rows
 from ostinato.losses.adaptive import adaptive_cross_entropy
 from ostinato.losses.linear_cross_entropy import linear_cross_entropy
 
@@ -65,6 +66,8 @@ def sequence_cross_entropy(
     else:
         weights = weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
     if _is_linear(output):
+        if batch.lengths is not None:
+            rows, targets, weights = filled(rows, targets, weights)
         return linear_cross_entropy(rows, output.weight, output.bias, targets, weights, label_smoothing)
     if _is_adaptive(output):
         if label_smoothing:
@@ -72,6 +75,15 @@ def sequence_cross_entropy(
         return adaptive_cross_entropy(output.softmax, rows, targets, weights)
     each = F.cross_entropy(rows, targets, reduction="none", label_smoothing=label_smoothing)
     return (each * weights).sum()
+
+
+def filled(rows: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows `[M, E]`, targets and weights `[M]` of the steps of sequences, and some more of no weight, so that batch
+    after batch is computed in few shapes."""
+    more = more_rows(len(rows), rows)
+    if not more:
+        return rows, targets, weights
+    return F.pad(rows, (0, 0, 0, more)), F.pad(targets, (0, more)), F.pad(weights, (0, more))
 
 
 # `isinstance` of a protocol takes longer than a small step's loss.

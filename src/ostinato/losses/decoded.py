@@ -9,7 +9,8 @@ from torch.nn import functional as F
 from ostinato.core.batch import Batch
 from ostinato.core.lengths import valid_steps
 from ostinato.layers.copying import mixed, repeated
-from ostinato.losses.cross_entropy import LinearScores
+from ostinato.layers.few_shapes import in_few_shapes
+from ostinato.losses.cross_entropy import LinearScores, filled
 from ostinato.losses.linear_cross_entropy import linear_cross_entropy
 
 
@@ -32,11 +33,12 @@ def decoded_cross_entropy(
     rows, targets = output.hidden[valid], batch.targets[valid]
     dtype = torch.promote_types(rows.dtype, torch.float32)
     weights = rows.new_full((len(rows),), 1 / max(len(rows), 1), dtype=dtype)
+    rows, targets, weights = filled(rows, targets, weights)
     return linear_cross_entropy(rows, output.weight, output.bias, targets, weights, label_smoothing)
 
 
 def _copied_cross_entropy(output: Any, batch: Batch, valid: Tensor, label_smoothing: float) -> Tensor:
-    logits = F.linear(output.hidden[valid], output.weight, output.bias)
+    logits = in_few_shapes(lambda rows: F.linear(rows, output.weight, output.bias), output.hidden[valid])
     places = batch.more["copied"].T.expand(len(valid), -1, -1)[valid]
     chances = mixed(logits, output.gates[valid], output.attention[valid], places)
     least = torch.finfo(chances.dtype).tiny

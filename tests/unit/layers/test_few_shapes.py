@@ -46,3 +46,17 @@ def test_other_products_are_as_they_are(precision):
     for length in range(1, 20):
         in_few_shapes(layer, torch.randn(length, 5, 3))
     assert layer.rows == {5 * length for length in range(1, 20)}
+
+
+def test_rows_of_two_axes_and_functions(precision):
+    precision("medium")
+    seen = set()
+
+    def double(rows):
+        seen.add(len(rows))
+        return 2 * rows
+
+    for count in range(1000, 1100):
+        x = torch.randn(count, 3)
+        torch.testing.assert_close(in_few_shapes(double, x), 2 * x)
+    assert seen == {1024, 1152}

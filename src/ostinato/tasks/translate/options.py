@@ -89,6 +89,7 @@ class TrainTranslate(TrainFacts):
     """Train an encoder and a decoder on pairs of texts, to write one from the other: translate, answer, convert."""
 
     TASK = "translate"
+    BFLOAT16: ClassVar[bool] = True
     NAMING_DATA: ClassVar[tuple[str, ...]] = ("data", "source")
     UNUSED = frozenset({"steps"})
     COMMON: ClassVar[tuple[str, ...]] = ("out", "separator", "source", "target", "valid", "test", "level")
