@@ -1,10 +1,11 @@
 """Whether a task's figures are the same with products in bfloat16: benchmarks/results/precision.md.
 
-    python scripts/precision_table.py [TASK ...] [--data ../shared/data] [--threads 2] [--quick]
+    python scripts/precision_table.py [CASE ...] [--data ../shared/data] [--threads 2] [--quick]
 
-Each task is trained with three seeds by `--precision highest` and by `medium`, and tested in float32. It takes hours
-and a machine that multiplies bfloat16; --quick tries the script on any, for a few steps, and keeps nothing. `BFLOAT16`
-of a task's options may be True where `same` says so: `--precision auto` goes by it, and a test compares the two.
+A case is a task, or a task and what else it reads: "classify numbers". Each is trained with three seeds by
+`--precision highest` and by `medium`, and tested in float32. It takes hours and a machine that multiplies bfloat16;
+--quick tries the script on any, for a few steps, and keeps nothing. `BFLOAT16` of a task's options may be True where
+`same` says so of all its cases: `--precision auto` goes by it, and a test compares the two.
 """
 
 import argparse
@@ -62,6 +63,18 @@ CASES = {
         "IMDB's stars, 100 tokens of each review",
         "DATA/imdb/imdb_train.tsv.gz --text text --target rating --hidden 64 --max-length 100 --epochs 2",
         "DATA/imdb/imdb_test.tsv.gz",
+        "rmse",
+    ),
+    "classify numbers": Case(
+        "ArrowHead, outlines",
+        "DATA/ucr_uea/ArrowHead_TRAIN.ts",
+        "DATA/ucr_uea/ArrowHead_TEST.ts",
+        "accuracy",
+    ),
+    "regress numbers": Case(
+        "the sum of digits made of noisy frames",
+        "WORK/digits.csv --target total --id id --values a,b,c --epochs 20",
+        "WORK/digits.test.csv",
         "rmse",
     ),
     "tag": Case(
@@ -162,7 +175,7 @@ def prepare(task: str, data: Path, work: Path) -> None:
     if task == "forecast":
         heading, *rows = (data / "timeseries" / "monthly-sunspots.csv").read_text().splitlines(keepends=True)
         (work / "sunspots.csv").write_text(heading + "".join(rows[: len(rows) * 4 // 5]))
-    if task == "transcribe":
+    if task in ("transcribe", "regress numbers"):
         write_digits(work / "digits.csv", 600, 0)
         write_digits(work / "digits.test.csv", 200, 1)
     if task == "caption" and not (work / "drawn").exists():
@@ -178,13 +191,14 @@ def write_digits(path: Path, count: int, seed: int) -> None:
     places = ((1, 0), (0, 1), (-1, 0), (0, -1))
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        rows.writerow(["id", "said", "a", "b", "c"])
+        rows.writerow(["id", "said", "total", "a", "b", "c"])
         for number in range(count):
             said = [draw.randrange(4) for _ in range(draw.randrange(1, 6))]
+            about = [f"s{number}", "".join(map(str, said)), sum(said)]
             for digit in said:
                 loud = [(*places[digit], 1)] * draw.randrange(2, 6) + [(0, 0, 0)] * draw.randrange(1, 4)
                 noisy = [[f"{value + draw.gauss(0, 0.6):.4f}" for value in frame] for frame in loud]
-                rows.writerows([f"s{number}", "".join(map(str, said)), *frame] for frame in noisy)
+                rows.writerows([*about, *frame] for frame in noisy)
 
 
 def measure(
@@ -199,8 +213,8 @@ def measure(
     isa = describe().native
     for seed in SEEDS:
         for precision in PRECISIONS:
-            run = str(work / f"{task}-{precision}-{seed}")
-            words = ["train", task, *given(case.train), "--precision", precision, "--seed", str(seed), *more]
+            run = str(work / f"{task}-{precision}-{seed}".replace(" ", "-"))
+            words = ["train", task.split()[0], *given(case.train), "--precision", precision, "--seed", str(seed), *more]
             ostinato(*words, "--out", run, "--threads", str(threads), "--overwrite")
             value = ostinato("evaluate", run, *given(case.test), "--threads", str(threads))[case.figure]
             yield {"task": task, "precision": precision, "seed": seed, "value": value, "isa": isa}
@@ -217,7 +231,7 @@ def keep(line: dict[str, Any]) -> None:
 def main() -> None:
     """Measure what was asked for, a line at a time."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("tasks", nargs="*", metavar="TASK", help=", ".join(CASES))
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("OSTINATO_DATA", "../shared/data")))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="eight seconds of each, on any machine; nothing is kept")
@@ -226,7 +240,7 @@ def main() -> None:
         parser.error("this processor does not multiply bfloat16 (ostinato info); --quick tries the script")
     more = ["--time-limit", "8"] if options.quick else []
     with tempfile.TemporaryDirectory() as work:
-        for task in options.tasks or CASES:
+        for task in options.cases or CASES:
             for line in measure(task, CASES[task], options.data, Path(work), options.threads, more):
                 print(json.dumps(line), flush=True)
                 if not options.quick:

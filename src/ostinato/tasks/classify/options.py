@@ -38,6 +38,7 @@ class TrainClassify(TrainSequences):
     """Train a classifier: a text, or a sequence of numbers, in; its label out."""
 
     TASK = "classify"
+    BFLOAT16: ClassVar[bool] = True
     LEARNED: ClassVar[frozenset[str]] = TrainSequences.LEARNED | {"multi_label"}
     EARLIER: ClassVar[dict[str, Any]] = {"hold_out": 0.1, "convolutions": 0, "warp": 0.0}
     COMMON: ClassVar[tuple[str, ...]] = ("out", "text", "label", "valid", "test", "level")

@@ -27,6 +27,7 @@ class TrainRegress(TrainSequences):
     """Train regression: a text, or a sequence of numbers, in; one or several real numbers out."""
 
     TASK = "regress"
+    BFLOAT16: ClassVar[bool] = True
     COMMON: ClassVar[tuple[str, ...]] = ("out", "text", "target", "valid", "test", "level")
 
     data: Annotated[
