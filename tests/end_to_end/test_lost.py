@@ -9,6 +9,10 @@ import pytest
 from tests.end_to_end.test_resume import TRAIN, position, require_same
 from tests.support import TINY, contents, prose
 
+hangs_up = pytest.mark.skipif(
+    signal.getsignal(signal.SIGHUP) == signal.SIG_IGN, reason="hang-ups are ignored here, as by nohup"
+)
+
 
 @pytest.fixture(autouse=True)
 def book(work):
@@ -43,6 +47,7 @@ def test_a_result_on_a_full_disk_is_said_and_the_run_is_there(work, spawn):
     assert position(work / "run")["finished"]
 
 
+@hangs_up
 def test_a_terminal_that_is_closed_saves(work, spawn, hold):
     """A real one, with a bar on it: to close it is a hang-up, and nothing can be written to it any more."""
     window, terminal = os.openpty()
@@ -55,6 +60,7 @@ def test_a_terminal_that_is_closed_saves(work, spawn, hold):
     assert position(work / "run")["step"] == 20
 
 
+@hangs_up
 def test_a_hang_up_says_how_to_go_on(work, spawn, hold):
     command = spawn(*TRAIN, "--out", "run", *hold(20), "--save-every", "1000")
     assert command.wait_until((work / "held").exists)
@@ -65,7 +71,7 @@ def test_a_hang_up_says_how_to_go_on(work, spawn, hold):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=hangs_up)])
 def test_two_processes_save_when_the_first_is_asked_to_end(work, spawn, hold, number):
     command = spawn(*TRAIN, "--devices", "2", "--out", "run", *hold(20), "--save-every", "1000")
     assert command.wait_until((work / "held").exists)

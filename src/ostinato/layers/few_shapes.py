@@ -1,5 +1,6 @@
 """Products of sequences of many lengths, in few shapes."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -28,7 +29,7 @@ def more_rows(rows: int, like: Tensor) -> int:
 
 def in_few_shapes(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """`layer(x)` of `[..., D]`, of a layer that looks at each row by itself: rows of zeros are added."""
-    rows = x.shape[:-1].numel()
+    rows = math.prod(x.shape[:-1])  # `numel` would freeze sizes that an export leaves free
     more = more_rows(rows, x)
     if not more:
         return layer(x)
